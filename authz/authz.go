@@ -1,0 +1,75 @@
+// Package authz answers two questions about a request: who is calling, and may they.
+//
+// The first answer is an [Identity]. It comes from the bearer token alone, which the OAuth 2 provider is asked
+// about (token introspection, RFC 7662). The second is a [Grant] for one organisation; with the claims source it is a
+// pure function of the identity and of a [Policy].
+//
+// The package does not know routes, users or pictures, and it writes no answers: package server does.
+//
+//	Authorization header ─► bearer.go ─► cache.go ─► introspect.go ─► identity.go ─► Identity
+//	Identity + organisation ─► policy.go ─► Grant
+package authz
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Errors of authentication. Compare with errors.Is.
+var (
+	// ErrNoToken: the request has no Authorization header.
+	ErrNoToken = errors.New("no bearer token")
+	// ErrMalformedToken: the Authorization header is not exactly one "Bearer" with one b64token (RFC 6750
+	// section 2.1), or there are several.
+	ErrMalformedToken = errors.New("malformed Authorization header")
+	// ErrInvalidToken: the provider or our own checks call the token inactive.
+	ErrInvalidToken = errors.New("invalid token")
+	// ErrUnavailable: the provider could not tell. Nobody is let through, and nobody is told that their token is bad.
+	ErrUnavailable = errors.New("identity provider unavailable")
+)
+
+// Identity is a caller, as the provider describes them. It is not changed after it was handed out.
+type Identity struct {
+	// Issuer is the configured issuer; with Subject it names the caller.
+	Issuer string
+	// Subject is the caller's user id (claim sub).
+	Subject string
+	// Organization is the organisation the caller belongs to, "" when the token does not say.
+	Organization string
+	// Roles holds the roles of the configured project: role → organisations it was granted in.
+	Roles map[string][]string
+}
+
+// Authenticator finds out who sent a request.
+type Authenticator interface {
+	// Authenticate looks at the Authorization headers only. Its errors are the four of this package, wrapped,
+	// or the context's.
+	Authenticate(ctx context.Context, header http.Header) (Identity, error)
+}
+
+// Permission is something a caller may do in an organisation.
+type Permission string
+
+// The permissions of the API.
+const (
+	UserWrite  Permission = "user.write"
+	UserRead   Permission = "user.read"
+	UserDelete Permission = "user.delete"
+	OrgDelete  Permission = "org.delete"
+)
+
+// Grant is what one caller may do in one organisation.
+type Grant struct {
+	// Member tells that the caller has any role there, known to the policy or not.
+	Member bool
+	// Allowed lists the caller's permissions there.
+	Allowed []Permission
+}
+
+// Source finds out what a caller may do in an organisation.
+type Source interface {
+	// Grant returns the zero Grant for a caller without any role in org. An error is ErrUnavailable or the
+	// context's.
+	Grant(ctx context.Context, id Identity, org string) (Grant, error)
+}

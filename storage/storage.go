@@ -1,0 +1,189 @@
+// Package storage says what avatard needs from a place that keeps avatars, and above all what it means there to
+// delete one.
+//
+// It holds the contract ([Store]), the words of it and the errors. It knows nothing of HTTP, of tokens or of who
+// may do what: callers have been identified and permitted before they come here (package authz), and pictures have
+// been decoded and encoded anew (package server/picture). Engines live in folders of their own; package storagetest
+// proves the contract on any of them.
+//
+//	server ──► storage.Store ◄── storage/embedded (SQLite + slab)
+//	                 ▲
+//	        storage/storagetest
+package storage
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Limits of what a Store takes. An engine refuses what is over them.
+const (
+	// MaxPictureBytes bounds one stored picture.
+	MaxPictureBytes = 1 << 20
+	// MaxIDBytes bounds issuer, user, organisation and caller ids: 200 code points of UTF-8.
+	MaxIDBytes = 800
+)
+
+// Errors of a Store. Compare with errors.Is: engines wrap them with the operation and the key. A context's own
+// errors pass through likewise. Everything else is a fault of the engine.
+var (
+	// ErrUserNotFound: nobody of that key is registered.
+	ErrUserNotFound = errors.New("user not found")
+	// ErrOtherOrganization: the user is registered, but in another organisation than the one asked for.
+	ErrOtherOrganization = errors.New("user belongs to another organisation")
+	// ErrOrganizationNotFound: no organisation of that id is registered.
+	ErrOrganizationNotFound = errors.New("organisation not found")
+	// ErrNoPicture: the user has no picture; it was never set, or it is erased or about to be.
+	ErrNoPicture = errors.New("no picture")
+	// ErrUnavailable: the engine cannot do its part now. What was begun is finished later; the same call again
+	// resumes it.
+	ErrUnavailable = errors.New("storage unavailable")
+	// ErrInvalid: the request is not one the contract allows (an empty id, a picture over the limit).
+	ErrInvalid = errors.New("invalid storage request")
+)
+
+// Store keeps users, their pictures and the proof of every erasure.
+//
+// All methods may be called concurrently. Reads and changes of one user are linearizable. Changes of one user run
+// one after the other in the order in which they arrived; changes of different users do not wait for each other
+// but share the engine's syncs.
+//
+// A method that returns nil has made its effect durable: it survives a crash of the process and a loss of power.
+// A change whose context ends first returns the context's error and is then either done or not done; what was begun
+// goes on to a final state without its caller. No method keeps a slice it was given after it returned, except
+// that of an upload whose context ended: see Put.
+type Store interface {
+	// AddOrganization registers an organisation. Registering it again changes nothing; created tells which it was.
+	AddOrganization(ctx context.Context, org string, by Origin) (created bool, err error)
+
+	// HasOrganization reports whether org is registered. It is called for every request that names an
+	// organisation and must not touch a disk.
+	HasOrganization(ctx context.Context, org string) (bool, error)
+
+	// AddUser registers a user in an organisation, which it registers too where needed. A user who is there
+	// already stays unchanged; created tells which it was. ErrOtherOrganization when that user is in another one.
+	AddUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, created bool, err error)
+
+	// Put makes a picture the user's only one. When it returns nil the new picture is durable and the one it
+	// replaced is erased as by Remove. ErrUnavailable with a Result means that the new picture is in place and
+	// the erasure of the old one is not finished.
+	//
+	// The engine may read Picture.Data until the upload reached a final state, also after Put returned with its
+	// context's error; the caller must not change it.
+	Put(ctx context.Context, up Upload) (Result, error)
+
+	// Remove erases the user's picture. When it returns nil, every generation of a picture that existed when the
+	// call began is erased: no file or object of the engine holds a byte of it, and no crash brings it back.
+	// With no picture set it changes nothing and returns the details as they are.
+	//
+	// The first durable step moves the picture to the erasing state, and with it sequence and change date; from
+	// then on no read returns it. A failure after it is ErrUnavailable, and the next Remove of the user resumes.
+	Remove(ctx context.Context, rm Removal) (Result, error)
+
+	// Get returns the user's picture, which the caller may keep. It never returns a byte of a picture whose
+	// removal returned before Get was called. ErrUserNotFound, ErrOtherOrganization or ErrNoPicture tell why
+	// there is none.
+	Get(ctx context.Context, user UserKey, org string) (Picture, error)
+
+	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note.
+	RecordRefusal(r Refusal)
+
+	// Ready reports whether the engine can serve. The error names every reason why not, for operators.
+	Ready(ctx context.Context) error
+
+	// Close finishes the changes under way and releases the engine. Calls after it return ErrUnavailable.
+	Close() error
+}
+
+// UserKey names one user: the id that the issuer of the tokens gave, and that issuer.
+type UserKey struct {
+	Issuer string
+	ID     string
+}
+
+// Details tells how far a user's record has come. Times are UTC with whole microseconds.
+type Details struct {
+	// Sequence counts the changes of the record; the registration is number 1.
+	Sequence     uint64
+	CreationDate time.Time
+	ChangeDate   time.Time
+	Organization string
+}
+
+// Result is what a change leaves behind.
+type Result struct {
+	Details Details
+	// Receipt is the id of the user's newest receipt, "" when nothing of this user was ever erased.
+	Receipt string
+}
+
+// Format is the encoding of a picture.
+type Format uint8
+
+// The formats a Store keeps. The numbers are stored: never reuse one.
+const (
+	JPEG Format = 1
+	PNG  Format = 2
+)
+
+// MediaType returns the media type to serve the format with, "" for an unknown one.
+func (f Format) MediaType() string {
+	switch f {
+	case JPEG:
+		return "image/jpeg"
+	case PNG:
+		return "image/png"
+	}
+	return ""
+}
+
+// Picture is one stored picture.
+type Picture struct {
+	// Generation is the random id of this upload, in lower-case hexadecimal. It says nothing about the content.
+	// Ignored on the way in.
+	Generation string
+	Format     Format
+	Data       []byte
+}
+
+// Origin tells who asked for a change; it goes into the audit trail.
+type Origin struct {
+	// Caller is the id of the caller, or a word for a part of this program such as "command line".
+	Caller string
+	// CallerOrganization is the caller's own organisation, "" when unknown.
+	CallerOrganization string
+	// RequestID joins the record with the log.
+	RequestID string
+}
+
+// Upload is the request of Put.
+type Upload struct {
+	User         UserKey
+	Organization string
+	Picture      Picture
+	By           Origin
+	// Register adds an unknown user, and the organisation, in the same transaction.
+	Register bool
+}
+
+// Removal is the request of Remove. The user is looked up inside Organization.
+type Removal struct {
+	User         UserKey
+	Organization string
+	By           Origin
+}
+
+// Refusal is a call that was turned away after its caller was known.
+type Refusal struct {
+	By           Origin
+	Organization string
+	// Target is the id of the user that was meant, "" when the call never got so far as to read it.
+	Target string
+	// Action is the procedure, or method and route.
+	Action string
+	// Reason is the id or code that the caller was given.
+	Reason string
+	// Dropped counts the refusals before this one that were not recorded.
+	Dropped int64
+}
