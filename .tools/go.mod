@@ -1,8 +1,16 @@
+// Pins of buf and of the modules whose .proto files .tools/protos.sh reads. A module of its own: buf pins a
+// pre-release of protobuf that the server must not get.
 module avatard/tools
 
 go 1.26.7
 
 tool github.com/bufbuild/buf/cmd/buf
+
+// Nothing imports these two: do not run `go mod tidy` here, it would drop them.
+require (
+	github.com/bufbuild/protovalidate v1.2.2
+	github.com/grpc-ecosystem/grpc-gateway v1.16.0
+)
 
 require (
 	buf.build/gen/go/bufbuild/bufplugin/protocolbuffers/go v1.36.12-20261002170247-538130002972.2 // indirect
