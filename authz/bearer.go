@@ -1,0 +1,57 @@
+package authz
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// MaxTokenBytes bounds a bearer token. JWTs with large role maps pass 8 kB; the header list of a request may hold
+// 64 KiB in all.
+const MaxTokenBytes = 16 << 10
+
+// bearerToken returns the token of a request's only Authorization header: "Bearer" in any case, one or more spaces,
+// one b64token (RFC 6750 section 2.1, RFC 9110 section 11.1). SP and HTAB around the value are no part of it: HTTP/2
+// delivers them untrimmed.
+//
+// Two headers that a proxy folded into one hold a comma and a space, and fail the grammar like any other text before
+// or after the token.
+func bearerToken(header http.Header) (string, error) {
+	values := header.Values("Authorization")
+	switch len(values) {
+	case 0:
+		return "", ErrNoToken
+	case 1:
+	default:
+		return "", fmt.Errorf("%w: %d headers", ErrMalformedToken, len(values))
+	}
+	const scheme = "Bearer"
+	value := strings.Trim(values[0], " \t")
+	if len(value) <= len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
+		return "", fmt.Errorf("%w: scheme is not Bearer", ErrMalformedToken)
+	}
+	rest := value[len(scheme):]
+	token := strings.TrimLeft(rest, " ")
+	if len(token) == len(rest) || !isB64Token(token) {
+		return "", fmt.Errorf("%w: not one b64token", ErrMalformedToken)
+	}
+	if len(token) > MaxTokenBytes {
+		return "", fmt.Errorf("%w: %d bytes, limit %d", ErrInvalidToken, len(token), MaxTokenBytes)
+	}
+	return token, nil
+}
+
+// isB64Token reports whether s is a b64token of RFC 6750 section 2.1: one or more letters, digits and "-._~+/",
+// then any number of "=".
+func isB64Token(s string) bool {
+	body := strings.TrimRight(s, "=")
+	for i := range len(body) {
+		switch c := body[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("-._~+/", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return body != ""
+}

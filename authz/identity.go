@@ -1,0 +1,126 @@
+package authz
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// notBeforeSkew is how far the provider's clock may be ahead of ours before its newest tokens are refused. The end
+// of a token gets no such grace: a clock that is behind must not lengthen a life that the provider ended.
+const notBeforeSkew = 5 * time.Second
+
+// maxIDRunes bounds an id, in code points.
+const maxIDRunes = 200
+
+// ValidID reports whether s can be the id of a user or an organisation: 1 to 200 code points of valid UTF-8 without
+// control characters (Unicode category Cc).
+func ValidID(s string) bool {
+	return s != "" && len(s) <= maxIDRunes*utf8.UTFMax && utf8.ValidString(s) &&
+		utf8.RuneCountInString(s) <= maxIDRunes && strings.IndexFunc(s, unicode.IsControl) < 0
+}
+
+// trustedID reports whether an id out of a provider's JSON may stand for somebody. The JSON decoder puts U+FFFD where
+// it meets broken UTF-8 or half a surrogate pair; two different ids would become one.
+func trustedID(s string) bool {
+	return ValidID(s) && !strings.ContainsRune(s, utf8.RuneError)
+}
+
+// rules are the configured values that an answer is checked against.
+type rules struct {
+	issuer    string
+	audience  string
+	projectID string // "" = no roles
+	allowPAT  bool
+}
+
+// verdict is what an answer comes to, apart from the time. It is never changed.
+type verdict struct {
+	identity Identity
+	// refused is nil, or ErrInvalidToken with the reason for the log.
+	refused error
+	// The token is good from notBefore (0 = always) less the skew, and up to but not at expires. Unix seconds.
+	expires, notBefore int64
+}
+
+// refuse returns the verdict that a token is good for nothing, for a reason that is safe to log.
+func refuse(reason string) verdict {
+	return verdict{refused: fmt.Errorf("%w: %s", ErrInvalidToken, reason)}
+}
+
+// judge applies the rules to an answer. Its error says that the answer is malformed, and then nothing about the token.
+func (r rules) judge(a answer) (verdict, error) {
+	switch {
+	case !a.read:
+		return verdict{}, errMalformedAnswer
+	case !a.active:
+		return refuse("inactive"), nil
+	case a.expires == 0:
+		return refuse("no expiry"), nil
+	case a.issuer != nil && *a.issuer != r.issuer:
+		return refuse("another issuer"), nil
+	case !slices.Contains(a.audience, r.audience):
+		return refuse("not for this audience"), nil
+	case !trustedID(a.subject):
+		return refuse("no usable subject"), nil
+	case a.homeID != "" && !trustedID(a.homeID):
+		return refuse("no usable organisation"), nil
+	case slices.ContainsFunc(a.kinds, isNoAccessToken):
+		return refuse("no access token"), nil
+	case a.keyBound:
+		// Bound to a key or certificate (RFC 7800) whose possession is not checked here.
+		return refuse("sender-constrained"), nil
+	case a.clientID == "" && !r.allowPAT:
+		// ZITADEL fills the audience of a personal access token with whoever asks.
+		return refuse("personal access token"), nil
+	}
+	roles, err := a.roles(r.projectID)
+	if err != nil {
+		return verdict{}, err
+	}
+	return verdict{
+		identity:  Identity{Issuer: r.issuer, Subject: a.subject, Organization: a.homeID, Roles: roles},
+		expires:   a.expires,
+		notBefore: a.notBefore,
+	}, nil
+}
+
+// isNoAccessToken reports whether a value of typ, token_use or token_type names anything but an access token, such as
+// Refresh, Offline, ID or DPoP. It knows what is allowed, so that a kind nobody thought of is refused.
+func isNoAccessToken(kind string) bool {
+	switch strings.TrimPrefix(strings.ToLower(kind), "application/") {
+	case "", "bearer", "jwt", "at+jwt", "access", "access_token":
+		return false
+	}
+	return true
+}
+
+// at returns who the token stands for now. A token whose exp is this very second has expired (RFC 7519 section 4.1.4).
+func (v *verdict) at(now time.Time) (Identity, error) {
+	if v.refused != nil {
+		return Identity{}, v.refused
+	}
+	if now.Unix() >= v.expires {
+		return Identity{}, fmt.Errorf("%w: expired", ErrInvalidToken)
+	}
+	if now.Add(notBeforeSkew).Unix() < v.notBefore {
+		return Identity{}, fmt.Errorf("%w: not valid yet", ErrInvalidToken)
+	}
+	return v.identity, nil
+}
+
+// weight is about how many bytes of memory the verdict keeps.
+func (v *verdict) weight() int {
+	const perEntry, perString = 512, 32
+	n := perEntry + len(v.identity.Subject) + len(v.identity.Organization)
+	for role, orgs := range v.identity.Roles {
+		n += 2*perString + len(role)
+		for _, org := range orgs {
+			n += perString + len(org)
+		}
+	}
+	return n
+}
