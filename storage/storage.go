@@ -14,7 +14,10 @@ package storage
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Limits of what a Store takes. An engine refuses what is over them.
@@ -51,8 +54,7 @@ var (
 //
 // A method that returns nil has made its effect durable: it survives a crash of the process and a loss of power.
 // A change whose context ends first returns the context's error and is then either done or not done; what was begun
-// goes on to a final state without its caller. No method keeps a slice it was given after it returned, except
-// that of an upload whose context ended: see Put.
+// goes on to a final state without its caller. No method keeps a slice it was given after it returned.
 type Store interface {
 	// AddOrganization registers an organisation. Registering it again changes nothing; created tells which it was.
 	AddOrganization(ctx context.Context, org string, by Origin) (created bool, err error)
@@ -68,9 +70,6 @@ type Store interface {
 	// Put makes a picture the user's only one. When it returns nil the new picture is durable and the one it
 	// replaced is erased as by Remove. ErrUnavailable with a Result means that the new picture is in place and
 	// the erasure of the old one is not finished.
-	//
-	// The engine may read Picture.Data until the upload reached a final state, also after Put returned with its
-	// context's error; the caller must not change it.
 	Put(ctx context.Context, up Upload) (Result, error)
 
 	// Remove erases the user's picture. When it returns nil, every generation of a picture that existed when the
@@ -100,6 +99,18 @@ type Store interface {
 type UserKey struct {
 	Issuer string
 	ID     string
+}
+
+// Valid reports whether both parts of the key are valid ids.
+func (u UserKey) Valid() bool { return ValidID(u.Issuer) && ValidID(u.ID) }
+
+// ValidID reports whether a Store takes id: 1 to MaxIDBytes bytes of UTF-8 without control characters (Unicode
+// category Cc).
+func ValidID(id string) bool {
+	if id == "" || len(id) > MaxIDBytes || !utf8.ValidString(id) {
+		return false
+	}
+	return !strings.ContainsFunc(id, unicode.IsControl)
 }
 
 // Details tells how far a user's record has come. Times are UTC with whole microseconds.
@@ -163,7 +174,8 @@ type Upload struct {
 	Organization string
 	Picture      Picture
 	By           Origin
-	// Register adds an unknown user, and the organisation, in the same transaction.
+	// Register adds an unknown user, and the organisation, together with the upload's first durable step. An upload
+	// that fails later leaves the registration.
 	Register bool
 }
 

@@ -1,0 +1,57 @@
+package embedded
+
+import (
+	"sync"
+
+	"avatard/storage"
+)
+
+// maxRefusals bounds the records of refusals that wait for a round.
+const maxRefusals = 256
+
+// refusals are records that ride on the next round; nobody waits for them.
+type refusals struct {
+	mu      sync.Mutex
+	records []storage.Refusal
+	dropped int64
+}
+
+// RecordRefusal implements [storage.Store].
+func (s *Store) RecordRefusal(r storage.Refusal) {
+	s.refusals.mu.Lock()
+	defer s.refusals.mu.Unlock()
+	if len(s.refusals.records) >= maxRefusals {
+		s.refusals.dropped += 1 + r.Dropped
+		return
+	}
+	r.Dropped += s.refusals.dropped
+	s.refusals.dropped = 0
+	s.refusals.records = append(s.refusals.records, r)
+	if len(s.refusals.records) == 1 {
+		s.line.signal()
+	}
+}
+
+func (q *refusals) waiting() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.records) > 0
+}
+
+func (q *refusals) take() []storage.Refusal {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	taken := q.records
+	q.records = nil
+	return taken
+}
+
+// audit records a change in the transaction that makes it.
+func (r *round) audit(action, result, organization, target string, by storage.Origin) error {
+	return r.db.exec(sqlAudit, r.now, action, result, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))
+}
+
+func (r *round) auditRefusal(f storage.Refusal) error {
+	return r.db.exec(sqlAudit, r.now, f.Action, f.Reason, f.By.Caller, f.By.CallerOrganization, f.Organization, f.Target,
+		f.By.RequestID, f.Dropped)
+}

@@ -1,0 +1,213 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+	"avatard/storage/storagetest"
+)
+
+func TestContract(t *testing.T) {
+	storagetest.Run(t, storagetest.Harness{
+		Open: func(ctx context.Context, state string, now func() time.Time) (storage.Store, error) {
+			s, err := embedded.Open(ctx, embedded.Config{Dir: state, Now: now})
+			if err != nil {
+				return nil, err // not a nil *Store in an interface
+			}
+			return s, nil
+		},
+	})
+}
+
+// How much is done: together at least 20,000 changes, at seeds that do not change.
+const (
+	churnSeed    = 20230512
+	churnUsers   = 300
+	churnCallers = 24
+	churnRounds  = 25
+	churnCalls   = 1000 // calls answered with success between two looks
+	churnOrg     = "69629023906488334"
+)
+
+// TestNothingLeftUnderChurn keeps putting, replacing and deleting pictures of a few hundred users at once and looks at
+// every byte of the data directory, and of the temporary one, after every thousandth success and at the end: no piece
+// of a picture is anywhere but of those that live.
+func TestNothingLeftUnderChurn(t *testing.T) {
+	temp, dir := t.TempDir(), filepath.Join(t.TempDir(), "data")
+	t.Setenv("TMPDIR", temp)
+	s, err := embedded.Open(t.Context(), embedded.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &churn{t: t, pattern: storagetest.NewPattern(churnSeed), dirs: []string{dir, temp}}
+	c.store = s
+	for round := range churnRounds {
+		c.run(round)
+		c.look(fmt.Sprintf("after %d calls", (round+1)*churnCalls))
+		if t.Failed() {
+			break
+		}
+	}
+	if n := c.changes(); n < 20_000 && !t.Failed() {
+		t.Errorf("%d changes made, want at least 20,000", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+	c.store = nil
+	c.look("after Close")
+
+	if s, err = embedded.Open(t.Context(), embedded.Config{Dir: dir}); err != nil {
+		t.Fatal(err)
+	}
+	c.store = s
+	c.look("opened again")
+	for i := range c.users {
+		if _, err := s.Remove(t.Context(), storage.Removal{User: churnUser(i), Organization: churnOrg}); err != nil {
+			t.Errorf("Remove(%d) = %v, want nil", i, err)
+		}
+		c.users[i].size = 0
+	}
+	c.look("after everything was removed")
+	if err := s.Close(); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+	c.store = nil
+	c.look("after the last Close")
+}
+
+// churn is the store and what should be in it.
+type churn struct {
+	t       *testing.T
+	store   *embedded.Store // nil while it is closed
+	pattern *storagetest.Pattern
+	dirs    []string
+
+	mu    sync.Mutex
+	users [churnUsers]living
+}
+
+// living is what the newest change of a user left: a picture, or none when size is 0.
+type living struct {
+	sequence uint64
+	number   uint32
+	size     int
+}
+
+func churnUser(i int) storage.UserKey {
+	return storage.UserKey{Issuer: "https://issuer.test", ID: fmt.Sprint("user-", i)}
+}
+
+// run makes one round of calls and returns when all are answered, so that what lives is known exactly.
+func (c *churn) run(round int) {
+	var next atomic.Int64
+	var callers sync.WaitGroup
+	for range churnCallers {
+		callers.Go(func() {
+			for n := int(next.Add(1)) - 1; n < churnCalls; n = int(next.Add(1)) - 1 {
+				if err := c.call(uint32(round*churnCalls + n)); err != nil {
+					c.t.Errorf("call %d: %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
+}
+
+// call makes one change; which one, of whom and how large depends on its number alone.
+func (c *churn) call(number uint32) error {
+	random := rand.New(rand.NewPCG(churnSeed, uint64(number)))
+	i := random.IntN(churnUsers)
+	if random.Float64() < 0.4 {
+		res, err := c.store.Remove(context.Background(), storage.Removal{User: churnUser(i), Organization: churnOrg})
+		if errors.Is(err, storage.ErrUserNotFound) {
+			err = nil // not uploaded yet
+		}
+		c.note(i, living{sequence: res.Details.Sequence})
+		return err
+	}
+	// Logarithmically uniform: as many of 200 B to 2 kB as of 20 kB to 200 kB.
+	size := int(200 * math.Pow(1500, random.Float64()))
+	res, err := c.store.Put(context.Background(), storage.Upload{
+		User: churnUser(i), Organization: churnOrg, Register: true,
+		Picture: storage.Picture{Format: storage.JPEG, Data: c.pattern.Picture(number, size)},
+	})
+	c.note(i, living{res.Details.Sequence, number, size})
+	return err
+}
+
+// note keeps the newest change of a user, whatever order the answers come in.
+func (c *churn) note(i int, l living) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.sequence > c.users[i].sequence {
+		c.users[i] = l
+	}
+}
+
+func (c *churn) changes() (n uint64) {
+	for _, l := range c.users {
+		if l.sequence > 0 {
+			n += l.sequence - 1 // the registration is number 1
+		}
+	}
+	return n
+}
+
+// look searches all files. Of the living it must find every byte, or the search would prove nothing.
+func (c *churn) look(when string) {
+	c.t.Helper()
+	pieces, err := c.pattern.Search(c.dirs...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	found := map[uint32]int{}
+	lives := map[uint32]bool{}
+	for i, l := range c.users {
+		if l.size > 0 {
+			lives[l.number] = true
+			c.read(when, i, l)
+		}
+	}
+	bad := 0
+	for _, p := range pieces {
+		if found[p.Number] += p.Length; lives[p.Number] {
+			continue
+		}
+		if bad++; bad <= 5 {
+			c.t.Errorf("%s: %v, which is erased", when, p)
+		}
+	}
+	if bad > 5 {
+		c.t.Errorf("%s: %d pieces of erased pictures in all", when, bad)
+	}
+	for i, l := range c.users {
+		if l.size > 0 && found[l.number] < l.size {
+			c.t.Errorf("%s: the search found %d of %d bytes of the picture of user %d, who has one", when, found[l.number], l.size, i)
+		}
+	}
+}
+
+// read demands that a living picture is served.
+func (c *churn) read(when string, i int, l living) {
+	c.t.Helper()
+	if c.store == nil {
+		return
+	}
+	p, err := c.store.Get(context.Background(), churnUser(i), churnOrg)
+	if err != nil || !bytes.Equal(p.Data, c.pattern.Picture(l.number, l.size)) {
+		c.t.Errorf("%s: Get(%d) = %d bytes, %v, want picture %d of %d bytes", when, i, len(p.Data), err, l.number, l.size)
+	}
+}

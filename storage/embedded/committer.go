@@ -1,0 +1,282 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"avatard/storage"
+)
+
+const (
+	// maxRound bounds the changes that share a transaction.
+	maxRound = 256
+	// refusalDelay is how long records of refusals wait for a round to ride on.
+	refusalDelay = time.Second
+	// Erasures that failed are tried again after these.
+	sweepDelayMin = time.Second
+	sweepDelayMax = time.Minute
+)
+
+// run is the committer: it makes all changes, round by round, until the store is closed and nothing is under way.
+func (s *Store) run() {
+	defer close(s.stopped)
+	var again []*ticket // changes that want another round
+	sweep := time.NewTimer(sweepDelayMin)
+	defer sweep.Stop()
+	sweepSet, delay := true, sweepDelayMin
+	for {
+		batch, idle, closed := s.line.take(again, maxRound)
+		select {
+		case <-sweep.C:
+			sweepSet = false
+			if t := s.sweepTicket(); t != nil {
+				s.round([]*ticket{t}) // alone, so that no other change reads what it has only begun
+				delay = min(2*delay, sweepDelayMax)
+			}
+		default:
+		}
+		if len(batch) == 0 {
+			if closed && idle {
+				s.round(nil) // what is finished goes on record
+				return
+			}
+			if !s.await(sweep) {
+				again = nil
+				continue
+			}
+		}
+		again = s.round(batch)
+		switch {
+		case s.stuck() == 0:
+			delay = sweepDelayMin
+		case !sweepSet:
+			sweep.Reset(delay)
+			sweepSet = true
+		}
+	}
+}
+
+// await blocks until something has to be done. It reports true when records of refusals have waited long enough.
+func (s *Store) await(sweep *time.Timer) (flush bool) {
+	var due <-chan time.Time
+	if s.refusals.waiting() {
+		due = time.After(refusalDelay)
+	}
+	select {
+	case <-s.line.wake:
+	case <-sweep.C:
+		sweep.Reset(0)
+	case <-due:
+		return true
+	}
+	return false
+}
+
+// round is one transaction and what follows from it.
+type round struct {
+	s           *Store
+	db          *database
+	now         int64 // microseconds since 1970
+	nextReceipt int64
+	added       namesAdded
+}
+
+// round makes the changes of a batch and answers those that are finished; it returns the others.
+func (s *Store) round(batch []*ticket) (again []*ticket) {
+	s.reserveRegions(batch)
+	committed, err := s.transact(batch)
+	if err != nil && !committed && len(batch) > 1 && !errors.Is(err, errCommit) {
+		// One of them broke the transaction. Alone, each answers for itself.
+		for _, t := range batch {
+			again = append(again, s.round([]*ticket{t})...)
+		}
+		return again
+	}
+	if committed {
+		s.applyToSlots(batch)
+	}
+	s.report(err)
+	for _, t := range batch {
+		terr := err
+		if terr == nil {
+			terr = errors.Join(t.err, t.slabErr)
+		}
+		if t.work.settled(t, committed && t.err == nil, terr) {
+			again = append(again, t)
+		} else {
+			s.line.leave(t)
+		}
+	}
+	return again
+}
+
+// errCommit marks a transaction that failed at its end: the disk, not one of the changes, is the reason.
+var errCommit = errors.New("commit")
+
+// transact runs the batch's changes as one transaction. What it left in memory is undone when that fails.
+func (s *Store) transact(batch []*ticket) (committed bool, err error) {
+	watermark, singly := s.ledger.plan()
+	refusals := s.refusals.take()
+	if len(batch) == 0 && watermark == s.ledger.watermark && len(singly) == 0 && len(refusals) == 0 {
+		return true, nil
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	r := &round{s: s, db: s.db, now: s.now().UnixMicro(), nextReceipt: s.ledger.issued + 1}
+	for _, t := range batch {
+		t.reset()
+	}
+	err = s.db.exec(sqlBegin)
+	if err == nil {
+		if err = r.record(watermark, singly, refusals, batch); err == nil {
+			if err = s.db.exec(sqlCommit); err != nil {
+				err = fmt.Errorf("%w: %w", errCommit, err)
+			}
+		}
+	}
+	if err != nil {
+		err = errors.Join(err, s.db.rollback())
+		for _, t := range batch {
+			for _, taken := range t.taken {
+				s.slots.give(taken.class, taken.slot)
+			}
+		}
+		return false, err
+	}
+	for _, e := range s.ledger.recorded(watermark) {
+		s.slots.give(e.class, e.slot)
+	}
+	s.names.add(r.added)
+	for _, t := range batch {
+		s.ledger.intend(t.intended)
+	}
+	return true, nil
+}
+
+// record is the inside of a transaction.
+func (r *round) record(watermark int64, singly []int64, refusals []storage.Refusal, batch []*ticket) error {
+	if watermark != r.s.ledger.watermark {
+		if err := r.db.exec(sqlWatermark, watermark); err != nil {
+			return err
+		}
+	}
+	for _, seq := range singly {
+		if err := r.db.exec(sqlReceiptDone, seq); err != nil {
+			return err
+		}
+	}
+	for _, refusal := range refusals {
+		if err := r.auditRefusal(refusal); err != nil {
+			return err
+		}
+	}
+	for _, t := range batch {
+		t.err = t.work.apply(r, t)
+		if t.err != nil && !isAnswer(t.err) {
+			return t.err
+		}
+		// SQLite ends a transaction by itself after some errors; nothing may be added to what is not there.
+		if r.db.conn.GetAutocommit() {
+			return errors.New("the transaction ended early")
+		}
+	}
+	return nil
+}
+
+// isAnswer reports whether err is meant for the caller of one change, not a failure of the transaction.
+func isAnswer(err error) bool {
+	for _, answer := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrUnavailable} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}
+
+// applyToSlots writes and zeroes the slots of a committed batch and makes that durable with one sync.
+func (s *Store) applyToSlots(batch []*ticket) {
+	touched := false
+	var erased []erasure
+	for _, t := range batch {
+		if t.err != nil {
+			continue
+		}
+		if t.write != nil {
+			touched = true
+			t.slabErr = s.slab.write(t.write.slot, t.write.image)
+		}
+		for _, e := range t.erase {
+			touched = true
+			// The slot is this erasure's until it is on record, which is why nobody else can own it here.
+			if err := s.slab.erase(e.slot, slotPages[e.class]); err != nil {
+				t.slabErr = errors.Join(t.slabErr, err)
+				continue
+			}
+			erased = append(erased, e)
+		}
+	}
+	if !touched {
+		return
+	}
+	if err := s.slab.sync(); err != nil {
+		for _, t := range batch {
+			if t.write != nil || len(t.erase) > 0 {
+				t.slabErr = errors.Join(t.slabErr, err)
+			}
+		}
+		return
+	}
+	for _, e := range erased {
+		s.ledger.finish(e)
+	}
+}
+
+// reserveRegions grows the slab where the batch needs more slots than are free. A class that cannot grow fails the
+// uploads that need it, nobody else.
+func (s *Store) reserveRegions(batch []*ticket) {
+	var need [len(slotPages)]int
+	for _, t := range batch {
+		if c, ok := t.work.need(); ok {
+			need[c]++
+		}
+	}
+	for c := range need {
+		for len(s.slots.free[c]) < need[c] {
+			if err := s.grow(class(c)); err != nil {
+				s.log.Error("the slab cannot grow", "error", err)
+				break
+			}
+		}
+	}
+}
+
+// grow adds a region. Its pages are durable before the transaction that makes it known.
+func (s *Store) grow(c class) error {
+	r := s.slots.next(c)
+	if err := s.slab.grow(r.first, r.slotPages*r.slots); err != nil {
+		return err
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if err := s.db.exec(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
+		return err
+	}
+	return s.slots.add(r, func(int64) bool { return false })
+}
+
+// report keeps what Ready tells, and logs a failure once.
+func (s *Store) report(err error) {
+	stuck := s.stuck()
+	if err != nil {
+		s.log.Error("changes could not be committed", "error", err)
+	}
+	if err == nil && stuck == 0 {
+		s.health.Store(nil)
+		return
+	}
+	s.health.Store(&health{stuck: stuck, commit: err})
+}
+
+// stuck counts the erasures that are due and not done.
+func (s *Store) stuck() int { return len(s.ledger.open) + len(s.leftovers) }

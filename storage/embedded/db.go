@@ -1,0 +1,157 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// database is the one connection to the metadata. SQLite holds the file exclusively, so there is no second one: who
+// wants to read waits for the transaction under way, which is never longer than one commit.
+type database struct {
+	mu    sync.Mutex
+	conn  *sqlite3.Conn
+	stmts [numStatements]*sqlite3.Stmt
+	// unregister forgets the file layer, if there is one of our own.
+	unregister func()
+}
+
+// pragmas are set on the connection, in this order. locking_mode comes before the first look at the log: only then
+// does SQLite keep the log's index in memory instead of in a file.
+const pragmas = `
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA secure_delete = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA trusted_schema = OFF;
+PRAGMA cache_size = -16000;
+PRAGMA wal_autocheckpoint = 2000;
+`
+
+// openDatabase opens or makes the metadata file and brings its schema up to date.
+func openDatabase(path string, wrap func(string, File) File) (*database, error) {
+	// SQLite would make the file readable for everybody the umask allows; its log takes the database's mode.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	db := &database{unregister: func() {}}
+	query := url.Values{"modeof": {path}}
+	if wrap != nil {
+		name, unregister, err := registerVFS(wrap)
+		if err != nil {
+			return nil, err
+		}
+		db.unregister = unregister
+		query.Set("vfs", name)
+	}
+	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
+	if db.conn, err = sqlite3.Open(uri); err != nil {
+		db.unregister()
+		return nil, fmt.Errorf("open metadata: %w", err)
+	}
+	if err := db.setUp(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open metadata: %w", err), db.close())
+	}
+	return db, nil
+}
+
+func (db *database) setUp() error {
+	if err := db.conn.Exec(pragmas); err != nil {
+		if errors.Is(err, sqlite3.BUSY) {
+			return fmt.Errorf("another program has the database open: %w", err)
+		}
+		return err
+	}
+	if err := db.migrate(); err != nil {
+		return err
+	}
+	if err := db.truncateLog(); err != nil {
+		return err
+	}
+	for i, sql := range statements {
+		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+		if err != nil {
+			return fmt.Errorf("prepare %q: %w", sql, err)
+		}
+		db.stmts[i] = stmt
+	}
+	return nil
+}
+
+// migrate brings the schema to the newest version, one transaction a version.
+func (db *database) migrate() error {
+	version, err := db.pragma("user_version")
+	if err != nil {
+		return err
+	}
+	app, err := db.pragma("application_id")
+	if err != nil {
+		return err
+	}
+	if version > 0 && app != applicationID {
+		return errors.New("the database is not one of avatard")
+	}
+	if version > int64(len(migrations)) {
+		return fmt.Errorf("the data has schema version %d, this program knows up to %d: use the newer program", version, len(migrations))
+	}
+	for v := version; v < int64(len(migrations)); v++ {
+		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+			migrations[v], applicationID, v+1)
+		if err := db.conn.Exec(sql); err != nil {
+			return fmt.Errorf("migrate the schema to version %d: %w", v+1, errors.Join(err, db.rollback()))
+		}
+	}
+	return nil
+}
+
+func (db *database) pragma(name string) (int64, error) {
+	stmt, _, err := db.conn.Prepare("PRAGMA " + name)
+	if err != nil {
+		return 0, err
+	}
+	defer stmt.Close()
+	stmt.Step()
+	return stmt.ColumnInt64(0), stmt.Err()
+}
+
+// truncateLog moves the log into the database and empties it. SQLite reports a reader in the way as a value.
+func (db *database) truncateLog() error {
+	stmt, _, err := db.conn.Prepare("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	if stmt.Step() && stmt.ColumnInt(0) != 0 {
+		return errors.New("the database's log could not be emptied: it is in use")
+	}
+	return stmt.Err()
+}
+
+// rollback ends a transaction that failed, if SQLite has not done so by itself.
+func (db *database) rollback() error {
+	if db.conn.GetAutocommit() {
+		return nil
+	}
+	return db.conn.Exec("ROLLBACK")
+}
+
+func (db *database) close() error {
+	var errs []error
+	for _, stmt := range db.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	errs = append(errs, db.conn.Close())
+	db.unregister()
+	return errors.Join(errs...)
+}

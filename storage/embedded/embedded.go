@@ -1,0 +1,204 @@
+// Package embedded is the storage engine that needs nothing but a directory.
+//
+// SQLite keeps users, generations, receipts and the audit trail; no byte of a picture ever enters it, because its pages
+// keep copies of what was deleted. Pictures lie beside it in the slab, a file of fixed-size slots that are overwritten
+// with zeros and synced before a delete is answered.
+//
+// One goroutine, the committer, makes all changes. It takes whatever waits as one round:
+//
+//	arrived changes ─► one transaction, one sync of the log ─► slots written or zeroed, one sync of the slab ─► answers
+//	                    (intent durable)                        (bytes durable or gone)
+//
+// An upload takes two rounds: the first reserves a slot and fills it, the second makes it the user's picture and
+// erases the one before. Whatever a crash leaves half-done is finished by [Open], before anybody is served.
+//
+// The package does not know who may do what, nor what a picture is.
+package embedded
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"avatard/storage"
+)
+
+// ErrLocked: another process serves this directory.
+var ErrLocked = errors.New("the data directory is in use by another process")
+
+// Names of the files in the data directory.
+const (
+	databaseName = "avatard.db"
+	slabName     = "pictures.slab"
+	lockName     = "lock"
+)
+
+// Config tells how to open a store.
+type Config struct {
+	// Dir is the data directory. It is made, for its owner only, when it is missing.
+	Dir string
+	// Logger takes what operators should know; nil discards it.
+	Logger *slog.Logger
+	// Now is the clock of change dates; nil means time.Now.
+	Now func() time.Time
+	// Rand is the source of generation ids; nil means crypto/rand.
+	Rand io.Reader
+	// WrapFile, when set, is put around the slab and SQLite's files; name is the file's base name. Tests of what
+	// survives a crash use it.
+	WrapFile func(name string, f File) File
+}
+
+// Store is an open data directory. It implements [storage.Store].
+type Store struct {
+	log  *slog.Logger
+	now  func() time.Time
+	rand io.Reader
+
+	lock  *os.File
+	db    *database
+	slab  *slab
+	names names
+
+	line line // changes on their way in
+
+	// Of the committer alone.
+	slots     slots
+	ledger    ledger
+	leftovers []leftover
+
+	refusals refusals
+	health   atomic.Pointer[health]
+
+	closing sync.Once
+	stopped chan struct{}
+	closed  error
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open opens the store in a directory and finishes what an earlier process left undone: uploads that were never
+// acknowledged are erased, and every erasure that is not on record is done again. What cannot be finished stays
+// unreadable and is reported by Ready. ErrLocked when another process has the directory.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, stopped: make(chan struct{})}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.rand == nil {
+		s.rand = rand.Reader
+	}
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.open(dir, cfg.WrapFile); err != nil {
+		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, errors.Join(err, s.release()))
+	}
+	go s.run()
+	return s, nil
+}
+
+func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
+		return err
+	}
+	if s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap); err != nil {
+		return err
+	}
+	found, err := s.load()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, slabName)
+	if s.slab, err = openSlab(path, found.store, s.slots.end == 0, wrap); err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err != nil {
+		return err
+	} else if info.Size() < s.slots.end*pageBytes {
+		return fmt.Errorf("%s has %d bytes, the database knows of %d: the directory is not complete",
+			slabName, info.Size(), s.slots.end*pageBytes)
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	s.finishUnfinished()
+	return nil
+}
+
+// Close finishes the changes under way, puts finished erasures on record and gives the directory free.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		s.line.close()
+		<-s.stopped
+		s.closed = s.release()
+	})
+	<-s.stopped
+	return s.closed
+}
+
+// release closes what open opened, as far as it came.
+func (s *Store) release() error {
+	var errs []error
+	if s.db != nil {
+		s.db.mu.Lock()
+		defer s.db.mu.Unlock()
+		errs = append(errs, s.db.close())
+		s.db.conn = nil
+	}
+	if s.slab != nil && s.slab.file != nil {
+		errs = append(errs, s.slab.file.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// health is what Ready tells.
+type health struct {
+	stuck  int   // erasures that could not be finished
+	commit error // why the last round failed
+}
+
+// Ready reports whether changes succeed and no erasure is stuck.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.line.isClosed() {
+		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	}
+	h := s.health.Load()
+	if h == nil {
+		return nil
+	}
+	var errs []error
+	if h.commit != nil {
+		errs = append(errs, fmt.Errorf("the last change failed: %w", h.commit))
+	}
+	if h.stuck > 0 {
+		errs = append(errs, fmt.Errorf("%d erasures cannot be finished", h.stuck))
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, errors.Join(errs...))
+}

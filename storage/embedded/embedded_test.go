@@ -1,0 +1,78 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"avatard/storage"
+)
+
+const testOrg = "69629023906488334"
+
+var testBy = storage.Origin{Caller: "tester", RequestID: "test"}
+
+func openTest(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(context.Background(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func upload(i, size int) storage.Upload {
+	data := make([]byte, size)
+	r := rand.New(rand.NewPCG(uint64(i), uint64(size)))
+	for j := range data {
+		data[j] = byte(r.Uint32())
+	}
+	return storage.Upload{User: testKey(i), Organization: testOrg, By: testBy, Register: true,
+		Picture: storage.Picture{Format: storage.JPEG, Data: data}}
+}
+
+func testKey(i int) storage.UserKey { return storage.UserKey{Issuer: "test", ID: fmt.Sprint("user-", i)} }
+
+// BenchmarkRemove measures deletes of pictures of about 4 KB, by 1, 16 and 128 callers.
+func BenchmarkRemove(b *testing.B) {
+	for _, callers := range []int{1, 16, 128} {
+		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
+			s := openTest(b, b.TempDir())
+			each(128, b.N, func(i int) {
+				if _, err := s.Put(context.Background(), upload(i, 4000)); err != nil {
+					b.Error(err)
+				}
+			})
+			b.ReportAllocs()
+			b.ResetTimer()
+			each(callers, b.N, func(i int) {
+				if _, err := s.Remove(context.Background(), storage.Removal{User: testKey(i), Organization: testOrg, By: testBy}); err != nil {
+					b.Error(err)
+				}
+			})
+			b.StopTimer()
+		})
+	}
+}
+
+// each calls f for 0 to n-1, from so many goroutines.
+func each(callers, n int, f func(i int)) {
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,63 @@
+package embedded
+
+// erasure is one generation whose bytes have to go.
+type erasure struct {
+	receipt int64
+	slot    int64
+	class   class
+}
+
+// ledger keeps the receipts whose erasure is not yet on record. Only the committer uses it.
+//
+// A receipt is open from the commit of the intent until its slot was zeroed and synced; then it is finished, and the
+// next transaction puts that on record: by raising the watermark where nothing below is open, one by one else. Until
+// that commit the slot is nobody's to give away.
+type ledger struct {
+	watermark int64             // as committed
+	issued    int64             // newest committed receipt
+	open      map[int64]erasure // intent durable, bytes perhaps not gone
+	finished  []erasure         // bytes gone, not on record
+}
+
+// plan returns the watermark that can be recorded now and the finished receipts above it.
+func (l *ledger) plan() (watermark int64, singly []int64) {
+	watermark = l.issued
+	for seq := range l.open {
+		watermark = min(watermark, seq-1)
+	}
+	for _, e := range l.finished {
+		if e.receipt > watermark {
+			singly = append(singly, e.receipt)
+		}
+	}
+	return watermark, singly
+}
+
+// recorded notes that plan's result is committed and returns the erasures whose slots are free now.
+func (l *ledger) recorded(watermark int64) []erasure {
+	freed := l.finished
+	l.watermark, l.finished = watermark, nil
+	return freed
+}
+
+// intend notes receipts whose intent was committed.
+func (l *ledger) intend(es []erasure) {
+	for _, e := range es {
+		l.open[e.receipt] = e
+		l.issued = max(l.issued, e.receipt)
+	}
+}
+
+// finish notes that the bytes of an open erasure are gone, synced.
+func (l *ledger) finish(e erasure) {
+	if _, ok := l.open[e.receipt]; ok {
+		delete(l.open, e.receipt)
+		l.finished = append(l.finished, e)
+	}
+}
+
+// pending reports whether the erasure of a receipt is still open.
+func (l *ledger) pending(receipt int64) bool {
+	_, open := l.open[receipt]
+	return open
+}

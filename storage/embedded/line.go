@@ -1,0 +1,199 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"avatard/storage"
+)
+
+// maxChanges bounds the changes under way; one more is turned away with ErrUnavailable.
+const maxChanges = 8192
+
+// work is what one change does. Its methods run on the committer only.
+type work interface {
+	// need returns the class of the slot that apply is going to take, if any.
+	need() (class, bool)
+	// apply reads and changes metadata in the round's transaction, and puts into t what is to be done to slots
+	// once that is durable. An error of package storage is the caller's answer, and apply has changed nothing; any
+	// other one aborts the transaction. It may be called again after a transaction that failed.
+	apply(r *round, t *ticket) error
+	// settled is told how the round ended: committed says whether the transaction is durable, err why the change
+	// has not done all it was to do. It reports whether the change wants another round, else sets t's answer.
+	settled(t *ticket, committed bool, err error) (again bool)
+}
+
+// ticket is one change on its way through the committer.
+type ticket struct {
+	work work
+	key  *storage.UserKey // whose changes queue; nil for a change that belongs to no user
+
+	// Of one round.
+	write    *slotWrite
+	erase    []erasure // slots to zero
+	intended []erasure // those of them whose receipt is new
+	taken    []slotTaken
+	err      error
+	slabErr  error
+
+	// The answer, valid once done is closed.
+	result storage.Result
+	made   bool
+	answer error
+
+	fate atomic.Int32
+	done chan struct{}
+}
+
+type slotWrite struct {
+	slot  int64
+	image []byte
+}
+
+type slotTaken struct {
+	class class
+	slot  int64
+}
+
+// Fates of a ticket that waits behind others: the committer begins it, or its caller leaves.
+const (
+	fateWaiting = iota
+	fateBegun
+	fateLeft
+)
+
+// reset forgets what a round has put into the ticket.
+func (t *ticket) reset() {
+	t.write, t.erase, t.intended, t.taken, t.err, t.slabErr = nil, nil, nil, nil, nil, nil
+}
+
+// line is where changes arrive. Those of one user pass one after the other, in the order of their arrival: the first
+// is with the committer, the rest wait here.
+type line struct {
+	mu      sync.Mutex
+	arrived []*ticket
+	behind  map[storage.UserKey][]*ticket // a key is present while a change of that user is with the committer
+	count   int
+	closed  bool
+	wake    chan struct{} // holds one token when there is something to do
+}
+
+func (l *line) init() {
+	l.behind = make(map[storage.UserKey][]*ticket)
+	l.wake = make(chan struct{}, 1)
+}
+
+// submit hands in a change and waits for its answer or for the end of ctx. A change whose caller leaves while it
+// still waits behind others is dropped; one that has begun goes on.
+func (l *line) submit(ctx context.Context, t *ticket) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	t.done = make(chan struct{})
+	if err := l.enter(t); err != nil {
+		return err
+	}
+	select {
+	case <-t.done:
+		return t.answer
+	case <-ctx.Done():
+	}
+	select {
+	case <-t.done:
+		return t.answer
+	default:
+		t.fate.CompareAndSwap(fateWaiting, fateLeft)
+		return ctx.Err()
+	}
+}
+
+func (l *line) enter(t *ticket) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	}
+	if l.count >= maxChanges {
+		return fmt.Errorf("%w: %d changes wait already", storage.ErrUnavailable, l.count)
+	}
+	l.count++
+	if t.key != nil {
+		if waiting, busy := l.behind[*t.key]; busy {
+			l.behind[*t.key] = append(waiting, t)
+			return nil
+		}
+		l.behind[*t.key] = nil
+	}
+	l.begin(t)
+	return nil
+}
+
+// begin passes a ticket to the committer. The caller holds mu.
+func (l *line) begin(t *ticket) {
+	t.fate.Store(fateBegun)
+	l.arrived = append(l.arrived, t)
+	l.signal()
+}
+
+func (l *line) signal() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// leave answers a change that has reached its final state and lets the user's next one pass.
+func (l *line) leave(t *ticket) {
+	if t.done == nil {
+		return // the committer's own
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(t.done)
+	l.count--
+	if t.key == nil {
+		return
+	}
+	waiting := l.behind[*t.key]
+	for i, next := range waiting {
+		if next.fate.CompareAndSwap(fateWaiting, fateBegun) {
+			l.behind[*t.key] = waiting[i+1:]
+			l.begin(next)
+			return
+		}
+		l.count-- // its caller has left
+	}
+	delete(l.behind, *t.key)
+}
+
+// take returns everything that has arrived, at most limit changes. idle tells that nothing is under way at all.
+func (l *line) take(batch []*ticket, limit int) (_ []*ticket, idle, closed bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	idle = l.count == 0
+	n := min(len(l.arrived), max(0, limit-len(batch)))
+	batch = append(batch, l.arrived[:n]...)
+	rest := copy(l.arrived, l.arrived[n:])
+	clear(l.arrived[rest:])
+	l.arrived = l.arrived[:rest]
+	if rest > 0 {
+		l.signal()
+	}
+	return batch, idle, l.closed
+}
+
+// close turns away what comes from now on.
+func (l *line) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	l.signal()
+}
+
+func (l *line) isClosed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
+}

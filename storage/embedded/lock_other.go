@@ -1,0 +1,13 @@
+//go:build !unix
+
+package embedded
+
+import (
+	"errors"
+	"os"
+)
+
+// lockDir refuses: without a lock that dies with its process two servers could share a directory unseen.
+func lockDir(string) (*os.File, error) {
+	return nil, errors.New("the embedded engine needs a Unix-like system")
+}

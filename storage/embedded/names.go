@@ -1,0 +1,90 @@
+package embedded
+
+import (
+	"maps"
+	"sync"
+)
+
+// names keeps the registered organisations and issuers in memory: they are few, and every request asks for one.
+type names struct {
+	mu            sync.RWMutex
+	organizations map[string]struct{}
+	issuers       map[string]int64
+}
+
+// namesAdded are those a transaction adds.
+type namesAdded struct {
+	organizations []string
+	issuers       map[string]int64
+}
+
+func (n *names) add(a namesAdded) {
+	if len(a.organizations) == 0 && len(a.issuers) == 0 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, org := range a.organizations {
+		n.organizations[org] = struct{}{}
+	}
+	maps.Copy(n.issuers, a.issuers)
+}
+
+func (n *names) hasOrganization(org string) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	_, ok := n.organizations[org]
+	return ok
+}
+
+func (n *names) issuer(url string) (iid int64, ok bool) {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	iid, ok = n.issuers[url]
+	return iid, ok
+}
+
+func (n *names) issuerCount() int64 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return int64(len(n.issuers))
+}
+
+// addOrganization registers org in the transaction, unless it is there.
+func (r *round) addOrganization(org string) (made bool, err error) {
+	if r.s.names.hasOrganization(org) {
+		return false, nil
+	}
+	for _, added := range r.added.organizations {
+		if added == org {
+			return false, nil
+		}
+	}
+	if err := r.db.exec(sqlAddOrganization, org, r.now); err != nil {
+		return false, err
+	}
+	r.added.organizations = append(r.added.organizations, org)
+	return true, nil
+}
+
+// issuer returns the number of an issuer; 0 when it is unknown and add is not set.
+func (r *round) issuer(url string, add bool) (int64, error) {
+	if iid, ok := r.s.names.issuer(url); ok {
+		return iid, nil
+	}
+	if iid, ok := r.added.issuers[url]; ok {
+		return iid, nil
+	}
+	if !add {
+		return 0, nil
+	}
+	iid := r.s.names.issuerCount() + int64(len(r.added.issuers)) + 1
+	if err := r.db.exec(sqlAddIssuer, iid, url); err != nil {
+		return 0, err
+	}
+	if r.added.issuers == nil {
+		r.added.issuers = make(map[string]int64)
+	}
+	r.added.issuers[url] = iid
+	return iid, nil
+}

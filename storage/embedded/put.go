@@ -1,0 +1,170 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"avatard/storage"
+)
+
+// Put implements [storage.Store].
+func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+	size := len(up.Picture.Data)
+	switch {
+	case !up.User.Valid() || !storage.ValidID(up.Organization):
+		return storage.Result{}, fmt.Errorf("put picture: %w: id", storage.ErrInvalid)
+	case size == 0 || size > storage.MaxPictureBytes:
+		return storage.Result{}, fmt.Errorf("put picture: %w: %d bytes, limit %d", storage.ErrInvalid, size, storage.MaxPictureBytes)
+	case up.Picture.Format.MediaType() == "":
+		return storage.Result{}, fmt.Errorf("put picture: %w: format %d", storage.ErrInvalid, up.Picture.Format)
+	}
+	if err := ctx.Err(); err != nil {
+		return storage.Result{}, err
+	}
+	w := &put{s: s, key: up.User, organization: up.Organization, by: up.By, register: up.Register,
+		class: classFor(size), size: int64(size), format: int64(up.Picture.Format)}
+	if _, err := io.ReadFull(s.rand, w.id[:]); err != nil {
+		return storage.Result{}, fmt.Errorf("put picture: %w", err)
+	}
+	w.image = slotImage(w.id, up.Picture.Data)
+	t := &ticket{work: w, key: &up.User}
+	err := s.line.submit(ctx, t)
+	if err != nil {
+		err = fmt.Errorf("put picture: %w", err)
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return storage.Result{}, err // the ticket may still be under way
+		}
+	}
+	return t.result, err
+}
+
+// put is an upload: UPLOADING with a slot of its own, then ACTIVE while the picture before goes to ERASING.
+type put struct {
+	s            *Store
+	key          storage.UserKey
+	organization string
+	by           storage.Origin
+	register     bool
+	id           generationID
+	class        class
+	size, format int64
+	image        []byte
+
+	stage   stage
+	uid     int64
+	slot    int64
+	failure error // why the upload is abandoned
+}
+
+// stage is which round of an upload comes next.
+type stage int
+
+const (
+	stageReserve stage = iota
+	stageActivate
+	stageAbandon
+)
+
+func (w *put) need() (class, bool) { return w.class, w.stage == stageReserve }
+
+func (w *put) apply(r *round, t *ticket) error {
+	switch w.stage {
+	case stageReserve:
+		return w.reserve(r, t)
+	case stageActivate:
+		return w.activate(r, t)
+	default:
+		return w.abandon(r, t)
+	}
+}
+
+// reserve makes the upload the owner of a slot, which is then filled.
+func (w *put) reserve(r *round, t *ticket) error {
+	u, err := r.user(w.key, w.organization)
+	unknown := errors.Is(err, storage.ErrUserNotFound) && w.register
+	if err != nil && !unknown {
+		return err
+	}
+	slot, ok := r.s.slots.take(w.class)
+	if !ok {
+		return fmt.Errorf("%w: no room for a picture of %d bytes", storage.ErrUnavailable, w.size)
+	}
+	t.taken = append(t.taken, slotTaken{w.class, slot})
+	if unknown {
+		if u, err = r.register(w.key, w.organization, w.by); err != nil {
+			return err
+		}
+	}
+	w.uid, w.slot = u.uid, slot
+	t.write = &slotWrite{slot: slot, image: w.image}
+	return r.db.exec(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
+}
+
+// activate makes the picture the user's, and what was there before go.
+func (w *put) activate(r *round, t *ticket) error {
+	u, err := r.user(w.key, w.organization)
+	if err != nil {
+		return err
+	}
+	before, err := r.generations(u.uid, w.slot)
+	if err != nil {
+		return err
+	}
+	if err := r.erase(t, &u, before, reasonReplaced); err != nil {
+		return err
+	}
+	if err := r.db.exec(sqlActivate, w.slot, w.id[:]); err != nil {
+		return err
+	}
+	if err := r.change(&u); err != nil {
+		return err
+	}
+	if err := r.audit("upload", "done", u.organization, w.key.ID, w.by); err != nil {
+		return err
+	}
+	t.result, err = r.result(&u)
+	return err
+}
+
+// abandon gives up an upload whose bytes could not be made durable.
+func (w *put) abandon(r *round, t *ticket) error {
+	u, err := r.user(w.key, w.organization)
+	if err != nil {
+		return err
+	}
+	own := []generationRecord{{slot: w.slot, id: w.id, state: stateUploading, size: w.size}}
+	if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
+		return err
+	}
+	return r.db.exec(sqlUserReceipt, u.uid, u.receipt)
+}
+
+func (w *put) settled(t *ticket, committed bool, err error) (again bool) {
+	switch w.stage {
+	case stageReserve:
+		if !committed { // nothing was reserved
+			t.answer = unavailable(err)
+			return false
+		}
+		w.stage = stageActivate
+		if err != nil {
+			w.stage, w.failure = stageAbandon, err
+		}
+		return true
+	case stageActivate:
+		if !committed {
+			w.stage, w.failure = stageAbandon, err
+			return true
+		}
+		t.answer = unavailable(err)
+		return false
+	default:
+		if !committed {
+			w.s.leftovers = append(w.s.leftovers, leftover{uid: w.uid, slot: w.slot, id: w.id})
+		}
+		t.result, t.answer = storage.Result{}, unavailable(w.failure)
+		return false
+	}
+}

@@ -1,0 +1,157 @@
+package embedded
+
+import (
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// userRecord is a row of user.
+type userRecord struct {
+	uid          int64
+	organization string
+	created      int64
+	changed      int64
+	sequence     int64
+	receipt      int64 // newest, 0 for none
+}
+
+func (u *userRecord) details() storage.Details {
+	return storage.Details{
+		Sequence:     uint64(u.sequence),
+		CreationDate: time.UnixMicro(u.created).UTC(),
+		ChangeDate:   time.UnixMicro(u.changed).UTC(),
+		Organization: u.organization,
+	}
+}
+
+// generationRecord is a row of generation.
+type generationRecord struct {
+	slot    int64
+	id      generationID
+	state   int64
+	size    int64
+	receipt int64
+}
+
+func scanUser(row *sqlite3.Stmt) userRecord {
+	return userRecord{
+		uid:          row.ColumnInt64(0),
+		organization: row.ColumnText(1),
+		created:      row.ColumnInt64(2),
+		changed:      row.ColumnInt64(3),
+		sequence:     row.ColumnInt64(4),
+		receipt:      row.ColumnInt64(5),
+	}
+}
+
+// user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization.
+func (r *round) user(key storage.UserKey, organization string) (u userRecord, err error) {
+	iid, err := r.issuer(key.Issuer, false)
+	if err != nil {
+		return u, err
+	}
+	found := false
+	if iid != 0 {
+		err = r.db.query(sqlUser, func(row *sqlite3.Stmt) bool {
+			found = true
+			u = scanUser(row)
+			return false
+		}, key.ID, iid)
+		if err != nil {
+			return u, err
+		}
+	}
+	if !found {
+		return u, fmt.Errorf("%w: %q", storage.ErrUserNotFound, key.ID)
+	}
+	if u.organization != organization {
+		return u, fmt.Errorf("%w: %q", storage.ErrOtherOrganization, key.ID)
+	}
+	return u, nil
+}
+
+// register adds an unknown user and, where needed, issuer and organisation.
+func (r *round) register(key storage.UserKey, organization string, by storage.Origin) (u userRecord, err error) {
+	if _, err := r.addOrganization(organization); err != nil {
+		return u, err
+	}
+	iid, err := r.issuer(key.Issuer, true)
+	if err != nil {
+		return u, err
+	}
+	if err := r.db.exec(sqlAddUser, iid, key.ID, organization, r.now); err != nil {
+		return u, err
+	}
+	u = userRecord{uid: r.db.conn.LastInsertRowID(), organization: organization, created: r.now, changed: r.now, sequence: 1}
+	return u, r.audit("register", "done", organization, key.ID, by)
+}
+
+// change counts one change of the user's record.
+func (r *round) change(u *userRecord) error {
+	u.sequence++
+	u.changed = max(r.now, u.changed) // the clock may have been set back
+	return r.db.exec(sqlChangeUser, u.uid, u.changed, u.sequence, u.receipt)
+}
+
+// generations returns the user's generations whose erasure is not finished, except the one in the slot keep.
+func (r *round) generations(uid, keep int64) (gens []generationRecord, err error) {
+	err = r.db.query(sqlGenerations, func(row *sqlite3.Stmt) bool {
+		g := generationRecord{
+			slot:    row.ColumnInt64(0),
+			id:      generationID(row.ColumnRawBlob(1)),
+			state:   row.ColumnInt64(2),
+			size:    row.ColumnInt64(3),
+			receipt: row.ColumnInt64(4),
+		}
+		if g.slot != keep && (g.state != stateErasing || r.s.ledger.pending(g.receipt)) {
+			gens = append(gens, g)
+		}
+		return true
+	}, uid)
+	return gens, err
+}
+
+// erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the ticket. For those
+// that are there already it only does the latter.
+func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason int64) error {
+	for _, g := range gens {
+		e := erasure{receipt: g.receipt, slot: g.slot, class: classFor(int(g.size))}
+		if g.state != stateErasing {
+			why := reason
+			if g.state == stateUploading {
+				why = reasonAbandoned
+			}
+			e.receipt = r.nextReceipt
+			r.nextReceipt++
+			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, u.receipt); err != nil {
+				return err
+			}
+			if err := r.db.exec(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
+				return err
+			}
+			u.receipt = e.receipt
+			t.intended = append(t.intended, e)
+		}
+		t.erase = append(t.erase, e)
+	}
+	return nil
+}
+
+// result returns what callers are told about the record.
+func (r *round) result(u *userRecord) (storage.Result, error) {
+	res := storage.Result{Details: u.details()}
+	if u.receipt == 0 {
+		return res, nil
+	}
+	// The id is the erased generation's: random, and the same that the picture's entity tag showed.
+	err := r.db.query(sqlReceipt, func(row *sqlite3.Stmt) bool {
+		res.Receipt = hex.EncodeToString(row.ColumnRawBlob(0))
+		return false
+	}, u.receipt)
+	return res, err
+}

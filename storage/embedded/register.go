@@ -1,0 +1,86 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"avatard/storage"
+)
+
+// AddOrganization implements [storage.Store].
+func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Origin) (created bool, err error) {
+	if !storage.ValidID(org) {
+		return false, fmt.Errorf("add organisation: %w: id", storage.ErrInvalid)
+	}
+	t := &ticket{work: &addOrganization{org: org, by: by}}
+	if err := s.line.submit(ctx, t); err != nil {
+		return false, fmt.Errorf("add organisation: %w", err)
+	}
+	return t.made, nil
+}
+
+type addOrganization struct {
+	org string
+	by  storage.Origin
+}
+
+func (w *addOrganization) need() (class, bool) { return 0, false }
+
+func (w *addOrganization) apply(r *round, t *ticket) (err error) {
+	if t.made, err = r.addOrganization(w.org); err != nil || !t.made {
+		return err
+	}
+	return r.audit("register", "done", w.org, "", w.by)
+}
+
+func (w *addOrganization) settled(t *ticket, _ bool, err error) bool {
+	t.answer = unavailable(err)
+	return false
+}
+
+// HasOrganization implements [storage.Store].
+func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
+	if s.line.isClosed() {
+		return false, fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	}
+	return s.names.hasOrganization(org), ctx.Err()
+}
+
+// AddUser implements [storage.Store].
+func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
+	if !user.Valid() || !storage.ValidID(org) {
+		return storage.Result{}, false, fmt.Errorf("add user: %w: id", storage.ErrInvalid)
+	}
+	t := &ticket{work: &addUser{user: user, org: org, by: by}, key: &user}
+	if err := s.line.submit(ctx, t); err != nil {
+		return storage.Result{}, false, fmt.Errorf("add user: %w", err)
+	}
+	return t.result, t.made, nil
+}
+
+type addUser struct {
+	user storage.UserKey
+	org  string
+	by   storage.Origin
+}
+
+func (w *addUser) need() (class, bool) { return 0, false }
+
+func (w *addUser) apply(r *round, t *ticket) error {
+	u, err := r.user(w.user, w.org)
+	t.made = errors.Is(err, storage.ErrUserNotFound)
+	if t.made {
+		u, err = r.register(w.user, w.org, w.by)
+	}
+	if err != nil {
+		return err
+	}
+	t.result, err = r.result(&u)
+	return err
+}
+
+func (w *addUser) settled(t *ticket, _ bool, err error) bool {
+	t.answer = unavailable(err)
+	return false
+}

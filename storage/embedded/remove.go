@@ -1,0 +1,72 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"avatard/storage"
+)
+
+// Remove implements [storage.Store].
+func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	if !rm.User.Valid() || !storage.ValidID(rm.Organization) {
+		return storage.Result{}, fmt.Errorf("remove: %w: id", storage.ErrInvalid)
+	}
+	t := &ticket{work: &remove{rm: rm}, key: &rm.User}
+	if err := s.line.submit(ctx, t); err != nil {
+		return storage.Result{}, fmt.Errorf("remove picture: %w", err)
+	}
+	return t.result, nil
+}
+
+// remove erases what the user has. One round is enough.
+type remove struct {
+	rm storage.Removal
+}
+
+func (w *remove) need() (class, bool) { return 0, false }
+
+func (w *remove) apply(r *round, t *ticket) error {
+	u, err := r.user(w.rm.User, w.rm.Organization)
+	if err != nil {
+		return err
+	}
+	gens, err := r.generations(u.uid, 0)
+	if err != nil {
+		return err
+	}
+	if len(gens) > 0 {
+		if err := r.erase(t, &u, gens, reasonRemoved); err != nil {
+			return err
+		}
+	}
+	switch {
+	case slices.ContainsFunc(gens, func(g generationRecord) bool { return g.state == stateActive }):
+		if err := r.change(&u); err != nil {
+			return err
+		}
+		if err := r.audit("remove", "done", u.organization, w.rm.User.ID, w.rm.By); err != nil {
+			return err
+		}
+	case len(t.intended) > 0: // remains of an upload nobody was told of: no change of the record
+		if err := r.db.exec(sqlUserReceipt, u.uid, u.receipt); err != nil {
+			return err
+		}
+	}
+	t.result, err = r.result(&u)
+	return err
+}
+
+func (w *remove) settled(t *ticket, _ bool, err error) bool {
+	t.answer = unavailable(err)
+	return false
+}
+
+// unavailable makes a failure of the engine one that callers may try again.
+func unavailable(err error) error {
+	if err == nil || isAnswer(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+}

@@ -1,0 +1,142 @@
+package embedded
+
+// applicationID marks the database file as ours ("avtd"); PRAGMA application_id.
+const applicationID = 0x61767464
+
+// migrations are the schema's versions: migrations[n] leads from version n to n+1 (PRAGMA user_version). A version
+// that was released is never edited.
+//
+// What the schema itself refuses, whatever the code does: two owners of one slot (the slot is the key), two active
+// pictures of one user, a step of the state machine that DESIGN does not know, a slot given away before the
+// erasure of what was in it is on record, an erasing generation without a receipt.
+//
+// Not one column holds a byte of a picture. Times are microseconds since 1970, UTC.
+var migrations = []string{`
+CREATE TABLE store (
+	one       INTEGER PRIMARY KEY CHECK (one = 1),
+	id        BLOB    NOT NULL CHECK (length(id) = 16), -- also in the slab's first page
+	-- Every receipt up to this one is of an erased generation. Those above it are, if marked done.
+	watermark INTEGER NOT NULL DEFAULT 0 CHECK (watermark >= 0)
+) STRICT;
+
+CREATE TABLE issuer (
+	iid INTEGER PRIMARY KEY,
+	url TEXT    NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE organization (
+	id      TEXT    NOT NULL PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 800),
+	created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE user (
+	uid          INTEGER PRIMARY KEY,
+	iid          INTEGER NOT NULL REFERENCES issuer (iid),
+	id           TEXT    NOT NULL CHECK (octet_length(id) BETWEEN 1 AND 800),
+	organization TEXT    NOT NULL REFERENCES organization (id),
+	created      INTEGER NOT NULL,
+	changed      INTEGER NOT NULL CHECK (changed >= created),
+	sequence     INTEGER NOT NULL CHECK (sequence >= 1),
+	receipt      INTEGER REFERENCES receipt (seq), -- the newest
+	UNIQUE (id, iid)
+) STRICT;
+
+-- One row a slot that was ever used: who owns it, or who owned it last.
+CREATE TABLE generation (
+	slot    INTEGER PRIMARY KEY,                          -- first 4 KiB page in the slab
+	id      BLOB    NOT NULL CHECK (length(id) = 16),     -- random
+	uid     INTEGER NOT NULL REFERENCES user (uid),
+	state   INTEGER NOT NULL CHECK (state IN (1, 2, 3)),  -- uploading, active, erasing (erased once the receipt counts)
+	size    INTEGER NOT NULL CHECK (size BETWEEN 1 AND 1048576),
+	format  INTEGER NOT NULL CHECK (format >= 1),
+	receipt INTEGER REFERENCES receipt (seq),
+	CHECK ((state = 3) = (receipt IS NOT NULL))
+) STRICT;
+CREATE INDEX generation_user ON generation (uid);
+
+CREATE TABLE receipt (
+	seq        INTEGER PRIMARY KEY,
+	uid        INTEGER NOT NULL REFERENCES user (uid),
+	generation BLOB    NOT NULL CHECK (length(generation) = 16),
+	time       INTEGER NOT NULL,
+	reason     INTEGER NOT NULL CHECK (reason IN (1, 2, 3)),  -- removed, replaced, abandoned
+	previous   INTEGER CHECK (previous < seq),               -- the same user's receipt before
+	done       INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1))
+) STRICT;
+
+CREATE TABLE region (
+	first      INTEGER PRIMARY KEY CHECK (first >= 1),     -- page in the slab
+	slot_pages INTEGER NOT NULL CHECK (slot_pages >= 1),
+	slots      INTEGER NOT NULL CHECK (slots >= 1)
+) STRICT;
+
+CREATE TABLE audit (
+	seq                 INTEGER PRIMARY KEY,
+	time                INTEGER NOT NULL,
+	action              TEXT    NOT NULL,
+	result              TEXT    NOT NULL,
+	caller              TEXT    NOT NULL,
+	caller_organization TEXT    NOT NULL,
+	organization        TEXT    NOT NULL,
+	target              TEXT    NOT NULL,
+	request             TEXT    NOT NULL,
+	dropped             INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE TRIGGER generation_is_new BEFORE INSERT ON generation WHEN NEW.state <> 1
+BEGIN
+	SELECT RAISE (ABORT, 'a generation starts as uploading');
+END;
+
+CREATE TRIGGER generation_step BEFORE UPDATE OF state ON generation
+WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state IN (2, 3) OR OLD.state = 2 AND NEW.state = 3)
+BEGIN
+	SELECT RAISE (ABORT, 'no such step of a generation');
+END;
+
+CREATE TRIGGER generation_one_active BEFORE UPDATE OF state ON generation
+WHEN NEW.state = 2 AND EXISTS (SELECT 1 FROM generation WHERE uid = NEW.uid AND state = 2 AND slot <> NEW.slot)
+BEGIN
+	SELECT RAISE (ABORT, 'the user has an active generation');
+END;
+
+CREATE TRIGGER generation_slot_reuse BEFORE UPDATE OF id ON generation
+WHEN NEW.id <> OLD.id AND NOT (NEW.state = 1 AND OLD.state = 3 AND (
+	OLD.receipt <= (SELECT watermark FROM store) OR
+	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
+BEGIN
+	SELECT RAISE (ABORT, 'the slot is not free');
+END;
+
+CREATE TRIGGER generation_stays BEFORE DELETE ON generation
+WHEN NOT (OLD.state = 3 AND (
+	OLD.receipt <= (SELECT watermark FROM store) OR
+	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
+BEGIN
+	SELECT RAISE (ABORT, 'the generation is not erased');
+END;
+
+CREATE TRIGGER receipt_stays BEFORE UPDATE OF seq, uid, generation, time, reason, previous ON receipt
+BEGIN
+	SELECT RAISE (ABORT, 'a receipt never changes');
+END;
+
+CREATE TRIGGER watermark_rises BEFORE UPDATE OF watermark ON store WHEN NEW.watermark < OLD.watermark
+BEGIN
+	SELECT RAISE (ABORT, 'the watermark never falls');
+END;
+`}
+
+// States of a generation, as stored.
+const (
+	stateUploading = 1
+	stateActive    = 2
+	stateErasing   = 3
+)
+
+// Reasons of a receipt, as stored.
+const (
+	reasonRemoved   = 1
+	reasonReplaced  = 2
+	reasonAbandoned = 3
+)

@@ -1,0 +1,196 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// The slab is one file of 4 KiB pages. Page 0 names the store it belongs to; behind it lie regions, each cut into slots
+// of one size. A slot in use starts with a header and holds one picture; every other slot is zeros.
+//
+// One goroutine writes: the committer. Readers check what they read (see readSlot), because a slot may be zeroed and
+// given away while they read it.
+const (
+	pageBytes   = 4096
+	headerBytes = 32
+	slabMagic   = "avtdslb1"
+	slotMagic   = "avtdpic1"
+)
+
+// Slot header: magic, generation id, length of the picture, CRC-32C of the picture.
+const (
+	headerIDOffset     = 8
+	headerLengthOffset = 24
+	headerSumOffset    = 28
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// errNotThisSlot: the slot does not hold, or no longer holds, the generation that was looked for.
+var errNotThisSlot = errors.New("the slot holds another generation")
+
+// generationID is the random name of one upload.
+type generationID [16]byte
+
+type slab struct {
+	dir  string
+	name string
+	wrap func(string, File) File
+	zero []byte // as long as the largest slot
+
+	// mu lets readers finish with a descriptor before it is replaced. The committer alone replaces it, and needs mu
+	// for nothing else.
+	mu   sync.RWMutex
+	file File
+}
+
+// openSlab opens the slab of the store with this id; it makes one where create is set and there is none.
+func openSlab(path string, store generationID, create bool, wrap func(string, File) File) (*slab, error) {
+	s := &slab{dir: filepath.Dir(path), name: filepath.Base(path), wrap: wrap, zero: make([]byte, maxSlotPages*pageBytes)}
+	err := s.reopen(os.O_RDWR)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		return s, s.create(store)
+	}
+	if err != nil {
+		return nil, err
+	}
+	head := make([]byte, pageBytes)
+	if _, err := s.file.ReadAt(head, 0); err != nil {
+		// A crash between making the file and its first sync leaves it short; nothing can be in it then.
+		if create {
+			return s, s.create(store)
+		}
+		return nil, errors.Join(fmt.Errorf("read %s: %w", s.name, err), s.file.Close())
+	}
+	if string(head[:8]) != slabMagic || generationID(head[8:24]) != store {
+		if create {
+			return s, s.create(store)
+		}
+		return nil, errors.Join(fmt.Errorf("%s does not belong to this database", s.name), s.file.Close())
+	}
+	return s, nil
+}
+
+// create writes the first page and makes the file and its name durable.
+func (s *slab) create(store generationID) error {
+	if s.file == nil {
+		if err := s.reopen(os.O_RDWR | os.O_CREATE); err != nil {
+			return err
+		}
+	}
+	head := make([]byte, pageBytes)
+	copy(head, slabMagic)
+	copy(head[8:], store[:])
+	if err := s.file.Truncate(0); err != nil {
+		return err
+	}
+	if _, err := s.file.WriteAt(head, 0); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+// reopen replaces the descriptor. After a failed sync the old one must not be asked again: it reports an error once
+// and forgets it.
+func (s *slab) reopen(flag int) error {
+	f, err := os.OpenFile(filepath.Join(s.dir, s.name), flag, 0o600)
+	if err != nil {
+		return err
+	}
+	file := File(osFile{f})
+	if s.wrap != nil {
+		file = s.wrap(s.name, file)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.file
+	s.file = file
+	if old != nil {
+		old.Close() // what it held was synced, or failed and is written again
+	}
+	return nil
+}
+
+// grow writes zeros over the pages of a new region and makes them and the file's size durable. Writing now is what
+// keeps later uploads cheap: a file system does not have to find blocks for them.
+func (s *slab) grow(first, pages int64) error {
+	for done := int64(0); done < pages; {
+		n := min(pages-done, maxSlotPages)
+		if _, err := s.file.WriteAt(s.zero[:n*pageBytes], (first+done)*pageBytes); err != nil {
+			return fmt.Errorf("grow %s: %w", s.name, err)
+		}
+		done += n
+	}
+	if err := s.sync(); err != nil {
+		return err
+	}
+	return syncDir(s.dir)
+}
+
+// slotImage returns what a slot holds for a picture: header and bytes, filled up with zeros to a whole page.
+func slotImage(id generationID, data []byte) []byte {
+	n := headerBytes + len(data)
+	buf := make([]byte, (n+pageBytes-1)/pageBytes*pageBytes)
+	copy(buf, slotMagic)
+	copy(buf[headerIDOffset:], id[:])
+	binary.BigEndian.PutUint32(buf[headerLengthOffset:], uint32(len(data)))
+	binary.BigEndian.PutUint32(buf[headerSumOffset:], crc32.Checksum(data, castagnoli))
+	copy(buf[headerBytes:], data)
+	return buf
+}
+
+// write puts a slot image in place. It is durable after the next sync.
+func (s *slab) write(slot int64, image []byte) error {
+	_, err := s.file.WriteAt(image, slot*pageBytes)
+	return err
+}
+
+// erase overwrites a whole slot with zeros. It is durable after the next sync.
+func (s *slab) erase(slot, pages int64) error {
+	_, err := s.file.WriteAt(s.zero[:pages*pageBytes], slot*pageBytes)
+	return err
+}
+
+// sync makes all writes durable. When it fails, none of those since the last successful one may be relied on, and
+// all must be written again: the kernel may show bytes that the disk does not have.
+func (s *slab) sync() error {
+	err := s.file.Sync()
+	if err != nil {
+		err = errors.Join(fmt.Errorf("sync %s: %w", s.name, err), s.reopen(os.O_RDWR))
+	}
+	return err
+}
+
+// readSlot returns the picture of one generation. errNotThisSlot means that it is gone; any other error that the
+// file cannot be read or is damaged.
+func (s *slab) readSlot(slot int64, id generationID, size int64) ([]byte, error) {
+	buf := make([]byte, headerBytes+size)
+	s.mu.RLock()
+	_, err := s.file.ReadAt(buf, slot*pageBytes)
+	s.mu.RUnlock()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.name, err)
+	}
+	if string(buf[:8]) != slotMagic || generationID(buf[headerIDOffset:headerLengthOffset]) != id ||
+		int64(binary.BigEndian.Uint32(buf[headerLengthOffset:])) != size {
+		return nil, errNotThisSlot
+	}
+	data := buf[headerBytes:]
+	if crc32.Checksum(data, castagnoli) != binary.BigEndian.Uint32(buf[headerSumOffset:]) {
+		return nil, errDamaged
+	}
+	return data, nil
+}
+
+// errDamaged: the slot is the right one and its bytes are not those that were written. A reader sees it too while the
+// slot is being zeroed, and then finds the generation gone.
+var errDamaged = errors.New("the stored picture is damaged")

@@ -1,0 +1,113 @@
+package embedded
+
+import "github.com/ncruces/go-sqlite3"
+
+// statement numbers a prepared statement.
+type statement int
+
+const (
+	sqlBegin statement = iota
+	sqlCommit
+	sqlRollback
+	sqlWatermark
+	sqlReceiptDone
+	sqlUser
+	sqlUserByUID
+	sqlGenerations
+	sqlActive
+	sqlStillActive
+	sqlReceipt
+	sqlAddIssuer
+	sqlAddOrganization
+	sqlAddUser
+	sqlReserve
+	sqlActivate
+	sqlErase
+	sqlAddReceipt
+	sqlChangeUser
+	sqlUserReceipt
+	sqlAddRegion
+	sqlAudit
+	numStatements
+)
+
+// statements are all that the engine asks of SQLite while it serves. Parameters count from 1.
+var statements = [numStatements]string{
+	sqlBegin:       `BEGIN IMMEDIATE`,
+	sqlCommit:      `COMMIT`,
+	sqlRollback:    `ROLLBACK`,
+	sqlWatermark:   `UPDATE store SET watermark = ?1`,
+	sqlReceiptDone: `UPDATE receipt SET done = 1 WHERE seq = ?1`,
+	sqlUser: `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0)
+		FROM user WHERE id = ?1 AND iid = ?2`,
+	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0) FROM user WHERE uid = ?1`,
+	sqlGenerations: `SELECT slot, id, state, size, ifnull(receipt, 0) FROM generation WHERE uid = ?1`,
+	sqlActive: `SELECT u.organization, g.slot, g.id, g.size, g.format
+		FROM user u LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 WHERE u.id = ?1 AND u.iid = ?2`,
+	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
+	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
+	sqlAddIssuer:       `INSERT INTO issuer (iid, url) VALUES (?1, ?2)`,
+	sqlAddOrganization: `INSERT INTO organization (id, created) VALUES (?1, ?2)`,
+	sqlAddUser: `INSERT INTO user (uid, iid, id, organization, created, changed, sequence)
+		VALUES (NULL, ?1, ?2, ?3, ?4, ?4, 1)`,
+	sqlReserve: `INSERT INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)
+		ON CONFLICT (slot) DO UPDATE SET id = excluded.id, uid = excluded.uid, state = 1, size = excluded.size,
+		format = excluded.format, receipt = NULL`,
+	sqlActivate: `UPDATE generation SET state = 2 WHERE slot = ?1 AND id = ?2`,
+	sqlErase:    `UPDATE generation SET state = 3, receipt = ?3 WHERE slot = ?1 AND id = ?2`,
+	sqlAddReceipt: `INSERT INTO receipt (seq, uid, generation, time, reason, previous)
+		VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, 0))`,
+	sqlChangeUser:  `UPDATE user SET changed = ?2, sequence = ?3, receipt = nullif(?4, 0) WHERE uid = ?1`,
+	sqlUserReceipt: `UPDATE user SET receipt = ?2 WHERE uid = ?1`,
+	sqlAddRegion:   `INSERT INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
+	sqlAudit: `INSERT INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
+		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+}
+
+// bind prepares a run of a statement. Arguments are int64, string or []byte.
+func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
+	stmt := db.stmts[id]
+	for i, arg := range args {
+		var err error
+		switch v := arg.(type) {
+		case int64:
+			err = stmt.BindInt64(i+1, v)
+		case string:
+			err = stmt.BindText(i+1, v)
+		case []byte:
+			err = stmt.BindBlob(i+1, v)
+		default:
+			panic("unsupported argument")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return stmt, nil
+}
+
+// exec runs a statement that returns no rows.
+func (db *database) exec(id statement, args ...any) error {
+	stmt, err := db.bind(id, args...)
+	if err != nil {
+		return err
+	}
+	return stmt.Exec()
+}
+
+// query calls row for each row of the result, as long as it returns true. What row reads from the statement is
+// only valid until it returns.
+func (db *database) query(id statement, row func(*sqlite3.Stmt) bool, args ...any) error {
+	stmt, err := db.bind(id, args...)
+	if err != nil {
+		return err
+	}
+	for stmt.Step() && row(stmt) {
+	}
+	// Reset ends the read transaction and reports what ended the loop.
+	err = stmt.Err()
+	if rerr := stmt.Reset(); err == nil {
+		err = rerr
+	}
+	return err
+}
