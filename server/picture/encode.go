@@ -1,0 +1,105 @@
+package picture
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"math"
+
+	"avatard/storage"
+)
+
+// jpegQuality is where a second encoding of a photograph stays invisible.
+const jpegQuality = 90
+
+// maxPalette is the number of colours a PNG palette holds.
+const maxPalette = 256
+
+// encode writes img in at most limit bytes, as PNG or JPEG. A picture that does not fit is not refused, since
+// nothing is wrong with it: an opaque PNG becomes a JPEG, and what still does not fit becomes smaller. Transparent
+// pictures stay PNG, for a background chosen here would be seen on every page of another colour.
+func encode(img image.Image, asPNG bool, limit int) (Encoded, error) {
+	for {
+		size := img.Bounds().Size()
+		var buf bytes.Buffer
+		var err error
+		format := storage.JPEG
+		if asPNG {
+			format = storage.PNG
+			err = writePNG(&buf, img)
+		} else {
+			err = jpeg.Encode(&buf, img, &jpeg.Options{Quality: jpegQuality})
+		}
+		if err != nil {
+			return Encoded{}, fmt.Errorf("encode picture: %w", err)
+		}
+		if buf.Len() <= limit {
+			return Encoded{Format: format, Data: buf.Bytes(), Width: size.X, Height: size.Y}, nil
+		}
+		side := max(size.X, size.Y)
+		switch {
+		case asPNG && !hasAlpha(img):
+			asPNG = false
+		case side == 1:
+			return Encoded{}, fmt.Errorf("encode picture: one pixel takes more than %d bytes", limit)
+		default:
+			// Bytes go about with the area; a little less, so that the next try mostly fits. At least half, so
+			// that scaling stays within what it is good at.
+			factor := 0.95 * math.Sqrt(float64(limit)/float64(buf.Len()))
+			img = shrink(img, max(1, int(float64(side)*max(0.5, factor))))
+		}
+	}
+}
+
+func writePNG(buf *bytes.Buffer, img image.Image) error {
+	if small := paletted(img); small != nil {
+		img = small
+	}
+	return png.Encode(buf, img)
+}
+
+// fewColours reports whether a palette would hold every colour of img.
+func fewColours(img image.Image) bool {
+	if _, ok := img.(*image.Gray); ok {
+		return true
+	}
+	return paletted(img) != nil
+}
+
+// paletted returns img with a palette of exactly its colours, in order of appearance, or nil when there are too
+// many of them or img is of a kind that gains nothing.
+func paletted(img image.Image) *image.Paletted {
+	var pix []byte
+	switch src := img.(type) {
+	case *image.RGBA:
+		pix = src.Pix
+	case *image.NRGBA:
+		pix = src.Pix
+	default:
+		return nil
+	}
+	dst := image.NewPaletted(img.Bounds(), make(color.Palette, 0, maxPalette))
+	index := make(map[[4]byte]byte, maxPalette)
+	var last [4]byte
+	var lastIndex byte
+	for i := range dst.Pix {
+		c := [4]byte(pix[4*i:])
+		if c != last || i == 0 {
+			at, known := index[c]
+			if !known {
+				if len(dst.Palette) == maxPalette {
+					return nil
+				}
+				at = byte(len(dst.Palette))
+				index[c] = at
+				dst.Palette = append(dst.Palette, color.NRGBA{R: c[0], G: c[1], B: c[2], A: c[3]})
+			}
+			last, lastIndex = c, at
+		}
+		dst.Pix[i] = lastIndex
+	}
+	return dst
+}

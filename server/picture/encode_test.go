@@ -1,0 +1,112 @@
+package picture
+
+import (
+	"image"
+	"image/color"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"avatard/storage"
+)
+
+// noise cannot be compressed by anything.
+func noise(w, h int, alpha bool) image.Image {
+	random := rand.New(rand.NewPCG(1, 2))
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range img.Pix {
+		img.Pix[i] = byte(random.Uint32())
+		if i%4 == 3 && !alpha {
+			img.Pix[i] = 255
+		}
+	}
+	return opaqueAsRGBA(img)
+}
+
+// An acceptable picture is never refused because its stored form came out too large.
+func TestEncodeFits(t *testing.T) {
+	grey := image.NewGray16(image.Rect(0, 0, 64, 64))
+	copy(grey.Pix, noise(64, 64, false).(*image.RGBA).Pix)
+	for _, row := range []struct {
+		about   string
+		img     image.Image
+		png     bool
+		limit   int
+		format  storage.Format
+		minSide int
+	}{
+		{"what fits stays", noise(64, 64, true), true, 64*64*4 + 1000, storage.PNG, 64},
+		{"opaque PNG becomes JPEG of the same size", noise(64, 64, false), true, 8000, storage.JPEG, 64},
+		{"grey PNG becomes JPEG of the same size", flatten(grey), true, 4100, storage.JPEG, 64},
+		{"transparent PNG becomes smaller", noise(64, 64, true), true, 8000, storage.PNG, 32},
+		{"JPEG becomes smaller", noise(64, 64, false), false, 3000, storage.JPEG, 32},
+		{"far over the limit", noise(512, 64, true), true, 200, storage.PNG, 4},
+		{"the limit of stores, at full size", noise(1024, 1024, true), true, storage.MaxPictureBytes, storage.PNG, 400},
+		{"the limit of stores, opaque", noise(1024, 1024, false), false, storage.MaxPictureBytes, storage.JPEG, 1024},
+	} {
+		got, err := encode(row.img, row.png, row.limit)
+		if err != nil {
+			t.Errorf("%s: %v", row.about, err)
+			continue
+		}
+		decoded(t, got)
+		if len(got.Data) > row.limit || got.Format != row.format || max(got.Width, got.Height) < row.minSide {
+			t.Errorf("%s: format %d, %d × %d, %d bytes; want format %d, %d pixels or more, %d bytes or less",
+				row.about, got.Format, got.Width, got.Height, len(got.Data), row.format, row.minSide, row.limit)
+		}
+	}
+	if got, err := encode(grey, false, 100); err == nil {
+		t.Errorf("a JPEG of %d bytes cannot be: its tables alone are more than 100", len(got.Data))
+	}
+}
+
+func TestPalettedIsExact(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 16, 17))
+	for i := range 256 {
+		img.SetNRGBA(i%16, i/16, color.NRGBA{R: byte(i), G: byte(i / 3), A: byte(255 - i/2)})
+	}
+	for x := range 16 {
+		img.SetNRGBA(x, 16, img.NRGBAAt(x, 3))
+	}
+	got := paletted(img)
+	if got == nil {
+		t.Fatal("256 colours do not fit into a palette of 256")
+	}
+	for y := range 17 {
+		for x := range 16 {
+			if !near(got.At(x, y), img.At(x, y), 0) {
+				t.Errorf("pixel %d,%d = %v, want %v", x, y, got.At(x, y), img.At(x, y))
+			}
+		}
+	}
+	img.SetNRGBA(5, 16, color.NRGBA{B: 1, A: 255})
+	if paletted(img) != nil {
+		t.Error("257 colours went into a palette of 256")
+	}
+}
+
+// Memory is bounded by what the header was allowed to say, and is not taken before it was read.
+func TestNormalizeMemory(t *testing.T) {
+	huge := pngOf(t, image.NewGray(image.Rect(0, 0, 20000, 3)))
+	bomb := pngOf(t, image.NewNRGBA64(image.Rect(0, 0, 2048, 2048))) // 32 MiB in 40 kB
+	for _, row := range []struct {
+		about string
+		data  []byte
+		limit uint64
+	}{
+		{"refused by its header", huge, 1 << 20},
+		{"refused by its scans", flatJPEG(0xc2, 256, []byte{1}, MaxScans), 1 << 20},
+		{"refused by its size", make([]byte, MaxUploadBytes+1), 1 << 20},
+		{"the worst PNG", bomb, 100 << 20},
+		{"the worst JPEG", flatJPEG(0xc2, 256, []byte{1, 2, 3, 4}, 0), 120 << 20},
+	} {
+		n := New(Config{})
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := n.Normalize(t.Context(), row.data)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > row.limit {
+			t.Errorf("%s: %d bytes allocated (%v), limit %d", row.about, got, err, row.limit)
+		}
+	}
+}

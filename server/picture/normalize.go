@@ -1,0 +1,160 @@
+// Package picture turns what somebody uploaded into a picture that is safe to keep and to serve.
+//
+// PNG and JPEG come in, recognised by their content alone. Everything but the pixels stays outside: a picture is
+// decoded, turned upright, made no larger than it is shown anywhere and encoded anew, so that no text, position,
+// thumbnail or trailing archive of the upload can be stored or served.
+//
+// The package does not know HTTP, users or stores, writes no file and fetches nothing. It does not manage colour:
+// pixels are taken as sRGB and embedded profiles are dropped.
+//
+//	header.go ─► (one of few places) ─► decode ─► pixels.go (8 bits, scaled, upright) ─► encode.go
+//	orientation.go reads the one piece of metadata that matters; sample.go and portrait.go make pictures up
+package picture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"runtime"
+
+	"avatard/storage"
+)
+
+// Limits of what is taken and of what comes out.
+const (
+	// MaxUploadBytes bounds a picture as uploaded.
+	MaxUploadBytes = 512 << 10
+	// MaxPixelsPerSide bounds width and height as uploaded.
+	MaxPixelsPerSide = 2048
+	// MaxStoredPixelsPerSide bounds width and height of the result.
+	MaxStoredPixelsPerSide = 1024
+	// MaxScans bounds the passes over one progressive JPEG. Encoders use about ten. Without a bound twenty bytes
+	// of upload cost a pass over four million pixels, and one upload could keep a core busy for minutes.
+	MaxScans = 100
+)
+
+// Errors of Normalize. Compare with errors.Is. The text of an error that wraps one of them is meant for whoever
+// sent the picture: it says what is wrong with it and repeats neither its content nor the text of a library.
+var (
+	// ErrUnsupported: not a PNG or JPEG, or of a rare kind of them.
+	ErrUnsupported = errors.New("picture format is not accepted, accepted are PNG and JPEG")
+	// ErrTooLarge: more bytes than MaxUploadBytes.
+	ErrTooLarge = errors.New("picture has too many bytes")
+	// ErrPixels: wider or higher than MaxPixelsPerSide.
+	ErrPixels = errors.New("picture has too many pixels")
+	// ErrMalformed: begins like a PNG or JPEG, but cannot be read to its end.
+	ErrMalformed = errors.New("picture is damaged or incomplete")
+)
+
+// Encoded is a picture in the form in which it is stored: at most storage.MaxPictureBytes and at most
+// MaxStoredPixelsPerSide wide and high, upright, and nothing but pixels.
+type Encoded struct {
+	Format        storage.Format
+	Data          []byte
+	Width, Height int
+}
+
+// Config configures a Normalizer.
+type Config struct {
+	// Concurrency is the number of pictures decoded at once; others wait. One may need 120 MB for a moment, so
+	// it bounds memory as well. 0 means GOMAXPROCS.
+	Concurrency int
+}
+
+// Normalizer brings uploaded pictures into their stored form. All callers of a process should share one, since it
+// bounds their work together. Its methods may be called concurrently.
+type Normalizer struct {
+	places chan struct{}
+}
+
+// New returns a Normalizer.
+func New(cfg Config) *Normalizer {
+	n := cfg.Concurrency
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return &Normalizer{places: make(chan struct{}, n)}
+}
+
+// Normalize returns the stored form of an uploaded PNG or JPEG. Its errors are those of this package, the
+// context's, or a fault of this program. Byte and pixel limits are checked before anything is decoded and without
+// waiting for a place. A context that ends stops the wait, and soon also the decoding.
+//
+// The result is a PNG when the source is a PNG with transparent pixels or at most 256 colours, else a JPEG.
+// Of an animated PNG the default image is taken. data is only read, and not kept.
+func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error) {
+	format, err := check(data)
+	if err != nil {
+		return Encoded{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Encoded{}, err
+	}
+	select {
+	case n.places <- struct{}{}:
+		defer func() { <-n.places }()
+	case <-ctx.Done():
+		return Encoded{}, ctx.Err()
+	}
+	source, err := decode(ctx, format, data)
+	if err != nil {
+		return Encoded{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Encoded{}, err
+	}
+	keep := format == storage.PNG
+	img := flatten(source)
+	keep = keep && (hasAlpha(img) || fewColours(img))
+	img = upright(shrink(img, MaxStoredPixelsPerSide), orientation(format, data))
+	return encode(img, keep, storage.MaxPictureBytes)
+}
+
+func decode(ctx context.Context, format storage.Format, data []byte) (image.Image, error) {
+	r := &contextReader{ctx: ctx, r: bytes.NewReader(data)}
+	var img image.Image
+	var err error
+	if format == storage.PNG {
+		img, err = png.Decode(r)
+	} else {
+		img, err = jpeg.Decode(r)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, decodeError(err)
+	}
+	return img, nil
+}
+
+// decodeError replaces the text of a decoder, which may hold pieces of the upload, by one of ours.
+func decodeError(err error) error {
+	var rareJPEG jpeg.UnsupportedError
+	var rarePNG png.UnsupportedError
+	switch {
+	case errors.As(err, &rareJPEG):
+		return fmt.Errorf("%w: of JPEG only baseline and progressive with 8 bits", ErrUnsupported)
+	case errors.As(err, &rarePNG):
+		return fmt.Errorf("%w: of PNG only what its standard defines", ErrUnsupported)
+	}
+	return ErrMalformed
+}
+
+// contextReader fails as soon as its context has ended; decoders read a few kilobytes at a time.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

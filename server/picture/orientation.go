@@ -1,0 +1,100 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"avatard/storage"
+)
+
+// orientationTag is the tag Orientation of TIFF 6.0 section 8, which EXIF (CIPA DC-008) took over.
+const orientationTag = 0x0112
+
+// orientation returns how the stored rows and columns of the picture are meant to be seen: 1 to 8 by EXIF, 1 (as
+// they are) where nothing readable says otherwise. It never fails: broken metadata is no reason to refuse pixels.
+func orientation(format storage.Format, data []byte) int {
+	var exif []byte
+	if format == storage.PNG {
+		exif = pngEXIF(data)
+	} else {
+		exif = jpegEXIF(data)
+	}
+	return tiffOrientation(exif)
+}
+
+// jpegEXIF returns the TIFF part of the first EXIF segment before the first scan, nil if there is none.
+func jpegEXIF(data []byte) []byte {
+	const app1, sos, eoi = 0xe1, 0xda, 0xd9
+	rest := data[2:] // after SOI
+	for len(rest) >= 4 && rest[0] == 0xff {
+		marker := rest[1]
+		if marker == 0xff { // fill byte, ITU-T T.81 section B.1.1.2
+			rest = rest[1:]
+			continue
+		}
+		size := int(binary.BigEndian.Uint16(rest[2:])) // counts itself, not the marker
+		if marker == sos || marker == eoi || size < 2 || len(rest) < 2+size {
+			return nil
+		}
+		if body, ok := bytes.CutPrefix(rest[4:2+size], []byte("Exif\x00\x00")); ok && marker == app1 {
+			return body
+		}
+		rest = rest[2+size:]
+	}
+	return nil
+}
+
+// pngEXIF returns the content of the first eXIf chunk, nil if there is none.
+func pngEXIF(data []byte) []byte {
+	rest := data[len(pngSignature):]
+	for len(rest) >= 12 {
+		size := uint64(binary.BigEndian.Uint32(rest))
+		if uint64(len(rest)) < 12+size {
+			return nil
+		}
+		switch string(rest[4:8]) {
+		case "eXIf":
+			return rest[8 : 8+size]
+		case "IEND":
+			return nil
+		}
+		rest = rest[12+size:]
+	}
+	return nil
+}
+
+// tiffOrientation looks the orientation up in the first directory of a TIFF structure.
+func tiffOrientation(tiff []byte) int {
+	const upright, short = 1, 3
+	if len(tiff) < 8 {
+		return upright
+	}
+	var order binary.ByteOrder
+	switch string(tiff[:4]) {
+	case "II*\x00":
+		order = binary.LittleEndian
+	case "MM\x00*":
+		order = binary.BigEndian
+	default:
+		return upright
+	}
+	start := uint64(order.Uint32(tiff[4:]))
+	if start+2 > uint64(len(tiff)) {
+		return upright
+	}
+	entries := tiff[start+2:]
+	for range order.Uint16(tiff[start:]) {
+		if len(entries) < 12 {
+			return upright
+		}
+		if order.Uint16(entries) == orientationTag {
+			value := int(order.Uint16(entries[8:]))
+			if order.Uint16(entries[2:]) != short || order.Uint32(entries[4:]) != 1 || value < 1 || value > 8 {
+				return upright
+			}
+			return value
+		}
+		entries = entries[12:]
+	}
+	return upright
+}
