@@ -1,0 +1,58 @@
+package devidp
+
+import (
+	"net/http"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// maxBodyBytes bounds a request; forms here are a few hundred bytes.
+const maxBodyBytes = 64 << 10
+
+// routes serves below prefix, the path of the issuer. Only what is listed here reaches the library: its router would
+// also answer for device codes, sessions and probes, and take tokens from a query.
+func (p *Provider) routes(prefix string) http.Handler {
+	login := newLogin(p)
+	sameOrigin := http.NewCrossOriginProtection()
+	library := http.StripPrefix(prefix, p.library)
+	introspection := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.introspections.Add(1)
+		library.ServeHTTP(w, r)
+	})
+
+	mux := http.NewServeMux()
+	get := func(path string, h http.Handler) { mux.Handle("GET "+prefix+path, h) }
+	post := func(path string, h http.Handler) { mux.Handle("POST "+prefix+path, h) }
+	get(oidc.DiscoveryEndpoint, http.HandlerFunc(p.discovery))
+	get(p.library.KeysEndpoint().Relative(), library)
+	get(p.library.AuthorizationEndpoint().Relative(), library)
+	post(p.library.AuthorizationEndpoint().Relative(), library)
+	get(loginPath, http.HandlerFunc(login.show))
+	post(loginPath, sameOrigin.Handler(http.HandlerFunc(login.submit)))
+	get(p.library.AuthorizationEndpoint().Relative()+"/callback", library)
+	post(p.library.TokenEndpoint().Relative(), library)
+	post(p.library.IntrospectionEndpoint().Relative(), introspection)
+	post(p.library.RevocationEndpoint().Relative(), library)
+	get(p.library.UserinfoEndpoint().Relative(), library)
+	post(p.library.UserinfoEndpoint().Relative(), library)
+	return http.MaxBytesHandler(mux, maxBodyBytes)
+}
+
+// discovery is the library's document without what is not served here.
+func (p *Provider) discovery(w http.ResponseWriter, r *http.Request) {
+	doc := op.CreateDiscoveryConfig(op.ContextWithIssuer(r.Context(), p.cfg.Issuer), p.library, p.store)
+	doc.EndSessionEndpoint = ""
+	doc.DeviceAuthorizationEndpoint = ""
+	doc.CheckSessionIframe = ""
+	doc.ResponseTypesSupported = []string{string(oidc.ResponseTypeCode)}
+	doc.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeClientCredentials}
+	doc.IntrospectionEndpointAuthSigningAlgValuesSupported = nil
+	doc.RevocationEndpointAuthSigningAlgValuesSupported = nil
+	doc.ClaimsSupported = []string{
+		"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username",
+		claimOrganization, claimOrganizationName, claimOrganizationDomain,
+		claimRoles, claimProjectRoles(p.cfg.ProjectID),
+	}
+	op.Discover(w, doc)
+}

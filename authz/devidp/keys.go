@@ -1,0 +1,57 @@
+package devidp
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"errors"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// ES256, because making an RSA key can take a second of the start.
+const signingAlgorithm = jose.ES256
+
+// The one key of a process needs no name that differs from start to start.
+const keyID = "1"
+
+var errNoKeys = errors.New("clients sign nothing here")
+
+type privateKey struct{ key *ecdsa.PrivateKey }
+
+func (k privateKey) ID() string                                  { return keyID }
+func (k privateKey) SignatureAlgorithm() jose.SignatureAlgorithm { return signingAlgorithm }
+func (k privateKey) Key() any                                    { return k.key }
+
+type publicKey struct{ key *ecdsa.PublicKey }
+
+func (k publicKey) ID() string                         { return keyID }
+func (k publicKey) Algorithm() jose.SignatureAlgorithm { return signingAlgorithm }
+func (k publicKey) Use() string                        { return "sig" }
+func (k publicKey) Key() any                           { return k.key }
+
+// SigningKey is the key that ID tokens are signed with.
+func (s *store) SigningKey(context.Context) (op.SigningKey, error) { return privateKey{s.key}, nil }
+
+// SignatureAlgorithms is for the discovery document.
+func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
+	return []jose.SignatureAlgorithm{signingAlgorithm}, nil
+}
+
+// KeySet is what the keys endpoint shows.
+func (s *store) KeySet(context.Context) ([]op.Key, error) {
+	return []op.Key{publicKey{&s.key.PublicKey}}, nil
+}
+
+// GetKeyByIDAndClientID refuses: no client authenticates with a key (RFC 7523).
+func (s *store) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
+	return nil, errNoKeys
+}
+
+// ValidateJWTProfileScopes refuses, likewise.
+func (s *store) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {
+	return nil, errNoKeys
+}
+
+// Health always passes: memory is there or the process is not.
+func (s *store) Health(context.Context) error { return nil }

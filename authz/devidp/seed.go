@@ -1,0 +1,154 @@
+package devidp
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// What every start of "avatard dev" finds: these ids never change, so that a data directory can be used again.
+// Secrets, keys and tokens do change.
+const (
+	OrgAcme    = "69629023906488334" // also the instance organisation
+	OrgGlobex  = "69629023906488335"
+	OrgInitech = "69629023906488336"
+
+	UserAlice = "150317214593155073"
+	UserBob   = "150317214593155074"
+	UserCarol = "150317214593155075"
+	UserDave  = "150317214593155076"
+
+	seedProject     = "69629023906488340"
+	seedClient      = "avatard-server"
+	seedApplication = "avatard-app"
+)
+
+// Seeded is the world that Seed made.
+type Seeded struct {
+	Issuer string
+	// Audience is the id of the project; tokens for the server carry it in aud.
+	Audience string
+	// Client is what the server introspects with.
+	Client Client
+	// ApplicationID is the public application for signing in on the login page.
+	ApplicationID string
+	Organizations []SeededOrganization
+	// Users are the people; the machines have no record at the server.
+	Users []SeededUser
+	// Tokens holds the access tokens by the name of their variable, TOKEN_ADMIN and so on.
+	Tokens map[string]string
+}
+
+// SeededOrganization is an organisation and the variable that names it.
+type SeededOrganization struct {
+	Variable string
+	Organization
+}
+
+// SeededUser is a person and the variable that names them.
+type SeededUser struct {
+	Variable string
+	Account
+	// Avatar tells that the person has a picture at the start.
+	Avatar bool
+}
+
+// Variable is one line of an environment file.
+type Variable struct{ Name, Value string }
+
+// Seed starts a provider with the fixed organisations, people and machines of "avatard dev" and makes their tokens.
+// Of cfg it takes Issuer, RedirectURIs, TokenLifetime, Now and Rand; the rest it fills in. Without RedirectURIs the
+// application may come back to /callback on any loopback address and port.
+func Seed(cfg Config) (*Provider, *Seeded, error) {
+	organizations := []SeededOrganization{
+		{"ORG_ACME", Organization{OrgAcme, "Acme", "acme.example"}},
+		{"ORG_GLOBEX", Organization{OrgGlobex, "Globex", "globex.example"}},
+		{"ORG_INITECH", Organization{OrgInitech, "Initech", "initech.example"}},
+	}
+	users := []SeededUser{
+		{"USER_ALICE", Account{ID: UserAlice, Login: "alice", Name: "Alice", Organization: OrgAcme}, true},
+		{"USER_BOB", Account{ID: UserBob, Login: "bob", Name: "Bob", Organization: OrgAcme}, false},
+		{"USER_CAROL", Account{ID: UserCarol, Login: "carol", Name: "Carol", Organization: OrgGlobex}, true},
+		{"USER_DAVE", Account{ID: UserDave, Login: "dave", Name: "Dave", Organization: OrgInitech}, true},
+	}
+	machine := func(number int, login, name, org string, roles map[string][]string) Account {
+		return Account{ID: fmt.Sprintf("1503172145931552%02d", number), Login: login, Name: name, Organization: org, Roles: roles}
+	}
+	admin := machine(1, "admin", "Admin", OrgAcme, map[string][]string{"IAM_OWNER": {OrgAcme}})
+	manager := machine(2, "manager", "Manager", OrgAcme, map[string][]string{"ORG_USER_MANAGER": {OrgAcme}})
+	viewer := machine(3, "viewer", "Viewer", OrgAcme, map[string][]string{"ORG_OWNER_VIEWER": {OrgAcme}})
+	nobody := machine(4, "nobody", "Nobody", OrgAcme, nil)
+	globexOwner := machine(5, "globex-owner", "Owner of Globex", OrgAcme, map[string][]string{"ORG_OWNER": {OrgGlobex}})
+	globexAdmin := machine(6, "globex-admin", "Admin at Globex", OrgGlobex, map[string][]string{"ORG_OWNER": {OrgGlobex}})
+
+	cfg.ProjectID = seedProject
+	cfg.IntrospectionClient = Client{ID: seedClient}
+	cfg.ApplicationID = seedApplication
+	cfg.Organizations = nil
+	for _, org := range organizations {
+		cfg.Organizations = append(cfg.Organizations, org.Organization)
+	}
+	cfg.People = nil
+	for _, user := range users {
+		cfg.People = append(cfg.People, user.Account)
+	}
+	cfg.Machines = []Account{admin, manager, viewer, nobody, globexOwner, globexAdmin}
+	if cfg.RedirectURIs == nil {
+		cfg.RedirectURIs = []string{"http://127.0.0.1/callback"}
+	}
+	p, err := New(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	// The spoilt tokens are the admin's: nothing but the token itself can be why one is refused.
+	specs := map[string]TokenSpec{
+		"TOKEN_ADMIN":          {Subject: admin.ID},
+		"TOKEN_MANAGER":        {Subject: manager.ID},
+		"TOKEN_VIEWER":         {Subject: viewer.ID},
+		"TOKEN_NOBODY":         {Subject: nobody.ID},
+		"TOKEN_GLOBEX_OWNER":   {Subject: globexOwner.ID},
+		"TOKEN_GLOBEX_ADMIN":   {Subject: globexAdmin.ID},
+		"TOKEN_ALICE":          {Subject: UserAlice},
+		"TOKEN_EXPIRED":        {Subject: admin.ID, Expires: p.cfg.Now().Add(-time.Hour)},
+		"TOKEN_REVOKED":        {Subject: admin.ID, Revoked: true},
+		"TOKEN_WRONG_AUDIENCE": {Subject: admin.ID, Audience: []string{"another-project"}},
+		"TOKEN_OTHER_AUDIENCE": {Subject: admin.ID, Audience: []string{seedClient}},
+	}
+	seeded := &Seeded{
+		Issuer:        cfg.Issuer,
+		Audience:      seedProject,
+		Client:        p.IntrospectionClient(),
+		ApplicationID: seedApplication,
+		Organizations: organizations,
+		Users:         users,
+		Tokens:        make(map[string]string, len(specs)),
+	}
+	for name, spec := range specs {
+		if seeded.Tokens[name], err = p.Mint(spec); err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return p, seeded, nil
+}
+
+// Variables lists everything a client needs to know, in a fixed order. No value needs quoting in a shell.
+func (s *Seeded) Variables() []Variable {
+	vars := []Variable{
+		{"AVATARD_ISSUER", s.Issuer},
+		{"AVATARD_AUDIENCE", s.Audience},
+		{"AVATARD_CLIENT_ID", s.Client.ID},
+		{"AVATARD_CLIENT_SECRET", s.Client.Secret},
+	}
+	for _, org := range s.Organizations {
+		vars = append(vars, Variable{org.Variable, org.ID})
+	}
+	for _, user := range s.Users {
+		vars = append(vars, Variable{user.Variable, user.ID})
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Tokens)) {
+		vars = append(vars, Variable{name, s.Tokens[name]})
+	}
+	return vars
+}
