@@ -1,0 +1,124 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"avatard/authz"
+	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
+	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
+	"avatard/storage"
+)
+
+// access is who may call a procedure. The zero value lets nobody in.
+type access struct {
+	// own: the call acts on the caller's own user; any valid token will do.
+	own bool
+	// need is the permission in the organisation that the call acts on.
+	need authz.Permission
+}
+
+// accessTable is the one list of what may be called with a token. What is open to everyone is in health.go; New
+// refuses a procedure that is in neither.
+func accessTable() map[string]access {
+	return map[string]access{
+		managementconnect.ManagementServiceRemoveHumanAvatarProcedure: {need: authz.UserWrite},
+		authconnect.AuthServiceRemoveMyAvatarProcedure:                {own: true},
+	}
+}
+
+// admit lets a request in or returns the reason why not, from its headers alone: authentication, organisation,
+// membership, permission, in this order and each only after the one before.
+func (s *Server) admit(r *http.Request, rule access) error {
+	ctx := r.Context()
+	if err := s.authenticate(ctx, r.Header); err != nil {
+		return err
+	}
+	c := callOf(ctx)
+	named, err := s.namedOrganization(ctx, r.Header)
+	if rule.own {
+		// Nobody acts on their own user in somebody else's organisation, so a header cannot stand in for the token.
+		switch {
+		case c.caller.Organization == "":
+			return &failure{situation: noHomeOrganization}
+		case err != nil:
+			return err
+		case named != "" && named != c.caller.Organization:
+			return &failure{situation: unknownOrganization}
+		}
+		c.organization = c.caller.Organization
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	org := named
+	if org == "" {
+		org = c.caller.Organization
+	}
+	if org == "" {
+		return &failure{situation: noOrganization}
+	}
+	return s.permit(ctx, org, rule.need)
+}
+
+// authenticate finds out who calls.
+func (s *Server) authenticate(ctx context.Context, header http.Header) error {
+	id, err := s.Authenticator.Authenticate(ctx, header)
+	if err != nil {
+		return err
+	}
+	c := callOf(ctx)
+	c.caller, c.identified = id, true
+	return nil
+}
+
+// permit checks membership and permission in an organisation.
+func (s *Server) permit(ctx context.Context, org string, need authz.Permission) error {
+	c := callOf(ctx)
+	c.organization = org
+	grant, err := s.Permissions.Grant(ctx, c.caller, org)
+	switch {
+	case err != nil:
+		return err
+	case !grant.Member:
+		return &failure{situation: noMembership}
+	case need == "" || !slices.Contains(grant.Allowed, need):
+		return &failure{situation: noPermission}
+	}
+	return nil
+}
+
+// namedOrganization returns the registered organisation that the headers name, "" when they name none.
+func (s *Server) namedOrganization(ctx context.Context, header http.Header) (string, error) {
+	var named string
+	for _, value := range header["X-Zitadel-Orgid"] {
+		value = strings.Trim(value, " \t")
+		if value == "" || value == named {
+			continue
+		}
+		if named != "" {
+			return "", &failure{situation: unknownOrganization}
+		}
+		named = value
+	}
+	if named == "" {
+		return "", nil
+	}
+	registered, err := s.Store.HasOrganization(ctx, named)
+	if err != nil {
+		return "", fmt.Errorf("look up organisation: %w", err)
+	}
+	if !registered {
+		return "", &failure{situation: unknownOrganization}
+	}
+	return named, nil
+}
+
+// userKey names a user of the configured issuer to the store.
+func (s *Server) userKey(id string) storage.UserKey {
+	return storage.UserKey{Issuer: s.Issuer, ID: id}
+}

@@ -1,0 +1,262 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"avatard/authz"
+	"avatard/storage"
+)
+
+// form is the wire form of a call, as it is called in the log.
+type form string
+
+const (
+	formConnect     form = "connect"
+	formGRPC        form = "grpc"
+	formGRPCWeb     form = "grpc-web"
+	formGRPCWebText form = "grpc-web-text"
+	formREST        form = "rest"
+	formPlain       form = "http" // health, and requests that name nothing
+)
+
+// call is what is known of one request. It belongs to the goroutine that serves the request.
+type call struct {
+	id      string
+	form    form
+	action  string // procedure, or method and route; "" when the request names none
+	address string
+	// badTimeout: a time-out header could not be read. Told to the caller only after permission.
+	badTimeout bool
+	// credentials are the Authorization headers, kept to strike them out of log lines.
+	credentials []string
+
+	identified   bool
+	caller       authz.Identity
+	organization string // the organisation that the call acts on, once decided
+
+	outcome string // for the log: code and id of the failure
+}
+
+type callKey struct{}
+
+// callOf returns the call that a request belongs to. Every request that came through Handler has one.
+func callOf(ctx context.Context) *call {
+	return ctx.Value(callKey{}).(*call)
+}
+
+// origin names the caller to the store.
+func (c *call) origin() storage.Origin {
+	return storage.Origin{Caller: c.caller.Subject, CallerOrganization: c.caller.Organization, RequestID: c.id}
+}
+
+// serveCall is the way of every request: it gets an id and a deadline, is dispatched, and leaves one line in the log.
+func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
+	started := s.Now()
+	t := s.route(r)
+	c := &call{id: s.requestID(r.Header), form: t.form, action: t.action, address: s.ClientAddress(r),
+		credentials: r.Header["Authorization"]}
+	ctx, cancel := c.bound(context.WithValue(r.Context(), callKey{}, c), r.Header)
+	defer cancel()
+	r = r.WithContext(ctx)
+	w.Header().Set("X-Request-Id", c.id)
+	boundBody(w, r)
+
+	counted := &response{ResponseWriter: w}
+	defer func() { s.logCall(ctx, c, counted, s.Now().Sub(started)) }()
+	var out http.ResponseWriter = counted
+	if c.form == formGRPCWebText {
+		text := newTextResponse(counted, r)
+		defer text.finish()
+		out = text
+	}
+	defer s.recover(out, r)
+	t.serve(out, r)
+}
+
+// requestID takes over an id from outside where it cannot do harm in a log line, else makes one.
+func (s *Server) requestID(header http.Header) string {
+	id := header.Get("X-Request-Id")
+	plain := func(c rune) bool {
+		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+	}
+	if id == "" || len(id) > 64 || strings.IndexFunc(id, func(c rune) bool { return !plain(c) }) >= 0 {
+		return s.NewRequestID()
+	}
+	return id
+}
+
+// recover turns a panic into an internal error in the form of the request.
+func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
+		panic(cause)
+	}
+	f := &failure{situation: internal, cause: fmt.Errorf("panic: %v", cause)}
+	c := callOf(r.Context())
+	s.Logger.ErrorContext(r.Context(), "panic", "request", c.id, "stack", string(debug.Stack()))
+	if written(w) {
+		s.note(r.Context(), c, f, "")
+		panic(http.ErrAbortHandler) // the answer is spoilt: break it off rather than let it look whole
+	}
+	s.refuse(w, r, f)
+}
+
+// note leaves the traces of a failure: what the access log says, the inner story, and the audit trail.
+func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
+	o := outcomes[f.situation]
+	c.outcome = o.code.String()
+	if o.id != "" {
+		c.outcome += " " + o.id
+	}
+	if f.cause != nil {
+		s.Logger.ErrorContext(ctx, o.message, "request", c.id, "action", c.action, "error", c.printable(f.cause.Error()))
+	}
+	if !o.audited || !c.identified {
+		return
+	}
+	if dropped, ok := s.refusals.allow(c.address); ok {
+		s.Store.RecordRefusal(storage.Refusal{By: c.origin(), Organization: c.organization, Target: target,
+			Action: c.action, Reason: c.outcome, Dropped: dropped})
+	}
+}
+
+// printable makes the text of an inner error fit for the log. It is bounded: providers answer with whole pages. And
+// the caller's token is struck out, in case somebody put it there.
+func (c *call) printable(text string) string {
+	for _, value := range c.credentials {
+		for word := range strings.FieldsSeq(value) {
+			if len(word) > len("Bearer") {
+				text = strings.ReplaceAll(text, word, "[token]")
+			}
+		}
+	}
+	const limit = 1 << 10
+	if len(text) > limit {
+		return strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return text
+}
+
+// logCall writes the access log. It names the route, not the path, and nothing of headers, query or body.
+func (s *Server) logCall(ctx context.Context, c *call, w *response, took time.Duration) {
+	outcome := c.outcome
+	if outcome == "" {
+		outcome = w.outcome()
+	}
+	s.Logger.LogAttrs(ctx, slog.LevelInfo, "call",
+		slog.String("request", c.id), slog.String("action", c.action), slog.String("form", string(c.form)),
+		slog.Int("status", w.status), slog.String("code", outcome), slog.Duration("took", took),
+		slog.String("caller", c.caller.Subject), slog.String("organisation", c.organization),
+		slog.String("address", c.address))
+}
+
+// response notes what was answered.
+type response struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush and Unwrap let streams and http.ResponseController through.
+func (w *response) Flush() {
+	if f, ok := w.ResponseWriter.(http.Flusher); ok {
+		if w.status == 0 {
+			w.status = http.StatusOK
+		}
+		f.Flush()
+	}
+}
+
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// outcome tells the code of an answer that was written without the error table: success, or what the RPC library
+// found wrong with a message.
+func (w *response) outcome() string {
+	if w.status >= 400 {
+		return http.StatusText(w.status)
+	}
+	for _, name := range [...]string{"Grpc-Status", http.TrailerPrefix + "Grpc-Status"} {
+		if status := w.Header().Get(name); status != "" && status != "0" {
+			var code connect.Code
+			if _, err := fmt.Sscan(status, &code); err == nil {
+				return code.String()
+			}
+		}
+	}
+	return "ok"
+}
+
+// written reports whether the answer has begun.
+func written(w http.ResponseWriter) bool {
+	for {
+		switch inner := w.(type) {
+		case *response:
+			return inner.status != 0
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = inner.Unwrap()
+		default:
+			return true
+		}
+	}
+}
+
+// peerAddress returns the IP address of the connection's other end.
+func peerAddress(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// recorder is a ResponseWriter that keeps an answer in memory.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (rec *recorder) Header() http.Header { return rec.header }
+
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 {
+		rec.status = status
+	}
+}
+
+func (rec *recorder) Write(p []byte) (int, error) {
+	rec.WriteHeader(http.StatusOK)
+	return rec.body.Write(p)
+}
+
+func (rec *recorder) reset() {
+	clear(rec.header)
+	rec.status = 0
+	rec.body.Reset()
+}

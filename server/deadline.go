@@ -1,0 +1,152 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"connectrpc.com/connect"
+)
+
+// bound gives the call its deadline: what the caller asks for, at most MaxCallDuration. It takes the headers away,
+// so that the deadline also bounds authentication and is read in one place only.
+func (c *call) bound(ctx context.Context, header http.Header) (context.Context, context.CancelFunc) {
+	limit := MaxCallDuration
+	take := func(name string, parse func(string) (time.Duration, bool)) {
+		text := strings.Trim(header.Get(name), " \t")
+		header.Del(name)
+		if text == "" {
+			return
+		}
+		if asked, ok := parse(text); ok {
+			limit = min(limit, asked)
+		} else {
+			c.badTimeout = true
+		}
+	}
+	if c.form == formConnect || c.form == formREST {
+		take("Connect-Timeout-Ms", parseConnectTimeout)
+	}
+	if c.form != formConnect {
+		take("Grpc-Timeout", parseGRPCTimeout)
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// parseConnectTimeout reads at most ten digits of milliseconds.
+func parseConnectTimeout(text string) (time.Duration, bool) {
+	return parseDigits(text, 10, time.Millisecond)
+}
+
+// parseGRPCTimeout reads at most eight digits and a unit.
+func parseGRPCTimeout(text string) (time.Duration, bool) {
+	digits := text[:len(text)-1]
+	switch text[len(text)-1] {
+	case 'n':
+		return parseDigits(digits, 8, time.Nanosecond)
+	case 'u':
+		return parseDigits(digits, 8, time.Microsecond)
+	case 'm':
+		return parseDigits(digits, 8, time.Millisecond)
+	case 'S':
+		return parseDigits(digits, 8, time.Second)
+	case 'M':
+		return parseDigits(digits, 8, time.Minute)
+	case 'H':
+		return parseDigits(digits, 8, time.Hour)
+	}
+	return 0, false
+}
+
+func parseDigits(text string, most int, unit time.Duration) (time.Duration, bool) {
+	if len(text) > most || strings.Trim(text, "0123456789") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	return time.Duration(min(n, math.MaxInt64/int64(unit))) * unit, true
+}
+
+func errBadTimeout() error {
+	return &failure{situation: invalidRequest, message: "the time-out header cannot be read"}
+}
+
+// boundBody makes a body end with its call, and lets an answer leave before the body came.
+//
+// Reading ignores contexts, so the deadline goes to the connection as well, a little later than the call's: then the
+// call knows that it was the deadline. And net/http reads what is left of an HTTP/1 body before it sends headers; a
+// caller without permission, or with a body that nobody reads, would wait for itself.
+func boundBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 {
+		return
+	}
+	rc := http.NewResponseController(w)
+	if deadline, ok := r.Context().Deadline(); ok {
+		_ = rc.SetReadDeadline(deadline.Add(250 * time.Millisecond))
+	}
+	if r.ProtoMajor == 1 {
+		_ = rc.EnableFullDuplex()
+	}
+}
+
+// messageBody is the body of an RPC: bounded, and with errors in our own words. The RPC library passes errors that
+// are already its own on as they are, and puts the text of others into its answer.
+type messageBody struct {
+	ctx  context.Context
+	body io.ReadCloser
+}
+
+// newMessageBody wraps the body of r.
+func newMessageBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
+	return &messageBody{ctx: r.Context(), body: http.MaxBytesReader(innermost(w), r.Body, maxBodyBytes)}
+}
+
+func (b *messageBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err == nil || errors.Is(err, io.EOF) {
+		return n, err
+	}
+	if worded, ok := errors.AsType[*connect.Error](err); ok {
+		return n, worded
+	}
+	return n, plainError(bodyFailure(b.ctx, err))
+}
+
+func (b *messageBody) Close() error { return b.body.Close() }
+
+// bodyFailure says why a body could not be read.
+func bodyFailure(ctx context.Context, err error) situation {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return messageTooLarge
+	}
+	switch ended := ctx.Err(); {
+	case errors.Is(ended, context.DeadlineExceeded):
+		return deadlinePassed
+	case ended != nil:
+		return callerGone
+	}
+	return invalidRequest
+}
+
+// plainError is a situation as an error of the RPC library.
+func plainError(s situation) *connect.Error {
+	return connect.NewError(outcomes[s].code, errors.New(outcomes[s].message))
+}
+
+// innermost returns the ResponseWriter of the HTTP server, which http.MaxBytesReader tells to close the connection.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for {
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = wrapper.Unwrap()
+	}
+}

@@ -1,0 +1,221 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	"connectrpc.com/connect"
+
+	"avatard/authz"
+	zitadelv1 "avatard/gen/zitadel/v1"
+	"avatard/server/picture"
+	"avatard/storage"
+)
+
+// situation is a reason for not doing what a caller asked. Every answer that is no success is one of these.
+type situation int
+
+const (
+	internal situation = iota // the zero value: whatever nobody thought of
+	noToken
+	malformedToken
+	invalidToken
+	unknownOrganization
+	noOrganization
+	noHomeOrganization
+	noMembership
+	noPermission
+	invalidRequest
+	uploadTooLarge
+	otherOrganization
+	unknownUser
+	noPicture
+	unavailable
+	messageTooLarge
+	deadlinePassed
+	callerGone
+	noRoute
+	wrongMethod
+	unknownProcedure
+	unknownCompression
+)
+
+// outcome is how one situation looks from outside.
+type outcome struct {
+	code    connect.Code
+	status  int    // on REST and on the picture routes
+	id      string // of the ErrorDetail, "" = none
+	message string
+	// audited: the caller is known and was turned away, which goes into the audit trail.
+	audited bool
+}
+
+// outcomes is the error table of every form of every call (shared contract, section "Errors"). Nothing changes it.
+var outcomes = [...]outcome{
+	internal:       {code: connect.CodeInternal, status: 500, message: "internal error"},
+	noToken:        {code: connect.CodeUnauthenticated, status: 401, message: "no bearer token"},
+	malformedToken: {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-toLo1", message: "the Authorization header is not exactly one bearer token"},
+	invalidToken:   {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-7fs1e", message: "the token is inactive, expired, revoked or meant for somebody else"},
+
+	unknownOrganization: {code: connect.CodePermissionDenied, status: 403, id: "AUTH-Bs7Ds", audited: true, message: "x-zitadel-orgid does not name one organisation that this call can act on"},
+	noOrganization:      {code: connect.CodeNotFound, status: 404, id: "AUTHZ-cdgFk", audited: true, message: "no organisation: send x-zitadel-orgid, or get a token with the scope urn:zitadel:iam:user:resourceowner"},
+	noHomeOrganization:  {code: connect.CodeNotFound, status: 404, id: "AUTHZ-cdgFk", audited: true, message: "the token does not name your organisation: get one with the scope urn:zitadel:iam:user:resourceowner"},
+	noMembership:        {code: connect.CodeNotFound, status: 404, id: "AUTHZ-cdgFk", audited: true, message: "you have no role in this organisation"},
+	noPermission:        {code: connect.CodePermissionDenied, status: 403, id: "AUTH-5mWD2", audited: true, message: "none of your roles in this organisation allows this"},
+
+	invalidRequest:    {code: connect.CodeInvalidArgument, status: 400, message: "invalid request"},
+	uploadTooLarge:    {code: connect.CodeInvalidArgument, status: 413, message: fmt.Sprintf("the picture is larger than %d bytes", picture.MaxUploadBytes)},
+	otherOrganization: {code: connect.CodeFailedPrecondition, status: 400, audited: true, message: "your token names another organisation than the one you are registered in"},
+	unknownUser:       {code: connect.CodeNotFound, status: 404, id: "USER-35N8f", audited: true, message: "user not found in this organisation"},
+	noPicture:         {code: connect.CodeNotFound, status: 404, message: "no picture"},
+
+	unavailable:     {code: connect.CodeUnavailable, status: 503, message: "temporarily unavailable, try again"},
+	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
+	deadlinePassed:  {code: connect.CodeDeadlineExceeded, status: 504, message: "the deadline of the call passed; what was begun may go on"},
+	callerGone:      {code: connect.CodeCanceled, status: 499, message: "the call was cancelled"},
+
+	noRoute:            {code: connect.CodeNotFound, status: 404, message: "no such route"},
+	wrongMethod:        {code: connect.CodeUnimplemented, status: 405, message: "the route does not have this method"},
+	unknownProcedure:   {code: connect.CodeUnimplemented, status: 404, message: "no such procedure"},
+	unknownCompression: {code: connect.CodeUnimplemented, status: 501, message: "unknown compression, known are gzip and identity"},
+}
+
+// failure is a situation with what is known of it. Its text is for the log; answers use the table.
+type failure struct {
+	situation
+	// message replaces the table's, "" = keep that. It repeats nothing that the caller sent.
+	message string
+	// violations are the rules that the request broke, if it was rules.
+	violations *validate.Violations
+	// cause is for the log alone, nil when there is nothing to add.
+	cause error
+}
+
+func (f *failure) Error() string {
+	if f.cause != nil {
+		return outcomes[f.situation].message + ": " + f.cause.Error()
+	}
+	return f.text()
+}
+
+// text is the message to the outside without the id.
+func (f *failure) text() string {
+	if f.message != "" {
+		return f.message
+	}
+	return outcomes[f.situation].message
+}
+
+// failureOf maps an error of a package below to a situation. ctx is the context that the call ran with: a deadline
+// counts as the caller's only when it is theirs.
+func failureOf(ctx context.Context, err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	for _, known := range [...]struct {
+		err error
+		situation
+	}{
+		{authz.ErrNoToken, noToken},
+		{authz.ErrMalformedToken, malformedToken},
+		{authz.ErrInvalidToken, invalidToken},
+		{storage.ErrUserNotFound, unknownUser},
+		{storage.ErrOtherOrganization, unknownUser},
+		{storage.ErrOrganizationNotFound, unknownUser},
+		{storage.ErrNoPicture, noPicture},
+	} {
+		if errors.Is(err, known.err) {
+			return &failure{situation: known.situation}
+		}
+	}
+	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMalformed} {
+		if errors.Is(err, rejected) {
+			return &failure{situation: invalidRequest, message: err.Error()} // that package words it for the sender
+		}
+	}
+	switch ended := ctx.Err(); {
+	case errors.Is(err, picture.ErrTooLarge):
+		return &failure{situation: uploadTooLarge}
+	case errors.Is(ended, context.DeadlineExceeded):
+		return &failure{situation: deadlinePassed, cause: err}
+	case ended != nil:
+		return &failure{situation: callerGone, cause: err}
+	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable):
+		return &failure{situation: unavailable, cause: err}
+	}
+	return &failure{situation: internal, cause: err}
+}
+
+// answer is a failure ready to be written in any form.
+func (s *Server) answer(c *call, f *failure) *connect.Error {
+	o := outcomes[f.situation]
+	message := f.text()
+	if f.situation == internal {
+		message += " (request " + c.id + ")"
+	}
+	plain := message
+	if o.id != "" {
+		message += " (" + o.id + ")"
+	}
+	out := connect.NewError(o.code, errors.New(message))
+	if o.id != "" {
+		if detail, err := connect.NewErrorDetail(&zitadelv1.ErrorDetail{Id: o.id, Message: plain}); err == nil {
+			out.AddDetail(detail)
+		}
+	}
+	if f.violations != nil {
+		if detail, err := connect.NewErrorDetail(f.violations); err == nil {
+			out.AddDetail(detail)
+		}
+	}
+	switch f.situation {
+	case unavailable:
+		out.Meta().Set("Retry-After", "1")
+	case noToken, malformedToken:
+		out.Meta().Set("WWW-Authenticate", `Bearer realm="`+s.Realm+`"`)
+	case invalidToken: // RFC 6750 section 3.1
+		out.Meta().Set("WWW-Authenticate", `Bearer realm="`+s.Realm+`", error="invalid_token"`)
+	}
+	return out
+}
+
+// refuse answers a request with a failure, in the form of the request, and leaves the traces it has to leave.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	s.refuseFor(w, r, err, "")
+}
+
+// refuseFor is refuse for a call that got so far as to name the user it means.
+func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, err error, user string) {
+	c := callOf(r.Context())
+	f := failureOf(r.Context(), err)
+	s.note(r.Context(), c, f, user)
+	answer := s.answer(c, f)
+	if c.form == formREST || c.form == formPlain {
+		for name, values := range answer.Meta() {
+			w.Header()[name] = values
+		}
+		writeRESTError(w, outcomes[f.situation].status, restErrorOf(answer))
+		return
+	}
+	if f.situation == unknownProcedure {
+		// Connect's own status for the code is 501, and 404 for a missing route would be as good; ours is 404.
+		w = &statusReplacer{ResponseWriter: w, from: http.StatusNotImplemented, to: http.StatusNotFound}
+	}
+	_ = s.errorForm.Write(w, r, answer)
+}
+
+// statusReplacer writes one status in place of another.
+type statusReplacer struct {
+	http.ResponseWriter
+	from, to int
+}
+
+func (w *statusReplacer) WriteHeader(status int) {
+	if status == w.from {
+		status = w.to
+	}
+	w.ResponseWriter.WriteHeader(status)
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+)
+
+// Check is a part of the program that has to be ready before the server is.
+type Check struct {
+	// Name names the part in the answer of /readyz.
+	Name string
+	// Ready returns nil, or why not. The error goes to the log only.
+	Ready func(context.Context) error
+}
+
+// mountHealth adds what is open to everyone, and nothing else is: whether the server runs and is ready, and what its
+// API looks like. None of it tells anything about users.
+func (s *Server) mountHealth() {
+	for _, method := range [...]string{http.MethodGet, http.MethodHead} {
+		s.handle(method, "/healthz", func(w http.ResponseWriter, _ *http.Request, _ []string) {
+			writeText(w, http.StatusOK, "ok\n")
+		})
+		s.handle(method, "/readyz", s.readyz)
+	}
+	public := slices.Clone(s.services)
+	slices.Sort(public)
+	public = append(public, grpchealth.HealthV1ServiceName)
+	reflector := grpcreflect.NewStaticReflector(public...)
+	limit := connect.WithReadMaxBytes(MaxMessageBytes)
+	open := func(service string, methods ...string) func(string, http.Handler) {
+		return func(_ string, handler http.Handler) {
+			s.services = append(s.services, service)
+			for _, method := range methods {
+				s.procedures["/"+service+"/"+method] = procedure{handler: handler, open: true}
+			}
+		}
+	}
+	open(grpchealth.HealthV1ServiceName, "Check", "Watch")(grpchealth.NewHandler(health{s, public}, limit))
+	open(grpcreflect.ReflectV1ServiceName, "ServerReflectionInfo")(grpcreflect.NewHandlerV1(reflector, limit))
+	open(grpcreflect.ReflectV1AlphaServiceName, "ServerReflectionInfo")(grpcreflect.NewHandlerV1Alpha(reflector, limit))
+}
+
+// readyz names the parts that are not ready. Why is in the log: the answer is open to everyone.
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) {
+	if failed := s.ready(r.Context()); len(failed) > 0 {
+		writeText(w, http.StatusServiceUnavailable, "not ready: "+strings.Join(failed, ", ")+"\n")
+		return
+	}
+	writeText(w, http.StatusOK, "ok\n")
+}
+
+func writeText(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = fmt.Fprint(w, text)
+}
+
+// health answers grpc.health.v1.Health/Check for the server and for each of its services: they stand and fall
+// together.
+type health struct {
+	*Server
+	services []string
+}
+
+func (h health) Check(ctx context.Context, req *grpchealth.CheckRequest) (*grpchealth.CheckResponse, error) {
+	if req.Service != "" && !slices.Contains(h.services, req.Service) {
+		return nil, connect.NewError(connect.CodeNotFound, errors.New("no such service"))
+	}
+	if len(h.ready(ctx)) > 0 {
+		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
+	}
+	return &grpchealth.CheckResponse{Status: grpchealth.StatusServing}, nil
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// binding is one REST route of a procedure.
+type binding struct {
+	path   string // of the procedure
+	fields []protowire.Number
+	output protoreflect.MessageDescriptor
+}
+
+// mountREST adds the REST routes in a method's google.api.http annotation. Bodies and patterns that span several
+// segments are not built, and refused.
+func (s *Server) mountREST(path string, method protoreflect.MethodDescriptor) error {
+	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+	if rule == nil {
+		return nil
+	}
+	for _, rule := range append([]*annotations.HttpRule{rule}, rule.GetAdditionalBindings()...) {
+		verb, pattern := verbAndPattern(rule)
+		if pattern == "" || rule.GetBody() != "" || strings.ContainsAny(pattern, "*=:") {
+			return fmt.Errorf("server: %s: this kind of REST route is not supported", path)
+		}
+		b := binding{path: path, output: method.Output()}
+		for segment := range strings.SplitSeq(pattern, "/") {
+			if !isVariable(segment) {
+				continue
+			}
+			field := method.Input().Fields().ByName(protoreflect.Name(strings.Trim(segment, "{}")))
+			if field == nil || field.Kind() != protoreflect.StringKind || field.Cardinality() == protoreflect.Repeated {
+				return fmt.Errorf("server: %s: %s in the REST route is no text field of the request", path, segment)
+			}
+			b.fields = append(b.fields, field.Number())
+		}
+		if _, err := newMessage(b.output); err != nil {
+			return fmt.Errorf("server: %s: %w", path, err)
+		}
+		s.handle(verb, pattern, func(w http.ResponseWriter, r *http.Request, variables []string) {
+			s.serveREST(w, r, b, variables)
+		})
+	}
+	return nil
+}
+
+func verbAndPattern(rule *annotations.HttpRule) (verb, pattern string) {
+	switch {
+	case rule.GetDelete() != "":
+		return http.MethodDelete, rule.GetDelete()
+	case rule.GetGet() != "":
+		return http.MethodGet, rule.GetGet()
+	case rule.GetPost() != "":
+		return http.MethodPost, rule.GetPost()
+	}
+	return "", ""
+}
+
+// serveREST calls the procedure behind a route in the Connect protocol, on the same handlers as every other caller,
+// and translates the answer.
+func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, variables []string) {
+	inner := b.request(r, variables)
+	rec := s.buffers.Get().(*recorder)
+	defer func() { rec.reset(); s.buffers.Put(rec) }()
+
+	// Inside, errors are written as Connect writes them. A panic is answered out here again.
+	c := callOf(r.Context())
+	func() {
+		c.form = formConnect
+		defer func() { c.form = formREST }()
+		s.serveProcedure(rec, inner, s.procedures[b.path])
+	}()
+
+	for _, name := range [...]string{receiptHeader, "Retry-After", "Www-Authenticate"} {
+		if values := rec.header[name]; len(values) > 0 {
+			w.Header()[name] = values
+		}
+	}
+	if rec.status != http.StatusOK {
+		body, err := restErrorFrom(rec.body.Bytes())
+		if err != nil {
+			s.refuse(w, r, fmt.Errorf("translate an error: %w", err))
+			return
+		}
+		writeRESTError(w, rec.status, body)
+		return
+	}
+	out, err := newMessage(b.output)
+	if err == nil {
+		err = proto.Unmarshal(rec.body.Bytes(), out)
+	}
+	if err != nil {
+		s.refuse(w, r, fmt.Errorf("translate an answer: %w", err))
+		return
+	}
+	s.writeREST(w, r, out)
+}
+
+// request returns the procedure's own request. The path alone makes its message, put together without a look at the
+// values: a bad one is for the decoder and the rules to find, after permission. Of the headers go with it those that
+// mean something here; what negotiates the encoding of an answer must not.
+func (b *binding) request(r *http.Request, variables []string) *http.Request {
+	var message []byte
+	for i, field := range b.fields {
+		message = protowire.AppendTag(message, field, protowire.BytesType)
+		message = protowire.AppendString(message, variables[i])
+	}
+	header := http.Header{"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}}
+	if values := r.Header["Authorization"]; len(values) > 0 {
+		header["Authorization"] = values
+	}
+	orgs := r.Header["X-Zitadel-Orgid"]
+	if more := r.Header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
+		orgs = append(orgs[:len(orgs):len(orgs)], more...)
+	}
+	if len(orgs) > 0 {
+		header["X-Zitadel-Orgid"] = orgs
+	}
+	inner := &http.Request{
+		Method: http.MethodPost, URL: &url.URL{Path: b.path}, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS,
+		Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
+		Header: header, Body: io.NopCloser(bytes.NewReader(message)), ContentLength: int64(len(message)),
+	}
+	return inner.WithContext(r.Context())
+}

@@ -1,0 +1,148 @@
+package server
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// target is what a method and a path name.
+type target struct {
+	action string // for log and audit: the procedure, or method and pattern; "" for nothing
+	form   form
+	serve  http.HandlerFunc
+}
+
+// route is one path pattern and its methods. Segments in braces are variables; the others stand for themselves.
+type route struct {
+	pattern  string
+	segments []string
+	methods  map[string]endpoint
+}
+
+// endpoint serves one method of a route; variables are the values of the pattern's, in their order, percent-decoded
+// once and otherwise as they came.
+type endpoint func(w http.ResponseWriter, r *http.Request, variables []string)
+
+// handle adds a method to a pattern.
+func (s *Server) handle(method, pattern string, serve endpoint) {
+	for _, known := range s.routes {
+		if samePattern(known.pattern, pattern) {
+			known.methods[method] = serve
+			return
+		}
+	}
+	s.routes = append(s.routes, &route{pattern: pattern, segments: strings.Split(pattern, "/"),
+		methods: map[string]endpoint{method: serve}})
+}
+
+// samePattern reports whether two patterns differ in the names of their variables only.
+func samePattern(a, b string) bool {
+	return slices.EqualFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) bool {
+		return a == b || isVariable(a) && isVariable(b)
+	})
+}
+
+func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
+
+// route finds what a request names, from method, path and media type alone. It works on the path as it was sent:
+// nothing is cleaned, redirected or compared in any case but its own, and the query is not looked at.
+func (s *Server) route(r *http.Request) target {
+	path := r.URL.EscapedPath()
+	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
+	if p, ok := s.procedures[path]; ok {
+		t := target{action: path, form: rpcForm}
+		t.serve = func(w http.ResponseWriter, r *http.Request) { s.serveProcedure(w, r, p) }
+		if r.Method != http.MethodPost {
+			t.form = formPlain
+			t.serve = func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Allow", http.MethodPost)
+				w.WriteHeader(http.StatusMethodNotAllowed)
+			}
+		}
+		return t
+	}
+	if known, variables, ok := s.match(path); ok {
+		t := target{action: r.Method + " " + known.pattern, form: formREST}
+		if serve, ok := known.methods[r.Method]; ok {
+			t.serve = func(w http.ResponseWriter, r *http.Request) { serve(w, r, variables) }
+			return t
+		}
+		t.action, t.serve = known.pattern, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Allow", known.allow())
+			s.refuse(w, r, &failure{situation: wrongMethod})
+		}
+		return t
+	}
+	if rpcForm != formConnect || s.underService(path) {
+		return target{form: rpcForm, serve: s.refusing(unknownProcedure)}
+	}
+	return target{form: formPlain, serve: s.refusing(noRoute)}
+}
+
+// match finds the pattern of a path. No path matches two patterns: a segment that is literal in one is never
+// variable in another of the same length.
+func (s *Server) match(path string) (*route, []string, bool) {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		plain, err := url.PathUnescape(segment)
+		if err != nil {
+			return nil, nil, false
+		}
+		segments[i] = plain
+	}
+next:
+	for _, candidate := range s.routes {
+		if len(candidate.segments) != len(segments) {
+			continue
+		}
+		var variables []string
+		for i, want := range candidate.segments {
+			switch {
+			case isVariable(want):
+				variables = append(variables, segments[i])
+			case want != segments[i]:
+				continue next
+			}
+		}
+		return candidate, variables, true
+	}
+	return nil, nil, false
+}
+
+// allow lists the methods of a route, for the Allow header (RFC 9110 section 10.2.1).
+func (rt *route) allow() string {
+	methods := make([]string, 0, len(rt.methods))
+	for method := range rt.methods {
+		methods = append(methods, method)
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
+}
+
+func (s *Server) underService(path string) bool {
+	return slices.ContainsFunc(s.services, func(name string) bool {
+		return strings.HasPrefix(path, "/"+name+"/")
+	})
+}
+
+func (s *Server) refusing(why situation) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, &failure{situation: why}) }
+}
+
+// rpcFormOf tells the wire form that a media type belongs to. Everything that is not of the gRPC family counts as
+// Connect, whose errors anyone can read.
+func rpcFormOf(contentType string) form {
+	media, _, _ := strings.Cut(contentType, ";")
+	media = strings.ToLower(strings.TrimSpace(media))
+	switch base, _, _ := strings.Cut(media, "+"); {
+	case base == textMediaType:
+		return formGRPCWebText
+	case base == "application/grpc-web":
+		return formGRPCWeb
+	case strings.HasPrefix(base, "application/grpc"):
+		return formGRPC
+	}
+	return formConnect
+}

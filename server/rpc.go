@@ -1,0 +1,200 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+
+	authv1 "avatard/gen/zitadel/auth/v1"
+	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
+	managementv1 "avatard/gen/zitadel/management/v1"
+	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
+)
+
+// procedure is one RPC as it is mounted.
+type procedure struct {
+	handler http.Handler
+	// rule says who may call; ignored where open.
+	rule access
+	// open: anyone may call, without a token (health and reflection).
+	open bool
+}
+
+// mountRPC mounts our services and the REST routes in their descriptors.
+func (s *Server) mountRPC() error {
+	files := []protoreflect.FileDescriptor{
+		managementv1.File_zitadel_management_v1_management_proto,
+		authv1.File_zitadel_auth_v1_auth_proto,
+	}
+	options, err := s.handlerOptions(files)
+	if err != nil {
+		return err
+	}
+	s.errorForm = connect.NewErrorWriter(options...)
+	handlers := make(map[string]http.Handler)
+	mount := func(path string, handler http.Handler) { handlers[strings.Trim(path, "/")] = handler }
+	mount(managementconnect.NewManagementServiceHandler(management{s}, options...))
+	mount(authconnect.NewAuthServiceHandler(auth{s}, options...))
+
+	rules := accessTable()
+	for method := range methodsOf(files) {
+		service := string(method.Parent().FullName())
+		path := "/" + service + "/" + string(method.Name())
+		rule, listed := rules[path]
+		if !listed || handlers[service] == nil {
+			return fmt.Errorf("server: procedure %s has no rule of access or no handler", path)
+		}
+		delete(rules, path)
+		s.procedures[path] = procedure{handler: handlers[service], rule: rule}
+		if err := s.mountREST(path, method); err != nil {
+			return err
+		}
+	}
+	for path := range rules {
+		return fmt.Errorf("server: a rule of access names the unknown procedure %s", path)
+	}
+	for service := range handlers {
+		s.services = append(s.services, service)
+	}
+	return nil
+}
+
+// methodsOf iterates over the methods of all services of some files.
+func methodsOf(files []protoreflect.FileDescriptor) func(func(protoreflect.MethodDescriptor) bool) {
+	return func(yield func(protoreflect.MethodDescriptor) bool) {
+		for _, file := range files {
+			for i := range file.Services().Len() {
+				methods := file.Services().Get(i).Methods()
+				for j := range methods.Len() {
+					if !yield(methods.Get(j)) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// handlerOptions are those of every RPC handler, and of whatever writes errors beside them.
+func (s *Server) handlerOptions(files []protoreflect.FileDescriptor) ([]connect.HandlerOption, error) {
+	var requests []protovalidate.ValidatorOption
+	for method := range methodsOf(files) {
+		requests = append(requests, protovalidate.WithMessageDescriptors(method.Input()))
+	}
+	// Compile the rules of all requests now: a faulty rule is found at start-up, and no call pays for it.
+	validator, err := protovalidate.New(append(requests, protovalidate.WithDisableLazy())...)
+	if err != nil {
+		return nil, fmt.Errorf("server: validation rules: %w", err)
+	}
+	return []connect.HandlerOption{
+		connect.WithCodec(protoCodec{}),
+		connect.WithCodec(jsonCodec{name: "json"}),
+		connect.WithCodec(jsonCodec{name: "json; charset=utf-8"}),
+		withGzip(),
+		connect.WithCompressMinBytes(1 << 10), // answers are smaller than a gzip header is worth
+		connect.WithReadMaxBytes(MaxMessageBytes),
+		connect.WithInterceptors(s.validateAndReport(validator)),
+	}, nil
+}
+
+// validateAndReport checks the rules of the request and turns every error of a handler into one of the error table.
+func (s *Server) validateAndReport(validator protovalidate.Validator) connect.Interceptor {
+	return connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
+		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+			res, err := connect.AnyResponse(nil), checkRules(validator, req.Any())
+			if err == nil {
+				res, err = next(ctx, req)
+			}
+			if err == nil {
+				return res, nil
+			}
+			c, f := callOf(ctx), failureOf(ctx, err)
+			target, _ := req.Any().(interface{ GetUserId() string })
+			if target != nil {
+				s.note(ctx, c, f, target.GetUserId())
+			} else {
+				s.note(ctx, c, f, c.caller.Subject)
+			}
+			return nil, s.answer(c, f)
+		}
+	})
+}
+
+// checkRules words a violation itself: what the caller sent does not come back.
+func checkRules(validator protovalidate.Validator, request any) error {
+	message, ok := request.(proto.Message)
+	if !ok {
+		return errors.New("request is no protobuf message")
+	}
+	err := validator.Validate(message)
+	if err == nil {
+		return nil
+	}
+	broken, ok := errors.AsType[*protovalidate.ValidationError](err)
+	if !ok {
+		return err
+	}
+	var faults []string
+	for _, v := range broken.Violations {
+		faults = append(faults, protovalidate.FieldPathString(v.Proto.GetField())+": "+v.Proto.GetMessage())
+	}
+	return &failure{situation: invalidRequest, violations: broken.ToProto(),
+		message: "invalid request: " + strings.Join(faults, "; ")}
+}
+
+// serveProcedure lets a request through to its handler. Everything that can be decided without the body is decided
+// here, outside the RPC library: its interceptors run after it has read and decoded the body, and its request gates
+// after it has answered unknown media types, compressions and time-outs.
+func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p procedure) {
+	if !p.open {
+		if err := s.admit(r, p.rule); err != nil {
+			s.refuse(w, r, err)
+			return
+		}
+	}
+	if err := checkEnvelope(r); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	if r.Body != nil {
+		r.Body = newMessageBody(w, r)
+	}
+	p.handler.ServeHTTP(w, r)
+}
+
+// checkEnvelope refuses what the RPC library would refuse too, but while repeating the header's value.
+func checkEnvelope(r *http.Request) error {
+	c := callOf(r.Context())
+	if c.badTimeout {
+		return errBadTimeout()
+	}
+	compression := "Grpc-Encoding"
+	if c.form == formConnect {
+		compression = "Content-Encoding"
+		if version := r.Header.Get("Connect-Protocol-Version"); version != "" && version != "1" {
+			return &failure{situation: invalidRequest, message: "Connect-Protocol-Version must be 1"}
+		}
+	}
+	switch r.Header.Get(compression) {
+	case "", "identity", "gzip":
+		return nil
+	}
+	return &failure{situation: unknownCompression}
+}
+
+// newMessage returns an empty message of a linked type.
+func newMessage(d protoreflect.MessageDescriptor) (proto.Message, error) {
+	t, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
+	if err != nil {
+		return nil, err
+	}
+	return t.New().Interface(), nil
+}

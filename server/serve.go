@@ -1,0 +1,71 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+)
+
+// NewHTTPServer returns an HTTP/1.1 and cleartext HTTP/2 server for a handler, with a limit on everything that a
+// peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
+// Whoever serves Handler themselves should start from it.
+func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return &http.Server{
+		Handler:   handler,
+		Protocols: protocols,
+		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
+		// everybody behind the same proxy.
+		MaxHeaderBytes:    64 << 10,
+		ReadHeaderTimeout: 5 * time.Second,
+		// A call has its own deadline for its body; these are behind it, for what no call has begun or ended.
+		ReadTimeout:  MaxCallDuration + 5*time.Second,
+		WriteTimeout: MaxCallDuration + 10*time.Second,
+		IdleTimeout:  90 * time.Second,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          250,
+			MaxReceiveBufferPerConnection: 1 << 20,
+			MaxReceiveBufferPerStream:     256 << 10,
+			// A header block that never ends is closed by these, not by ReadHeaderTimeout.
+			SendPingTimeout:  15 * time.Second,
+			PingTimeout:      10 * time.Second,
+			WriteByteTimeout: 10 * time.Second,
+		},
+	}
+}
+
+// Serve answers on a listener until ctx ends. Then it takes no more connections, lets running calls end for at most
+// Config.ShutdownGrace and cuts off the rest. It returns nil after an orderly end, and always closes the listener.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := NewHTTPServer(s.Handler(), s.Logger)
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(netutil.LimitListener(ln, s.MaxConnections)) }()
+	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "version", s.Version)
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	s.Logger.InfoContext(ctx, "shutting down", "grace", s.ShutdownGrace)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.ShutdownGrace)
+	defer cancel()
+	err := srv.Shutdown(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = errors.Join(fmt.Errorf("calls were still running after %v", s.ShutdownGrace), srv.Close())
+	}
+	<-done
+	return err
+}

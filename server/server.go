@@ -1,0 +1,204 @@
+// Package server is the HTTP surface of avatard: two RPC services in five wire forms, the picture routes, health and
+// reflection, all on one port.
+//
+// It decides the order in which a request is looked at and words every answer. It does not know how a token is
+// checked (package authz), how a picture is decoded (package server/picture) or how one is erased (package storage).
+//
+//	call.go      one request from the first to the last byte: request id, deadline, access log, panics
+//	  route.go     which endpoint a method and a path name
+//	    rpc.go       the RPC handlers, and what wraps every one of them
+//	    rest.go      REST ─► the same handlers
+//	    webtext.go   gRPC-Web text ─► the same handlers
+//	    upload.go, read.go   pictures in and out
+//	    health.go    the open endpoints
+//	  access.go    who may call what, decided before a body is read
+//	  errors.go    the one table of refusals and failures
+//	serve.go     listening, limits of the transport, shutdown
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"avatard/authz"
+	"avatard/server/picture"
+	"avatard/storage"
+)
+
+// Limits of what a caller may send and of how long a call may take. Uploads are bounded by picture.MaxUploadBytes.
+const (
+	// MaxMessageBytes bounds one RPC message, compressed or not. Requests are a few hundred bytes.
+	MaxMessageBytes = 64 << 10
+	// MaxCallDuration bounds every call, whatever deadline its caller asks for.
+	MaxCallDuration = 30 * time.Second
+	// MaxReadDuration bounds the sending of one picture. A read that began before a delete ends within it.
+	MaxReadDuration = 10 * time.Second
+
+	// maxBodyBytes bounds the body around an RPC message: envelope, base64, and what is thrown away in order to
+	// answer a message over the limit properly.
+	maxBodyBytes = 4 * MaxMessageBytes
+	// defaultUploads uploads of half a megabyte, decoded and encoded again, fit a small machine.
+	defaultUploads = 16
+)
+
+// Config is what a Server depends on.
+type Config struct {
+	// Store keeps users and pictures. Required.
+	Store storage.Store
+	// Issuer is half of every user's key in the store: the id is unique for its issuer. Required.
+	Issuer string
+	// Authenticator finds out who is calling. Required.
+	Authenticator authz.Authenticator
+	// Permissions finds out what a caller may do. Required.
+	Permissions authz.Source
+	// Pictures decodes uploads. nil = one with the defaults of its package.
+	Pictures *picture.Normalizer
+	// Logger gets one line per request and the inner story of every failure. nil = discard.
+	Logger *slog.Logger
+	// Realm is the protection space in challenges (RFC 9110 section 11.5), without quotes or control characters.
+	// "" = "avatard".
+	Realm string
+	// PublicAssets lets anyone read a picture whose organisation and user they can name. false = the user's own
+	// token, or the permission user.read.
+	PublicAssets bool
+	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
+	// upload is refused as for any unknown user.
+	RegisterOnAdminUpload bool
+	// MaxUploads is the number of uploads held in memory at once; others wait. 0 = 16.
+	MaxUploads int
+	// Checks are asked by /readyz and by the health service beside the store. nil = none.
+	Checks []Check
+	// AllowedOrigin reports whether pages of a web origin may call the API (CORS). nil = none, no CORS header at
+	// all. The origin "null" is refused without asking.
+	AllowedOrigin func(origin string) bool
+	// ClientAddress returns the address that limits are counted for. nil = the peer's IP address.
+	ClientAddress func(*http.Request) string
+	// NewRequestID makes the id of a request that brings none. nil = 26 random characters.
+	NewRequestID func() string
+	// Now is the clock. nil = time.Now.
+	Now func() time.Time
+	// Version is the version of the program, for the log.
+	Version string
+	// MaxConnections is the number of connections that Serve keeps open at once; others wait in the backlog.
+	// 0 = 4096.
+	MaxConnections int
+	// ShutdownGrace is how long Serve lets running calls end. 0 = 35 seconds, more than the longest call.
+	ShutdownGrace time.Duration
+}
+
+// Server answers requests. Make it with New; its methods may be called concurrently.
+type Server struct {
+	Config
+
+	procedures map[string]procedure // by path
+	services   []string             // fully-qualified names, for "a path under one of our services"
+	routes     []*route
+	errorForm  *connect.ErrorWriter
+	refusals   *refusals
+	uploads    chan struct{}
+	buffers    sync.Pool // of *recorder
+}
+
+// New returns a Server, or an error that names every fault of the configuration. A procedure for which no rule of
+// access is written down is a fault too.
+func New(cfg Config) (*Server, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{
+		Config:     cfg,
+		procedures: make(map[string]procedure),
+		refusals:   &refusals{now: cfg.Now},
+		uploads:    make(chan struct{}, cfg.MaxUploads),
+	}
+	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
+	if err := s.mountRPC(); err != nil {
+		return nil, err
+	}
+	s.mountAssets()
+	s.mountHealth()
+	return s, nil
+}
+
+// Handler returns the handler of the whole surface. It needs no particular server around it, but must see paths as
+// they were sent: http.ServeMux redirects "//" and ".." to other routes, so mount it as the server's handler or
+// behind a multiplexer that leaves paths alone. Limits of the transport are those of [NewHTTPServer].
+func (s *Server) Handler() http.Handler {
+	return s.crossOrigin(http.HandlerFunc(s.serveCall))
+}
+
+func (c *Config) complete() error {
+	var faults []error
+	require := func(field string, there bool) {
+		if !there {
+			faults = append(faults, fmt.Errorf("server: %s is required", field))
+		}
+	}
+	require("Store", c.Store != nil)
+	require("Issuer", c.Issuer != "")
+	require("Authenticator", c.Authenticator != nil)
+	require("Permissions", c.Permissions != nil)
+	if c.Realm == "" {
+		c.Realm = "avatard"
+	}
+	if !quotable(c.Realm) {
+		faults = append(faults, errors.New("server: Realm must be printable ASCII without quotes and backslashes"))
+	}
+	if c.Pictures == nil {
+		c.Pictures = picture.New(picture.Config{})
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.ClientAddress == nil {
+		c.ClientAddress = peerAddress
+	}
+	if c.NewRequestID == nil {
+		c.NewRequestID = rand.Text
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.MaxUploads = orDefault(c.MaxUploads, defaultUploads)
+	c.MaxConnections = orDefault(c.MaxConnections, 4096)
+	c.ShutdownGrace = orDefault(c.ShutdownGrace, MaxCallDuration+5*time.Second)
+	return errors.Join(faults...)
+}
+
+// orDefault returns value, or otherwise where it is not positive.
+func orDefault[T int | time.Duration](value, otherwise T) T {
+	if value <= 0 {
+		return otherwise
+	}
+	return value
+}
+
+// quotable reports whether s can stand in a quoted-string (RFC 9110 section 5.6.4) as it is.
+func quotable(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// ready asks the store and every check. It returns the names of those that are not ready, and logs why.
+func (s *Server) ready(ctx context.Context) []string {
+	var failed []string
+	for _, check := range append([]Check{{Name: "storage", Ready: s.Store.Ready}}, s.Checks...) {
+		if err := check.Ready(ctx); err != nil {
+			failed = append(failed, check.Name)
+			s.Logger.WarnContext(ctx, "not ready", "check", check.Name, "error", err)
+		}
+	}
+	return failed
+}

@@ -1,0 +1,158 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+
+	"avatard/authz"
+	managementv1 "avatard/gen/zitadel/management/v1"
+	"avatard/server/picture"
+	"avatard/storage"
+)
+
+const (
+	// uploadField is the form field that holds the picture.
+	uploadField = "file"
+	// maxFormBytes bounds the form around the picture: boundaries, headers, other fields.
+	maxFormBytes = 64 << 10
+	// maxFormParts bounds the fields of the form. One is needed.
+	maxFormParts = 8
+)
+
+// mountAssets adds the routes that take and give pictures.
+func (s *Server) mountAssets() {
+	s.handle(http.MethodPost, "/assets/v1/users/me/avatar", s.uploadOwn)
+	s.handle(http.MethodPost, "/management/v1/users/{user_id}/avatar", s.uploadForUser)
+	for _, method := range [...]string{http.MethodGet, http.MethodHead} {
+		s.handle(method, "/assets/v1/users/me/avatar", s.readOwn)
+		s.handle(method, "/assets/v1/{org_id}/users/{user_id}/avatar", s.read)
+	}
+}
+
+// uploadOwn replaces the caller's own picture and registers a caller who is not.
+func (s *Server) uploadOwn(w http.ResponseWriter, r *http.Request, _ []string) {
+	if err := s.admitREST(r, access{own: true}); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	c := callOf(r.Context())
+	s.upload(w, r, storage.Upload{User: s.userKey(c.caller.Subject), Register: true}, ownUser)
+}
+
+// uploadForUser replaces the picture of a user of the organisation that the call acts on.
+func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables []string) {
+	if err := s.admitREST(r, access{need: authz.UserWrite}); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	if !authz.ValidID(variables[0]) {
+		s.refuse(w, r, &failure{situation: invalidRequest,
+			message: "a user id is 1 to 200 characters of UTF-8, none of them a control character"})
+		return
+	}
+	up := storage.Upload{User: s.userKey(variables[0]), Register: s.RegisterOnAdminUpload}
+	s.upload(w, r, up, func(err error) error { return err })
+}
+
+// admitREST is admit for the routes that are no RPC; the organisation may come under its REST name too.
+func (s *Server) admitREST(r *http.Request, rule access) error {
+	if more := r.Header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
+		orgs := r.Header["X-Zitadel-Orgid"]
+		r.Header["X-Zitadel-Orgid"] = append(orgs[:len(orgs):len(orgs)], more...)
+	}
+	if err := s.admit(r, rule); err != nil {
+		return err
+	}
+	if callOf(r.Context()).badTimeout {
+		return errBadTimeout()
+	}
+	return nil
+}
+
+// upload reads, converts and stores one picture. reword names an error of the store from the caller's view.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload, reword func(error) error) {
+	ctx := r.Context()
+	c := callOf(ctx)
+	select { // a place in memory, before the first byte is read
+	case s.uploads <- struct{}{}:
+		defer func() { <-s.uploads }()
+	case <-ctx.Done():
+		s.refuse(w, r, ctx.Err())
+		return
+	}
+	data, err := readUpload(w, r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	encoded, err := s.Pictures.Normalize(ctx, data)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	up.Organization, up.By = c.organization, c.origin()
+	up.Picture = storage.Picture{Format: encoded.Format, Data: encoded.Data}
+	res, err := s.Store.Put(ctx, up)
+	if err != nil {
+		s.refuseFor(w, r, reword(err), up.User.ID)
+		return
+	}
+	if res.Receipt != "" {
+		w.Header().Set(receiptHeader, res.Receipt)
+	}
+	s.writeREST(w, r, &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)})
+}
+
+// readUpload returns the picture in a multipart form (RFC 7578). Nothing of it touches a disk; Request's own
+// ParseMultipartForm would put large files into the temporary directory, where a crash leaves them.
+func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	const limit = picture.MaxUploadBytes + maxFormBytes
+	if r.ContentLength > limit {
+		return nil, &failure{situation: uploadTooLarge}
+	}
+	r.Body = http.MaxBytesReader(innermost(w), r.Body, limit)
+	form, err := r.MultipartReader()
+	if err != nil {
+		return nil, &failure{situation: invalidRequest, message: "an upload is a multipart/form-data body with the field " + uploadField}
+	}
+	for range maxFormParts {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, uploadFailure(r.Context(), err)
+		}
+		if part.FormName() == uploadField {
+			return readPicture(r.Context(), part)
+		}
+	}
+	return nil, &failure{situation: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
+}
+
+func readPicture(ctx context.Context, part *multipart.Part) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(part, picture.MaxUploadBytes+1))
+	switch {
+	case err != nil:
+		return nil, uploadFailure(ctx, err)
+	case len(data) > picture.MaxUploadBytes:
+		return nil, &failure{situation: uploadTooLarge}
+	}
+	return data, nil
+}
+
+// uploadFailure says why a form could not be read to its end.
+func uploadFailure(ctx context.Context, err error) error {
+	switch why := bodyFailure(ctx, err); why {
+	case messageTooLarge:
+		return &failure{situation: uploadTooLarge}
+	case invalidRequest:
+		return &failure{situation: invalidRequest, message: "the form is malformed or incomplete"}
+	default:
+		return &failure{situation: why}
+	}
+}
