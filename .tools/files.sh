@@ -31,6 +31,10 @@ report 'gofmt would change (run `task fmt`):' "$found"
 found=$(awk -v max=$max_lines 'FNR == max + 1 { print FILENAME }' "${go_files[@]}")
 report "Hand-written Go files over $max_lines lines (one idea a file):" "$found"
 
+# A test that sleeps does so on the fake clock of testing/synctest.
+found=$(comm -23 <(git grep -lF 'time.Sleep(' -- '*_test.go' | sort) <(git grep -lF '"testing/synctest"' -- '*_test.go' | sort))
+report 'Tests that sleep without testing/synctest:' "$found"
+
 # Home and work directories, module proxies, package mirrors.
 found=$(search '/(home|Users|root|work)/[a-z.]|(proxy|sum)[.]golang[.]org|registry[.]npmjs[.]org|deb[.]debian[.]org' . ':!.tools/files.sh')
 report 'Paths or hosts of one machine in tracked text:' "$found"
