@@ -60,8 +60,8 @@ func TestNormalizeKinds(t *testing.T) {
 		{"grey JPEG, progressive", flatJPEG(0xc2, 2, []byte{200}, 3), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.Gray{Y: 200}},
 		{"JPEG in colour, progressive", flatJPEG(0xc2, 2, []byte{76, 85, 255}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.NRGBA{254, 0, 0, 255}},
 		{"JPEG in CMYK", flatJPEG(0xc0, 2, []byte{255, 0, 0, 255}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), red},
-		{"as large as may be", pngOf(t, photo(2048, 2048)), storage.JPEG, image.Pt(1024, 1024), image.Pt(512, 512), color.NRGBA{127, 127, 136, 255}},
-		{"large and transparent", pngOf(t, image.NewNRGBA(image.Rect(0, 0, 2048, 1024))), storage.PNG, image.Pt(1024, 512), image.Pt(5, 5), color.Transparent},
+		{"as wide as may be", pngOf(t, photo(2048, 256)), storage.JPEG, image.Pt(1024, 128), image.Pt(512, 64), color.NRGBA{127, 127, 130, 255}},
+		{"large and transparent", pngOf(t, image.NewNRGBA(image.Rect(0, 0, 2048, 256))), storage.PNG, image.Pt(1024, 128), image.Pt(5, 5), color.Transparent},
 		{"large and grey", pngOf(t, image.NewGray(image.Rect(0, 0, 1500, 1))), storage.PNG, image.Pt(1024, 1), image.Pt(5, 0), color.Black},
 		{"high and narrow", jpegOf(t, image.NewGray(image.Rect(0, 0, 3, 2048))), storage.JPEG, image.Pt(2, 1024), image.Pt(0, 512), color.Black},
 	} {

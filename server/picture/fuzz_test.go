@@ -1,0 +1,81 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"image"
+	"testing"
+)
+
+// FuzzNormalize holds whatever is uploaded to the promises of Normalize. The pictures it begins with are small:
+// a header may claim four million pixels, which makes a try slow and shows nothing more.
+func FuzzNormalize(f *testing.F) {
+	small := photo(9, 7)
+	f.Add(pngOf(f, small))
+	f.Add(withChunk(pngOf(f, image.NewGray(small.Rect)), "eXIf", exif(binary.BigEndian, 6)))
+	f.Add(adam7(image.NewGray(small.Rect)))
+	f.Add(Sample(1, MinSampleBytes))
+	f.Add(withSegment(jpegOf(f, small), 0xe1, "Exif\x00\x00"+exif(binary.LittleEndian, 5)))
+	f.Add(flatJPEG(0xc2, 1, []byte{9}, 2))
+	f.Add(flatJPEG(0xc0, 1, []byte{1, 2, 3, 4}, 0))
+	n := New(Config{})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 4096 {
+			return
+		}
+		data = mended(data)
+		got, err := n.Normalize(t.Context(), data)
+		if len(n.places) != 0 {
+			t.Fatalf("%d places are still taken", len(n.places))
+		}
+		if err != nil {
+			for _, want := range []error{ErrUnsupported, ErrMalformed, ErrPixels, ErrTooLarge} {
+				if errors.Is(err, want) {
+					return
+				}
+			}
+			t.Fatalf("an upload was answered with a fault of ours: %v", err)
+		}
+		decoded(t, got)
+		again, err := n.Normalize(t.Context(), got.Data)
+		if errors.Is(err, ErrTooLarge) {
+			return // what is stored may be larger than what is taken
+		}
+		if err != nil || again.Width != got.Width || again.Height != got.Height {
+			t.Fatalf("the result again: %d × %d, %v; want %d × %d",
+				again.Width, again.Height, err, got.Width, got.Height)
+		}
+	})
+}
+
+// mended returns a PNG with the sums of its chunks put right, since what is behind a wrong one is never looked at.
+func mended(data []byte) []byte {
+	if !bytes.HasPrefix(data, []byte(pngSignature)) {
+		return data
+	}
+	data = bytes.Clone(data)
+	for rest := data[len(pngSignature):]; len(rest) >= 12; {
+		size := uint64(binary.BigEndian.Uint32(rest))
+		if 12+size > uint64(len(rest)) {
+			break
+		}
+		binary.BigEndian.PutUint32(rest[8+size:], crc32.ChecksumIEEE(rest[4:8+size]))
+		rest = rest[12+size:]
+	}
+	return data
+}
+
+// FuzzOrientation reads metadata that no decoder has looked at.
+func FuzzOrientation(f *testing.F) {
+	f.Add([]byte(exif(binary.BigEndian, 6)))
+	f.Add([]byte(exif(binary.LittleEndian, 8)))
+	blank := image.NewGray(image.Rect(0, 0, 1, 1))
+	f.Fuzz(func(t *testing.T, tiff []byte) {
+		if o := tiffOrientation(tiff); o < 1 || o > 8 {
+			t.Fatalf("orientation %d", o)
+		}
+		upright(blank, tiffOrientation(tiff))
+	})
+}
