@@ -168,6 +168,16 @@ type Origin struct {
 	RequestID string
 }
 
+// Valid reports whether a Store takes the origin: each part is empty or a valid id.
+func (o Origin) Valid() bool {
+	for _, part := range [...]string{o.Caller, o.CallerOrganization, o.RequestID} {
+		if part != "" && !ValidID(part) {
+			return false
+		}
+	}
+	return true
+}
+
 // Upload is the request of Put.
 type Upload struct {
 	User         UserKey

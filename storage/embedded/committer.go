@@ -24,18 +24,19 @@ func (s *Store) run() {
 	var again []*ticket // changes that want another round
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
-	sweepSet, delay := true, sweepDelayMin
+	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
 	for {
-		batch, idle, closed := s.line.take(again, maxRound)
 		select {
 		case <-sweep.C:
 			sweepSet = false
-			if t := s.sweepTicket(); t != nil {
-				s.round([]*ticket{t}) // alone, so that no other change reads what it has only begun
-				delay = min(2*delay, sweepDelayMax)
-			}
+			s.sweep()
+			delay = min(2*delay, sweepDelayMax)
+		case answer := <-s.sweepNow:
+			s.sweep()
+			close(answer)
 		default:
 		}
+		batch, idle, closed := s.line.take(again, maxRound)
 		if len(batch) == 0 {
 			if closed && idle {
 				s.round(nil) // what is finished goes on record
@@ -67,6 +68,9 @@ func (s *Store) await(sweep *time.Timer) (flush bool) {
 	case <-s.line.wake:
 	case <-sweep.C:
 		sweep.Reset(0)
+	case answer := <-s.sweepNow:
+		s.sweep()
+		close(answer)
 	case <-due:
 		return true
 	}
@@ -96,7 +100,7 @@ func (s *Store) round(batch []*ticket) (again []*ticket) {
 	if committed {
 		s.applyToSlots(batch)
 	}
-	s.report(err)
+	var finished []*ticket
 	for _, t := range batch {
 		terr := err
 		if terr == nil {
@@ -105,8 +109,12 @@ func (s *Store) round(batch []*ticket) (again []*ticket) {
 		if t.work.settled(t, committed && t.err == nil, terr) {
 			again = append(again, t)
 		} else {
-			s.line.leave(t)
+			finished = append(finished, t)
 		}
+	}
+	s.report(err)
+	for _, t := range finished {
+		s.line.leave(t)
 	}
 	return again
 }

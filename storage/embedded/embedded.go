@@ -77,9 +77,10 @@ type Store struct {
 	refusals refusals
 	health   atomic.Pointer[health]
 
-	closing sync.Once
-	stopped chan struct{}
-	closed  error
+	sweepNow chan chan struct{} // asks for a sweep ahead of its time, and is told when it is over
+	closing  sync.Once
+	stopped  chan struct{}
+	closed   error
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -91,7 +92,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, stopped: make(chan struct{})}
+	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, stopped: make(chan struct{}), sweepNow: make(chan chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

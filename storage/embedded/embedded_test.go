@@ -39,7 +39,9 @@ func upload(i, size int) storage.Upload {
 		Picture: storage.Picture{Format: storage.JPEG, Data: data}}
 }
 
-func testKey(i int) storage.UserKey { return storage.UserKey{Issuer: "test", ID: fmt.Sprint("user-", i)} }
+func testKey(i int) storage.UserKey {
+	return storage.UserKey{Issuer: "test", ID: fmt.Sprint("user-", i)}
+}
 
 // BenchmarkRemove measures deletes of pictures of about 4 KB, by 1, 16 and 128 callers.
 func BenchmarkRemove(b *testing.B) {

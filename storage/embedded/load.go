@@ -96,13 +96,12 @@ func (s *Store) loadGenerations() (owned pageSet, err error) {
 
 // finishUnfinished tries everything once that an earlier process left undone.
 func (s *Store) finishUnfinished() {
-	sweep := s.sweepTicket()
-	if sweep == nil {
+	if s.stuck() == 0 {
 		return
 	}
 	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
-	s.round([]*ticket{sweep})
-	s.round(nil)
+	s.sweep()
+	s.round(nil) // puts it on record
 }
 
 // each calls row for every row of a query that is asked once only.

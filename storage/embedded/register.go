@@ -10,7 +10,7 @@ import (
 
 // AddOrganization implements [storage.Store].
 func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Origin) (created bool, err error) {
-	if !storage.ValidID(org) {
+	if !storage.ValidID(org) || !by.Valid() {
 		return false, fmt.Errorf("add organisation: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &addOrganization{org: org, by: by}}
@@ -49,7 +49,7 @@ func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
 
 // AddUser implements [storage.Store].
 func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
-	if !user.Valid() || !storage.ValidID(org) {
+	if !user.Valid() || !storage.ValidID(org) || !by.Valid() {
 		return storage.Result{}, false, fmt.Errorf("add user: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &addUser{user: user, org: org, by: by}, key: &user}

@@ -10,7 +10,7 @@ import (
 
 // Remove implements [storage.Store].
 func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if !rm.User.Valid() || !storage.ValidID(rm.Organization) {
+	if !rm.User.Valid() || !storage.ValidID(rm.Organization) || !rm.By.Valid() {
 		return storage.Result{}, fmt.Errorf("remove: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &remove{rm: rm}, key: &rm.User}

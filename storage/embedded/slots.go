@@ -9,8 +9,12 @@ var slotPages = [...]int64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 19
 // maxSlotPages holds storage.MaxPictureBytes and the header.
 const maxSlotPages = 257
 
-// regionPages is about how many pages a region has: 4 MiB, few enough to write when one is needed.
-const regionPages = 1024
+// A region has about as many pages as all regions of its class before it, within these bounds: a small store stays
+// small, and 4 MiB are few enough to write when a large one needs more.
+const (
+	minRegionPages = 16
+	maxRegionPages = 1024
+)
 
 // class is an index into slotPages.
 type class int
@@ -39,8 +43,9 @@ func (r region) end() int64 { return r.first + r.slotPages*r.slots }
 // A slot is taken from here before the transaction that makes its owner durable, and comes back in one place only:
 // after the commit that puts the erasure of its content on record.
 type slots struct {
-	free [len(slotPages)][]int64
-	end  int64 // page behind the last region
+	free  [len(slotPages)][]int64
+	total [len(slotPages)]int64 // slots of each class, free or not
+	end   int64                 // page behind the last region
 }
 
 // add brings in a region, except for the slots that owned reports.
@@ -60,6 +65,7 @@ func (s *slots) add(r region, owned func(slot int64) bool) error {
 			s.free[c] = append(s.free[c], slot)
 		}
 	}
+	s.total[c] += r.slots
 	s.end = max(s.end, r.end())
 	return nil
 }
@@ -67,7 +73,8 @@ func (s *slots) add(r region, owned func(slot int64) bool) error {
 // next returns the region to grow by when a class has run out.
 func (s *slots) next(c class) region {
 	pages := slotPages[c]
-	return region{first: max(s.end, 1), slotPages: pages, slots: max(4, regionPages/pages)}
+	n := min(max(s.total[c]*pages, minRegionPages), maxRegionPages)
+	return region{first: max(s.end, 1), slotPages: pages, slots: max(2, n/pages)}
 }
 
 // take hands out the slot that was freed last: its pages are likely in memory, and rows of old owners stay few.

@@ -13,12 +13,12 @@ type leftover struct {
 	id   generationID
 }
 
-// sweepTicket returns a change that tries everything again that is due, nil when nothing is.
-func (s *Store) sweepTicket() *ticket {
-	if s.stuck() == 0 {
-		return nil
+// sweep tries everything again that is due. It has a round of its own, so that no other change reads what it has only
+// begun.
+func (s *Store) sweep() {
+	if s.stuck() > 0 {
+		s.round([]*ticket{{work: &sweep{s: s}}})
 	}
-	return &ticket{work: &sweep{s: s}}
 }
 
 // sweep finishes what start-up found, what failed, and what callers left behind.

@@ -1,0 +1,238 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"avatard/storage"
+	"avatard/storage/storagetest"
+)
+
+// The environment by which a test process becomes the one that is killed.
+const (
+	killDirEnv = "AVATARD_TEST_KILL_DIR" // data directory
+	killAtEnv  = "AVATARD_TEST_KILL_AT"  // number of the file operation to die before; 0 to survive
+	killJobEnv = "AVATARD_TEST_KILL_JOB" // story, or reopen
+)
+
+// killStory is what the process does, in order, each step after the one before was acknowledged. Picture 0 stands
+// for a removal. Two sizes share a class, so that slots are used again.
+var killStory = []struct {
+	user    int
+	picture uint32
+	size    int
+}{
+	{1, 1, 5000}, {2, 2, 300}, {1, 3, 200_000}, {1, 4, 5100}, {1, 0, 0}, {1, 5, 5200}, {2, 6, 300}, {2, 0, 0}, {1, 0, 0},
+}
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killDirEnv); dir != "" {
+		if err := killChild(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// killer dies before one operation on a file.
+type killer struct {
+	at, seen atomic.Int64
+}
+
+type killerFile struct {
+	File
+	k *killer
+}
+
+func (k *killer) wrap(_ string, f File) File { return &killerFile{f, k} }
+
+func (k *killer) step() {
+	if k.seen.Add(1) == k.at.Load() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // until the signal is delivered
+	}
+}
+
+func (f *killerFile) WriteAt(p []byte, off int64) (int, error) { f.k.step(); return f.File.WriteAt(p, off) }
+func (f *killerFile) Truncate(size int64) error                { f.k.step(); return f.File.Truncate(size) }
+func (f *killerFile) Sync() error                              { f.k.step(); return f.File.Sync() }
+
+// killChild is the process that is killed. It prints a line for every step that was acknowledged, and at the end how
+// many file operations there were.
+func killChild(dir string) error {
+	ctx := context.Background()
+	at, err := strconv.ParseInt(os.Getenv(killAtEnv), 10, 64)
+	if err != nil {
+		return err
+	}
+	k := &killer{}
+	k.at.Store(at)
+	s, err := Open(ctx, Config{Dir: dir, WrapFile: k.wrap})
+	if err != nil {
+		return err
+	}
+	if os.Getenv(killJobEnv) == "story" {
+		pattern := storagetest.NewPattern(1)
+		for _, step := range killStory {
+			if step.picture == 0 {
+				_, err = s.Remove(ctx, removal(step.user))
+			} else {
+				_, err = s.Put(ctx, storage.Upload{User: testKey(step.user), Organization: testOrg, By: testBy, Register: true,
+					Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(step.picture, step.size)}})
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Println("done")
+		}
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	fmt.Println("operations", k.seen.Load())
+	return nil
+}
+
+// runKilled runs the child and returns how many steps it acknowledged, and all its operations if it survived.
+func runKilled(t *testing.T, dir, job string, at int) (acknowledged, operations int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killDirEnv+"="+dir, killAtEnv+"="+strconv.Itoa(at), killJobEnv+"="+job)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	killed := errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL
+	if err != nil && !killed {
+		t.Fatalf("killed at %d: %v\n%s", at, err, stderr.String())
+	}
+	acknowledged = strings.Count(string(out), "done\n")
+	if !killed {
+		if _, err := fmt.Sscanf(string(out[strings.LastIndex(string(out), "operations"):]), "operations %d", &operations); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return acknowledged, operations
+}
+
+// A process is killed before each of its file operations in turn: between any two steps of uploads, replacements and
+// removals. The next one is killed while it finishes what was left, and the one after that serves. What was
+// acknowledged holds; what was not is done or not done; no piece of an erased picture is left.
+func TestKilledBetweenAnyTwoSteps(t *testing.T) {
+	_, operations := runKilled(t, t.TempDir(), "story", 0)
+	if operations < 80 {
+		t.Fatalf("%d file operations: the files are not watched", operations)
+	}
+	t.Logf("%d file operations", operations)
+	for part := range 2 {
+		t.Run(fmt.Sprint("part ", part), func(t *testing.T) {
+			t.Parallel()
+			for at := 1 + part; at <= operations; at += 2 {
+				killedAt(t, at)
+			}
+		})
+	}
+}
+
+func killedAt(t *testing.T, at int) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	acknowledged, survived := runKilled(t, dir, "story", at)
+	if survived > 0 {
+		t.Fatalf("not killed at %d", at)
+	}
+	pattern := storagetest.NewPattern(1)
+	checkErased(t, pattern, dir, at, acknowledged)
+	runKilled(t, dir, "reopen", 1+at%12) // may survive: start-up has few operations when little is left to do
+
+	s := openTest(t, dir)
+	if err := s.Ready(ctx); err != nil {
+		t.Errorf("killed at %d: Ready = %v", at, err)
+	}
+	living := map[uint32]bool{}
+	unanswered := 0
+	for user := 1; user <= 2; user++ {
+		before, after := pictureAfter(user, acknowledged), pictureAfter(user, acknowledged+1)
+		got, err := s.Get(ctx, testKey(user), testOrg)
+		if err != nil && !errors.Is(err, storage.ErrNoPicture) && !errors.Is(err, storage.ErrUserNotFound) {
+			t.Fatalf("killed at %d: Get(user %d) = %v", at, user, err)
+		}
+		found := false
+		for _, step := range []int{before, after} {
+			want := []byte(nil)
+			if step >= 0 && killStory[step].picture != 0 {
+				want = pattern.Picture(killStory[step].picture, killStory[step].size)
+			}
+			if bytes.Equal(got.Data, want) {
+				found = true
+				if want != nil {
+					living[killStory[step].picture] = true
+				}
+				break
+			}
+		}
+		if !found {
+			t.Errorf("killed at %d after %d steps: user %d has %d bytes that are neither the state before the next step nor after it",
+				at, acknowledged, user, len(got.Data))
+		}
+		if before != after {
+			unanswered++
+		}
+	}
+	if unanswered > 1 {
+		t.Fatal("the story has two steps at once")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	pieces, err := pattern.Search(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range pieces {
+		if !living[piece.Number] {
+			t.Errorf("killed at %d after %d steps: %v", at, acknowledged, piece)
+		}
+	}
+	if len(pieces) == 0 && len(living) > 0 {
+		t.Errorf("killed at %d: the search does not find living pictures", at)
+	}
+}
+
+// checkErased demands that the moment of the kill left nothing of a picture whose end was acknowledged by then.
+func checkErased(t *testing.T, pattern *storagetest.Pattern, dir string, at, acknowledged int) {
+	t.Helper()
+	pieces, err := pattern.Search(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, piece := range pieces {
+		for i, step := range killStory {
+			if step.picture == piece.Number && pictureAfter(step.user, acknowledged) > i {
+				t.Errorf("killed at %d after %d steps, not restarted: %v", at, acknowledged, piece)
+			}
+		}
+	}
+}
+
+// pictureAfter returns the step that decides what a user has after so many steps, -1 for none.
+func pictureAfter(user, steps int) int {
+	last := -1
+	for i := range killStory[:min(steps, len(killStory))] {
+		if killStory[i].user == user {
+			last = i
+		}
+	}
+	return last
+}
