@@ -64,9 +64,12 @@ func (k *killer) step() {
 	}
 }
 
-func (f *killerFile) WriteAt(p []byte, off int64) (int, error) { f.k.step(); return f.File.WriteAt(p, off) }
-func (f *killerFile) Truncate(size int64) error                { f.k.step(); return f.File.Truncate(size) }
-func (f *killerFile) Sync() error                              { f.k.step(); return f.File.Sync() }
+func (f *killerFile) WriteAt(p []byte, off int64) (int, error) {
+	f.k.step()
+	return f.File.WriteAt(p, off)
+}
+func (f *killerFile) Truncate(size int64) error { f.k.step(); return f.File.Truncate(size) }
+func (f *killerFile) Sync() error               { f.k.step(); return f.File.Sync() }
 
 // killChild is the process that is killed. It prints a line for every step that was acknowledged, and at the end how
 // many file operations there were.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,7 +51,8 @@ type slab struct {
 	file File
 }
 
-// openSlab opens the slab of the store with this id; it makes one where create is set and there is none.
+// openSlab opens the slab of the store with this id. Where create is set, because the database knows of no slot, it
+// makes one; a file that holds more than a first page is never taken for a new one.
 func openSlab(path string, store generationID, create bool, wrap func(string, File) File) (*slab, error) {
 	s := &slab{dir: filepath.Dir(path), name: filepath.Base(path), wrap: wrap, zero: make([]byte, maxSlotPages*pageBytes)}
 	err := s.reopen(os.O_RDWR)
@@ -60,21 +62,20 @@ func openSlab(path string, store generationID, create bool, wrap func(string, Fi
 	if err != nil {
 		return nil, err
 	}
-	head := make([]byte, pageBytes)
-	if _, err := s.file.ReadAt(head, 0); err != nil {
-		// A crash between making the file and its first sync leaves it short; nothing can be in it then.
-		if create {
-			return s, s.create(store)
-		}
-		return nil, errors.Join(fmt.Errorf("read %s: %w", s.name, err), s.file.Close())
+	// A crash between making the file and its first sync leaves it short: nothing can be in it then.
+	head := make([]byte, pageBytes+1)
+	n, err := s.file.ReadAt(head, 0)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		err = fmt.Errorf("read %s: %w", s.name, err)
+	case n >= pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
+		return s, nil
+	case create && n <= pageBytes:
+		return s, s.create(store)
+	default:
+		err = fmt.Errorf("%s does not belong to this database", s.name)
 	}
-	if string(head[:8]) != slabMagic || generationID(head[8:24]) != store {
-		if create {
-			return s, s.create(store)
-		}
-		return nil, errors.Join(fmt.Errorf("%s does not belong to this database", s.name), s.file.Close())
-	}
-	return s, nil
+	return nil, errors.Join(err, s.file.Close())
 }
 
 // create writes the first page and makes the file and its name durable.

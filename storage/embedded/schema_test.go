@@ -1,0 +1,172 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// The schema itself refuses what must never be, whatever the code asks for.
+func TestSchemaRefuses(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	ctx := context.Background()
+	for i := 1; i <= 3; i++ {
+		if _, err := s.Put(ctx, upload(i, 100)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Remove(ctx, removal(3)); err != nil {
+		t.Fatal(err)
+	}
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	for _, test := range []struct{ title, sql, want string }{
+		{"two owners of one slot", `INSERT INTO generation SELECT slot, randomblob(16), uid, 1, size, format, NULL
+			FROM generation WHERE uid = 1`, "UNIQUE"},
+		{"two active pictures of one user", `INSERT INTO generation VALUES (9999, randomblob(16), 1, 1, 1, 1, NULL);
+			UPDATE generation SET state = 2 WHERE slot = 9999`, "active generation"},
+		{"an upload that starts as active", `INSERT INTO generation VALUES (9999, randomblob(16), 1, 2, 1, 1, NULL)`, "starts as uploading"},
+		{"back from active to uploading", `UPDATE generation SET state = 1 WHERE uid = 1`, "no such step"},
+		{"erasing without a receipt", `UPDATE generation SET state = 3 WHERE uid = 1`, "CHECK"},
+		{"a receipt without erasing", `UPDATE generation SET receipt = 1 WHERE uid = 1`, "CHECK"},
+		{"back from erasing to active", `UPDATE generation SET state = 2, receipt = NULL WHERE uid = 3`, "no such step"},
+		{"a living picture's slot given away", `UPDATE generation SET id = randomblob(16), state = 1 WHERE uid = 1`, "not free"},
+		{"a slot given away before its erasure is on record",
+			`UPDATE generation SET id = randomblob(16), state = 1, receipt = NULL WHERE uid = 3`, "not free"},
+		{"a generation forgotten before it is erased", `DELETE FROM generation WHERE uid = 3`, "not erased"},
+		{"a receipt that changes", `UPDATE receipt SET time = 0`, "never changes"},
+		{"a watermark that falls", `UPDATE store SET watermark = 5; UPDATE store SET watermark = 4`, "never falls"},
+		{"a picture of a nobody", `INSERT INTO generation VALUES (9999, randomblob(16), 77, 1, 1, 1, NULL)`, "FOREIGN KEY"},
+		{"the same user twice", `INSERT INTO user SELECT NULL, iid, id, organization, created, changed, sequence, NULL FROM user`, "UNIQUE"},
+		{"a user of no organisation", `INSERT INTO user VALUES (NULL, 1, 'x', 'nowhere', 1, 1, 1, NULL)`, "FOREIGN KEY"},
+		{"a change before the registration", `UPDATE user SET changed = created - 1`, "CHECK"},
+		{"text in a number's place", `UPDATE user SET sequence = 'many'`, "cannot store TEXT"},
+	} {
+		err := s.db.conn.Exec("BEGIN; " + test.sql + "; COMMIT;")
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want an error with %q", test.title, err, test.want)
+		}
+		if err := s.db.rollback(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Deletes find rows by their keys: none of the statements that serve reads a whole table.
+func TestNoTableScans(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	for _, sql := range statements {
+		if strings.HasPrefix(sql, "BEGIN") || strings.HasPrefix(sql, "COMMIT") || strings.HasPrefix(sql, "ROLLBACK") {
+			continue
+		}
+		err := s.db.each("EXPLAIN QUERY PLAN "+sql, func(row *sqlite3.Stmt) {
+			// The table store has one row.
+			if plan := row.ColumnText(3); strings.HasPrefix(plan, "SCAN") && plan != "SCAN store" {
+				t.Errorf("%s: %s", sql, plan)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Data of a newer program, of another program and of two directories mixed is refused with a reason.
+func TestOpenForeignData(t *testing.T) {
+	ctx := context.Background()
+	filled := func(t *testing.T) string {
+		dir := t.TempDir()
+		s, err := Open(ctx, Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Put(ctx, upload(1, 100)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	edit := func(t *testing.T, dir, sql string) {
+		conn, err := sqlite3.Open(filepath.Join(dir, databaseName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.Exec(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, test := range []struct {
+		title string
+		spoil func(t *testing.T, dir string)
+		want  string
+	}{
+		{"a newer schema", func(t *testing.T, dir string) { edit(t, dir, fmt.Sprint("PRAGMA user_version = ", len(migrations)+1)) }, "newer"},
+		{"another program's database", func(t *testing.T, dir string) { edit(t, dir, "PRAGMA application_id = 1") }, "not one of avatard"},
+		{"no slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, slabName)) }, "no such file"},
+		{"a cut slab", func(t *testing.T, dir string) {
+			if err := os.Truncate(filepath.Join(dir, slabName), 8192); err != nil {
+				t.Fatal(err)
+			}
+		}, "not complete"},
+		{"another store's slab", func(t *testing.T, dir string) {
+			other, err := os.ReadFile(filepath.Join(filled(t), slabName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, slabName), other, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, "does not belong"},
+		{"no database, but a slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, "does not belong"},
+	} {
+		t.Run(test.title, func(t *testing.T) {
+			dir := filled(t)
+			test.spoil(t, dir)
+			s, err := Open(ctx, Config{Dir: dir})
+			if err == nil {
+				s.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("Open = %v, want an error with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func remove1(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What lies in the data directory is its owner's business only.
+func TestFileModes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	openTest(t, dir)
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory has mode %v, %v, want 0700", info.Mode(), err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) < 4 {
+		t.Errorf("%d files, want database, log, slab and lock", len(entries))
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, %v, want 0600", entry.Name(), info.Mode(), err)
+		}
+	}
+}
