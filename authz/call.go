@@ -1,0 +1,35 @@
+package authz
+
+import (
+	"context"
+	"time"
+)
+
+// call is one question to the provider that several callers wait for. It belongs to none of them: whoever starts it
+// gives it a goroutine and a context of its own, and ends it with finish.
+type call[T any] struct {
+	started time.Time
+	done    chan struct{} // closed when value and err are set
+	value   T
+	err     error
+}
+
+func newCall[T any](started time.Time) *call[T] {
+	return &call[T]{started: started, done: make(chan struct{})}
+}
+
+func (c *call[T]) finish(value T, err error) {
+	c.value, c.err = value, err
+	close(c.done)
+}
+
+// wait returns the result, or the context's error when that ends first. The call goes on.
+func (c *call[T]) wait(ctx context.Context) (T, error) {
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
