@@ -6,7 +6,8 @@
 //
 // The package does not know routes, users or pictures, and it writes no answers: package server does.
 //
-//	Authorization header ─► bearer.go ─► cache.go ─► introspect.go ─► identity.go ─► Identity
+//	Authorization header ─► bearer.go ─► cache.go ─► introspect.go ─► answer.go ─► identity.go ─► Identity
+//	                                        discovery.go, transport.go ─► provider
 //	Identity + organisation ─► policy.go ─► Grant
 package authz
 

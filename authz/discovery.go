@@ -1,0 +1,113 @@
+package authz
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/client/rs"
+	httphelper "github.com/zitadel/oidc/v3/pkg/http"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+// errDiscovery: the discovery document is of another issuer or names no endpoint that we would send a secret to.
+var errDiscovery = errors.New("unusable discovery document")
+
+// provider is what discovery found out: where and as whom to introspect. It is never changed.
+type provider struct {
+	resourceServer rs.ResourceServer
+	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
+}
+
+// discover returns the provider's endpoints. They are asked for with the first token, so that a server starts while
+// its provider is down, and again with the next one when that failed. Callers that come meanwhile share one request.
+func (in *Introspector) discover(ctx context.Context) (*provider, error) {
+	if p := in.provider.Load(); p != nil {
+		return p, nil
+	}
+	in.mu.Lock()
+	if p := in.provider.Load(); p != nil {
+		in.mu.Unlock()
+		return p, nil
+	}
+	pending := in.discovering
+	if pending == nil {
+		pending = newCall[*provider](in.now())
+		in.discovering = pending
+		go func() {
+			p, err := in.fetchProvider()
+			in.mu.Lock()
+			if err == nil {
+				in.provider.Store(p)
+			}
+			in.discovering = nil
+			in.mu.Unlock()
+			pending.finish(p, err)
+		}()
+	}
+	in.mu.Unlock()
+	return pending.wait(ctx)
+}
+
+func (in *Introspector) fetchProvider() (p *provider, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), in.timeout)
+	defer cancel()
+	defer func() { err = in.report(stepDiscovery, recover(), err) }()
+
+	where := strings.TrimSuffix(in.rules.issuer, "/") + oidc.DiscoveryEndpoint
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if err != nil {
+		return nil, err
+	}
+	// The library's own discovery dereferences nil when the document is `null`.
+	var document struct {
+		Issuer        string `json:"issuer"`
+		Token         string `json:"token_endpoint"`
+		Introspection string `json:"introspection_endpoint"`
+	}
+	if err := httphelper.HttpRequest(in.client, req, &document); err != nil {
+		return nil, err
+	}
+	// OpenID Connect Discovery 1.0 section 4.3: the issuer must be exactly the one that was asked.
+	if document.Issuer != in.rules.issuer || !in.mayReceiveSecret(document.Introspection) {
+		return nil, errDiscovery
+	}
+	if document.Token == "" {
+		document.Token = document.Introspection // the library insists on one; it is never called
+	}
+	server, err := rs.NewResourceServerClientCredentials(ctx, in.rules.issuer, in.clientID, in.clientSecret,
+		rs.WithClient(in.client), rs.WithStaticEndpoints(document.Token, document.Introspection))
+	if err != nil {
+		return nil, err
+	}
+	p = &provider{resourceServer: server}
+	for _, part := range []string{in.rules.issuer, document.Introspection, in.clientID} {
+		p.keyPrefix = appendPart(p.keyPrefix, part)
+	}
+	return p, nil
+}
+
+// mayReceiveSecret reports whether endpoint is an absolute URL that is not less protected than the issuer.
+func (in *Introspector) mayReceiveSecret(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && strings.HasPrefix(in.rules.issuer, "http://")
+}
+
+// key returns the cache key of a token.
+func (p *provider) key(token string) cacheKey {
+	var room [2 << 10]byte // most tokens fit, and then nothing is allocated
+	text := append(room[:0], p.keyPrefix...)
+	return sha256.Sum256(appendPart(text, token))
+}
+
+func appendPart(b []byte, part string) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
+	return append(b, part...)
+}

@@ -1,0 +1,123 @@
+package authz
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxAnswerBytes bounds one answer of the provider, after decompression.
+	maxAnswerBytes = 1 << 20
+	// maxDiscardBytes is how much of an answer we cannot use is still read, to keep the connection.
+	maxDiscardBytes = 4 << 10
+	// maxConcurrent bounds the introspections under way at one time, and the idle connections kept for them.
+	maxConcurrent = 64
+)
+
+var errAnswerTooLarge = fmt.Errorf("answer over %d bytes", maxAnswerBytes)
+
+// statusError is an answer whose status is not 200. It is made before anybody reads the body, so that no text of the
+// provider ends up in an error.
+type statusError int
+
+func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// newClient returns a client for the provider: bounded in time and size, without cookies, and one that follows no
+// redirect, because the request carries the caller's token and the client secret. base gives the transport; without
+// one it is our own, with as many idle connections as there can be calls.
+func newClient(base *http.Client, timeout time.Duration) *http.Client {
+	var transport http.RoundTripper = &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           maxConcurrent,
+		MaxIdleConnsPerHost:    maxConcurrent,
+		IdleConnTimeout:        90 * time.Second,
+		TLSHandshakeTimeout:    timeout,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	if base != nil && base.Transport != nil {
+		transport = base.Transport
+	}
+	return &http.Client{
+		Transport:     guard{transport},
+		Timeout:       timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// guard lets through answers of status 200 only, which no redirect is, and bounds their size.
+type guard struct{ next http.RoundTripper }
+
+func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	// Asking about a token changes nothing, so a POST that meets a connection which the provider just closed may be
+	// sent again. net/http does that for a request with this key, and does not send an empty one.
+	req = req.Clone(req.Context())
+	req.Header["Idempotency-Key"] = []string{}
+	resp, err := g.next.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		io.CopyN(io.Discard, resp.Body, maxDiscardBytes) // an error here only costs the connection
+		resp.Body.Close()
+		return nil, statusError(resp.StatusCode)
+	}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswerBytes}
+	return resp, nil
+}
+
+// boundedBody fails a body that is longer than what is left.
+type boundedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= n; b.left < 0 {
+		return 0, errAnswerTooLarge
+	}
+	return n, err
+}
+
+// failureKind says in our own words why the provider could not tell. Texts of the library and of the provider stay
+// out: they may quote whole bodies.
+func failureKind(err error) string {
+	var network net.Error
+	if status, ok := errors.AsType[statusError](err); ok {
+		return status.Error()
+	}
+	switch {
+	case errors.Is(err, errAnswerTooLarge):
+		return errAnswerTooLarge.Error()
+	case errors.Is(err, errNoPlace):
+		return errNoPlace.Error()
+	case errors.Is(err, errDiscovery):
+		return errDiscovery.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return "no answer in time"
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "certificate not accepted"
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "host name not found"
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "connection failed"
+	}
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	if syntax || mistyped || errors.Is(err, errMalformedAnswer) {
+		return errMalformedAnswer.Error()
+	}
+	return "no usable answer"
+}

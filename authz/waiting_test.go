@@ -1,0 +1,205 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// roundTrip is a provider without a network, so that time in a synctest bubble is exact.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func respond(text string) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(text))}, nil
+}
+
+const bubbleDiscovery = `{"issuer":"https://id.example","introspection_endpoint":"https://id.example/i"}`
+
+// bubbleIntrospector asks a provider whose introspection is given.
+func bubbleIntrospector(t *testing.T, ttl time.Duration, introspect roundTrip) *Introspector {
+	in, err := NewIntrospector(IntrospectionConfig{
+		Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret", Audience: "avatars", CacheTTL: ttl,
+		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet {
+				return respond(bubbleDiscovery)
+			}
+			return introspect(r)
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+func hang(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func bubbleAnswer() string {
+	return claims(map[string]any{"exp": time.Now().Add(time.Hour).Unix(), "nbf": nil})
+}
+
+func TestSlowProvider(t *testing.T) {
+	for _, ttl := range []time.Duration{0, testTTL} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := true
+			in := bubbleIntrospector(t, ttl, func(r *http.Request) (*http.Response, error) {
+				if slow {
+					return hang(r)
+				}
+				return respond(bubbleAnswer())
+			})
+			began := time.Now()
+			_, err := in.Authenticate(t.Context(), bearer(testToken))
+			if took := time.Since(began); !errors.Is(err, ErrUnavailable) || took != DefaultIntrospectionTimeout {
+				t.Errorf("ttl %v: Authenticate = %v after %v, want ErrUnavailable after %v", ttl, err, took, DefaultIntrospectionTimeout)
+			}
+			synctest.Wait()
+			slow = false
+			if _, err := in.Authenticate(t.Context(), bearer(testToken)); err != nil {
+				t.Errorf("ttl %v: after recovery: %v", ttl, err)
+			}
+		})
+	}
+}
+
+func TestCallersDeadlineIsTheirOwn(t *testing.T) {
+	for _, ttl := range []time.Duration{0, testTTL} {
+		synctest.Test(t, func(t *testing.T) {
+			in := bubbleIntrospector(t, ttl, hang)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			began := time.Now()
+			_, err := in.Authenticate(ctx, bearer(testToken))
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrUnavailable) || took != time.Second {
+				t.Errorf("ttl %v: Authenticate = %v after %v, want the context's error after 1s", ttl, err, took)
+			}
+			time.Sleep(DefaultIntrospectionTimeout) // a shared look-up ends by itself
+		})
+	}
+}
+
+// A caller who goes away is no failure of the provider.
+func TestCallersEndIsNotLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		in := bubbleIntrospector(t, 0, hang)
+		in.outage.log = slog.New(slog.NewTextHandler(&log, nil))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		in.Authenticate(ctx, bearer(testToken))
+		if log.String() != "" {
+			t.Errorf("log after the caller's own deadline:\n%s", log.String())
+		}
+		in.Authenticate(t.Context(), bearer(testToken))
+		if !strings.Contains(log.String(), "no answer in time") {
+			t.Errorf("log after the provider's: %q", log.String())
+		}
+	})
+}
+
+func TestPlacesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running, most atomic.Int64
+		release := make(chan struct{})
+		in := bubbleIntrospector(t, 0, func(*http.Request) (*http.Response, error) {
+			most.Store(max(most.Load(), running.Add(1)))
+			defer running.Add(-1)
+			<-release
+			return respond(bubbleAnswer())
+		})
+		results := make(chan error, 2*maxConcurrent)
+		call := func() {
+			_, err := in.Authenticate(t.Context(), bearer(testToken))
+			results <- err
+		}
+		for range cap(results) - 1 {
+			go call()
+		}
+		synctest.Wait()
+		if n := running.Load(); n != maxConcurrent {
+			t.Fatalf("%d introspections at once, want %d", n, maxConcurrent)
+		}
+		// One caller gives up; the place it waited for is not lost.
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := in.Authenticate(ctx, bearer(testToken)); !errors.Is(err, context.Canceled) {
+			t.Errorf("Authenticate without a place = %v, want the context's error", err)
+		}
+		close(release)
+		for range cap(results) - 1 {
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := most.Load(); n != maxConcurrent || len(in.places) != 0 {
+			t.Errorf("%d at once and %d places taken at the end, want %d and 0", n, len(in.places), maxConcurrent)
+		}
+	})
+}
+
+func TestNoPlaceInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := bubbleIntrospector(t, testTTL, func(*http.Request) (*http.Response, error) { return respond(bubbleAnswer()) })
+		for range maxConcurrent {
+			in.places <- struct{}{}
+		}
+		began := time.Now()
+		_, err := in.Authenticate(t.Context(), bearer(testToken))
+		if took := time.Since(began); !errors.Is(err, ErrUnavailable) || took != DefaultIntrospectionTimeout {
+			t.Errorf("Authenticate = %v after %v, want ErrUnavailable after %v", err, took, DefaultIntrospectionTimeout)
+		}
+		synctest.Wait() // the look-up that had no place is over, too
+		<-in.places
+		if _, err := in.Authenticate(t.Context(), bearer(testToken)); err != nil {
+			t.Errorf("with a place free again: %v", err)
+		}
+	})
+}
+
+func TestPanicWhileAsking(t *testing.T) {
+	for _, ttl := range []time.Duration{0, testTTL} {
+		in := bubbleIntrospector(t, ttl, func(*http.Request) (*http.Response, error) { panic(testSecret) })
+		_, err := in.Authenticate(t.Context(), bearer(testToken))
+		if !errors.Is(err, ErrUnavailable) || strings.Contains(errText(err), testSecret) || len(in.places) != 0 {
+			t.Errorf("ttl %v: Authenticate = %v with %d places taken, want ErrUnavailable and 0", ttl, err, len(in.places))
+		}
+	}
+}
+
+func BenchmarkAuthenticateHit(b *testing.B) {
+	for name, token := range map[string]string{"opaque100B": strings.Repeat("a", 100), "jwt1500B": strings.Repeat("a", 1500), "jwt8kB": strings.Repeat("a", 8000)} {
+		b.Run(name, func(b *testing.B) {
+			in, err := NewIntrospector(IntrospectionConfig{
+				Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret", Audience: "avatars", CacheTTL: time.Hour,
+				HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					if r.Method == http.MethodGet {
+						return respond(bubbleDiscovery)
+					}
+					return respond(bubbleAnswer())
+				})},
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			header := bearer(token)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := in.Authenticate(b.Context(), header); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
