@@ -48,18 +48,10 @@ func BenchmarkRemove(b *testing.B) {
 	for _, callers := range []int{1, 16, 128} {
 		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
 			s := openTest(b, b.TempDir())
-			each(128, b.N, func(i int) {
-				if _, err := s.Put(context.Background(), upload(i, 4000)); err != nil {
-					b.Error(err)
-				}
-			})
+			each(128, b.N, func(i int) { mustPut(b, s, i, 4000) })
 			b.ReportAllocs()
 			b.ResetTimer()
-			each(callers, b.N, func(i int) {
-				if _, err := s.Remove(context.Background(), storage.Removal{User: testKey(i), Organization: testOrg, By: testBy}); err != nil {
-					b.Error(err)
-				}
-			})
+			each(callers, b.N, func(i int) { mustRemove(b, s, i) })
 			b.StopTimer()
 		})
 	}
@@ -77,4 +69,18 @@ func each(callers, n int, f func(i int)) {
 		})
 	}
 	wg.Wait()
+}
+
+func mustPut(t testing.TB, s *Store, i, size int) {
+	t.Helper()
+	if _, err := s.Put(context.Background(), upload(i, size)); err != nil {
+		t.Errorf("Put: %v", err)
+	}
+}
+
+func mustRemove(t testing.TB, s *Store, i int) {
+	t.Helper()
+	if _, err := s.Remove(context.Background(), removal(i)); err != nil {
+		t.Errorf("Remove: %v", err)
+	}
 }
