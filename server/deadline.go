@@ -78,21 +78,22 @@ func errBadTimeout() error {
 	return &failure{situation: invalidRequest, message: "the time-out header cannot be read"}
 }
 
-// boundBody makes a body end with its call, and lets an answer leave before the body came.
-//
-// Reading ignores contexts, so the deadline goes to the connection as well, a little later than the call's: then the
-// call knows that it was the deadline. And net/http reads what is left of an HTTP/1 body before it sends headers; a
-// caller without permission, or with a body that nobody reads, would wait for itself.
+// boundBody makes the reading of a body end with its call. Reading ignores contexts, so the deadline goes to the
+// connection as well, a little later than the call's: then the call knows that it was the deadline.
 func boundBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength == 0 {
-		return
+	deadline, ok := r.Context().Deadline()
+	if ok && r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(deadline.Add(250 * time.Millisecond))
 	}
-	rc := http.NewResponseController(w)
-	if deadline, ok := r.Context().Deadline(); ok {
-		_ = rc.SetReadDeadline(deadline.Add(250 * time.Millisecond))
-	}
-	if r.ProtoMajor == 1 {
-		_ = rc.EnableFullDuplex()
+}
+
+// leaveBody lets an answer leave although nobody read the body: that of a caller without permission, that of a
+// DELETE. net/http reads what is left of an HTTP/1 body before it sends headers, and would wait for a peer that waits
+// for the answer. What has arrived is still read, and the connection used again; otherwise it is closed.
+// EnableFullDuplex would be the means for this, but breaks connections whose body ends after the answer.
+func leaveBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	}
 }
 

@@ -120,7 +120,7 @@ func New(cfg Config) (*Server, error) {
 		uploads:    make(chan struct{}, cfg.MaxUploads),
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
-	if err := s.mountRPC(); err != nil {
+	if err := s.mountRPC(accessTable()); err != nil {
 		return nil, err
 	}
 	s.mountAssets()
