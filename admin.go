@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"avatard/authz"
+	"avatard/storage"
+)
+
+// The admin socket is how commands reach the store of a running server. It lies in the data directory with mode
+// 0600: who may open the data may use it, and nobody else. It speaks JSON over HTTP:
+//
+//	POST /organisations {"organisation": ORG}                              → {"created": true}
+//	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
+//
+// An error is {"error": "…"} with a status of its own.
+const adminSocket = "avatard.sock"
+
+// Limits of the admin socket.
+const (
+	maxAdminBytes    = 16 << 10
+	adminTimeout     = 30 * time.Second
+	maxSocketPathLen = 103 // the smallest sun_path among the systems we build for is 104 bytes with its NUL
+)
+
+// adminRequest is the body of both calls.
+type adminRequest struct {
+	Organization string `json:"organisation"`
+	User         string `json:"user,omitempty"`
+	// Issuer is only compared: a user goes to the issuer that the server has. "" = whatever that is.
+	Issuer string `json:"issuer,omitempty"`
+}
+
+type adminResponse struct {
+	Created bool   `json:"created"`
+	Error   string `json:"error,omitempty"`
+}
+
+// admin serves the socket.
+type admin struct {
+	store  storage.Store
+	issuer string // the key that users are stored under
+	logger *slog.Logger
+}
+
+func (a *admin) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /organisations", func(w http.ResponseWriter, r *http.Request) {
+		a.answer(w, r, func(ctx context.Context, req adminRequest) (bool, error) {
+			return addOrganization(ctx, a.store, req.Organization)
+		})
+	})
+	mux.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
+		a.answer(w, r, func(ctx context.Context, req adminRequest) (bool, error) {
+			if req.Issuer != "" && req.Issuer != a.issuer {
+				return false, fmt.Errorf("%w: the running server has the issuer %q, not %q", errRefused, a.issuer, req.Issuer)
+			}
+			return addUser(ctx, a.store, storage.UserKey{Issuer: a.issuer, ID: req.User}, req.Organization)
+		})
+	})
+	return mux
+}
+
+// errRefused marks an error whose text is for the person at the command line.
+var errRefused = errors.New("refused")
+
+func (a *admin) answer(w http.ResponseWriter, r *http.Request, do func(context.Context, adminRequest) (bool, error)) {
+	ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
+	defer cancel()
+	var req adminRequest
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBytes))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&req); err != nil {
+		writeAdmin(w, http.StatusBadRequest, adminResponse{Error: "the request is not what this server understands; is the command of another version?"})
+		return
+	}
+	created, err := do(ctx, req)
+	log := a.logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User)
+	if err != nil {
+		log.Warn("admin call failed", "error", err)
+	} else {
+		log.Info("admin call", "created", created)
+	}
+	switch {
+	case err == nil:
+		writeAdmin(w, http.StatusOK, adminResponse{Created: created})
+	case errors.Is(err, errRefused):
+		writeAdmin(w, http.StatusConflict, adminResponse{Error: err.Error()})
+	case errors.Is(err, storage.ErrUnavailable), ctx.Err() != nil:
+		writeAdmin(w, http.StatusServiceUnavailable, adminResponse{Error: "the store is not available now; try again"})
+	default:
+		writeAdmin(w, http.StatusInternalServerError, adminResponse{Error: "internal error; the server's log says more"})
+	}
+}
+
+func writeAdmin(w http.ResponseWriter, status int, res adminResponse) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(res) // the client is gone when this fails
+}
+
+// commandLine is who asked, for the audit trail.
+var commandLine = storage.Origin{Caller: "command line"}
+
+func addOrganization(ctx context.Context, store storage.Store, org string) (created bool, err error) {
+	if !authz.ValidID(org) {
+		return false, fmt.Errorf("%w: %q is no organisation id; expected 1 to 200 characters without control characters", errRefused, org)
+	}
+	return store.AddOrganization(ctx, org, commandLine)
+}
+
+func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org string) (created bool, err error) {
+	for _, id := range []string{user.ID, org} {
+		if !authz.ValidID(id) {
+			return false, fmt.Errorf("%w: %q is no id; expected 1 to 200 characters without control characters", errRefused, id)
+		}
+	}
+	_, created, err = store.AddUser(ctx, user, org, commandLine)
+	if errors.Is(err, storage.ErrOtherOrganization) {
+		return false, fmt.Errorf("%w: user %s belongs to another organisation; a user has one", errRefused, user.ID)
+	}
+	return created, err
+}
+
+// serveAdmin listens on the socket in dir until the returned function is called. The caller holds the store's
+// lock, so a socket that is there already was left by a server that was killed, and is replaced.
+func serveAdmin(dir string, a *admin) (stop func(), err error) {
+	path := filepath.Join(dir, adminSocket)
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode().Type() != fs.ModeSocket {
+			return nil, fmt.Errorf("%s is in the way: it is no socket", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("replacing the socket of an earlier server: %w", err)
+		}
+	}
+	short, done, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	// Linux takes the mode of a socket file from the descriptor, so that it is never open to others, not
+	// even until chmod. Elsewhere the call fails or does nothing, and chmod has to do.
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(restrictSocket)
+	}}
+	ln, err := lc.Listen(context.Background(), "unix", short)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // short may mean nothing any more by then
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, errors.Join(err, ln.Close()))
+	}
+	srv := &http.Server{
+		Handler:           a.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      adminTimeout + 5*time.Second,
+		IdleTimeout:       10 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			a.logger.Error("admin socket", "error", err)
+		}
+	}()
+	return func() {
+		// First: from here on commands look at the lock instead.
+		if err := os.Remove(path); err != nil {
+			a.logger.Warn("removing the admin socket", "error", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close() // cuts off what is left; its error tells of closed listeners
+		}
+		<-ended
+	}, nil
+}
+
+// socketPath returns a name of the admin socket that a socket address has room for, to be used before done is
+// called. A path that is too long is taken through the descriptor of its directory.
+func socketPath(dir string) (path string, done func(), err error) {
+	path = filepath.Join(dir, adminSocket)
+	if len(path) <= maxSocketPathLen {
+		return path, func() {}, nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	short := fmt.Sprintf("/proc/self/fd/%d", d.Fd())
+	if _, err := os.Stat(short); err != nil {
+		d.Close()
+		return "", nil, fmt.Errorf("the path %s is %d bytes long, limit %d: choose a shorter data directory", path, len(path), maxSocketPathLen)
+	}
+	return short + "/" + adminSocket, func() { d.Close() }, nil
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+// command runs a command to its end and returns what it printed.
+func runCommand(t *testing.T, args ...string) (stdout string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	err = run(t.Context(), args, nil, &out, io.Discard)
+	return out.String(), err
+}
+
+func wantOutput(t *testing.T, want string, args ...string) {
+	t.Helper()
+	if got, err := runCommand(t, args...); err != nil || got != want {
+		t.Errorf("%q printed %q, %v, want %q", args, got, err, want)
+	}
+}
+
+func wantFailure(t *testing.T, want string, args ...string) {
+	t.Helper()
+	if got, err := runCommand(t, args...); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%q printed %q, %v, want an error with %q", args, got, err, want)
+	}
+}
+
+func openStore(t *testing.T, dir string) storage.Store {
+	t.Helper()
+	store, err := embedded.Open(t.Context(), embedded.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// startAdmin serves the socket of a store that it opens in dir.
+func startAdmin(t *testing.T, dir string) (store storage.Store, stop func()) {
+	t.Helper()
+	store = openStore(t, dir)
+	stop, err := serveAdmin(dir, &admin{store: store, issuer: "https://id.example", logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store, stop
+}
+
+// The commands say the same whether a server runs or not, and each finds what the other did.
+func TestRegisterWithAndWithoutServer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	data, issuer := "--data="+dir, "--issuer=https://id.example"
+	wantOutput(t, "organisation acme added\n", "org", "add", "acme", data)
+	wantOutput(t, "organisation acme already there\n", "org", "add", data, "acme")
+	wantOutput(t, "user alice added\n", "user", "add", "alice", "--org", "globex", data, issuer)
+
+	store, stop := startAdmin(t, dir)
+	wantOutput(t, "organisation globex already there\n", "org", "add", "globex", data) // registered with alice
+	wantOutput(t, "organisation initech added\n", "org", "add", "initech", data)
+	wantOutput(t, "user alice already there\n", "user", "add", "alice", "--org=globex", data)
+	wantOutput(t, "user bob added\n", "user", "add", "bob", "--org=globex", data)
+	wantOutput(t, "user -x added\n", "user", "add", "--org=globex", data, "--", "-x")
+	wantFailure(t, "another organisation", "user", "add", "bob", "--org", "acme", data)
+	wantFailure(t, "issuer", "user", "add", "carol", "--org", "acme", data, "--issuer", "https://other.example")
+	if ok, err := store.HasOrganization(t.Context(), "initech"); !ok || err != nil {
+		t.Errorf("HasOrganization(initech) = %v, %v, want true: the running store must know at once", ok, err)
+	}
+	stop()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := os.Lstat(filepath.Join(dir, adminSocket)); err == nil {
+		t.Error("the socket is still there after the server has stopped")
+	}
+	wantOutput(t, "user bob already there\n", "user", "add", "bob", "--org=globex", data, issuer)
+	wantFailure(t, "another organisation", "user", "add", "bob", "--org", "acme", data, issuer)
+	wantFailure(t, "issuer: is not set", "user", "add", "bob", "--org", "acme", data)
+}
+
+// While somebody else holds the store and no server answers, nothing is changed behind their back.
+func TestRegisterOnALockedStore(t *testing.T) {
+	dir := t.TempDir()
+	openStore(t, dir)
+	_, err := runCommand(t, "org", "add", "acme", "--data", dir)
+	if !errors.Is(err, embedded.ErrLocked) {
+		t.Errorf("org add = %v, want %v", err, embedded.ErrLocked)
+	}
+}
+
+func TestAdminSocketIsForItsOwner(t *testing.T) {
+	dir := t.TempDir()
+	_, stop := startAdmin(t, dir)
+	defer stop()
+	info, err := os.Lstat(filepath.Join(dir, adminSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := info.Mode(); got.Perm() != 0o600 || got.Type() != os.ModeSocket {
+		t.Errorf("mode of the socket is %v, want a socket with 0600", got)
+	}
+}
+
+// A server that was killed leaves its socket file. Commands must not take it for a server, the next server must
+// not stumble over it.
+func TestStaleAdminSocket(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, adminSocket)
+	ln, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.SetUnlinkOnClose(false)
+	ln.Close()
+
+	wantOutput(t, "organisation acme added\n", "org", "add", "acme", "--data", dir)
+	_, stop := startAdmin(t, dir)
+	defer stop()
+	wantOutput(t, "organisation acme already there\n", "org", "add", "acme", "--data", dir)
+}
+
+// A server that is killed while it is asked resets the connection. The command goes on without it.
+func TestAdminServerKilledWhileAsked(t *testing.T) {
+	dir := t.TempDir()
+	ln, err := net.Listen("unix", filepath.Join(dir, adminSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	go func() {
+		conn, err := ln.Accept()
+		ln.Close()
+		if err == nil {
+			conn.Close()
+		}
+	}()
+	wantOutput(t, "organisation acme added\n", "org", "add", "acme", "--data", dir)
+}
+
+func TestAdminSocketInTheWay(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, adminSocket)
+	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := serveAdmin(dir, &admin{store: openStore(t, dir), logger: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("serveAdmin = %v, want an error that names %s", err, path)
+	}
+	if data, _ := os.ReadFile(path); string(data) != "precious" {
+		t.Errorf("the file in the way now holds %q", data)
+	}
+}
+
+// A socket address has room for about a hundred bytes; a data directory may have a longer name.
+func TestAdminSocketInALongPath(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 100), strings.Repeat("y", 100))
+	store := openStore(t, dir)
+	stop, err := serveAdmin(dir, &admin{store: store, logger: slog.New(slog.DiscardHandler)})
+	if runtime.GOOS != "linux" {
+		if err == nil || !strings.Contains(err.Error(), "shorter") {
+			t.Errorf("serveAdmin = %v, want advice to take a shorter path", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantOutput(t, "organisation acme added\n", "org", "add", "acme", "--data", dir)
+	stop()
+	if _, err := os.Lstat(filepath.Join(dir, adminSocket)); err == nil {
+		t.Error("the socket is still there after the server has stopped")
+	}
+}
+
+// failingStore cannot add anything.
+type failingStore struct {
+	storage.Store
+	err error
+}
+
+func (s failingStore) AddOrganization(context.Context, string, storage.Origin) (bool, error) {
+	return false, s.err
+}
+
+func TestAdminAnswers(t *testing.T) {
+	tests := []struct {
+		name    string
+		err     error
+		path    string
+		body    string
+		status  int
+		without string // must not be in the answer
+	}{
+		{"a field that is not known may matter to whoever sent it", nil, "/organisations", `{"organisation":"a","dry_run":true}`, 400, "dry_run"},
+		{"no JSON", nil, "/organisations", `hello`, 400, "hello"},
+		{"more than a request can be", nil, "/organisations", `{"organisation":"` + strings.Repeat("a", maxAdminBytes) + `"}`, 400, "aaa"},
+		{"no organisation", nil, "/organisations", `{}`, 409, ""},
+		{"no user", nil, "/users", `{"organisation":"a"}`, 409, ""},
+		{"the store cannot do it now", storage.ErrUnavailable, "/organisations", `{"organisation":"a"}`, 503, ""},
+		{"the inner story of a failure stays inside", errors.New("planted"), "/organisations", `{"organisation":"a"}`, 500, "planted"},
+		{"another path", nil, "/", `{}`, 404, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			a := &admin{store: failingStore{err: tt.err}, logger: slog.New(slog.DiscardHandler)}
+			stop, err := serveAdmin(dir, a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stop()
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return dialAdmin(ctx, dir)
+			}}}
+			resp, err := client.Post("http://avatard"+tt.path, "application/json", strings.NewReader(tt.body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			answer, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != tt.status || tt.without != "" && strings.Contains(string(answer), tt.without) {
+				t.Errorf("POST %s = %d %s, want %d without %q", tt.path, resp.StatusCode, answer, tt.status, tt.without)
+			}
+		})
+	}
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// errNoServer: no server listens on the admin socket of a data directory.
+var errNoServer = errors.New("no server runs on this data directory")
+
+// askServer sends a request to the server that runs on the data directory. The error is errNoServer when there
+// is none.
+func askServer(ctx context.Context, dir, path string, req adminRequest) (created bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
+	defer cancel()
+	created, err = askOnce(ctx, dir, path, req)
+	if errors.Is(err, errHungUp) {
+		// The server was just being killed, so the next look finds none. Asking twice for the same is no harm.
+		created, err = askOnce(ctx, dir, path, req)
+	}
+	return created, err
+}
+
+// errHungUp: the server took the connection and closed it without an answer.
+var errHungUp = errors.New("the running server hung up")
+
+func askOnce(ctx context.Context, dir, path string, req adminRequest) (created bool, err error) {
+	conn, err := dialAdmin(ctx, dir)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close() }()
+	// One call over one connection, which is there already: that there is no server must show before anything
+	// is sent, and only then may the store be opened instead.
+	dialled := make(chan net.Conn, 1)
+	dialled <- conn
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		select {
+		case c := <-dialled:
+			return c, nil
+		default:
+			return nil, errors.New("the server closed the connection")
+		}
+	}}
+	defer tr.CloseIdleConnections()
+	body, err := json.Marshal(req)
+	if err != nil {
+		return false, err
+	}
+	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://avatard"+path, bytes.NewReader(body))
+	if err != nil {
+		return false, err
+	}
+	resp, err := tr.RoundTrip(httpReq)
+	if err != nil {
+		if ctx.Err() != nil {
+			return false, fmt.Errorf("asking the running server: %w", ctx.Err())
+		}
+		return false, errHungUp // whatever the transport makes of it
+	}
+	defer resp.Body.Close()
+	var res adminResponse
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAdminBytes)).Decode(&res); err != nil {
+		return false, fmt.Errorf("the running server answered %s, which is no answer to this command", resp.Status)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return false, errors.New(res.Error)
+	}
+	return res.Created, nil
+}
+
+func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {
+	if _, err := os.Lstat(filepath.Join(dir, adminSocket)); errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoServer
+	}
+	path, done, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoServer // left by a server that was killed, or gone this moment
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reaching the running server: %w", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// invocation is what a command gets from its surroundings.
+type invocation struct {
+	environ        []string // as os.Environ
+	stdout, stderr io.Writer
+}
+
+// command is one thing that avatard does.
+type command struct {
+	name  string // one or two words
+	args  string // what follows the name, for the usage line
+	about string // one line
+	// help writes what the flags mean, nil when there are none.
+	help func(w io.Writer)
+	run  func(ctx context.Context, inv *invocation, args []string) error
+}
+
+// commands lists all of them in the order in which a newcomer meets them.
+func commands() []command {
+	return []command{
+		{"dev", "[--listen ADDR] [--data DIR] [--env-file FILE] [--seed-users N] [--seed-bytes N]",
+			"try it out: server, identity provider and people, all on loopback", helpOf(newDevFlags), runDev},
+		{"serve", "[--config FILE] [--SETTING VALUE ...]", "run the server", printSettings, runServe},
+		{"org add", "ORG [--data DIR] [--config FILE]", "register an organisation", helpOf(newRegisterFlags), runOrgAdd},
+		{"user add", "USER --org ORG [--data DIR] [--issuer URL] [--config FILE]", "register a user in an organisation",
+			helpOf(newRegisterFlags), runUserAdd},
+		{"version", "", "print version, commit and Go release", nil, runVersion},
+		{"help", "[COMMAND]", "print this list, or what a command takes", nil, runHelp},
+	}
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct {
+	command string // "" when it is not known which one was meant
+	problem string
+}
+
+func (e *usageError) Error() string { return e.problem }
+
+// hint tells how it would have been right.
+func (e *usageError) hint() string {
+	for _, c := range commands() {
+		if c.name == e.command {
+			return fmt.Sprintf("usage: %s\nTry \"avatard help %s\".\n", c.usage(), c.name)
+		}
+	}
+	return commandList()
+}
+
+func usagef(format string, args ...any) error {
+	return &usageError{problem: fmt.Sprintf(format, args...)}
+}
+
+func (c command) usage() string { return strings.TrimSpace("avatard " + c.name + " " + c.args) }
+
+// findCommand tells which command args begin with and returns what is left for it.
+func findCommand(args []string) (command, []string, error) {
+	if len(args) == 0 {
+		return command{}, nil, usagef("which command?")
+	}
+	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+		args = append([]string{"help"}, args[1:]...)
+	}
+	for _, c := range commands() {
+		words := strings.Fields(c.name)
+		if len(args) >= len(words) && slices.Equal(args[:len(words)], words) {
+			return c, args[len(words):], nil
+		}
+	}
+	return command{}, nil, usagef("unknown command %q", strings.Join(args[:min(len(args), 2)], " "))
+}
+
+func commandList() string {
+	var b strings.Builder
+	b.WriteString("usage: avatard COMMAND ...\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.about)
+	}
+	b.WriteString("\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n")
+	return b.String()
+}
+
+func printCommandHelp(w io.Writer, c command) error {
+	fmt.Fprintf(w, "usage: %s\n\navatard %s: %s.\n", c.usage(), c.name, c.about)
+	if c.help != nil {
+		fmt.Fprintln(w)
+		c.help(w)
+	}
+	return nil
+}
+
+func runHelp(_ context.Context, inv *invocation, args []string) error {
+	if len(args) == 0 {
+		_, err := io.WriteString(inv.stdout, commandList())
+		return err
+	}
+	c, rest, err := findCommand(args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usagef("help takes the name of one command")
+	}
+	return printCommandHelp(inv.stdout, c)
+}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"avatard/authz"
+)
+
+// config is what serve can be told. settings.go describes each field for the people who set them.
+type config struct {
+	Listen string
+	Data   string
+
+	Issuer           string
+	Audience         string
+	ClientID         string
+	ClientSecret     string // from either setting, once readConfig has returned
+	ClientSecretFile string
+	Realm            string
+
+	CacheTTL             time.Duration
+	IntrospectionTimeout time.Duration
+
+	ProjectID string
+	Policy    authz.Policy
+	AllowPAT  bool
+
+	PublicAssets          bool
+	RegisterOnAdminUpload bool
+	Organizations         []string
+	Origins               []string // pages of these may call the API
+
+	ShutdownGrace time.Duration
+	LogLevel      slog.Level
+	LogFormat     string // "text" or "json"
+}
+
+func defaultConfig() config {
+	return config{
+		Listen:               "127.0.0.1:8080",
+		Realm:                "avatard",
+		CacheTTL:             5 * time.Second,
+		IntrospectionTimeout: 2500 * time.Millisecond,
+		Policy:               authz.DefaultPolicy(),
+		PublicAssets:         true,
+		ShutdownGrace:        35 * time.Second,
+		LogFormat:            "text",
+	}
+}
+
+// fault is one thing that is wrong with a configuration.
+type fault struct {
+	where   string // the setting as it was given: key, flag or variable, with line where there is one
+	problem string // what is wrong; what is expected
+}
+
+// configError holds every fault of a configuration, so that one look is enough to mend them all.
+type configError struct{ faults []fault }
+
+func (e *configError) Error() string {
+	var b strings.Builder
+	if len(e.faults) == 1 {
+		b.WriteString("the configuration has a fault:")
+	} else {
+		fmt.Fprintf(&b, "the configuration has %d faults:", len(e.faults))
+	}
+	for _, f := range e.faults {
+		fmt.Fprintf(&b, "\n  %s: %s", f.where, f.problem)
+	}
+	return b.String()
+}
+
+// configFlags is where the flags of a command leave the settings they were given.
+type configFlags struct {
+	file   string
+	values map[string]*flagText // by key
+}
+
+// addConfigFlags defines --config and a flag for each of the settings named, all of them when none is.
+func addConfigFlags(fs *flag.FlagSet, keys ...string) *configFlags {
+	cf := &configFlags{values: map[string]*flagText{}}
+	fs.StringVar(&cf.file, "config", "", "YAML `FILE` with settings")
+	for _, s := range settings() {
+		if len(keys) > 0 && !slices.Contains(keys, s.key) {
+			continue
+		}
+		v := &flagText{bool: s.isSwitch}
+		cf.values[s.key] = v
+		fs.Var(v, s.flagName(), s.about)
+	}
+	return cf
+}
+
+// readConfig puts the configuration together: defaults, then the file, then variables, then flags. required
+// names the settings that the command cannot do without. The error is a *configError with every fault.
+func readConfig(environ []string, flags *configFlags, required ...string) (config, error) {
+	cfg := defaultConfig()
+	r := configReader{cfg: &cfg, given: map[string]bool{}}
+	r.variables(environ, flags.file)
+	for _, s := range settings() {
+		if v := flags.values[s.key]; v != nil && v.text != nil {
+			r.set(s, "--"+s.flagName(), textValue(*v.text))
+		}
+	}
+	r.finish(required)
+	if len(r.faults) > 0 {
+		return config{}, &configError{r.faults}
+	}
+	return cfg, nil
+}
+
+// configReader collects values and what is wrong with them.
+type configReader struct {
+	cfg    *config
+	given  map[string]bool // settings that some source named, rightly or not
+	faults []fault
+}
+
+func (r *configReader) fault(where, format string, args ...any) {
+	r.faults = append(r.faults, fault{where, fmt.Sprintf(format, args...)})
+}
+
+func (r *configReader) set(s setting, where string, v value) {
+	r.given[s.key] = true
+	switch {
+	case s.table != nil:
+		rows, err := v.asTable() // what can be read of it, so that all of it is judged
+		r.faultsOf(where, errors.Join(err, s.table(r.cfg, rows)))
+	case s.list != nil:
+		items, err := v.asList()
+		r.faultsOf(where, errors.Join(err, s.list(r.cfg, items)))
+	default:
+		text, err := v.asText()
+		if err == nil && text == "" {
+			err = errors.New("is empty; expected a value")
+		}
+		if err == nil {
+			err = s.text(r.cfg, text)
+		}
+		r.faultsOf(where, err)
+	}
+}
+
+// faultsOf notes a fault for each error that err joins.
+func (r *configReader) faultsOf(where string, err error) {
+	if err == nil {
+		return
+	}
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			r.faultsOf(where, e)
+		}
+		return
+	}
+	r.fault(where, "%v", err)
+}
+
+// variables reads the configuration file, which a variable may name, and then every AVATARD_ variable. An empty
+// variable counts as none: compose files and unit files often pass one on for a setting that is not set.
+func (r *configReader) variables(environ []string, file string) {
+	given := map[string]string{}
+	for _, kv := range environ {
+		if name, text, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "AVATARD_") {
+			given[name] = text
+		}
+	}
+	if file == "" {
+		file = given[configVariable]
+	}
+	if file != "" {
+		r.file(file)
+	}
+	for _, s := range settings() {
+		name := s.variable()
+		if text := given[name]; text != "" {
+			r.set(s, name, textValue(text))
+		}
+		delete(given, name)
+	}
+	for _, name := range notSettings {
+		delete(given, name)
+	}
+	for _, name := range sortedKeys(given) {
+		r.fault(name, "is no variable of avatard; expected one of those in \"avatard help serve\"")
+	}
+}
+
+// finish looks at what only shows when all is read.
+func (r *configReader) finish(required []string) {
+	for _, s := range settings() {
+		if slices.Contains(required, s.key) && !r.given[s.key] && !(s.key == "client_secret" && r.given["client_secret_file"]) {
+			r.fault(s.key, "is not set; expected in the file, as --%s or as %s: %s", s.flagName(), s.variable(), s.about)
+		}
+	}
+	c := r.cfg
+	if r.given["client_secret"] && r.given["client_secret_file"] {
+		r.fault("client_secret", "is set beside client_secret_file; expected only one of them")
+	} else if c.ClientSecretFile != "" && slices.Contains(required, "client_secret") {
+		r.readSecret(c.ClientSecretFile)
+	}
+	if len(c.Policy.InstanceRoles) > 0 && !r.given["authz.instance_organisation"] {
+		r.fault("authz.instance_roles", "count nowhere without authz.instance_organisation; expected both or neither")
+	}
+	if c.ProjectID == "" {
+		c.ProjectID = c.Audience
+	}
+}
+
+func (r *configReader) readSecret(file string) {
+	const limit = 64 << 10
+	data, err := readBounded(file, limit)
+	secret := strings.TrimSpace(string(data))
+	switch {
+	case err != nil:
+		r.fault("client_secret_file", "%v; expected a readable file of at most %d bytes", err, limit)
+	case secret == "":
+		r.fault("client_secret_file", "%s is empty; expected the secret", file)
+	}
+	r.cfg.ClientSecret = secret
+}
+
+func readBounded(file string, limit int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s is over %d bytes", file, limit)
+	}
+	return data, err
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

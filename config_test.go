@@ -1,0 +1,224 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"avatard/authz"
+)
+
+// required are the settings that serve cannot do without.
+var required = []string{"data", "issuer", "audience", "client_id", "client_secret"}
+
+func read(t *testing.T, environ []string, args ...string) (config, error) {
+	t.Helper()
+	fs := newFlagSet("test")
+	flags := addConfigFlags(fs)
+	if words, err := parseFlags(fs, args); err != nil || len(words) > 0 {
+		t.Fatalf("parseFlags(%q) = %q, %v", args, words, err)
+	}
+	return readConfig(environ, flags, required...)
+}
+
+func writeFile(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// minimal is a file with the required settings and nothing else.
+const minimal = "data: /var/lib/avatard\nissuer: https://id.example\naudience: \"1\"\nclient_id: c\nclient_secret: s\n"
+
+func TestConfigOfAFile(t *testing.T) {
+	secret := writeFile(t, "secret", "\n hunter2 \n")
+	file := writeFile(t, "avatard.yaml", `
+# every setting, once
+listen: "[::]:80"
+data: /var/lib/avatard
+issuer: https://id.example/realm
+audience: 069629023906488334   # an id of digits keeps its zero
+client_id: avatard
+client_secret_file: `+secret+`
+realm: pictures of us
+introspection: {cache_ttl: 0s, timeout: 1s}
+authz:
+  project_id: 7e3
+  instance_organisation: 42
+  roles:
+    ORG_OWNER: [user.write, user.read]
+    "GUEST": []
+  instance_roles:
+    IAM_OWNER:
+      - org.delete
+  allow_pat: true
+assets:
+  public: false
+users:
+  register_on_admin_upload: true
+organisations: [0x10, "acme, inc"]
+cors:
+  origins: [https://app.example:8443]
+shutdown:
+  grace: 1m
+log:
+  level: debug
+  format: json
+`)
+	got, err := read(t, nil, "--config", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config{
+		Listen: "[::]:80", Data: "/var/lib/avatard",
+		Issuer: "https://id.example/realm", Audience: "069629023906488334",
+		ClientID: "avatard", ClientSecret: "hunter2", ClientSecretFile: secret, Realm: "pictures of us",
+		IntrospectionTimeout: time.Second,
+		ProjectID:            "7e3",
+		Policy: authz.Policy{
+			InstanceOrganization: "42",
+			Roles:                map[string][]authz.Permission{"ORG_OWNER": {authz.UserWrite, authz.UserRead}, "GUEST": {}},
+			InstanceRoles:        map[string][]authz.Permission{"IAM_OWNER": {authz.OrgDelete}},
+		},
+		AllowPAT: true, RegisterOnAdminUpload: true,
+		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"},
+		ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("readConfig (-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	got, err := read(t, nil, "--config", writeFile(t, "c.yaml", minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaultConfig()
+	want.Data, want.Issuer, want.Audience = "/var/lib/avatard", "https://id.example", "1"
+	want.ClientID, want.ClientSecret = "c", "s"
+	want.ProjectID = "1" // with ZITADEL the audience is the project
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("readConfig (-want +got):\n%s", diff)
+	}
+	if got.AllowPAT || got.RegisterOnAdminUpload || len(got.Policy.InstanceRoles) > 0 {
+		t.Errorf("a default opens something: %+v", got)
+	}
+}
+
+// Every setting has its three names, and the later source wins: file, variable, flag.
+func TestConfigPrecedence(t *testing.T) {
+	values := map[string][3]string{ // three valid texts for those that take no id
+		"listen":                         {":1", ":2", ":3"},
+		"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
+		"introspection.cache_ttl":        {"1s", "2s", "3s"},
+		"introspection.timeout":          {"1s", "2s", "3s"},
+		"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
+		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
+		"authz.allow_pat":                {"true", "false", "true"},
+		"assets.public":                  {"false", "true", "false"},
+		"users.register_on_admin_upload": {"true", "false", "true"},
+		"shutdown.grace":                 {"1s", "2s", "3s"},
+		"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
+		"log.level":                      {"debug", "warn", "error"},
+		"log.format":                     {"json", "text", "json"},
+	}
+	for _, s := range settings() {
+		if s.key == "client_secret_file" {
+			continue // excludes client_secret; TestConfigOfAFile has it
+		}
+		t.Run(s.key, func(t *testing.T) {
+			v, ok := values[s.key]
+			if !ok {
+				v = [3]string{"one", "two", "three"}
+			}
+			var extra []string
+			if s.key == "authz.instance_roles" {
+				extra = []string{"AVATARD_AUTHZ_INSTANCE_ORGANISATION=x"}
+			}
+			without := minimalWithout(s.key)
+			with := without + yamlLine(s, v[0])
+			var want [3]config // as each value alone makes it
+			for i, text := range v {
+				want[i] = mustRead(t, without, append(extra, s.variable()+"="+text))
+			}
+			for i, got := range []config{
+				mustRead(t, with, extra),
+				mustRead(t, with, append(extra, s.variable()+"="+v[1])),
+				mustRead(t, with, append(extra, s.variable()+"="+v[1]), "--"+s.flagName()+"="+v[2]),
+			} {
+				if diff := cmp.Diff(want[i], got); diff != "" {
+					t.Errorf("source %d (-want +got):\n%s", i, diff)
+				}
+			}
+			if cmp.Equal(want[0], want[1]) || cmp.Equal(want[1], want[2]) {
+				t.Error("the values of this row make no difference")
+			}
+		})
+	}
+}
+
+func mustRead(t *testing.T, file string, environ []string, args ...string) config {
+	t.Helper()
+	cfg, err := read(t, environ, append(args, "--config", writeFile(t, "c.yaml", file))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func minimalWithout(key string) string {
+	var b strings.Builder
+	for line := range strings.Lines(minimal) {
+		if !strings.HasPrefix(line, key+":") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// yamlLine writes a setting as the file would have it.
+func yamlLine(s setting, text string) string {
+	key, indent := s.key, ""
+	if group, rest, ok := strings.Cut(s.key, "."); ok {
+		key, indent = group+":\n  "+rest, "  "
+	}
+	switch {
+	case s.table != nil:
+		rows, _ := textValue(text).asTable()
+		key += ":\n"
+		for _, name := range sortedKeys(rows) {
+			key += indent + "  " + name + ": [" + strings.Join(rows[name], ", ") + "]\n"
+		}
+		return key
+	case s.list != nil:
+		return key + ": [" + text + "]\n"
+	}
+	return key + ": \"" + text + "\"\n"
+}
+
+func TestConfigSwitchAndEmptyVariable(t *testing.T) {
+	got := mustRead(t, minimal, []string{"AVATARD_AUDIENCE=", "AVATARD_URL=http://x", "AVATARD_TOKEN=t", "PATH=/bin"},
+		"--authz-allow-pat", "--assets-public=false")
+	if !got.AllowPAT || got.PublicAssets || got.Audience != "1" {
+		t.Errorf("got AllowPAT %v, PublicAssets %v, Audience %q, want true, false, 1", got.AllowPAT, got.PublicAssets, got.Audience)
+	}
+}
+
+func faultsOf(t *testing.T, err error) []fault {
+	t.Helper()
+	ce, ok := errors.AsType[*configError](err)
+	if !ok {
+		t.Fatalf("error is %v, want a *configError", err)
+	}
+	return ce.faults
+}

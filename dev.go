@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"avatard/authz"
+	"avatard/authz/devidp"
+	"avatard/server"
+	"avatard/server/picture"
+	"avatard/storage/embedded"
+)
+
+// devFlags are the flags of dev.
+type devFlags struct {
+	listen    string
+	data      string
+	envFile   string
+	seedUsers int
+	seedBytes int
+}
+
+func newDevFlags(fs *flag.FlagSet) *devFlags {
+	f := &devFlags{}
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:8080", "loopback address `ADDR` to serve on; port 0 takes any free one")
+	fs.StringVar(&f.data, "data", "", "`DIR` to keep the data in; without it a temporary one, removed at the end")
+	fs.StringVar(&f.envFile, "env-file", ".avatard.env", "`FILE` for addresses, ids and tokens, written when ready; empty for none")
+	fs.IntVar(&f.seedUsers, "seed-users", 0, "register `N` more users with a picture each")
+	fs.IntVar(&f.seedBytes, "seed-bytes", 4096, "size of such a picture, about `N` bytes")
+	return f
+}
+
+func (f *devFlags) check() error {
+	if err := checkDevListen(f.listen); err != nil {
+		return err
+	}
+	if f.seedUsers < 0 || f.seedUsers > devMaxUsers {
+		return usagef("--seed-users %d: expected 0 to %d", f.seedUsers, devMaxUsers)
+	}
+	if f.seedBytes < picture.MinSampleBytes || f.seedBytes > picture.MaxSampleBytes {
+		return usagef("--seed-bytes %d: expected %d to %d", f.seedBytes, picture.MinSampleBytes, picture.MaxSampleBytes)
+	}
+	return nil
+}
+
+// devGrace is how long running calls may take to end: somebody has pressed a key and waits.
+const devGrace = 5 * time.Second
+
+func runDev(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("dev")
+	flags := newDevFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("dev takes flags only, not %q", words[0])
+	}
+	if err := flags.check(); err != nil {
+		return err
+	}
+	return dev(ctx, inv, flags)
+}
+
+// dev runs the development server until ctx ends. The order matters: the listener gives the port that is part of
+// the issuer's URL, and the environment file tells others that everything behind it answers.
+func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
+	logger := slog.New(slog.NewTextHandler(inv.stderr, nil))
+	if err := disableCoreDumps(); err != nil {
+		logger.Warn("starting", "error", err)
+	}
+	if flags.envFile != "" {
+		if err := removeEnvFile(flags.envFile); err != nil {
+			return fmt.Errorf("environment file: %w", err)
+		}
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	defer func() { _ = ln.Close() }() // again, when it was served
+	dir := flags.data
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "avatard-dev-"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
+	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+
+	url := "http://" + devAddress(flags.listen, ln)
+	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp"})
+	if err != nil {
+		return err
+	}
+	if err := seed(ctx, inv.stdout, store, seeded, flags); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped by a signal; the next start on the same data seeds the rest
+		}
+		return err
+	}
+
+	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		Issuer:       seeded.Issuer,
+		ClientID:     seeded.Client.ID,
+		ClientSecret: seeded.Client.Secret,
+		Audience:     seeded.Audience,
+		ProjectID:    seeded.Audience,
+		CacheTTL:     defaultConfig().CacheTTL,
+		Timeout:      defaultConfig().IntrospectionTimeout,
+		Logger:       logger,
+	})
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(server.Config{
+		Store:         store,
+		Issuer:        devIssuerKey,
+		Authenticator: authenticator,
+		Permissions:   authz.NewClaims(devPolicy()),
+		Logger:        logger,
+		Realm:         defaultConfig().Realm,
+		PublicAssets:  true,
+		AllowedOrigin: isDevOrigin,
+		Version:       buildVersion(),
+	})
+	if err != nil {
+		return err
+	}
+	stopAdmin, err := serveAdmin(dir, &admin{store: store, issuer: devIssuerKey, logger: logger})
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+
+	vars := devVariables(url, seeded, flags.seedUsers)
+	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), logger)
+	return serveUntil(ctx, httpServer, ln, func() error {
+		if err := awaitAnswer(ctx, url+"/readyz"); err != nil {
+			return err
+		}
+		if flags.envFile != "" {
+			if err := writeEnvFile(flags.envFile, vars); err != nil {
+				return fmt.Errorf("environment file: %w", err)
+			}
+		}
+		return printDevReady(inv.stdout, url, flags.envFile, vars)
+	})
+}
+
+// devPolicy is the default table with the reference's instance-wide administrator added.
+func devPolicy() authz.Policy {
+	p := authz.DefaultPolicy()
+	p.InstanceOrganization = devidp.OrgAcme
+	p.InstanceRoles = map[string][]authz.Permission{"IAM_OWNER": permissions()}
+	return p
+}
+
+// devHandler puts provider and server behind one port.
+func devHandler(provider, avatars http.Handler) http.Handler {
+	return onlyDevHosts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/idp" || strings.HasPrefix(r.URL.Path, "/idp/") {
+			provider.ServeHTTP(w, r)
+			return
+		}
+		avatars.ServeHTTP(w, r)
+	}))
+}
+
+// serveUntil serves until ctx ends. It calls ready at once; a request that ready sends is answered.
+func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, ready func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	failed := ready()
+	if failed == nil {
+		select {
+		case failed = <-done:
+			return fmt.Errorf("serving: %w", failed)
+		case <-ctx.Done():
+		}
+	} else if ctx.Err() != nil {
+		failed = nil // stopped before it was ready
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), devGrace)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		_ = srv.Close() // cuts off what is left
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+// awaitAnswer asks a listener that is open already; the answer comes as soon as somebody serves it.
+func awaitAnswer(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is loopback
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return fmt.Errorf("the server is not ready: %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
+
+func devVariables(url string, seeded *devidp.Seeded, seedUsers int) []variable {
+	vars := []variable{{"AVATARD_URL", url}}
+	for _, v := range seeded.Variables() {
+		vars = append(vars, variable{v.Name, v.Value})
+	}
+	if seedUsers > 0 {
+		vars = append(vars,
+			variable{"SEED_FIRST_USER", strconv.Itoa(devSeedFirst)},
+			variable{"SEED_COUNT", strconv.Itoa(seedUsers)})
+	}
+	return vars
+}

@@ -1,0 +1,69 @@
+// Command avatard owns users' avatars and deletes them for real.
+//
+// This package is the wiring: it reads the command line and the configuration, puts the parts together, and
+// shuts them down. What the parts do is in packages server, authz and storage.
+//
+//	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go
+//	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go
+//	                        └► register.go ─► adminclient.go ─(socket)─► admin.go
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes of every command.
+const (
+	exitOK     = 0
+	exitFailed = 1 // the command was understood and could not be done
+	exitUsage  = 2 // the command line or the configuration is wrong; nothing was begun
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	os.Exit(report(os.Stderr, err))
+}
+
+// run is the whole program behind main, for tests too: it parses args (without the program's name), does the
+// command and returns when it is done or ctx has ended. environ has the form of os.Environ; it is a list and
+// not a look-up function because a misspelt AVATARD_ variable can only be refused when all of them are seen.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	inv := &invocation{environ: environ, stdout: stdout, stderr: stderr}
+	cmd, rest, err := findCommand(args)
+	if err != nil {
+		return err
+	}
+	err = cmd.run(ctx, inv, rest)
+	if errors.Is(err, flag.ErrHelp) {
+		return printCommandHelp(stdout, cmd)
+	}
+	if usage, ok := errors.AsType[*usageError](err); ok && usage.command == "" {
+		usage.command = cmd.name
+	}
+	return err
+}
+
+// report writes an error the way a person at a terminal wants to see it and returns the exit code for it.
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	fmt.Fprintf(stderr, "avatard: %v\n", err)
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprint(stderr, usage.hint())
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*configError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+
+	"avatard/authz"
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+// registerFlags are the flags of org add and user add.
+type registerFlags struct {
+	*configFlags
+	org string
+}
+
+func newRegisterFlags(fs *flag.FlagSet) *registerFlags {
+	f := &registerFlags{configFlags: addConfigFlags(fs, "data", "issuer")}
+	fs.StringVar(&f.org, "org", "", "`ORG` that the user belongs to (user add)")
+	return f
+}
+
+func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("org add")
+	flags := newRegisterFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 || flags.org != "" {
+		return usagef("org add takes one organisation id")
+	}
+	org := words[0]
+	if !authz.ValidID(org) {
+		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", org)
+	}
+	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
+	if err != nil {
+		return err
+	}
+	created, err := askServer(ctx, cfg.Data, "/organisations", adminRequest{Organization: org})
+	if errors.Is(err, errNoServer) {
+		created, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
+			return addOrganization(ctx, store, org)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("organisation %s: %w", org, err)
+	}
+	_, err = fmt.Fprintf(inv.stdout, "organisation %s %s\n", org, addedOr(created))
+	return err
+}
+
+func runUserAdd(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("user add")
+	flags := newRegisterFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return usagef("user add takes one user id")
+	}
+	user := words[0]
+	switch {
+	case !authz.ValidID(user):
+		return usagef("%q is no user id; expected 1 to 200 characters without control characters", user)
+	case flags.org == "":
+		return usagef("user add needs --org, the organisation that the user belongs to")
+	case !authz.ValidID(flags.org):
+		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
+	}
+	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
+	if err != nil {
+		return err
+	}
+	req := adminRequest{Organization: flags.org, User: user}
+	if given := flags.values["issuer"].text; given != nil {
+		req.Issuer = *given // an issuer from file or environment may be meant for another server
+	}
+	created, err := askServer(ctx, cfg.Data, "/users", req)
+	if errors.Is(err, errNoServer) {
+		// Without a server only the configuration can tell whose id this is.
+		if cfg, err = readConfig(inv.environ, flags.configFlags, "data", "issuer"); err != nil {
+			return err
+		}
+		created, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
+			return addUser(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.org)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("user %s: %w", user, err)
+	}
+	_, err = fmt.Fprintf(inv.stdout, "user %s %s\n", user, addedOr(created))
+	return err
+}
+
+func addedOr(created bool) string {
+	if created {
+		return "added"
+	}
+	return "already there"
+}
+
+// withStore opens the store of a data directory on which no server runs, under its lock.
+func withStore(ctx context.Context, dir string, do func(storage.Store) (bool, error)) (created bool, err error) {
+	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return do(store)
+}

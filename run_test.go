@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// transcript is an output that tells when a text has appeared in it.
+type transcript struct {
+	mu     sync.Mutex
+	buf    bytes.Buffer
+	want   string
+	seen   chan struct{}
+	closed bool
+}
+
+func newTranscript(want string) *transcript {
+	return &transcript{want: want, seen: make(chan struct{})}
+}
+
+func (tr *transcript) Write(p []byte) (int, error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.buf.Write(p)
+	if !tr.closed && strings.Contains(tr.buf.String(), tr.want) {
+		tr.closed = true
+		close(tr.seen)
+	}
+	return len(p), nil
+}
+
+func (tr *transcript) String() string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.buf.String()
+}
+
+// running is a command that serves until it is stopped.
+type running struct {
+	t      *testing.T
+	out    *transcript // stdout and stderr
+	cancel context.CancelFunc
+	ended  chan struct{}
+	err    error
+}
+
+// start runs a command until its output holds ready.
+func start(t *testing.T, ready string, environ []string, args ...string) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background()) // t.Context would end before the clean-up below
+	r := &running{t: t, out: newTranscript(ready), cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(r.ended)
+		r.err = run(ctx, args, environ, r.out, r.out)
+	}()
+	t.Cleanup(r.stop)
+	select {
+	case <-r.out.seen:
+	case <-r.ended:
+		t.Fatalf("avatard %q ended before it was ready: %v\n%s", args, r.err, r.out)
+	}
+	return r
+}
+
+// stop ends the command as a signal would. It may be called twice.
+func (r *running) stop() {
+	r.t.Helper()
+	r.cancel()
+	<-r.ended
+	if r.err != nil {
+		r.t.Errorf("the command ended with %v, want nil\n%s", r.err, r.out)
+	}
+}
+
+// call sends one request without a body and returns status and body of the answer.
+func call(t *testing.T, method, url, token string, header ...string) (status int, body string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(header); i += 2 {
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		} else {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	tr := &http.Transport{DisableKeepAlives: true} // an idle connection would outlive the server
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", method, url, err)
+	}
+	return resp.StatusCode, string(data)
+}
+
+func wantStatus(t *testing.T, want int, method, url, token string, header ...string) {
+	t.Helper()
+	if got, body := call(t, method, url, token, header...); got != want {
+		t.Errorf("%s %s = %d, want %d: %s", method, url, got, want, body)
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+
+	"avatard/authz"
+	"avatard/server"
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+func runServe(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("serve")
+	flags := addConfigFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("serve takes flags only, not %q", words[0])
+	}
+	cfg, err := readConfig(inv.environ, flags, "data", "issuer", "audience", "client_id", "client_secret")
+	if err != nil {
+		return err
+	}
+	return serve(ctx, cfg, newLogger(inv.stderr, cfg))
+}
+
+// serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
+// earlier process left, so whoever reaches it reaches a server that can keep its promise.
+func serve(ctx context.Context, cfg config, logger *slog.Logger) (err error) {
+	if err := disableCoreDumps(); err != nil {
+		logger.Warn("starting", "error", err)
+	}
+	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		Issuer:       cfg.Issuer,
+		ClientID:     cfg.ClientID,
+		ClientSecret: cfg.ClientSecret,
+		Audience:     cfg.Audience,
+		ProjectID:    cfg.ProjectID,
+		AllowPAT:     cfg.AllowPAT,
+		CacheTTL:     cfg.CacheTTL,
+		Timeout:      cfg.IntrospectionTimeout,
+		Logger:       logger,
+	})
+	if err != nil {
+		return err
+	}
+	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	for _, org := range cfg.Organizations {
+		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
+			return fmt.Errorf("registering organisation %s: %w", org, err)
+		}
+	}
+	srv, err := server.New(server.Config{
+		Store:                 store,
+		Issuer:                cfg.Issuer,
+		Authenticator:         authenticator,
+		Permissions:           authz.NewClaims(cfg.Policy),
+		Logger:                logger,
+		Realm:                 cfg.Realm,
+		PublicAssets:          cfg.PublicAssets,
+		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
+		AllowedOrigin:         func(origin string) bool { return slices.Contains(cfg.Origins, origin) },
+		Version:               buildVersion(),
+		ShutdownGrace:         cfg.ShutdownGrace,
+	})
+	if err != nil {
+		return err
+	}
+	stopAdmin, err := serveAdmin(cfg.Data, &admin{store: store, issuer: cfg.Issuer, logger: logger})
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("listening: %w", err)
+	}
+	return srv.Serve(ctx, ln) // it logs the address
+}
+
+func newLogger(w io.Writer, cfg config) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

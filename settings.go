@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"avatard/authz"
+)
+
+// setting describes one thing that can be configured. Its flag and its variable follow from the key:
+// "introspection.cache_ttl" is --introspection-cache-ttl and AVATARD_INTROSPECTION_CACHE_TTL.
+//
+// Exactly one of text, list and table is set. They put a value into the configuration, or say what is wrong
+// with it and what is expected. As a flag or variable a list is "a,b" and a table is "row=a,b;row=c".
+type setting struct {
+	key      string
+	about    string // meaning and, where it is not plain, the form
+	fallback string // shown in the help; defaultConfig holds the value
+	secret   bool   // the value is never shown, not even in a fault
+	isSwitch bool   // true or false: the flag may stand without a value
+	text     func(c *config, s string) error
+	list     func(c *config, items []string) error
+	table    func(c *config, rows map[string][]string) error
+}
+
+func (s setting) flagName() string {
+	return strings.NewReplacer(".", "-", "_", "-").Replace(s.key)
+}
+
+func (s setting) variable() string {
+	return "AVATARD_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// settings is the table of everything that serve can be told. Flags, variables, the configuration file, the
+// help text and the names in faults are all made from it.
+func settings() []setting {
+	return []setting{
+		{key: "listen", fallback: "127.0.0.1:8080",
+			about: "address to serve on, host:port; an empty host means every interface",
+			text:  func(c *config, s string) error { return parseAddress(&c.Listen, s) }},
+		{key: "data",
+			about: "data directory; made when it is not there",
+			text:  func(c *config, s string) error { return parsePath(&c.Data, s) }},
+
+		{key: "issuer",
+			about: "URL of the OAuth 2 provider, exactly as in its tokens",
+			text:  func(c *config, s string) error { return parseIssuer(&c.Issuer, s) }},
+		{key: "audience",
+			about: "what a token's aud must hold; with ZITADEL the id of the project",
+			text:  func(c *config, s string) error { return parseName(&c.Audience, s) }},
+		{key: "client_id",
+			about: "client that asks the provider about tokens",
+			text:  func(c *config, s string) error { return parseName(&c.ClientID, s) }},
+		{key: "client_secret", secret: true,
+			about: "its secret; other users of the machine can see flags, so prefer client_secret_file",
+			text:  func(c *config, s string) error { c.ClientSecret = s; return nil }},
+		{key: "client_secret_file",
+			about: "file that holds the secret and nothing else but white space around it",
+			text:  func(c *config, s string) error { return parsePath(&c.ClientSecretFile, s) }},
+		{key: "realm", fallback: "avatard",
+			about: "realm of the WWW-Authenticate challenge",
+			text:  func(c *config, s string) error { return parseRealm(&c.Realm, s) }},
+
+		{key: "introspection.cache_ttl", fallback: "5s",
+			about: "how long an answer of the provider is believed, so also how long a revoked token may live on; 0 asks every time",
+			text:  func(c *config, s string) error { return parseDuration(&c.CacheTTL, s, 0, maxCacheTTL) }},
+		{key: "introspection.timeout", fallback: "2.5s",
+			about: "how long the provider may take to answer",
+			text: func(c *config, s string) error {
+				return parseDuration(&c.IntrospectionTimeout, s, minTimeout, maxTimeout)
+			}},
+
+		{key: "authz.project_id", fallback: "the audience",
+			about: "project whose roles count",
+			text:  func(c *config, s string) error { return parseName(&c.ProjectID, s) }},
+		{key: "authz.instance_organisation",
+			about: "organisation in which instance-wide roles are granted",
+			text:  func(c *config, s string) error { return parseName(&c.Policy.InstanceOrganization, s) }},
+		{key: "authz.roles", fallback: "ORG_OWNER, ORG_USER_MANAGER, ORG_OWNER_VIEWER as documented",
+			about: "what each role allows in the organisation it was granted in; replaces the whole table: ROLE=user.write,user.read;ROLE=...",
+			table: func(c *config, rows map[string][]string) error { return parseRoles(&c.Policy.Roles, rows) }},
+		{key: "authz.instance_roles", fallback: "none",
+			about: "what each instance-wide role allows in every organisation; same form",
+			table: func(c *config, rows map[string][]string) error { return parseRoles(&c.Policy.InstanceRoles, rows) }},
+		{key: "authz.allow_pat", fallback: "false", isSwitch: true,
+			about: "accept tokens whose introspection names no client, such as ZITADEL's personal access tokens, which carry the audience of whoever asks",
+			text:  func(c *config, s string) error { return parseSwitch(&c.AllowPAT, s) }},
+
+		{key: "assets.public", fallback: "true", isSwitch: true,
+			about: "anyone may read a picture whose organisation and user id they know",
+			text:  func(c *config, s string) error { return parseSwitch(&c.PublicAssets, s) }},
+		{key: "users.register_on_admin_upload", fallback: "false", isSwitch: true,
+			about: "an administrator's upload for an unknown user registers that user",
+			text:  func(c *config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},
+		{key: "organisations", fallback: "none",
+			about: "organisations to register at start: ORG,ORG",
+			list:  func(c *config, items []string) error { return parseIDs(&c.Organizations, items) }},
+		{key: "cors.origins", fallback: "none",
+			about: "web origins whose pages may call the API: https://app.example,https://...",
+			list:  func(c *config, items []string) error { return parseOrigins(&c.Origins, items) }},
+
+		{key: "shutdown.grace", fallback: "35s",
+			about: "how long running calls may take to end after a signal",
+			text:  func(c *config, s string) error { return parseDuration(&c.ShutdownGrace, s, minGrace, maxGrace) }},
+		{key: "log.level", fallback: "info",
+			about: "debug, info, warn or error",
+			text:  func(c *config, s string) error { return parseLevel(&c.LogLevel, s) }},
+		{key: "log.format", fallback: "text",
+			about: "text or json",
+			text:  func(c *config, s string) error { return parseFormat(&c.LogFormat, s) }},
+	}
+}
+
+// notSettings are the variables with our prefix that belong to somebody else: the client commands' address and
+// token, which the development environment file exports beside the settings, and the configuration file's name.
+var notSettings = [...]string{"AVATARD_URL", "AVATARD_TOKEN", configVariable}
+
+const configVariable = "AVATARD_CONFIG"
+
+func printSettings(w io.Writer) {
+	fmt.Fprintf(w, "  --config FILE   %s\n        YAML file with the settings below; flags win over variables, variables over the file.\n", configVariable)
+	for _, s := range settings() {
+		fmt.Fprintf(w, "\n  %s   --%s   %s\n        %s", s.key, s.flagName(), s.variable(), s.about)
+		if s.fallback != "" {
+			fmt.Fprintf(w, " (default: %s)", s.fallback)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "\nPermissions: %s.\n", strings.Join(permissionNames(), ", "))
+}
+
+func permissions() []authz.Permission {
+	return []authz.Permission{authz.UserWrite, authz.UserRead, authz.UserDelete, authz.OrgDelete}
+}
+
+func permissionNames() []string {
+	var names []string
+	for _, p := range permissions() {
+		names = append(names, string(p))
+	}
+	return names
+}
