@@ -123,7 +123,11 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 		c.outcome += " " + o.id
 	}
 	if f.cause != nil {
-		s.Logger.ErrorContext(ctx, o.message, "request", c.id, "action", c.action, "error", c.printable(f.cause.Error()))
+		level := slog.LevelWarn
+		if f.situation == internal {
+			level = slog.LevelError
+		}
+		s.Logger.Log(ctx, level, o.message, "request", c.id, "action", c.action, "error", c.printable(f.cause.Error()))
 	}
 	if !o.audited || !c.identified {
 		return

@@ -191,13 +191,14 @@ func quotable(s string) bool {
 	return true
 }
 
-// ready asks the store and every check. It returns the names of those that are not ready, and logs why.
+// ready asks the store and every check, for a request. It returns the names of those that are not ready, and logs why.
 func (s *Server) ready(ctx context.Context) []string {
 	var failed []string
 	for _, check := range append([]Check{{Name: "storage", Ready: s.Store.Ready}}, s.Checks...) {
 		if err := check.Ready(ctx); err != nil {
 			failed = append(failed, check.Name)
-			s.Logger.WarnContext(ctx, "not ready", "check", check.Name, "error", err)
+			c := callOf(ctx)
+			s.Logger.WarnContext(ctx, "not ready", "request", c.id, "check", check.Name, "error", c.printable(err.Error()))
 		}
 	}
 	return failed

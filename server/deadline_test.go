@@ -1,0 +1,134 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avatard/authz"
+)
+
+func TestTimeoutHeaders(t *testing.T) {
+	rows := []struct {
+		title, name, value string
+		form               form
+		want               time.Duration
+		bad                bool
+	}{
+		{"none", "", "", formREST, MaxCallDuration, false},
+		{"Connect", "Connect-Timeout-Ms", "1500", formConnect, 1500 * time.Millisecond, false},
+		{"zero", "Connect-Timeout-Ms", "0", formConnect, 0, false},
+		{"longer than the cap", "Connect-Timeout-Ms", "9999999999", formConnect, MaxCallDuration, false},
+		{"eleven digits", "Connect-Timeout-Ms", "00000000001", formConnect, MaxCallDuration, true},
+		{"sign", "Connect-Timeout-Ms", "-1", formConnect, MaxCallDuration, true},
+		{"not of this form", "Connect-Timeout-Ms", "1", formGRPC, MaxCallDuration, false},
+		{"gRPC", "Grpc-Timeout", "20m", formGRPC, 20 * time.Millisecond, false},
+		{"gRPC, spaces", "Grpc-Timeout", " 2S\t", formGRPCWebText, 2 * time.Second, false},
+		{"gRPC, longest", "Grpc-Timeout", "99999999H", formGRPC, MaxCallDuration, false},
+		{"gRPC, nine digits", "Grpc-Timeout", "100000000n", formGRPC, MaxCallDuration, true},
+		{"gRPC, no digits", "Grpc-Timeout", "S", formGRPC, MaxCallDuration, true},
+		{"gRPC, no unit", "Grpc-Timeout", "5", formGRPC, MaxCallDuration, true},
+		{"REST takes gRPC's", "Grpc-Timeout", "7u", formREST, 7 * time.Microsecond, false},
+		{"REST takes Connect's", "Connect-Timeout-Ms", "7", formREST, 7 * time.Millisecond, false},
+	}
+	for _, row := range rows {
+		t.Run(row.title, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				header := http.Header{}
+				if row.name != "" {
+					header.Set(row.name, row.value)
+				}
+				c := &call{form: row.form}
+				ctx, cancel := c.bound(t.Context(), header)
+				defer cancel()
+				deadline, _ := ctx.Deadline()
+				if got := time.Until(deadline); got != row.want || c.badTimeout != row.bad {
+					t.Errorf("bound by %v, bad %v; want %v, %v", got, c.badTimeout, row.want, row.bad)
+				}
+				if row.form != formGRPC && header.Get(row.name) != "" {
+					t.Error("the header is left for others to read")
+				}
+			})
+		})
+	}
+}
+
+// patience waits for the end of the call.
+type patience struct{}
+
+func (patience) Authenticate(ctx context.Context, _ http.Header) (authz.Identity, error) {
+	<-ctx.Done()
+	return authz.Identity{}, ctx.Err()
+}
+
+func TestDeadlineBoundsAuthentication(t *testing.T) {
+	f := start(t, func(c *Config) { c.Authenticator = patience{} })
+	rows := []struct {
+		title, header, value string
+		want                 time.Duration
+	}{
+		{"no header", "X-Nothing", "", MaxCallDuration},
+		{"a day", "Grpc-Timeout", "24H", MaxCallDuration},
+		{"a second", "Connect-Timeout-Ms", "1000", time.Second},
+	}
+	for _, row := range rows {
+		t.Run(row.title, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				req := httptest.NewRequestWithContext(t.Context(), http.MethodDelete, "/auth/v1/users/me/avatar", nil)
+				req.Header.Set(row.header, row.value)
+				rec := httptest.NewRecorder()
+				f.server.Handler().ServeHTTP(rec, req)
+				if rec.Code != http.StatusGatewayTimeout || !strings.HasPrefix(rec.Body.String(), `{"code":4,`) {
+					t.Errorf("%d %s, want 504", rec.Code, rec.Body)
+				}
+				if took := time.Since(began); took != row.want {
+					t.Errorf("answered after %v, want %v", took, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestDeadlineInEveryForm(t *testing.T) {
+	f := start(t, nil)
+	for _, form := range senders() {
+		header := "Grpc-Timeout"
+		value := "0n"
+		if strings.HasPrefix(form.name, "connect") {
+			header, value = "Connect-Timeout-Ms", "0"
+		}
+		got := form.send(t, f, query{user: alice, headers: bearer("admin-token-1", header, value)})
+		if got.code != 4 {
+			t.Errorf("%s: code %v, want 4", form.name, got.code)
+		}
+	}
+	if !f.has(t, alice, acme) {
+		t.Error("a call without time removed a picture")
+	}
+}
+
+func TestSlowBodyEndsWithItsCall(t *testing.T) {
+	f := start(t, nil)
+	for _, client := range []*http.Client{f.http1, f.http2} {
+		body, release := slowBody(t)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+removeProcedure, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Authorization": {"Bearer admin-token-1"}, "Content-Type": {"application/json"}, "Connect-Timeout-Ms": {"20"}}
+		res, err := client.Do(req)
+		release()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusGatewayTimeout {
+			t.Errorf("HTTP/%d: status %d, want 504", res.ProtoMajor, res.StatusCode)
+		}
+	}
+}

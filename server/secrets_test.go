@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"connectrpc.com/connect"
+
+	"avatard/authz"
+	"avatard/server/picture"
+	"avatard/storage"
+)
+
+// brokenStore fails in a way that knows secrets.
+type brokenStore struct {
+	storage.Store
+	fail func() error // may panic
+}
+
+func (b brokenStore) Remove(context.Context, storage.Removal) (storage.Result, error) {
+	return storage.Result{}, b.fail()
+}
+
+func (b brokenStore) Put(context.Context, storage.Upload) (storage.Result, error) {
+	return storage.Result{}, b.fail()
+}
+
+func (b brokenStore) Get(context.Context, storage.UserKey, string) (storage.Picture, error) {
+	return storage.Picture{}, b.fail()
+}
+
+func (b brokenStore) HasOrganization(context.Context, string) (bool, error) { return false, b.fail() }
+func (b brokenStore) Ready(context.Context) error                           { return b.fail() }
+
+// brokenAuthenticator is a provider in trouble.
+type brokenAuthenticator struct{ fail func() error }
+
+func (b brokenAuthenticator) Authenticate(context.Context, http.Header) (authz.Identity, error) {
+	return authz.Identity{}, b.fail()
+}
+
+// brokenSource cannot tell permissions.
+type brokenSource struct{ fail func() error }
+
+func (b brokenSource) Grant(context.Context, authz.Identity, string) (authz.Grant, error) {
+	return authz.Grant{}, b.fail()
+}
+
+func TestNoSecretLeavesTheServer(t *testing.T) {
+	const token = "admin-token-1"
+	plain := func() error { return fmt.Errorf("inside: %s, token %s", secret, token) }
+	panics := func() error { panic(secret + " " + token) }
+	wrapped := func(sentinel error) func() error {
+		return func() error { return fmt.Errorf("%s %s: %w", secret, token, sentinel) }
+	}
+	rows := []struct {
+		title  string
+		change func(*Config)
+		code   connect.Code
+		retry  string
+	}{
+		{"error of the store", func(c *Config) { c.Store = brokenStore{c.Store, plain} }, connect.CodeInternal, ""},
+		{"store unavailable", func(c *Config) { c.Store = brokenStore{c.Store, wrapped(storage.ErrUnavailable)} }, connect.CodeUnavailable, "1"},
+		{"panic in the store", func(c *Config) { c.Store = brokenStore{c.Store, panics} }, connect.CodeInternal, ""},
+		{"error of the authenticator", func(c *Config) { c.Authenticator = brokenAuthenticator{plain} }, connect.CodeInternal, ""},
+		{"provider unavailable", func(c *Config) { c.Authenticator = brokenAuthenticator{wrapped(authz.ErrUnavailable)} }, connect.CodeUnavailable, "1"},
+		{"token refused", func(c *Config) { c.Authenticator = brokenAuthenticator{wrapped(authz.ErrInvalidToken)} }, connect.CodeUnauthenticated, ""},
+		{"panic in the authenticator", func(c *Config) { c.Authenticator = brokenAuthenticator{panics} }, connect.CodeInternal, ""},
+		{"error of the permissions", func(c *Config) { c.Permissions = brokenSource{plain} }, connect.CodeInternal, ""},
+		{"permissions unavailable", func(c *Config) { c.Permissions = brokenSource{wrapped(authz.ErrUnavailable)} }, connect.CodeUnavailable, "1"},
+		{"a coded error below", func(c *Config) {
+			c.Store = brokenStore{c.Store, func() error { return connect.NewError(connect.CodeNotFound, errors.New(secret)) }}
+		}, connect.CodeInternal, ""},
+	}
+	for _, row := range rows {
+		t.Run(row.title, func(t *testing.T) {
+			f := start(t, row.change)
+			clean := func(where, text string) {
+				t.Helper()
+				for _, s := range []string{secret, base64.StdEncoding.EncodeToString([]byte(secret))[:16]} {
+					if strings.Contains(text, s) {
+						t.Errorf("%s: the secret is in the answer %q", where, text)
+					}
+				}
+			}
+			for _, form := range senders() {
+				got := form.send(t, f, query{user: alice, headers: bearer(token, "X-Request-Id", "request-77")})
+				if got.code != row.code {
+					t.Errorf("%s: code %v, want %v", form.name, got.code, row.code)
+				}
+				if got.code == connect.CodeInternal && got.message != "internal error (request request-77)" {
+					t.Errorf("%s: message %q", form.name, got.message)
+				}
+				if retry := got.header.Get("Retry-After"); retry != row.retry && !strings.HasPrefix(form.name, "grpc") {
+					t.Errorf("%s: Retry-After %q, want %q", form.name, retry, row.retry)
+				}
+				clean(form.name, got.raw+got.message)
+			}
+			for _, route := range []string{"GET /assets/v1/users/me/avatar", "GET /assets/v1/" + acme + "/users/" + alice + "/avatar", "GET /readyz",
+				"POST /grpc.health.v1.Health/Check", "DELETE /management/v1/users/1/avatar"} {
+				verb, path, _ := strings.Cut(route, " ")
+				res, body := f.do(t, verb, path, strings.NewReader("{}"), bearer(token, "Content-Type", "application/json", "X-Zitadel-Orgid", acme)...)
+				clean(route, body+fmt.Sprint(res.Header))
+			}
+			if res, body := f.upload(t, "/assets/v1/users/me/avatar", token, picture.Sample(1, 1000)); res.StatusCode != 200 {
+				clean("upload", body)
+			}
+			log := f.log.String()
+			if strings.Contains(log, token) || strings.Contains(log, "PNG") {
+				t.Errorf("a token or a picture is in the log:\n%.2000s", log)
+			}
+			if row.code != connect.CodeUnauthenticated && !strings.Contains(log, secret) {
+				t.Errorf("the inner story is not in the log:\n%.2000s", log)
+			}
+		})
+	}
+}
+
+func TestOneLogLinePerRequest(t *testing.T) {
+	f := start(t, nil)
+	f.do(t, http.MethodDelete, "/management/v1/users/"+bob+"/avatar?access_token=query-token-1", nil, bearer("admin-token-1", "X-Request-Id", "abc")...)
+	f.do(t, http.MethodDelete, "/nowhere/query-token-1", nil, bearer("admin-token-1")...)
+	lines := strings.Split(strings.TrimSpace(f.log.String()), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines, want 2:\n%s", len(lines), f.log)
+	}
+	for _, want := range []string{"request=abc", `action="DELETE /management/v1/users/{user_id}/avatar"`, "form=rest", "status=200",
+		"code=ok", "caller=900000000000000001", "organisation=" + acme, "address=127.0.0.1"} {
+		if !strings.Contains(lines[0], want) {
+			t.Errorf("line %s\nlacks %s", lines[0], want)
+		}
+	}
+	if !strings.Contains(lines[1], `code=not_found`) || strings.Contains(f.log.String(), "token-1") {
+		t.Errorf("log:\n%s", f.log)
+	}
+}

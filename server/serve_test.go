@@ -1,0 +1,172 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"connectrpc.com/grpcreflect"
+
+	"avatard/storage"
+)
+
+// slowBody returns a body that never ends until it is released.
+func slowBody(t *testing.T) (body io.Reader, release func()) {
+	t.Helper()
+	r, w := io.Pipe()
+	return r, func() { _ = w.CloseWithError(io.ErrUnexpectedEOF) }
+}
+
+// heldStore lets removals wait.
+type heldStore struct {
+	storage.Store
+	entered, release chan struct{}
+}
+
+func (h heldStore) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	close(h.entered)
+	<-h.release
+	return h.Store.Remove(ctx, rm)
+}
+
+func TestShutdownLetsCallsEnd(t *testing.T) {
+	for _, http2 := range []bool{false, true} {
+		held := heldStore{entered: make(chan struct{}), release: make(chan struct{})}
+		f := start(t, func(c *Config) { held.Store = c.Store; c.Store = held })
+		ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- f.server.Serve(ctx, ln) }()
+		answered := make(chan int, 1)
+		client := clientOf(t, http2)
+		go func() {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+ln.Addr().String()+"/management/v1/users/"+alice+"/avatar", nil)
+			req.Header.Set("Authorization", "Bearer admin-token-1")
+			res, err := client.Do(req)
+			if err != nil {
+				answered <- 0
+				return
+			}
+			_ = res.Body.Close()
+			answered <- res.StatusCode
+		}()
+		<-held.entered
+		stop()
+		for { // until the listener is gone
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
+			if err != nil {
+				break
+			}
+			_ = conn.Close()
+		}
+		select {
+		case err := <-served:
+			t.Errorf("Serve returned %v while a call was running", err)
+		default:
+		}
+		close(held.release)
+		if status := <-answered; status != http.StatusOK {
+			t.Errorf("the running call got %d, want 200", status)
+		}
+		if err := <-served; err != nil {
+			t.Errorf("Serve = %v, want nil", err)
+		}
+	}
+}
+
+func TestShutdownEndsSomeday(t *testing.T) {
+	held := heldStore{entered: make(chan struct{}), release: make(chan struct{})}
+	f := start(t, func(c *Config) { held.Store = c.Store; c.Store = held; c.ShutdownGrace = time.Millisecond })
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- f.server.Serve(ctx, ln) }()
+	go func() {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+ln.Addr().String()+"/auth/v1/users/me/avatar", nil)
+		req.Header.Set("Authorization", "Bearer alice-token-1")
+		if res, err := f.http1.Do(req); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-held.entered
+	stop()
+	if err := <-served; err == nil || !strings.Contains(err.Error(), "still running") {
+		t.Errorf("Serve = %v, want that calls were still running", err)
+	}
+	close(held.release)
+}
+
+func TestHealth(t *testing.T) {
+	broken := errors.New("disk gone")
+	var failing error
+	f := start(t, func(c *Config) {
+		c.Checks = []Check{{Name: "sweeper", Ready: func(context.Context) error { return failing }}}
+	})
+	check := func(service string) string {
+		_, body := f.do(t, http.MethodPost, "/grpc.health.v1.Health/Check", strings.NewReader(`{"service":"`+service+`"}`), "Content-Type", "application/json")
+		return body
+	}
+	if res, body := f.do(t, http.MethodGet, "/readyz", nil); res.StatusCode != 200 || body != "ok\n" {
+		t.Errorf("/readyz: %d %q", res.StatusCode, body)
+	}
+	if got := check("zitadel.auth.v1.AuthService"); !strings.Contains(got, `STATUS_SERVING"`) {
+		t.Errorf("health = %s", got)
+	}
+	if got := check("no.such.Service"); !strings.Contains(got, `"not_found"`) {
+		t.Errorf("health of an unknown service = %s", got)
+	}
+	failing = broken
+	if res, body := f.do(t, http.MethodGet, "/readyz", nil); res.StatusCode != 503 || body != "not ready: sweeper\n" {
+		t.Errorf("/readyz: %d %q", res.StatusCode, body)
+	}
+	if got := check(""); !strings.Contains(got, `NOT_SERVING"`) {
+		t.Errorf("health = %s", got)
+	}
+	if res, _ := f.do(t, http.MethodGet, "/healthz", nil); res.StatusCode != 200 {
+		t.Errorf("/healthz: %d, want 200: the process runs", res.StatusCode)
+	}
+	if !strings.Contains(f.log.String(), broken.Error()) {
+		t.Error("the log does not say why")
+	}
+}
+
+func TestReflection(t *testing.T) {
+	f := start(t, nil)
+	for name, client := range map[string]*grpcreflect.Client{
+		"v1": grpcreflect.NewClient(f.http2, f.url),
+	} {
+		stream := client.NewStream(t.Context())
+		names, err := stream.ListServices()
+		if err != nil || !slices.Contains(names, "zitadel.management.v1.ManagementService") || !slices.Contains(names, "zitadel.auth.v1.AuthService") {
+			t.Errorf("%s: services %v, %v", name, names, err)
+		}
+		if _, err := stream.FileContainingSymbol("zitadel.management.v1.ManagementService"); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		_, _ = stream.Close()
+	}
+}
+
+func TestHeadersAreBounded(t *testing.T) {
+	f := start(t, nil)
+	res, _ := f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Authorization", "Bearer "+strings.Repeat("x", 90<<10))
+	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d, want 431", res.StatusCode)
+	}
+	res, _ = f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Authorization", "Bearer "+strings.Repeat("x", 50<<10))
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d, want 401: tokens may be long", res.StatusCode)
+	}
+}
