@@ -34,12 +34,12 @@ func TestPictureComesAndGoes(t *testing.T) {
 	_, nothing := f.do(t, http.MethodGet, public, nil)
 
 	res, body := f.upload(t, management, "admin-token-1", picture.Sample(1, 4000))
-	if res.StatusCode != 200 || !strings.HasPrefix(body, `{"details":{"sequence":"2",`) || res.Header.Get("X-Avatard-Receipt") != "" {
+	if res.StatusCode != http.StatusOK || !strings.HasPrefix(body, `{"details":{"sequence":"2",`) || res.Header.Get("X-Avatard-Receipt") != "" {
 		t.Fatalf("upload: %d %s", res.StatusCode, body)
 	}
 	res, data := f.do(t, http.MethodGet, public, nil, "Range", "bytes=0-3")
 	etag := res.Header.Get("ETag")
-	if res.StatusCode != 200 || len(data) < 100 || etag == "" {
+	if res.StatusCode != http.StatusOK || len(data) < 100 || etag == "" {
 		t.Fatalf("read: %d, %d bytes, ETag %q", res.StatusCode, len(data), etag)
 	}
 	for name, want := range map[string]string{"Cache-Control": "public, no-cache", "X-Content-Type-Options": "nosniff", "Accept-Ranges": "none",
@@ -49,23 +49,23 @@ func TestPictureComesAndGoes(t *testing.T) {
 		}
 	}
 	for _, tag := range []string{etag, `"x", W/` + etag, "*"} {
-		if res, body := f.do(t, http.MethodGet, public, nil, "If-None-Match", tag); res.StatusCode != 304 || body != "" || res.Header.Get("ETag") != etag {
+		if res, body := f.do(t, http.MethodGet, public, nil, "If-None-Match", tag); res.StatusCode != http.StatusNotModified || body != "" || res.Header.Get("ETag") != etag {
 			t.Errorf("If-None-Match %s: %d %q", tag, res.StatusCode, body)
 		}
 	}
-	if res, body := f.do(t, http.MethodHead, public, nil); res.StatusCode != 200 || body != "" || res.ContentLength != int64(len(data)) {
+	if res, body := f.do(t, http.MethodHead, public, nil); res.StatusCode != http.StatusOK || body != "" || res.ContentLength != int64(len(data)) {
 		t.Errorf("HEAD: %d, %d bytes, length %d", res.StatusCode, len(body), res.ContentLength)
 	}
 	res, body = f.upload(t, management, "admin-token-1", picture.Sample(2, 4000))
-	if res.StatusCode != 200 || res.Header.Get("X-Avatard-Receipt") == "" {
+	if res.StatusCode != http.StatusOK || res.Header.Get("X-Avatard-Receipt") == "" {
 		t.Errorf("replacement: %d %s %v, want a receipt", res.StatusCode, body, res.Header)
 	}
-	if res, _ := f.do(t, http.MethodGet, public, nil, "If-None-Match", etag); res.StatusCode != 200 || res.Header.Get("ETag") == etag {
+	if res, _ := f.do(t, http.MethodGet, public, nil, "If-None-Match", etag); res.StatusCode != http.StatusOK || res.Header.Get("ETag") == etag {
 		t.Errorf("after the replacement: %d, ETag %q", res.StatusCode, res.Header.Get("ETag"))
 	}
 	f.do(t, http.MethodDelete, management, nil, bearer("admin-token-1")...)
 	for _, tag := range []string{"", etag, "*"} {
-		if res, body := f.do(t, http.MethodGet, public, nil, "If-None-Match", tag); res.StatusCode != 404 || body != nothing {
+		if res, body := f.do(t, http.MethodGet, public, nil, "If-None-Match", tag); res.StatusCode != http.StatusNotFound || body != nothing {
 			t.Errorf("after the delete, If-None-Match %q: %d %s", tag, res.StatusCode, body)
 		}
 	}
@@ -82,7 +82,7 @@ func TestNoPictureIsOneAnswer(t *testing.T) {
 		"no id":                "/assets/v1/" + acme + "/users//avatar",
 		"no UTF-8":             "/assets/v1/%FF/users/%00/avatar",
 	} {
-		if res, body := f.do(t, http.MethodGet, path, nil); res.StatusCode != 404 || body != want || res.Header.Get("ETag") != "" {
+		if res, body := f.do(t, http.MethodGet, path, nil); res.StatusCode != http.StatusNotFound || body != want || res.Header.Get("ETag") != "" {
 			t.Errorf("%s: %d %s, want 404 %s", title, res.StatusCode, body, want)
 		}
 	}
@@ -116,7 +116,7 @@ func TestWhoReads(t *testing.T) {
 			t.Errorf("%s: Cache-Control %q", row.title, cache)
 		}
 	}
-	if res, body := f.do(t, http.MethodGet, ofAlice, nil, bearer("admin-token-1", "X-Zitadel-Orgid", globex)...); res.StatusCode != 403 {
+	if res, body := f.do(t, http.MethodGet, ofAlice, nil, bearer("admin-token-1", "X-Zitadel-Orgid", globex)...); res.StatusCode != http.StatusForbidden {
 		t.Errorf("header of another organisation than the path's: %d %s, want 403", res.StatusCode, body)
 	}
 }
@@ -170,7 +170,7 @@ func TestUploadRegisters(t *testing.T) {
 		"by an admin":  {"/management/v1/users/555/avatar", "admin-token-1"},
 		"zoë, by name": {"/management/v1/users/zo%C3%AB/avatar", "admin-token-1"},
 	} {
-		if res, body := f.upload(t, row[0], row[1], picture.Sample(5, 900)); res.StatusCode != 200 || !strings.Contains(body, `"sequence":"2"`) {
+		if res, body := f.upload(t, row[0], row[1], picture.Sample(5, 900)); res.StatusCode != http.StatusOK || !strings.Contains(body, `"sequence":"2"`) {
 			t.Errorf("%s: %d %s", title, res.StatusCode, body)
 		}
 	}

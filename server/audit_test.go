@@ -28,7 +28,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	if recorded != maxRefusalsPerAddress {
 		t.Errorf("recorded %d of one address, want %d", recorded, maxRefusalsPerAddress)
 	}
-	for _, other := range strings.Split("bcdefghijklmnopqrstuvwxyz", "") {
+	for other := range strings.SplitSeq("bcdefghijklmnopqrstuvwxyz", "") {
 		offer(other, 3)
 	}
 	if recorded != maxRefusals {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"avatard/authz"
 	"avatard/storage"
@@ -43,6 +44,9 @@ type call struct {
 	identified   bool
 	caller       authz.Identity
 	organization string // the organisation that the call acts on, once decided
+
+	// answer is what an RPC handler answered with, for the forms that write it in their own way.
+	answer proto.Message
 
 	outcome string // for the log: code and id of the failure
 }
@@ -127,7 +131,8 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 		if f.situation == internal {
 			level = slog.LevelError
 		}
-		s.Logger.Log(ctx, level, o.message, "request", c.id, "action", c.action, "error", c.printable(f.cause.Error()))
+		s.Logger.Log(ctx, level, "call failed", "request", c.id, "action", c.action, "code", c.outcome,
+			"error", c.printable(f.cause.Error()))
 	}
 	if !o.audited || !c.identified {
 		return

@@ -27,7 +27,7 @@ func TestCrossOrigin(t *testing.T) {
 			t.Errorf("%s: preflight %d %s allows %q", row.title, res.StatusCode, body, got)
 		}
 		allowed := strings.ToLower(res.Header.Get("Access-Control-Allow-Headers"))
-		if row.allowed && (res.StatusCode != 204 || !strings.Contains(allowed, "x-zitadel-orgid") || !strings.Contains(allowed, "authorization")) {
+		if row.allowed && (res.StatusCode != http.StatusNoContent || !strings.Contains(allowed, "x-zitadel-orgid") || !strings.Contains(allowed, "authorization")) {
 			t.Errorf("%s: preflight %d allows headers %q", row.title, res.StatusCode, allowed)
 		}
 		if res.Header.Get("Access-Control-Allow-Credentials") != "" || res.Header.Get("Vary") != "Origin" {
@@ -35,7 +35,7 @@ func TestCrossOrigin(t *testing.T) {
 		}
 	}
 	res, _ := f.do(t, http.MethodDelete, "/management/v1/users/1/avatar", nil, "Origin", page)
-	if res.StatusCode != 401 || res.Header.Get("Access-Control-Allow-Origin") != page ||
+	if res.StatusCode != http.StatusUnauthorized || res.Header.Get("Access-Control-Allow-Origin") != page ||
 		!strings.Contains(res.Header.Get("Access-Control-Expose-Headers"), "WWW-Authenticate") {
 		t.Errorf("the answer itself: %d %v", res.StatusCode, res.Header)
 	}

@@ -131,11 +131,11 @@ func TestOrganizationHeadersOfREST(t *testing.T) {
 	path := "/management/v1/users/" + carol + "/avatar"
 	res, body := f.do(t, http.MethodDelete, path, nil,
 		bearer("admin-token-1", "X-Zitadel-Orgid", globex, "Grpc-Metadata-X-Zitadel-Orgid", acme)...)
-	if res.StatusCode != 403 || !strings.Contains(body, "AUTH-Bs7Ds") {
+	if res.StatusCode != http.StatusForbidden || !strings.Contains(body, "AUTH-Bs7Ds") {
 		t.Errorf("two organisations under two names: %d %s, want 403", res.StatusCode, body)
 	}
 	res, body = f.do(t, http.MethodDelete, path, nil, bearer("admin-token-1", "Grpc-Metadata-X-Zitadel-Orgid", globex)...)
-	if res.StatusCode != 200 {
+	if res.StatusCode != http.StatusOK {
 		t.Errorf("organisation under its REST name: %d %s, want 200", res.StatusCode, body)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
@@ -49,6 +50,11 @@ type outcome struct {
 	status  int    // on REST and on the picture routes
 	id      string // of the ErrorDetail, "" = none
 	message string
+	// retry: the same call may succeed in a second (Retry-After).
+	retry bool
+	// challenge: the answer carries WWW-Authenticate, with this error code in it unless that is "" (RFC 6750 section 3).
+	challenge      bool
+	challengeError string
 	// audited: the caller is known and was turned away, which goes into the audit trail.
 	audited bool
 }
@@ -56,9 +62,9 @@ type outcome struct {
 // outcomes is the error table of every form of every call (shared contract, section "Errors"). Nothing changes it.
 var outcomes = [...]outcome{
 	internal:       {code: connect.CodeInternal, status: 500, message: "internal error"},
-	noToken:        {code: connect.CodeUnauthenticated, status: 401, message: "no bearer token"},
-	malformedToken: {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-toLo1", message: "the Authorization header is not exactly one bearer token"},
-	invalidToken:   {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-7fs1e", message: "the token is inactive, expired, revoked or meant for somebody else"},
+	noToken:        {code: connect.CodeUnauthenticated, status: 401, challenge: true, message: "no bearer token"},
+	malformedToken: {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-toLo1", challenge: true, message: "the Authorization header is not exactly one bearer token"},
+	invalidToken:   {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-7fs1e", challenge: true, challengeError: "invalid_token", message: "the token is inactive, expired, revoked or meant for somebody else"},
 
 	unknownOrganization: {code: connect.CodePermissionDenied, status: 403, id: "AUTH-Bs7Ds", audited: true, message: "x-zitadel-orgid does not name one organisation that this call can act on"},
 	noOrganization:      {code: connect.CodeNotFound, status: 404, id: "AUTHZ-cdgFk", audited: true, message: "no organisation: send x-zitadel-orgid, or get a token with the scope urn:zitadel:iam:user:resourceowner"},
@@ -72,7 +78,7 @@ var outcomes = [...]outcome{
 	unknownUser:       {code: connect.CodeNotFound, status: 404, id: "USER-35N8f", audited: true, message: "user not found in this organisation"},
 	noPicture:         {code: connect.CodeNotFound, status: 404, message: "no picture"},
 
-	unavailable:     {code: connect.CodeUnavailable, status: 503, message: "temporarily unavailable, try again"},
+	unavailable:     {code: connect.CodeUnavailable, status: 503, retry: true, message: "temporarily unavailable, try again"},
 	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
 	deadlinePassed:  {code: connect.CodeDeadlineExceeded, status: 504, message: "the deadline of the call passed; what was begun may go on"},
 	callerGone:      {code: connect.CodeCanceled, status: 499, message: "the call was cancelled"},
@@ -171,13 +177,15 @@ func (s *Server) answer(c *call, f *failure) *connect.Error {
 			out.AddDetail(detail)
 		}
 	}
-	switch f.situation {
-	case unavailable:
+	if o.retry {
 		out.Meta().Set("Retry-After", "1")
-	case noToken, malformedToken:
-		out.Meta().Set("WWW-Authenticate", `Bearer realm="`+s.Realm+`"`)
-	case invalidToken: // RFC 6750 section 3.1
-		out.Meta().Set("WWW-Authenticate", `Bearer realm="`+s.Realm+`", error="invalid_token"`)
+	}
+	if o.challenge {
+		challenge := `Bearer realm="` + s.Realm + `"`
+		if o.challengeError != "" {
+			challenge += `, error="` + o.challengeError + `"`
+		}
+		out.Meta().Set("WWW-Authenticate", challenge)
 	}
 	return out
 }
@@ -194,9 +202,7 @@ func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, err error, us
 	s.note(r.Context(), c, f, user)
 	answer := s.answer(c, f)
 	if c.form == formREST || c.form == formPlain {
-		for name, values := range answer.Meta() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), answer.Meta())
 		writeRESTError(w, outcomes[f.situation].status, restErrorOf(answer))
 		return
 	}

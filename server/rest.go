@@ -16,14 +16,14 @@ import (
 
 // binding is one REST route of a procedure.
 type binding struct {
-	path   string // of the procedure
-	fields []protowire.Number
-	output protoreflect.MessageDescriptor
+	url       *url.URL // of the procedure; never changed
+	procedure procedure
+	fields    []protowire.Number // of the request message, one for each variable of the path
 }
 
 // mountREST adds the REST routes in a method's google.api.http annotation. Bodies and patterns that span several
 // segments are not built, and refused.
-func (s *Server) mountREST(path string, method protoreflect.MethodDescriptor) error {
+func (s *Server) mountREST(path string, p procedure, method protoreflect.MethodDescriptor) error {
 	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
 	if rule == nil {
 		return nil
@@ -33,7 +33,7 @@ func (s *Server) mountREST(path string, method protoreflect.MethodDescriptor) er
 		if pattern == "" || rule.GetBody() != "" || strings.ContainsAny(pattern, "*=:") {
 			return fmt.Errorf("server: %s: this kind of REST route is not supported", path)
 		}
-		b := binding{path: path, output: method.Output()}
+		b := binding{url: &url.URL{Path: path}, procedure: p}
 		for segment := range strings.SplitSeq(pattern, "/") {
 			if !isVariable(segment) {
 				continue
@@ -43,9 +43,6 @@ func (s *Server) mountREST(path string, method protoreflect.MethodDescriptor) er
 				return fmt.Errorf("server: %s: %s in the REST route is no text field of the request", path, segment)
 			}
 			b.fields = append(b.fields, field.Number())
-		}
-		if _, err := newMessage(b.output); err != nil {
-			return fmt.Errorf("server: %s: %w", path, err)
 		}
 		s.handle(verb, pattern, func(w http.ResponseWriter, r *http.Request, variables []string) {
 			s.serveREST(w, r, b, variables)
@@ -78,7 +75,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, va
 	func() {
 		c.form = formConnect
 		defer func() { c.form = formREST }()
-		s.serveProcedure(rec, inner, s.procedures[b.path])
+		s.serveProcedure(rec, inner, b.procedure)
 	}()
 
 	for _, name := range [...]string{receiptHeader, "Retry-After", "Www-Authenticate"} {
@@ -86,24 +83,19 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, va
 			w.Header()[name] = values
 		}
 	}
-	if rec.status != http.StatusOK {
+	if rec.status != http.StatusOK || c.answer == nil {
 		body, err := restErrorFrom(rec.body.Bytes())
 		if err != nil {
 			s.refuse(w, r, fmt.Errorf("translate an error: %w", err))
 			return
 		}
+		if strings.HasSuffix(body.Message, errNotProto.Error()) { // we made the message, so it is the text in it
+			body.Message = "the path holds text that is not UTF-8"
+		}
 		writeRESTError(w, rec.status, body)
 		return
 	}
-	out, err := newMessage(b.output)
-	if err == nil {
-		err = proto.Unmarshal(rec.body.Bytes(), out)
-	}
-	if err != nil {
-		s.refuse(w, r, fmt.Errorf("translate an answer: %w", err))
-		return
-	}
-	s.writeREST(w, r, out)
+	s.writeREST(w, r, c.answer)
 }
 
 // request returns the procedure's own request. The path alone makes its message, put together without a look at the
@@ -126,10 +118,9 @@ func (b *binding) request(r *http.Request, variables []string) *http.Request {
 	if len(orgs) > 0 {
 		header["X-Zitadel-Orgid"] = orgs
 	}
-	inner := &http.Request{
-		Method: http.MethodPost, URL: &url.URL{Path: b.path}, Host: r.Host, RemoteAddr: r.RemoteAddr, TLS: r.TLS,
-		Proto: r.Proto, ProtoMajor: r.ProtoMajor, ProtoMinor: r.ProtoMinor,
-		Header: header, Body: io.NopCloser(bytes.NewReader(message)), ContentLength: int64(len(message)),
-	}
-	return inner.WithContext(r.Context())
+	inner := r.WithContext(r.Context()) // a shallow copy
+	inner.Method, inner.URL, inner.Header = http.MethodPost, b.url, header
+	inner.Body, inner.ContentLength = io.NopCloser(bytes.NewReader(message)), int64(len(message))
+	inner.TransferEncoding, inner.Trailer = nil, nil
+	return inner
 }

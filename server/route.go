@@ -53,7 +53,10 @@ func (s *Server) route(r *http.Request) target {
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
 	if p, ok := s.procedures[path]; ok {
 		t := target{action: path, form: rpcForm}
-		t.serve = func(w http.ResponseWriter, r *http.Request) { s.serveProcedure(w, r, p) }
+		t.serve = func(w http.ResponseWriter, r *http.Request) {
+			r.Body = newMessageBody(w, r)
+			s.serveProcedure(w, r, p)
+		}
 		if r.Method != http.MethodPost {
 			t.form = formPlain
 			t.serve = func(w http.ResponseWriter, r *http.Request) {

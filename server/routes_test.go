@@ -30,7 +30,7 @@ func TestRoutes(t *testing.T) {
 		{title: "escaped dots and slash are an id", method: "DELETE", path: "/management/v1/users/%2e%2e%2F/avatar", status: 404, body: `{"code":5,"message":"user not found`},
 		{title: "escapes are decoded once", method: "DELETE", path: "/management/v1/users/%25%33%31/avatar", status: 404, body: `{"code":5,"message":"user not found`},
 		{title: "escaped digits", method: "DELETE", path: "/management/v1/users/%31" + bob[1:] + "/avatar?connect=v1&userId=x", status: 200, body: `{"details":{"sequence":"1","creationDate":"2`},
-		{title: "no UTF-8", method: "DELETE", path: "/management/v1/users/%FF/avatar", status: 400, body: `{"code":3,"message":"`},
+		{title: "no UTF-8", method: "DELETE", path: "/management/v1/users/%FF/avatar", status: 400, body: `{"code":3,"message":"the path holds text that is not UTF-8"}`},
 		{title: "no UTF-8 and no token", method: "DELETE", path: "/management/v1/users/%FF/avatar", anonymous: true, status: 401, body: `{"code":16`},
 		{title: "media type of the route is ignored", method: "DELETE", path: route, contentType: "application/grpc", status: 200, body: `{"details"`},
 		{title: "other method", method: "PUT", path: route, status: 405, allow: "DELETE, POST", body: `{"code":12,"message":"`},
@@ -122,7 +122,7 @@ func TestBadMessages(t *testing.T) {
 			if !strings.Contains(said, row.says) || strings.Contains(said, "hostile") {
 				t.Errorf("answer %q, want it to say %q and to repeat nothing", said, row.says)
 			}
-			if row.code == `"resource_exhausted"` && (res.StatusCode != 429 || res.Header.Get("Retry-After") != "") {
+			if row.code == `"resource_exhausted"` && (res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") != "") {
 				t.Errorf("status %d, Retry-After %q; want 429 and none", res.StatusCode, res.Header.Get("Retry-After"))
 			}
 		})

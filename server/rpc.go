@@ -11,7 +11,6 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	authv1 "avatard/gen/zitadel/auth/v1"
 	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
@@ -52,8 +51,9 @@ func (s *Server) mountRPC(rules map[string]access) error {
 			return fmt.Errorf("server: procedure %s has no rule of access or no handler", path)
 		}
 		delete(rules, path)
-		s.procedures[path] = procedure{handler: handlers[service], rule: rule}
-		if err := s.mountREST(path, method); err != nil {
+		p := procedure{handler: handlers[service], rule: rule}
+		s.procedures[path] = p
+		if err := s.mountREST(path, p, method); err != nil {
 			return err
 		}
 	}
@@ -112,10 +112,12 @@ func (s *Server) validateAndReport(validator protovalidate.Validator) connect.In
 			if err == nil {
 				res, err = next(ctx, req)
 			}
+			c := callOf(ctx)
 			if err == nil {
+				c.answer, _ = res.Any().(proto.Message)
 				return res, nil
 			}
-			c, f := callOf(ctx), failureOf(ctx, err)
+			f := failureOf(ctx, err)
 			target, _ := req.Any().(interface{ GetUserId() string })
 			if target != nil {
 				s.note(ctx, c, f, target.GetUserId())
@@ -163,9 +165,6 @@ func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p proced
 		s.refuse(w, r, err)
 		return
 	}
-	if r.Body != nil {
-		r.Body = newMessageBody(w, r)
-	}
 	p.handler.ServeHTTP(w, r)
 }
 
@@ -187,13 +186,4 @@ func checkEnvelope(r *http.Request) error {
 		return nil
 	}
 	return &failure{situation: unknownCompression}
-}
-
-// newMessage returns an empty message of a linked type.
-func newMessage(d protoreflect.MessageDescriptor) (proto.Message, error) {
-	t, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
-	if err != nil {
-		return nil, err
-	}
-	return t.New().Interface(), nil
 }

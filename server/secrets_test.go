@@ -107,7 +107,7 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 				res, body := f.do(t, verb, path, strings.NewReader("{}"), bearer(token, "Content-Type", "application/json", "X-Zitadel-Orgid", acme)...)
 				clean(route, body+fmt.Sprint(res.Header))
 			}
-			if res, body := f.upload(t, "/assets/v1/users/me/avatar", token, picture.Sample(1, 1000)); res.StatusCode != 200 {
+			if res, body := f.upload(t, "/assets/v1/users/me/avatar", token, picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
 				clean("upload", body)
 			}
 			log := f.log.String()

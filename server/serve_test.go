@@ -118,7 +118,7 @@ func TestHealth(t *testing.T) {
 		_, body := f.do(t, http.MethodPost, "/grpc.health.v1.Health/Check", strings.NewReader(`{"service":"`+service+`"}`), "Content-Type", "application/json")
 		return body
 	}
-	if res, body := f.do(t, http.MethodGet, "/readyz", nil); res.StatusCode != 200 || body != "ok\n" {
+	if res, body := f.do(t, http.MethodGet, "/readyz", nil); res.StatusCode != http.StatusOK || body != "ok\n" {
 		t.Errorf("/readyz: %d %q", res.StatusCode, body)
 	}
 	if got := check("zitadel.auth.v1.AuthService"); !strings.Contains(got, `STATUS_SERVING"`) {
@@ -128,13 +128,13 @@ func TestHealth(t *testing.T) {
 		t.Errorf("health of an unknown service = %s", got)
 	}
 	failing = broken
-	if res, body := f.do(t, http.MethodGet, "/readyz", nil); res.StatusCode != 503 || body != "not ready: sweeper\n" {
+	if res, body := f.do(t, http.MethodGet, "/readyz", nil); res.StatusCode != http.StatusServiceUnavailable || body != "not ready: sweeper\n" {
 		t.Errorf("/readyz: %d %q", res.StatusCode, body)
 	}
 	if got := check(""); !strings.Contains(got, `NOT_SERVING"`) {
 		t.Errorf("health = %s", got)
 	}
-	if res, _ := f.do(t, http.MethodGet, "/healthz", nil); res.StatusCode != 200 {
+	if res, _ := f.do(t, http.MethodGet, "/healthz", nil); res.StatusCode != http.StatusOK {
 		t.Errorf("/healthz: %d, want 200: the process runs", res.StatusCode)
 	}
 	if !strings.Contains(f.log.String(), broken.Error()) {

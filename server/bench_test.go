@@ -1,0 +1,67 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+	"time"
+
+	"avatard/authz"
+	"avatard/storage"
+)
+
+// instantStore removes nothing in no time.
+type instantStore struct{ storage.Store }
+
+func (instantStore) Remove(context.Context, storage.Removal) (storage.Result, error) {
+	at := time.Unix(1683885731, 0)
+	return storage.Result{Details: storage.Details{Sequence: 2, CreationDate: at, ChangeDate: at, Organization: acme}}, nil
+}
+
+// BenchmarkDelete compares what wire forms cost on a kept connection, storage apart. REST is to cost at most a quarter
+// more than Connect with JSON.
+func BenchmarkDelete(b *testing.B) {
+	s, err := New(Config{Store: instantStore{}, Issuer: issuer, Authenticator: tokens(people()),
+		Permissions: authz.NewClaims(authz.DefaultPolicy())})
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(nil)
+	srv.Config = NewHTTPServer(s.Handler(), nil)
+	srv.Start()
+	b.Cleanup(srv.Close)
+	const head = " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token-1\r\nContent-Type: "
+	for _, form := range []struct{ name, line, media, body string }{
+		{"REST", "DELETE /management/v1/users/" + alice + "/avatar", "", ""},
+		{"ConnectJSON", "POST " + removeProcedure, "application/json", `{"userId":"` + alice + `"}`},
+		{"ConnectProto", "POST " + removeProcedure, "application/proto", "\x0a\x12" + alice},
+	} {
+		request := form.line + head + form.media + "\r\nContent-Length: " + strconv.Itoa(len(form.body)) + "\r\n\r\n" + form.body
+		b.Run(form.name, func(b *testing.B) {
+			conn, err := new(net.Dialer).DialContext(b.Context(), "tcp", srv.Listener.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			answers := bufio.NewReader(conn)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := io.WriteString(conn, request); err != nil {
+					b.Fatal(err)
+				}
+				res, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
+					b.Fatal(res.Status, err)
+				}
+			}
+		})
+	}
+}
