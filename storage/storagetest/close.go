@@ -1,0 +1,245 @@
+package storagetest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"strings"
+	"sync"
+	"time"
+
+	"avatard/storage"
+)
+
+func checkTwoHandles(t TB, h Harness) {
+	f := open(t, h)
+	u := user("u")
+	f.addUser(u, acme)
+	f.put(u, acme, sample(1, 4000))
+	second, err := h.Open(f.Context(), f.state, f.clock.Now)
+	if err != nil { // refused, which must not disturb the first
+		f.lasting(func(string) { f.wantPicture(u, acme, sample(1, 4000)) })
+		f.remove(u, acme)
+		f.lasting(func(string) { f.wantNone(u, acme) })
+		return
+	}
+	defer second.Close()
+	g := &fixture{TB: t, store: second}
+	g.wantPicture(u, acme, sample(1, 4000))
+	g.put(u, acme, sample(2, 4000))
+	f.wantPicture(u, acme, sample(2, 4000))
+	removed := f.remove(u, acme)
+	g.wantNone(u, acme)
+	g.same(g.remove(u, acme), removed, "Remove through the second handle")
+
+	v := user("v")
+	f.addUser(v, acme)
+	r := recorder{tb: t, user: v, pictures: map[string]int{}}
+	for i := range 8 {
+		r.data = append(r.data, sample(uint64(i), 3000))
+		r.pictures[string(r.data[i])] = i
+	}
+	together(len(r.data), func(i int) {
+		s := []storage.Store{f.store, g.store}[i%2]
+		r.get(f.Context(), s)
+		r.put(f.Context(), s, i)
+		r.get(f.Context(), s)
+		r.remove(f.Context(), s)
+		r.get(f.Context(), s)
+	})
+	for _, fault := range explain(r.calls) {
+		t.Errorf("through two handles: %s", fault)
+	}
+}
+
+// checkRefusals: notes are best effort and must not stand in the way of anything, whatever is in them.
+func checkRefusals(t TB, h Harness) {
+	f := open(t, h)
+	f.addUser(user("u"), acme)
+	together(callers, func(i int) {
+		for n := range 50 {
+			f.store.RecordRefusal(storage.Refusal{
+				By: origin(), Organization: "\xff\x00' --", Target: strings.Repeat("x", n*400), Action: "", Reason: "AUTH-5mWD2",
+				Dropped: int64(n - 1),
+			})
+		}
+		if _, err := f.store.Remove(f.Context(), removal(user("u"), acme)); err != nil {
+			t.Errorf("Remove among refusals = %v, want nil", err)
+		}
+	})
+	if err := f.store.Ready(f.Context()); err != nil {
+		t.Errorf("Ready = %v, want nil", err)
+	}
+	f.lasting(func(when string) { f.same(f.peek(user("u"), acme), record(1, start(), start()), "%s: AddUser", when) })
+}
+
+func checkClosed(t TB, h Harness) {
+	f := open(t, h)
+	u := user("u")
+	f.addUser(u, acme)
+	want := f.put(u, acme, sample(1, 2000))
+	closed := f.store
+	f.store = nil
+	if err := closed.Close(); err != nil {
+		t.Errorf("Close = %v, want nil", err)
+	}
+	calls := changes(u, acme)
+	calls["AddOrganization"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.AddOrganization(ctx, globex, origin())
+		return err
+	}
+	calls["HasOrganization"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.HasOrganization(ctx, acme)
+		return err
+	}
+	calls["AddUser"] = func(ctx context.Context, s storage.Store) error {
+		_, _, err := s.AddUser(ctx, user("new"), acme, origin())
+		return err
+	}
+	calls["Get"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.Get(ctx, u, acme)
+		return err
+	}
+	calls["Ready"] = func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }
+	for name, call := range calls {
+		f.wantErr(call(f.Context(), closed), storage.ErrUnavailable, "%s after Close", name)
+	}
+	closed.RecordRefusal(storage.Refusal{By: origin(), Organization: acme, Action: "Remove", Reason: "AUTH-5mWD2"})
+	together(4, func(int) {
+		if err := closed.Close(); err != nil && !isOneOf(err, storage.ErrUnavailable) {
+			t.Errorf("Close again = %v, want nil or %v", err, storage.ErrUnavailable)
+		}
+	})
+
+	f.openAgain()
+	for name, call := range calls { // a new store does not wake the old one
+		f.wantErr(call(f.Context(), closed), storage.ErrUnavailable, "%s after Close and a new Open", name)
+	}
+	f.wantPicture(u, acme, sample(1, 2000))
+	f.same(f.peek(u, acme), want, "AddUser after a new Open")
+}
+
+// checkCloseWhileBusy: what was answered before the end is there afterwards, and what the end cut off is whole or not.
+func checkCloseWhileBusy(t TB, h Harness) {
+	f := open(t, h)
+	const users = 8
+	picture := func(i, step int) []byte { return sample(uint64(i*100_000+step), 500+step*1009%30_000) }
+	done := make([]int, users) // steps answered with nil; even steps upload, odd ones remove
+	for i := range users {
+		f.addUser(user(fmt.Sprint("user-", i)), acme)
+	}
+	var busy, all sync.WaitGroup
+	s := f.store
+	f.store = nil
+	for i := range users {
+		busy.Add(1)
+		all.Go(func() {
+			u := user(fmt.Sprint("user-", i))
+			for step := 0; ; step++ {
+				var err error
+				if step%2 == 0 {
+					_, err = s.Put(f.Context(), upload(u, acme, picture(i, step)))
+				} else {
+					_, err = s.Remove(f.Context(), removal(u, acme))
+				}
+				if step == 6+i {
+					busy.Done()
+				}
+				if err != nil {
+					f.wantErr(err, storage.ErrUnavailable, "step %d while the store is closed", step)
+					if step < 6+i {
+						busy.Done()
+					}
+					return
+				}
+				done[i] = step + 1
+			}
+		})
+	}
+	busy.Wait()
+	together(2, func(int) {
+		if err := s.Close(); err != nil && !isOneOf(err, storage.ErrUnavailable) {
+			t.Errorf("Close while busy = %v, want nil", err)
+		}
+	})
+	all.Wait()
+	f.openAgain()
+	for i := range users {
+		// The step that was answered last, or the one that was cut off.
+		p, err := f.store.Get(f.Context(), user(fmt.Sprint("user-", i)), acme)
+		if err != nil && !isOneOf(err, storage.ErrNoPicture) {
+			t.Errorf("Get = %v", err)
+			continue
+		}
+		upload := done[i] // the one upload of the two steps in question
+		if upload%2 == 1 {
+			upload--
+		}
+		if err == nil && !bytes.Equal(p.Data, picture(i, upload)) {
+			t.Errorf("user %d after %d steps: Get = %d bytes that are not the picture of step %d", i, done[i], len(p.Data), upload)
+		}
+		seq := f.peek(user(fmt.Sprint("user-", i)), acme).Details.Sequence
+		if hasPicture := seq%2 == 0; seq < uint64(1+done[i]) || seq > uint64(2+done[i]) || hasPicture != (err == nil) {
+			t.Errorf("user %d after %d steps: sequence = %d, Get = %v", i, done[i], seq, err)
+		}
+	}
+}
+
+// checkNothingLeft: a closed store has no goroutine and no open file.
+func checkNothingLeft(t TB, h Harness) {
+	label := t.TempDir()
+	var state string
+	pprof.Do(t.Context(), pprof.Labels("storagetest", label), func(context.Context) {
+		f := open(t, h)
+		state = f.state
+		for range 2 {
+			together(callers, func(i int) {
+				u := user(fmt.Sprint("user-", i))
+				up := upload(u, acme, sample(uint64(i), 9000))
+				up.Register = true
+				_, _ = f.store.Put(f.Context(), up)
+				_, _ = f.store.Remove(ended(f.Context()), removal(u, acme))
+				_, _ = f.store.Remove(f.Context(), removal(u, acme))
+			})
+			f.reopen()
+		}
+		s := f.store
+		f.store = nil
+		if err := s.Close(); err != nil {
+			t.Errorf("Close = %v, want nil", err)
+		}
+	})
+	// A goroutine that has done its last work may still have to be scheduled to end. Only a store that leaks runs
+	// into the limit.
+	limit := time.Now().Add(3 * time.Second)
+	for left := goroutines(label); left != ""; left = goroutines(label) {
+		if time.Now().After(limit) {
+			t.Errorf("goroutines left after Close:\n%s", left)
+			break
+		}
+		runtime.Gosched()
+	}
+	links, _ := filepath.Glob("/proc/self/fd/*") // none where there is no such directory
+	for _, link := range links {
+		if name, err := os.Readlink(link); err == nil && strings.HasPrefix(name, state+"/") {
+			t.Errorf("file open after Close: %s", name)
+		}
+	}
+}
+
+// goroutines returns the stacks of those that carry the label, which every goroutine has from the one that started it.
+func goroutines(label string) string {
+	var all bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&all, 1)
+	var found []string
+	for stack := range strings.SplitSeq(all.String(), "\n\n") {
+		if strings.Contains(stack, label) {
+			found = append(found, stack)
+		}
+	}
+	return strings.Join(found, "\n\n")
+}

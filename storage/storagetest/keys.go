@@ -1,0 +1,128 @@
+package storagetest
+
+import (
+	"context"
+	"strings"
+
+	"avatard/storage"
+)
+
+// oddIDs are all different, and all valid: ids are compared byte for byte.
+func oddIDs() []string {
+	return []string{
+		"a", "A", " a", "a ", "a\u00a0", "\u200ba", "a\u200b",
+		"1", "01", "1.0", "+1", "1e0", "0x1", "-1", "18446744073709551616", "NULL", "null", "true",
+		"'", "''", `"`, "`", "\\", "\\'", "'; DROP TABLE users; --", "x' OR '1'='1", "?", "?1", ":id", "$1", "@id",
+		"%", "_", "*", "a%", "[a]", "%61", "{}", "../a", "..", ".", "/", "a/b", "a\\b", "C:", "CON",
+		"\u00e9", "e\u0301", "\u212b", "\u00c5", "A\u030a", "\ufb01", "fi", "ß", "ss", "I", "i", "ı", "İ",
+		"\ufffd", "\ufeff", "\ufeffa", "\u202ea", "\U0001f642", "\U0010ffff", "日本語",
+		strings.Repeat("x", 200), strings.Repeat("x", 199) + "y", strings.Repeat("\U0001f642", 200),
+	}
+}
+
+func checkOddIDs(t TB, h Harness) {
+	f := open(t, h)
+	ids := oddIDs()
+	keys := func(i int) []storage.UserKey {
+		return []storage.UserKey{user(ids[i]), {Issuer: ids[i], ID: "u"}}
+	}
+	// Each id serves as a user, as an issuer and as an organisation.
+	for i, id := range ids {
+		if created, err := f.store.AddOrganization(f.Context(), id, origin()); err != nil || !created {
+			t.Errorf("AddOrganization(%q) = %v, %v, want true, nil", id, created, err)
+		}
+		for n, u := range keys(i) {
+			if _, created, err := f.store.AddUser(f.Context(), u, id, origin()); err != nil || !created {
+				t.Fatalf("AddUser(%q, %q) = created %v, %v, want true, nil", u, id, created, err)
+			}
+			if got := f.put(u, id, sample(uint64(2*i+n), 120)).Details.Organization; got != id {
+				t.Errorf("Put(%q) = organisation %q, want %q", u, got, id)
+			}
+		}
+	}
+	for i := 0; i < len(ids); i += 2 {
+		f.remove(keys(i)[0], ids[i])
+		f.remove(keys(i)[1], ids[i])
+	}
+	f.lasting(func(string) {
+		for i, id := range ids {
+			f.wantOrganization(id, true)
+			for n, u := range keys(i) {
+				if i%2 == 0 {
+					f.wantNone(u, id)
+				} else {
+					f.wantPicture(u, id, sample(uint64(2*i+n), 120))
+				}
+			}
+		}
+	})
+}
+
+func checkInvalidIDs(t TB, h Harness) {
+	f := open(t, h)
+	f.addUser(user("u"), acme)
+	kept := sample(1, 300)
+	want := f.put(user("u"), acme, kept)
+	long := strings.Repeat("x", storage.MaxIDBytes+1)
+	for _, bad := range []string{
+		"", long, strings.Repeat("é", storage.MaxIDBytes), // length
+		"\xff", "u\xc3", "\xed\xa0\x80", "\xc0\x80", // no UTF-8
+		"\x00", "u\x00", "u\x00v", "\x00u", "u\n", "u\r\n", "\x1f", "\x7f", "u\u0085", "\u009f", // control characters
+	} {
+		for _, c := range []struct {
+			field string
+			user  storage.UserKey
+			org   string
+		}{
+			{"user id", storage.UserKey{Issuer: user("u").Issuer, ID: bad}, acme},
+			{"issuer", storage.UserKey{Issuer: bad, ID: "u"}, acme},
+			{"organisation", user("u"), bad},
+		} {
+			calls := changes(c.user, c.org)
+			calls["AddUser"] = func(ctx context.Context, s storage.Store) error {
+				_, _, err := s.AddUser(ctx, c.user, c.org, origin())
+				return err
+			}
+			calls["Put with Register"] = func(ctx context.Context, s storage.Store) error {
+				up := upload(c.user, c.org, sample(2, 100))
+				up.Register = true
+				_, err := s.Put(ctx, up)
+				return err
+			}
+			for name, call := range calls {
+				f.wantErr(call(f.Context(), f.store), storage.ErrInvalid, "%s with %s %.20q", name, c.field, bad)
+			}
+			// Nobody is there under such an id, and Get may just say so.
+			p, err := f.store.Get(f.Context(), c.user, c.org)
+			if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
+				t.Errorf("Get with %s %.20q = %d bytes, %v, want an error", c.field, bad, len(p.Data), err)
+			}
+		}
+		_, err := f.store.AddOrganization(f.Context(), bad, origin())
+		f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
+		if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {
+			t.Errorf("HasOrganization(%.20q) = %v, %v, want false, and no error but %v", bad, has, err, storage.ErrInvalid)
+		}
+	}
+	f.lasting(func(when string) {
+		f.wantPicture(user("u"), acme, kept)
+		f.same(f.peek(user("u"), acme), want, "%s: AddUser after refusals", when)
+	})
+}
+
+func checkInvalidCaller(t TB, h Harness) {
+	f := open(t, h)
+	f.addUser(user("u"), acme)
+	want := f.put(user("u"), acme, sample(1, 300))
+	rm := removal(user("u"), acme)
+	rm.By.Caller = strings.Repeat("x", storage.MaxIDBytes+1)
+	_, err := f.store.Remove(f.Context(), rm)
+	f.wantErr(err, storage.ErrInvalid, "Remove by a caller of %d bytes", len(rm.By.Caller))
+	f.wantPicture(user("u"), acme, sample(1, 300))
+	f.same(f.peek(user("u"), acme), want, "AddUser after that")
+
+	rm.By.Caller = strings.Repeat("\U0001f642", storage.MaxIDBytes/4)
+	if _, err := f.store.Remove(f.Context(), rm); err != nil {
+		t.Errorf("Remove by a caller of %d bytes = %v, want nil", len(rm.By.Caller), err)
+	}
+}

@@ -1,0 +1,366 @@
+package storagetest_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"avatard/storage"
+)
+
+// flaw is something a store can get wrong. The memory engine has each of them on demand, so that a test can show
+// which check notices.
+type flaw string
+
+// memory is the data of all stores of one test by state: the smallest engine there can be, except for its flaw.
+type memory struct {
+	flaw   flaw
+	mu     sync.Mutex
+	states map[string]*state
+}
+
+type state struct {
+	mu      sync.Mutex
+	orgs    map[string]bool
+	users   map[storage.UserKey]*entry
+	grave   map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
+	pending func()                               // for a flaw: a change that lands late
+}
+
+type entry struct {
+	res     storage.Result
+	picture *storage.Picture
+}
+
+type memoryStore struct {
+	memory *memory
+	*state
+	now    func() time.Time
+	closed bool
+	stale  map[storage.UserKey]storage.Picture // for a flaw: a cache of this handle
+	file   *os.File                            // for a flaw
+}
+
+func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (storage.Store, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	st := m.states[name]
+	if st == nil || m.flaw == "forgets everything" {
+		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, grave: map[storage.UserKey]*storage.Picture{}}
+		m.states[name] = st
+	}
+	s := &memoryStore{memory: m, state: st, now: now, stale: map[storage.UserKey]storage.Picture{}}
+	switch m.flaw {
+	case "brings removed pictures back":
+		for k, p := range st.grave {
+			st.users[k].picture = p
+		}
+	case "loses receipts":
+		for _, e := range st.users {
+			e.res.Receipt = ""
+		}
+	case "leaves a file open":
+		s.file, _ = os.Create(filepath.Join(name, "open"))
+	case "leaves a goroutine":
+		go func() { <-time.After(time.Minute) }()
+	}
+	return s, nil
+}
+
+func (s *memoryStore) has(f flaw) bool { return s.memory.flaw == f }
+
+// enter begins every call: it takes the lock, unless there is an error.
+func (s *memoryStore) enter(ctx context.Context, ids ...string) error {
+	s.mu.Lock()
+	if late := s.pending; late != nil && ctx.Err() == nil {
+		s.pending = nil
+		defer late()
+	}
+	err := func() error {
+		if s.closed && !s.has("works after Close") {
+			return fmt.Errorf("closed: %w", storage.ErrUnavailable)
+		}
+		for _, id := range ids {
+			if !storage.ValidID(id) && !s.takes(id) {
+				return fmt.Errorf("id of %d bytes: %w", len(id), storage.ErrInvalid)
+			}
+		}
+		if ctx.Err() != nil && !s.has("ignores contexts") && !s.has("runs abandoned uploads late") {
+			return fmt.Errorf("memory: %w", ctx.Err())
+		}
+		return nil
+	}()
+	if err != nil {
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// takes reports whether the flaw lets an invalid id pass.
+func (s *memoryStore) takes(id string) bool {
+	switch s.memory.flaw {
+	case "takes empty ids":
+		return id == ""
+	case "takes long ids":
+		return len(id) > storage.MaxIDBytes
+	case "takes broken UTF-8":
+		return !utf8.ValidString(id)
+	case "takes control characters", "cuts ids at NUL":
+		return strings.ContainsFunc(id, unicode.IsControl)
+	}
+	return false
+}
+
+func (s *memoryStore) key(u storage.UserKey) storage.UserKey {
+	switch s.memory.flaw {
+	case "ignores the issuer":
+		u.Issuer = ""
+	case "folds case":
+		u.ID = strings.ToLower(u.ID)
+	case "trims spaces":
+		u.ID = strings.TrimSpace(u.ID)
+	case "cuts ids at NUL":
+		u.ID, _, _ = strings.Cut(u.ID, "\x00")
+	case "joins issuer and id":
+		return storage.UserKey{ID: u.Issuer + u.ID}
+	}
+	return u
+}
+
+func (s *memoryStore) date() time.Time {
+	switch s.memory.flaw {
+	case "rounds times":
+		return s.now().UTC().Round(time.Microsecond)
+	case "keeps nanoseconds":
+		return s.now().UTC()
+	case "keeps local times":
+		return s.now().Truncate(time.Microsecond)
+	}
+	return s.now().UTC().Truncate(time.Microsecond)
+}
+
+func (s *memoryStore) find(u storage.UserKey, org string) (*entry, error) {
+	e := s.users[s.key(u)]
+	if e == nil {
+		return nil, fmt.Errorf("%q: %w", u.ID, storage.ErrUserNotFound)
+	}
+	if e.res.Details.Organization != org && !s.has("ignores the organisation") {
+		return nil, fmt.Errorf("%q: %w", u.ID, storage.ErrOtherOrganization)
+	}
+	return e, nil
+}
+
+func (s *memoryStore) AddOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
+	if err := s.enter(ctx, org); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	created := !s.orgs[org] || s.has("says created always")
+	s.orgs[org] = true
+	return created, nil
+}
+
+func (s *memoryStore) HasOrganization(ctx context.Context, org string) (bool, error) {
+	if err := s.enter(ctx); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	return s.orgs[org], nil
+}
+
+func (s *memoryStore) AddUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
+	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+		return storage.Result{}, false, err
+	}
+	defer s.mu.Unlock()
+	return s.add(u, org)
+}
+
+func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, error) {
+	if s.has("registers the organisation of a refused user") {
+		s.orgs[org] = true
+	}
+	if e := s.users[s.key(u)]; e != nil && !s.has("registers anew") {
+		if s.has("moves users") {
+			e.res.Details.Organization = org
+		}
+		_, err := s.find(u, org)
+		return e.res, false, err
+	}
+	if !s.has("registers no organisation with a user") {
+		s.orgs[org] = true
+	}
+	d := storage.Details{Sequence: 1, CreationDate: s.date(), ChangeDate: s.date(), Organization: org}
+	s.users[s.key(u)] = &entry{res: storage.Result{Details: d}}
+	return s.users[s.key(u)].res, true, nil
+}
+
+func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+	if err := s.enter(ctx, up.User.Issuer, up.User.ID, up.Organization); err != nil {
+		return storage.Result{}, err
+	}
+	defer s.mu.Unlock()
+	size := len(up.Picture.Data)
+	small := size == 0 && !s.has("takes empty pictures")
+	large := size > storage.MaxPictureBytes && !s.has("takes large pictures") || size == storage.MaxPictureBytes && s.has("refuses the largest picture")
+	if small || large || up.Picture.Format.MediaType() == "" && !s.has("takes any format") {
+		return storage.Result{}, fmt.Errorf("picture of %d bytes: %w", size, storage.ErrInvalid)
+	}
+	if ctx.Err() != nil && s.has("runs abandoned uploads late") {
+		s.pending = func() { _, _ = s.put(up) }
+		return storage.Result{}, ctx.Err()
+	}
+	return s.put(up)
+}
+
+func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
+	if up.Register {
+		if _, _, err := s.add(up.User, up.Organization); err != nil {
+			return storage.Result{}, err
+		}
+	}
+	e, err := s.find(up.User, up.Organization)
+	if err != nil {
+		return storage.Result{}, err
+	}
+	p := storage.Picture{Format: up.Picture.Format, Data: bytes.Clone(up.Picture.Data), Generation: random()}
+	switch s.memory.flaw {
+	case "keeps the caller's slice":
+		p.Data = up.Picture.Data
+	case "forgets the format":
+		p.Format = storage.PNG
+	case "takes the caller's generation":
+		p.Generation = up.Picture.Generation
+	case "names pictures by content":
+		p.Generation = hex.EncodeToString(fmt.Appendf(nil, "%16.16s", p.Data))
+	case "leaves the end of the picture before":
+		if e.picture != nil && len(e.picture.Data) > len(p.Data) {
+			p.Data = append(p.Data, e.picture.Data[len(p.Data):]...)
+		}
+	case "drops zeros":
+		p.Data = bytes.TrimRight(p.Data, "\x00")
+	}
+	if e.picture != nil && !s.has("gives no receipt for a replacement") {
+		e.res.Receipt = random()
+	}
+	e.picture = &p
+	delete(s.grave, s.key(up.User))
+	s.change(e)
+	if s.has("replaces without counting") && e.res.Receipt != "" {
+		e.res.Details.Sequence--
+	}
+	return e.res, nil
+}
+
+func (s *memoryStore) change(e *entry) {
+	e.res.Details.Sequence++
+	if !s.has("never dates a change") {
+		e.res.Details.ChangeDate = s.date()
+	}
+}
+
+func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	if len(rm.By.Caller) > storage.MaxIDBytes && !s.has("takes long callers") {
+		return storage.Result{}, storage.ErrInvalid
+	}
+	if err := s.enter(ctx, rm.User.Issuer, rm.User.ID, rm.Organization); err != nil {
+		return storage.Result{}, err
+	}
+	defer s.mu.Unlock()
+	e, err := s.find(rm.User, rm.Organization)
+	if err != nil {
+		return storage.Result{}, err
+	}
+	if e.picture == nil {
+		if s.has("counts every remove") {
+			s.change(e)
+		}
+		if s.has("gives a receipt for every remove") {
+			e.res.Receipt = random()
+		}
+		return e.res, nil
+	}
+	s.change(e)
+	if e.res.Receipt = random(); s.has("gives one receipt for all") {
+		e.res.Receipt = "receipt"
+	}
+	if s.has("removes the same content everywhere") {
+		data := e.picture.Data
+		for _, other := range s.users {
+			if other.picture != nil && bytes.Equal(other.picture.Data, data) {
+				other.picture = nil
+			}
+		}
+	}
+	s.grave[s.key(rm.User)] = e.picture
+	if !s.has("removes nothing") {
+		e.picture = nil
+	}
+	return e.res, nil
+}
+
+func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (storage.Picture, error) {
+	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+		return storage.Picture{}, err
+	}
+	defer s.mu.Unlock()
+	if p, ok := s.stale[s.key(u)]; ok && s.has("reads from a cache of its handle") {
+		return p, nil
+	}
+	e, err := s.find(u, org)
+	if err != nil {
+		return storage.Picture{}, err
+	}
+	if e.picture == nil {
+		return storage.Picture{}, fmt.Errorf("%q: %w", u.ID, storage.ErrNoPicture)
+	}
+	p := *e.picture
+	if p.Data = bytes.Clone(p.Data); s.has("hands out its own slice") {
+		p.Data = e.picture.Data
+	}
+	s.stale[s.key(u)] = p
+	return p, nil
+}
+
+func (s *memoryStore) RecordRefusal(r storage.Refusal) {
+	if s.has("counts refusals as changes") {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, e := range s.users {
+			s.change(e)
+		}
+	}
+}
+
+func (s *memoryStore) Ready(ctx context.Context) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.mu.Unlock()
+	return nil
+}
+
+func (s *memoryStore) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed && s.has("closes once only") {
+		return os.ErrClosed
+	}
+	s.closed = true
+	return nil
+}
+
+func random() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}

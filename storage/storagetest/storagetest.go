@@ -1,0 +1,95 @@
+// Package storagetest proves the contract of package storage on an engine.
+//
+// [Run] is the suite: every engine, and every wrapper around one, calls it from its own tests. It talks to the store
+// through the interface only, closes and opens the same data again in the middle of what it does, and compares errors
+// with errors.Is. What needs a look at the disk is beside it: [Pattern] makes pictures every piece of which can be
+// recognised, and finds those pieces in files.
+//
+// The suite does not fail syncs and does not kill processes; engines do that in their own tests.
+//
+//	storagetest.go  Run, and the list of checks
+//	fixture.go      a store under test, its clock, its reopening
+//	history.go      the rule that concurrent calls on one user are held to
+//	pattern.go      pictures that can be recognised · search.go looks for them
+package storagetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"avatard/storage"
+)
+
+// Harness tells the suite how to reach an engine.
+type Harness struct {
+	// Open opens the store kept under state, which is an empty directory of the test's own at first and holds the
+	// same data again whenever it is named again. An engine that keeps its data elsewhere uses it as a name. Now is
+	// the store's clock.
+	//
+	// Open may refuse a state that is open already; an engine that does not must serve both handles as one store.
+	Open func(ctx context.Context, state string, now func() time.Time) (storage.Store, error)
+}
+
+// TB is what a check needs of a [testing.T], so that the suite can be run on stores that must fail it.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
+	Context() context.Context
+	TempDir() string
+}
+
+// Run demands the contract of [storage.Store] of an engine, one subtest a check.
+func Run(t *testing.T, h Harness) {
+	for _, c := range checks() {
+		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
+	}
+}
+
+type check struct {
+	name string
+	run  func(TB, Harness)
+}
+
+func checks() []check {
+	return []check{
+		{"Organization", checkOrganization},
+		{"User", checkUser},
+		{"RegisterByUpload", checkRegisterByUpload},
+		{"UnknownUser", checkUnknownUser},
+		{"OtherOrganization", checkOtherOrganization},
+
+		{"Details", checkDetails},
+		{"DetailsReopened", checkDetailsReopened},
+		{"Microseconds", checkMicroseconds},
+		{"ReceiptsDiffer", checkReceiptsDiffer},
+
+		{"PictureSizes", checkPictureSizes},
+		{"PictureRefused", checkPictureRefused},
+		{"PictureOwnership", checkPictureOwnership},
+		{"Generation", checkGeneration},
+		{"SameContent", checkSameContent},
+
+		{"OddIDs", checkOddIDs},
+		{"InvalidIDs", checkInvalidIDs},
+		{"InvalidCaller", checkInvalidCaller},
+
+		{"EndedContext", checkEndedContext},
+		{"AbandonedUpload", checkAbandonedUpload},
+		{"AbandonedRemove", checkAbandonedRemove},
+
+		{"OneRegistration", checkOneRegistration},
+		{"SameRemove", checkSameRemove},
+		{"LastUploadWins", checkLastUploadWins},
+		{"History", checkHistory},
+		{"ManyUsers", checkManyUsers},
+		{"TwoHandles", checkTwoHandles},
+
+		{"Refusals", checkRefusals},
+		{"Closed", checkClosed},
+		{"CloseWhileBusy", checkCloseWhileBusy},
+		{"NothingLeft", checkNothingLeft},
+	}
+}

@@ -1,0 +1,82 @@
+package storagetest_test
+
+import (
+	"testing"
+
+	"avatard/storage/storagetest"
+)
+
+func TestMemory(t *testing.T) {
+	storagetest.Run(t, storagetest.Harness{Open: newMemory("").Open})
+}
+
+func newMemory(f flaw) *memory {
+	return &memory{flaw: f, states: map[string]*state{}}
+}
+
+// TestFlaws shows that the suite notices: each store with a flaw must fail the check that is there for it.
+func TestFlaws(t *testing.T) {
+	for _, tt := range []struct {
+		flaw  flaw
+		check string
+	}{
+		{"says created always", "Organization"},
+		{"forgets everything", "Organization"},
+		{"registers no organisation with a user", "User"},
+		{"registers the organisation of a refused user", "RegisterByUpload"},
+		{"registers anew", "OneRegistration"},
+		{"moves users", "User"},
+		{"ignores the issuer", "UnknownUser"},
+		{"joins issuer and id", "UnknownUser"},
+		{"ignores the organisation", "OtherOrganization"},
+		{"removes nothing", "Details"},
+		{"removes nothing", "History"},
+		{"counts every remove", "Details"},
+		{"gives a receipt for every remove", "SameRemove"},
+		{"gives no receipt for a replacement", "Details"},
+		{"gives one receipt for all", "ReceiptsDiffer"},
+		{"loses receipts", "DetailsReopened"},
+		{"replaces without counting", "LastUploadWins"},
+		{"never dates a change", "Details"},
+		{"rounds times", "Microseconds"},
+		{"keeps nanoseconds", "Microseconds"},
+		{"keeps local times", "Microseconds"},
+		{"brings removed pictures back", "DetailsReopened"},
+		{"forgets the format", "PictureSizes"},
+		{"leaves the end of the picture before", "PictureSizes"},
+		{"drops zeros", "PictureSizes"},
+		{"refuses the largest picture", "PictureSizes"},
+		{"takes empty pictures", "PictureRefused"},
+		{"takes large pictures", "PictureRefused"},
+		{"takes any format", "PictureRefused"},
+		{"keeps the caller's slice", "PictureOwnership"},
+		{"hands out its own slice", "PictureOwnership"},
+		{"takes the caller's generation", "Generation"},
+		{"names pictures by content", "Generation"},
+		{"removes the same content everywhere", "SameContent"},
+		{"folds case", "OddIDs"},
+		{"trims spaces", "OddIDs"},
+		{"cuts ids at NUL", "InvalidIDs"},
+		{"takes empty ids", "InvalidIDs"},
+		{"takes long ids", "InvalidIDs"},
+		{"takes broken UTF-8", "InvalidIDs"},
+		{"takes control characters", "InvalidIDs"},
+		{"takes long callers", "InvalidCaller"},
+		{"ignores contexts", "EndedContext"},
+		{"runs abandoned uploads late", "EndedContext"},
+		{"reads from a cache of its handle", "Details"},
+		{"reads from a cache of its handle", "TwoHandles"},
+		{"counts refusals as changes", "Refusals"},
+		{"works after Close", "Closed"},
+		{"closes once only", "Closed"},
+		{"leaves a file open", "NothingLeft"},
+		{"leaves a goroutine", "NothingLeft"},
+	} {
+		t.Run(string(tt.flaw)+"/"+tt.check, func(t *testing.T) {
+			t.Parallel()
+			if faults := storagetest.RunCheck(t, tt.check, storagetest.Harness{Open: newMemory(tt.flaw).Open}); len(faults) == 0 {
+				t.Errorf("a store that %s passes %s", tt.flaw, tt.check)
+			}
+		})
+	}
+}
