@@ -25,29 +25,16 @@ func (s *Store) run() {
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
-	for {
+	for sweepDue := false; ; {
 		select {
 		case <-sweep.C:
-			sweepSet = false
-			s.sweep()
-			delay = min(2*delay, sweepDelayMax)
-		case answer := <-s.sweepNow:
-			s.sweep()
-			close(answer)
+			sweepDue = true
 		default:
 		}
-		batch, idle, closed := s.line.take(again, maxRound)
-		if len(batch) == 0 {
-			if closed && idle {
-				s.round(nil) // what is finished goes on record
-				return
-			}
-			if !s.await(sweep) {
-				again = nil
-				continue
-			}
+		if sweepDue {
+			s.sweep()
+			sweepDue, sweepSet, delay = false, false, min(2*delay, sweepDelayMax)
 		}
-		again = s.round(batch)
 		switch {
 		case s.stuck() == 0:
 			delay = sweepDelayMin
@@ -55,26 +42,40 @@ func (s *Store) run() {
 			sweep.Reset(delay)
 			sweepSet = true
 		}
+		batch, idle, closed := s.line.take(again, maxRound)
+		again = nil
+		if len(batch) == 0 {
+			if closed && idle {
+				s.round(nil) // what is finished goes on record
+				return
+			}
+			var flush bool
+			if sweepDue, flush = s.await(sweep); !flush {
+				continue
+			}
+		}
+		again = s.round(batch)
 	}
 }
 
-// await blocks until something has to be done. It reports true when records of refusals have waited long enough.
-func (s *Store) await(sweep *time.Timer) (flush bool) {
-	var due <-chan time.Time
+// await blocks until something has to be done: changes that arrived, a sweep, or records of refusals that have waited
+// long enough.
+func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
+	var refusalsDue <-chan time.Time
 	if s.refusals.waiting() {
-		due = time.After(refusalDelay)
+		refusalsDue = time.After(refusalDelay)
 	}
 	select {
 	case <-s.line.wake:
 	case <-sweep.C:
-		sweep.Reset(0)
+		sweepDue = true
 	case answer := <-s.sweepNow:
 		s.sweep()
 		close(answer)
-	case <-due:
-		return true
+	case <-refusalsDue:
+		flush = true
 	}
-	return false
+	return sweepDue, flush
 }
 
 // round is one transaction and what follows from it.

@@ -77,7 +77,7 @@ type Store struct {
 	refusals refusals
 	health   atomic.Pointer[health]
 
-	sweepNow chan chan struct{} // asks for a sweep ahead of its time, and is told when it is over
+	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
 	closing  sync.Once
 	stopped  chan struct{}
 	closed   error
@@ -114,7 +114,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 }
 
 func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return err
 	}
 	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
