@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avatard/authz"
+	"avatard/server/picture"
 )
 
 func TestTimeoutHeaders(t *testing.T) {
@@ -130,5 +131,22 @@ func TestSlowBodyEndsWithItsCall(t *testing.T) {
 		if res.StatusCode != http.StatusGatewayTimeout {
 			t.Errorf("HTTP/%d: status %d, want 504", res.ProtoMajor, res.StatusCode)
 		}
+	}
+}
+
+func TestUploadsWaitForAPlace(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxUploads = 1 })
+	f.server.uploads <- struct{}{} // somebody else's upload
+	body, media := formOf("file", picture.Sample(1, 1000))
+	res, said := f.do(t, http.MethodPost, "/assets/v1/users/me/avatar", body, bearer("alice-token-1", "Content-Type", media, "Grpc-Timeout", "20m")...)
+	if res.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("with all places taken: %d %s, want 504", res.StatusCode, said)
+	}
+	<-f.server.uploads
+	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
+		t.Errorf("with a place: %d %s, want 200", res.StatusCode, said)
+	}
+	if len(f.server.uploads) != 0 {
+		t.Error("the place was not given back")
 	}
 }

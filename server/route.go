@@ -49,7 +49,7 @@ func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 // route finds what a request names, from method, path and media type alone. It works on the path as it was sent:
 // nothing is cleaned, redirected or compared in any case but its own, and the query is not looked at.
 func (s *Server) route(r *http.Request) target {
-	path := r.URL.EscapedPath()
+	path := sentPath(r.URL)
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
 	if p, ok := s.procedures[path]; ok {
 		t := target{action: path, form: rpcForm}
@@ -82,6 +82,15 @@ func (s *Server) route(r *http.Request) target {
 		return target{form: rpcForm, serve: s.refusing(unknownProcedure)}
 	}
 	return target{form: formPlain, serve: s.refusing(noRoute)}
+}
+
+// sentPath returns a path as it was sent. [url.URL.EscapedPath] does too, but not where a client left characters
+// unescaped that it should have escaped: there it escapes the decoded path, and "%2F" has become a separator.
+func sentPath(u *url.URL) string {
+	if plain, err := url.PathUnescape(u.RawPath); err == nil && u.RawPath != "" && plain == u.Path {
+		return u.RawPath
+	}
+	return u.EscapedPath()
 }
 
 // match finds the pattern of a path. No path matches two patterns: a segment that is literal in one is never

@@ -144,18 +144,31 @@ func TestHealth(t *testing.T) {
 
 func TestReflection(t *testing.T) {
 	f := start(t, nil)
-	for name, client := range map[string]*grpcreflect.Client{
-		"v1": grpcreflect.NewClient(f.http2, f.url),
-	} {
-		stream := client.NewStream(t.Context())
-		names, err := stream.ListServices()
-		if err != nil || !slices.Contains(names, "zitadel.management.v1.ManagementService") || !slices.Contains(names, "zitadel.auth.v1.AuthService") {
-			t.Errorf("%s: services %v, %v", name, names, err)
-		}
-		if _, err := stream.FileContainingSymbol("zitadel.management.v1.ManagementService"); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		_, _ = stream.Close()
+	stream := grpcreflect.NewClient(f.http2, f.url).NewStream(t.Context())
+	names, err := stream.ListServices()
+	if err != nil || !slices.Contains(names, "zitadel.management.v1.ManagementService") || !slices.Contains(names, "zitadel.auth.v1.AuthService") {
+		t.Errorf("services %v, %v", names, err)
+	}
+	if _, err := stream.FileContainingSymbol("zitadel.management.v1.ManagementService"); err != nil {
+		t.Error(err)
+	}
+	_, _ = stream.Close()
+
+	// Older tools speak v1alpha: list_services = 7.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+		strings.NewReader(envelope(0, 3, "\x3a\x01*")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	res, err := f.http2.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.Trailer.Get("Grpc-Status") != "0" || !strings.Contains(string(body), "zitadel.auth.v1.AuthService") {
+		t.Errorf("v1alpha: %v, status %q, %q", err, res.Trailer.Get("Grpc-Status"), body)
 	}
 }
 

@@ -128,7 +128,15 @@ func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			return nil, uploadFailure(r.Context(), err)
 		}
 		if part.FormName() == uploadField {
-			return readPicture(r.Context(), part)
+			data, err := readPicture(r.Context(), part)
+			if err != nil {
+				return nil, err
+			}
+			// The end of the form, so that the connection can be used again and a form cut off is noticed.
+			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				return nil, uploadFailure(r.Context(), err)
+			}
+			return data, nil
 		}
 	}
 	return nil, &failure{situation: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
