@@ -63,19 +63,30 @@ func (c *cache) kept(key cacheKey, now time.Time) *verdict {
 
 // share returns the verdict under key, asking for it when none is kept. Callers with the same key wait for one ask,
 // which runs on a context of its own and goes on without them. A call that is as old as the ttl is joined no more:
-// the provider may have looked at the token before it was revoked.
+// the provider may have looked at the token before it was revoked. When a call fails, whoever had only joined it has
+// it asked once more: it began before they came, and the provider may be well by now.
 func (c *cache) share(ctx context.Context, key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
+	v, joined, err := c.shareOnce(ctx, key, ask)
+	if err != nil && joined && ended(ctx) == nil {
+		v, _, err = c.shareOnce(ctx, key, ask)
+	}
+	return v, err
+}
+
+// shareOnce is share without the second time. joined tells that the call was somebody else's.
+func (c *cache) shareOnce(ctx context.Context, key cacheKey, ask func(context.Context) (verdict, error)) (v verdict, joined bool, err error) {
 	now := c.now()
 	c.mu.Lock()
 	if v := c.kept(key, now); v != nil {
 		c.mu.Unlock()
-		return *v, nil
+		return *v, false, nil
 	}
 	pending := c.calls[key]
-	if pending == nil || now.Sub(pending.started) >= c.ttl {
+	joined = pending != nil && now.Sub(pending.started) < c.ttl
+	if !joined {
 		if c.running >= maxCalls {
 			c.mu.Unlock()
-			return verdict{}, fmt.Errorf("%w: %d look-ups under way", ErrUnavailable, maxCalls)
+			return verdict{}, false, fmt.Errorf("%w: %d look-ups under way", ErrUnavailable, maxCalls)
 		}
 		pending = newCall[verdict](now)
 		c.calls[key] = pending
@@ -86,7 +97,8 @@ func (c *cache) share(ctx context.Context, key cacheKey, ask func(context.Contex
 		}(pending)
 	}
 	c.mu.Unlock()
-	return pending.wait(ctx)
+	v, err = pending.wait(ctx)
+	return v, joined, err
 }
 
 // settle ends a call. Its verdict is on the shelf before the call leaves the map, so that nobody asks in between.

@@ -24,18 +24,29 @@ type provider struct {
 }
 
 // discover returns the provider's endpoints. They are asked for with the first token, so that a server starts while
-// its provider is down, and again with the next one when that failed. Callers that come meanwhile share one request.
+// its provider is down, and again with the next one when that failed. Callers that come meanwhile share one request;
+// when that one fails, whoever came after its start has it asked once more, since the provider may be well by now.
 func (in *Introspector) discover(ctx context.Context) (*provider, error) {
 	if p := in.provider.Load(); p != nil {
 		return p, nil
 	}
+	p, joined, err := in.discoverOnce(ctx)
+	if err != nil && joined && ended(ctx) == nil {
+		p, _, err = in.discoverOnce(ctx)
+	}
+	return p, err
+}
+
+// discoverOnce is discover without the second time. joined tells that the request was somebody else's.
+func (in *Introspector) discoverOnce(ctx context.Context) (p *provider, joined bool, err error) {
 	in.mu.Lock()
 	if p := in.provider.Load(); p != nil {
 		in.mu.Unlock()
-		return p, nil
+		return p, false, nil
 	}
 	pending := in.discovering
-	if pending == nil {
+	joined = pending != nil
+	if !joined {
 		pending = newCall[*provider](in.now())
 		in.discovering = pending
 		go func() {
@@ -50,7 +61,8 @@ func (in *Introspector) discover(ctx context.Context) (*provider, error) {
 		}()
 	}
 	in.mu.Unlock()
-	return pending.wait(ctx)
+	p, err = pending.wait(ctx)
+	return p, joined, err
 }
 
 func (in *Introspector) fetchProvider() (p *provider, err error) {

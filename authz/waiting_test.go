@@ -74,6 +74,58 @@ func TestSlowProvider(t *testing.T) {
 	}
 }
 
+// A caller who joins a call that began while the provider was down is not turned away with it: the provider is well
+// by the time that they came.
+func TestJoiningACallThatFails(t *testing.T) {
+	for _, step := range []string{stepDiscovery, stepIntrospection} {
+		synctest.Test(t, func(t *testing.T) {
+			var slow atomic.Bool
+			slow.Store(true)
+			var asked atomic.Int64
+			in := bubbleIntrospector(t, testTTL, nil)
+			in.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				at, text := stepIntrospection, bubbleAnswer()
+				if r.Method == http.MethodGet {
+					at, text = stepDiscovery, bubbleDiscovery
+				}
+				if at != step {
+					return respond(text)
+				}
+				asked.Add(1)
+				if slow.Load() {
+					return hang(r)
+				}
+				return respond(text)
+			})
+			first := make(chan error, 1)
+			go func() {
+				_, err := in.Authenticate(t.Context(), bearer(testToken))
+				first <- err
+			}()
+			time.Sleep(DefaultIntrospectionTimeout - time.Millisecond)
+			slow.Store(false)
+			late := make(chan error, 10)
+			for range cap(late) {
+				go func() {
+					_, err := in.Authenticate(t.Context(), bearer(testToken))
+					late <- err
+				}()
+			}
+			if err := <-first; !errors.Is(err, ErrUnavailable) {
+				t.Errorf("%s: the first = %v, want ErrUnavailable", step, err)
+			}
+			for range cap(late) {
+				if err := <-late; err != nil {
+					t.Errorf("%s: one who came after the recovery = %v", step, err)
+				}
+			}
+			if n := asked.Load(); n != 2 {
+				t.Errorf("%s: asked %d times, want 2: the late ones share one", step, n)
+			}
+		})
+	}
+}
+
 func TestCallersDeadlineIsTheirOwn(t *testing.T) {
 	for _, ttl := range []time.Duration{0, testTTL} {
 		synctest.Test(t, func(t *testing.T) {
