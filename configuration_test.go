@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"avatard/authz"
+)
+
+// The tables of docs/configuration.md say what the program says. With UPDATE_DOCS=1 the test writes them.
+func TestConfigurationPage(t *testing.T) {
+	const file = "docs/configuration.md"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	for name, table := range map[string]string{"settings": settingsTable(), "roles": rolesTable()} {
+		before, rest, ok := strings.Cut(page, "<!-- "+name+":")
+		note, rest, ok2 := strings.Cut(rest, "-->\n")
+		_, after, ok3 := strings.Cut(rest, "<!-- end of "+name+" -->")
+		if !ok || !ok2 || !ok3 {
+			t.Fatalf("%s has no place for the table of %s", file, name)
+		}
+		page = before + "<!-- " + name + ":" + note + "-->\n" + table + "<!-- end of " + name + " -->" + after
+	}
+	if os.Getenv("UPDATE_DOCS") == "1" {
+		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(page, string(data)); diff != "" {
+		t.Errorf("%s is out of date; write it with UPDATE_DOCS=1 go test -run %s . (-want +got):\n%s", file, t.Name(), diff)
+	}
+}
+
+func settingsTable() string {
+	var b strings.Builder
+	b.WriteString("| setting | variable | default | |\n|---|---|---|---|\n")
+	for _, s := range settings() {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", s.key, s.variable(), s.fallback, strings.ReplaceAll(s.about, "|", `\|`))
+	}
+	return b.String()
+}
+
+func rolesTable() string {
+	var b strings.Builder
+	roles := authz.DefaultPolicy().Roles
+	b.WriteString("| role |")
+	for _, p := range permissions() {
+		fmt.Fprintf(&b, " `%s` |", p)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---|", len(permissions())) + "\n")
+	for _, role := range sortedKeys(roles) {
+		fmt.Fprintf(&b, "| `%s` |", role)
+		for _, p := range permissions() {
+			if slices.Contains(roles[role], p) {
+				b.WriteString(" yes |")
+			} else {
+				b.WriteString(" – |")
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// What the pages show as a configuration file is one.
+func TestConfigurationExamples(t *testing.T) {
+	for _, page := range []string{"README.md", "docs/configuration.md"} {
+		examples := fencesOf(t, page, "yaml")
+		if len(examples) != 1 {
+			t.Errorf("%s shows %d files, want 1", page, len(examples))
+		}
+		for _, e := range examples {
+			fs := newFlagSet("test")
+			flags := addConfigFlags(fs)
+			flags.file = writeFile(t, "avatard.yaml", e.text)
+			// Without "client_secret" among what is required the secret's file is not opened; it is not there.
+			cfg, err := readConfig(nil, flags, "data", "issuer", "audience", "client_id")
+			if err != nil {
+				t.Errorf("%s:%d: %v", page, e.from, err)
+			}
+			if cfg.ClientSecretFile == "" || len(cfg.Organizations) != 1 {
+				t.Errorf("%s:%d is read as %+v, want a secret's file and an organisation", page, e.from, cfg)
+			}
+		}
+	}
+}
