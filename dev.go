@@ -79,16 +79,16 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
-	if flags.envFile != "" {
-		if err := removeEnvFile(flags.envFile); err != nil {
-			return fmt.Errorf("environment file: %w", err)
-		}
-	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
 	defer func() { _ = ln.Close() }() // again, when it was served
+	if flags.envFile != "" {
+		if err := removeEnvFile(flags.envFile); err != nil {
+			return fmt.Errorf("environment file: %w", err)
+		}
+	}
 	dir := flags.data
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "avatard-dev-"); err != nil {
@@ -148,6 +148,8 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	defer stopAdmin()
 
 	vars := devVariables(url, seeded, flags.seedUsers)
+	cleanUp := func() {}
+	defer func() { cleanUp() }()
 	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), logger)
 	return serveUntil(ctx, httpServer, ln, func() error {
 		if err := awaitAnswer(ctx, url+"/readyz"); err != nil {
@@ -157,6 +159,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 			if err := writeEnvFile(flags.envFile, vars); err != nil {
 				return fmt.Errorf("environment file: %w", err)
 			}
+			cleanUp = func() { forgetEnvFile(flags.envFile, vars) }
 		}
 		return printDevReady(inv.stdout, url, flags.envFile, vars)
 	})

@@ -60,3 +60,10 @@ func removeEnvFile(file string) error {
 	}
 	return os.Remove(file)
 }
+
+// forgetEnvFile takes the file away when its server stops, unless another one has put its own there since.
+func forgetEnvFile(file string, vars []variable) {
+	if text, err := os.ReadFile(file); err == nil && string(text) == shellText(vars) {
+		_ = os.Remove(file)
+	}
+}
