@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
@@ -26,19 +27,21 @@ type provider struct {
 // discover returns the provider's endpoints. They are asked for with the first token, so that a server starts while
 // its provider is down, and again with the next one when that failed. Callers that come meanwhile share one request;
 // when that one fails, whoever came after its start has it asked once more, since the provider may be well by now.
-func (in *Introspector) discover(ctx context.Context) (*provider, error) {
+// A request that starts here ends at the deadline, whatever becomes of ctx: no later than whoever began it would wait,
+// so that it is not there to be joined when they have had their answer.
+func (in *Introspector) discover(ctx context.Context, deadline time.Time) (*provider, error) {
 	if p := in.provider.Load(); p != nil {
 		return p, nil
 	}
-	p, joined, err := in.discoverOnce(ctx)
+	p, joined, err := in.discoverOnce(ctx, deadline)
 	if err != nil && joined && ended(ctx) == nil {
-		p, _, err = in.discoverOnce(ctx)
+		p, _, err = in.discoverOnce(ctx, deadline)
 	}
 	return p, err
 }
 
 // discoverOnce is discover without the second time. joined tells that the request was somebody else's.
-func (in *Introspector) discoverOnce(ctx context.Context) (p *provider, joined bool, err error) {
+func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p *provider, joined bool, err error) {
 	in.mu.Lock()
 	if p := in.provider.Load(); p != nil {
 		in.mu.Unlock()
@@ -50,7 +53,7 @@ func (in *Introspector) discoverOnce(ctx context.Context) (p *provider, joined b
 		pending = newCall[*provider](in.now())
 		in.discovering = pending
 		go func() {
-			p, err := in.fetchProvider()
+			p, err := in.fetchProvider(deadline)
 			in.mu.Lock()
 			if err == nil {
 				in.provider.Store(p)
@@ -65,8 +68,8 @@ func (in *Introspector) discoverOnce(ctx context.Context) (p *provider, joined b
 	return p, joined, err
 }
 
-func (in *Introspector) fetchProvider() (p *provider, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), in.timeout)
+func (in *Introspector) fetchProvider(deadline time.Time) (p *provider, err error) {
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
 	defer func() { err = in.report(stepDiscovery, recover(), err) }()
 

@@ -150,7 +150,7 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (verdict, erro
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 
-	p, err := in.discover(waiting)
+	p, err := in.discover(waiting, deadline)
 	var v verdict
 	switch {
 	case err != nil:
@@ -158,7 +158,7 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (verdict, erro
 		v, err = in.introspect(ctx, deadline, p, token)
 	default:
 		v, err = in.cache.share(waiting, p.key(token), func(own context.Context) (verdict, error) {
-			return in.introspect(own, time.Now().Add(in.timeout), p, token)
+			return in.introspect(own, deadline, p, token)
 		})
 	}
 	switch {

@@ -126,6 +126,49 @@ func TestJoiningACallThatFails(t *testing.T) {
 	}
 }
 
+// When everybody who asked during an outage has had their answer, nothing of it is left for the next caller to wait for:
+// a look-up that was begun for one who had little time left ends with that time.
+func TestNothingIsLeftOfAnOutage(t *testing.T) {
+	for _, step := range []string{stepDiscovery, stepIntrospection} {
+		synctest.Test(t, func(t *testing.T) {
+			var slow atomic.Bool
+			slow.Store(true)
+			in := bubbleIntrospector(t, testTTL, nil)
+			in.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				at, text := stepIntrospection, bubbleAnswer()
+				if r.Method == http.MethodGet {
+					at, text = stepDiscovery, bubbleDiscovery
+				}
+				if slow.Load() && at == step {
+					return hang(r)
+				}
+				return respond(text)
+			})
+			results := make(chan error, 3)
+			for range cap(results) { // the later ones join the first, and then ask again
+				go func() {
+					_, err := in.Authenticate(t.Context(), bearer(testToken))
+					results <- err
+				}()
+				time.Sleep(time.Millisecond)
+			}
+			for range cap(results) {
+				if err := <-results; !errors.Is(err, ErrUnavailable) {
+					t.Errorf("%s: during the outage = %v, want ErrUnavailable", step, err)
+				}
+			}
+			slow.Store(false)
+			began := time.Now()
+			if _, err := in.Authenticate(t.Context(), bearer(testToken)); err != nil {
+				t.Errorf("%s: after the outage = %v", step, err)
+			}
+			if took := time.Since(began); took != 0 {
+				t.Errorf("%s: the first call after the outage took %v, want nothing to wait for", step, took)
+			}
+		})
+	}
+}
+
 func TestCallersDeadlineIsTheirOwn(t *testing.T) {
 	for _, ttl := range []time.Duration{0, testTTL} {
 		synctest.Test(t, func(t *testing.T) {
