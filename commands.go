@@ -6,12 +6,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 )
 
 // invocation is what a command gets from its surroundings.
 type invocation struct {
 	environ        []string // as os.Environ
 	stdout, stderr io.Writer
+	now            func() time.Time // the clock of serve, nil = time.Now
 }
 
 // command is one thing that avatard does.

@@ -52,17 +52,25 @@ type running struct {
 // start runs a command until its output holds ready.
 func start(t *testing.T, ready string, environ []string, args ...string) *running {
 	t.Helper()
+	return startFunc(t, ready, func(ctx context.Context, out io.Writer) error {
+		return run(ctx, args, environ, out, out)
+	})
+}
+
+// startFunc is start for a command that is given as a function.
+func startFunc(t *testing.T, ready string, command func(ctx context.Context, out io.Writer) error) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background()) // t.Context would end before the clean-up below
 	r := &running{t: t, out: newTranscript(ready), cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(r.ended)
-		r.err = run(ctx, args, environ, r.out, r.out)
+		r.err = command(ctx, r.out)
 	}()
 	t.Cleanup(r.stop)
 	select {
 	case <-r.out.seen:
 	case <-r.ended:
-		t.Fatalf("avatard %q ended before it was ready: %v\n%s", args, r.err, r.out)
+		t.Fatalf("the command ended before it was ready: %v\n%s", r.err, r.out)
 	}
 	return r
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"time"
 
 	"avatard/authz"
 	"avatard/server"
@@ -29,12 +30,13 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, cfg, newLogger(inv.stderr, cfg))
+	return serve(ctx, cfg, newLogger(inv.stderr, cfg), inv.now)
 }
 
 // serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
-// earlier process left, so whoever reaches it reaches a server that can keep its promise.
-func serve(ctx context.Context, cfg config, logger *slog.Logger) (err error) {
+// earlier process left, so whoever reaches it reaches a server that can keep its promise. now is the clock of
+// everything that compares or stores times, nil = time.Now; time-outs use real time.
+func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time.Time) (err error) {
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
@@ -47,12 +49,13 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger) (err error) {
 		AllowPAT:     cfg.AllowPAT,
 		CacheTTL:     cfg.CacheTTL,
 		Timeout:      cfg.IntrospectionTimeout,
+		Now:          now,
 		Logger:       logger,
 	})
 	if err != nil {
 		return err
 	}
-	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger})
+	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger, Now: now})
 	if err != nil {
 		return err
 	}
@@ -72,6 +75,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger) (err error) {
 		PublicAssets:          cfg.PublicAssets,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
 		AllowedOrigin:         func(origin string) bool { return slices.Contains(cfg.Origins, origin) },
+		Now:                   now,
 		Version:               buildVersion(),
 		ShutdownGrace:         cfg.ShutdownGrace,
 	})

@@ -22,11 +22,17 @@ func startServe(t *testing.T, env map[string]string, dir string, args ...string)
 		environ = append(environ, name+"="+value)
 	}
 	r := start(t, serveReady, environ, append([]string{"serve"}, args...)...)
+	return r, servedURL(t, r)
+}
+
+// servedURL returns the URL that a serve has logged.
+func servedURL(t *testing.T, r *running) string {
+	t.Helper()
 	_, rest, ok := strings.Cut(r.out.String(), serveReady)
 	if !ok {
 		t.Fatalf("no address in the output:\n%s", r.out)
 	}
-	return r, "http://" + strings.Fields(rest)[0]
+	return "http://" + strings.Fields(rest)[0]
 }
 
 // The environment file of dev is all that serve needs to know about its provider.
