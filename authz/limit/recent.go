@@ -1,0 +1,57 @@
+// Package limit remembers a bounded number of keys and bounds how often something happens for each.
+//
+// Everything in it costs the same for the millionth key as for the first, and no more memory than it was allowed:
+// it stands where strangers choose the keys.
+//
+//	recent.go  a map of the keys that were used last
+//	rates.go   how often a key may do something, on top of it
+//	address.go what counts as one client address
+//
+// It knows neither requests nor tokens; packages authz and server do.
+package limit
+
+// Recent is a map that forgets the keys which were not set for longest. It is not safe for concurrent use.
+//
+// There are two maps inside. Keys are set in the young one; when that is full it becomes the old one, and what was the
+// old one is dropped as a whole. So a key is kept for at least as long as room other keys have not been set since, and
+// nothing is ever searched for one to evict.
+type Recent[K comparable, V any] struct {
+	room       int
+	young, old map[K]V
+}
+
+// NewRecent returns a map for at least room and at most twice as many keys.
+func NewRecent[K comparable, V any](room int) *Recent[K, V] {
+	return &Recent[K, V]{room: max(room, 1), young: make(map[K]V)}
+}
+
+// Get returns what a key was last set to.
+func (r *Recent[K, V]) Get(key K) (V, bool) {
+	if v, ok := r.young[key]; ok {
+		return v, true
+	}
+	v, ok := r.old[key]
+	return v, ok
+}
+
+// Set sets a key, and forgets others when there are too many.
+func (r *Recent[K, V]) Set(key K, value V) {
+	if _, there := r.young[key]; !there && len(r.young) >= r.room {
+		r.Turn()
+	}
+	r.young[key] = value
+}
+
+// Delete forgets a key.
+func (r *Recent[K, V]) Delete(key K) {
+	delete(r.young, key)
+	delete(r.old, key)
+}
+
+// Turn forgets every key that was not set since the last turn.
+func (r *Recent[K, V]) Turn() {
+	r.old, r.young = r.young, make(map[K]V)
+}
+
+// Len tells how many entries are held; a key that was set before and after a turn counts twice.
+func (r *Recent[K, V]) Len() int { return len(r.young) + len(r.old) }
