@@ -3,8 +3,12 @@ package server
 import (
 	"bytes"
 	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,8 +143,8 @@ func TestUploadsRefused(t *testing.T) {
 		{"no media type", management, "admin-token-1", func() (string, string) { return "", "" }, 400, "multipart"},
 		{"other field", management, "admin-token-1", func() (string, string) { return file("picture", good) }, 400, "no field file"},
 		{"cut off", management, "admin-token-1", func() (string, string) { b, m := file("file", good); return b[:len(b)-200], m }, 400, "incomplete"},
-		{"SVG", management, "admin-token-1", func() (string, string) { return file("file", []byte("<svg/>")) }, 400, "PNG and JPEG"},
-		{"nothing in it", management, "admin-token-1", func() (string, string) { return file("file", nil) }, 400, "PNG and JPEG"},
+		{"SVG", management, "admin-token-1", func() (string, string) { return file("file", []byte("<svg/>")) }, 400, "PNG, JPEG, GIF and WebP"},
+		{"nothing in it", management, "admin-token-1", func() (string, string) { return file("file", nil) }, 400, "PNG, JPEG, GIF and WebP"},
 		{"a byte too many", management, "admin-token-1", func() (string, string) { return file("file", make([]byte, picture.MaxUploadBytes+1)) }, 413, "524288"},
 		{"far too many", management, "admin-token-1", func() (string, string) { return file("file", make([]byte, 4<<20)) }, 413, "524288"},
 		{"many bytes before it", management, "admin-token-1", func() (string, string) { return file("other", make([]byte, picture.MaxUploadBytes+maxFormBytes-200)) }, 413, "524288"},
@@ -160,6 +164,23 @@ func TestUploadsRefused(t *testing.T) {
 	}
 	if f.has(t, bob, acme) {
 		t.Error("a refused upload left a picture")
+	}
+}
+
+// Whoever uploads an animation is told that it stands still from now on.
+func TestUploadOfAnimation(t *testing.T) {
+	f := start(t, nil)
+	palette := color.Palette{color.Black, color.White}
+	frame := image.NewPaletted(image.Rect(0, 0, 2, 2), palette)
+	for frames := 1; frames <= 2; frames++ {
+		var animation bytes.Buffer
+		if err := gif.EncodeAll(&animation, &gif.GIF{Image: slices.Repeat([]*image.Paletted{frame}, frames), Delay: make([]int, frames)}); err != nil {
+			t.Fatal(err)
+		}
+		res, body := f.upload(t, "/management/v1/users/"+bob+"/avatar", "admin-token-1", animation.Bytes())
+		if notice := res.Header.Get(noticeHeader); res.StatusCode != http.StatusOK || strings.Contains(notice, "first frame") != (frames > 1) {
+			t.Errorf("%d frames: %d %s, notice %q", frames, res.StatusCode, body, notice)
+		}
 	}
 }
 

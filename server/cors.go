@@ -13,7 +13,7 @@ const (
 	corsRequest = "Authorization, Content-Type, X-Zitadel-Orgid, Grpc-Metadata-X-Zitadel-Orgid, X-Request-Id, " +
 		"Connect-Protocol-Version, Connect-Timeout-Ms, Grpc-Timeout, X-Grpc-Web, X-User-Agent, If-None-Match"
 	corsAnswer = "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, WWW-Authenticate, Retry-After, X-Request-Id, " +
-		"X-Avatard-Receipt, ETag"
+		"X-Avatard-Receipt, X-Avatard-Notice, ETag"
 	corsSeconds = "7200" // the longest that browsers keep a preflight
 )
 

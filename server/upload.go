@@ -17,6 +17,8 @@ import (
 const (
 	// uploadField is the form field that holds the picture.
 	uploadField = "file"
+	// noticeHeader tells, on success, what of an upload was not kept.
+	noticeHeader = "X-Avatard-Notice"
 	// maxFormBytes bounds the form around the picture: boundaries, headers, other fields.
 	maxFormBytes = 64 << 10
 	// maxFormParts bounds the fields of the form. One is needed.
@@ -103,6 +105,9 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	}
 	if res.Receipt != "" {
 		w.Header().Set(receiptHeader, res.Receipt)
+	}
+	if encoded.Animated {
+		w.Header().Set(noticeHeader, "only the first frame of the animation is kept")
 	}
 	s.writeREST(w, r, &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)})
 }

@@ -20,6 +20,11 @@ func FuzzNormalize(f *testing.F) {
 	f.Add(withSegment(jpegOf(f, small), 0xe1, "Exif\x00\x00"+exif(binary.LittleEndian, 5)))
 	f.Add(flatJPEG(0xc2, 1, []byte{9}, 2))
 	f.Add(flatJPEG(0xc0, 1, []byte{1, 2, 3, 4}, 0))
+	f.Add(gifOf(f, 2))
+	f.Add(smallFrameGIF(f))
+	for _, name := range []string{"lossless", "lossy-alpha", "animated", "animated-lossy", "turned"} {
+		f.Add(webpFile(f, name))
+	}
 	n := New(Config{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 4096 {

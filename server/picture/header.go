@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"image"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
-
-	"avatard/storage"
 )
 
 const (
@@ -17,38 +16,87 @@ const (
 	jpegSignature = "\xff\xd8\xff"
 )
 
-// check recognises the format and enforces every limit that the header shows, before a pixel is decoded.
-func check(data []byte) (storage.Format, error) {
-	if len(data) > MaxUploadBytes {
-		return 0, fmt.Errorf("%w: it has %d bytes, limit %d", ErrTooLarge, len(data), MaxUploadBytes)
-	}
-	var format storage.Format
-	var cfg image.Config
-	var err error
+// kind is the format of an upload.
+type kind int
+
+const (
+	kindPNG kind = iota + 1
+	kindJPEG
+	kindGIF
+	kindWebP
+)
+
+// recognise names the format by the first bytes, 0 when it is none that is taken.
+func recognise(data []byte) kind {
 	switch {
 	case bytes.HasPrefix(data, []byte(pngSignature)):
-		format = storage.PNG
-		cfg, err = png.DecodeConfig(bytes.NewReader(data))
+		return kindPNG
 	case bytes.HasPrefix(data, []byte(jpegSignature)):
-		format = storage.JPEG
+		return kindJPEG
+	case bytes.HasPrefix(data, []byte(gifSignatures[0])), bytes.HasPrefix(data, []byte(gifSignatures[1])):
+		return kindGIF
+	case isWebP(data):
+		return kindWebP
+	}
+	return 0
+}
+
+// source is an upload whose header was found acceptable.
+type source struct {
+	kind kind
+	data []byte
+	size image.Point
+}
+
+// check recognises the format and enforces every limit that the header shows, before a pixel is decoded.
+func check(data []byte) (source, error) {
+	if len(data) > MaxUploadBytes {
+		return source{}, fmt.Errorf("%w: it has %d bytes, limit %d", ErrTooLarge, len(data), MaxUploadBytes)
+	}
+	src := source{kind: recognise(data), data: data}
+	var cfg image.Config
+	var err error
+	switch src.kind {
+	case kindPNG:
+		cfg, err = png.DecodeConfig(bytes.NewReader(data))
+	case kindJPEG:
 		cfg, err = jpeg.DecodeConfig(bytes.NewReader(data))
+	case kindGIF:
+		cfg, err = gif.DecodeConfig(bytes.NewReader(data))
+	case kindWebP:
+		cfg, err = webpConfig(data)
 	default:
-		return 0, ErrUnsupported
+		return source{}, ErrUnsupported
 	}
 	if err != nil {
-		return 0, decodeError(err)
+		return source{}, decodeError(err)
 	}
 	if cfg.Width <= 0 || cfg.Height <= 0 {
-		return 0, ErrMalformed
+		return source{}, ErrMalformed
 	}
 	if cfg.Width > MaxPixelsPerSide || cfg.Height > MaxPixelsPerSide {
-		return 0, fmt.Errorf("%w: it is %d × %d, limit %d × %d",
+		return source{}, fmt.Errorf("%w: it is %d × %d, limit %d × %d",
 			ErrPixels, cfg.Width, cfg.Height, MaxPixelsPerSide, MaxPixelsPerSide)
 	}
-	if format == storage.JPEG && scans(data) > MaxScans {
-		return 0, fmt.Errorf("%w: of JPEG only such with at most %d scans", ErrUnsupported, MaxScans)
+	if src.kind == kindJPEG && scans(data) > MaxScans {
+		return source{}, fmt.Errorf("%w: of JPEG only such with at most %d scans", ErrUnsupported, MaxScans)
 	}
-	return format, nil
+	src.size = image.Pt(cfg.Width, cfg.Height)
+	return src, nil
+}
+
+// animated reports whether the upload has more frames than the one that is kept.
+func (s source) animated() bool {
+	switch s.kind {
+	case kindPNG:
+		return pngChunk(s.data, "acTL") != nil
+	case kindGIF:
+		return gifAnimated(s.data)
+	case kindWebP:
+		_, animated, _ := webpCanvas(s.data)
+		return animated
+	}
+	return false
 }
 
 // scans returns an upper bound of the start-of-scan markers in a JPEG. Coded data never holds the two bytes of a

@@ -1,6 +1,6 @@
 // Package picture turns what somebody uploaded into a picture that is safe to keep and to serve.
 //
-// PNG and JPEG come in, recognised by their content alone. Everything but the pixels stays outside: a picture is
+// PNG, JPEG, GIF and WebP come in, recognised by their content alone. Everything but the pixels stays outside: a picture is
 // decoded, turned upright, made no larger than it is shown anywhere and encoded anew, so that no text, position,
 // thumbnail or trailing archive of the upload can be stored or served.
 //
@@ -41,13 +41,13 @@ const (
 // Errors of Normalize. Compare with errors.Is. The text of an error that wraps one of them is meant for whoever
 // sent the picture: it says what is wrong with it and repeats neither its content nor the text of a library.
 var (
-	// ErrUnsupported: not a PNG or JPEG, or of a rare kind of them.
-	ErrUnsupported = errors.New("picture format is not accepted, accepted are PNG and JPEG")
+	// ErrUnsupported: not a PNG, JPEG, GIF or WebP, or of a rare kind of them.
+	ErrUnsupported = errors.New("picture format is not accepted, accepted are PNG, JPEG, GIF and WebP")
 	// ErrTooLarge: more bytes than MaxUploadBytes.
 	ErrTooLarge = errors.New("picture has too many bytes")
 	// ErrPixels: wider or higher than MaxPixelsPerSide.
 	ErrPixels = errors.New("picture has too many pixels")
-	// ErrMalformed: begins like a PNG or JPEG, but cannot be read to its end.
+	// ErrMalformed: begins like an accepted format, but cannot be read to its end.
 	ErrMalformed = errors.New("picture is damaged or incomplete")
 )
 
@@ -57,6 +57,9 @@ type Encoded struct {
 	Format        storage.Format
 	Data          []byte
 	Width, Height int
+	// Animated tells that the upload had more frames. The first one was kept; of an animated PNG the picture that
+	// programs show which know nothing of animations.
+	Animated bool
 }
 
 // Config configures a Normalizer.
@@ -81,14 +84,14 @@ func New(cfg Config) *Normalizer {
 	return &Normalizer{places: make(chan struct{}, n)}
 }
 
-// Normalize returns the stored form of an uploaded PNG or JPEG. Its errors are those of this package, the
+// Normalize returns the stored form of an uploaded picture. Its errors are those of this package, the
 // context's, or a fault of this program. Byte and pixel limits are checked before anything is decoded and without
 // waiting for a place. A context that ends stops the wait, and soon also the decoding.
 //
-// The result is a PNG when the source is a PNG with transparent pixels or at most 256 colours, else a JPEG.
-// Of an animated PNG the default image is taken. data is only read, and not kept.
+// The result is a PNG when the source is no JPEG and has transparent pixels or at most 256 colours, else a JPEG.
+// Of an animation one frame is kept, see Encoded. data is only read, and not kept.
 func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error) {
-	format, err := check(data)
+	src, err := check(data)
 	if err != nil {
 		return Encoded{}, err
 	}
@@ -101,28 +104,34 @@ func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error
 	case <-ctx.Done():
 		return Encoded{}, ctx.Err()
 	}
-	source, err := decode(ctx, format, data)
+	decoded, err := src.decode(ctx)
 	if err != nil {
 		return Encoded{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return Encoded{}, err
 	}
-	keep := format == storage.PNG
-	img := flatten(source)
-	keep = keep && (hasAlpha(img) || fewColours(img))
-	img = upright(shrink(img, MaxStoredPixelsPerSide), orientation(format, data))
-	return encode(img, keep, storage.MaxPictureBytes)
+	img := flatten(decoded)
+	asPNG := src.kind != kindJPEG && (hasAlpha(img) || fewColours(img))
+	img = upright(shrink(img, MaxStoredPixelsPerSide), src.orientation())
+	out, err := encode(img, asPNG, storage.MaxPictureBytes)
+	out.Animated = src.animated()
+	return out, err
 }
 
-func decode(ctx context.Context, format storage.Format, data []byte) (image.Image, error) {
-	r := &contextReader{ctx: ctx, r: bytes.NewReader(data)}
+func (s source) decode(ctx context.Context) (image.Image, error) {
+	r := &contextReader{ctx: ctx, r: bytes.NewReader(s.data)}
 	var img image.Image
 	var err error
-	if format == storage.PNG {
+	switch s.kind {
+	case kindPNG:
 		img, err = png.Decode(r)
-	} else {
+	case kindJPEG:
 		img, err = jpeg.Decode(r)
+	case kindGIF:
+		img, err = decodeGIF(r, s.size)
+	case kindWebP:
+		img, err = decodeWebP(s.data, func(part io.Reader) io.Reader { return &contextReader{ctx: ctx, r: part} })
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -104,9 +104,11 @@ func TestNormalizeRefuses(t *testing.T) {
 		{"JPEG one too high", jpegOf(t, image.NewGray(image.Rect(0, 0, 1, 2049))), ErrPixels, "1 × 2049"},
 		{"as many scans as may be", flatJPEG(0xc2, 2, []byte{9}, MaxScans-1), nil, ""},
 		{"one scan more", flatJPEG(0xc2, 2, []byte{9}, MaxScans), ErrUnsupported, "100 scans"},
-		{"nothing at all", nil, ErrUnsupported, "accepted are PNG and JPEG"},
-		{"GIF", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), ErrUnsupported, "accepted are PNG and JPEG"},
-		{"SVG", []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), ErrUnsupported, "accepted are PNG and JPEG"},
+		{"nothing at all", nil, ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
+		{"BMP", []byte("BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00"), ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
+		{"GIF without a frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), ErrMalformed, ""},
+		{"GIF over the limit", []byte("GIF89a\x01\x08\x01\x00\x00\x00\x00;"), ErrPixels, "2049 × 1"},
+		{"SVG", []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"signature cut", small[:7], ErrUnsupported, ""},
 		{"signature alone", small[:8], ErrMalformed, ""},
 		{"no pixels", empty, ErrMalformed, ""},
@@ -196,7 +198,7 @@ func TestNormalizeAnimated(t *testing.T) {
 	}
 	data = appendChunk(data, "IEND", func(b []byte) []byte { return b })
 	got, err := New(Config{}).Normalize(t.Context(), data)
-	if err != nil || !bytes.Equal(got.Data, still.Data) {
+	if err != nil || !bytes.Equal(got.Data, still.Data) || !got.Animated || still.Animated {
 		t.Errorf("animated: %v, %d bytes, want the same %d bytes as without frames", err, len(got.Data), len(still.Data))
 	}
 }
@@ -207,7 +209,7 @@ func TestNormalizeWaitsForAPlace(t *testing.T) {
 		n := New(Config{Concurrency: 2})
 		n.places <- struct{}{}
 		n.places <- struct{}{}
-		if _, err := n.Normalize(t.Context(), []byte("GIF89a")); !errors.Is(err, ErrUnsupported) {
+		if _, err := n.Normalize(t.Context(), []byte("BM6")); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("what is refused anyway does not wait: %v", err)
 		}
 
@@ -245,9 +247,13 @@ func TestNormalizeWaitsForAPlace(t *testing.T) {
 func TestDecodeStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for format, data := range map[storage.Format][]byte{storage.PNG: pngOf(t, photo(8, 8)), storage.JPEG: jpegOf(t, photo(8, 8))} {
-		if _, err := decode(ctx, format, data); !errors.Is(err, context.Canceled) {
-			t.Errorf("format %d: %v, want %v", format, err, context.Canceled)
+	for _, data := range [][]byte{pngOf(t, photo(8, 8)), jpegOf(t, photo(8, 8)), gifOf(t, 1), webpFile(t, "lossy"), webpFile(t, "animated")} {
+		src, err := check(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := src.decode(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("kind %d: %v, want %v", src.kind, err, context.Canceled)
 		}
 	}
 }

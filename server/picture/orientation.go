@@ -3,8 +3,6 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
-
-	"avatard/storage"
 )
 
 // orientationTag is the tag Orientation of TIFF 6.0 section 8, which EXIF (CIPA DC-008) took over.
@@ -12,12 +10,15 @@ const orientationTag = 0x0112
 
 // orientation returns how the stored rows and columns of the picture are meant to be seen: 1 to 8 by EXIF, 1 (as
 // they are) where nothing readable says otherwise. It never fails: broken metadata is no reason to refuse pixels.
-func orientation(format storage.Format, data []byte) int {
+func (s source) orientation() int {
 	var exif []byte
-	if format == storage.PNG {
-		exif = pngEXIF(data)
-	} else {
-		exif = jpegEXIF(data)
+	switch s.kind {
+	case kindPNG:
+		exif = pngChunk(s.data, "eXIf")
+	case kindJPEG:
+		exif = jpegEXIF(s.data)
+	case kindWebP:
+		exif = webpEXIF(s.data)
 	}
 	return tiffOrientation(exif)
 }
@@ -44,8 +45,8 @@ func jpegEXIF(data []byte) []byte {
 	return nil
 }
 
-// pngEXIF returns the content of the first eXIf chunk, nil if there is none.
-func pngEXIF(data []byte) []byte {
+// pngChunk returns the content of the first chunk of a type, nil if there is none.
+func pngChunk(data []byte, name string) []byte {
 	rest := data[len(pngSignature):]
 	for len(rest) >= 12 {
 		size := uint64(binary.BigEndian.Uint32(rest))
@@ -53,7 +54,7 @@ func pngEXIF(data []byte) []byte {
 			return nil
 		}
 		switch string(rest[4:8]) {
-		case "eXIf":
+		case name:
 			return rest[8 : 8+size]
 		case "IEND":
 			return nil

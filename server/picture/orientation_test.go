@@ -5,8 +5,6 @@ import (
 	"image"
 	"image/color"
 	"testing"
-
-	"avatard/storage"
 )
 
 // TestOrientation looks at the corners of a picture that was stored turned or mirrored in every way. What counts
@@ -112,11 +110,7 @@ func TestOrientationOfOddMetadata(t *testing.T) {
 		{"PNG with a chunk longer than the file", append([]byte(pngSignature), "\xff\xff\xff\xffeXIf"+tiff...), 1},
 		{"PNG, behind its end", append(png[:len(png):len(png)], withChunk(png, "eXIf", tiff)[33:]...), 1},
 	} {
-		format := storage.JPEG
-		if row.data[0] == pngSignature[0] {
-			format = storage.PNG
-		}
-		if got := orientation(format, row.data); got != row.want {
+		if got := (source{kind: recognise(row.data), data: row.data}).orientation(); got != row.want {
 			t.Errorf("%s: orientation %d, want %d", row.about, got, row.want)
 		}
 	}

@@ -34,6 +34,8 @@ func flatten(img image.Image) image.Image {
 		return opaqueAsRGBA(dst)
 	case *image.Paletted:
 		return opaqueAsRGBA(expand(src))
+	case *image.NYCbCrA: // WebP with alpha
+		return opaqueAsRGBA(withAlpha(src))
 	}
 	dst := image.NewRGBA(bounds) // CMYK, which image/draw has its own code for
 	draw.Draw(dst, bounds, img, bounds.Min, draw.Src)
@@ -73,6 +75,22 @@ func expand(img *image.Paletted) *image.NRGBA {
 		row := dst.Pix[y*dst.Stride:]
 		for x, index := range img.Pix[y*img.Stride:][:img.Rect.Dx()] {
 			copy(row[4*x:], table[index][:])
+		}
+	}
+	return dst
+}
+
+// withAlpha converts to straight alpha; image/draw would multiply it in and lose the colours' precision.
+func withAlpha(img *image.NYCbCrA) *image.NRGBA {
+	size := img.Rect.Size()
+	dst := image.NewNRGBA(image.Rectangle{Max: size})
+	for y := range size.Y {
+		for x := range size.X {
+			from := image.Pt(img.Rect.Min.X+x, img.Rect.Min.Y+y)
+			luma, chroma := img.YOffset(from.X, from.Y), img.COffset(from.X, from.Y)
+			to := dst.Pix[y*dst.Stride+4*x:]
+			to[0], to[1], to[2] = color.YCbCrToRGB(img.Y[luma], img.Cb[chroma], img.Cr[chroma])
+			to[3] = img.A[img.AOffset(from.X, from.Y)]
 		}
 	}
 	return dst
