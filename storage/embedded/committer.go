@@ -139,7 +139,10 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	err = s.db.exec(sqlBegin)
 	if err == nil {
 		if err = r.record(watermark, singly, refusals, batch); err == nil {
-			if err = s.db.exec(sqlCommit); err != nil {
+			began := time.Now()
+			err = s.db.exec(sqlCommit)
+			s.stats.committed(len(batch), time.Since(began), err)
+			if err != nil {
 				err = fmt.Errorf("%w: %w", errCommit, err)
 			}
 		}
@@ -160,6 +163,7 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	for _, t := range batch {
 		s.ledger.intend(t.intended)
 	}
+	s.stats.intended(s.stuck(), r.now)
 	return true, nil
 }
 
@@ -228,7 +232,10 @@ func (s *Store) applyToSlots(batch []*ticket) {
 	if !touched {
 		return
 	}
-	if err := s.slab.sync(); err != nil {
+	began := time.Now()
+	err := s.slab.sync()
+	s.stats.synced(len(erased), time.Since(began), err)
+	if err != nil {
 		for _, t := range batch {
 			if t.write != nil || len(t.erase) > 0 {
 				t.slabErr = errors.Join(t.slabErr, err)
@@ -277,6 +284,7 @@ func (s *Store) grow(c class) error {
 // report keeps what Ready tells, and logs a failure once.
 func (s *Store) report(err error) {
 	stuck := s.stuck()
+	s.stand()
 	if err != nil {
 		s.log.Error("changes could not be committed", "error", err)
 	}

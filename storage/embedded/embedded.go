@@ -76,6 +76,7 @@ type Store struct {
 
 	refusals refusals
 	health   atomic.Pointer[health]
+	stats    stats
 
 	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
 	closing  sync.Once
@@ -141,6 +142,7 @@ func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
 		return err
 	}
 	s.finishUnfinished()
+	s.stand()
 	return nil
 }
 

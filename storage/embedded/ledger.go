@@ -5,6 +5,7 @@ type erasure struct {
 	receipt int64
 	slot    int64
 	class   class
+	since   int64 // when its intent was recorded, microseconds since 1970
 }
 
 // ledger keeps the receipts whose erasure is not yet on record. Only the committer uses it.
@@ -60,4 +61,14 @@ func (l *ledger) finish(e erasure) {
 func (l *ledger) pending(receipt int64) bool {
 	_, open := l.open[receipt]
 	return open
+}
+
+// oldest returns the time of the oldest open intent, 0 when there is none.
+func (l *ledger) oldest() (since int64) {
+	for _, e := range l.open {
+		if since == 0 || e.since < since {
+			since = e.since
+		}
+	}
+	return since
 }

@@ -15,6 +15,7 @@ type loaded struct {
 // load reads everything the committer keeps in memory: names, regions, free slots, open receipts.
 func (s *Store) load() (found loaded, err error) {
 	s.line.init()
+	s.stats.init()
 	s.names.organizations = make(map[string]struct{})
 	s.names.issuers = make(map[string]int64)
 	s.ledger.open = make(map[int64]erasure)
@@ -76,7 +77,8 @@ func (s *Store) identify() (id generationID, err error) {
 
 // loadGenerations returns the slots that have an owner and notes those whose owner has to go.
 func (s *Store) loadGenerations() (owned pageSet, err error) {
-	err = s.db.each(`SELECT g.slot, g.id, g.uid, g.state, g.size, ifnull(g.receipt, 0) FROM generation g
+	err = s.db.each(`SELECT g.slot, g.id, g.uid, g.state, g.size, ifnull(g.receipt, 0),
+		ifnull((SELECT time FROM receipt WHERE seq = g.receipt), 0) FROM generation g
 		WHERE g.state <> 3 OR g.receipt > (SELECT watermark FROM store)
 		AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.seq = g.receipt AND r.done = 1)`,
 		func(row *sqlite3.Stmt) {
@@ -88,7 +90,7 @@ func (s *Store) loadGenerations() (owned pageSet, err error) {
 					uid: row.ColumnInt64(2), slot: slot, id: generationID(row.ColumnRawBlob(1)),
 				})
 			case stateErasing:
-				s.ledger.open[receipt] = erasure{receipt: receipt, slot: slot, class: classFor(int(row.ColumnInt64(4)))}
+				s.ledger.open[receipt] = erasure{receipt: receipt, slot: slot, class: classFor(int(row.ColumnInt64(4))), since: row.ColumnInt64(6)}
 			}
 		})
 	return owned, err

@@ -120,7 +120,7 @@ func (r *round) generations(uid, keep int64) (gens []generationRecord, err error
 // that are there already it only does the latter.
 func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason int64) error {
 	for _, g := range gens {
-		e := erasure{receipt: g.receipt, slot: g.slot, class: classFor(int(g.size))}
+		e := erasure{receipt: g.receipt, slot: g.slot, class: classFor(int(g.size)), since: r.now}
 		if g.state != stateErasing {
 			why := reason
 			if g.state == stateUploading {
