@@ -271,7 +271,7 @@ func decodePieces(text []byte) ([]byte, error) {
 	return plain, nil
 }
 
-// do sends any other request over HTTP/1.1 and reads the answer as one of REST.
+// do sends any other request over HTTP/1.1 and reads the answer as one of REST or of Connect.
 func (r *remover) do(t *testing.T, method, url, token, contentType string, body []byte) removal {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, bytes.NewReader(body))
@@ -294,10 +294,17 @@ func (r *remover) do(t *testing.T, method, url, token, contentType string, body 
 	}
 	got := wire.removal()
 	if res.StatusCode >= 400 {
-		err := json.Unmarshal(text, &struct {
-			Code    *uint32
-			Message *string
-		}{(*uint32)(&got.code), &got.message})
+		var e struct {
+			Code    any // a number on REST, a word in Connect
+			Message string
+		}
+		err := json.Unmarshal(text, &e)
+		if word, ok := e.Code.(string); ok && err == nil {
+			err = got.code.UnmarshalText([]byte(word))
+		} else if number, ok := e.Code.(float64); ok {
+			got.code = connect.Code(number)
+		}
+		got.message = e.Message
 		if err != nil {
 			return failedRemoval(t, method, url, err)
 		}
