@@ -205,3 +205,15 @@ func (s *Store) Ready(ctx context.Context) error {
 	}
 	return fmt.Errorf("%w: %w", storage.ErrUnavailable, errors.Join(errs...))
 }
+
+// ErasuresDone returns nil unless there are erasures that were tried and could not be finished, which are tried again
+// until they are. Ready tells of them too; this is for naming them apart.
+func (s *Store) ErasuresDone(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if h := s.health.Load(); h != nil && h.stuck > 0 {
+		return fmt.Errorf("%w: %d erasures cannot be finished", storage.ErrUnavailable, h.stuck)
+	}
+	return nil
+}

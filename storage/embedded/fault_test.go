@@ -192,12 +192,18 @@ func TestStuckErasure(t *testing.T) {
 	if err := s.Ready(ctx); err == nil || !strings.Contains(err.Error(), "1 erasures") {
 		t.Errorf("Ready = %v, want the stuck erasure named", err)
 	}
+	if err := s.ErasuresDone(ctx); err == nil {
+		t.Error("ErasuresDone = nil, want the stuck erasure")
+	}
 	if _, err := s.Put(ctx, upload(2, 100)); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Put on a failing slab = %v, want %v", err, storage.ErrUnavailable)
 	}
 	f.set(nil)
 	if _, err := s.Remove(ctx, removal(1)); err != nil {
 		t.Errorf("Remove = %v once the disk works again", err)
+	}
+	if err := s.ErasuresDone(ctx); err != nil {
+		t.Errorf("ErasuresDone = %v once the disk works again", err)
 	}
 	if n := count(t, s, `SELECT count(*) FROM receipt WHERE reason = 1`); n != 1 {
 		t.Errorf("%d receipts of the removal, want 1", n)
