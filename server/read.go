@@ -91,7 +91,7 @@ func (s *Server) sendPicture(w http.ResponseWriter, r *http.Request, p storage.P
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", scope+", no-cache")
 	if scope == "private" {
-		h.Set("Vary", "Authorization")
+		h.Add("Vary", "Authorization") // beside what is there for web origins
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
