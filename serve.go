@@ -74,7 +74,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
-		AllowedOrigin:         func(origin string) bool { return slices.Contains(cfg.Origins, origin) },
+		AllowedOrigin:         allowedOrigins(cfg.Origins),
 		Now:                   now,
 		Version:               buildVersion(),
 		ShutdownGrace:         cfg.ShutdownGrace,
@@ -92,6 +92,15 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		return fmt.Errorf("listening: %w", err)
 	}
 	return srv.Serve(ctx, ln) // it logs the address
+}
+
+// allowedOrigins reports whether an origin is a configured one. It is nil where none is, so that no answer has a header
+// of CORS.
+func allowedOrigins(origins []string) func(origin string) bool {
+	if len(origins) == 0 {
+		return nil
+	}
+	return func(origin string) bool { return slices.Contains(origins, origin) }
 }
 
 func newLogger(w io.Writer, cfg config) *slog.Logger {
