@@ -51,6 +51,8 @@ type removal struct {
 type remover struct {
 	url          string
 	http1, http2 *http.Transport
+	// organization goes into x-zitadel-orgid, "" = no such header.
+	organization string
 	// wrote is called when a request has been sent, nil = nothing.
 	wrote func()
 }
@@ -131,7 +133,7 @@ func sendRESTRemoval(ctx context.Context, r *remover, token, user string) remova
 	if err != nil {
 		return removal{err: err}
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
+	r.identify(req.Header, token)
 	req.Header.Set("Grpc-Timeout", fmt.Sprintf("%dm", removalTimeout.Milliseconds()))
 	wire := &wiretap{next: r.http1}
 	res, err := wire.RoundTrip(req)
@@ -159,10 +161,17 @@ func sendRESTRemoval(ctx context.Context, r *remover, token, user string) remova
 	return got
 }
 
+func (r *remover) identify(header http.Header, token string) {
+	header.Set("Authorization", "Bearer "+token)
+	if r.organization != "" {
+		header.Set("X-Zitadel-Orgid", r.organization)
+	}
+}
+
 func (r *remover) sendRPC(ctx context.Context, transport http.RoundTripper, options []connect.ClientOption, token, user string) removal {
 	wire := &wiretap{next: transport}
 	ctx, info := connect.NewClientContext(ctx)
-	info.RequestHeader().Set("Authorization", "Bearer "+token)
+	r.identify(info.RequestHeader(), token)
 	client := managementconnect.NewManagementServiceClient(&http.Client{Transport: wire}, r.url, options...)
 	res, err := client.RemoveHumanAvatar(ctx, &managementv1.RemoveHumanAvatarRequest{UserId: user})
 	got := wire.removal()
