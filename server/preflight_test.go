@@ -121,3 +121,16 @@ func TestCrossOriginNeedsOneOrigin(t *testing.T) {
 		}
 	}
 }
+
+// Pages see every header of ours, in success and failure.
+func TestCrossOriginExposes(t *testing.T) {
+	f := start(t, func(c *Config) { c.AllowedOrigin = func(string) bool { return true } })
+	res, _ := f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Origin", "https://app.example")
+	exposed := listed(res.Header.Values("Access-Control-Expose-Headers"))
+	for _, name := range []string{"X-Request-Id", receiptHeader, noticeHeader, "WWW-Authenticate", "Retry-After", "ETag",
+		"Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"} {
+		if !slices.ContainsFunc(exposed, func(item string) bool { return strings.EqualFold(item, name) }) {
+			t.Errorf("pages may see %q, want %s among them", exposed, name)
+		}
+	}
+}
