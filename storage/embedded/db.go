@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -36,7 +37,7 @@ PRAGMA wal_autocheckpoint = 2000;
 `
 
 // openDatabase opens or makes the metadata file and brings its schema up to date.
-func openDatabase(path string, wrap func(string, File) File) (*database, error) {
+func openDatabase(path string, wrap func(string, File) File, step func(version int)) (*database, error) {
 	// SQLite would make the file readable for everybody the umask allows; its log takes the database's mode.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -45,7 +46,19 @@ func openDatabase(path string, wrap func(string, File) File) (*database, error) 
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	db := &database{unregister: func() {}}
+	db, err := connect(path, wrap)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.setUp(step); err != nil {
+		return nil, errors.Join(fmt.Errorf("open metadata: %w", err), db.close())
+	}
+	return db, nil
+}
+
+// connect opens the metadata file as it is.
+func connect(path string, wrap func(string, File) File) (db *database, err error) {
+	db = &database{unregister: func() {}}
 	query := url.Values{"modeof": {path}}
 	if wrap != nil {
 		name, unregister, err := registerVFS(wrap)
@@ -60,20 +73,14 @@ func openDatabase(path string, wrap func(string, File) File) (*database, error) 
 		db.unregister()
 		return nil, fmt.Errorf("open metadata: %w", err)
 	}
-	if err := db.setUp(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open metadata: %w", err), db.close())
-	}
 	return db, nil
 }
 
-func (db *database) setUp() error {
-	if err := db.conn.Exec(pragmas); err != nil {
-		if errors.Is(err, sqlite3.BUSY) {
-			return fmt.Errorf("another program has the database open: %w", err)
-		}
+func (db *database) setUp(step func(version int)) error {
+	if err := db.configure(); err != nil {
 		return err
 	}
-	if err := db.migrate(); err != nil {
+	if err := db.migrate(context.Background(), migrations, step); err != nil {
 		return err
 	}
 	if err := db.truncateLog(); err != nil {
@@ -89,30 +96,13 @@ func (db *database) setUp() error {
 	return nil
 }
 
-// migrate brings the schema to the newest version, one transaction a version.
-func (db *database) migrate() error {
-	version, err := db.pragma("user_version")
-	if err != nil {
-		return err
+// configure sets the pragmas.
+func (db *database) configure() error {
+	err := db.conn.Exec(pragmas)
+	if errors.Is(err, sqlite3.BUSY) {
+		return fmt.Errorf("another program has the database open: %w", err)
 	}
-	app, err := db.pragma("application_id")
-	if err != nil {
-		return err
-	}
-	if version > 0 && app != applicationID {
-		return errors.New("the database is not one of avatard")
-	}
-	if version > int64(len(migrations)) {
-		return fmt.Errorf("the data has schema version %d, this program knows up to %d: use the newer program", version, len(migrations))
-	}
-	for v := version; v < int64(len(migrations)); v++ {
-		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
-			migrations[v], applicationID, v+1)
-		if err := db.conn.Exec(sql); err != nil {
-			return fmt.Errorf("migrate the schema to version %d: %w", v+1, errors.Join(err, db.rollback()))
-		}
-	}
-	return nil
+	return err
 }
 
 func (db *database) pragma(name string) (int64, error) {

@@ -121,7 +121,11 @@ func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
 	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
 		return err
 	}
-	if s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap); err != nil {
+	if s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, func(version int) {
+		if version > 1 { // else there was no database
+			s.log.Info("the metadata's schema was brought to a newer version", "version", version)
+		}
+	}); err != nil {
 		return err
 	}
 	found, err := s.load()

@@ -1,0 +1,139 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// Errors of a directory whose metadata this program cannot work with. Compare with errors.Is.
+var (
+	// ErrNewerSchema: a newer program has written the metadata. There is no way back but a backup.
+	ErrNewerSchema = errors.New("the schema is newer than this program")
+	// ErrNoDatabase: the directory holds no metadata, or is not there.
+	ErrNoDatabase = errors.New("there is no database")
+
+	errForeign = errors.New("the database is not one of avatard")
+)
+
+// SchemaVersion returns the version of the schema that this program works with. The first one is 1.
+func SchemaVersion() int { return len(migrations) }
+
+// Migrate brings the metadata in cfg.Dir to SchemaVersion, one version at a time, and calls step for each as soon as it
+// is durable. It returns the version that it found. When it fails in between, the versions that step was told of stay
+// and the next try goes on from there. Open does the same before anything else; Migrate is for doing it ahead.
+//
+// The errors are ErrLocked while a process serves the directory, ErrNewerSchema, ErrNoDatabase, and those of the disk.
+func Migrate(ctx context.Context, cfg Config, step func(version int)) (from int, err error) {
+	return migrateTo(ctx, cfg, migrations, step)
+}
+
+func migrateTo(ctx context.Context, cfg Config, list []string, step func(version int)) (from int, err error) {
+	err = withMetadata(cfg, func(db *database) (err error) {
+		// Before anything is written, so that what is not ours stays as it is.
+		if from, err = db.version(list); err != nil {
+			return err
+		}
+		if err := db.configure(); err != nil {
+			return err
+		}
+		if err := db.migrate(ctx, list, step); err != nil {
+			return err
+		}
+		return db.truncateLog()
+	})
+	return from, err
+}
+
+// CheckSchema returns the version of the schema of the metadata in cfg.Dir, which it leaves as it is. Its errors are
+// those of Migrate.
+func CheckSchema(cfg Config) (version int, err error) {
+	err = withMetadata(cfg, func(db *database) error {
+		if _, err := db.conn.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+			return err
+		}
+		version, err = db.version(migrations)
+		return err
+	})
+	return version, err
+}
+
+// withMetadata connects to the metadata of a directory that no process serves.
+func withMetadata(cfg Config, do func(*database) error) (err error) {
+	path := filepath.Join(cfg.Dir, databaseName)
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir)
+	}
+	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	// SQLite's URIs want a whole path.
+	if path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	db, err := connect(path, cfg.WrapFile)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	// Before the first look at the log, see pragmas: else SQLite makes a file for the log's index.
+	if err := db.conn.Exec("PRAGMA locking_mode = EXCLUSIVE"); err != nil {
+		return err
+	}
+	return do(db)
+}
+
+// version returns the version of the schema, or why this program, which knows of these migrations, is not to touch it.
+func (db *database) version(list []string) (int, error) {
+	version, err := db.pragma("user_version")
+	if err != nil {
+		return 0, err
+	}
+	app, err := db.pragma("application_id")
+	if err != nil {
+		return 0, err
+	}
+	changes, err := db.pragma("schema_version")
+	if err != nil {
+		return 0, err
+	}
+	// A crash may leave a file of ours in which there is nothing at all yet.
+	if app != applicationID && (app != 0 || version != 0 || changes != 0) {
+		return 0, errForeign
+	}
+	if version > int64(len(list)) {
+		return 0, fmt.Errorf("%w: the data has version %d, this program knows up to %d; use the newer program, or restore a backup made before it",
+			ErrNewerSchema, version, len(list))
+	}
+	return int(version), nil
+}
+
+// migrate brings the schema to the newest version in list, one transaction a version. step, unless it is nil, hears of
+// each.
+func (db *database) migrate(ctx context.Context, list []string, step func(version int)) error {
+	version, err := db.version(list)
+	if err != nil {
+		return err
+	}
+	for ; version < len(list); version++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		sql := fmt.Sprintf("BEGIN IMMEDIATE; %s; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;",
+			list[version], applicationID, version+1)
+		if err := db.conn.Exec(sql); err != nil {
+			return fmt.Errorf("migrate the schema to version %d: %w", version+1, errors.Join(err, db.rollback()))
+		}
+		if step != nil {
+			step(version + 1)
+		}
+	}
+	return nil
+}
