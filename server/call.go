@@ -74,7 +74,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	w.Header().Set("X-Request-Id", c.id)
 	boundBody(w, r)
-	defer leaveBody(w, r)
+	defer followBody(r).leave(w)
 
 	counted := &response{ResponseWriter: w}
 	defer func() { s.logCall(ctx, c, counted, s.Now().Sub(started)) }()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -87,12 +88,45 @@ func boundBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// leaveBody lets an answer leave although nobody read the body: that of a caller without permission, that of a
-// DELETE. net/http reads what is left of an HTTP/1 body before it sends headers, and would wait for a peer that waits
-// for the answer. What has arrived is still read, and the connection used again; otherwise it is closed.
+// followedBody is the body of an HTTP/1 request that knows whether somebody may still have to read from it.
+type followedBody struct {
+	io.ReadCloser
+	over atomic.Bool // read to its end, failed or closed
+}
+
+// followBody puts a followedBody in place. It returns nil where there is no body, or where unread bodies need no care.
+func followBody(r *http.Request) *followedBody {
+	if r.ContentLength == 0 || r.ProtoMajor != 1 {
+		return nil
+	}
+	b := &followedBody{ReadCloser: r.Body}
+	r.Body = b
+	return b
+}
+
+func (b *followedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.over.Store(true)
+	}
+	return n, err
+}
+
+func (b *followedBody) Close() error {
+	b.over.Store(true)
+	return b.ReadCloser.Close()
+}
+
+// leave lets an answer leave although nobody read the body: that of a caller without permission, that of a DELETE.
+// net/http reads what is left of an HTTP/1 body before it sends headers, and would wait for a peer that waits for the
+// answer. What has arrived is still read, and the connection used again; otherwise it is closed.
 // EnableFullDuplex would be the means for this, but breaks connections whose body ends after the answer.
-func leaveBody(w http.ResponseWriter, r *http.Request) {
-	if r.ContentLength != 0 && r.ProtoMajor == 1 {
+//
+// Once the body is over, net/http is already waiting for the next request in order to notice a peer that goes away. A
+// deadline would look like one to it if the answer took longer to leave, and all later calls on the connection would
+// be born cancelled.
+func (b *followedBody) leave(w http.ResponseWriter) {
+	if b != nil && !b.over.Load() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -130,6 +131,47 @@ func TestSlowBodyEndsWithItsCall(t *testing.T) {
 		_ = res.Body.Close()
 		if res.StatusCode != http.StatusGatewayTimeout {
 			t.Errorf("HTTP/%d: status %d, want 504", res.ProtoMajor, res.StatusCode)
+		}
+	}
+}
+
+// deadlines is an answer that notes the read deadlines of its connection.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Duration
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	d.set = append(d.set, time.Until(at))
+	return nil
+}
+
+// Once a body is over, net/http waits for the next request, and takes a deadline for the end of the connection: every
+// later call on it would be cancelled before it began.
+func TestOnlyUnreadBodiesAreLeft(t *testing.T) {
+	f := start(t, nil)
+	rows := []struct {
+		title, token string
+		want         int // short deadlines
+	}{
+		{"read to its end", "admin-token-1", 0},
+		{"refused before it was read", "unknown-token-1", 1},
+	}
+	for _, row := range rows {
+		for _, major := range []int{1, 2} {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, removeProcedure, strings.NewReader(`{"userId":"`+bob+`"}`))
+			req.ProtoMajor = major
+			req.Header = http.Header{"Authorization": {"Bearer " + row.token}, "Content-Type": {"application/json"}}
+			answer := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+			f.server.Handler().ServeHTTP(answer, req)
+			short := slices.DeleteFunc(answer.set, func(d time.Duration) bool { return d > time.Second })
+			want := row.want
+			if major == 2 {
+				want = 0 // a stream of its own: nobody waits for the rest
+			}
+			if len(short) != want {
+				t.Errorf("%s, HTTP/%d: deadlines %v, want %d", row.title, major, short, want)
+			}
 		}
 	}
 }
