@@ -78,7 +78,8 @@ func (s *Server) route(r *http.Request) target {
 		}
 		return t
 	}
-	if rpcForm != formConnect || s.underService(path) {
+	// Connect with JSON looks like any other request, but for this header, which clients of the protocol send.
+	if rpcForm != formConnect || r.Header.Get("Connect-Protocol-Version") != "" || s.underService(path) {
 		return target{form: rpcForm, serve: s.refusing(unknownProcedure)}
 	}
 	return target{form: formPlain, serve: s.refusing(noRoute)}

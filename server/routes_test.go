@@ -75,6 +75,18 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+func TestConnectClientCanReadThatAServiceIsUnknown(t *testing.T) {
+	f := start(t, nil)
+	res, body := f.do(t, http.MethodPost, "/any.Service/Call", strings.NewReader("{}"),
+		"Content-Type", "application/json", "Connect-Protocol-Version", "1")
+	if want := `{"code":"unimplemented","message":"no such procedure"}`; res.StatusCode != http.StatusNotFound || body != want {
+		t.Errorf("%d %s, want 404 %s", res.StatusCode, body, want)
+	}
+	if _, body := f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Connect-Protocol-Version", "1"); !strings.HasPrefix(body, `{"code":16`) {
+		t.Errorf("a REST route answers %s to a request with that header, want its own form", body)
+	}
+}
+
 // envelope is one message as gRPC frames it.
 func envelope(flags byte, length int, message string) string {
 	prefix := binary.BigEndian.AppendUint32([]byte{flags}, uint32(length))
