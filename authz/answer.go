@@ -46,14 +46,9 @@ type answer struct {
 // the wrong type. The members of an inactive answer say nothing and are not looked at (RFC 7662 section 2.2).
 func (a *answer) UnmarshalJSON(data []byte) error {
 	*a = answer{}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if err := uniqueNames(dec); err != nil {
+	members, err := object(data)
+	if err != nil {
 		return err
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil || members == nil {
-		return fmt.Errorf("%w: no object", errMalformedAnswer)
 	}
 	active, err := member[bool](members, "active")
 	if err != nil {
@@ -190,6 +185,23 @@ func oneOrMany(members map[string]json.RawMessage, name string) ([]string, error
 		texts = append(texts, *text)
 	}
 	return texts, nil
+}
+
+// object reads a JSON object that has no name twice, anywhere.
+func object(text []byte) (map[string]json.RawMessage, error) {
+	if !json.Valid(text) { // one whole value, and no deeper than encoding/json goes
+		return nil, fmt.Errorf("%w: no JSON", errMalformedAnswer)
+	}
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	if err := uniqueNames(dec); err != nil {
+		return nil, err
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil || members == nil {
+		return nil, fmt.Errorf("%w: no object", errMalformedAnswer)
+	}
+	return members, nil
 }
 
 // uniqueNames reads one value and refuses an object that has a name twice. The depth of its recursion is bounded by

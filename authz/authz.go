@@ -1,14 +1,15 @@
 // Package authz answers two questions about a request: who is calling, and may they.
 //
 // The first answer is an [Identity]. It comes from the bearer token alone, which the OAuth 2 provider is asked
-// about (token introspection, RFC 7662). The second is a [Grant] for one organisation; with the claims source it is a
-// pure function of the identity and of a [Policy].
+// about (token introspection, RFC 7662). The second is a [Grant] for one organisation: with [Claims] a pure function of the
+// identity and of a [Policy], with [ProviderPermissions] what the provider says.
 //
 // The package does not know routes, users or pictures, and it writes no answers: package server does.
 //
-//	Authorization header ─► bearer.go ─► cache.go ─► introspect.go ─► answer.go ─► identity.go ─► Identity
-//	                                        discovery.go, transport.go ─► provider
+//	Authorization header ─► bearer.go ─► introspect.go, cache.go ─► ask.go ─► answer.go ─► identity.go ─► Identity
 //	Identity + organisation ─► policy.go ─► Grant
+//	                        └► permissions.go, cache.go ─► ask.go ─► Grant
+//	ask.go ─► flood.go (who may ask) ─► breaker.go (is it worth while) ─► transport.go ─► provider
 package authz
 
 import (
@@ -26,6 +27,8 @@ var (
 	ErrMalformedToken = errors.New("malformed Authorization header")
 	// ErrInvalidToken: the provider or our own checks call the token inactive.
 	ErrInvalidToken = errors.New("invalid token")
+	// ErrUnknownOrganization: the provider knows no such organisation.
+	ErrUnknownOrganization = errors.New("unknown organisation")
 	// ErrUnavailable: the provider could not tell. Nobody is let through, and nobody is told that their token is bad.
 	ErrUnavailable = errors.New("identity provider unavailable")
 )
@@ -40,12 +43,15 @@ type Identity struct {
 	Organization string
 	// Roles holds the roles of the configured project: role → organisations it was granted in.
 	Roles map[string][]string
+	// Credential is the caller's token where a Source needs it, otherwise zero.
+	Credential Credential
 }
 
 // Authenticator finds out who sent a request.
 type Authenticator interface {
-	// Authenticate looks at the Authorization headers only. Its errors are the four of this package, wrapped,
-	// or the context's.
+	// Authenticate looks at the Authorization headers only, and at the address in the context (WithClientAddress).
+	// Its errors are ErrNoToken, ErrMalformedToken, ErrInvalidToken and ErrUnavailable, wrapped, or the context's.
+	// RetryAfter may know more of one.
 	Authenticate(ctx context.Context, header http.Header) (Identity, error)
 }
 
@@ -70,7 +76,8 @@ type Grant struct {
 
 // Source finds out what a caller may do in an organisation.
 type Source interface {
-	// Grant returns the zero Grant for a caller without any role in org. An error is ErrUnavailable or the
+	// Grant returns the zero Grant for a caller without any role in org. An error is ErrUnavailable,
+	// ErrUnknownOrganization, ErrInvalidToken (the token has ended since the caller was identified), or the
 	// context's.
 	Grant(ctx context.Context, id Identity, org string) (Grant, error)
 }

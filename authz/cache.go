@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"container/list"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -17,92 +16,129 @@ const (
 	maxRefusedBytes  = 2 << 20
 	// maxRefusedTTL keeps a token that the provider did not know yet from being refused for long.
 	maxRefusedTTL = time.Second
-	// maxCalls bounds the look-ups that run or wait for their turn.
-	maxCalls = 4_096
+	// maxCalls bounds the look-ups that run or wait for their turn; those of unknown tokens leave a quarter of it.
+	maxCalls        = 4_096
+	maxUnknownCalls = maxCalls * 3 / 4
 )
+
+// keepable is an answer of the provider that a cache can hold.
+type keepable interface {
+	// good tells an answer that lets somebody do something from one that refuses.
+	good() bool
+	// ends is when a good answer is over by itself, in Unix seconds; 0 = never.
+	ends() int64
+	// weight is about how many bytes of memory the answer keeps.
+	weight() int
+}
 
 // cacheKey is the hash of everything an answer depends on: issuer, endpoint, client and the whole token. The token
 // itself is not kept.
 type cacheKey [sha256.Size]byte
 
-// cache keeps verdicts on tokens for a short time and lets callers with the same token share one look-up. Errors are
-// never kept. What a caller may do is no part of it: that is computed anew for each request.
-type cache struct {
+// cache keeps answers of the provider for a short time and lets callers with the same question share one look-up.
+// Errors are never kept. What follows from an answer is no part of it: that is computed anew for each request.
+type cache[V keepable] struct {
 	ttl time.Duration // > 0
 	now func() time.Time
 
 	mu                sync.Mutex
-	accepted, refused shelf
-	calls             map[cacheKey]*call[verdict]
+	accepted, refused shelf[V]
+	calls             map[cacheKey]*call[V]
 	running           int // calls that have not finished, those no longer in the map included
 }
 
-func newCache(ttl time.Duration, now func() time.Time) *cache {
-	return &cache{
+func newCache[V keepable](ttl time.Duration, now func() time.Time) *cache[V] {
+	return &cache[V]{
 		ttl:      ttl,
 		now:      now,
-		accepted: newShelf(maxAccepted, maxAcceptedBytes),
-		refused:  newShelf(maxRefused, maxRefusedBytes),
-		calls:    make(map[cacheKey]*call[verdict]),
+		accepted: newShelf[V](maxAccepted, maxAcceptedBytes),
+		refused:  newShelf[V](maxRefused, maxRefusedBytes),
+		calls:    make(map[cacheKey]*call[V]),
 	}
 }
 
-// get returns the verdict that is kept under key, nil when there is none or its time is over.
-func (c *cache) get(key cacheKey, now time.Time) *verdict {
+// get returns the answer that is kept under key, nil when there is none or its time is over.
+func (c *cache[V]) get(key cacheKey, now time.Time) *V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.kept(key, now)
 }
 
-func (c *cache) kept(key cacheKey, now time.Time) *verdict {
+func (c *cache[V]) kept(key cacheKey, now time.Time) *V {
 	if v := c.accepted.get(key, now); v != nil {
 		return v
 	}
 	return c.refused.get(key, now)
 }
 
-// share returns the verdict under key, asking for it when none is kept. Callers with the same key wait for one ask,
+// question is what a cache is asked, and how to find out.
+type question[V keepable] struct {
+	key cacheKey
+	// known: the token was active of late, so the question may use what is kept free for those.
+	known bool
+	// mayAsk is called before the provider is asked, by whoever does that, and not by those who join. nil = always.
+	mayAsk func() error
+	ask    func(context.Context) (V, error)
+}
+
+// share returns the answer to a question, asking it when none is kept. Callers with the same key wait for one ask,
 // which runs on a context of its own and goes on without them. A call that is as old as the ttl is joined no more:
 // the provider may have looked at the token before it was revoked. When a call fails, whoever had only joined it has
 // it asked once more: it began before they came, and the provider may be well by now.
-func (c *cache) share(ctx context.Context, key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
-	v, joined, err := c.shareOnce(ctx, key, ask)
+func (c *cache[V]) share(ctx context.Context, q question[V]) (V, error) {
+	v, joined, err := c.shareOnce(ctx, q)
 	if err != nil && joined && ended(ctx) == nil {
-		v, _, err = c.shareOnce(ctx, key, ask)
+		v, _, err = c.shareOnce(ctx, q)
 	}
 	return v, err
 }
 
 // shareOnce is share without the second time. joined tells that the call was somebody else's.
-func (c *cache) shareOnce(ctx context.Context, key cacheKey, ask func(context.Context) (verdict, error)) (v verdict, joined bool, err error) {
-	now := c.now()
-	c.mu.Lock()
-	if v := c.kept(key, now); v != nil {
-		c.mu.Unlock()
-		return *v, false, nil
+func (c *cache[V]) shareOnce(ctx context.Context, q question[V]) (v V, joined bool, err error) {
+	pending, joined, err := c.pending(q, &v)
+	if pending == nil {
+		return v, false, err
 	}
-	pending := c.calls[key]
-	joined = pending != nil && now.Sub(pending.started) < c.ttl
-	if !joined {
-		if c.running >= maxCalls {
-			c.mu.Unlock()
-			return verdict{}, false, fmt.Errorf("%w: %d look-ups under way", ErrUnavailable, maxCalls)
-		}
-		pending = newCall[verdict](now)
-		c.calls[key] = pending
-		c.running++
-		go func(mine *call[verdict]) {
-			v, err := ask(context.Background())
-			c.settle(key, mine, v, err)
-		}(pending)
-	}
-	c.mu.Unlock()
 	v, err = pending.wait(ctx)
 	return v, joined, err
 }
 
-// settle ends a call. Its verdict is on the shelf before the call leaves the map, so that nobody asks in between.
-func (c *cache) settle(key cacheKey, mine *call[verdict], v verdict, err error) {
+// pending returns the call to wait for, begun here unless joined. Without one, kept or err is the result.
+func (c *cache[V]) pending(q question[V], kept *V) (pending *call[V], joined bool, err error) {
+	now := c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v := c.kept(q.key, now); v != nil {
+		*kept = *v
+		return nil, false, nil
+	}
+	if pending := c.calls[q.key]; pending != nil && now.Sub(pending.started) < c.ttl {
+		return pending, true, nil
+	}
+	most := maxUnknownCalls
+	if q.known {
+		most = maxCalls
+	}
+	if c.running >= most {
+		return nil, false, fmt.Errorf("%w: %d look-ups under way", ErrUnavailable, c.running)
+	}
+	if q.mayAsk != nil {
+		if err := q.mayAsk(); err != nil {
+			return nil, false, err
+		}
+	}
+	mine := newCall[V](now)
+	c.calls[q.key] = mine
+	c.running++
+	go func() {
+		v, err := q.ask(context.Background())
+		c.settle(q.key, mine, v, err)
+	}()
+	return mine, false, nil
+}
+
+// settle ends a call. Its answer is on the shelf before the call leaves the map, so that nobody asks in between.
+func (c *cache[V]) settle(key cacheKey, mine *call[V], v V, err error) {
 	c.mu.Lock()
 	if err == nil {
 		c.keep(key, v, mine.started)
@@ -115,14 +151,14 @@ func (c *cache) settle(key cacheKey, mine *call[verdict], v verdict, err error) 
 	mine.finish(v, err)
 }
 
-// keep stores a verdict. Its time counts from the start of the look-up, since the provider may have decided right
+// keep stores an answer. Its time counts from the start of the look-up, since the provider may have decided right
 // then; a look-up that took longer than the ttl is not kept at all.
-func (c *cache) keep(key cacheKey, v verdict, started time.Time) {
+func (c *cache[V]) keep(key cacheKey, v V, started time.Time) {
 	on, ttl := &c.accepted, c.ttl
-	if v.refused != nil {
+	if !v.good() {
 		on, ttl = &c.refused, min(c.ttl/2, maxRefusedTTL)
-	} else if left := v.expires - started.Unix(); left < int64(ttl/time.Second)+1 {
-		ttl = min(ttl, time.Unix(v.expires, 0).Sub(started))
+	} else if end := v.ends(); end != 0 && end-started.Unix() < int64(ttl/time.Second)+1 {
+		ttl = min(ttl, time.Unix(end, 0).Sub(started))
 	}
 	now, until := c.now(), started.Add(ttl)
 	if !now.Before(until) {
@@ -131,60 +167,4 @@ func (c *cache) keep(key cacheKey, v verdict, started time.Time) {
 	c.accepted.remove(key)
 	c.refused.remove(key)
 	on.put(key, v, until, now)
-}
-
-// shelf holds entries in the order they came, the oldest first out. Lives are about equally long, so the oldest is
-// also about the first to end.
-type shelf struct {
-	maxEntries, maxBytes, bytes int
-
-	byKey map[cacheKey]*list.Element
-	order *list.List // of *entry
-}
-
-type entry struct {
-	key     cacheKey
-	verdict verdict
-	until   time.Time
-	bytes   int
-}
-
-func newShelf(maxEntries, maxBytes int) shelf {
-	return shelf{maxEntries: maxEntries, maxBytes: maxBytes, byKey: make(map[cacheKey]*list.Element), order: list.New()}
-}
-
-func (s *shelf) get(key cacheKey, now time.Time) *verdict {
-	element, ok := s.byKey[key]
-	if !ok {
-		return nil
-	}
-	e := element.Value.(*entry)
-	if !now.Before(e.until) {
-		return nil
-	}
-	return &e.verdict
-}
-
-// put adds an entry under a key that is not there, then drops from the old end what has ended or does not fit: each
-// entry once, so the cost is constant over time.
-func (s *shelf) put(key cacheKey, v verdict, until, now time.Time) {
-	e := &entry{key: key, verdict: v, until: until, bytes: v.weight()}
-	s.byKey[key] = s.order.PushBack(e)
-	s.bytes += e.bytes
-	for front := s.order.Front(); front != nil; front = s.order.Front() {
-		oldest := front.Value.(*entry)
-		if now.Before(oldest.until) && s.order.Len() <= s.maxEntries && s.bytes <= s.maxBytes {
-			return
-		}
-		s.remove(oldest.key)
-	}
-}
-
-func (s *shelf) remove(key cacheKey) {
-	element, ok := s.byKey[key]
-	if !ok {
-		return
-	}
-	delete(s.byKey, key)
-	s.bytes -= s.order.Remove(element).(*entry).bytes
 }

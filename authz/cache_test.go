@@ -18,6 +18,11 @@ func numberedKey(n int) (k cacheKey) {
 	return k
 }
 
+// share is a question about a token that was active of late.
+func share(c *cache[verdict], ctx context.Context, key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
+	return c.share(ctx, question[verdict]{key: key, known: true, ask: ask})
+}
+
 func goodVerdict(now time.Time, life time.Duration) verdict {
 	return verdict{identity: Identity{Subject: "alice"}, expires: now.Add(life).Unix()}
 }
@@ -36,10 +41,10 @@ func TestCacheLifetime(t *testing.T) {
 		{"a refused token: half the ttl", time.Second, func(time.Time) verdict { return refuse("inactive") }, time.Second / 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c, key := newCache(row.ttl, time.Now), numberedKey(1)
+			c, key := newCache[verdict](row.ttl, time.Now), numberedKey(1)
 			want := row.verdict(time.Now())
 			ask := func(context.Context) (verdict, error) { return want, nil }
-			if _, err := c.share(t.Context(), key, ask); err != nil {
+			if _, err := share(c, t.Context(), key, ask); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(row.want - 1)
@@ -56,14 +61,14 @@ func TestCacheLifetime(t *testing.T) {
 
 func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCache(testTTL, time.Now)
+		c := newCache[verdict](testTTL, time.Now)
 		slowly := func(d time.Duration) func(context.Context) (verdict, error) {
 			return func(context.Context) (verdict, error) {
 				time.Sleep(d)
 				return goodVerdict(time.Now(), time.Hour), nil
 			}
 		}
-		c.share(t.Context(), numberedKey(1), slowly(3*time.Second))
+		share(c, t.Context(), numberedKey(1), slowly(3*time.Second))
 		if c.get(numberedKey(1), time.Now()) == nil {
 			t.Error("not kept")
 		}
@@ -71,7 +76,7 @@ func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 		if c.get(numberedKey(1), time.Now()) != nil {
 			t.Error("kept for longer than the ttl after the provider was asked")
 		}
-		c.share(t.Context(), numberedKey(2), slowly(testTTL))
+		share(c, t.Context(), numberedKey(2), slowly(testTTL))
 		if c.get(numberedKey(2), time.Now()) != nil {
 			t.Error("a look-up as long as the ttl was kept")
 		}
@@ -79,10 +84,10 @@ func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 }
 
 func TestCacheKeepsNoErrors(t *testing.T) {
-	c, failed := newCache(testTTL, time.Now), errors.New("down")
+	c, failed := newCache[verdict](testTTL, time.Now), errors.New("down")
 	asked := 0
 	for range 3 {
-		_, err := c.share(t.Context(), numberedKey(1), func(context.Context) (verdict, error) { asked++; return verdict{}, failed })
+		_, err := share(c, t.Context(), numberedKey(1), func(context.Context) (verdict, error) { asked++; return verdict{}, failed })
 		if !errors.Is(err, failed) {
 			t.Errorf("share = %v, want %v", err, failed)
 		}
@@ -94,7 +99,7 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 
 func TestCallersShareOneLookUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, release := newCache(testTTL, time.Now), make(chan struct{})
+		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
 		asked, answered := 0, 0
 		ask := func(ctx context.Context) (verdict, error) {
 			asked++
@@ -107,12 +112,12 @@ func TestCallersShareOneLookUp(t *testing.T) {
 		}
 		first, cancel := context.WithCancel(t.Context())
 		var firstErr error
-		go func() { _, firstErr = c.share(first, numberedKey(1), ask) }()
+		go func() { _, firstErr = share(c, first, numberedKey(1), ask) }()
 		synctest.Wait()
 		results := make(chan error, 100)
 		for range cap(results) {
 			go func() {
-				_, err := c.share(t.Context(), numberedKey(1), ask)
+				_, err := share(c, t.Context(), numberedKey(1), ask)
 				results <- err
 			}()
 		}
@@ -136,22 +141,22 @@ func TestCallersShareOneLookUp(t *testing.T) {
 
 func TestOldLookUpIsNotJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, release := newCache(testTTL, time.Now), make(chan struct{})
+		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
 		old := func(context.Context) (verdict, error) {
 			<-release
 			return goodVerdict(time.Now(), time.Hour), nil
 		}
 		revoked := func(context.Context) (verdict, error) { return refuse("inactive"), nil }
-		go c.share(t.Context(), numberedKey(1), old)
+		go share(c, t.Context(), numberedKey(1), old)
 		time.Sleep(testTTL - 1)
 		joined := make(chan verdict, 1)
-		go func() { v, _ := c.share(t.Context(), numberedKey(1), revoked); joined <- v }()
+		go func() { v, _ := share(c, t.Context(), numberedKey(1), revoked); joined <- v }()
 		synctest.Wait()
 		if len(joined) != 0 {
 			t.Fatal("a look-up younger than the ttl was not joined")
 		}
 		time.Sleep(1)
-		if v, err := c.share(t.Context(), numberedKey(1), revoked); err != nil || v.refused == nil {
+		if v, err := share(c, t.Context(), numberedKey(1), revoked); err != nil || v.refused == nil {
 			t.Errorf("share beside a look-up as old as the ttl = %+v, %v, want a new one's refusal", v, err)
 		}
 		close(release)
@@ -170,7 +175,7 @@ func TestOldLookUpIsNotJoined(t *testing.T) {
 
 func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCache(testTTL, time.Now)
+		c := newCache[verdict](testTTL, time.Now)
 		var asked atomic.Int64
 		gated := func(gate chan struct{}) func(context.Context) (verdict, error) {
 			return func(context.Context) (verdict, error) {
@@ -180,13 +185,13 @@ func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 			}
 		}
 		older, newer := make(chan struct{}), make(chan struct{})
-		go c.share(t.Context(), numberedKey(1), gated(older))
+		go share(c, t.Context(), numberedKey(1), gated(older))
 		time.Sleep(testTTL)
-		go c.share(t.Context(), numberedKey(1), gated(newer))
+		go share(c, t.Context(), numberedKey(1), gated(newer))
 		synctest.Wait()
 		close(older)
 		synctest.Wait()
-		go c.share(t.Context(), numberedKey(1), gated(newer))
+		go share(c, t.Context(), numberedKey(1), gated(newer))
 		synctest.Wait()
 		if n := asked.Load(); n != 2 {
 			t.Errorf("asked %d times, want 2: the third caller joins the second", n)
@@ -197,7 +202,7 @@ func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 
 func TestNewestAnswerCounts(t *testing.T) {
 	now := time.Unix(testNow, 0)
-	c, key := newCache(testTTL, func() time.Time { return now }), numberedKey(1)
+	c, key := newCache[verdict](testTTL, func() time.Time { return now }), numberedKey(1)
 	good, bad := goodVerdict(now, time.Hour), refuse("inactive")
 	for i, v := range []verdict{good, bad, bad, good, good, bad} {
 		c.keep(key, v, now)
@@ -213,7 +218,7 @@ func TestNewestAnswerCounts(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	now := time.Unix(testNow, 0)
-	c := newCache(testTTL, func() time.Time { return now })
+	c := newCache[verdict](testTTL, func() time.Time { return now })
 	large := goodVerdict(now, time.Hour)
 	large.identity.Organization = strings.Repeat("x", 1<<20)
 
@@ -251,18 +256,18 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestLookUpsUnderWayAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, release := newCache(testTTL, time.Now), make(chan struct{})
+		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
 		ask := func(context.Context) (verdict, error) { <-release; return refuse("inactive"), nil }
 		for n := range maxCalls {
-			go c.share(t.Context(), numberedKey(n), ask)
+			go share(c, t.Context(), numberedKey(n), ask)
 		}
 		synctest.Wait()
-		if _, err := c.share(t.Context(), numberedKey(maxCalls), ask); !errors.Is(err, ErrUnavailable) {
+		if _, err := share(c, t.Context(), numberedKey(maxCalls), ask); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("share over the bound = %v, want ErrUnavailable", err)
 		}
 		close(release)
 		synctest.Wait()
-		if _, err := c.share(t.Context(), numberedKey(maxCalls), ask); err != nil {
+		if _, err := share(c, t.Context(), numberedKey(maxCalls), ask); err != nil {
 			t.Errorf("share after the others ended = %v", err)
 		}
 	})

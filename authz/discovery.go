@@ -68,11 +68,11 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 	return p, joined, err
 }
 
-func (in *Introspector) fetchProvider(deadline time.Time) (p *provider, err error) {
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
-	defer cancel()
-	defer func() { err = in.report(stepDiscovery, recover(), err) }()
+func (in *Introspector) fetchProvider(deadline time.Time) (*provider, error) {
+	return ask(context.Background(), in.asker, in.discovery, deadline, in.discoverNow)
+}
 
+func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
 	where := strings.TrimSuffix(in.rules.issuer, "/") + oidc.DiscoveryEndpoint
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
 	if err != nil {
@@ -94,13 +94,13 @@ func (in *Introspector) fetchProvider(deadline time.Time) (p *provider, err erro
 	if document.Token == "" {
 		document.Token = document.Introspection // the library insists on one; it is never called
 	}
-	server, err := rs.NewResourceServerClientCredentials(ctx, in.rules.issuer, in.clientID, in.clientSecret,
+	server, err := in.credentials.resourceServer(ctx, in.rules.issuer,
 		rs.WithClient(in.client), rs.WithStaticEndpoints(document.Token, document.Introspection))
 	if err != nil {
 		return nil, err
 	}
-	p = &provider{resourceServer: server}
-	for _, part := range []string{in.rules.issuer, document.Introspection, in.clientID} {
+	p := &provider{resourceServer: server}
+	for _, part := range []string{in.rules.issuer, document.Introspection, in.credentials.clientID} {
 		p.keyPrefix = appendPart(p.keyPrefix, part)
 	}
 	return p, nil

@@ -112,8 +112,10 @@ func (v *verdict) at(now time.Time) (Identity, error) {
 	return v.identity, nil
 }
 
-// weight is about how many bytes of memory the verdict keeps.
-func (v *verdict) weight() int {
+// good, ends and weight are what a cache asks.
+func (v verdict) good() bool  { return v.refused == nil }
+func (v verdict) ends() int64 { return v.expires }
+func (v verdict) weight() int {
 	const perEntry, perString = 512, 32
 	n := perEntry + len(v.identity.Subject) + len(v.identity.Organization)
 	for role, orgs := range v.identity.Roles {

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
+
+	"avatard/authz/limit"
 )
 
 // What IntrospectionConfig leaves to choose: the documented default of the cache, and the time-out for its zero value.
@@ -20,16 +23,17 @@ const (
 	DefaultIntrospectionTimeout = 2500 * time.Millisecond
 )
 
-var errNoPlace = fmt.Errorf("no place among %d introspections in time", maxConcurrent)
-
 // IntrospectionConfig says which provider to ask about tokens, and what they must be.
 type IntrospectionConfig struct {
 	// Issuer is the provider's issuer, exactly as it spells it: an http or https URL without query and fragment.
 	// Its discovery document tells where to introspect. Required.
 	Issuer string
-	// ClientID and ClientSecret authenticate this server at the introspection endpoint (client_secret_basic).
-	// Required.
-	ClientID, ClientSecret string
+	// ClientID is this server's client at the introspection endpoint. Required.
+	ClientID string
+	// ClientSecret proves it (client_secret_basic). Required unless there is a ClientKey.
+	ClientSecret string
+	// ClientKey proves it with a signature (private_key_jwt, RFC 7523 section 2.2), instead of ClientSecret.
+	ClientKey ClientKey
 	// Audience must be among the audiences of every token. Required.
 	Audience string
 	// ProjectID is the project whose roles count. "" = no roles: callers can act on their own account only.
@@ -43,6 +47,13 @@ type IntrospectionConfig struct {
 	// Timeout bounds what one call waits for the provider, discovery and waiting for a place included.
 	// 0 = DefaultIntrospectionTimeout.
 	Timeout time.Duration
+	// UnknownPerSecond and UnknownBurst bound how many tokens that were not active within the last ten minutes are
+	// looked up for one client address; over them the error is ErrFlood. 0 = DefaultUnknownPerSecond and
+	// DefaultUnknownBurst; UnknownPerSecond below 0 = no bound.
+	UnknownPerSecond float64
+	UnknownBurst     int
+	// CarryToken gives every Identity the token it came from, as a Credential, for a Source that asks the provider.
+	CarryToken bool
 	// Now is the clock that token and cache times are compared with. nil = time.Now. Timeout uses real time.
 	Now func() time.Time
 	// HTTPClient gives the transport. Its time-out, redirect policy and cookies are not used. nil, or a nil
@@ -61,12 +72,13 @@ func (cfg IntrospectionConfig) check() error {
 		faults = append(faults, errors.New("issuer must be an http or https URL without query and fragment"))
 	}
 	for _, field := range []struct{ name, value string }{
-		{"client id", cfg.ClientID}, {"client secret", cfg.ClientSecret}, {"audience", cfg.Audience},
+		{"client id", cfg.ClientID}, {"audience", cfg.Audience},
 	} {
 		if field.value == "" {
 			faults = append(faults, fmt.Errorf("introspection needs a value: %s", field.name))
 		}
 	}
+	faults = append(faults, credentials{cfg.ClientID, cfg.ClientSecret, cfg.ClientKey}.check())
 	if cfg.CacheTTL < 0 || cfg.Timeout < 0 {
 		faults = append(faults, errors.New("introspection cache ttl and time-out must not be negative"))
 	}
@@ -76,16 +88,20 @@ func (cfg IntrospectionConfig) check() error {
 // Introspector is the [Authenticator] that asks an OAuth 2 provider about each token (RFC 7662), with a short memory.
 //
 // When the provider does not answer, or answers anything but an introspection response, the error is ErrUnavailable:
-// nobody is let in, and nobody is told that their token is bad.
+// nobody is let in, and nobody is told that their token is bad. A provider that keeps failing is left alone for a
+// moment and then tried with single calls. Tokens that were not active of late are limited for each client address (see
+// [WithClientAddress] and [ErrFlood]) and leave room for those that were.
 type Introspector struct {
-	rules                  rules
-	clientID, clientSecret string
-	timeout                time.Duration
-	now                    func() time.Time
-	client                 *http.Client
-	cache                  *cache        // nil when nothing is to be kept
-	places                 chan struct{} // one token for each introspection under way
-	outage                 outage
+	*asker
+	rules       rules
+	credentials credentials
+	carryToken  bool
+	cache       *cache[verdict] // nil when nothing is to be kept
+	known       *knownTokens
+	unknown     *limit.Rates[netip.Addr]
+
+	// The steps, and for introspection one for each kind of token.
+	discovery, introspectKnown, introspectUnknown *step
 
 	provider    atomic.Pointer[provider] // nil until discovery succeeded
 	mu          sync.Mutex               // guards discovering
@@ -108,18 +124,30 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	in := &Introspector{
-		rules:        rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT},
-		clientID:     cfg.ClientID,
-		clientSecret: cfg.ClientSecret,
-		timeout:      cfg.Timeout,
-		now:          cfg.Now,
-		client:       newClient(cfg.HTTPClient, cfg.Timeout),
-		places:       make(chan struct{}, maxConcurrent),
-		outage:       outage{log: cfg.Logger, now: cfg.Now},
+	if cfg.UnknownPerSecond == 0 {
+		cfg.UnknownPerSecond, cfg.UnknownBurst = DefaultUnknownPerSecond, DefaultUnknownBurst
 	}
+	in := &Introspector{
+		asker: &asker{
+			client:  newClient(cfg.HTTPClient, cfg.Timeout),
+			timeout: cfg.Timeout,
+			now:     cfg.Now,
+			places:  newPlaces(),
+			log:     cfg.Logger,
+		},
+		rules:       rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT},
+		credentials: credentials{clientID: cfg.ClientID, secret: cfg.ClientSecret, key: cfg.ClientKey},
+		carryToken:  cfg.CarryToken,
+		known:       newKnownTokens(cfg.CacheTTL),
+		unknown: limit.NewRates[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
+			maxAddresses, cfg.Now),
+	}
+	outage := &outage{log: cfg.Logger, now: cfg.Now}
+	in.discovery = in.newStep(stepDiscovery, noSeat, outage)
+	in.introspectKnown = in.newStep(stepIntrospection, knownSeat, outage)
+	in.introspectUnknown = in.newStep(stepIntrospection, unknownSeat, outage)
 	if cfg.CacheTTL > 0 {
-		in.cache = newCache(cfg.CacheTTL, cfg.Now)
+		in.cache = newCache[verdict](cfg.CacheTTL, cfg.Now)
 	}
 	return in, nil
 }
@@ -134,76 +162,70 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 	if p := in.provider.Load(); p != nil && in.cache != nil {
 		now := in.now()
 		if v := in.cache.get(p.key(token), now); v != nil {
-			return v.at(now)
+			return in.identity(v, now, token)
 		}
 	}
 	v, err := in.lookUp(ctx, token)
 	if err != nil {
 		return Identity{}, err
 	}
-	return v.at(in.now())
+	return in.identity(&v, in.now(), token)
+}
+
+// identity returns who a token stands for now.
+func (in *Introspector) identity(v *verdict, now time.Time, token string) (Identity, error) {
+	id, err := v.at(now)
+	if err == nil && in.carryToken {
+		id.Credential = NewCredential(token)
+	}
+	return id, err
 }
 
 // lookUp asks the provider, alone or together with others, and waits no longer than the time-out.
-func (in *Introspector) lookUp(ctx context.Context, token string) (verdict, error) {
+func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, err error) {
 	deadline := time.Now().Add(in.timeout)
 	waiting, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 
-	p, err := in.discover(waiting, deadline)
-	var v verdict
-	switch {
-	case err != nil:
-	case in.cache == nil:
-		v, err = in.introspect(ctx, deadline, p, token)
-	default:
-		v, err = in.cache.share(waiting, p.key(token), func(own context.Context) (verdict, error) {
-			return in.introspect(own, deadline, p, token)
-		})
-	}
-	switch {
-	case err == nil:
-		return v, nil
-	case ended(ctx) != nil:
-		return verdict{}, ended(ctx)
-	case errors.Is(err, ErrUnavailable):
-		return verdict{}, err
-	}
-	return verdict{}, fmt.Errorf("%w: no answer within %v", ErrUnavailable, in.timeout)
-}
-
-// introspect asks about one token as soon as there is a place for it. What ends with the caller's context is no
-// failure of the provider and not reported as one.
-func (in *Introspector) introspect(caller context.Context, deadline time.Time, p *provider, token string) (v verdict, err error) {
-	ctx, cancel := context.WithDeadline(caller, deadline)
-	defer cancel()
-	defer func() {
-		panicked := recover()
-		if err == nil || ended(caller) == nil || panicked != nil {
-			err = in.report(stepIntrospection, panicked, err)
+	p, counted := in.provider.Load(), false
+	if p == nil { // nothing is known of any token, so all count, the wait for discovery included
+		if err := in.admitUnknown(ctx); err != nil {
+			return verdict{}, err
 		}
-	}()
-	select {
-	case in.places <- struct{}{}:
-		defer func() { <-in.places }()
-	case <-ctx.Done():
-		return verdict{}, errNoPlace
+		if p, err = in.discover(waiting, deadline); err != nil {
+			return verdict{}, in.waited(ctx, err)
+		}
+		counted = true
 	}
-	a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
-	if err != nil {
-		return verdict{}, err
+	q := question[verdict]{key: p.key(token)}
+	s := in.introspectUnknown
+	if q.known = in.known.has(q.key, in.now()); q.known {
+		s = in.introspectKnown
+	} else if !counted {
+		q.mayAsk = func() error { return in.admitUnknown(ctx) }
 	}
-	return in.rules.judge(a)
-}
-
-// ended returns the error of a context that is over. A network deadline taken from a context can fire a moment before
-// the context itself, so the time counts too.
-func ended(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	introspect := func(caller context.Context) (verdict, error) {
+		v, err := ask(caller, in.asker, s, deadline, func(ctx context.Context) (verdict, error) {
+			a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
+			if err != nil {
+				return verdict{}, err
+			}
+			return in.rules.judge(a)
+		})
+		if err == nil {
+			in.known.note(q.key, v.good(), in.now())
+		}
+		return v, err
 	}
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
+	if in.cache != nil {
+		q.ask = introspect
+		v, err = in.cache.share(waiting, q)
+	} else if q.mayAsk != nil {
+		if err = q.mayAsk(); err == nil {
+			v, err = introspect(ctx)
+		}
+	} else {
+		v, err = introspect(ctx)
 	}
-	return nil
+	return v, in.waited(ctx, err)
 }

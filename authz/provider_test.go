@@ -23,12 +23,13 @@ const (
 // testProvider is an OAuth 2 provider on loopback that answers as it is told to.
 type testProvider struct {
 	*httptest.Server
-	introspections, discoveries, elsewhere atomic.Int64
-	log                                    lockedBuffer
+	introspections, discoveries, searches, elsewhere atomic.Int64
 
-	mu                    sync.Mutex
-	discovery, introspect http.HandlerFunc // nil = as a good provider
-	revoked               map[string]bool
+	log lockedBuffer
+
+	mu                            sync.Mutex
+	discovery, introspect, search http.HandlerFunc // nil = as a good provider
+	revoked                       map[string]bool
 }
 
 func startProvider(t *testing.T) *testProvider {
@@ -60,6 +61,10 @@ func startProvider(t *testing.T) *testProvider {
 			io.WriteString(w, claims(map[string]any{"iss": p.issuer(), "sub": "alice"}))
 		})(w, r)
 	})
+	mux.HandleFunc("POST /idp/auth/v1/permissions/zitadel/me/_search", func(w http.ResponseWriter, r *http.Request) {
+		p.searches.Add(1)
+		p.pick(&p.search, p.goodSearch)(w, r)
+	})
 	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
 		p.elsewhere.Add(1)
 		io.WriteString(w, claims(map[string]any{"iss": p.issuer()}))
@@ -67,6 +72,32 @@ func startProvider(t *testing.T) *testProvider {
 	p.Server = httptest.NewServer(mux)
 	t.Cleanup(p.Close)
 	return p
+}
+
+// goodSearch knows one token, which may do something in two organisations.
+func (p *testProvider) goodSearch(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	revoked := p.revoked[testToken]
+	p.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	refuse := func(status, code int, id string) {
+		w.WriteHeader(status)
+		fmt.Fprintf(w, `{"code":%d,"message":"%s (%s)","details":[{"@type":"type.googleapis.com/zitadel.v1.ErrorDetail","id":%q}]}`, code, testSecret, id, id)
+	}
+	if r.Header.Get("Authorization") != "Bearer "+testToken || revoked {
+		refuse(http.StatusUnauthorized, 16, "AUTH-7fs1e")
+		return
+	}
+	switch r.Header.Get("X-Zitadel-Orgid") {
+	case "acme":
+		io.WriteString(w, `{"result":["org.read","user.write","user.read:self","user.read","user.write"]}`)
+	case "globex":
+		io.WriteString(w, `{"result":["policy.read"]}`)
+	case "initech":
+		io.WriteString(w, `{}`)
+	default:
+		refuse(http.StatusForbidden, 7, "AUTH-Bs7Ds")
+	}
 }
 
 func (p *testProvider) issuer() string { return p.URL + "/idp" }

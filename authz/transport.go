@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -17,7 +18,7 @@ const (
 	maxAnswerBytes = 1 << 20
 	// maxDiscardBytes is how much of an answer we cannot use is still read, to keep the connection.
 	maxDiscardBytes = 4 << 10
-	// maxConcurrent bounds the introspections under way at one time, and the idle connections kept for them.
+	// maxConcurrent bounds the questions under way at one time, and the idle connections kept for them.
 	maxConcurrent = 64
 )
 
@@ -28,6 +29,15 @@ var errAnswerTooLarge = fmt.Errorf("answer over %d bytes", maxAnswerBytes)
 type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
+// isRefusal reports whether the provider is well and does not like the question. It may be us whom it asks to come
+// back later; that is no refusal.
+func (e statusError) isRefusal() bool {
+	return e >= 400 && e < 500 && e != http.StatusRequestTimeout && e != http.StatusTooManyRequests
+}
+
+// noAnswerInTime is the failure of a provider that somebody waited for in vain.
+const noAnswerInTime = "no answer in time"
 
 // newClient returns a client for the provider: bounded in time and size, without cookies, and one that follows no
 // redirect, because the request carries the caller's token and the client secret. base gives the transport; without
@@ -47,14 +57,27 @@ func newClient(base *http.Client, timeout time.Duration) *http.Client {
 		transport = base.Transport
 	}
 	return &http.Client{
-		Transport:     guard{transport},
+		Transport:     guard{next: transport},
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
-// guard lets through answers of status 200 only, which no redirect is, and bounds their size.
-type guard struct{ next http.RoundTripper }
+// passing returns a copy of a client of newClient that lets more answers through, by their status.
+func passing(c *http.Client, statuses ...int) *http.Client {
+	copied := *c
+	if g, ok := c.Transport.(guard); ok {
+		g.also = statuses
+		copied.Transport = g
+	}
+	return &copied
+}
+
+// guard lets through answers of status 200 only, which no redirect is, and of those listed, and bounds their size.
+type guard struct {
+	next http.RoundTripper
+	also []int
+}
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Asking about a token changes nothing, so a POST that meets a connection which the provider just closed may be
@@ -65,7 +88,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK && !slices.Contains(g.also, resp.StatusCode) {
 		io.CopyN(io.Discard, resp.Body, maxDiscardBytes) // an error here only costs the connection
 		resp.Body.Close()
 		return nil, statusError(resp.StatusCode)
@@ -103,7 +126,7 @@ func failureKind(err error) string {
 	case errors.Is(err, errDiscovery):
 		return errDiscovery.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
-		return "no answer in time"
+		return noAnswerInTime
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "certificate not accepted"

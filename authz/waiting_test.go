@@ -190,7 +190,7 @@ func TestCallersEndIsNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedBuffer
 		in := bubbleIntrospector(t, 0, hang)
-		in.outage.log = slog.New(slog.NewTextHandler(&log, nil))
+		in.introspectUnknown.outage.log = slog.New(slog.NewTextHandler(&log, nil))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		in.Authenticate(ctx, bearer(testToken))
@@ -208,38 +208,50 @@ func TestPlacesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var running, most atomic.Int64
 		release := make(chan struct{})
+		close(release)
 		in := bubbleIntrospector(t, 0, func(*http.Request) (*http.Response, error) {
 			most.Store(max(most.Load(), running.Add(1)))
 			defer running.Add(-1)
 			<-release
 			return respond(bubbleAnswer())
 		})
-		results := make(chan error, 2*maxConcurrent)
-		call := func() {
-			_, err := in.Authenticate(t.Context(), bearer(testToken))
+		if _, err := in.Authenticate(t.Context(), bearer("known")); err != nil {
+			t.Fatal(err)
+		}
+		release = make(chan struct{})
+		results := make(chan error, 4*maxConcurrent)
+		call := func(token string) {
+			_, err := in.Authenticate(t.Context(), bearer(token))
 			results <- err
 		}
-		for range cap(results) - 1 {
-			go call()
+		for _, row := range []struct {
+			token string
+			want  int64
+		}{{"unknown", maxConcurrent - knownPlaces}, {"known", maxConcurrent}} {
+			for range 2 * maxConcurrent {
+				go call(row.token)
+			}
+			synctest.Wait()
+			if n := running.Load(); n != row.want {
+				t.Fatalf("%d introspections at once with the %s token, want %d", n, row.token, row.want)
+			}
 		}
-		synctest.Wait()
-		if n := running.Load(); n != maxConcurrent {
-			t.Fatalf("%d introspections at once, want %d", n, maxConcurrent)
-		}
-		// One caller gives up; the place it waited for is not lost.
+		// Callers give up; the places they waited for are not lost.
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := in.Authenticate(ctx, bearer(testToken)); !errors.Is(err, context.Canceled) {
-			t.Errorf("Authenticate without a place = %v, want the context's error", err)
+		for _, token := range []string{"known", "unknown"} {
+			if _, err := in.Authenticate(ctx, bearer(token)); !errors.Is(err, context.Canceled) {
+				t.Errorf("Authenticate without a place = %v, want the context's error", err)
+			}
 		}
 		close(release)
-		for range cap(results) - 1 {
+		for range cap(results) {
 			if err := <-results; err != nil {
 				t.Error(err)
 			}
 		}
-		if n := most.Load(); n != maxConcurrent || len(in.places) != 0 {
-			t.Errorf("%d at once and %d places taken at the end, want %d and 0", n, len(in.places), maxConcurrent)
+		if n, taken := most.Load(), len(in.places.all)+len(in.places.unknown); n != maxConcurrent || taken != 0 {
+			t.Errorf("%d at once and %d places taken at the end, want %d and 0", n, taken, maxConcurrent)
 		}
 	})
 }
@@ -248,7 +260,7 @@ func TestNoPlaceInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := bubbleIntrospector(t, testTTL, func(*http.Request) (*http.Response, error) { return respond(bubbleAnswer()) })
 		for range maxConcurrent {
-			in.places <- struct{}{}
+			in.places.all <- struct{}{}
 		}
 		began := time.Now()
 		_, err := in.Authenticate(t.Context(), bearer(testToken))
@@ -256,7 +268,7 @@ func TestNoPlaceInTime(t *testing.T) {
 			t.Errorf("Authenticate = %v after %v, want ErrUnavailable after %v", err, took, DefaultIntrospectionTimeout)
 		}
 		synctest.Wait() // the look-up that had no place is over, too
-		<-in.places
+		<-in.places.all
 		if _, err := in.Authenticate(t.Context(), bearer(testToken)); err != nil {
 			t.Errorf("with a place free again: %v", err)
 		}
@@ -267,8 +279,8 @@ func TestPanicWhileAsking(t *testing.T) {
 	for _, ttl := range []time.Duration{0, testTTL} {
 		in := bubbleIntrospector(t, ttl, func(*http.Request) (*http.Response, error) { panic(testSecret) })
 		_, err := in.Authenticate(t.Context(), bearer(testToken))
-		if !errors.Is(err, ErrUnavailable) || strings.Contains(errText(err), testSecret) || len(in.places) != 0 {
-			t.Errorf("ttl %v: Authenticate = %v with %d places taken, want ErrUnavailable and 0", ttl, err, len(in.places))
+		if !errors.Is(err, ErrUnavailable) || strings.Contains(errText(err), testSecret) || len(in.places.all) != 0 {
+			t.Errorf("ttl %v: Authenticate = %v with %d places taken, want ErrUnavailable and 0", ttl, err, len(in.places.all))
 		}
 	}
 }

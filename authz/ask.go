@@ -1,0 +1,137 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+)
+
+// Steps of a look-up, as they are called in the log.
+const (
+	stepDiscovery     = "discovery"
+	stepIntrospection = "introspection"
+	stepPermissions   = "permissions"
+)
+
+// asker is what asking the provider takes, whatever the question.
+type asker struct {
+	client  *http.Client
+	timeout time.Duration
+	now     func() time.Time
+	places  places
+	log     *slog.Logger
+}
+
+// step is one kind of question. Each has a breaker of its own: one that fails says little about the others, and tokens
+// that nobody knows must not be able to end the asking about those that are known.
+type step struct {
+	name   string
+	seat   seat
+	door   door
+	outage *outage
+}
+
+func (a *asker) newStep(name string, seat seat, outage *outage) *step {
+	return &step{name: name, seat: seat, door: door{now: a.now}, outage: outage}
+}
+
+// ask runs one question as soon as there is a place for it, unless the provider is left alone. It waits until the deadline
+// at most. What ends with the caller's context is no failure of the provider and not reported as one; every other error
+// comes back as ErrUnavailable with the step and the kind of failure, and is logged.
+func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, do func(context.Context) (V, error)) (v V, err error) {
+	leave, err := s.door.enter()
+	if err != nil {
+		return v, err
+	}
+	ctx, cancel := context.WithDeadline(caller, deadline)
+	defer cancel()
+	began := time.Now()
+	defer func() {
+		panicked := recover()
+		end := endingOf(caller, err, panicked, time.Since(began) >= a.timeout/2)
+		if rest := s.door.leave(leave, end); rest > 0 {
+			a.log.Warn("identity provider is left alone", "step", s.name, "for", rest)
+		}
+		if err == nil || ended(caller) == nil || panicked != nil {
+			err = a.report(s, panicked, err)
+		}
+	}()
+	if err := a.places.take(ctx, s.seat); err != nil {
+		return v, err
+	}
+	defer a.places.free(s.seat)
+	return do(ctx)
+}
+
+// endingOf tells what the end of a question says about the provider. long tells that it had a fair share of the
+// time-out; who joined the end of another's may have had next to nothing.
+func endingOf(caller context.Context, err error, panicked any, long bool) ending {
+	if panicked != nil {
+		return failedQuickly
+	}
+	if err == nil {
+		return answered
+	}
+	if status, ok := errors.AsType[statusError](err); ok && status.isRefusal() {
+		return answered
+	}
+	switch {
+	case ended(caller) != nil, errors.Is(err, errNoPlace):
+		return noNews
+	case failureKind(err) != noAnswerInTime:
+		return failedQuickly
+	case long:
+		return failedSlowly
+	}
+	return noNews
+}
+
+// report logs how a step ended and turns what went wrong into ErrUnavailable with the step and the kind of failure.
+// A panic, which could only be a fault of ours or of the library, must not end the process from a goroutine that
+// belongs to no request; its value may quote an answer and is not logged.
+func (a *asker) report(s *step, panicked any, err error) error {
+	var kind string
+	switch {
+	case panicked != nil:
+		kind = "panic"
+		a.log.Error("panic while asking the identity provider", "step", s.name,
+			"type", fmt.Sprintf("%T", panicked), "stack", string(debug.Stack()))
+	case err == nil:
+		s.outage.over(s.name)
+		return nil
+	default:
+		kind = failureKind(err)
+	}
+	s.outage.failed(s.name, kind)
+	return fmt.Errorf("%w: %s: %s", ErrUnavailable, s.name, kind)
+}
+
+// waited turns the end of a wait for the provider into what the caller is told: ErrUnavailable, or the error of their
+// own context.
+func (a *asker) waited(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ended(ctx) != nil:
+		return ended(ctx)
+	case errors.Is(err, ErrUnavailable):
+		return err
+	}
+	return fmt.Errorf("%w: no answer within %v", ErrUnavailable, a.timeout)
+}
+
+// ended returns the error of a context that is over. A network deadline taken from a context can fire a moment before
+// the context itself, so the time counts too.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package authz
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// permissionsPath is ZITADEL's call for what the caller of a token may do in an organisation.
+const permissionsPath = "/auth/v1/permissions/zitadel/me/_search"
+
+// ProviderPermissions is the [Source] that asks the provider, with the caller's own token, what they may do. Roles in
+// the token play no part. It is for ZITADEL, whose manager roles do not show in introspection.
+//
+// It keeps and shares answers as long as the Introspector that it was made from does, and is protected in the same way.
+type ProviderPermissions struct {
+	*asker
+	endpoint  string
+	keyPrefix []byte // of cache keys
+	cache     *cache[permits]
+	step      *step
+}
+
+var _ Source = (*ProviderPermissions)(nil)
+
+// NewProviderPermissions returns a source that asks the provider of in, whose identities must carry their tokens
+// (IntrospectionConfig.CarryToken).
+func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
+	if !in.carryToken {
+		return nil, errors.New("asking for permissions needs identities that carry their tokens")
+	}
+	own := *in.asker
+	own.client = passing(in.client, http.StatusUnauthorized, http.StatusForbidden)
+	p := &ProviderPermissions{asker: &own, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
+	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now})
+	p.keyPrefix = appendPart(nil, p.endpoint)
+	if in.cache != nil {
+		p.cache = newCache[permits](in.cache.ttl, in.now)
+	}
+	return p, nil
+}
+
+// Grant returns what the provider lets the caller do in org. Its errors hold nothing of the token.
+func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string) (Grant, error) {
+	token := id.Credential.text()
+	if token == "" {
+		return Grant{}, errors.New("permissions: the identity carries no token")
+	}
+	// White space around an id is lost in a header, and what is left may name another organisation.
+	if !ValidID(org) || strings.TrimSpace(org) != org {
+		return Grant{}, nil
+	}
+	key := p.key(org, token)
+	if p.cache != nil {
+		if kept := p.cache.get(key, p.now()); kept != nil {
+			return kept.Grant, kept.refused
+		}
+	}
+	deadline := time.Now().Add(p.timeout)
+	search := func(caller context.Context) (permits, error) {
+		return ask(caller, p.asker, p.step, deadline, func(ctx context.Context) (permits, error) {
+			return p.search(ctx, token, org)
+		})
+	}
+	var got permits
+	var err error
+	if p.cache == nil {
+		got, err = search(ctx)
+	} else {
+		waiting, cancel := context.WithDeadline(ctx, deadline)
+		defer cancel()
+		got, err = p.cache.share(waiting, question[permits]{key: key, known: true, ask: search})
+	}
+	if err != nil {
+		return Grant{}, p.waited(ctx, err)
+	}
+	return got.Grant, got.refused
+}
+
+// search asks the provider.
+func (p *ProviderPermissions) search(ctx context.Context, token, org string) (permits, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint, strings.NewReader("{}"))
+	if err != nil {
+		return permits{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("X-Zitadel-Orgid", org)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	resp, err := p.client.Do(req)
+	if err != nil {
+		return permits{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return permits{}, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return readPermits(body)
+	}
+	// Anybody on the way can answer with these. Only the provider's own words count; anything else is a failure.
+	switch refusal := readRefusal(body); {
+	case resp.StatusCode == http.StatusUnauthorized && refusal.code == codeUnauthenticated:
+		return permits{refused: fmt.Errorf("%w: the provider says so when asked for permissions", ErrInvalidToken)}, nil
+	case resp.StatusCode == http.StatusForbidden && refusal.id == idUnknownOrganization:
+		return permits{refused: ErrUnknownOrganization}, nil
+	}
+	return permits{}, statusError(resp.StatusCode)
+}
+
+// key returns the cache key of a token in an organisation.
+func (p *ProviderPermissions) key(org, token string) cacheKey {
+	var room [2 << 10]byte // most tokens fit, and then nothing is allocated
+	text := append(room[:0], p.keyPrefix...)
+	return sha256.Sum256(appendPart(appendPart(text, org), token))
+}

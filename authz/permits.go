@@ -1,0 +1,91 @@
+package authz
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// What ZITADEL's API says when it refuses: the number of the gRPC code, and the id of the one reason we look for.
+const (
+	codeUnauthenticated   = 16
+	idUnknownOrganization = "AUTH-Bs7Ds"
+)
+
+// permits is what the provider lets a caller do in an organisation. It is never changed.
+type permits struct {
+	Grant
+	// refused is nil, or ErrInvalidToken or ErrUnknownOrganization.
+	refused error
+}
+
+// good, ends and weight are what a cache asks. Who has no role yet may be given one any moment, so that is kept as
+// shortly as a refusal.
+func (p permits) good() bool  { return p.refused == nil && p.Member }
+func (p permits) ends() int64 { return 0 }
+func (p permits) weight() int {
+	const perEntry, perPermission = 512, 16
+	return perEntry + perPermission*len(p.Allowed)
+}
+
+// readPermits reads the answer to a search. Whoever is allowed anything at all is a member; of what they are allowed, we
+// keep what we know. An answer without members says that there is nothing; one with others is not that answer.
+func readPermits(body []byte) (permits, error) {
+	members, err := object(body)
+	if err != nil {
+		return permits{}, err
+	}
+	names, err := member[[]*string](members, "result")
+	if err != nil {
+		return permits{}, err
+	}
+	if names == nil {
+		if _, there := members["result"]; len(members) > 0 && !there {
+			return permits{}, fmt.Errorf("%w: no member result", errMalformedAnswer)
+		}
+		return permits{}, nil
+	}
+	p := permits{Grant: Grant{Member: len(*names) > 0}}
+	for _, name := range *names {
+		if name == nil {
+			return permits{}, fmt.Errorf("%w: member of the wrong type", errMalformedAnswer)
+		}
+		switch allowed := Permission(*name); allowed {
+		case UserWrite, UserRead, UserDelete, OrgDelete:
+			p.Allowed = append(p.Allowed, allowed)
+		}
+	}
+	slices.Sort(p.Allowed)
+	p.Allowed = slices.Clip(slices.Compact(p.Allowed))
+	return p, nil
+}
+
+// refusal is an error of ZITADEL's API, as far as we look at it.
+type refusal struct {
+	code int    // 0 = none that we can read
+	id   string // of the first error detail
+}
+
+// readRefusal reads the body of an error. What is no such body says nothing.
+func readRefusal(body []byte) refusal {
+	members, err := object(body)
+	if err != nil {
+		return refusal{}
+	}
+	code, err := member[int](members, "code")
+	if err != nil || code == nil {
+		return refusal{}
+	}
+	r := refusal{code: *code}
+	details, err := member[[]map[string]json.RawMessage](members, "details")
+	if err != nil || details == nil {
+		return r
+	}
+	for _, detail := range *details {
+		if id, err := member[string](detail, "id"); err == nil && id != nil {
+			r.id = *id
+			break
+		}
+	}
+	return r
+}

@@ -1,0 +1,31 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrFlood: too many tokens that nobody knows have come from one address; the provider was not asked about this one.
+// It is an ErrUnavailable too.
+var ErrFlood = fmt.Errorf("%w: too many unknown tokens from one address", ErrUnavailable)
+
+// errResting: the provider has failed again and again and is left alone for a moment.
+var errResting = fmt.Errorf("%w: failing, not asked for a moment", ErrUnavailable)
+
+// retryError is an error with the time after which asking again makes sense.
+type retryError struct {
+	cause error
+	after time.Duration
+}
+
+func (e *retryError) Error() string { return e.cause.Error() }
+func (e *retryError) Unwrap() error { return e.cause }
+
+// RetryAfter returns how long to wait before the call that ended with err has a chance; 0 = nobody knows.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*retryError](err); ok {
+		return e.after
+	}
+	return 0
+}
