@@ -1,16 +1,26 @@
 #!/usr/bin/env bash
-# Builds the pinned programs that the checks and tests need into bin/. Usage: .tools/install.sh [buf|golangci-lint|grpcurl]...
+# Builds the pinned programs that the checks and tests need into bin/. Usage: .tools/install.sh [buf|connectconformance|golangci-lint|grpcurl]...
 # Without names: all of them. A program that is there in the pinned version costs a second or less.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mkdir -p bin
 
+conformance_version=v1.0.7
 grpcurl_version=v1.9.4
 
 for name in "${@:-all}"; do
   case $name in
-    all) "$0" buf golangci-lint grpcurl ;;
+    all) "$0" buf connectconformance golangci-lint grpcurl ;;
     buf) go -C .tools build -o ../bin/buf github.com/bufbuild/buf/cmd/buf ;;
+    connectconformance) # and, in a .binpb beside it, the descriptors of its messages from the same module
+      if [ ! -f bin/connectconformance.binpb ] ||
+        ! go version -m bin/connectconformance 2>/dev/null | grep -q "conformance[[:space:]]$conformance_version"; then
+        "$0" buf
+        GOBIN=$PWD/bin go install "connectrpc.com/conformance/cmd/connectconformance@$conformance_version"
+        module=$(go mod download -json "connectrpc.com/conformance@$conformance_version" | sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p')
+        bin/buf build "$module/proto" --as-file-descriptor-set -o bin/connectconformance.binpb
+      fi
+      ;;
     golangci-lint)
       go -C .tools/golangci build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
       ;;
@@ -19,6 +29,6 @@ for name in "${@:-all}"; do
         GOBIN=$PWD/bin go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
       fi
       ;;
-    *) echo "install.sh: unknown program $name; known: buf golangci-lint grpcurl" >&2; exit 2 ;;
+    *) echo "install.sh: unknown program $name; known: buf connectconformance golangci-lint grpcurl" >&2; exit 2 ;;
   esac
 done

@@ -93,6 +93,11 @@ func (s *Server) handlerOptions(files []protoreflect.FileDescriptor) ([]connect.
 	if err != nil {
 		return nil, fmt.Errorf("server: validation rules: %w", err)
 	}
+	return append(wireOptions(), connect.WithInterceptors(s.validateAndReport(validator))), nil
+}
+
+// wireOptions say how messages are read and written: encodings, compression, limits.
+func wireOptions() []connect.HandlerOption {
 	return []connect.HandlerOption{
 		connect.WithCodec(protoCodec{}),
 		connect.WithCodec(jsonCodec{name: "json"}),
@@ -100,8 +105,7 @@ func (s *Server) handlerOptions(files []protoreflect.FileDescriptor) ([]connect.
 		withGzip(),
 		connect.WithCompressMinBytes(1 << 10), // answers are smaller than a gzip header is worth
 		connect.WithReadMaxBytes(MaxMessageBytes),
-		connect.WithInterceptors(s.validateAndReport(validator)),
-	}, nil
+	}
 }
 
 // validateAndReport checks the rules of the request and turns every error of a handler into one of the error table.

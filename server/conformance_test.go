@@ -1,0 +1,184 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"avatard/authz"
+	"avatard/storage"
+)
+
+// conformanceTypes is the variable that makes this test binary a server for the suite. Its value is the file with
+// the descriptors of the suite's messages.
+const conformanceTypes = "AVATARD_TEST_CONFORMANCE_TYPES"
+
+// fewestConformanceCases is what version 1.0.7 of the suite has for testdata/conformance.yaml. Fewer would mean that a
+// feature got lost on the way.
+const fewestConformanceCases = 1399
+
+func TestMain(m *testing.M) {
+	if types := os.Getenv(conformanceTypes); types != "" {
+		if err := serveConformance(types, os.Stdin, os.Stdout); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestConformance runs every unary case of the Connect conformance suite, for the three protocols over HTTP/1.1 and
+// HTTP/2, in the clear and with TLS, against the middleware and the HTTP server of the product.
+func TestConformance(t *testing.T) {
+	runner, types := conformanceFile(t, "connectconformance"), conformanceFile(t, "connectconformance.binpb")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), runner, "--mode", "server", "--conf", filepath.Join("testdata", "conformance.yaml"),
+		"--max-servers", "2", "--", self)
+	cmd.Env = append(os.Environ(), conformanceTypes+"="+types)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	total := regexp.MustCompile(`Total cases: (\d+)\s+(\d+) passed, 0 failed`).FindSubmatch(out)
+	if total == nil {
+		t.Fatalf("no summary in what the suite printed:\n%s", out)
+	}
+	cases, _ := strconv.Atoi(string(total[1]))
+	if cases < fewestConformanceCases || string(total[1]) != string(total[2]) {
+		t.Errorf("%s of %d cases passed, want at least %d and all of them", total[2], cases, fewestConformanceCases)
+	}
+	t.Logf("%d cases passed", cases)
+}
+
+// conformanceFile finds a file that .tools/install.sh made.
+func conformanceFile(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "bin", name))
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		message := fmt.Sprintf("the conformance suite is missing, run .tools/install.sh connectconformance: %v", err)
+		if os.Getenv("CI") != "" {
+			t.Fatal(message)
+		}
+		t.Skip(message)
+	}
+	return path
+}
+
+// anyone lets everybody in: the suite sends no tokens.
+type anyone struct{}
+
+func (anyone) Authenticate(context.Context, http.Header) (authz.Identity, error) {
+	return authz.Identity{Issuer: issuer, Subject: alice, Organization: acme}, nil
+}
+
+// serveConformance is the server under test: it reads a ServerCompatRequest, starts what that asks for, writes a
+// ServerCompatResponse and serves until it is told to end.
+func serveConformance(types string, in io.Reader, out io.Writer) error {
+	if err := registerConformance(types); err != nil {
+		return err
+	}
+	var asked struct {
+		UseTLS              bool
+		MessageReceiveLimit int
+		ServerCreds         struct{ Cert, Key []byte }
+	}
+	if err := readConformance(in, &asked); err != nil {
+		return err
+	}
+	s, err := New(Config{Store: struct{ storage.Store }{}, Issuer: issuer, Authenticator: anyone{},
+		Permissions: authz.NewClaims(authz.DefaultPolicy())})
+	if err != nil {
+		return err
+	}
+	if err := s.mountConformance(asked.MessageReceiveLimit); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	srv := NewHTTPServer(markTimeouts(s.Handler()), nil)
+	served := make(chan error, 1)
+	answer := map[string]any{"host": "127.0.0.1", "port": ln.Addr().(*net.TCPAddr).Port}
+	if asked.UseTLS {
+		pair, err := tls.X509KeyPair(asked.ServerCreds.Cert, asked.ServerCreds.Key)
+		if err != nil {
+			return err
+		}
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+		answer["pemCert"] = asked.ServerCreds.Cert
+		go func() { served <- srv.ServeTLS(ln, "", "") }()
+	} else {
+		go func() { served <- srv.Serve(ln) }()
+	}
+	if err := writeConformance(out, answer); err != nil {
+		return err
+	}
+	return <-served // SIGTERM ends the process
+}
+
+// readConformance reads one message of the runner, which puts the length before it, into v by way of JSON.
+func readConformance(in io.Reader, v any) error {
+	var size uint32
+	if err := binary.Read(in, binary.BigEndian, &size); err != nil {
+		return err
+	}
+	raw := make([]byte, min(size, 1<<20))
+	if _, err := io.ReadFull(in, raw); err != nil {
+		return err
+	}
+	message, err := conformanceMessage("ServerCompatRequest")
+	if err != nil {
+		return err
+	}
+	if err := proto.Unmarshal(raw, message); err != nil {
+		return err
+	}
+	text, err := protojson.Marshal(message)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, v)
+}
+
+// writeConformance is the way back.
+func writeConformance(out io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	message, err := conformanceMessage("ServerCompatResponse")
+	if err != nil {
+		return err
+	}
+	if err := protojson.Unmarshal(text, message); err != nil {
+		return err
+	}
+	raw, err := proto.Marshal(message)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(raw))), raw...))
+	return err
+}
