@@ -135,6 +135,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 		Logger:        logger,
 		Realm:         defaultConfig().Realm,
 		PublicAssets:  true,
+		Checks:        []server.Check{{Name: "erasures", Ready: store.ErasuresDone}},
 		AllowedOrigin: isDevOrigin,
 		Version:       buildVersion(),
 	})

@@ -74,6 +74,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
+		Checks:                []server.Check{{Name: "erasures", Ready: store.ErasuresDone}},
 		AllowedOrigin:         allowedOrigins(cfg.Origins),
 		Now:                   now,
 		Version:               buildVersion(),
