@@ -32,10 +32,12 @@ const (
 
 // call is what is known of one request. It belongs to the goroutine that serves the request.
 type call struct {
-	id      string
-	form    form
-	action  string // procedure, or method and route; "" when the request names none
-	address string
+	id     string
+	form   form
+	action string // procedure, or method and route; "" when the request names none
+	// procedure is the RPC behind a REST route, "" otherwise.
+	procedure string
+	address   string
 	// badTimeout: a time-out header could not be read. Told to the caller only after permission.
 	badTimeout bool
 	// credentials are the Authorization headers, kept to strike them out of log lines.
@@ -77,7 +79,11 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 	defer followBody(r).leave(w)
 
 	counted := &response{ResponseWriter: w}
-	defer func() { s.logCall(ctx, c, counted, s.Now().Sub(started)) }()
+	defer func() {
+		took := s.Now().Sub(started)
+		s.logCall(ctx, c, counted, took)
+		s.report(c, counted, took)
+	}()
 	var out http.ResponseWriter = counted
 	if c.form == formGRPCWebText {
 		text := newTextResponse(counted, r)

@@ -72,6 +72,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, va
 
 	// Inside, errors are written as Connect writes them. A panic is answered out here again.
 	c := callOf(r.Context())
+	c.procedure = b.url.Path
 	func() {
 		c.form = formConnect
 		defer func() { c.form = formREST }()
@@ -108,8 +109,10 @@ func (b *binding) request(r *http.Request, variables []string) *http.Request {
 		message = protowire.AppendString(message, variables[i])
 	}
 	header := http.Header{"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}}
-	if values := r.Header["Authorization"]; len(values) > 0 {
-		header["Authorization"] = values
+	for _, name := range [...]string{"Authorization", "Traceparent", "Tracestate"} {
+		if values := r.Header[name]; len(values) > 0 {
+			header[name] = values
+		}
 	}
 	orgs := r.Header["X-Zitadel-Orgid"]
 	if more := r.Header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {

@@ -13,6 +13,7 @@
 //	    health.go    the open endpoints
 //	  access.go    who may call what, decided before a body is read
 //	  errors.go    the one table of refusals and failures
+//	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
 package server
 
@@ -76,6 +77,8 @@ type Config struct {
 	MaxUploads int
 	// Checks are asked by /readyz and by the health service beside the store. nil = none.
 	Checks []Check
+	// Observer hears about every call, for metrics. nil = nobody does.
+	Observer Observer
 	// AllowedOrigin reports whether pages of a web origin may call the API (CORS). nil = none, no CORS header at
 	// all. The origin "null" is refused without asking.
 	AllowedOrigin func(origin string) bool
