@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"buf.build/go/protovalidate"
@@ -93,7 +94,7 @@ func (s *Server) handlerOptions(files []protoreflect.FileDescriptor) ([]connect.
 	if err != nil {
 		return nil, fmt.Errorf("server: validation rules: %w", err)
 	}
-	return append(wireOptions(), connect.WithInterceptors(s.validateAndReport(validator))), nil
+	return append(wireOptions(), connect.WithInterceptors(append(slices.Clone(s.Interceptors), s.validateAndReport(validator))...)), nil
 }
 
 // wireOptions say how messages are read and written: encodings, compression, limits.

@@ -79,6 +79,9 @@ type Config struct {
 	Checks []Check
 	// Observer hears about every call, for metrics. nil = nobody does.
 	Observer Observer
+	// Interceptors run around every RPC that was let in, the first outermost; over REST too. They see the request's
+	// message, which may break its rules, and the error that the caller is going to get. nil = none.
+	Interceptors []connect.Interceptor
 	// AllowedOrigin reports whether pages of a web origin may call the API (CORS). nil = none, no CORS header at
 	// all. The origin "null" is refused without asking.
 	AllowedOrigin func(origin string) bool
