@@ -29,6 +29,8 @@ type Config struct {
 	People []Account
 	// Machines get tokens by the client credentials grant; their login name is their client id.
 	Machines []Account
+	// Permissions says what the roles allow, for callers who ask. The zero value allows nobody anything.
+	Permissions Permissions
 	// IntrospectionClient is the client of the resource server. An empty secret means a random one.
 	IntrospectionClient Client
 	// ApplicationID is the client id of the public application through which people sign in (authorization code

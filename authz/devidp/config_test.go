@@ -131,6 +131,9 @@ func TestDiscoveryNamesWhatIsServed(t *testing.T) {
 		"response_types_supported":              []any{"code"},
 		"code_challenge_methods_supported":      []any{"S256"},
 		"id_token_signing_alg_values_supported": []any{"ES256"},
+
+		"introspection_endpoint_auth_methods_supported":            []any{"client_secret_basic", "private_key_jwt"},
+		"introspection_endpoint_auth_signing_alg_values_supported": []any{"ES256"},
 	} {
 		if diff := cmp.Diff(want, doc[name]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -11,6 +11,8 @@
 //	token.go     tokens, Mint, Revoke          signin.go   authorization requests and codes
 //	grants.go    tokens for the library        client.go   the clients, for the library
 //	claims.go    what the answers say          keys.go     the signing key, for the library
+//	permissions.go  what a token's bearer may do
+//	clientkey.go    keys in place of the client secret
 //	seal.go      the text of a token
 package devidp
 
@@ -89,6 +91,8 @@ func New(cfg Config) (*Provider, error) {
 		tokens:    make(map[string]*token),
 		signIns:   make(map[string]*signIn),
 		codes:     make(map[string]string),
+
+		clientKeys: make(map[string]*ecdsa.PublicKey),
 	}
 	p.library, err = op.NewProvider(
 		&op.Config{CodeMethodS256: true, AuthMethodPost: true, SupportedScopes: p.scopesSupported()},
@@ -136,6 +140,8 @@ type store struct {
 	tokens  map[string]*token  // by token id
 	signIns map[string]*signIn // by the id of the authorization request
 	codes   map[string]string  // authorization code → id of its request
+
+	clientKeys map[string]*ecdsa.PublicKey // of the introspection client, by key id
 }
 
 var (

@@ -36,6 +36,7 @@ func (p *Provider) routes(prefix string) http.Handler {
 	post(p.library.RevocationEndpoint().Relative(), library)
 	get(p.library.UserinfoEndpoint().Relative(), library)
 	post(p.library.UserinfoEndpoint().Relative(), library)
+	post(permissionsPath, http.HandlerFunc(p.searchPermissions))
 	return http.MaxBytesHandler(mux, maxBodyBytes)
 }
 
@@ -47,7 +48,8 @@ func (p *Provider) discovery(w http.ResponseWriter, r *http.Request) {
 	doc.CheckSessionIframe = ""
 	doc.ResponseTypesSupported = []string{string(oidc.ResponseTypeCode)}
 	doc.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeClientCredentials}
-	doc.IntrospectionEndpointAuthSigningAlgValuesSupported = nil
+	doc.IntrospectionEndpointAuthMethodsSupported = []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPrivateKeyJWT}
+	doc.IntrospectionEndpointAuthSigningAlgValuesSupported = []string{string(signingAlgorithm)}
 	doc.RevocationEndpointAuthSigningAlgValuesSupported = nil
 	doc.ClaimsSupported = []string{
 		"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "name", "preferred_username",

@@ -3,7 +3,6 @@ package devidp
 import (
 	"context"
 	"crypto/ecdsa"
-	"errors"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -14,8 +13,6 @@ const signingAlgorithm = jose.ES256
 
 // The one key of a process needs no name that differs from start to start.
 const keyID = "1"
-
-var errNoKeys = errors.New("clients sign nothing here")
 
 type privateKey struct{ key *ecdsa.PrivateKey }
 
@@ -41,16 +38,6 @@ func (s *store) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm,
 // KeySet is what the keys endpoint shows.
 func (s *store) KeySet(context.Context) ([]op.Key, error) {
 	return []op.Key{publicKey{&s.key.PublicKey}}, nil
-}
-
-// GetKeyByIDAndClientID refuses: no client authenticates with a key (RFC 7523).
-func (s *store) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
-	return nil, errNoKeys
-}
-
-// ValidateJWTProfileScopes refuses, likewise.
-func (s *store) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {
-	return nil, errNoKeys
 }
 
 // Health always passes: memory is there or the process is not.

@@ -89,6 +89,7 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 	for _, org := range organizations {
 		cfg.Organizations = append(cfg.Organizations, org.Organization)
 	}
+	cfg.Permissions = seedPermissions()
 	cfg.People = nil
 	for _, user := range users {
 		cfg.People = append(cfg.People, user.Account)
@@ -131,6 +132,21 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 		}
 	}
 	return p, seeded, nil
+}
+
+// seedPermissions is what the roles of the seeded accounts allow, as far as avatars are concerned and a little beyond, as
+// with a real provider.
+func seedPermissions() Permissions {
+	all := []string{"org.delete", "org.read", "user.delete", "user.read", "user.write"}
+	return Permissions{
+		Roles: map[string][]string{
+			"ORG_OWNER":        all,
+			"ORG_USER_MANAGER": {"org.read", "user.delete", "user.read", "user.write"},
+			"ORG_OWNER_VIEWER": {"org.read", "user.read"},
+		},
+		InstanceRoles:        map[string][]string{"IAM_OWNER": append([]string{"iam.read"}, all...)},
+		InstanceOrganization: OrgAcme,
+	}
 }
 
 // Variables lists everything a client needs to know, in a fixed order. No value needs quoting in a shell.
