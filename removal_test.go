@@ -330,10 +330,16 @@ func failedRemoval(t *testing.T, method, url string, err error) removal {
 // upload sends a picture in a form.
 func (r *remover) upload(t *testing.T, url, token string, data []byte) removal {
 	t.Helper()
-	var form bytes.Buffer
-	w := multipart.NewWriter(&form)
+	form, contentType := uploadForm(data)
+	return r.do(t, http.MethodPost, url, token, contentType, form)
+}
+
+// uploadForm returns the body of an upload and its media type.
+func uploadForm(data []byte) (form []byte, contentType string) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
 	part, _ := w.CreateFormFile("file", "me.png") // writing into memory does not fail
 	part.Write(data)
 	w.Close()
-	return r.do(t, http.MethodPost, url, token, w.FormDataContentType(), form.Bytes())
+	return body.Bytes(), w.FormDataContentType()
 }
