@@ -12,6 +12,10 @@ import (
 	"golang.org/x/net/netutil"
 )
 
+// MaxHeaderBytes bounds the header fields of one request, the request line included. HTTP/2 counts 32 bytes more for
+// each field (RFC 9113 section 6.5.2) and is given room for ten of them.
+const MaxHeaderBytes = 64 << 10
+
 // NewHTTPServer returns an HTTP/1.1 and cleartext HTTP/2 server for a handler, with a limit on everything that a
 // peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
 // Whoever serves Handler themselves should start from it.
@@ -24,12 +28,12 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   handler,
+		Handler:   boundHeaders(handler),
 		Protocols: protocols,
 		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
 		// everybody behind the same proxy.
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    MaxHeaderBytes,
 		ReadHeaderTimeout: 5 * time.Second,
 		// A call has its own deadline for its body; these are behind it, for what no call has begun or ended.
 		ReadTimeout:  MaxCallDuration + 5*time.Second,
@@ -45,6 +49,32 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 			WriteByteTimeout: 10 * time.Second,
 		},
 	}
+}
+
+// boundHeaders refuses, in net/http's own words, what net/http lets pass on HTTP/1: it reads up to 4 KiB more than it
+// is told.
+func boundHeaders(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor == 1 && headerBytes(r) > MaxHeaderBytes {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "431 Request Header Fields Too Large", http.StatusRequestHeaderFieldsTooLarge)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// headerBytes is the size of an HTTP/1 request without its body, but for spaces around values and the fields that
+// net/http keeps to itself.
+func headerBytes(r *http.Request) int {
+	const line, field = len("  \r\n"), len(": \r\n")
+	n := len(r.Method) + len(r.RequestURI) + len(r.Proto) + line + len("Host") + len(r.Host) + field
+	for name, values := range r.Header {
+		for _, value := range values {
+			n += len(name) + len(value) + field
+		}
+	}
+	return n
 }
 
 // Serve answers on a listener until ctx ends. Then it takes no more connections, lets running calls end for at most

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -174,11 +175,28 @@ func TestReflection(t *testing.T) {
 
 func TestHeadersAreBounded(t *testing.T) {
 	f := start(t, nil)
-	res, _ := f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Authorization", "Bearer "+strings.Repeat("x", 90<<10))
-	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status %d, want 431", res.StatusCode)
+	address := strings.TrimPrefix(f.url, "http://")
+	head := "GET /healthz HTTP/1.1\r\nHost: " + address + "\r\nX-Large: "
+	const end = "\r\n"
+	for over, want := range map[int]int{0: 200, 1: 431, 3 << 10: 431, 4 << 10: 431, 1 << 20: 431} {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, _ = io.WriteString(conn, head+strings.Repeat("x", MaxHeaderBytes-len(head+end)+over)+end+"\r\n")
+		}()
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != want || want == 431 && !res.Close {
+			t.Errorf("header of %d bytes: status %d, closes %v; want %d", MaxHeaderBytes+over, res.StatusCode, res.Close, want)
+		}
+		_ = res.Body.Close()
+		_ = conn.Close()
 	}
-	res, _ = f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Authorization", "Bearer "+strings.Repeat("x", 50<<10))
+	res, _ := f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Authorization", "Bearer "+strings.Repeat("x", 50<<10))
 	if res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("status %d, want 401: tokens may be long", res.StatusCode)
 	}
