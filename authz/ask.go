@@ -24,6 +24,8 @@ type asker struct {
 	now     func() time.Time
 	places  places
 	log     *slog.Logger
+	// observer is nil when nobody wants to know.
+	observer Observer
 }
 
 // step is one kind of question. Each has a breaker of its own: one that fails says little about the others, and tokens
@@ -45,6 +47,7 @@ func (a *asker) newStep(name string, seat seat, outage *outage) *step {
 func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, do func(context.Context) (V, error)) (v V, err error) {
 	leave, err := s.door.enter()
 	if err != nil {
+		a.tell(s.name, QuestionResting, 0)
 		return v, err
 	}
 	ctx, cancel := context.WithDeadline(caller, deadline)
@@ -52,7 +55,9 @@ func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, d
 	began := time.Now()
 	defer func() {
 		panicked := recover()
-		end := endingOf(caller, err, panicked, time.Since(began) >= a.timeout/2)
+		took := time.Since(began)
+		end := endingOf(caller, err, panicked, took >= a.timeout/2)
+		a.tell(s.name, outcomeOf(err, panicked, ended(caller) != nil), took)
 		if rest := s.door.leave(leave, end); rest > 0 {
 			a.log.Warn("identity provider is left alone", "step", s.name, "for", rest)
 		}

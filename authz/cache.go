@@ -45,6 +45,7 @@ type cache[V keepable] struct {
 	accepted, refused shelf[V]
 	calls             map[cacheKey]*call[V]
 	running           int // calls that have not finished, those no longer in the map included
+	hits, misses      uint64
 }
 
 func newCache[V keepable](ttl time.Duration, now func() time.Time) *cache[V] {
@@ -61,7 +62,13 @@ func newCache[V keepable](ttl time.Duration, now func() time.Time) *cache[V] {
 func (c *cache[V]) get(key cacheKey, now time.Time) *V {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.kept(key, now)
+	v := c.kept(key, now)
+	if v != nil {
+		c.hits++
+	} else {
+		c.misses++
+	}
+	return v
 }
 
 func (c *cache[V]) kept(key cacheKey, now time.Time) *V {

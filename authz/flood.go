@@ -52,6 +52,7 @@ func (c addressContext) Value(key any) any {
 func (in *Introspector) admitUnknown(ctx context.Context) error {
 	address, _ := ctx.Value(addressKey{}).(string)
 	if wait, ok := in.unknown.Allow(limit.Address(address)); !ok {
+		in.tell(stepIntrospection, QuestionFlood, 0)
 		return &retryError{cause: ErrFlood, after: wait}
 	}
 	return nil

@@ -62,6 +62,8 @@ type IntrospectionConfig struct {
 	// Logger hears of a provider that fails, at most every ten seconds, and of its recovery: never a token and
 	// nothing the provider said. nil = silence.
 	Logger *slog.Logger
+	// Observer hears what the provider is asked, for metrics. nil = nobody does.
+	Observer Observer
 }
 
 // check returns every fault of the configuration at once.
@@ -134,6 +136,8 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 			now:     cfg.Now,
 			places:  newPlaces(),
 			log:     cfg.Logger,
+
+			observer: cfg.Observer,
 		},
 		rules:       rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT},
 		credentials: credentials{clientID: cfg.ClientID, secret: cfg.ClientSecret, key: cfg.ClientKey},

@@ -1,0 +1,99 @@
+package authz
+
+import (
+	"errors"
+	"time"
+)
+
+// Observer is told what the provider is asked, for metrics.
+type Observer interface {
+	// ObserveQuestion is called when a question has ended, and when one was not asked at all. It must not block:
+	// callers wait for it, and locks are held. Several may run at once.
+	ObserveQuestion(QuestionReport)
+}
+
+// QuestionReport is what an Observer is told about one question. Its texts are out of the sets below.
+type QuestionReport struct {
+	// Question is "discovery", "introspection" or "permissions".
+	Question string
+	Outcome  QuestionOutcome
+	// Took is the time from the question to its end, the wait for a place included; 0 when it was not asked.
+	Took time.Duration
+}
+
+// QuestionOutcome is how a question to the provider ended.
+type QuestionOutcome string
+
+// Outcomes of a question. With the last two, the provider was not asked.
+const (
+	// QuestionAnswered: the provider answered, whatever the answer was.
+	QuestionAnswered QuestionOutcome = "answered"
+	// QuestionFailed: the provider did not answer, not in time, or with something that is no answer.
+	QuestionFailed QuestionOutcome = "failed"
+	// QuestionAbandoned: the caller left first.
+	QuestionAbandoned QuestionOutcome = "abandoned"
+	// QuestionCrowded: there were too many others under way to be asked in time.
+	QuestionCrowded QuestionOutcome = "crowded"
+	// QuestionResting: the provider had failed again and again and was left alone.
+	QuestionResting QuestionOutcome = "resting"
+	// QuestionFlood: too many unknown tokens had come from one address, see ErrFlood.
+	QuestionFlood QuestionOutcome = "flood"
+)
+
+// tell passes a report on to the observer, if there is one.
+func (a *asker) tell(question string, outcome QuestionOutcome, took time.Duration) {
+	if a.observer != nil {
+		a.observer.ObserveQuestion(QuestionReport{Question: question, Outcome: outcome, Took: took})
+	}
+}
+
+// outcomeOf tells how a question ended that was to be asked. abandoned says that the caller had left by then.
+func outcomeOf(err error, panicked any, abandoned bool) QuestionOutcome {
+	switch {
+	case panicked != nil:
+		return QuestionFailed
+	case err == nil:
+		return QuestionAnswered
+	case abandoned:
+		return QuestionAbandoned
+	case errors.Is(err, errNoPlace):
+		return QuestionCrowded
+	}
+	return QuestionFailed
+}
+
+// Stats is how an Introspector stands.
+type Stats struct {
+	// InFlight counts the questions to the provider that are under way: introspections, and permissions asked for by a
+	// ProviderPermissions that was made from it.
+	InFlight int
+	// Tokens is about its memory of tokens.
+	Tokens CacheStats
+}
+
+// CacheStats is what a memory of the provider's answers has done and how it stands. All is 0 when nothing is kept.
+type CacheStats struct {
+	// Hits counts the callers who were told from memory, Misses those who were not: they asked, or waited for another's
+	// question.
+	Hits, Misses uint64
+	// Accepted and Refused count the entries of either kind, those that have ended but were not yet dropped included.
+	Accepted, Refused int
+}
+
+// Stats returns how the Introspector stands.
+func (in *Introspector) Stats() Stats {
+	return Stats{InFlight: len(in.places.all), Tokens: in.cache.stats()}
+}
+
+// CacheStats returns how the memory of permissions stands.
+func (p *ProviderPermissions) CacheStats() CacheStats { return p.cache.stats() }
+
+// stats works on a nil cache, too.
+func (c *cache[V]) stats() CacheStats {
+	if c == nil {
+		return CacheStats{}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheStats{Hits: c.hits, Misses: c.misses, Accepted: c.accepted.order.Len(), Refused: c.refused.order.Len()}
+}
