@@ -257,7 +257,7 @@ func TestSecretOfTheProvider(t *testing.T) {
 		"another issuer":  {reply(200, `{"active":true,"exp":99999999999,"iss":"SPILT","sub":"SPILT","aud":"SPILT"}`), connect.CodeUnauthenticated},
 		"a redirect": {func(p *moodyProvider) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, strings.Replace(p.elsewhere.URL, "http://", "http://user:"+plantedSecret+"@", 1)+"/"+plantedSecret, 307)
+				http.Redirect(w, r, strings.Replace(p.elsewhere.URL, "http://", "http://user:"+plantedSecret+"@", 1)+"/"+plantedSecret, http.StatusTemporaryRedirect)
 			}
 		}, connect.CodeUnavailable},
 	}
