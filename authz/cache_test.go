@@ -19,7 +19,7 @@ func numberedKey(n int) (k cacheKey) {
 }
 
 // share is a question about a token that was active of late.
-func share(c *cache[verdict], ctx context.Context, key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
+func share(ctx context.Context, c *cache[verdict], key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
 	return c.share(ctx, question[verdict]{key: key, known: true, ask: ask})
 }
 
@@ -44,7 +44,7 @@ func TestCacheLifetime(t *testing.T) {
 			c, key := newCache[verdict](row.ttl, time.Now), numberedKey(1)
 			want := row.verdict(time.Now())
 			ask := func(context.Context) (verdict, error) { return want, nil }
-			if _, err := share(c, t.Context(), key, ask); err != nil {
+			if _, err := share(t.Context(), c, key, ask); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(row.want - 1)
@@ -68,7 +68,7 @@ func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 				return goodVerdict(time.Now(), time.Hour), nil
 			}
 		}
-		share(c, t.Context(), numberedKey(1), slowly(3*time.Second))
+		share(t.Context(), c, numberedKey(1), slowly(3*time.Second))
 		if c.get(numberedKey(1), time.Now()) == nil {
 			t.Error("not kept")
 		}
@@ -76,7 +76,7 @@ func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 		if c.get(numberedKey(1), time.Now()) != nil {
 			t.Error("kept for longer than the ttl after the provider was asked")
 		}
-		share(c, t.Context(), numberedKey(2), slowly(testTTL))
+		share(t.Context(), c, numberedKey(2), slowly(testTTL))
 		if c.get(numberedKey(2), time.Now()) != nil {
 			t.Error("a look-up as long as the ttl was kept")
 		}
@@ -87,7 +87,7 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 	c, failed := newCache[verdict](testTTL, time.Now), errors.New("down")
 	asked := 0
 	for range 3 {
-		_, err := share(c, t.Context(), numberedKey(1), func(context.Context) (verdict, error) { asked++; return verdict{}, failed })
+		_, err := share(t.Context(), c, numberedKey(1), func(context.Context) (verdict, error) { asked++; return verdict{}, failed })
 		if !errors.Is(err, failed) {
 			t.Errorf("share = %v, want %v", err, failed)
 		}
@@ -112,12 +112,12 @@ func TestCallersShareOneLookUp(t *testing.T) {
 		}
 		first, cancel := context.WithCancel(t.Context())
 		var firstErr error
-		go func() { _, firstErr = share(c, first, numberedKey(1), ask) }()
+		go func() { _, firstErr = share(first, c, numberedKey(1), ask) }()
 		synctest.Wait()
 		results := make(chan error, 100)
 		for range cap(results) {
 			go func() {
-				_, err := share(c, t.Context(), numberedKey(1), ask)
+				_, err := share(t.Context(), c, numberedKey(1), ask)
 				results <- err
 			}()
 		}
@@ -147,16 +147,16 @@ func TestOldLookUpIsNotJoined(t *testing.T) {
 			return goodVerdict(time.Now(), time.Hour), nil
 		}
 		revoked := func(context.Context) (verdict, error) { return refuse("inactive"), nil }
-		go share(c, t.Context(), numberedKey(1), old)
+		go share(t.Context(), c, numberedKey(1), old)
 		time.Sleep(testTTL - 1)
 		joined := make(chan verdict, 1)
-		go func() { v, _ := share(c, t.Context(), numberedKey(1), revoked); joined <- v }()
+		go func() { v, _ := share(t.Context(), c, numberedKey(1), revoked); joined <- v }()
 		synctest.Wait()
 		if len(joined) != 0 {
 			t.Fatal("a look-up younger than the ttl was not joined")
 		}
 		time.Sleep(1)
-		if v, err := share(c, t.Context(), numberedKey(1), revoked); err != nil || v.refused == nil {
+		if v, err := share(t.Context(), c, numberedKey(1), revoked); err != nil || v.refused == nil {
 			t.Errorf("share beside a look-up as old as the ttl = %+v, %v, want a new one's refusal", v, err)
 		}
 		close(release)
@@ -185,13 +185,13 @@ func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 			}
 		}
 		older, newer := make(chan struct{}), make(chan struct{})
-		go share(c, t.Context(), numberedKey(1), gated(older))
+		go share(t.Context(), c, numberedKey(1), gated(older))
 		time.Sleep(testTTL)
-		go share(c, t.Context(), numberedKey(1), gated(newer))
+		go share(t.Context(), c, numberedKey(1), gated(newer))
 		synctest.Wait()
 		close(older)
 		synctest.Wait()
-		go share(c, t.Context(), numberedKey(1), gated(newer))
+		go share(t.Context(), c, numberedKey(1), gated(newer))
 		synctest.Wait()
 		if n := asked.Load(); n != 2 {
 			t.Errorf("asked %d times, want 2: the third caller joins the second", n)
@@ -259,15 +259,15 @@ func TestLookUpsUnderWayAreBounded(t *testing.T) {
 		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
 		ask := func(context.Context) (verdict, error) { <-release; return refuse("inactive"), nil }
 		for n := range maxCalls {
-			go share(c, t.Context(), numberedKey(n), ask)
+			go share(t.Context(), c, numberedKey(n), ask)
 		}
 		synctest.Wait()
-		if _, err := share(c, t.Context(), numberedKey(maxCalls), ask); !errors.Is(err, ErrUnavailable) {
+		if _, err := share(t.Context(), c, numberedKey(maxCalls), ask); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("share over the bound = %v, want ErrUnavailable", err)
 		}
 		close(release)
 		synctest.Wait()
-		if _, err := share(c, t.Context(), numberedKey(maxCalls), ask); err != nil {
+		if _, err := share(t.Context(), c, numberedKey(maxCalls), ask); err != nil {
 			t.Errorf("share after the others ended = %v", err)
 		}
 	})

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -97,7 +98,7 @@ func TestPermissionMoods(t *testing.T) {
 			w.Write([]byte(body))
 		}
 	}
-	for name, mood := range map[string]http.HandlerFunc{
+	maps.Copy(moods, map[string]http.HandlerFunc{
 		"401 of somebody on the way":      answer(401, `<html>`+testSecret),
 		"401 with a code that is no 401":  answer(401, `{"code":7,"details":[{"id":"AUTH-Bs7Ds"}]}`),
 		"403 of somebody on the way":      answer(403, `{"error":"forbidden"}`),
@@ -112,9 +113,7 @@ func TestPermissionMoods(t *testing.T) {
 		"result twice":                    answer(200, `{"result":[],"result":["user.write"]}`),
 		"result in other letters":         answer(200, `{"Result":["user.write"]}`),
 		"two answers":                     answer(200, `{}{"result":["user.write"]}`),
-	} {
-		moods[name] = mood
-	}
+	})
 	for name, mood := range moods {
 		for _, ttl := range []time.Duration{0, testTTL} {
 			source, id := p.source(t, func(cfg *IntrospectionConfig) { cfg.CacheTTL = ttl })

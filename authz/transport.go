@@ -89,7 +89,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if resp.StatusCode != http.StatusOK && !slices.Contains(g.also, resp.StatusCode) {
-		io.CopyN(io.Discard, resp.Body, maxDiscardBytes) // an error here only costs the connection
+		_, _ = io.CopyN(io.Discard, resp.Body, maxDiscardBytes) // an error here only costs the connection
 		resp.Body.Close()
 		return nil, statusError(resp.StatusCode)
 	}

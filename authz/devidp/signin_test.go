@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -258,9 +259,7 @@ func TestAuthorizeRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		q := u.Query()
-		for name, value := range row.with {
-			q[name] = value
-		}
+		maps.Copy(q, row.with)
 		u.RawQuery = q.Encode()
 		a := f.get(t, u.String())
 		if row.error == "" {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"maps"
+	"slices"
 	"sync"
 )
 
@@ -52,13 +53,8 @@ func (n *names) issuerCount() int64 {
 
 // addOrganization registers org in the transaction, unless it is there.
 func (r *round) addOrganization(org string) (made bool, err error) {
-	if r.s.names.hasOrganization(org) {
+	if r.s.names.hasOrganization(org) || slices.Contains(r.added.organizations, org) {
 		return false, nil
-	}
-	for _, added := range r.added.organizations {
-		if added == org {
-			return false, nil
-		}
 	}
 	if err := r.db.exec(sqlAddOrganization, org, r.now); err != nil {
 		return false, err

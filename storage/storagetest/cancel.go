@@ -46,8 +46,8 @@ func checkEndedContext(t TB, h Harness) {
 // leaving returns a context that ends within the next call of the kind that took so long, sooner or later in it as
 // round goes up, and now and then before or behind. No verdict depends on which it was.
 func leaving(ctx context.Context, round int, took time.Duration) (context.Context, context.CancelFunc) {
-	step := time.Duration(round % 12)
-	return context.WithTimeout(ctx, took*step*step/100)
+	step := round % 12
+	return context.WithTimeout(ctx, took*time.Duration(step*step)/100)
 }
 
 // checkAbandonedUpload: an upload whose caller left is done or not done. What comes after it in the queue comes after
