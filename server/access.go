@@ -67,13 +67,13 @@ func (s *Server) admit(r *http.Request, rule access) error {
 
 // authenticate finds out who calls.
 func (s *Server) authenticate(ctx context.Context, header http.Header) error {
-	id, err := s.Authenticator.Authenticate(ctx, header)
+	c := callOf(ctx)
+	id, err := s.Authenticator.Authenticate(authz.WithClientAddress(ctx, c.address), header)
 	if err != nil {
 		return err
 	}
-	c := callOf(ctx)
 	c.caller, c.identified = id, true
-	return nil
+	return s.limitCaller(c)
 }
 
 // permit checks membership and permission in an organisation.

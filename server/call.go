@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -91,6 +90,10 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 		out = text
 	}
 	defer s.recover(out, r)
+	if err := s.limitAddress(c, t); err != nil {
+		s.refuse(out, r, err)
+		return
+	}
 	t.serve(out, r)
 }
 
@@ -240,15 +243,6 @@ func written(w http.ResponseWriter) bool {
 			return true
 		}
 	}
-}
-
-// peerAddress returns the IP address of the connection's other end.
-func peerAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // recorder is a ResponseWriter that keeps an answer in memory.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"connectrpc.com/connect"
@@ -35,6 +38,8 @@ const (
 	unknownUser
 	noPicture
 	unavailable
+	tooManyUnknown
+	overLimit
 	messageTooLarge
 	deadlinePassed
 	callerGone
@@ -50,7 +55,7 @@ type outcome struct {
 	status  int    // on REST and on the picture routes
 	id      string // of the ErrorDetail, "" = none
 	message string
-	// retry: the same call may succeed in a second (Retry-After).
+	// retry: the same call may succeed after a while, a second unless the failure knows better (Retry-After).
 	retry bool
 	// challenge: the answer carries WWW-Authenticate, with this error code in it unless that is "" (RFC 6750 section 3).
 	challenge      bool
@@ -79,6 +84,8 @@ var outcomes = [...]outcome{
 	noPicture:         {code: connect.CodeNotFound, status: 404, message: "no picture"},
 
 	unavailable:     {code: connect.CodeUnavailable, status: 503, retry: true, message: "temporarily unavailable, try again"},
+	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens from this address, try again later"},
+	overLimit:       {code: connect.CodeResourceExhausted, status: 429, retry: true, message: "too many calls, slow down"},
 	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
 	deadlinePassed:  {code: connect.CodeDeadlineExceeded, status: 504, message: "the deadline of the call passed; what was begun may go on"},
 	callerGone:      {code: connect.CodeCanceled, status: 499, message: "the call was cancelled"},
@@ -96,6 +103,8 @@ type failure struct {
 	message string
 	// violations are the rules that the request broke, if it was rules.
 	violations *validate.Violations
+	// retryAfter is how long to wait before the same call has a chance. 0 = nobody knows.
+	retryAfter time.Duration
 	// cause is for the log alone, nil when there is nothing to add.
 	cause error
 }
@@ -128,13 +137,15 @@ func failureOf(ctx context.Context, err error) *failure {
 		{authz.ErrNoToken, noToken},
 		{authz.ErrMalformedToken, malformedToken},
 		{authz.ErrInvalidToken, invalidToken},
+		{authz.ErrFlood, tooManyUnknown}, // without a cause: the log must not grow with a flood
+		{authz.ErrUnknownOrganization, unknownOrganization},
 		{storage.ErrUserNotFound, unknownUser},
 		{storage.ErrOtherOrganization, unknownUser},
 		{storage.ErrOrganizationNotFound, unknownUser},
 		{storage.ErrNoPicture, noPicture},
 	} {
 		if errors.Is(err, known.err) {
-			return &failure{situation: known.situation}
+			return &failure{situation: known.situation, retryAfter: authz.RetryAfter(err)}
 		}
 	}
 	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMalformed} {
@@ -150,7 +161,7 @@ func failureOf(ctx context.Context, err error) *failure {
 	case ended != nil:
 		return &failure{situation: callerGone, cause: err}
 	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable):
-		return &failure{situation: unavailable, cause: err}
+		return &failure{situation: unavailable, cause: err, retryAfter: authz.RetryAfter(err)}
 	}
 	return &failure{situation: internal, cause: err}
 }
@@ -178,7 +189,8 @@ func (s *Server) answer(c *call, f *failure) *connect.Error {
 		}
 	}
 	if o.retry {
-		out.Meta().Set("Retry-After", "1")
+		seconds := max(1, math.Ceil(f.retryAfter.Seconds()))
+		out.Meta().Set("Retry-After", strconv.FormatFloat(seconds, 'f', 0, 64))
 	}
 	if o.challenge {
 		challenge := `Bearer realm="` + s.Realm + `"`

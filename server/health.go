@@ -27,8 +27,8 @@ func (s *Server) mountHealth() {
 	for _, method := range [...]string{http.MethodGet, http.MethodHead} {
 		s.handle(method, "/healthz", func(w http.ResponseWriter, _ *http.Request, _ []string) {
 			writeText(w, http.StatusOK, "ok\n")
-		})
-		s.handle(method, "/readyz", s.readyz)
+		}).open = true
+		s.handle(method, "/readyz", s.readyz).open = true
 	}
 	public := slices.Clone(s.services)
 	slices.Sort(public)

@@ -12,6 +12,8 @@ type target struct {
 	action string // for log and audit: the procedure, or method and pattern; "" for nothing
 	form   form
 	serve  http.HandlerFunc
+	// open: no limit of calls, for health and reflection.
+	open bool
 }
 
 // route is one path pattern and its methods. Segments in braces are variables; the others stand for themselves.
@@ -19,22 +21,24 @@ type route struct {
 	pattern  string
 	segments []string
 	methods  map[string]endpoint
+	open     bool // as in target
 }
 
 // endpoint serves one method of a route; variables are the values of the pattern's, in their order, percent-decoded
 // once and otherwise as they came.
 type endpoint func(w http.ResponseWriter, r *http.Request, variables []string)
 
-// handle adds a method to a pattern.
-func (s *Server) handle(method, pattern string, serve endpoint) {
+// handle adds a method to a pattern, whose route it returns.
+func (s *Server) handle(method, pattern string, serve endpoint) *route {
 	for _, known := range s.routes {
 		if samePattern(known.pattern, pattern) {
 			known.methods[method] = serve
-			return
+			return known
 		}
 	}
-	s.routes = append(s.routes, &route{pattern: pattern, segments: strings.Split(pattern, "/"),
-		methods: map[string]endpoint{method: serve}})
+	added := &route{pattern: pattern, segments: strings.Split(pattern, "/"), methods: map[string]endpoint{method: serve}}
+	s.routes = append(s.routes, added)
+	return added
 }
 
 // samePattern reports whether two patterns differ in the names of their variables only.
@@ -52,7 +56,7 @@ func (s *Server) route(r *http.Request) target {
 	path := sentPath(r.URL)
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
 	if p, ok := s.procedures[path]; ok {
-		t := target{action: path, form: rpcForm}
+		t := target{action: path, form: rpcForm, open: p.open}
 		t.serve = func(w http.ResponseWriter, r *http.Request) {
 			r.Body = newMessageBody(w, r)
 			s.serveProcedure(w, r, p)
@@ -67,7 +71,7 @@ func (s *Server) route(r *http.Request) target {
 		return t
 	}
 	if known, variables, ok := s.match(path); ok {
-		t := target{action: r.Method + " " + known.pattern, form: formREST}
+		t := target{action: r.Method + " " + known.pattern, form: formREST, open: known.open}
 		if serve, ok := known.methods[r.Method]; ok {
 			t.serve = func(w http.ResponseWriter, r *http.Request) { serve(w, r, variables) }
 			return t

@@ -12,6 +12,7 @@
 //	    upload.go, read.go   pictures in and out
 //	    health.go    the open endpoints
 //	  access.go    who may call what, decided before a body is read
+//	  limits.go, address.go   how often, and what address a call comes from
 //	  errors.go    the one table of refusals and failures
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
@@ -24,12 +25,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"connectrpc.com/connect"
 
 	"avatard/authz"
+	"avatard/authz/limit"
 	"avatard/server/picture"
 	"avatard/storage"
 )
@@ -85,8 +88,13 @@ type Config struct {
 	// AllowedOrigin reports whether pages of a web origin may call the API (CORS). nil = none, no CORS header at
 	// all. The origin "null" is refused without asking.
 	AllowedOrigin func(origin string) bool
-	// ClientAddress returns the address that limits are counted for. nil = the peer's IP address.
+	// ClientAddress returns the address that limits are counted for. nil = the peer's IP address; behind proxies see
+	// ForwardedAddress.
 	ClientAddress func(*http.Request) string
+	// AddressRate bounds the calls from one address, before anything else is done for them; an IPv6 address counts with
+	// its network of 64 bits. CallerRate bounds those of one caller, once that is known. Over them the answer is 429 with
+	// Retry-After. Health and reflection do not count. Zero = no bound.
+	AddressRate, CallerRate limit.Rate
 	// NewRequestID makes the id of a request that brings none. nil = 26 random characters.
 	NewRequestID func() string
 	// Now is the clock. nil = time.Now.
@@ -109,6 +117,8 @@ type Server struct {
 	routes     []*route
 	errorForm  *connect.ErrorWriter
 	refusals   *refusals
+	byAddress  *limit.Rates[netip.Addr] // nil = no bound
+	byCaller   *limit.Rates[string]     // nil = no bound
 	uploads    chan struct{}
 	buffers    sync.Pool // of *recorder
 }
@@ -123,6 +133,8 @@ func New(cfg Config) (*Server, error) {
 		Config:     cfg,
 		procedures: make(map[string]procedure),
 		refusals:   &refusals{now: cfg.Now},
+		byAddress:  limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
+		byCaller:   limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		uploads:    make(chan struct{}, cfg.MaxUploads),
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }

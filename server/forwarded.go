@@ -1,0 +1,117 @@
+package server
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// maxForwardedBytes bounds a line that is looked at. Such a line can be read from its beginning only.
+const maxForwardedBytes = 4 << 10
+
+// forwardedAddresses reads a line of the header Forwarded (RFC 7239 section 4): the "for" of each element, the last one
+// first, the zero Addr where there is none or it is no address. A line that is not of that grammar has one address, which
+// is not valid: an open quote before a proxy's own words would swallow them.
+func forwardedAddresses(line string) iter.Seq[netip.Addr] {
+	var ips []netip.Addr
+	for rest, more := line, true; more; {
+		var ip netip.Addr
+		ok := len(line) <= maxForwardedBytes
+		if ok {
+			ip, rest, more, ok = forwardedElement(rest)
+		}
+		if !ok {
+			ips = make([]netip.Addr, 1)
+			break
+		}
+		ips = append(ips, ip)
+	}
+	slices.Reverse(ips)
+	return slices.Values(ips)
+}
+
+// forwardedElement reads pairs up to a comma or the end. more tells that it was a comma.
+func forwardedElement(text string) (ip netip.Addr, rest string, more, ok bool) {
+	seen := false
+	for {
+		text = strings.TrimLeft(text, " \t")
+		name := text[:tokenLength(text)]
+		if name != "" { // pairs may be missing, as in ";;"
+			text = text[len(name):]
+			value, after, valid := pairValue(text)
+			isFor := strings.EqualFold(name, "for")
+			if !valid || isFor && seen {
+				return ip, "", false, false
+			}
+			if isFor {
+				seen, ip = true, forwardedNode(value)
+			}
+			text = after
+		}
+		text = strings.TrimLeft(text, " \t")
+		switch {
+		case text == "":
+			return ip, "", false, true
+		case text[0] == ',':
+			return ip, text[1:], true, true
+		case text[0] != ';':
+			return ip, "", false, false
+		}
+		text = text[1:]
+	}
+}
+
+// pairValue reads "=" and a token or quoted-string (RFC 9110 section 5.6).
+func pairValue(text string) (value, rest string, ok bool) {
+	text, ok = strings.CutPrefix(text, "=")
+	if !ok {
+		return "", "", false
+	}
+	if n := tokenLength(text); n > 0 {
+		return text[:n], text[n:], true
+	}
+	text, ok = strings.CutPrefix(text, `"`)
+	if !ok {
+		return "", "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			return b.String(), text[i+1:], true
+		case c == '\\' && i+1 < len(text):
+			i++
+			c = text[i]
+			fallthrough
+		default:
+			if c < ' ' && c != '\t' || c == 0x7f {
+				return "", "", false
+			}
+			b.WriteByte(c)
+		}
+	}
+	return "", "", false
+}
+
+// forwardedNode reads the node of a "for" (RFC 7239 section 6). Here an IPv6 address must stand in brackets; names such
+// as "unknown" and "_hidden" are no addresses.
+func forwardedNode(text string) netip.Addr {
+	if !strings.HasPrefix(text, "[") && strings.Count(text, ":") > 1 {
+		return netip.Addr{}
+	}
+	return nodeAddress(text)
+}
+
+// tokenLength returns how many characters at the beginning of text make a token (RFC 9110 section 5.6.2).
+func tokenLength(text string) int {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0:
+		default:
+			return i
+		}
+	}
+	return len(text)
+}

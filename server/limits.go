@@ -1,0 +1,28 @@
+package server
+
+import (
+	"avatard/authz/limit"
+)
+
+// maxCounted addresses and as many callers are counted one by one at least, at about 100 bytes each.
+const maxCounted = 1 << 16
+
+// limitAddress counts a call for the address it came from, before anything is done for it. Whether the server is well may
+// be asked as often as one likes.
+func (s *Server) limitAddress(c *call, t target) error {
+	if s.byAddress == nil || t.open {
+		return nil
+	}
+	if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {
+		return &failure{situation: overLimit, retryAfter: wait}
+	}
+	return nil
+}
+
+// limitCaller counts a call for whoever calls, once that is known.
+func (s *Server) limitCaller(c *call) error {
+	if wait, ok := s.byCaller.Allow(c.caller.Subject); !ok {
+		return &failure{situation: overLimit, retryAfter: wait}
+	}
+	return nil
+}
