@@ -1,0 +1,160 @@
+package metrics
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"avatard/authz"
+	"avatard/server"
+	"avatard/storage/embedded"
+)
+
+// watched returns Metrics with something in every metric.
+func watched() *Metrics {
+	m := New(Config{Version: "1.2.3"})
+	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "ok", Took: 3 * time.Millisecond})
+	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "not_found", Took: time.Minute})
+	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionAnswered, Took: 20 * time.Millisecond})
+	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionFlood})
+	m.WatchTokens(func() authz.Stats {
+		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
+	})
+	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
+	m.WatchStorage(func() embedded.Stats {
+		return embedded.Stats{
+			RoundChanges:     embedded.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
+			CommitSeconds:    embedded.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
+			SlabSyncSeconds:  embedded.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
+			SlabSyncFailures: 1, Erased: 9, Pending: 2, OldestPending: 90 * time.Second, SlabBytes: 69632,
+			Slots: []embedded.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
+		}
+	})
+	return m
+}
+
+// scrape returns the lines about avatard itself.
+func scrape(t testing.TB, m *Metrics) []string {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	m.Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	text, err := io.ReadAll(rec.Result().Body)
+	if err != nil || rec.Code != http.StatusOK {
+		t.Fatalf("scrape: %d, %v\n%s", rec.Code, err, text)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "avatard_") {
+			lines = append(lines, strings.TrimSuffix(line, "\n"))
+		}
+	}
+	return lines
+}
+
+func TestWhatIsShown(t *testing.T) {
+	want := strings.Split(strings.TrimSpace(`
+avatard_build_info{version="1.2.3"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.001"} 0
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.0025"} 0
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.005"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.01"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.05"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.25"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="1"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="5"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="30"} 1
+avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="+Inf"} 2
+avatard_call_duration_seconds_sum{form="grpc",procedure="/a/B"} 60.003
+avatard_call_duration_seconds_count{form="grpc",procedure="/a/B"} 2
+avatard_calls_total{code="not_found",form="grpc",procedure="/a/B"} 1
+avatard_calls_total{code="ok",form="grpc",procedure="/a/B"} 1
+avatard_erasures_pending 2
+avatard_erasures_pending_age_seconds 90
+avatard_erasures_total 9
+avatard_permission_cache_entries{kind="accepted"} 0
+avatard_permission_cache_entries{kind="refused"} 0
+avatard_permission_cache_lookups_total{result="hit"} 0
+avatard_permission_cache_lookups_total{result="miss"} 5
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.001"} 0
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.005"} 0
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.025"} 1
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.1"} 1
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.5"} 1
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="2.5"} 1
+avatard_provider_question_duration_seconds_bucket{question="introspection",le="+Inf"} 1
+avatard_provider_question_duration_seconds_sum{question="introspection"} 0.02
+avatard_provider_question_duration_seconds_count{question="introspection"} 1
+avatard_provider_questions_in_flight 3
+avatard_provider_questions_total{outcome="answered",question="introspection"} 1
+avatard_provider_questions_withheld_total{question="introspection",reason="flood"} 1
+avatard_storage_free_slots{slot_bytes="4096"} 10
+avatard_storage_free_slots{slot_bytes="8192"} 8
+avatard_storage_round_changes_bucket{le="1"} 5
+avatard_storage_round_changes_bucket{le="2"} 5
+avatard_storage_round_changes_bucket{le="4"} 7
+avatard_storage_round_changes_bucket{le="+Inf"} 8
+avatard_storage_round_changes_sum 20
+avatard_storage_round_changes_count 8
+avatard_storage_slab_bytes 69632
+avatard_storage_slots{slot_bytes="4096"} 16
+avatard_storage_slots{slot_bytes="8192"} 8
+avatard_storage_sync_duration_seconds_bucket{target="log",le="0.001"} 8
+avatard_storage_sync_duration_seconds_bucket{target="log",le="+Inf"} 8
+avatard_storage_sync_duration_seconds_sum{target="log"} 0.004
+avatard_storage_sync_duration_seconds_count{target="log"} 8
+avatard_storage_sync_duration_seconds_bucket{target="slab",le="0.001"} 6
+avatard_storage_sync_duration_seconds_bucket{target="slab",le="+Inf"} 7
+avatard_storage_sync_duration_seconds_sum{target="slab"} 2
+avatard_storage_sync_duration_seconds_count{target="slab"} 7
+avatard_storage_sync_failures_total{target="log"} 0
+avatard_storage_sync_failures_total{target="slab"} 1
+avatard_token_cache_entries{kind="accepted"} 7
+avatard_token_cache_entries{kind="refused"} 1
+avatard_token_cache_lookups_total{result="hit"} 40
+avatard_token_cache_lookups_total{result="miss"} 2
+`), "\n")
+	if diff := cmp.Diff(want, scrape(t, watched())); diff != "" {
+		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// Names, types and help follow the conventions of Prometheus.
+func TestLint(t *testing.T) {
+	families, err := watched().registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, family := range families {
+		if strings.HasPrefix(family.GetName(), "avatard_") {
+			own++
+		}
+	}
+	if own < 19 {
+		t.Errorf("only %d metrics of our own", own)
+	}
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, problem := range problems {
+		t.Errorf("%s: %s", problem.Metric, problem.Text)
+	}
+}
+
+// What the process and the runtime tell comes with it.
+func TestRuntimeMetrics(t *testing.T) {
+	rec := httptest.NewRecorder()
+	New(Config{}).Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	for _, name := range []string{"go_goroutines ", "process_start_time_seconds "} {
+		if !strings.Contains(rec.Body.String(), "\n"+name) {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"avatard/authz"
+	"avatard/storage/embedded"
+)
+
+// WatchTokens shows how an authenticator stands. It is for once only.
+func (m *Metrics) WatchTokens(stats func() authz.Stats) {
+	inFlight := newDesc("avatard_provider_questions_in_flight",
+		"Introspections and permissions that the identity provider is being asked about.")
+	cache := newCacheDescs("avatard_token_cache", "tokens")
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) {
+		st := stats()
+		ch <- gauge(inFlight, float64(st.InFlight))
+		cache.collect(ch, st.Tokens)
+	}))
+}
+
+// WatchPermissions shows how the memory of a source of permissions stands. It is for once only.
+func (m *Metrics) WatchPermissions(stats func() authz.CacheStats) {
+	cache := newCacheDescs("avatard_permission_cache", "permissions")
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { cache.collect(ch, stats()) }))
+}
+
+// WatchStorage shows how an embedded store stands. It is for once only.
+func (m *Metrics) WatchStorage(stats func() embedded.Stats) {
+	var (
+		pending = newDesc("avatard_erasures_pending", "Erasures that are due and not done, those under way included.")
+		age     = newDesc("avatard_erasures_pending_age_seconds", "How long the oldest pending erasure has been due, 0 when there is none.")
+		erased  = newDesc("avatard_erasures_total", "Pictures whose bytes were overwritten, synced.")
+		rounds  = newDesc("avatard_storage_round_changes", "Rounds of changes that were committed together, by the number of changes in each.")
+		syncs   = newDesc("avatard_storage_sync_duration_seconds", "Time that making a round durable took: the commit of metadata (log), the sync of picture bytes (slab).", "target")
+		failed  = newDesc("avatard_storage_sync_failures_total", "Commits of metadata (log) and syncs of picture bytes (slab) that failed.", "target")
+		slab    = newDesc("avatard_storage_slab_bytes", "Size of the file that holds the pictures.")
+		slots   = newDesc("avatard_storage_slots", "Slots for pictures, by size in bytes.", "slot_bytes")
+		free    = newDesc("avatard_storage_free_slots", "Slots that are free, by size in bytes.", "slot_bytes")
+	)
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) {
+		st := stats()
+		ch <- gauge(pending, float64(st.Pending))
+		ch <- gauge(age, st.OldestPending.Seconds())
+		ch <- counter(erased, st.Erased)
+		ch <- histogram(rounds, st.RoundChanges)
+		ch <- histogram(syncs, st.CommitSeconds, "log")
+		ch <- histogram(syncs, st.SlabSyncSeconds, "slab")
+		ch <- counter(failed, st.CommitFailures, "log")
+		ch <- counter(failed, st.SlabSyncFailures, "slab")
+		ch <- gauge(slab, float64(st.SlabBytes))
+		for _, size := range st.Slots {
+			label := strconv.FormatInt(size.Bytes, 10)
+			ch <- gauge(slots, float64(size.Total), label)
+			ch <- gauge(free, float64(size.Free), label)
+		}
+	}))
+}
+
+// collector is a set of metrics that are looked up when they are asked for. It describes itself by what it collects.
+type collector func(chan<- prometheus.Metric)
+
+func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }
+func (c collector) Collect(ch chan<- prometheus.Metric) { c(ch) }
+
+// cacheDescs describe one memory of the provider's answers.
+type cacheDescs struct{ lookups, entries *prometheus.Desc }
+
+func newCacheDescs(name, what string) cacheDescs {
+	return cacheDescs{
+		lookups: newDesc(name+"_lookups_total", "Callers who were told from the memory of "+what+" (hit), and those who were not (miss).", "result"),
+		entries: newDesc(name+"_entries", "Answers in the memory of "+what+", by kind.", "kind"),
+	}
+}
+
+func (d cacheDescs) collect(ch chan<- prometheus.Metric, st authz.CacheStats) {
+	ch <- counter(d.lookups, st.Hits, "hit")
+	ch <- counter(d.lookups, st.Misses, "miss")
+	ch <- gauge(d.entries, float64(st.Accepted), "accepted")
+	ch <- gauge(d.entries, float64(st.Refused), "refused")
+}
+
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
+}
+
+func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func counter(d *prometheus.Desc, value uint64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(value), labels...)
+}
+
+// histogram turns a distribution into the cumulative form of Prometheus.
+func histogram(d *prometheus.Desc, dist embedded.Distribution, labels ...string) prometheus.Metric {
+	buckets, total := make(map[float64]uint64, len(dist.Bounds)), uint64(0)
+	for i, count := range dist.Counts {
+		total += count
+		if i < len(dist.Bounds) {
+			buckets[dist.Bounds[i]] = total
+		}
+	}
+	return prometheus.MustNewConstHistogram(d, total, dist.Sum, buckets, labels...)
+}
