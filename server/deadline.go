@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+
+	"avatard/server/picture"
 )
 
 // bound gives the call its deadline: what the caller asks for, at most MaxCallDuration. It takes the headers away,
@@ -88,18 +90,20 @@ func boundBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// followedBody is the body of an HTTP/1 request that knows whether somebody may still have to read from it.
+// followedBody is the body of a request that knows whether somebody may still have to read from it.
 type followedBody struct {
 	io.ReadCloser
-	over atomic.Bool // read to its end, failed or closed
+	http1 bool
+	call  *call
+	over  atomic.Bool // read to its end, failed or closed
 }
 
-// followBody puts a followedBody in place. It returns nil where there is no body, or where unread bodies need no care.
+// followBody puts a followedBody in place. It returns nil where there is no body.
 func followBody(r *http.Request) *followedBody {
-	if r.ContentLength == 0 || r.ProtoMajor != 1 {
+	if r.ContentLength == 0 {
 		return nil
 	}
-	b := &followedBody{ReadCloser: r.Body}
+	b := &followedBody{ReadCloser: r.Body, http1: r.ProtoMajor == 1, call: callOf(r.Context())}
 	r.Body = b
 	return b
 }
@@ -118,18 +122,34 @@ func (b *followedBody) Close() error {
 }
 
 // leave lets an answer leave although nobody read the body: that of a caller without permission, that of a DELETE.
-// net/http reads what is left of an HTTP/1 body before it sends headers, and would wait for a peer that waits for the
-// answer. What has arrived is still read, and the connection used again; otherwise it is closed.
-// EnableFullDuplex would be the means for this, but breaks connections whose body ends after the answer.
+// What has arrived is still read, up to a limit, but nobody waits for a peer that waits for the answer.
 //
-// Once the body is over, net/http is already waiting for the next request in order to notice a peer that goes away. A
-// deadline would look like one to it if the answer took longer to leave, and all later calls on the connection would
-// be born cancelled.
+// net/http reads what is left of an HTTP/1 body before it sends headers, and then uses the connection again;
+// otherwise it is closed. EnableFullDuplex would be the means for this, but breaks connections whose body ends after
+// the answer. Once the body is over, net/http is already waiting for the next request in order to notice a peer that
+// goes away. A deadline would look like one to it if the answer took longer to leave, and all later calls on the
+// connection would be born cancelled.
+//
+// An HTTP/2 stream that ends before its body is reset, with NO_ERROR as RFC 9113 section 8.1 allows. Clients that are
+// still sending may then drop the answer (curl 7.88 does), so they get a moment to finish. An answer that is complete
+// without trailers leaves before that, for those who have much to send.
 func (b *followedBody) leave(w http.ResponseWriter) {
-	if b != nil && !b.over.Load() {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if b == nil || b.over.Load() {
+		return
 	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if b.http1 {
+		return
+	}
+	if b.call.form == formREST || b.call.form == formPlain {
+		_ = control.Flush()
+	}
+	_, _ = io.CopyN(io.Discard, b.ReadCloser, maxLeftBytes)
 }
+
+// maxLeftBytes is how much of an HTTP/2 body that nobody wants is read: twice the largest picture.
+const maxLeftBytes = 2 * picture.MaxUploadBytes
 
 // messageBody is the body of an RPC: bounded, and with errors in our own words. The RPC library passes errors that
 // are already its own on as they are, and puts the text of others into its answer.
