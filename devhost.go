@@ -37,13 +37,7 @@ func devAddress(addr string, ln net.Listener) string {
 // browser resolve its own name to this machine (DNS rebinding); the Host field then still tells.
 func onlyDevHosts(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host := r.Host
-		if h, port, err := net.SplitHostPort(host); err == nil && isDecimal(port) {
-			host = h
-		} else if inner, ok := strings.CutPrefix(host, "["); ok {
-			host = strings.TrimSuffix(inner, "]")
-		}
-		if !isDevHost(host) {
+		if !isDevHost(namedHost(r)) {
 			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			w.WriteHeader(http.StatusMisdirectedRequest)
@@ -52,6 +46,17 @@ func onlyDevHosts(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// namedHost returns the host that a request was meant for, without its port and without brackets.
+func namedHost(r *http.Request) string {
+	if host, port, err := net.SplitHostPort(r.Host); err == nil && isDecimal(port) {
+		return host
+	}
+	if inner, ok := strings.CutPrefix(r.Host, "["); ok {
+		return strings.TrimSuffix(inner, "]")
+	}
+	return r.Host
 }
 
 // isDevOrigin reports whether a web origin is a page that this machine serves, such as a frontend under development.
