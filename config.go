@@ -20,6 +20,9 @@ type config struct {
 	Listen string
 	Data   string
 
+	TLSCertFile string // both or neither
+	TLSKeyFile  string
+
 	Issuer           string
 	Audience         string
 	ClientID         string
@@ -207,6 +210,7 @@ func (r *configReader) finish(required []string) {
 	} else if c.ClientSecretFile != "" && slices.Contains(required, "client_secret") {
 		r.readSecret(c.ClientSecretFile)
 	}
+	r.checkCertificate(required)
 	if len(c.Policy.InstanceRoles) > 0 && !r.given["authz.instance_organisation"] {
 		r.fault("authz.instance_roles", "count nowhere without authz.instance_organisation; expected both or neither")
 	}

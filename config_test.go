@@ -41,10 +41,12 @@ const minimal = "data: /var/lib/avatard\nissuer: https://id.example\naudience: \
 
 func TestConfigOfAFile(t *testing.T) {
 	secret := writeFile(t, "secret", "\n hunter2 \n")
+	pair, _ := newPairFiles(t)
 	file := writeFile(t, "avatard.yaml", `
 # every setting, once
 listen: "[::]:80"
 data: /var/lib/avatard
+tls: {cert_file: `+pair.chain+`, key_file: `+pair.key+`}
 issuer: https://id.example/realm
 audience: 069629023906488334   # an id of digits keeps its zero
 client_id: avatard
@@ -79,7 +81,7 @@ log:
 		t.Fatal(err)
 	}
 	want := config{
-		Listen: "[::]:80", Data: "/var/lib/avatard",
+		Listen: "[::]:80", Data: "/var/lib/avatard", TLSCertFile: pair.chain, TLSKeyFile: pair.key,
 		Issuer: "https://id.example/realm", Audience: "069629023906488334",
 		ClientID: "avatard", ClientSecret: "hunter2", ClientSecretFile: secret, Realm: "pictures of us",
 		IntrospectionTimeout: time.Second,
@@ -117,6 +119,22 @@ func TestConfigDefaults(t *testing.T) {
 
 // Every setting has its three names, and the later source wins: file, variable, flag.
 func TestConfigPrecedence(t *testing.T) {
+	pair, _ := newPairFiles(t)
+	copies := func(file string) (names [3]string) {
+		for i := range names {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names[i] = writeFile(t, "copy.pem", string(data))
+		}
+		return names
+	}
+	beside := map[string]string{ // what a setting cannot do without
+		"authz.instance_roles": "AVATARD_AUTHZ_INSTANCE_ORGANISATION=x",
+		"tls.cert_file":        "AVATARD_TLS_KEY_FILE=" + pair.key,
+		"tls.key_file":         "AVATARD_TLS_CERT_FILE=" + pair.chain,
+	}
 	values := map[string][3]string{ // three valid texts for those that take no id
 		"listen":                         {":1", ":2", ":3"},
 		"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
@@ -131,6 +149,8 @@ func TestConfigPrecedence(t *testing.T) {
 		"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
 		"log.level":                      {"debug", "warn", "error"},
 		"log.format":                     {"json", "text", "json"},
+		"tls.cert_file":                  copies(pair.chain),
+		"tls.key_file":                   copies(pair.key),
 	}
 	for _, s := range settings() {
 		if s.key == "client_secret_file" {
@@ -142,8 +162,8 @@ func TestConfigPrecedence(t *testing.T) {
 				v = [3]string{"one", "two", "three"}
 			}
 			var extra []string
-			if s.key == "authz.instance_roles" {
-				extra = []string{"AVATARD_AUTHZ_INSTANCE_ORGANISATION=x"}
+			if variable, ok := beside[s.key]; ok {
+				extra = []string{variable}
 			}
 			without := minimalWithout(s.key)
 			with := without + yamlLine(s, v[0])

@@ -3,7 +3,7 @@
 // This package is the wiring: it reads the command line and the configuration, puts the parts together, and
 // shuts them down. What the parts do is in packages server, authz and storage.
 //
-//	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go
+//	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go, certificate.go
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go
 //	                        └► register.go ─► adminclient.go ─(socket)─► admin.go
 package main

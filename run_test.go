@@ -40,6 +40,16 @@ func (tr *transcript) String() string {
 	return tr.buf.String()
 }
 
+// expect makes seen tell of another text.
+func (tr *transcript) expect(want string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.want, tr.seen, tr.closed = want, make(chan struct{}), strings.Contains(tr.buf.String(), want)
+	if tr.closed {
+		close(tr.seen)
+	}
+}
+
 // running is a command that serves until it is stopped.
 type running struct {
 	t      *testing.T

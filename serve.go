@@ -83,6 +83,15 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 	if err != nil {
 		return err
 	}
+	listen := srv.Serve
+	if cfg.TLSCertFile != "" {
+		shown, err := openCertificate(cfg.TLSCertFile, cfg.TLSKeyFile, logger, now)
+		if err != nil {
+			return fmt.Errorf("reading the certificate: %w", err)
+		}
+		defer shown.reloadOnHangup(ctx)()
+		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.get) }
+	}
 	stopAdmin, err := serveAdmin(cfg.Data, &admin{store: store, issuer: cfg.Issuer, logger: logger})
 	if err != nil {
 		return err
@@ -92,7 +101,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
-	return srv.Serve(ctx, ln) // it logs the address
+	return listen(ctx, ln) // it logs the address
 }
 
 // allowedOrigins reports whether an origin is a configured one. It is nil where none is, so that no answer has a header

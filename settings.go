@@ -42,6 +42,12 @@ func settings() []setting {
 		{key: "data",
 			about: "data directory; made when it is not there",
 			text:  func(c *config, s string) error { return parsePath(&c.Data, s) }},
+		{key: "tls.cert_file", fallback: "none: cleartext",
+			about: "certificate and the chain above it, in PEM; read again within a second of a change, and on SIGHUP",
+			text:  func(c *config, s string) error { return parsePath(&c.TLSCertFile, s) }},
+		{key: "tls.key_file",
+			about: "its private key, in PEM and without a passphrase",
+			text:  func(c *config, s string) error { return parsePath(&c.TLSKeyFile, s) }},
 
 		{key: "issuer",
 			about: "URL of the OAuth 2 provider, exactly as in its tokens",

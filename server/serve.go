@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -77,13 +78,33 @@ func headerBytes(r *http.Request) int {
 	return n
 }
 
-// Serve answers on a listener until ctx ends. Then it takes no more connections, lets running calls end for at most
-// Config.ShutdownGrace and cuts off the rest. It returns nil after an orderly end, and always closes the listener.
+// Serve answers on a listener until ctx ends, HTTP/1.1 and cleartext HTTP/2. Then it takes no more connections, lets
+// running calls end for at most Config.ShutdownGrace and cuts off the rest. It returns nil after an orderly end, and
+// always closes the listener.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	return s.serve(ctx, ln, nil)
+}
+
+// ServeTLS is Serve over TLS 1.2 and newer. The client chooses HTTP/2 or HTTP/1.1 (ALPN, RFC 7301); without a choice it
+// is HTTP/1.1. certificate gives the certificate for a handshake, as in [tls.Config]; it is asked each time.
+func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
+	return s.serve(ctx, ln, &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12})
+}
+
+// serve is Serve, with encryption unless it is nil.
+func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
 	srv := NewHTTPServer(s.Handler(), s.Logger)
+	srv.TLSConfig = encryption // net/http adds what ALPN offers
+	limited := netutil.LimitListener(ln, s.MaxConnections)
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(netutil.LimitListener(ln, s.MaxConnections)) }()
-	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "version", s.Version)
+	go func() {
+		if encryption != nil {
+			done <- srv.ServeTLS(limited, "", "")
+		} else {
+			done <- srv.Serve(limited)
+		}
+	}()
+	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.Version)
 	select {
 	case err := <-done:
 		return fmt.Errorf("serve: %w", err)
