@@ -17,6 +17,13 @@ import (
 // each field (RFC 9113 section 6.5.2) and is given room for ten of them.
 const MaxHeaderBytes = 64 << 10
 
+const (
+	// maxStreamBuffer and maxConnectionBuffer bound what an HTTP/2 peer may send before a handler has read it (RFC 9113
+	// section 5.2): fifteen streams whose handlers wait, as uploads may, leave room for the others on the connection.
+	maxStreamBuffer     = 64 << 10
+	maxConnectionBuffer = 1 << 20
+)
+
 // NewHTTPServer returns an HTTP/1.1 and cleartext HTTP/2 server for a handler, with a limit on everything that a
 // peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
 // Whoever serves Handler themselves should start from it.
@@ -42,8 +49,9 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		IdleTimeout:  90 * time.Second,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          250,
-			MaxReceiveBufferPerConnection: 1 << 20,
-			MaxReceiveBufferPerStream:     256 << 10,
+			MaxReadFrameSize:              16 << 10, // the smallest; each connection keeps a buffer for one
+			MaxReceiveBufferPerConnection: maxConnectionBuffer,
+			MaxReceiveBufferPerStream:     maxStreamBuffer,
 			// A header block that never ends is closed by these, not by ReadHeaderTimeout.
 			SendPingTimeout:  15 * time.Second,
 			PingTimeout:      10 * time.Second,
