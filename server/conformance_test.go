@@ -118,24 +118,22 @@ func serveConformance(types string, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	srv := NewHTTPServer(markTimeouts(s.Handler()), nil)
-	served := make(chan error, 1)
 	answer := map[string]any{"host": "127.0.0.1", "port": ln.Addr().(*net.TCPAddr).Port}
+	serve := func() error { return s.Serve(context.Background(), ln) }
 	if asked.UseTLS {
 		pair, err := tls.X509KeyPair(asked.ServerCreds.Cert, asked.ServerCreds.Key)
 		if err != nil {
 			return err
 		}
-		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
 		answer["pemCert"] = asked.ServerCreds.Cert
-		go func() { served <- srv.ServeTLS(ln, "", "") }()
-	} else {
-		go func() { served <- srv.Serve(ln) }()
+		serve = func() error {
+			return s.ServeTLS(context.Background(), ln, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &pair, nil })
+		}
 	}
-	if err := writeConformance(out, answer); err != nil {
+	if err := writeConformance(out, answer); err != nil { // the backlog of ln takes connections already
 		return err
 	}
-	return <-served // SIGTERM ends the process
+	return serve() // SIGTERM ends the process
 }
 
 // readConformance reads one message of the runner, which puts the length before it, into v by way of JSON.
