@@ -39,6 +39,37 @@ func parseAddress(to *string, s string) error {
 	return nil
 }
 
+// parseLocalAddress is parseAddress for what only this machine is to reach unless told otherwise.
+func parseLocalAddress(to *string, s string) error {
+	err := parseAddress(to, s)
+	if host, port, _ := net.SplitHostPort(s); err == nil && host == "" {
+		*to = net.JoinHostPort("127.0.0.1", port)
+	}
+	return err
+}
+
+// parseEndpoint accepts the URL of a collector. Credentials in it would end up in the log when it cannot be reached.
+func parseEndpoint(to *string, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("is no URL of a collector; expected http or https without user, query and fragment, such as http://127.0.0.1:4318")
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/v1/traces"
+	}
+	*to = u.String()
+	return nil
+}
+
+func parseRatio(to *float64, s string) error {
+	ratio, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(ratio >= 0 && ratio <= 1) {
+		return fmt.Errorf("%q is no share; expected a number from 0 to 1, such as 0.01", s)
+	}
+	*to = ratio
+	return nil
+}
+
 func parsePath(to *string, s string) error {
 	if strings.ContainsRune(s, 0) {
 		return fmt.Errorf("%q is no path; expected one without NUL", s)
