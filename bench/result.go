@@ -93,6 +93,7 @@ func callsPerS(s sample) float64 { return s.CallsPerS }
 func p50(s sample) float64       { return s.P50 }
 func p99(s sample) float64       { return s.P99 }
 func cpu(s sample) float64       { return s.CPU }
+func perCPU(s sample) float64    { return 1 / (s.CPU + s.CallerCPU) } // calls for a microsecond of both processes
 func callerCPU(s sample) float64 { return s.CallerCPU }
 func allocs(s sample) float64    { return s.Allocs }
 func syncs(s sample) float64     { return s.SyncsPerCall }
