@@ -7,12 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"avatard/authz"
+	"avatard/authz/limit"
 )
 
 // config is what serve can be told. settings.go describes each field for the people who set them.
@@ -28,11 +30,15 @@ type config struct {
 	ClientID         string
 	ClientSecret     string // from either setting, once readConfig has returned
 	ClientSecretFile string
+	ClientKey        authz.ClientKey // from its file, once readConfig has returned
+	ClientKeyFile    string
 	Realm            string
 
 	CacheTTL             time.Duration
 	IntrospectionTimeout time.Duration
+	Unknown              limit.Rate // of unknown tokens from one address
 
+	Source    string // of permissions
 	ProjectID string
 	Policy    authz.Policy
 	AllowPAT  bool
@@ -41,6 +47,9 @@ type config struct {
 	RegisterOnAdminUpload bool
 	Organizations         []string
 	Origins               []string // pages of these may call the API
+
+	TrustedProxies          []netip.Prefix
+	CallerRate, AddressRate limit.Rate
 
 	ShutdownGrace time.Duration
 	LogLevel      slog.Level
@@ -53,6 +62,8 @@ func defaultConfig() config {
 		Realm:                "avatard",
 		CacheTTL:             5 * time.Second,
 		IntrospectionTimeout: 2500 * time.Millisecond,
+		Unknown:              limit.Rate{PerSecond: authz.DefaultUnknownPerSecond, Burst: authz.DefaultUnknownBurst},
+		Source:               sourceClaims,
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
 		ShutdownGrace:        35 * time.Second,
@@ -200,36 +211,12 @@ func (r *configReader) variables(environ []string, file string) {
 // finish looks at what only shows when all is read.
 func (r *configReader) finish(required []string) {
 	for _, s := range settings() {
-		if slices.Contains(required, s.key) && !r.given[s.key] && !(s.key == "client_secret" && r.given["client_secret_file"]) {
+		if slices.Contains(required, s.key) && !r.given[s.key] && !(s.key == "client_secret" && (r.given["client_secret_file"] || r.given["client_key_file"])) {
 			r.fault(s.key, "is not set; expected in the file, as --%s or as %s: %s", s.flagName(), s.variable(), s.about)
 		}
 	}
-	c := r.cfg
-	if r.given["client_secret"] && r.given["client_secret_file"] {
-		r.fault("client_secret", "is set beside client_secret_file; expected only one of them")
-	} else if c.ClientSecretFile != "" && slices.Contains(required, "client_secret") {
-		r.readSecret(c.ClientSecretFile)
-	}
+	r.finishIdentity(required)
 	r.checkCertificate(required)
-	if len(c.Policy.InstanceRoles) > 0 && !r.given["authz.instance_organisation"] {
-		r.fault("authz.instance_roles", "count nowhere without authz.instance_organisation; expected both or neither")
-	}
-	if c.ProjectID == "" {
-		c.ProjectID = c.Audience
-	}
-}
-
-func (r *configReader) readSecret(file string) {
-	const limit = 64 << 10
-	data, err := readBounded(file, limit)
-	secret := strings.TrimSpace(string(data))
-	switch {
-	case err != nil:
-		r.fault("client_secret_file", "%v; expected a readable file of at most %d bytes", err, limit)
-	case secret == "":
-		r.fault("client_secret_file", "%s is empty; expected the secret", file)
-	}
-	r.cfg.ClientSecret = secret
 }
 
 func readBounded(file string, limit int64) ([]byte, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/authz"
+	"avatard/authz/limit"
 )
 
 // required are the settings that serve cannot do without.
@@ -52,8 +54,9 @@ audience: 069629023906488334   # an id of digits keeps its zero
 client_id: avatard
 client_secret_file: `+secret+`
 realm: pictures of us
-introspection: {cache_ttl: 0s, timeout: 1s}
+introspection: {cache_ttl: 0s, timeout: 1s, unknown_rate: 50, unknown_burst: 75}
 authz:
+  source: claims
   project_id: 7e3
   instance_organisation: 42
   roles:
@@ -70,6 +73,8 @@ users:
 organisations: [0x10, "acme, inc"]
 cors:
   origins: [https://app.example:8443]
+trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
+rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
 shutdown:
   grace: 1m
 log:
@@ -84,8 +89,8 @@ log:
 		Listen: "[::]:80", Data: "/var/lib/avatard", TLSCertFile: pair.chain, TLSKeyFile: pair.key,
 		Issuer: "https://id.example/realm", Audience: "069629023906488334",
 		ClientID: "avatard", ClientSecret: "hunter2", ClientSecretFile: secret, Realm: "pictures of us",
-		IntrospectionTimeout: time.Second,
-		ProjectID:            "7e3",
+		IntrospectionTimeout: time.Second, Unknown: limit.Rate{PerSecond: 50, Burst: 75},
+		Source: "claims", ProjectID: "7e3",
 		Policy: authz.Policy{
 			InstanceOrganization: "42",
 			Roles:                map[string][]authz.Permission{"ORG_OWNER": {authz.UserWrite, authz.UserRead}, "GUEST": {}},
@@ -93,9 +98,11 @@ log:
 		},
 		AllowPAT: true, RegisterOnAdminUpload: true,
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
+		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
 		ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, samePrefix()); diff != "" {
 		t.Errorf("readConfig (-want +got):\n%s", diff)
 	}
 }
@@ -109,7 +116,7 @@ func TestConfigDefaults(t *testing.T) {
 	want.Data, want.Issuer, want.Audience = "/var/lib/avatard", "https://id.example", "1"
 	want.ClientID, want.ClientSecret = "c", "s"
 	want.ProjectID = "1" // with ZITADEL the audience is the project
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, samePrefix()); diff != "" {
 		t.Errorf("readConfig (-want +got):\n%s", diff)
 	}
 	if got.AllowPAT || got.RegisterOnAdminUpload || len(got.Policy.InstanceRoles) > 0 {
@@ -140,6 +147,14 @@ func TestConfigPrecedence(t *testing.T) {
 		"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
 		"introspection.cache_ttl":        {"1s", "2s", "3s"},
 		"introspection.timeout":          {"1s", "2s", "3s"},
+		"introspection.unknown_rate":     {"0", "0.5", "1000"},
+		"introspection.unknown_burst":    {"1", "2", "3"},
+		"authz.source":                   {"zitadel", "claims", "zitadel"},
+		"trusted_proxies":                {"10.0.0.0/8", "192.0.2.1", "2001:db8::/32,::1"},
+		"rate_limit.caller":              {"0", "0.5", "1000"},
+		"rate_limit.caller_burst":        {"1", "2", "3"},
+		"rate_limit.address":             {"0", "0.5", "1000"},
+		"rate_limit.address_burst":       {"1", "2", "3"},
 		"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
 		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
 		"authz.allow_pat":                {"true", "false", "true"},
@@ -153,8 +168,8 @@ func TestConfigPrecedence(t *testing.T) {
 		"tls.key_file":                   copies(pair.key),
 	}
 	for _, s := range settings() {
-		if s.key == "client_secret_file" {
-			continue // excludes client_secret; TestConfigOfAFile has it
+		if s.key == "client_secret_file" || s.key == "client_key_file" {
+			continue // exclude client_secret; TestConfigOfAFile and TestClientKeyFile have them
 		}
 		t.Run(s.key, func(t *testing.T) {
 			v, ok := values[s.key]
@@ -176,16 +191,19 @@ func TestConfigPrecedence(t *testing.T) {
 				mustRead(t, with, append(extra, s.variable()+"="+v[1])),
 				mustRead(t, with, append(extra, s.variable()+"="+v[1]), "--"+s.flagName()+"="+v[2]),
 			} {
-				if diff := cmp.Diff(want[i], got); diff != "" {
+				if diff := cmp.Diff(want[i], got, samePrefix()); diff != "" {
 					t.Errorf("source %d (-want +got):\n%s", i, diff)
 				}
 			}
-			if cmp.Equal(want[0], want[1]) || cmp.Equal(want[1], want[2]) {
+			if cmp.Equal(want[0], want[1], samePrefix()) || cmp.Equal(want[1], want[2], samePrefix()) {
 				t.Error("the values of this row make no difference")
 			}
 		})
 	}
 }
+
+// samePrefix compares networks, which hide what they consist of.
+func samePrefix() cmp.Option { return cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }) }
 
 func mustRead(t *testing.T, file string, environ []string, args ...string) config {
 	t.Helper()

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"avatard/authz"
 	"avatard/server"
 	"avatard/storage"
 	"avatard/storage/embedded"
@@ -40,18 +39,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
-	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
-		Issuer:       cfg.Issuer,
-		ClientID:     cfg.ClientID,
-		ClientSecret: cfg.ClientSecret,
-		Audience:     cfg.Audience,
-		ProjectID:    cfg.ProjectID,
-		AllowPAT:     cfg.AllowPAT,
-		CacheTTL:     cfg.CacheTTL,
-		Timeout:      cfg.IntrospectionTimeout,
-		Now:          now,
-		Logger:       logger,
-	})
+	authenticator, permissions, err := newIdentity(cfg, logger, now)
 	if err != nil {
 		return err
 	}
@@ -69,13 +57,16 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		Store:                 store,
 		Issuer:                cfg.Issuer,
 		Authenticator:         authenticator,
-		Permissions:           authz.NewClaims(cfg.Policy),
+		Permissions:           permissions,
 		Logger:                logger,
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
 		Checks:                []server.Check{{Name: "erasures", Ready: store.ErasuresDone}},
 		AllowedOrigin:         allowedOrigins(cfg.Origins),
+		ClientAddress:         server.ForwardedAddress(cfg.TrustedProxies),
+		AddressRate:           cfg.AddressRate,
+		CallerRate:            cfg.CallerRate,
 		Now:                   now,
 		Version:               buildVersion(),
 		ShutdownGrace:         cfg.ShutdownGrace,
