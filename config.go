@@ -51,6 +51,8 @@ type config struct {
 	TrustedProxies          []netip.Prefix
 	CallerRate, AddressRate limit.Rate
 
+	Watch watchConfig
+
 	ShutdownGrace time.Duration
 	LogLevel      slog.Level
 	LogFormat     string // "text" or "json"
@@ -66,6 +68,7 @@ func defaultConfig() config {
 		Source:               sourceClaims,
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
+		Watch:                watchConfig{TracingRatio: 1},
 		ShutdownGrace:        35 * time.Second,
 		LogFormat:            "text",
 	}

@@ -17,8 +17,8 @@ const (
 )
 
 // newIdentity makes what finds out who calls and what they may do. It does not talk to the provider yet. now is the clock,
-// nil = time.Now.
-func newIdentity(cfg config, logger *slog.Logger, now func() time.Time) (*authz.Introspector, authz.Source, error) {
+// nil = time.Now, and observer is for metrics, nil = none.
+func newIdentity(cfg config, logger *slog.Logger, now func() time.Time, observer authz.Observer) (*authz.Introspector, authz.Source, error) {
 	unknown := cfg.Unknown
 	if unknown.PerSecond == 0 {
 		unknown.PerSecond = -1 // what is 0 for those who configure is -1 for the package, whose 0 is its default
@@ -38,6 +38,7 @@ func newIdentity(cfg config, logger *slog.Logger, now func() time.Time) (*authz.
 		CarryToken:       cfg.Source == sourceZitadel,
 		Now:              now,
 		Logger:           logger,
+		Observer:         observer,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -39,7 +39,12 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
-	authenticator, permissions, err := newIdentity(cfg, logger, now)
+	watch, err := newWatch(ctx, cfg.Watch, logger)
+	if err != nil {
+		return err
+	}
+	defer watch.close()
+	authenticator, permissions, err := newIdentity(cfg, logger, now, watch.questions())
 	if err != nil {
 		return err
 	}
@@ -54,7 +59,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		}
 	}
 	srv, err := server.New(server.Config{
-		Store:                 store,
+		Store:                 watch.store(store),
 		Issuer:                cfg.Issuer,
 		Authenticator:         authenticator,
 		Permissions:           permissions,
@@ -68,6 +73,8 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		AddressRate:           cfg.AddressRate,
 		CallerRate:            cfg.CallerRate,
 		Now:                   now,
+		Observer:              watch.calls(),
+		Interceptors:          watch.interceptors(),
 		Version:               buildVersion(),
 		ShutdownGrace:         cfg.ShutdownGrace,
 	})
@@ -88,6 +95,11 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		return err
 	}
 	defer stopAdmin()
+	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store)
+	if err != nil {
+		return err
+	}
+	defer stopShowing()
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
