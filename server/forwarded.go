@@ -14,16 +14,16 @@ const maxForwardedBytes = 4 << 10
 // first, the zero Addr where there is none or it is no address. A line that is not of that grammar has one address, which
 // is not valid: an open quote before a proxy's own words would swallow them.
 func forwardedAddresses(line string) iter.Seq[netip.Addr] {
+	unreadable := slices.Values([]netip.Addr{{}})
+	if len(line) > maxForwardedBytes {
+		return unreadable
+	}
 	var ips []netip.Addr
 	for rest, more := line, true; more; {
 		var ip netip.Addr
-		ok := len(line) <= maxForwardedBytes
-		if ok {
-			ip, rest, more, ok = forwardedElement(rest)
-		}
-		if !ok {
-			ips = make([]netip.Addr, 1)
-			break
+		var ok bool
+		if ip, rest, more, ok = forwardedElement(rest); !ok {
+			return unreadable
 		}
 		ips = append(ips, ip)
 	}
