@@ -75,6 +75,8 @@ cors:
   origins: [https://app.example:8443]
 trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
+metrics: {listen: ":9464"}
+tracing: {endpoint: "http://127.0.0.1:4318", ratio: 0.25, trust_parent: true}
 shutdown:
   grace: 1m
 log:
@@ -100,6 +102,8 @@ log:
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
+		Watch: watchConfig{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
+			TracingRatio: 0.25, TracingTrustParent: true},
 		ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got, samePrefix()); diff != "" {
@@ -160,6 +164,10 @@ func TestConfigPrecedence(t *testing.T) {
 		"authz.allow_pat":                {"true", "false", "true"},
 		"assets.public":                  {"false", "true", "false"},
 		"users.register_on_admin_upload": {"true", "false", "true"},
+		"metrics.listen":                 {":1", "0.0.0.0:2", "[::1]:3"},
+		"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},
+		"tracing.ratio":                  {"0", "0.5", "1"},
+		"tracing.trust_parent":           {"true", "false", "true"},
 		"shutdown.grace":                 {"1s", "2s", "3s"},
 		"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
 		"log.level":                      {"debug", "warn", "error"},
