@@ -247,6 +247,7 @@ func BenchmarkFlood(b *testing.B) {
 	in, _ := floodIntrospector(b, c, func(cfg *IntrospectionConfig) { cfg.UnknownPerSecond, cfg.UnknownBurst = 1e-3, 1 })
 	in.Authenticate(b.Context(), bearer("good"))
 	ctx := from(b, "192.0.2.1")
+	in.Authenticate(ctx, bearer("garbage")) // the burst
 	header := bearer("garbage-that-is-as-long-as-an-opaque-token-usually-is-0123456789")
 	b.ReportAllocs()
 	for b.Loop() {
