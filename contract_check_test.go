@@ -86,6 +86,9 @@ func (f wireForm) checkMedia(t *testing.T, v verdict) {
 	if got := v.header.Get("Content-Type"); got != want {
 		t.Errorf("Content-Type is %q, want %q", got, want)
 	}
+	if f.family == "grpc" && v.header.Get("Content-Length") == "0" {
+		t.Error("Content-Length is 0, for which proxies drop the trailers")
+	}
 	if cache := v.header.Get("Cache-Control"); f.rest() && cache != "no-store" {
 		t.Errorf("Cache-Control is %q, want no-store", cache)
 	}

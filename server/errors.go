@@ -218,6 +218,11 @@ func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, err error, us
 		writeRESTError(w, outcomes[f.situation].status, restErrorOf(answer))
 		return
 	}
+	if c.form == formGRPC && r.ProtoMajor > 1 {
+		// At the end of a handler that wrote no body net/http says that the length is 0, and proxies (nginx, HAProxy) then
+		// pass on the headers without the trailers, which are the answer. Headers that leave earlier name no length.
+		defer func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }(w)
+	}
 	if f.situation == unknownProcedure {
 		// Connect's own status for the code is 501, and 404 for a missing route would be as good; ours is 404.
 		w = &statusReplacer{ResponseWriter: w, from: http.StatusNotImplemented, to: http.StatusNotFound}
