@@ -89,7 +89,7 @@ func (s *Server) mountConformance(limit int) error {
 	}
 	path := "/" + conformanceService + "/Unary"
 	s.services = append(s.services, conformanceService)
-	s.procedures[path] = procedure{rule: access{own: true}, handler: connect.NewUnaryHandler(path, s.conformanceUnary, options...)}
+	s.procedures[path] = procedure{rule: access{own: true}, maxMessage: limit, handler: connect.NewUnaryHandler(path, s.conformanceUnary, options...)}
 	return nil
 }
 

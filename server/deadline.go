@@ -158,9 +158,13 @@ type messageBody struct {
 	body io.ReadCloser
 }
 
-// newMessageBody wraps the body of r.
-func newMessageBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
-	return &messageBody{ctx: r.Context(), body: http.MaxBytesReader(innermost(w), r.Body, maxBodyBytes)}
+// newMessageBody wraps the body of r, whose messages have at most limit bytes.
+func newMessageBody(w http.ResponseWriter, r *http.Request, limit int) io.ReadCloser {
+	body := &messageBody{ctx: r.Context(), body: http.MaxBytesReader(innermost(w), r.Body, maxBodyBytes)}
+	if callOf(r.Context()).form == formConnect {
+		return body
+	}
+	return newEnvelopes(r, body, limit)
 }
 
 func (b *messageBody) Read(p []byte) (int, error) {

@@ -58,7 +58,7 @@ func (s *Server) route(r *http.Request) target {
 	if p, ok := s.procedures[path]; ok {
 		t := target{action: path, form: rpcForm, open: p.open}
 		t.serve = func(w http.ResponseWriter, r *http.Request) {
-			r.Body = newMessageBody(w, r)
+			r.Body = newMessageBody(w, r, orDefault(p.maxMessage, MaxMessageBytes))
 			s.serveProcedure(w, r, p)
 		}
 		if r.Method != http.MethodPost {

@@ -26,6 +26,8 @@ type procedure struct {
 	rule access
 	// open: anyone may call, without a token (health and reflection).
 	open bool
+	// maxMessage bounds one message of the gRPC family, in bytes; the handler's own limit is the same. 0 = MaxMessageBytes.
+	maxMessage int
 }
 
 // mountRPC mounts our services and the REST routes in their descriptors. Every procedure needs a rule of access.

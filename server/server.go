@@ -9,6 +9,7 @@
 //	    rpc.go       the RPC handlers, and what wraps every one of them
 //	    rest.go      REST ─► the same handlers
 //	    webtext.go   gRPC-Web text ─► the same handlers
+//	    envelope.go  what frames messages in gRPC and gRPC-Web
 //	    upload.go, read.go   pictures in and out
 //	    health.go    the open endpoints
 //	  access.go    who may call what, decided before a body is read

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net/http"
+
+	"connectrpc.com/connect"
+)
+
+// Errors of the framing of messages, in our own words. For the last one gRPC's specification of compression demands
+// INTERNAL, and a text that names the condition.
+var (
+	errCutShort = connect.NewError(connect.CodeInvalidArgument, errors.New("the body ends in the middle of a message"))
+	errBadFlags = connect.NewError(connect.CodeInvalidArgument, errors.New("the flags in front of the message are none of a request"))
+	errUnnamed  = connect.NewError(connect.CodeInternal, errors.New("the message is marked as compressed, but grpc-encoding names no compression"))
+)
+
+// compressedFlag marks a compressed message. It is the only flag of a request.
+const compressedFlag = 1
+
+// envelopes is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It
+// hands on what is well-formed. The RPC library answers the rest as faults of its own, with numbers out of the request.
+//
+// How many messages there have to be is for the library to say: it knows which procedures are streams.
+type envelopes struct {
+	body       io.ReadCloser
+	compressed bool  // the request names a compression
+	limit      int64 // bytes of one message
+
+	prefix [5]byte
+	ready  []byte // of prefix: checked, and not handed on yet
+	left   int64  // of the message, behind ready
+	err    error  // how it ended
+}
+
+// newEnvelopes puts envelopes around the body of r, whose messages have at most limit bytes.
+func newEnvelopes(r *http.Request, body io.ReadCloser, limit int) *envelopes {
+	encoding := r.Header.Get("Grpc-Encoding")
+	return &envelopes{body: body, compressed: encoding != "" && encoding != "identity", limit: int64(limit)}
+}
+
+func (e *envelopes) Read(p []byte) (int, error) {
+	if e.err == nil && len(e.ready) == 0 && e.left == 0 {
+		e.err = e.next()
+	}
+	if len(e.ready) > 0 {
+		n := copy(p, e.ready)
+		e.ready = e.ready[n:]
+		return n, nil
+	}
+	if e.err != nil {
+		return 0, e.err
+	}
+	n, err := e.body.Read(p[:min(int64(len(p)), e.left)])
+	e.left -= int64(n)
+	if errors.Is(err, io.EOF) && e.left > 0 {
+		err = errCutShort
+	}
+	e.err = err
+	return n, err
+}
+
+// next reads what stands in front of a message. io.EOF means that there is none.
+func (e *envelopes) next() error {
+	switch _, err := io.ReadFull(e.body, e.prefix[:]); {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errCutShort
+	case err != nil:
+		return err
+	}
+	flags, size := e.prefix[0], int64(binary.BigEndian.Uint32(e.prefix[1:]))
+	switch {
+	case flags&^compressedFlag != 0:
+		return errBadFlags
+	case flags == compressedFlag && !e.compressed:
+		return errUnnamed
+	case size > e.limit:
+		// Who is still sending may miss an answer that comes too early. The body is bounded.
+		_, _ = io.CopyN(io.Discard, e.body, size)
+		return plainError(messageTooLarge)
+	}
+	e.ready, e.left = e.prefix[:], size
+	return nil
+}
+
+func (e *envelopes) Close() error { return e.body.Close() }
