@@ -4,7 +4,9 @@
 // shuts them down. What the parts do is in packages server, authz and storage.
 //
 //	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go, certificate.go
+//	                        │      └─► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go
+//	                        ├► migrate.go
 //	                        └► register.go ─► adminclient.go ─(socket)─► admin.go
 package main
 
