@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -25,9 +26,7 @@ func trailers(t *testing.T, res *http.Response, body string) http.Header {
 		body = string(raw)
 	}
 	found := res.Header.Clone()
-	for name, values := range res.Trailer {
-		found[name] = values
-	}
+	maps.Copy(found, res.Trailer)
 	for len(body) >= 5 {
 		end := 5 + int(binary.BigEndian.Uint32([]byte(body[1:5])))
 		if end > len(body) {

@@ -10,7 +10,7 @@
 //	    rest.go      REST ─► the same handlers
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
-//	    upload.go, read.go   pictures in and out
+//	    upload.go, places.go, read.go   pictures in and out
 //	    health.go    the open endpoints
 //	  access.go    who may call what, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
@@ -77,7 +77,8 @@ type Config struct {
 	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
 	// upload is refused as for any unknown user.
 	RegisterOnAdminUpload bool
-	// MaxUploads is the number of uploads held in memory at once; others wait. 0 = 16.
+	// MaxUploads is the number of uploads held in memory at once; others wait. One caller gets a quarter of them, but at
+	// least one, and over that 429. 0 = 16.
 	MaxUploads int
 	// Checks are asked by /readyz and by the health service beside the store. nil = none.
 	Checks []Check
@@ -120,7 +121,7 @@ type Server struct {
 	refusals   *refusals
 	byAddress  *limit.Rates[netip.Addr] // nil = no bound
 	byCaller   *limit.Rates[string]     // nil = no bound
-	uploads    chan struct{}
+	uploads    *places
 	buffers    sync.Pool // of *recorder
 }
 
@@ -136,7 +137,7 @@ func New(cfg Config) (*Server, error) {
 		refusals:   &refusals{now: cfg.Now},
 		byAddress:  limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:   limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
-		uploads:    make(chan struct{}, cfg.MaxUploads),
+		uploads:    newPlaces(cfg.MaxUploads),
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
 	if err := s.mountRPC(accessTable()); err != nil {

@@ -79,13 +79,12 @@ func (s *Server) admitREST(r *http.Request, rule access) error {
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload, reword func(error) error) {
 	ctx := r.Context()
 	c := callOf(ctx)
-	select { // a place in memory, before the first byte is read
-	case s.uploads <- struct{}{}:
-		defer func() { <-s.uploads }()
-	case <-ctx.Done():
-		s.refuse(w, r, ctx.Err())
+	free, err := s.uploads.take(ctx, c.caller.Subject) // before the first byte is read
+	if err != nil {
+		s.refuse(w, r, err)
 		return
 	}
+	defer free()
 	data, err := readUpload(w, r)
 	if err != nil {
 		s.refuse(w, r, err)

@@ -1,0 +1,136 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"avatard/server/picture"
+)
+
+func TestPlaces(t *testing.T) {
+	for all, each := range map[int]int{1: 1, 3: 1, 8: 2, 16: 4} {
+		p := newPlaces(all)
+		var frees []func()
+		for caller := range all / each {
+			name := strconv.Itoa(caller)
+			for range each {
+				free, err := p.take(t.Context(), name)
+				if err != nil {
+					t.Fatalf("%d places, caller %s has fewer than %d: %v", all, name, each, err)
+				}
+				frees = append(frees, free)
+			}
+			f, ok := errors.AsType[*failure](second(p.take(t.Context(), name)))
+			if !ok || f.situation != overLimit {
+				t.Errorf("%d places, caller %s with %d of them: %v, want a refusal", all, name, each, f)
+			}
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := second(p.take(ended, "late")); !errors.Is(err, context.Canceled) {
+			t.Errorf("%d places, all taken: %v, want to wait for the end of the call", all, err)
+		}
+		for _, free := range frees {
+			free()
+		}
+		if len(p.taken) != 0 || len(p.room) != 0 {
+			t.Errorf("%d places: %v and %d are left", all, p.taken, len(p.room))
+		}
+	}
+}
+
+func second(_ func(), err error) error { return err }
+
+// Whoever waits gets the place of another caller, and their own ones count while they wait.
+func TestPlacesOfThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces(1)
+		free, err := p.take(t.Context(), "first")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make(chan error)
+		go func() {
+			free, err := p.take(t.Context(), "second")
+			if err == nil {
+				free()
+			}
+			got <- err
+		}()
+		synctest.Wait()
+		if err := second(p.take(t.Context(), "second")); err == nil {
+			t.Error("the second caller waits twice")
+		}
+		free()
+		if err := <-got; err != nil {
+			t.Errorf("with a place: %v", err)
+		}
+		if len(p.taken) != 0 {
+			t.Errorf("%v are left", p.taken)
+		}
+	})
+}
+
+// A caller whose uploads never end is refused, and everybody else goes on.
+func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxUploads = 8 })
+	own := "/assets/v1/users/me/avatar"
+	_, media := formOf("file", nil)
+	var slow sync.WaitGroup
+	var ends []*io.PipeWriter
+	for range 2 {
+		body, w := io.Pipe()
+		ends = append(ends, w)
+		slow.Go(func() {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, own, body)
+			req.Header = http.Header{"Authorization": {"Bearer alice-token-1"}, "Content-Type": {media}}
+			rec := httptest.NewRecorder()
+			f.server.Handler().ServeHTTP(rec, req)
+			if rec.Code != http.StatusBadRequest {
+				t.Errorf("a slow upload that is given up: %d %s, want 400", rec.Code, rec.Body)
+			}
+		})
+		if _, err := w.Write([]byte("-")); err != nil { // returns when the upload has its place and reads
+			t.Fatal(err)
+		}
+	}
+	res, said := f.upload(t, own, "alice-token-1", picture.Sample(1, 1000))
+	if res.StatusCode != http.StatusTooManyRequests || res.Header.Get("Retry-After") != "1" || !strings.HasPrefix(said, `{"code":8,`) {
+		t.Errorf("the third upload: %d, Retry-After %q, %s; want 429, 1, code 8", res.StatusCode, res.Header.Get("Retry-After"), said)
+	}
+	if res, said := f.upload(t, own, "new-token-1", picture.Sample(2, 1000)); res.StatusCode != http.StatusOK {
+		t.Errorf("somebody else's: %d %s, want 200", res.StatusCode, said)
+	}
+	for _, w := range ends {
+		_ = w.Close()
+	}
+	slow.Wait()
+	if res, said := f.upload(t, own, "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
+		t.Errorf("once they are over: %d %s, want 200", res.StatusCode, said)
+	}
+}
+
+func TestUploadsWaitForAPlace(t *testing.T) {
+	f := start(t, func(c *Config) { c.MaxUploads = 1 })
+	free, err := f.server.uploads.take(t.Context(), "somebody else")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, media := formOf("file", picture.Sample(1, 1000))
+	res, said := f.do(t, http.MethodPost, "/assets/v1/users/me/avatar", body, bearer("alice-token-1", "Content-Type", media, "Grpc-Timeout", "20m")...)
+	if res.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("with all places taken: %d %s, want 504", res.StatusCode, said)
+	}
+	free()
+	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
+		t.Errorf("with a place: %d %s, want 200", res.StatusCode, said)
+	}
+}
