@@ -2,42 +2,16 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"avatard/authz"
 )
 
 // The tables of docs/configuration.md say what the program says. With UPDATE_DOCS=1 the test writes them.
 func TestConfigurationPage(t *testing.T) {
-	const file = "docs/configuration.md"
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := string(data)
-	for name, table := range map[string]string{"settings": settingsTable(), "roles": rolesTable()} {
-		before, rest, ok := strings.Cut(page, "<!-- "+name+":")
-		note, rest, ok2 := strings.Cut(rest, "-->\n")
-		_, after, ok3 := strings.Cut(rest, "<!-- end of "+name+" -->")
-		if !ok || !ok2 || !ok3 {
-			t.Fatalf("%s has no place for the table of %s", file, name)
-		}
-		page = before + "<!-- " + name + ":" + note + "-->\n" + table + "<!-- end of " + name + " -->" + after
-	}
-	if os.Getenv("UPDATE_DOCS") == "1" {
-		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if diff := cmp.Diff(page, string(data)); diff != "" {
-		t.Errorf("%s is out of date; write it with UPDATE_DOCS=1 go test -run %s . (-want +got):\n%s", file, t.Name(), diff)
-	}
+	checkPage(t, "docs/configuration.md", map[string]string{"settings": settingsTable(), "roles": rolesTable()})
 }
 
 func settingsTable() string {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -41,12 +42,33 @@ type wireAnswer struct {
 type wire struct {
 	address string // host and port
 	http2   *http.Transport
+	// secure makes it TLS, nil = cleartext.
+	secure *tls.Config
 }
 
 func newWire(t *testing.T, address string) *wire {
 	w := &wire{address: address, http2: newHTTP2()}
 	t.Cleanup(w.http2.CloseIdleConnections) // a server that shuts down would wait for them
 	return w
+}
+
+// newSecureWire is newWire over TLS, where each version of HTTP is the only one that the client offers (ALPN).
+func newSecureWire(t *testing.T, address string, trust *tls.Config) *wire {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	w := &wire{address: address, http2: &http.Transport{Protocols: protocols, TLSClientConfig: trust, DisableCompression: true}}
+	w.secure = trust.Clone()
+	w.secure.NextProtos = []string{"http/1.1"}
+	t.Cleanup(w.http2.CloseIdleConnections)
+	return w
+}
+
+// dial opens a connection for HTTP/1.1.
+func (w *wire) dial(ctx context.Context) (net.Conn, error) {
+	if w.secure != nil {
+		return (&tls.Dialer{Config: w.secure}).DialContext(ctx, "tcp", w.address)
+	}
+	return new(net.Dialer).DialContext(ctx, "tcp", w.address)
 }
 
 // newHTTP2 returns a client of cleartext HTTP/2 with prior knowledge that adds nothing but a User-Agent.
@@ -68,7 +90,7 @@ func (w *wire) exchange(ctx context.Context, version int, req wireRequest) (wire
 
 // exchange1 writes the request by hand: net/http's client would trim values and refuse odd ones.
 func (w *wire) exchange1(ctx context.Context, req wireRequest) (wireAnswer, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", w.address)
+	conn, err := w.dial(ctx)
 	if err != nil {
 		return wireAnswer{}, err
 	}
@@ -105,7 +127,11 @@ func (w *wire) exchange1(ctx context.Context, req wireRequest) (wireAnswer, erro
 }
 
 func (w *wire) exchange2(ctx context.Context, req wireRequest) (wireAnswer, error) {
-	target := &url.URL{Scheme: "http", Host: w.address, Opaque: req.path}
+	scheme := "http"
+	if w.secure != nil {
+		scheme = "https"
+	}
+	target := &url.URL{Scheme: scheme, Host: w.address, Opaque: req.path}
 	if strings.HasPrefix(req.path, "//") { // as Opaque it would be taken for a host
 		target.Opaque, target.Path = "", req.path
 	}

@@ -164,13 +164,13 @@ func program(t *testing.T, name string) string {
 	return ""
 }
 
-// findProgram looks where a shell looks, where .tools/install.sh puts programs and where "go install" does.
+// findProgram looks where a shell looks, where servers are, where .tools/install.sh puts programs and where "go install" does.
 func findProgram(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
 		return filepath.Abs(path)
 	}
-	for _, dir := range []string{"bin", os.Getenv("GOBIN"), filepath.Join(filepath.SplitList(build.Default.GOPATH)[0], "bin")} {
+	for _, dir := range []string{"/usr/sbin", "bin", os.Getenv("GOBIN"), filepath.Join(filepath.SplitList(build.Default.GOPATH)[0], "bin")} {
 		if path, err := exec.LookPath(filepath.Join(dir, name)); dir != "" && err == nil {
 			return filepath.Abs(path)
 		}
