@@ -10,6 +10,7 @@
 //	Identity + organisation ─► policy.go ─► Grant
 //	                        └► permissions.go, cache.go ─► ask.go ─► Grant
 //	ask.go ─► flood.go (who may ask) ─► breaker.go (is it worth while) ─► transport.go ─► provider
+//	discovery.go, rediscovery.go: where the provider is asked
 package authz
 
 import (

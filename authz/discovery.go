@@ -57,6 +57,7 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 			in.mu.Lock()
 			if err == nil {
 				in.provider.Store(p)
+				in.discovered = in.now()
 			}
 			in.discovering = nil
 			in.mu.Unlock()

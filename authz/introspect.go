@@ -106,8 +106,10 @@ type Introspector struct {
 	discovery, introspectKnown, introspectUnknown *step
 
 	provider    atomic.Pointer[provider] // nil until discovery succeeded
-	mu          sync.Mutex               // guards discovering
+	failures    atomic.Int32             // introspections since the last answer or rediscovery
+	mu          sync.Mutex               // guards the following
 	discovering *call[*provider]         // nil when none is under way
+	discovered  time.Time                // when the provider was found, or looked for again
 }
 
 var _ Authenticator = (*Introspector)(nil)
@@ -209,12 +211,15 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 		q.mayAsk = func() error { return in.admitUnknown(ctx) }
 	}
 	introspect := func(caller context.Context) (verdict, error) {
-		v, err := ask(caller, in.asker, s, deadline, func(ctx context.Context) (verdict, error) {
+		v, err := ask(caller, in.asker, s, deadline, func(ctx context.Context) (v verdict, err error) {
 			a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
-			if err != nil {
-				return verdict{}, err
+			if err == nil {
+				v, err = in.rules.judge(a)
 			}
-			return in.rules.judge(a)
+			if err == nil || ended(caller) == nil {
+				in.introspected(err)
+			}
+			return v, err
 		})
 		if err == nil {
 			in.known.note(q.key, v.good(), in.now())

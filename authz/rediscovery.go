@@ -1,0 +1,48 @@
+package authz
+
+import (
+	"bytes"
+	"time"
+)
+
+// When the discovery document is read again: after so many introspections in a row without an answer, and not sooner than
+// this after it was read or asked for.
+const (
+	rediscoverAfter = 3
+	rediscoverEvery = time.Minute
+)
+
+// introspected takes note of how an introspection ended. Endpoints do not move while they answer, so nothing asks for the
+// discovery document again before some in a row have failed.
+func (in *Introspector) introspected(err error) {
+	if err != nil {
+		if in.failures.Add(1) >= rediscoverAfter {
+			in.rediscover()
+		}
+		return
+	}
+	if in.failures.Load() != 0 {
+		in.failures.Store(0)
+	}
+}
+
+// rediscover finds out in the background whether the provider introspects somewhere else by now. What is known stays in use
+// meanwhile, and also when discovery fails: it may be right.
+func (in *Introspector) rediscover() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	now := in.now()
+	if now.Sub(in.discovered) < rediscoverEvery {
+		return
+	}
+	in.discovered = now
+	in.failures.Store(0)
+	go func() {
+		p, err := in.fetchProvider(time.Now().Add(in.timeout))
+		if err != nil || bytes.Equal(p.keyPrefix, in.provider.Load().keyPrefix) {
+			return // an error is in the log by now
+		}
+		in.provider.Store(p)
+		in.log.Info("identity provider introspects at another endpoint from now on")
+	}()
+}
