@@ -13,7 +13,7 @@ import (
 
 	"avatard/authz"
 	"avatard/server"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // watched returns Metrics with something in every metric.
@@ -27,13 +27,13 @@ func watched() *Metrics {
 		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
 	})
 	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
-	m.WatchStorage(func() embedded.Stats {
-		return embedded.Stats{
-			RoundChanges:     embedded.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
-			CommitSeconds:    embedded.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
-			SlabSyncSeconds:  embedded.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
+	m.WatchStorage(func() storage.Stats {
+		return storage.Stats{
+			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
+			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
+			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
 			SlabSyncFailures: 1, Erased: 9, Pending: 2, OldestPending: 90 * time.Second, SlabBytes: 69632,
-			Slots: []embedded.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
+			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
 		}
 	})
 	return m

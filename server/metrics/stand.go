@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"avatard/authz"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // WatchTokens shows how an authenticator stands. It is for once only.
@@ -27,8 +27,8 @@ func (m *Metrics) WatchPermissions(stats func() authz.CacheStats) {
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { cache.collect(ch, stats()) }))
 }
 
-// WatchStorage shows how an embedded store stands. It is for once only.
-func (m *Metrics) WatchStorage(stats func() embedded.Stats) {
+// WatchStorage shows how an engine stands. It is for once only.
+func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 	var (
 		pending = newDesc("avatard_erasures_pending", "Erasures that are due and not done, those under way included.")
 		age     = newDesc("avatard_erasures_pending_age_seconds", "How long the oldest pending erasure has been due, 0 when there is none.")
@@ -95,7 +95,7 @@ func counter(d *prometheus.Desc, value uint64, labels ...string) prometheus.Metr
 }
 
 // histogram turns a distribution into the cumulative form of Prometheus.
-func histogram(d *prometheus.Desc, dist embedded.Distribution, labels ...string) prometheus.Metric {
+func histogram(d *prometheus.Desc, dist storage.Distribution, labels ...string) prometheus.Metric {
 	buckets, total := make(map[float64]uint64, len(dist.Bounds)), uint64(0)
 	for i, count := range dist.Counts {
 		total += count

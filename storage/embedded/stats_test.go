@@ -5,9 +5,11 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avatard/storage"
 )
 
-func total(d Distribution) (n uint64) {
+func total(d storage.Distribution) (n uint64) {
 	for _, count := range d.Counts {
 		n += count
 	}
@@ -60,7 +62,7 @@ func TestStatsPending(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustPut(t, s, 1, 5000)
-		during := Stats{}
+		during := storage.Stats{}
 		failing := func(_ int, name, op string) bool {
 			if name != slabName || op != "sync" {
 				return false
