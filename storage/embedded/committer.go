@@ -21,7 +21,8 @@ const (
 // run is the committer: it makes all changes, round by round, until the store is closed and nothing is under way.
 func (s *Store) run() {
 	defer close(s.stopped)
-	var again []*ticket // changes that want another round
+	go s.runSlab()
+	defer close(s.takeOff)
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
@@ -42,11 +43,12 @@ func (s *Store) run() {
 			sweep.Reset(delay)
 			sweepSet = true
 		}
-		batch, idle, closed := s.line.take(again, maxRound)
-		again = nil
+		s.land(false)
+		batch, idle, closed := s.line.take(s.again, maxRound)
+		s.again = nil
 		if len(batch) == 0 {
-			if closed && idle {
-				s.round(nil) // what is finished goes on record
+			if closed && idle && !s.flying {
+				s.round(nil, true) // what is finished goes on record
 				return
 			}
 			var flush bool
@@ -54,12 +56,12 @@ func (s *Store) run() {
 				continue
 			}
 		}
-		again = s.round(batch)
+		s.round(batch, false)
 	}
 }
 
-// await blocks until something has to be done: changes that arrived, a sweep, or records of refusals that have waited
-// long enough.
+// await blocks until something has to be done: changes that arrived, a batch that comes back from the slab, a sweep, or
+// records of refusals that have waited long enough.
 func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	var refusalsDue <-chan time.Time
 	if s.refusals.waiting() {
@@ -67,6 +69,8 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	}
 	select {
 	case <-s.line.wake:
+	case landed := <-s.landed:
+		s.conclude(landed)
 	case <-sweep.C:
 		sweepDue = true
 	case answer := <-s.sweepNow:
@@ -87,37 +91,46 @@ type round struct {
 	added       namesAdded
 }
 
-// round makes the changes of a batch and answers those that are finished; it returns the others.
-func (s *Store) round(batch []*ticket) (again []*ticket) {
+// round makes the changes of a batch; those that want another round go to s.again. Alone means that it is over when
+// round returns; otherwise its slots may be written beside the next transaction.
+func (s *Store) round(batch []*ticket, alone bool) {
 	s.reserveRegions(batch)
 	committed, err := s.transact(batch)
-	if err != nil && !committed && len(batch) > 1 && !errors.Is(err, errCommit) {
-		// One of them broke the transaction. Alone, each answers for itself.
+	switch {
+	case err != nil && len(batch) > 1 && !errors.Is(err, errCommit):
+		// One of them broke the transaction. By itself, each answers for itself.
 		for _, t := range batch {
-			again = append(again, s.round([]*ticket{t})...)
+			s.round([]*ticket{t}, alone)
 		}
-		return again
+	case committed:
+		s.dispatch(batch, alone)
+	default:
+		finished := s.settle(batch, false, err)
+		s.report(err)
+		s.leave(finished)
 	}
-	if committed {
-		s.applyToSlots(batch)
-	}
-	var finished []*ticket
+}
+
+// settle tells changes how their round went and returns those that have their answer now.
+func (s *Store) settle(batch []*ticket, committed bool, err error) (finished []*ticket) {
 	for _, t := range batch {
 		terr := err
 		if terr == nil {
 			terr = errors.Join(t.err, t.slabErr)
 		}
 		if t.work.settled(t, committed && t.err == nil, terr) {
-			again = append(again, t)
+			s.again = append(s.again, t)
 		} else {
 			finished = append(finished, t)
 		}
 	}
-	s.report(err)
+	return finished
+}
+
+func (s *Store) leave(finished []*ticket) {
 	for _, t := range finished {
 		s.line.leave(t)
 	}
-	return again
 }
 
 // errCommit marks a transaction that failed at its end: the disk, not one of the changes, is the reason.
@@ -163,7 +176,7 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	for _, t := range batch {
 		s.ledger.intend(t.intended)
 	}
-	s.stats.intended(s.stuck(), r.now)
+	s.stats.intended(s.pending(), r.now)
 	return true, nil
 }
 
@@ -205,47 +218,6 @@ func isAnswer(err error) bool {
 		}
 	}
 	return false
-}
-
-// applyToSlots writes and zeroes the slots of a committed batch and makes that durable with one sync.
-func (s *Store) applyToSlots(batch []*ticket) {
-	touched := false
-	var erased []erasure
-	for _, t := range batch {
-		if t.err != nil {
-			continue
-		}
-		if t.write != nil {
-			touched = true
-			t.slabErr = s.slab.write(t.write.slot, t.write.image)
-		}
-		for _, e := range t.erase {
-			touched = true
-			// The slot is this erasure's until it is on record, which is why nobody else can own it here.
-			if err := s.slab.erase(e.slot, slotPages[e.class]); err != nil {
-				t.slabErr = errors.Join(t.slabErr, err)
-				continue
-			}
-			erased = append(erased, e)
-		}
-	}
-	if !touched {
-		return
-	}
-	began := time.Now()
-	err := s.slab.sync()
-	s.stats.synced(len(erased), time.Since(began), err)
-	if err != nil {
-		for _, t := range batch {
-			if t.write != nil || len(t.erase) > 0 {
-				t.slabErr = errors.Join(t.slabErr, err)
-			}
-		}
-		return
-	}
-	for _, e := range erased {
-		s.ledger.finish(e)
-	}
 }
 
 // reserveRegions grows the slab where the batch needs more slots than are free. A class that cannot grow fails the
@@ -295,5 +267,8 @@ func (s *Store) report(err error) {
 	s.health.Store(&health{stuck: stuck, commit: err})
 }
 
-// stuck counts the erasures that are due and not done.
-func (s *Store) stuck() int { return len(s.ledger.open) + len(s.leftovers) }
+// stuck counts the erasures that were tried and failed.
+func (s *Store) stuck() int { return len(s.ledger.failed) + len(s.leftovers) }
+
+// pending counts the erasures that are due and not done, those under way included.
+func (s *Store) pending() int { return len(s.ledger.open) + len(s.leftovers) }

@@ -18,6 +18,7 @@ type ledger struct {
 	issued    int64             // newest committed receipt
 	open      map[int64]erasure // intent durable, bytes perhaps not gone
 	finished  []erasure         // bytes gone, not on record
+	failed    map[int64]bool    // those of open that were tried, or found at start-up
 }
 
 // plan returns the watermark that can be recorded now and the finished receipts above it.
@@ -53,7 +54,17 @@ func (l *ledger) intend(es []erasure) {
 func (l *ledger) finish(e erasure) {
 	if _, ok := l.open[e.receipt]; ok {
 		delete(l.open, e.receipt)
+		delete(l.failed, e.receipt)
 		l.finished = append(l.finished, e)
+	}
+}
+
+// fail notes that an attempt on these erasures failed; some of them may be finished all the same.
+func (l *ledger) fail(es []erasure) {
+	for _, e := range es {
+		if l.pending(e.receipt) {
+			l.failed[e.receipt] = true
+		}
 	}
 }
 

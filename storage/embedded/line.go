@@ -184,6 +184,13 @@ func (l *line) take(batch []*ticket, limit int) (_ []*ticket, idle, closed bool)
 	return batch, idle, l.closed
 }
 
+// waiting reports whether changes have arrived that nobody has taken.
+func (l *line) waiting() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.arrived) > 0
+}
+
 // close turns away what comes from now on.
 func (l *line) close() {
 	l.mu.Lock()

@@ -19,6 +19,7 @@ func (s *Store) load() (found loaded, err error) {
 	s.names.organizations = make(map[string]struct{})
 	s.names.issuers = make(map[string]int64)
 	s.ledger.open = make(map[int64]erasure)
+	s.ledger.failed = make(map[int64]bool)
 	if found.store, err = s.identify(); err != nil {
 		return found, err
 	}
@@ -90,6 +91,7 @@ func (s *Store) loadGenerations() (owned pageSet, err error) {
 					uid: row.ColumnInt64(2), slot: slot, id: generationID(row.ColumnRawBlob(1)),
 				})
 			case stateErasing:
+				s.ledger.failed[receipt] = true // nobody is working on it
 				s.ledger.open[receipt] = erasure{receipt: receipt, slot: slot, class: classFor(int(row.ColumnInt64(4))), since: row.ColumnInt64(6)}
 			}
 		})
@@ -103,7 +105,7 @@ func (s *Store) finishUnfinished() {
 	}
 	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
 	s.sweep()
-	s.round(nil) // puts it on record
+	s.round(nil, true) // puts it on record
 }
 
 // each calls row for every row of a query that is asked once only.

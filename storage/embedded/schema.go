@@ -10,6 +10,8 @@ const applicationID = 0x61767464
 // pictures of one user, a step of the state machine that DESIGN does not know, a slot given away before the
 // erasure of what was in it is on record, an erasing generation without a receipt.
 //
+// BETWEEN, not IN: a list makes SQLite build a table of its own for each row that is checked.
+//
 // Not one column holds a byte of a picture. Times are microseconds since 1970, UTC.
 var migrations = []string{`
 CREATE TABLE store (
@@ -46,7 +48,7 @@ CREATE TABLE generation (
 	slot    INTEGER PRIMARY KEY,                          -- first 4 KiB page in the slab
 	id      BLOB    NOT NULL CHECK (length(id) = 16),     -- random
 	uid     INTEGER NOT NULL REFERENCES user (uid),
-	state   INTEGER NOT NULL CHECK (state IN (1, 2, 3)),  -- uploading, active, erasing (erased once the receipt counts)
+	state   INTEGER NOT NULL CHECK (state BETWEEN 1 AND 3),  -- uploading, active, erasing (erased once the receipt counts)
 	size    INTEGER NOT NULL CHECK (size BETWEEN 1 AND 1048576),
 	format  INTEGER NOT NULL CHECK (format >= 1),
 	receipt INTEGER REFERENCES receipt (seq),
@@ -59,9 +61,9 @@ CREATE TABLE receipt (
 	uid        INTEGER NOT NULL REFERENCES user (uid),
 	generation BLOB    NOT NULL CHECK (length(generation) = 16),
 	time       INTEGER NOT NULL,
-	reason     INTEGER NOT NULL CHECK (reason IN (1, 2, 3)),  -- removed, replaced, abandoned
+	reason     INTEGER NOT NULL CHECK (reason BETWEEN 1 AND 3),  -- removed, replaced, abandoned
 	previous   INTEGER CHECK (previous < seq),               -- the same user's receipt before
-	done       INTEGER NOT NULL DEFAULT 0 CHECK (done IN (0, 1))
+	done       INTEGER NOT NULL DEFAULT 0 CHECK (done BETWEEN 0 AND 1)
 ) STRICT;
 
 CREATE TABLE region (
@@ -89,7 +91,7 @@ BEGIN
 END;
 
 CREATE TRIGGER generation_step BEFORE UPDATE OF state ON generation
-WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state IN (2, 3) OR OLD.state = 2 AND NEW.state = 3)
+WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state > 1 OR OLD.state = 2 AND NEW.state = 3)
 BEGIN
 	SELECT RAISE (ABORT, 'no such step of a generation');
 END;

@@ -15,7 +15,7 @@ import (
 // The slab is one file of 4 KiB pages. Page 0 names the store it belongs to; behind it lie regions, each cut into slots
 // of one size. A slot in use starts with a header and holds one picture; every other slot is zeros.
 //
-// One goroutine writes: the committer. Readers check what they read (see readSlot), because a slot may be zeroed and
+// One batch at a time writes, see slabwork.go. Readers check what they read (see readSlot), because a slot may be zeroed and
 // given away while they read it.
 const (
 	pageBytes   = 4096
@@ -45,8 +45,12 @@ type slab struct {
 	wrap func(string, File) File
 	zero []byte // as long as the largest slot
 
-	// mu lets readers finish with a descriptor before it is replaced. The committer alone replaces it, and needs mu
-	// for nothing else.
+	// writing is held from the first write to the sync that makes it durable: a failed sync is reported once, and must
+	// be reported to whoever wrote.
+	writing sync.Mutex
+
+	// mu lets readers finish with a descriptor before it is replaced. Whoever holds writing replaces it, and
+	// needs mu for nothing else.
 	mu   sync.RWMutex
 	file File
 }
@@ -124,6 +128,8 @@ func (s *slab) reopen(flag int) error {
 // grow writes zeros over the pages of a new region and makes them and the file's size durable. Writing now is what
 // keeps later uploads cheap: a file system does not have to find blocks for them.
 func (s *slab) grow(first, pages int64) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	for done := int64(0); done < pages; {
 		n := min(pages-done, maxSlotPages)
 		if _, err := s.file.WriteAt(s.zero[:n*pageBytes], (first+done)*pageBytes); err != nil {

@@ -36,7 +36,7 @@ var statements = [numStatements]string{
 	sqlBegin:       `BEGIN IMMEDIATE`,
 	sqlCommit:      `COMMIT`,
 	sqlRollback:    `ROLLBACK`,
-	sqlWatermark:   `UPDATE store SET watermark = ?1`,
+	sqlWatermark:   `UPDATE store SET watermark = ?1 WHERE one = 1`,
 	sqlReceiptDone: `UPDATE receipt SET done = 1 WHERE seq = ?1`,
 	sqlUser: `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0)
 		FROM user WHERE id = ?1 AND iid = ?2`,

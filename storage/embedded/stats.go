@@ -61,7 +61,7 @@ func (st *stats) synced(erased int, took time.Duration, err error) {
 
 // stand notes how the store stands between two rounds.
 func (s *Store) stand() {
-	pending, oldest := s.stuck(), s.ledger.oldest()
+	pending, oldest := s.pending(), s.ledger.oldest()
 	st := &s.stats
 	st.mu.Lock()
 	defer st.mu.Unlock()

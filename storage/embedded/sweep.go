@@ -17,7 +17,8 @@ type leftover struct {
 // begun.
 func (s *Store) sweep() {
 	if s.stuck() > 0 {
-		s.round([]*ticket{{work: &sweep{s: s}}})
+		s.land(true)
+		s.round([]*ticket{{work: &sweep{s: s}}}, true)
 	}
 }
 
@@ -29,8 +30,8 @@ type sweep struct {
 func (w *sweep) need() (class, bool) { return 0, false }
 
 func (w *sweep) apply(r *round, t *ticket) error {
-	for _, e := range w.s.ledger.open {
-		t.erase = append(t.erase, e)
+	for receipt := range w.s.ledger.failed {
+		t.erase = append(t.erase, w.s.ledger.open[receipt])
 	}
 	for _, l := range w.s.leftovers {
 		if err := w.abandon(r, t, l); err != nil {
