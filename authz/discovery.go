@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
@@ -22,6 +23,7 @@ var errDiscovery = errors.New("unusable discovery document")
 type provider struct {
 	resourceServer rs.ResourceServer
 	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
+	keyRoom        sync.Pool
 }
 
 // discover returns the provider's endpoints. They are asked for with the first token, so that a server starts while
@@ -118,9 +120,16 @@ func (in *Introspector) mayReceiveSecret(endpoint string) bool {
 
 // key returns the cache key of a token.
 func (p *provider) key(token string) cacheKey {
-	var room [2 << 10]byte // most tokens fit, and then nothing is allocated
-	text := append(room[:0], p.keyPrefix...)
-	return sha256.Sum256(appendPart(text, token))
+	// Not on the stack: two kilobytes there make every goroutine of a new HTTP/2 stream grow its own.
+	room, _ := p.keyRoom.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	*room = appendPart(append((*room)[:0], p.keyPrefix...), token)
+	key := sha256.Sum256(*room)
+	clear(*room) // a token is kept nowhere
+	p.keyRoom.Put(room)
+	return key
 }
 
 func appendPart(b []byte, part string) []byte {

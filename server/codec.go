@@ -73,6 +73,9 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 
 // compactJSON returns a message in protobuf's JSON mapping, without white space.
 func compactJSON(m proto.Message) ([]byte, error) {
+	if text, ok := detailsJSON(m); ok {
+		return text, nil
+	}
 	text, err := protojson.Marshal(m)
 	if err != nil {
 		return nil, err
