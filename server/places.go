@@ -5,50 +5,72 @@ import (
 	"sync"
 )
 
-// places is the room in memory for uploads. One caller gets a part of it: uploads that come in slowly would otherwise
-// keep everybody else waiting.
+// places is the room in memory for uploads. One caller gets a part of it and waits for more: uploads that come in
+// slowly would otherwise keep everybody else waiting.
 type places struct {
 	room chan struct{} // one element for each place that is taken
 	each int           // places of one caller
 
-	mu    sync.Mutex
-	taken map[string]int // by caller, waiting uploads included; nobody who has none
+	mu      sync.Mutex
+	callers map[string]*share // nobody who has no upload
+}
+
+// share is one caller's part.
+type share struct {
+	room    chan struct{} // one element for each place that is taken, or waited for in turn with other callers
+	uploads int           // those that wait for their own caller's included
 }
 
 // newPlaces returns n places, of which each caller gets a quarter, but at least one.
 func newPlaces(n int) *places {
-	return &places{room: make(chan struct{}, n), each: max(1, n/4), taken: make(map[string]int)}
+	return &places{room: make(chan struct{}, n), each: max(1, n/4), callers: make(map[string]*share)}
 }
 
-// take waits for a place and returns how to give it back. A caller who has all of theirs does not wait: what they wait
-// for may be nothing but themselves.
+// take waits for a place and returns how to give it back. A caller who has all of theirs waits for one of them.
 func (p *places) take(ctx context.Context, caller string) (free func(), err error) {
-	if !p.count(caller) {
-		return nil, &failure{situation: overLimit, message: "too many uploads of yours at once, let one of them end first"}
+	own := p.enter(caller)
+	if err := acquire(ctx, own.room); err != nil {
+		p.leave(caller)
+		return nil, err
 	}
+	if err := acquire(ctx, p.room); err != nil {
+		<-own.room
+		p.leave(caller)
+		return nil, err
+	}
+	return func() {
+		<-p.room
+		<-own.room
+		p.leave(caller)
+	}, nil
+}
+
+func acquire(ctx context.Context, room chan struct{}) error {
 	select {
-	case p.room <- struct{}{}:
-		return func() { <-p.room; p.uncount(caller) }, nil
+	case room <- struct{}{}:
+		return nil
 	case <-ctx.Done():
-		p.uncount(caller)
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 
-func (p *places) count(caller string) bool {
+func (p *places) enter(caller string) *share {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken[caller] >= p.each {
-		return false
+	own := p.callers[caller]
+	if own == nil {
+		own = &share{room: make(chan struct{}, p.each)}
+		p.callers[caller] = own
 	}
-	p.taken[caller]++
-	return true
+	own.uploads++
+	return own
 }
 
-func (p *places) uncount(caller string) {
+func (p *places) leave(caller string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.taken[caller]--; p.taken[caller] == 0 {
-		delete(p.taken, caller)
+	own := p.callers[caller]
+	if own.uploads--; own.uploads == 0 {
+		delete(p.callers, caller)
 	}
 }
