@@ -46,6 +46,15 @@ func (q *refusals) take() []storage.Refusal {
 	return taken
 }
 
+// giveBack takes records back whose transaction failed.
+func (q *refusals) giveBack(records []storage.Refusal) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	room := min(len(records), maxRefusals-len(q.records))
+	q.dropped += int64(len(records) - room)
+	q.records = append(records[:room:room], q.records...)
+}
+
 // audit records a change in the transaction that makes it.
 func (r *round) audit(action, result, organization, target string, by storage.Origin) error {
 	return r.db.exec(sqlAudit, r.now, action, result, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))

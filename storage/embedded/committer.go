@@ -37,7 +37,7 @@ func (s *Store) run() {
 			sweepDue, sweepSet, delay = false, false, min(2*delay, sweepDelayMax)
 		}
 		switch {
-		case s.stuck() == 0:
+		case s.stuck() == 0 && s.commitErr == nil:
 			delay = sweepDelayMin
 		case !sweepSet:
 			sweep.Reset(delay)
@@ -106,7 +106,7 @@ func (s *Store) round(batch []*ticket, alone bool) {
 		s.dispatch(batch, alone)
 	default:
 		finished := s.settle(batch, false, err)
-		s.report(err)
+		s.report()
 		s.leave(finished)
 	}
 }
@@ -140,18 +140,36 @@ var errCommit = errors.New("commit")
 func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	watermark, singly := s.ledger.plan()
 	refusals := s.refusals.take()
-	if len(batch) == 0 && watermark == s.ledger.watermark && len(singly) == 0 && len(refusals) == 0 {
+	raise := watermark != s.ledger.watermark
+	// After a failure an empty round writes something all the same, to see whether the disk is well again.
+	probe := len(batch) == 0 && s.commitErr != nil
+	if len(batch) == 0 && !raise && !probe && len(singly) == 0 && len(refusals) == 0 {
 		return true, nil
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
+	defer func() {
+		if s.commitErr = err; err != nil {
+			s.refusals.giveBack(refusals)
+			s.log.Error("changes could not be committed", "error", err)
+		}
+	}()
 	r := &round{s: s, db: s.db, now: s.now().UnixMicro(), nextReceipt: s.ledger.issued + 1}
 	for _, t := range batch {
 		t.reset()
 	}
 	err = s.db.exec(sqlBegin)
 	if err == nil {
-		if err = r.record(watermark, singly, refusals, batch); err == nil {
+		if raise {
+			err = r.db.execOne(sqlWatermark, watermark)
+		}
+		if err == nil && probe {
+			err = r.db.execOne(sqlProbe)
+		}
+		if err == nil {
+			err = r.record(singly, refusals, batch)
+		}
+		if err == nil {
 			began := time.Now()
 			err = s.db.exec(sqlCommit)
 			s.stats.committed(len(batch), time.Since(began), err)
@@ -181,12 +199,7 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 }
 
 // record is the inside of a transaction.
-func (r *round) record(watermark int64, singly []int64, refusals []storage.Refusal, batch []*ticket) error {
-	if watermark != r.s.ledger.watermark {
-		if err := r.db.exec(sqlWatermark, watermark); err != nil {
-			return err
-		}
-	}
+func (r *round) record(singly []int64, refusals []storage.Refusal, batch []*ticket) error {
 	for _, seq := range singly {
 		if err := r.db.exec(sqlReceiptDone, seq); err != nil {
 			return err
@@ -247,24 +260,24 @@ func (s *Store) grow(c class) error {
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
+	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
+		return errors.New("a transaction has not ended")
+	}
 	if err := s.db.exec(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
 		return err
 	}
 	return s.slots.add(r, func(int64) bool { return false })
 }
 
-// report keeps what Ready tells, and logs a failure once.
-func (s *Store) report(err error) {
+// report keeps what Ready tells.
+func (s *Store) report() {
 	stuck := s.stuck()
 	s.stand()
-	if err != nil {
-		s.log.Error("changes could not be committed", "error", err)
-	}
-	if err == nil && stuck == 0 {
+	if s.commitErr == nil && stuck == 0 {
 		s.health.Store(nil)
 		return
 	}
-	s.health.Store(&health{stuck: stuck, commit: err})
+	s.health.Store(&health{stuck: stuck, commit: s.commitErr})
 }
 
 // stuck counts the erasures that were tried and failed.

@@ -77,6 +77,7 @@ type Store struct {
 	leftovers []leftover
 	again     []*ticket // changes that want another round
 	flying    bool      // a batch is with the slab's goroutine
+	commitErr error     // why the last transaction failed, nil when it did not
 
 	takeOff chan []*ticket // to it
 	landed  chan landing   // and back
@@ -191,7 +192,7 @@ func (s *Store) release() error {
 // health is what Ready tells.
 type health struct {
 	stuck  int   // erasures that could not be finished
-	commit error // why the last round failed
+	commit error // why the last transaction failed
 }
 
 // Ready reports whether changes succeed and no erasure is stuck.

@@ -12,7 +12,11 @@ import (
 // maxChanges bounds the changes under way; one more is turned away with ErrUnavailable.
 const maxChanges = 8192
 
-// work is what one change does. Its methods run on the committer only.
+// maxBehind bounds the changes of one user that wait, so that nobody fills the line alone.
+const maxBehind = 512
+
+// work is what one change does. Its methods run on the committer, except settled after a round that went well: it may
+// run beside the next transaction and then must not touch what is the committer's.
 type work interface {
 	// need returns the class of the slot that apply is going to take, if any.
 	need() (class, bool)
@@ -121,6 +125,10 @@ func (l *line) enter(t *ticket) error {
 	l.count++
 	if t.key != nil {
 		if waiting, busy := l.behind[*t.key]; busy {
+			if len(waiting) >= maxBehind {
+				l.count--
+				return fmt.Errorf("%w: %d changes of this user wait already", storage.ErrUnavailable, len(waiting))
+			}
 			l.behind[*t.key] = append(waiting, t)
 			return nil
 		}

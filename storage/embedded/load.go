@@ -43,6 +43,11 @@ func (s *Store) load() (found loaded, err error) {
 				bad = err
 			}
 		}},
+		{`SELECT ifnull(max(slot), 0) FROM generation`, func(row *sqlite3.Stmt) {
+			if slot := row.ColumnInt64(0); slot > 0 && slot >= s.slots.end {
+				bad = fmt.Errorf("a slot at page %d is in no region", slot)
+			}
+		}},
 	} {
 		if err := s.db.each(q.sql, q.row); err != nil {
 			return found, err

@@ -99,7 +99,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 	}
 	w.uid, w.slot = u.uid, slot
 	t.write = &slotWrite{slot: slot, image: w.image}
-	return r.db.exec(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
+	return r.db.execOne(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
 }
 
 // activate makes the picture the user's, and what was there before go.
@@ -115,7 +115,7 @@ func (w *put) activate(r *round, t *ticket) error {
 	if err := r.erase(t, &u, before, reasonReplaced); err != nil {
 		return err
 	}
-	if err := r.db.exec(sqlActivate, w.slot, w.id[:]); err != nil {
+	if err := r.db.execOne(sqlActivate, w.slot, w.id[:]); err != nil {
 		return err
 	}
 	if err := r.change(&u); err != nil {

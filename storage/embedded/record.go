@@ -95,7 +95,7 @@ func (r *round) register(key storage.UserKey, organization string, by storage.Or
 func (r *round) change(u *userRecord) error {
 	u.sequence++
 	u.changed = max(r.now, u.changed) // the clock may have been set back
-	return r.db.exec(sqlChangeUser, u.uid, u.changed, u.sequence, u.receipt)
+	return r.db.execOne(sqlChangeUser, u.uid, u.changed, u.sequence, u.receipt)
 }
 
 // generations returns the user's generations whose erasure is not finished, except the one in the slot keep.
@@ -131,7 +131,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, u.receipt); err != nil {
 				return err
 			}
-			if err := r.db.exec(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
+			if err := r.db.execOne(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
 				return err
 			}
 			u.receipt = e.receipt

@@ -18,7 +18,9 @@ CREATE TABLE store (
 	one       INTEGER PRIMARY KEY CHECK (one = 1),
 	id        BLOB    NOT NULL CHECK (length(id) = 16), -- also in the slab's first page
 	-- Every receipt up to this one is of an erased generation. Those above it are, if marked done.
-	watermark INTEGER NOT NULL DEFAULT 0 CHECK (watermark >= 0)
+	watermark INTEGER NOT NULL DEFAULT 0 CHECK (watermark >= 0),
+	-- Counts the tries to write after a failure. SQLite writes nothing for a row that stays as it is.
+	probes    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE TABLE issuer (

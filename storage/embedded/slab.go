@@ -130,6 +130,16 @@ func (s *slab) reopen(flag int) error {
 func (s *slab) grow(first, pages int64) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	err := s.fill(first, pages)
+	if err != nil {
+		// What was taken of a full disk goes back: deletes need some for their records.
+		return errors.Join(err, s.file.Truncate(first*pageBytes))
+	}
+	return syncDir(s.dir)
+}
+
+// fill writes zeros and syncs them.
+func (s *slab) fill(first, pages int64) error {
 	for done := int64(0); done < pages; {
 		n := min(pages-done, maxSlotPages)
 		if _, err := s.file.WriteAt(s.zero[:n*pageBytes], (first+done)*pageBytes); err != nil {
@@ -137,10 +147,7 @@ func (s *slab) grow(first, pages int64) error {
 		}
 		done += n
 	}
-	if err := s.sync(); err != nil {
-		return err
-	}
-	return syncDir(s.dir)
+	return s.sync()
 }
 
 // slotImage returns what a slot holds for a picture: header and bytes, filled up with zeros to a whole page.

@@ -15,7 +15,7 @@ import (
 type landing struct {
 	batch  []*ticket
 	erased []erasure // gone, synced
-	// answered tells that all went well and that every change of the batch which is finished has been answered;
+	// answered tells that all went well for every change, and that each which is finished has been answered;
 	// again holds the others.
 	answered bool
 	again    []*ticket
@@ -55,11 +55,11 @@ func (s *Store) runSlab() {
 		l := s.applyToSlots(batch)
 		l.answered = true
 		for _, t := range batch {
-			l.answered = l.answered && t.slabErr == nil
+			l.answered = l.answered && t.slabErr == nil && t.err == nil
 		}
 		if l.answered {
 			for _, t := range batch {
-				if t.work.settled(t, t.err == nil, t.err) {
+				if t.work.settled(t, true, nil) {
 					l.again = append(l.again, t)
 				} else {
 					s.line.leave(t)
@@ -78,7 +78,7 @@ func (s *Store) conclude(l landing) {
 	}
 	if l.answered {
 		s.again = append(s.again, l.again...)
-		s.report(nil)
+		s.report()
 		return
 	}
 	for _, t := range l.batch {
@@ -87,7 +87,7 @@ func (s *Store) conclude(l landing) {
 		}
 	}
 	finished := s.settle(l.batch, true, nil)
-	s.report(nil)
+	s.report()
 	s.leave(finished)
 }
 

@@ -40,8 +40,8 @@ func (r region) end() int64 { return r.first + r.slotPages*r.slots }
 
 // slots knows which slots are free. Only the committer uses it.
 //
-// A slot is taken from here before the transaction that makes its owner durable, and comes back in one place only:
-// after the commit that puts the erasure of its content on record.
+// A slot is taken from here before the transaction that makes its owner durable, and comes back
+// after the commit that puts the erasure of its content on record, or at once when that first transaction failed.
 type slots struct {
 	free  [len(slotPages)][]int64
 	total [len(slotPages)]int64 // slots of each class, free or not

@@ -1,6 +1,10 @@
 package embedded
 
-import "github.com/ncruces/go-sqlite3"
+import (
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+)
 
 // statement numbers a prepared statement.
 type statement int
@@ -10,6 +14,7 @@ const (
 	sqlCommit
 	sqlRollback
 	sqlWatermark
+	sqlProbe
 	sqlReceiptDone
 	sqlUser
 	sqlUserByUID
@@ -37,6 +42,7 @@ var statements = [numStatements]string{
 	sqlCommit:      `COMMIT`,
 	sqlRollback:    `ROLLBACK`,
 	sqlWatermark:   `UPDATE store SET watermark = ?1 WHERE one = 1`,
+	sqlProbe:       `UPDATE store SET probes = probes + 1 WHERE one = 1`,
 	sqlReceiptDone: `UPDATE receipt SET done = 1 WHERE seq = ?1`,
 	sqlUser: `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0)
 		FROM user WHERE id = ?1 AND iid = ?2`,
@@ -93,6 +99,17 @@ func (db *database) exec(id statement, args ...any) error {
 		return err
 	}
 	return stmt.Exec()
+}
+
+// execOne runs a statement that must change exactly one row.
+func (db *database) execOne(id statement, args ...any) error {
+	if err := db.exec(id, args...); err != nil {
+		return err
+	}
+	if n := db.conn.Changes(); n != 1 {
+		return fmt.Errorf("%d rows changed, want 1: %s", n, statements[id])
+	}
+	return nil
 }
 
 // query calls row for each row of the result, as long as it returns true. What row reads from the statement is

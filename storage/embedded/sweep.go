@@ -16,6 +16,9 @@ type leftover struct {
 // sweep tries everything again that is due. It has a round of its own, so that no other change reads what it has only
 // begun.
 func (s *Store) sweep() {
+	if s.commitErr != nil && s.stuck() == 0 {
+		s.round(nil, true) // nobody may come by before Ready says that all is well
+	}
 	if s.stuck() > 0 {
 		s.land(true)
 		s.round([]*ticket{{work: &sweep{s: s}}}, true)

@@ -1,0 +1,101 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avatard/storage"
+)
+
+// A disk that was full for a moment is noticed to be well again although nobody makes a change: a balancer sends nobody
+// to a server that is not ready.
+func TestReadyAgainWithoutCallers(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faults{}
+		s, err := Open(context.Background(), Config{Dir: dir, WrapFile: f.wrap})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		mustPut(t, s, 1, 5000)
+		f.set(func(_ int, name, _ string) bool { return name != slabName })
+		if _, err := s.Remove(context.Background(), removal(1)); !errors.Is(err, storage.ErrUnavailable) {
+			t.Fatalf("Remove = %v, want %v", err, storage.ErrUnavailable)
+		}
+		time.Sleep(10 * time.Minute) // of the test's own clock
+		if err := s.Ready(context.Background()); err == nil || !strings.Contains(err.Error(), "last change failed") {
+			t.Errorf("Ready = %v while the disk fails, want the reason", err)
+		}
+		f.set(nil)
+		time.Sleep(2 * sweepDelayMax)
+		if err := s.Ready(context.Background()); err != nil {
+			t.Errorf("Ready = %v two minutes after the disk was well again", err)
+		}
+	})
+}
+
+// An upload that finds no room takes none: what is left of a full disk is for the records of deletes.
+func TestFailedGrowthTakesNothing(t *testing.T) {
+	ctx := context.Background()
+	f := &faults{}
+	dir := t.TempDir()
+	s, err := Open(ctx, Config{Dir: dir, WrapFile: f.wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustPut(t, s, 1, 100)
+	size := func() int64 {
+		info, err := os.Stat(filepath.Join(dir, slabName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	for _, failing := range []string{"write", "sync"} {
+		calls := 0
+		f.set(func(_ int, name, op string) bool {
+			if name != slabName || op != failing {
+				return false
+			}
+			calls++
+			return op == "sync" || calls > 1 // the first write fits
+		})
+		if _, err := s.Put(ctx, upload(2, storage.MaxPictureBytes)); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("Put without room (%s) = %v, want %v", failing, err, storage.ErrUnavailable)
+		}
+		if got := size(); got != before {
+			t.Errorf("after a %s that failed the slab has %d bytes, want %d", failing, got, before)
+		}
+	}
+	f.set(nil)
+	mustPut(t, s, 2, storage.MaxPictureBytes)
+	mustRemove(t, s, 1)
+}
+
+// A user cannot fill the whole line.
+func TestLineIsBoundedForEachUser(t *testing.T) {
+	var l line
+	l.init()
+	key := testKey(1)
+	for range 1 + maxBehind {
+		if err := l.enter(&ticket{key: &key, done: make(chan struct{})}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.enter(&ticket{key: &key, done: make(chan struct{})}); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("one more = %v, want %v", err, storage.ErrUnavailable)
+	}
+	other := testKey(2)
+	if err := l.enter(&ticket{key: &other, done: make(chan struct{})}); err != nil {
+		t.Errorf("another user's = %v", err)
+	}
+}
