@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -178,6 +179,10 @@ func devPolicy() authz.Policy {
 func devHandler(provider, avatars http.Handler) http.Handler {
 	return onlyDevHosts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/idp" || strings.HasPrefix(r.URL.Path, "/idp/") {
+			if path.Clean(r.URL.Path) != r.URL.Path { // the provider's multiplexer would redirect, perhaps to another operation
+				http.NotFound(w, r)
+				return
+			}
 			provider.ServeHTTP(w, r)
 			return
 		}

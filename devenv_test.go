@@ -40,3 +40,11 @@ func TestEnvFileOfAnother(t *testing.T) {
 		t.Errorf("the second server's file is gone: %v", err)
 	}
 }
+
+// Nothing below the provider's path leads to another operation, not even by a redirect.
+func TestProviderDoesNotRedirectIntoTheAPI(t *testing.T) {
+	_, env := startDev(t)
+	for _, path := range []string{"/idp/../management/v1/users/x/avatar", "/idp//keys", "/idp/./keys", "/idp/"} {
+		wantStatus(t, 404, "DELETE", env["AVATARD_URL"]+path, env["TOKEN_ADMIN"])
+	}
+}

@@ -110,7 +110,7 @@ func settings() []setting {
 			about: "anyone may read a picture whose organisation and user id they know",
 			text:  func(c *config, s string) error { return parseSwitch(&c.PublicAssets, s) }},
 		{key: "users.register_on_admin_upload", fallback: "false", isSwitch: true,
-			about: "an administrator's upload for an unknown user registers that user",
+			about: "an administrator's upload for an unknown user registers that user in the administrator's organisation, and nobody else can then; only where administrators of all organisations trust each other",
 			text:  func(c *config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},
 		{key: "organisations", fallback: "none",
 			about: "organisations to register at start: ORG,ORG",

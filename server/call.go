@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"avatard/authz"
+	"avatard/authz/limit"
 	"avatard/storage"
 )
 
@@ -146,7 +147,7 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 	if !o.audited || !c.identified {
 		return
 	}
-	if dropped, ok := s.refusals.allow(c.address); ok {
+	if dropped, ok := s.refusals.allow(limit.Address(c.address).String()); ok {
 		s.Store.RecordRefusal(storage.Refusal{By: c.origin(), Organization: c.organization, Target: target,
 			Action: c.action, Reason: c.outcome, Dropped: dropped})
 	}

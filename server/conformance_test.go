@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -50,10 +51,16 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), runner, "--mode", "server", "--conf", filepath.Join("testdata", "conformance.yaml"),
-		"--max-servers", "2", "--", self)
-	cmd.Env = append(os.Environ(), conformanceTypes+"="+types)
-	out, err := cmd.CombinedOutput()
+	var out []byte
+	for range 3 {
+		cmd := exec.CommandContext(t.Context(), runner, "--mode", "server", "--conf", filepath.Join("testdata", "conformance.yaml"),
+			"--max-servers", "2", "--", self)
+		cmd.Env = append(os.Environ(), conformanceTypes+"="+types)
+		if out, err = cmd.CombinedOutput(); err == nil || !onlyTimeoutsFailed(out) {
+			break
+		}
+		t.Logf("the runner gave up on an answer while it came, once more:\n%s", out)
+	}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -66,6 +73,14 @@ func TestConformance(t *testing.T) {
 		t.Errorf("%s of %d cases passed, want at least %d and all of them", total[2], cases, fewestConformanceCases)
 	}
 	t.Logf("%d cases passed", cases)
+}
+
+// onlyTimeoutsFailed reports whether a single case failed, one in which the runner stops listening at the very moment
+// at which the server has to answer: on a busy machine it may see half of an answer. Every case has to pass in one of
+// three runs, and all of them in the same.
+func onlyTimeoutsFailed(out []byte) bool {
+	failed := regexp.MustCompile(`FAILED: (\S+)`).FindAllSubmatch(out, -1)
+	return len(failed) == 1 && bytes.HasPrefix(failed[0][1], []byte("Timeouts/"))
 }
 
 // conformanceFile finds a file that .tools/install.sh made.

@@ -64,7 +64,7 @@ type outcome struct {
 	audited bool
 }
 
-// outcomes is the error table of every form of every call (shared contract, section "Errors"). Nothing changes it.
+// outcomes is the error table of every form of every call (docs/api.md, "Errors"). Nothing changes it.
 var outcomes = [...]outcome{
 	internal:       {code: connect.CodeInternal, status: 500, message: "internal error"},
 	noToken:        {code: connect.CodeUnauthenticated, status: 401, challenge: true, message: "no bearer token"},

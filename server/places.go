@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// places is the room in memory for uploads. One caller gets a part of it and waits for more: uploads that come in
-// slowly would otherwise keep everybody else waiting.
+// places is the room in memory for pictures, on their way in or out. One caller, or one address, gets a part of it and
+// waits for more: slow ones would otherwise keep everybody else waiting.
 type places struct {
 	room chan struct{} // one element for each place that is taken
 	each int           // places of one caller

@@ -139,3 +139,40 @@ func TestUploadsWaitForAPlace(t *testing.T) {
 		t.Errorf("with a place: %d %s, want 200", res.StatusCode, said)
 	}
 }
+
+// Readers who take nothing hold a bounded number of pictures in memory, and none but their own.
+func TestReadsWaitForAPlace(t *testing.T) {
+	f := start(t, nil)
+	path := "/assets/v1/" + acme + "/users/" + alice + "/avatar"
+	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
+		t.Fatal(res.StatusCode, said)
+	}
+	read := func(address string) int {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		req.RemoteAddr = address
+		req.Header.Set("Grpc-Timeout", "20m")
+		rec := httptest.NewRecorder()
+		f.server.Handler().ServeHTTP(rec, req)
+		return rec.Code
+	}
+	var frees []func()
+	for range maxReads / 4 {
+		free, err := f.server.reads.take(t.Context(), "2001:db8::")
+		if err != nil {
+			t.Fatal(err)
+		}
+		frees = append(frees, free)
+	}
+	if got := read("[2001:db8::7]:1"); got != http.StatusGatewayTimeout {
+		t.Errorf("a reader of a network that has all its places: %d, want 504", got)
+	}
+	if got := read("192.0.2.1:1"); got != http.StatusOK {
+		t.Errorf("somebody else: %d, want 200", got)
+	}
+	for _, free := range frees {
+		free()
+	}
+	if got := read("[2001:db8::7]:1"); got != http.StatusOK {
+		t.Errorf("with a place: %d, want 200", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avatard/authz"
+	"avatard/authz/limit"
 	"avatard/storage"
 )
 
@@ -19,6 +20,12 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) {
 		return
 	}
 	c := callOf(r.Context())
+	free, err := s.reads.take(r.Context(), limit.Address(c.address).String())
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer free()
 	p, err := s.Store.Get(r.Context(), s.userKey(c.caller.Subject), c.organization)
 	if err != nil {
 		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
@@ -43,6 +50,12 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 		s.refuse(w, r, &failure{situation: noPicture})
 		return
 	}
+	free, err := s.reads.take(r.Context(), limit.Address(callOf(r.Context()).address).String())
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer free()
 	p, err := s.Store.Get(r.Context(), s.userKey(user), org)
 	for _, none := range [...]error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound} {
 		if errors.Is(err, none) {
@@ -72,9 +85,13 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 	c := callOf(ctx)
 	if c.caller.Subject == user && c.caller.Organization == org {
 		c.organization = org
-		return nil
+	} else if err := s.permit(ctx, org, authz.UserRead); err != nil {
+		return err
 	}
-	return s.permit(ctx, org, authz.UserRead)
+	if c.badTimeout {
+		return errBadTimeout()
+	}
+	return nil
 }
 
 // sendPicture answers with a picture, or with 304 to somebody who has this very one. Caches have to ask again each

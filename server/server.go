@@ -50,6 +50,9 @@ const (
 	// maxBodyBytes bounds the body around an RPC message: envelope, base64, and what is thrown away in order to
 	// answer a message over the limit properly.
 	maxBodyBytes = 4 * MaxMessageBytes
+	// maxReads bounds the pictures in memory for readers: each may have a megabyte, and a reader over HTTP/2 who takes
+	// nothing holds it for MaxReadDuration. One address gets a quarter; whoever finds no place waits.
+	maxReads = 64
 	// defaultUploads uploads of half a megabyte, decoded and encoded again, fit a small machine.
 	defaultUploads = 16
 )
@@ -122,6 +125,7 @@ type Server struct {
 	byAddress  *limit.Rates[netip.Addr] // nil = no bound
 	byCaller   *limit.Rates[string]     // nil = no bound
 	uploads    *places
+	reads      *places
 	buffers    sync.Pool // of *recorder
 }
 
@@ -138,6 +142,7 @@ func New(cfg Config) (*Server, error) {
 		byAddress:  limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:   limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		uploads:    newPlaces(cfg.MaxUploads),
+		reads:      newPlaces(maxReads),
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
 	if err := s.mountRPC(accessTable()); err != nil {

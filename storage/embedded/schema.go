@@ -7,7 +7,7 @@ const applicationID = 0x61767464
 // that was released is never edited.
 //
 // What the schema itself refuses, whatever the code does: two owners of one slot (the slot is the key), two active
-// pictures of one user, a step of the state machine that DESIGN does not know, a slot given away before the
+// pictures of one user, a step that the state machine does not have, a slot given away before the
 // erasure of what was in it is on record, an erasing generation without a receipt.
 //
 // BETWEEN, not IN: a list makes SQLite build a table of its own for each row that is checked.
