@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -51,16 +50,12 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []byte
-	for range 3 {
-		cmd := exec.CommandContext(t.Context(), runner, "--mode", "server", "--conf", filepath.Join("testdata", "conformance.yaml"),
-			"--max-servers", "2", "--", self)
-		cmd.Env = append(os.Environ(), conformanceTypes+"="+types)
-		if out, err = cmd.CombinedOutput(); err == nil || !onlyTimeoutsFailed(out) {
-			break
-		}
-		t.Logf("the runner gave up on an answer while it came, once more:\n%s", out)
-	}
+	// Few at a time: in the cases of time-outs the runner stops listening at the very deadline that it gives the server,
+	// and on a machine with far more to do than it can it sees half of the answer.
+	cmd := exec.CommandContext(t.Context(), runner, "--mode", "server", "--conf", filepath.Join("testdata", "conformance.yaml"),
+		"--max-servers", "1", "--parallel", "4", "--", self)
+	cmd.Env = append(os.Environ(), conformanceTypes+"="+types)
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -73,14 +68,6 @@ func TestConformance(t *testing.T) {
 		t.Errorf("%s of %d cases passed, want at least %d and all of them", total[2], cases, fewestConformanceCases)
 	}
 	t.Logf("%d cases passed", cases)
-}
-
-// onlyTimeoutsFailed reports whether a single case failed, one in which the runner stops listening at the very moment
-// at which the server has to answer: on a busy machine it may see half of an answer. Every case has to pass in one of
-// three runs, and all of them in the same.
-func onlyTimeoutsFailed(out []byte) bool {
-	failed := regexp.MustCompile(`FAILED: (\S+)`).FindAllSubmatch(out, -1)
-	return len(failed) == 1 && bytes.HasPrefix(failed[0][1], []byte("Timeouts/"))
 }
 
 // conformanceFile finds a file that .tools/install.sh made.

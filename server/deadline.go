@@ -138,7 +138,7 @@ func (b *followedBody) leave(w http.ResponseWriter) {
 		return
 	}
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	_ = control.SetReadDeadline(time.Now().Add(unreadGrace))
 	if b.http1 {
 		return
 	}
@@ -147,6 +147,11 @@ func (b *followedBody) leave(w http.ResponseWriter) {
 	}
 	_, _ = io.CopyN(io.Discard, b.ReadCloser, maxLeftBytes)
 }
+
+// unreadGrace is how long a body that nobody wants may take to arrive. When it ends, an HTTP/1 connection is closed on
+// whatever still comes, and the peer may lose the answer: so it is longer than slow networks and busy machines put
+// between headers and body. Only a peer that sends nothing before it has the answer waits for it.
+const unreadGrace = 500 * time.Millisecond
 
 // maxLeftBytes is how much of an HTTP/2 body that nobody wants is read: twice the largest picture.
 const maxLeftBytes = 2 * picture.MaxUploadBytes
