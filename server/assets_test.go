@@ -120,8 +120,10 @@ func TestWhoReads(t *testing.T) {
 			t.Errorf("%s: Cache-Control %q", row.title, cache)
 		}
 	}
-	if res, body := f.do(t, http.MethodGet, ofAlice, nil, bearer("admin-token-1", "X-Zitadel-Orgid", globex)...); res.StatusCode != http.StatusForbidden {
-		t.Errorf("header of another organisation than the path's: %d %s, want 403", res.StatusCode, body)
+	for _, header := range []string{"X-Zitadel-Orgid", "Grpc-Metadata-X-Zitadel-Orgid"} {
+		if res, body := f.do(t, http.MethodGet, ofAlice, nil, bearer("admin-token-1", header, globex)...); res.StatusCode != http.StatusForbidden {
+			t.Errorf("%s of another organisation than the path's: %d %s, want 403", header, res.StatusCode, body)
+		}
 	}
 }
 

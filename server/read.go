@@ -75,6 +75,7 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 	if err := s.authenticate(ctx, r.Header); err != nil {
 		return err
 	}
+	takeRESTOrganization(r.Header)
 	named, err := s.namedOrganization(ctx, r.Header)
 	if err != nil {
 		return err

@@ -60,12 +60,17 @@ func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables
 	s.upload(w, r, up, func(err error) error { return err })
 }
 
-// admitREST is admit for the routes that are no RPC; the organisation may come under its REST name too.
-func (s *Server) admitREST(r *http.Request, rule access) error {
-	if more := r.Header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
-		orgs := r.Header["X-Zitadel-Orgid"]
-		r.Header["X-Zitadel-Orgid"] = append(orgs[:len(orgs):len(orgs)], more...)
+// takeRESTOrganization lets an organisation that comes under its REST name count like one under the usual name.
+func takeRESTOrganization(header http.Header) {
+	if more := header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
+		orgs := header["X-Zitadel-Orgid"]
+		header["X-Zitadel-Orgid"] = append(orgs[:len(orgs):len(orgs)], more...)
 	}
+}
+
+// admitREST is admit for the routes that are no RPC.
+func (s *Server) admitREST(r *http.Request, rule access) error {
+	takeRESTOrganization(r.Header)
 	if err := s.admit(r, rule); err != nil {
 		return err
 	}
