@@ -18,7 +18,7 @@ type database struct {
 	mu    sync.Mutex
 	conn  *sqlite3.Conn
 	stmts [numStatements]*sqlite3.Stmt
-	// unregister forgets the file layer, if there is one of our own.
+	// unregister forgets the file layer.
 	unregister func()
 }
 
@@ -58,16 +58,13 @@ func openDatabase(path string, wrap func(string, File) File, step func(version i
 
 // connect opens the metadata file as it is.
 func connect(path string, wrap func(string, File) File) (db *database, err error) {
-	db = &database{unregister: func() {}}
-	query := url.Values{"modeof": {path}}
-	if wrap != nil {
-		name, unregister, err := registerVFS(wrap)
-		if err != nil {
-			return nil, err
-		}
-		db.unregister = unregister
-		query.Set("vfs", name)
+	db = &database{}
+	layer, unregister, err := registerFileLayer(wrap)
+	if err != nil {
+		return nil, err
 	}
+	db.unregister = unregister
+	query := url.Values{"modeof": {path}, "vfs": {layer}}
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
 	if db.conn, err = sqlite3.Open(uri); err != nil {
 		db.unregister()

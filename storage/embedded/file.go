@@ -58,33 +58,40 @@ func makeDir(dir string) error {
 	return syncDir(filepath.Dir(dir))
 }
 
-// wrapVFS is SQLite's own file layer with each file handed through wrap.
-type wrapVFS struct {
+// fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file handed through wrap.
+type fileLayer struct {
 	vfs.VFSFilename
-	wrap func(name string, f File) File
+	wrap func(name string, f File) File // nil for none
 }
 
-// vfsNames numbers the file layers of this process: SQLite finds them by name in one register.
-var vfsNames atomic.Int64
+// fileLayers numbers the file layers of this process: SQLite finds them by name in one register.
+var fileLayers atomic.Int64
 
-// registerVFS makes wrap known to SQLite and returns the name to open a database with, and what undoes it.
-func registerVFS(wrap func(string, File) File) (name string, unregister func(), err error) {
+// registerFileLayer makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
+func registerFileLayer(wrap func(string, File) File) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
 		return "", nil, fmt.Errorf("SQLite's file layer has changed")
 	}
-	name = "avatard-" + strconv.FormatInt(vfsNames.Add(1), 10)
-	vfs.Register(name, &wrapVFS{VFSFilename: base, wrap: wrap})
+	name = "avatard-" + strconv.FormatInt(fileLayers.Add(1), 10)
+	vfs.Register(name, &fileLayer{VFSFilename: base, wrap: wrap})
 	return name, func() { vfs.Unregister(name) }, nil
 }
 
 // OpenFilename implements vfs.VFSFilename.
-func (v *wrapVFS) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	f, flags, err := v.VFSFilename.OpenFilename(name, flags)
+func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	f, flags, err := l.VFSFilename.OpenFilename(name, flags)
 	if err != nil {
 		return nil, flags, err
 	}
-	return &wrapFile{File: f, outer: v.wrap(filepath.Base(name.String()), sqliteFile{f})}, flags, nil
+	outer := File(sqliteFile{f})
+	if l.wrap != nil {
+		outer = l.wrap(filepath.Base(name.String()), outer)
+	}
+	if flags&vfs.OPEN_WAL != 0 {
+		outer = &logFile{File: outer}
+	}
+	return &layeredFile{File: f, outer: outer}, flags, nil
 }
 
 // sqliteFile shows a file of SQLite's layer as a File.
@@ -92,15 +99,26 @@ type sqliteFile struct{ vfs.File }
 
 func (f sqliteFile) Sync() error { return f.File.Sync(vfs.SYNC_NORMAL) }
 
-// wrapFile sends the calls that read, write and sync through outer, everything else straight to the file.
-type wrapFile struct {
+// layeredFile sends the calls that read, write and sync through outer, everything else straight to the file.
+type layeredFile struct {
 	vfs.File
 	outer File
 }
 
-func (f *wrapFile) ReadAt(p []byte, off int64) (int, error)  { return f.outer.ReadAt(p, off) }
-func (f *wrapFile) WriteAt(p []byte, off int64) (int, error) { return f.outer.WriteAt(p, off) }
-func (f *wrapFile) Truncate(size int64) error                { return f.outer.Truncate(size) }
-func (f *wrapFile) Sync(vfs.SyncFlag) error                  { return f.outer.Sync() }
-func (f *wrapFile) Close() error                             { return f.outer.Close() }
-func (f *wrapFile) Unwrap() vfs.File                         { return f.File }
+func (f *layeredFile) ReadAt(p []byte, off int64) (int, error)  { return f.outer.ReadAt(p, off) }
+func (f *layeredFile) WriteAt(p []byte, off int64) (int, error) { return f.outer.WriteAt(p, off) }
+func (f *layeredFile) Truncate(size int64) error                { return f.outer.Truncate(size) }
+func (f *layeredFile) Sync(vfs.SyncFlag) error                  { return f.outer.Sync() }
+func (f *layeredFile) Close() error                             { return f.outer.Close() }
+
+// Size counts what is pending in the log.
+func (f *layeredFile) Size() (int64, error) {
+	if log, ok := f.outer.(*logFile); ok {
+		if err := log.flush(); err != nil {
+			return 0, err
+		}
+	}
+	return f.File.Size()
+}
+
+func (f *layeredFile) Unwrap() vfs.File { return f.File }

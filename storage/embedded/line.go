@@ -192,11 +192,11 @@ func (l *line) take(batch []*ticket, limit int) (_ []*ticket, idle, closed bool)
 	return batch, idle, l.closed
 }
 
-// waiting reports whether changes have arrived that nobody has taken.
-func (l *line) waiting() bool {
+// arrivals counts the changes that have arrived and that nobody has taken.
+func (l *line) arrivals() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.arrived) > 0
+	return len(l.arrived)
 }
 
 // close turns away what comes from now on.

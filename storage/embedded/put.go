@@ -104,11 +104,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 
 // activate makes the picture the user's, and what was there before go.
 func (w *put) activate(r *round, t *ticket) error {
-	u, err := r.user(w.key, w.organization)
-	if err != nil {
-		return err
-	}
-	before, err := r.generations(u.uid, w.slot)
+	u, before, err := r.userAndGenerations(w.key, w.organization, w.slot)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,8 @@ type userRecord struct {
 	changed      int64
 	sequence     int64
 	receipt      int64 // newest, 0 for none
+	// erased is the generation that the newest receipt is of, where this round wrote it; else the receipt tells.
+	erased generationID
 }
 
 func (u *userRecord) details() storage.Details {
@@ -38,6 +40,9 @@ type generationRecord struct {
 	receipt int64
 }
 
+// userColumns is how many columns a userRecord takes.
+const userColumns = 6
+
 func scanUser(row *sqlite3.Stmt) userRecord {
 	return userRecord{
 		uid:          row.ColumnInt64(0),
@@ -51,16 +56,37 @@ func scanUser(row *sqlite3.Stmt) userRecord {
 
 // user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization.
 func (r *round) user(key storage.UserKey, organization string) (u userRecord, err error) {
+	return r.lookUp(sqlUser, nil, key, organization)
+}
+
+// userAndGenerations looks somebody up like user, with the generations whose erasure is not finished, except
+// the one in the slot keep.
+func (r *round) userAndGenerations(key storage.UserKey, organization string, keep int64) (u userRecord, gens []generationRecord, err error) {
+	u, err = r.lookUp(sqlUserAndGenerations, func(row *sqlite3.Stmt) {
+		if row.ColumnType(userColumns) != sqlite3.NULL {
+			gens = r.appendUnfinished(gens, row, userColumns, keep)
+		}
+	}, key, organization)
+	return u, gens, err
+}
+
+// lookUp runs a query whose first columns are a user's, and calls each for every row of it.
+func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storage.UserKey, organization string) (u userRecord, err error) {
 	iid, err := r.issuer(key.Issuer, false)
 	if err != nil {
 		return u, err
 	}
 	found := false
 	if iid != 0 {
-		err = r.db.query(sqlUser, func(row *sqlite3.Stmt) bool {
+		err = r.db.query(query, func(row *sqlite3.Stmt) bool {
+			if !found {
+				u = scanUser(row)
+			}
 			found = true
-			u = scanUser(row)
-			return false
+			if each != nil {
+				each(row)
+			}
+			return each != nil
 		}, key.ID, iid)
 		if err != nil {
 			return u, err
@@ -98,22 +124,28 @@ func (r *round) change(u *userRecord) error {
 	return r.db.execOne(sqlChangeUser, u.uid, u.changed, u.sequence, u.receipt)
 }
 
-// generations returns the user's generations whose erasure is not finished, except the one in the slot keep.
-func (r *round) generations(uid, keep int64) (gens []generationRecord, err error) {
+// generations returns the user's generations whose erasure is not finished.
+func (r *round) generations(uid int64) (gens []generationRecord, err error) {
 	err = r.db.query(sqlGenerations, func(row *sqlite3.Stmt) bool {
-		g := generationRecord{
-			slot:    row.ColumnInt64(0),
-			id:      generationID(row.ColumnRawBlob(1)),
-			state:   row.ColumnInt64(2),
-			size:    row.ColumnInt64(3),
-			receipt: row.ColumnInt64(4),
-		}
-		if g.slot != keep && (g.state != stateErasing || r.s.ledger.pending(g.receipt)) {
-			gens = append(gens, g)
-		}
+		gens = r.appendUnfinished(gens, row, 0, 0)
 		return true
 	}, uid)
 	return gens, err
+}
+
+// appendUnfinished appends the generation that stands in the row from a column on, unless it is erased or in the slot keep.
+func (r *round) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, column int, keep int64) []generationRecord {
+	g := generationRecord{
+		slot:    row.ColumnInt64(column),
+		state:   row.ColumnInt64(column + 2),
+		size:    row.ColumnInt64(column + 3),
+		receipt: row.ColumnInt64(column + 4),
+	}
+	if g.slot == keep || g.state == stateErasing && !r.s.ledger.pending(g.receipt) {
+		return gens
+	}
+	g.id = generationID(row.ColumnRawBlob(column + 1))
+	return append(gens, g)
 }
 
 // erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the ticket. For those
@@ -134,7 +166,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			if err := r.db.execOne(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
 				return err
 			}
-			u.receipt = e.receipt
+			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
 		}
 		t.erase = append(t.erase, e)
@@ -145,7 +177,11 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 // result returns what callers are told about the record.
 func (r *round) result(u *userRecord) (storage.Result, error) {
 	res := storage.Result{Details: u.details()}
-	if u.receipt == 0 {
+	switch {
+	case u.receipt == 0:
+		return res, nil
+	case u.erased != generationID{}:
+		res.Receipt = hex.EncodeToString(u.erased[:])
 		return res, nil
 	}
 	// The id is the erased generation's: random, and the same that the picture's entity tag showed.

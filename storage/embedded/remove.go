@@ -28,11 +28,7 @@ type remove struct {
 func (w *remove) need() (class, bool) { return 0, false }
 
 func (w *remove) apply(r *round, t *ticket) error {
-	u, err := r.user(w.rm.User, w.rm.Organization)
-	if err != nil {
-		return err
-	}
-	gens, err := r.generations(u.uid, 0)
+	u, gens, err := r.userAndGenerations(w.rm.User, w.rm.Organization, 0)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,9 @@ const applicationID = 0x61767464
 //
 // BETWEEN, not IN: a list makes SQLite build a table of its own for each row that is checked.
 //
+// Violations undo the transaction, and references are checked when it ends: a statement that had to undo itself alone would
+// make SQLite keep a copy of each page it changes.
+//
 // Not one column holds a byte of a picture. Times are microseconds since 1970, UTC.
 var migrations = []string{`
 CREATE TABLE store (
@@ -35,13 +38,13 @@ CREATE TABLE organization (
 
 CREATE TABLE user (
 	uid          INTEGER PRIMARY KEY,
-	iid          INTEGER NOT NULL REFERENCES issuer (iid),
+	iid          INTEGER NOT NULL REFERENCES issuer (iid) DEFERRABLE INITIALLY DEFERRED,
 	id           TEXT    NOT NULL CHECK (octet_length(id) BETWEEN 1 AND 800),
-	organization TEXT    NOT NULL REFERENCES organization (id),
+	organization TEXT    NOT NULL REFERENCES organization (id) DEFERRABLE INITIALLY DEFERRED,
 	created      INTEGER NOT NULL,
 	changed      INTEGER NOT NULL CHECK (changed >= created),
 	sequence     INTEGER NOT NULL CHECK (sequence >= 1),
-	receipt      INTEGER REFERENCES receipt (seq), -- the newest
+	receipt      INTEGER REFERENCES receipt (seq) DEFERRABLE INITIALLY DEFERRED, -- the newest
 	UNIQUE (id, iid)
 ) STRICT;
 
@@ -49,18 +52,18 @@ CREATE TABLE user (
 CREATE TABLE generation (
 	slot    INTEGER PRIMARY KEY,                          -- first 4 KiB page in the slab
 	id      BLOB    NOT NULL CHECK (length(id) = 16),     -- random
-	uid     INTEGER NOT NULL REFERENCES user (uid),
+	uid     INTEGER NOT NULL REFERENCES user (uid) DEFERRABLE INITIALLY DEFERRED,
 	state   INTEGER NOT NULL CHECK (state BETWEEN 1 AND 3),  -- uploading, active, erasing (erased once the receipt counts)
 	size    INTEGER NOT NULL CHECK (size BETWEEN 1 AND 1048576),
 	format  INTEGER NOT NULL CHECK (format >= 1),
-	receipt INTEGER REFERENCES receipt (seq),
+	receipt INTEGER REFERENCES receipt (seq) DEFERRABLE INITIALLY DEFERRED,
 	CHECK ((state = 3) = (receipt IS NOT NULL))
 ) STRICT;
 CREATE INDEX generation_user ON generation (uid);
 
 CREATE TABLE receipt (
 	seq        INTEGER PRIMARY KEY,
-	uid        INTEGER NOT NULL REFERENCES user (uid),
+	uid        INTEGER NOT NULL REFERENCES user (uid) DEFERRABLE INITIALLY DEFERRED,
 	generation BLOB    NOT NULL CHECK (length(generation) = 16),
 	time       INTEGER NOT NULL,
 	reason     INTEGER NOT NULL CHECK (reason BETWEEN 1 AND 3),  -- removed, replaced, abandoned
@@ -89,19 +92,15 @@ CREATE TABLE audit (
 
 CREATE TRIGGER generation_is_new BEFORE INSERT ON generation WHEN NEW.state <> 1
 BEGIN
-	SELECT RAISE (ABORT, 'a generation starts as uploading');
+	SELECT RAISE (ROLLBACK, 'a generation starts as uploading');
 END;
 
 CREATE TRIGGER generation_step BEFORE UPDATE OF state ON generation
-WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state > 1 OR OLD.state = 2 AND NEW.state = 3)
+WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state > 1 OR OLD.state = 2 AND NEW.state = 3) OR
+	NEW.state = 2 AND EXISTS (SELECT 1 FROM generation WHERE uid = NEW.uid AND state = 2 AND slot <> NEW.slot)
 BEGIN
-	SELECT RAISE (ABORT, 'no such step of a generation');
-END;
-
-CREATE TRIGGER generation_one_active BEFORE UPDATE OF state ON generation
-WHEN NEW.state = 2 AND EXISTS (SELECT 1 FROM generation WHERE uid = NEW.uid AND state = 2 AND slot <> NEW.slot)
-BEGIN
-	SELECT RAISE (ABORT, 'the user has an active generation');
+	SELECT RAISE (ROLLBACK, 'the user has an active generation') WHERE OLD.state = 1 AND NEW.state = 2;
+	SELECT RAISE (ROLLBACK, 'no such step of a generation');
 END;
 
 CREATE TRIGGER generation_slot_reuse BEFORE UPDATE OF id ON generation
@@ -109,7 +108,7 @@ WHEN NEW.id <> OLD.id AND NOT (NEW.state = 1 AND OLD.state = 3 AND (
 	OLD.receipt <= (SELECT watermark FROM store) OR
 	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
 BEGIN
-	SELECT RAISE (ABORT, 'the slot is not free');
+	SELECT RAISE (ROLLBACK, 'the slot is not free');
 END;
 
 CREATE TRIGGER generation_stays BEFORE DELETE ON generation
@@ -117,17 +116,17 @@ WHEN NOT (OLD.state = 3 AND (
 	OLD.receipt <= (SELECT watermark FROM store) OR
 	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
 BEGIN
-	SELECT RAISE (ABORT, 'the generation is not erased');
+	SELECT RAISE (ROLLBACK, 'the generation is not erased');
 END;
 
 CREATE TRIGGER receipt_stays BEFORE UPDATE OF seq, uid, generation, time, reason, previous ON receipt
 BEGIN
-	SELECT RAISE (ABORT, 'a receipt never changes');
+	SELECT RAISE (ROLLBACK, 'a receipt never changes');
 END;
 
 CREATE TRIGGER watermark_rises BEFORE UPDATE OF watermark ON store WHEN NEW.watermark < OLD.watermark
 BEGIN
-	SELECT RAISE (ABORT, 'the watermark never falls');
+	SELECT RAISE (ROLLBACK, 'the watermark never falls');
 END;
 `}
 

@@ -24,7 +24,7 @@ type landing struct {
 // dispatch brings a committed batch to the slab.
 func (s *Store) dispatch(batch []*ticket, alone bool) {
 	s.land(true)
-	if !alone && touchesSlots(batch) && s.line.waiting() {
+	if !alone && touchesSlots(batch) && s.line.arrivals() > 0 {
 		s.flying = true
 		s.takeOff <- batch
 		return

@@ -17,6 +17,7 @@ const (
 	sqlProbe
 	sqlReceiptDone
 	sqlUser
+	sqlUserAndGenerations
 	sqlUserByUID
 	sqlGenerations
 	sqlActive
@@ -41,32 +42,35 @@ var statements = [numStatements]string{
 	sqlBegin:       `BEGIN IMMEDIATE`,
 	sqlCommit:      `COMMIT`,
 	sqlRollback:    `ROLLBACK`,
-	sqlWatermark:   `UPDATE store SET watermark = ?1 WHERE one = 1`,
-	sqlProbe:       `UPDATE store SET probes = probes + 1 WHERE one = 1`,
-	sqlReceiptDone: `UPDATE receipt SET done = 1 WHERE seq = ?1`,
+	sqlWatermark:   `UPDATE OR ROLLBACK store SET watermark = ?1 WHERE one = 1`,
+	sqlProbe:       `UPDATE OR ROLLBACK store SET probes = probes + 1 WHERE one = 1`,
+	sqlReceiptDone: `UPDATE OR ROLLBACK receipt SET done = 1 WHERE seq = ?1`,
 	sqlUser: `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0)
 		FROM user WHERE id = ?1 AND iid = ?2`,
+	sqlUserAndGenerations: `SELECT u.uid, u.organization, u.created, u.changed, u.sequence, ifnull(u.receipt, 0),
+		g.slot, g.id, g.state, g.size, ifnull(g.receipt, 0)
+		FROM user u LEFT JOIN generation g ON g.uid = u.uid WHERE u.id = ?1 AND u.iid = ?2`,
 	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0) FROM user WHERE uid = ?1`,
 	sqlGenerations: `SELECT slot, id, state, size, ifnull(receipt, 0) FROM generation WHERE uid = ?1`,
 	sqlActive: `SELECT u.organization, g.slot, g.id, g.size, g.format
 		FROM user u LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 WHERE u.id = ?1 AND u.iid = ?2`,
 	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
 	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
-	sqlAddIssuer:       `INSERT INTO issuer (iid, url) VALUES (?1, ?2)`,
-	sqlAddOrganization: `INSERT INTO organization (id, created) VALUES (?1, ?2)`,
-	sqlAddUser: `INSERT INTO user (uid, iid, id, organization, created, changed, sequence)
+	sqlAddIssuer:       `INSERT OR ROLLBACK INTO issuer (iid, url) VALUES (?1, ?2)`,
+	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)`,
+	sqlAddUser: `INSERT OR ROLLBACK INTO user (uid, iid, id, organization, created, changed, sequence)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?4, 1)`,
-	sqlReserve: `INSERT INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)
+	sqlReserve: `INSERT OR ROLLBACK INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)
 		ON CONFLICT (slot) DO UPDATE SET id = excluded.id, uid = excluded.uid, state = 1, size = excluded.size,
 		format = excluded.format, receipt = NULL`,
-	sqlActivate: `UPDATE generation SET state = 2 WHERE slot = ?1 AND id = ?2`,
-	sqlErase:    `UPDATE generation SET state = 3, receipt = ?3 WHERE slot = ?1 AND id = ?2`,
-	sqlAddReceipt: `INSERT INTO receipt (seq, uid, generation, time, reason, previous)
+	sqlActivate: `UPDATE OR ROLLBACK generation SET state = 2 WHERE slot = ?1 AND id = ?2`,
+	sqlErase:    `UPDATE OR ROLLBACK generation SET state = 3, receipt = ?3 WHERE slot = ?1 AND id = ?2`,
+	sqlAddReceipt: `INSERT OR ROLLBACK INTO receipt (seq, uid, generation, time, reason, previous)
 		VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, 0))`,
-	sqlChangeUser:  `UPDATE user SET changed = ?2, sequence = ?3, receipt = nullif(?4, 0) WHERE uid = ?1`,
-	sqlUserReceipt: `UPDATE user SET receipt = ?2 WHERE uid = ?1`,
-	sqlAddRegion:   `INSERT INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
-	sqlAudit: `INSERT INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
+	sqlChangeUser:  `UPDATE OR ROLLBACK user SET changed = ?2, sequence = ?3, receipt = nullif(?4, 0) WHERE uid = ?1`,
+	sqlUserReceipt: `UPDATE OR ROLLBACK user SET receipt = ?2 WHERE uid = ?1`,
+	sqlAddRegion:   `INSERT OR ROLLBACK INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
+	sqlAudit: `INSERT OR ROLLBACK INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 }
 

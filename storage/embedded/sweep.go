@@ -54,7 +54,7 @@ func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 	if err != nil {
 		return err
 	}
-	gens, err := r.generations(l.uid, 0)
+	gens, err := r.generations(l.uid)
 	if err != nil {
 		return err
 	}
