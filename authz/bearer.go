@@ -41,15 +41,19 @@ func bearerToken(header http.Header) (string, error) {
 	return token, nil
 }
 
-// isB64Token reports whether s is a b64token of RFC 6750 section 2.1: one or more letters, digits and "-._~+/",
-// then any number of "=".
+// tokenBytes are the letters, digits and "-._~+/" of a b64token.
+var tokenBytes = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
+
+// isB64Token reports whether s is a b64token of RFC 6750 section 2.1: one or more of tokenBytes, then any number of "=".
 func isB64Token(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {
-		switch c := body[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("-._~+/", c) >= 0:
-		default:
+		if !tokenBytes[body[i]] {
 			return false
 		}
 	}

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"sync"
 	"time"
@@ -30,10 +29,6 @@ type keepable interface {
 	// weight is about how many bytes of memory the answer keeps.
 	weight() int
 }
-
-// cacheKey is the hash of everything an answer depends on: issuer, endpoint, client and the whole token. The token
-// itself is not kept.
-type cacheKey [sha256.Size]byte
 
 // cache keeps answers of the provider for a short time and lets callers with the same question share one look-up.
 // Errors are never kept. What follows from an answer is no part of it: that is computed anew for each request.

@@ -2,13 +2,10 @@ package authz
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
@@ -23,7 +20,6 @@ var errDiscovery = errors.New("unusable discovery document")
 type provider struct {
 	resourceServer rs.ResourceServer
 	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
-	keyRoom        sync.Pool
 }
 
 // discover returns the provider's endpoints. They are asked for with the first token, so that a server starts while
@@ -116,23 +112,4 @@ func (in *Introspector) mayReceiveSecret(endpoint string) bool {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && strings.HasPrefix(in.rules.issuer, "http://")
-}
-
-// key returns the cache key of a token.
-func (p *provider) key(token string) cacheKey {
-	// Not on the stack: two kilobytes there make every goroutine of a new HTTP/2 stream grow its own.
-	room, _ := p.keyRoom.Get().(*[]byte)
-	if room == nil {
-		room = new([]byte)
-	}
-	*room = appendPart(append((*room)[:0], p.keyPrefix...), token)
-	key := sha256.Sum256(*room)
-	clear(*room) // a token is kept nowhere
-	p.keyRoom.Put(room)
-	return key
-}
-
-func appendPart(b []byte, part string) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(len(part)))
-	return append(b, part...)
 }

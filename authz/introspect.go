@@ -98,6 +98,7 @@ type Introspector struct {
 	rules       rules
 	credentials credentials
 	carryToken  bool
+	keys        *keyHash
 	cache       *cache[verdict] // nil when nothing is to be kept
 	known       *knownTokens
 	unknown     *limit.Rates[netip.Addr]
@@ -131,7 +132,12 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	if cfg.UnknownPerSecond == 0 {
 		cfg.UnknownPerSecond, cfg.UnknownBurst = DefaultUnknownPerSecond, DefaultUnknownBurst
 	}
+	keys, err := newKeyHash()
+	if err != nil {
+		return nil, err
+	}
 	in := &Introspector{
+		keys: keys,
 		asker: &asker{
 			client:  newClient(cfg.HTTPClient, cfg.Timeout),
 			timeout: cfg.Timeout,
@@ -167,7 +173,7 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 	}
 	if p := in.provider.Load(); p != nil && in.cache != nil {
 		now := in.now()
-		if v := in.cache.get(p.key(token), now); v != nil {
+		if v := in.cache.get(in.keys.of(p.keyPrefix, token), now); v != nil {
 			return in.identity(v, now, token)
 		}
 	}
@@ -203,7 +209,7 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 		}
 		counted = true
 	}
-	q := question[verdict]{key: p.key(token)}
+	q := question[verdict]{key: in.keys.of(p.keyPrefix, token)}
 	s := in.introspectUnknown
 	if q.known = in.known.has(q.key, in.now()); q.known {
 		s = in.introspectKnown

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ const permissionsPath = "/auth/v1/permissions/zitadel/me/_search"
 type ProviderPermissions struct {
 	*asker
 	endpoint  string
+	keys      *keyHash
 	keyPrefix []byte // of cache keys
 	cache     *cache[permits]
 	step      *step
@@ -36,7 +36,7 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	}
 	own := *in.asker
 	own.client = passing(in.client, http.StatusUnauthorized, http.StatusForbidden)
-	p := &ProviderPermissions{asker: &own, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
+	p := &ProviderPermissions{asker: &own, keys: in.keys, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
 	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now})
 	p.keyPrefix = appendPart(nil, p.endpoint)
 	if in.cache != nil {
@@ -55,7 +55,7 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 	if !ValidID(org) || strings.TrimSpace(org) != org {
 		return Grant{}, nil
 	}
-	key := p.key(org, token)
+	key := p.keys.of(p.keyPrefix, org, token)
 	if p.cache != nil {
 		if kept := p.cache.get(key, p.now()); kept != nil {
 			return kept.Grant, kept.refused
@@ -112,11 +112,4 @@ func (p *ProviderPermissions) search(ctx context.Context, token, org string) (pe
 		return permits{refused: ErrUnknownOrganization}, nil
 	}
 	return permits{}, statusError(resp.StatusCode)
-}
-
-// key returns the cache key of a token in an organisation.
-func (p *ProviderPermissions) key(org, token string) cacheKey {
-	var room [2 << 10]byte // most tokens fit, and then nothing is allocated
-	text := append(room[:0], p.keyPrefix...)
-	return sha256.Sum256(appendPart(appendPart(text, org), token))
 }
