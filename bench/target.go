@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -122,6 +123,7 @@ func (constantStore) Close() error { return nil }
 // avatard serves the real thing, put together as the program does it. The identity provider is in the same process on
 // a listener of its own; the cache asks it once in five seconds.
 func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) error {
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1) // as the program does
 	level := slog.LevelInfo
 	if cmd.Target == targetQuiet {
 		level = slog.LevelWarn

@@ -24,8 +24,6 @@ const (
 // run is the committer: it makes all changes, round by round, until the store is closed and nothing is under way.
 func (s *Store) run() {
 	defer close(s.stopped)
-	go s.runSlab()
-	defer close(s.takeOff)
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
@@ -46,13 +44,12 @@ func (s *Store) run() {
 			sweep.Reset(delay)
 			sweepSet = true
 		}
-		s.land(false)
 		s.letArrive()
 		batch, idle, closed := s.line.take(s.again, maxRound)
 		s.again = nil
 		if len(batch) == 0 {
-			if closed && idle && !s.flying {
-				s.round(nil, true) // what is finished goes on record
+			if closed && idle {
+				s.round(nil) // what is finished goes on record
 				return
 			}
 			var flush bool
@@ -60,7 +57,7 @@ func (s *Store) run() {
 				continue
 			}
 		}
-		s.round(batch, false)
+		s.round(batch)
 	}
 }
 
@@ -74,7 +71,7 @@ func (s *Store) letArrive() {
 	}
 }
 
-// await blocks until something has to be done: changes that arrived, a batch that comes back from the slab, a sweep, or
+// await blocks until something has to be done: changes that arrived, a sweep, or
 // records of refusals that have waited long enough.
 func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	var refusalsDue <-chan time.Time
@@ -83,8 +80,6 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	}
 	select {
 	case <-s.line.wake:
-	case landed := <-s.landed:
-		s.conclude(landed)
 	case <-sweep.C:
 		sweepDue = true
 	case answer := <-s.sweepNow:
@@ -105,19 +100,18 @@ type round struct {
 	added       namesAdded
 }
 
-// round makes the changes of a batch; those that want another round go to s.again. Alone means that it is over when
-// round returns; otherwise its slots may be written beside the next transaction.
-func (s *Store) round(batch []*ticket, alone bool) {
+// round makes the changes of a batch; those that want another round go to s.again.
+func (s *Store) round(batch []*ticket) {
 	s.reserveRegions(batch)
 	committed, err := s.transact(batch)
 	switch {
 	case err != nil && len(batch) > 1 && !errors.Is(err, errCommit):
 		// One of them broke the transaction. By itself, each answers for itself.
 		for _, t := range batch {
-			s.round([]*ticket{t}, alone)
+			s.round([]*ticket{t})
 		}
 	case committed:
-		s.dispatch(batch, alone)
+		s.conclude(s.applyToSlots(batch))
 	default:
 		finished := s.settle(batch, false, err)
 		s.report()

@@ -9,8 +9,6 @@
 //	arrived changes ─► one transaction, one sync of the log ─► slots written or zeroed, one sync of the slab ─► answers
 //	                    (intent durable)                        (bytes durable or gone)
 //
-// The second half of a round may run beside the first half of the next one.
-//
 // An upload takes two rounds: the first reserves a slot and fills it, the second makes it the user's picture and
 // erases the one before. Whatever a crash leaves half-done is finished by [Open], before anybody is served.
 //
@@ -76,11 +74,7 @@ type Store struct {
 	ledger    ledger
 	leftovers []leftover
 	again     []*ticket // changes that want another round
-	flying    bool      // a batch is with the slab's goroutine
 	commitErr error     // why the last transaction failed, nil when it did not
-
-	takeOff chan []*ticket // to it
-	landed  chan landing   // and back
 
 	refusals refusals
 	health   atomic.Pointer[health]
@@ -102,7 +96,6 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand,
-		takeOff: make(chan []*ticket), landed: make(chan landing, 1),
 		stopped: make(chan struct{}), sweepNow: make(chan chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

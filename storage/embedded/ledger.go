@@ -10,7 +10,7 @@ type erasure struct {
 
 // ledger keeps the receipts whose erasure is not yet on record. Only the committer uses it.
 //
-// A receipt is open from the commit of the intent until its slot was zeroed and synced and that has come back to the committer; then it is finished, and the
+// A receipt is open from the commit of the intent until its slot was zeroed and synced; then it is finished, and the
 // next transaction puts that on record: by raising the watermark where nothing below is open, one by one else. Until
 // that commit the slot is nobody's to give away.
 type ledger struct {

@@ -15,8 +15,7 @@ const maxChanges = 8192
 // maxBehind bounds the changes of one user that wait, so that nobody fills the line alone.
 const maxBehind = 512
 
-// work is what one change does. Its methods run on the committer, except settled after a round that went well: it may
-// run beside the next transaction and then must not touch what is the committer's.
+// work is what one change does. Its methods run on the committer.
 type work interface {
 	// need returns the class of the slot that apply is going to take, if any.
 	need() (class, bool)

@@ -110,7 +110,7 @@ func (s *Store) finishUnfinished() {
 	}
 	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
 	s.sweep()
-	s.round(nil, true) // puts it on record
+	s.round(nil) // puts it on record
 }
 
 // each calls row for every row of a query that is asked once only.

@@ -17,11 +17,10 @@ type leftover struct {
 // begun.
 func (s *Store) sweep() {
 	if s.commitErr != nil && s.stuck() == 0 {
-		s.round(nil, true) // nobody may come by before Ready says that all is well
+		s.round(nil) // nobody may come by before Ready says that all is well
 	}
 	if s.stuck() > 0 {
-		s.land(true)
-		s.round([]*ticket{{work: &sweep{s: s}}}, true)
+		s.round([]*ticket{{work: &sweep{s: s}}})
 	}
 }
 
