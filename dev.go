@@ -76,7 +76,9 @@ func runDev(ctx context.Context, inv *invocation, args []string) error {
 // dev runs the development server until ctx ends. The order matters: the listener gives the port that is part of
 // the issuer's URL, and the environment file tells others that everything behind it answers.
 func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
-	logger := slog.New(slog.NewTextHandler(inv.stderr, nil))
+	log := server.NewLogWriter(inv.stderr)
+	defer log.Close()
+	logger := slog.New(slog.NewTextHandler(log, nil))
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}

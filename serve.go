@@ -29,7 +29,9 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, cfg, newLogger(inv.stderr, cfg), inv.now)
+	log := server.NewLogWriter(inv.stderr)
+	defer log.Close()
+	return serve(ctx, cfg, newLogger(log, cfg), inv.now)
 }
 
 // serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an

@@ -132,10 +132,11 @@ func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) err
 		return err
 	}
 	// A file is about the cheapest place for a log, and one that a service really has.
-	log, err := os.Create(filepath.Join(cmd.Dir, "log"))
+	file, err := os.Create(filepath.Join(cmd.Dir, "log"))
 	if err != nil {
 		return err
 	}
+	log := server.NewLogWriter(file)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
 
 	idp, err := listen(ctx)
@@ -188,7 +189,7 @@ func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) err
 	go func() { done <- srv.Serve(serveCtx, ln) }()
 	s.stop = func() error {
 		cancel()
-		return errors.Join(<-done, idpServer.Close(), store.Close(), log.Close())
+		return errors.Join(<-done, idpServer.Close(), store.Close(), log.Close(), file.Close())
 	}
 	return nil
 }
