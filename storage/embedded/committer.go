@@ -170,6 +170,7 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	if err == nil {
 		if raise {
 			err = r.db.execOne(sqlWatermark, watermark)
+			failpoint("watermark-set")
 		}
 		if err == nil && probe {
 			err = r.db.execOne(sqlProbe)
@@ -178,8 +179,10 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 			err = r.record(singly, refusals, batch)
 		}
 		if err == nil {
+			failpointAt("commit", batch)
 			began := time.Now()
 			err = s.db.exec(sqlCommit)
+			failpointAt("committed", batch)
 			s.stats.committed(len(batch), time.Since(began), err)
 			if err != nil && !errors.Is(err, sqlite3.CONSTRAINT) { // else a reference to nothing: one of the changes
 				err = fmt.Errorf("%w: %w", errCommit, err)
@@ -194,6 +197,9 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 			}
 		}
 		return false, err
+	}
+	if raise {
+		failpoint("watermark-committed")
 	}
 	for _, e := range s.ledger.recorded(watermark) {
 		s.slots.give(e.class, e.slot)
@@ -212,6 +218,7 @@ func (r *round) record(singly []int64, refusals []storage.Refusal, batch []*tick
 		if err := r.db.exec(sqlReceiptDone, seq); err != nil {
 			return err
 		}
+		failpoint("receipt-done")
 	}
 	for _, refusal := range refusals {
 		if err := r.auditRefusal(refusal); err != nil {
@@ -219,6 +226,7 @@ func (r *round) record(singly []int64, refusals []storage.Refusal, batch []*tick
 		}
 	}
 	for _, t := range batch {
+		failpointOf("apply", t)
 		t.err = t.work.apply(r, t)
 		if t.err != nil && !isAnswer(t.err) {
 			return t.err
@@ -263,9 +271,11 @@ func (s *Store) reserveRegions(batch []*ticket) {
 // grow adds a region. Its pages are durable before the transaction that makes it known.
 func (s *Store) grow(c class) error {
 	r := s.slots.next(c)
+	failpoint("grow-begin")
 	if err := s.slab.grow(r.first, r.slotPages*r.slots); err != nil {
 		return err
 	}
+	failpoint("grow-listed")
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
 	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
@@ -274,6 +284,7 @@ func (s *Store) grow(c class) error {
 	if err := s.db.exec(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
 		return err
 	}
+	failpoint("grow-recorded")
 	return s.slots.add(r, func(int64) bool { return false })
 }
 

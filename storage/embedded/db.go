@@ -80,9 +80,11 @@ func (db *database) setUp(step func(version int)) error {
 	if err := db.migrate(context.Background(), migrations, step); err != nil {
 		return err
 	}
+	failpoint("open-migrated")
 	if err := db.truncateLog(); err != nil {
 		return err
 	}
+	failpoint("open-log-emptied")
 	for i, sql := range statements {
 		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 		if err != nil {

@@ -148,6 +148,7 @@ func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
 	if err := syncDir(dir); err != nil {
 		return err
 	}
+	failpoint("open-listed")
 	s.finishUnfinished()
 	s.stand()
 	return nil

@@ -1,6 +1,90 @@
 package embedded
 
 // Failpoints are the names of the places between two steps of an upload, a replacement and a delete where a program built
-// with the tag failpoints ends itself, in the order in which a replacement passes them. Without the tag nothing of them is
+// with the tag failpoints ends itself, in the order in which a process passes them. Without the tag nothing of them is
 // compiled in. The variable FAILPOINT=name:n ends the process, as SIGKILL does, when it passes the place for the n-th time.
-var Failpoints = []string{}
+//
+// A process passes slab- and open-identified on a new directory only; recover- and sweep- when the one before it left
+// something undone; grow- when no slot of the size is free; all others with every upload, replacement or delete. What the
+// first word names is the step: reserve and activate are the two rounds of an upload, register is the registration of a
+// user or an organisation, record a round that only puts on record what is finished.
+var Failpoints = []string{
+	// Start-up.
+	"open-migrated",     // schema up to date, log not emptied
+	"open-log-emptied",  // nothing read yet
+	"open-identified",   // the new store has its id
+	"slab-created",      // the new slab's name is there, nothing in it
+	"slab-head-written", // not synced
+	"slab-head-synced",  // its name not
+	"open-listed",       // all names durable
+	"recover-begin",     // something is undone
+	"sweep-apply",       // before the intents of abandoned uploads
+	"sweep-commit",      // they are in the transaction
+	"sweep-committed",   // durable
+	"sweep-zero",        // before a slot is overwritten
+	"sweep-zeroed",      // not synced
+	"sweep-synced",      // not noted
+	"recover-swept",     // not on record
+	"record-commit",
+	"record-committed",
+	"recover-recorded", // before anybody is served
+
+	// Registration beside uploads.
+	"register-apply",
+	"register-commit",
+	"register-committed",
+	"register-answer",   // nobody told yet
+	"register-answered", // the caller was told, or is about to be
+
+	// A new region.
+	"grow-begin",
+	"grow-written",  // zeros not synced
+	"grow-synced",   // the directory not
+	"grow-listed",   // durable, not in the database
+	"grow-recorded", // in the database, no slot given out
+
+	// First round of an upload.
+	"reserve-apply",
+	"reserve-commit",
+	"reserve-committed",
+	"reserve-write",   // before the slot is written
+	"reserve-written", // not synced
+	"reserve-synced",
+
+	// Second round; zeros are for the picture it replaces.
+	"activate-apply",
+	"erase-receipt", // a receipt is in the transaction, its generation not yet erasing
+	"erase-state",   // both
+	"activate-row",  // the new picture is active, the record not changed
+	"activate-commit",
+	"activate-committed",
+	"activate-zero",
+	"activate-zeroed", // not synced
+	"activate-synced", // not noted
+	"upload-answer",
+	"upload-answered",
+
+	// A delete.
+	"remove-apply",
+	"watermark-set", // earlier erasures go on record with this round
+	"remove-commit",
+	"remove-committed",
+	"watermark-committed", // their slots not free yet
+	"remove-zero",
+	"remove-zeroed", // not synced
+	"remove-synced", // not noted
+	"remove-answer",
+	"remove-answered",
+}
+
+// FaultFailpoints are the places that a process passes only when its disk has failed: an upload whose bytes could not be
+// made durable is given up, and an erasure is put on record while an earlier one is not finished.
+var FaultFailpoints = []string{
+	"abandon-apply",
+	"abandon-commit",
+	"abandon-committed",
+	"abandon-zero",
+	"abandon-zeroed",
+	"abandon-synced",
+	"receipt-done",
+}

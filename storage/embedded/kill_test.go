@@ -21,7 +21,7 @@ import (
 const (
 	killDirEnv = "AVATARD_TEST_KILL_DIR" // data directory
 	killAtEnv  = "AVATARD_TEST_KILL_AT"  // number of the file operation to die before; 0 to survive
-	killJobEnv = "AVATARD_TEST_KILL_JOB" // story, or reopen
+	killJobEnv = "AVATARD_TEST_KILL_JOB" // what to do between opening and closing
 )
 
 // killStory is what the process does, in order, each step after the one before was acknowledged. Picture 0 stands
@@ -81,29 +81,84 @@ func killChild(dir string) error {
 	}
 	k := &killer{}
 	k.at.Store(at)
-	s, err := Open(ctx, Config{Dir: dir, WrapFile: k.wrap})
+	f := &faults{}
+	s, err := Open(ctx, Config{Dir: dir, WrapFile: func(name string, file File) File { return k.wrap(name, f.wrap(name, file)) }})
 	if err != nil {
 		return err
 	}
-	if os.Getenv(killJobEnv) == "story" {
-		pattern := storagetest.NewPattern(1)
-		for _, step := range killStory {
-			if step.picture == 0 {
-				_, err = s.Remove(ctx, removal(step.user))
-			} else {
-				_, err = s.Put(ctx, storage.Upload{User: testKey(step.user), Organization: testOrg, By: testBy, Register: true,
-					Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(step.picture, step.size)}})
-			}
-			if err != nil {
-				return err
-			}
-			fmt.Println("done")
+	switch os.Getenv(killJobEnv) {
+	case "story":
+		err = tellStory(ctx, s)
+	case "register and story":
+		if _, _, err = s.AddUser(ctx, testKey(3), testOrg, testBy); err == nil {
+			err = tellStory(ctx, s)
 		}
+	case "faults":
+		err = tellFaults(ctx, s, f)
+	}
+	if err != nil {
+		return err
 	}
 	if err := s.Close(); err != nil {
 		return err
 	}
 	fmt.Println("operations", k.seen.Load())
+	return nil
+}
+
+// tellStory does the steps of killStory and prints a line for each.
+func tellStory(ctx context.Context, s *Store) (err error) {
+	pattern := storagetest.NewPattern(1)
+	for _, step := range killStory {
+		if step.picture == 0 {
+			_, err = s.Remove(ctx, removal(step.user))
+		} else {
+			_, err = s.Put(ctx, storage.Upload{User: testKey(step.user), Organization: testOrg, By: testBy, Register: true,
+				Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(step.picture, step.size)}})
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Println("done")
+	}
+	return nil
+}
+
+// tellFaults is what a process does whose disk fails twice: an upload is given up, and of two deletes the first is not
+// finished when the second goes on record.
+func tellFaults(ctx context.Context, s *Store, f *faults) error {
+	pattern := storagetest.NewPattern(1)
+	put := func(user int) error {
+		_, err := s.Put(ctx, storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
+			Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(uint32(user), 5000)}})
+		return err
+	}
+	once := func(op string) {
+		left := 1
+		f.set(func(_ int, name, o string) bool {
+			if name != slabName || o != op {
+				return false
+			}
+			left--
+			return left == 0
+		})
+	}
+	if err := errors.Join(put(1), put(2)); err != nil {
+		return err
+	}
+	once("sync")
+	if err := put(3); !errors.Is(err, storage.ErrUnavailable) {
+		return fmt.Errorf("put = %w, want %w", err, storage.ErrUnavailable)
+	}
+	once("write")
+	if _, err := s.Remove(ctx, removal(1)); !errors.Is(err, storage.ErrUnavailable) {
+		return fmt.Errorf("remove = %w, want %w", err, storage.ErrUnavailable)
+	}
+	for range 2 {
+		if _, err := s.Remove(ctx, removal(2)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -149,19 +204,25 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 }
 
 func killedAt(t *testing.T, at int) {
-	ctx := context.Background()
 	dir := t.TempDir()
 	acknowledged, survived := runKilled(t, dir, "story", at)
 	if survived > 0 {
 		t.Fatalf("not killed at %d", at)
 	}
-	pattern := storagetest.NewPattern(1)
-	checkErased(t, pattern, dir, at, acknowledged)
+	checkErased(t, dir, at, acknowledged)
 	runKilled(t, dir, "reopen", 1+at%12) // may survive: start-up has few operations when little is left to do
+	checkStory(t, dir, at, acknowledged)
+}
 
+// checkStory opens what a story that was killed at some place left behind, and demands that it holds what was acknowledged,
+// and at most the one step more that was under way.
+func checkStory(t *testing.T, dir string, at any, acknowledged int) {
+	t.Helper()
+	ctx := context.Background()
+	pattern := storagetest.NewPattern(1)
 	s := openTest(t, dir)
 	if err := s.Ready(ctx); err != nil {
-		t.Errorf("killed at %d: Ready = %v", at, err)
+		t.Errorf("killed at %v: Ready = %v", at, err)
 	}
 	living := map[uint32]bool{}
 	unanswered := 0
@@ -169,7 +230,7 @@ func killedAt(t *testing.T, at int) {
 		before, after := pictureAfter(user, acknowledged), pictureAfter(user, acknowledged+1)
 		got, err := s.Get(ctx, testKey(user), testOrg)
 		if err != nil && !errors.Is(err, storage.ErrNoPicture) && !errors.Is(err, storage.ErrUserNotFound) {
-			t.Fatalf("killed at %d: Get(user %d) = %v", at, user, err)
+			t.Fatalf("killed at %v: Get(user %d) = %v", at, user, err)
 		}
 		found := false
 		for _, step := range []int{before, after} {
@@ -186,7 +247,7 @@ func killedAt(t *testing.T, at int) {
 			}
 		}
 		if !found {
-			t.Errorf("killed at %d after %d steps: user %d has %d bytes that are neither the state before the next step nor after it",
+			t.Errorf("killed at %v after %d steps: user %d has %d bytes that are neither the state before the next step nor after it",
 				at, acknowledged, user, len(got.Data))
 		}
 		if before != after {
@@ -205,17 +266,18 @@ func killedAt(t *testing.T, at int) {
 	}
 	for _, piece := range pieces {
 		if !living[piece.Number] {
-			t.Errorf("killed at %d after %d steps: %v", at, acknowledged, piece)
+			t.Errorf("killed at %v after %d steps: %v", at, acknowledged, piece)
 		}
 	}
 	if len(pieces) == 0 && len(living) > 0 {
-		t.Errorf("killed at %d: the search does not find living pictures", at)
+		t.Errorf("killed at %v: the search does not find living pictures", at)
 	}
 }
 
 // checkErased demands that the moment of the kill left nothing of a picture whose end was acknowledged by then.
-func checkErased(t *testing.T, pattern *storagetest.Pattern, dir string, at, acknowledged int) {
+func checkErased(t *testing.T, dir string, at any, acknowledged int) {
 	t.Helper()
+	pattern := storagetest.NewPattern(1)
 	pieces, err := pattern.Search(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +285,7 @@ func checkErased(t *testing.T, pattern *storagetest.Pattern, dir string, at, ack
 	for _, piece := range pieces {
 		for i, step := range killStory {
 			if step.picture == piece.Number && pictureAfter(step.user, acknowledged) > i {
-				t.Errorf("killed at %d after %d steps, not restarted: %v", at, acknowledged, piece)
+				t.Errorf("killed at %v after %d steps, not restarted: %v", at, acknowledged, piece)
 			}
 		}
 	}

@@ -158,7 +158,9 @@ func (l *line) leave(t *ticket) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	failpointAnswer("answer", t)
 	close(t.done)
+	failpointAnswer("answered", t)
 	l.count--
 	if t.key == nil {
 		return

@@ -78,7 +78,9 @@ func (s *Store) identify() (id generationID, err error) {
 	if err := stmt.BindBlob(1, id[:]); err != nil {
 		return id, err
 	}
-	return id, stmt.Exec()
+	err = stmt.Exec()
+	failpoint("open-identified")
+	return id, err
 }
 
 // loadGenerations returns the slots that have an owner and notes those whose owner has to go.
@@ -109,8 +111,11 @@ func (s *Store) finishUnfinished() {
 		return
 	}
 	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
+	failpoint("recover-begin")
 	s.sweep()
+	failpoint("recover-swept")
 	s.round(nil) // puts it on record
+	failpoint("recover-recorded")
 }
 
 // each calls row for every row of a query that is asked once only.

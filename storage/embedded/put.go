@@ -114,6 +114,7 @@ func (w *put) activate(r *round, t *ticket) error {
 	if err := r.db.execOne(sqlActivate, w.slot, w.id[:]); err != nil {
 		return err
 	}
+	failpoint("activate-row")
 	if err := r.change(&u); err != nil {
 		return err
 	}

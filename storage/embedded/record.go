@@ -163,9 +163,11 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, u.receipt); err != nil {
 				return err
 			}
+			failpoint("erase-receipt")
 			if err := r.db.execOne(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
 				return err
 			}
+			failpoint("erase-state")
 			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
 		}

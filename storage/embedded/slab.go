@@ -89,6 +89,7 @@ func (s *slab) create(store generationID) error {
 			return err
 		}
 	}
+	failpoint("slab-created")
 	head := make([]byte, pageBytes)
 	copy(head, slabMagic)
 	copy(head[8:], store[:])
@@ -98,9 +99,11 @@ func (s *slab) create(store generationID) error {
 	if _, err := s.file.WriteAt(head, 0); err != nil {
 		return err
 	}
+	failpoint("slab-head-written")
 	if err := s.file.Sync(); err != nil {
 		return err
 	}
+	failpoint("slab-head-synced")
 	return syncDir(s.dir)
 }
 
@@ -135,6 +138,7 @@ func (s *slab) grow(first, pages int64) error {
 		// What was taken of a full disk goes back: deletes need some for their records.
 		return errors.Join(err, s.file.Truncate(first*pageBytes))
 	}
+	failpoint("grow-synced")
 	return syncDir(s.dir)
 }
 
@@ -147,6 +151,7 @@ func (s *slab) fill(first, pages int64) error {
 		}
 		done += n
 	}
+	failpoint("grow-written")
 	return s.sync()
 }
 

@@ -54,14 +54,18 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 			continue
 		}
 		if t.write != nil {
+			failpointOf("write", t)
 			t.slabErr = s.slab.write(t.write.slot, t.write.image)
+			failpointOf("written", t)
 		}
 		for _, e := range t.erase {
 			// The slot is this erasure's until it is on record, which is why nobody else can own it here.
+			failpointOf("zero", t)
 			if err := s.slab.erase(e.slot, slotPages[e.class]); err != nil {
 				t.slabErr = errors.Join(t.slabErr, err)
 				continue
 			}
+			failpointOf("zeroed", t)
 			erased = append(erased, e)
 		}
 	}
@@ -76,6 +80,7 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 		}
 		return l
 	}
+	failpointAt("synced", batch)
 	l.erased = erased
 	return l
 }
