@@ -1,0 +1,231 @@
+package faulty_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+	"avatard/storage/faulty"
+	"avatard/storage/storagetest"
+)
+
+// Without a fault the wrapper is a store like any other.
+func TestContract(t *testing.T) {
+	storagetest.Run(t, storagetest.Harness{
+		Open: func(ctx context.Context, state string, now func() time.Time) (storage.Store, error) {
+			s, err := embedded.Open(ctx, embedded.Config{Dir: state, Now: now})
+			if err != nil {
+				return nil, err
+			}
+			return faulty.New(s), nil
+		},
+	})
+}
+
+const (
+	org  = "69629023906488334"
+	org2 = "69629023906488335"
+)
+
+var (
+	by  = storage.Origin{Caller: "test"}
+	ann = storage.UserKey{Issuer: "https://issuer.test", ID: "ann"} // has a picture
+	ben = storage.UserKey{Issuer: "https://issuer.test", ID: "ben"} // unknown
+)
+
+// counting is a real store that tells how many refusals it was given.
+type counting struct {
+	storage.Store
+	refusals atomic.Int64
+}
+
+func (c *counting) RecordRefusal(r storage.Refusal) {
+	c.refusals.Add(1)
+	c.Store.RecordRefusal(r)
+}
+
+// call is a call of a method, and how to see in the store itself whether it took effect; nil where there is none.
+type call struct {
+	method faulty.Method
+	make   func(context.Context, storage.Store) error
+	done   func(context.Context, *counting) bool
+}
+
+func calls() []call {
+	picture := storage.Picture{Format: storage.PNG, Data: []byte("new")}
+	return []call{
+		{faulty.AddOrganization, func(ctx context.Context, s storage.Store) error {
+			_, err := s.AddOrganization(ctx, org2, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			has, err := s.HasOrganization(ctx, org2)
+			return has && err == nil
+		}},
+		{faulty.HasOrganization, func(ctx context.Context, s storage.Store) error {
+			_, err := s.HasOrganization(ctx, org)
+			return err
+		}, nil},
+		{faulty.AddUser, func(ctx context.Context, s storage.Store) error {
+			_, _, err := s.AddUser(ctx, ben, org, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			_, err := s.Get(ctx, ben, org)
+			return errors.Is(err, storage.ErrNoPicture)
+		}},
+		{faulty.Put, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Put(ctx, storage.Upload{User: ann, Organization: org, By: by, Picture: picture})
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			p, err := s.Get(ctx, ann, org)
+			return err == nil && string(p.Data) == "new"
+		}},
+		{faulty.Remove, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Remove(ctx, storage.Removal{User: ann, Organization: org, By: by})
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			_, err := s.Get(ctx, ann, org)
+			return errors.Is(err, storage.ErrNoPicture)
+		}},
+		{faulty.Get, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Get(ctx, ann, org)
+			return err
+		}, nil},
+		{faulty.RecordRefusal, func(_ context.Context, s storage.Store) error {
+			s.RecordRefusal(storage.Refusal{By: by, Organization: org})
+			return nil
+		}, func(_ context.Context, s *counting) bool { return s.refusals.Load() == 1 }},
+		{faulty.Ready, func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }, nil},
+		{faulty.Close, func(_ context.Context, s storage.Store) error { return s.Close() },
+			func(ctx context.Context, s *counting) bool { return s.Ready(ctx) != nil }},
+	}
+}
+
+// Each kind of fault does what it says, in each method, once.
+func TestEveryKindInEveryMethod(t *testing.T) {
+	for _, c := range calls() {
+		for _, kind := range faulty.Kinds() {
+			t.Run(string(c.method)+" "+kind.String(), func(t *testing.T) {
+				dir := t.TempDir()
+				synctest.Test(t, func(t *testing.T) { checkFault(t, dir, c, kind) })
+			})
+		}
+	}
+	if got, want := len(calls()), len(faulty.Methods()); got != want {
+		t.Errorf("%d methods are tried, of %d", got, want)
+	}
+}
+
+func checkFault(t *testing.T, dir string, c call, kind faulty.Kind) {
+	engine, err := embedded.Open(t.Context(), embedded.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	inner := &counting{Store: engine}
+	s := faulty.New(inner)
+	if _, err := s.Put(t.Context(), storage.Upload{User: ann, Organization: org, By: by, Register: true,
+		Picture: storage.Picture{Format: storage.PNG, Data: []byte("old")}}); err != nil {
+		t.Fatal(err)
+	}
+	var waited atomic.Bool
+	s.Set(faulty.Fault{Kind: kind, Methods: []faulty.Method{c.method}, Wait: func(ctx context.Context) {
+		waited.Store(true)
+		time.Sleep(time.Minute) // of the test's own clock
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	began := time.Now()
+	hanging := kind == faulty.HangBefore || kind == faulty.HangAfter
+	noContext := c.method == faulty.RecordRefusal || c.method == faulty.Close
+	if hanging && noContext {
+		time.AfterFunc(2*time.Hour, s.Clear)
+	}
+	err = c.make(ctx, s)
+	took := time.Since(began)
+
+	want, wantTook := error(nil), time.Duration(0)
+	switch {
+	case hanging && noContext:
+		wantTook = 2 * time.Hour
+	case hanging:
+		want, wantTook = context.DeadlineExceeded, time.Hour
+	case kind == faulty.Slow:
+		wantTook = time.Minute
+	case c.method == faulty.RecordRefusal: // has no error
+	case kind == faulty.TimeOutAfter:
+		want = context.DeadlineExceeded
+	default:
+		want = storage.ErrUnavailable
+	}
+	if !errors.Is(err, want) || took != wantTook {
+		t.Errorf("%v after %v, want %v after %v", err, took, want, wantTook)
+	}
+	if waited.Load() != (kind == faulty.Slow) {
+		t.Errorf("waited: %v", waited.Load())
+	}
+	takesEffect := kind.TakesEffect() || hanging && noContext
+	if c.done != nil && c.done(t.Context(), inner) != takesEffect {
+		t.Errorf("took effect: %v, want %v", !takesEffect, takesEffect)
+	}
+	if hits := s.Hits(); hits != 1 && !(hanging && noContext) {
+		t.Errorf("%d calls went wrong, want 1", hits)
+	}
+	if err := c.make(t.Context(), s); err != nil {
+		t.Errorf("the call after it = %v, want nil", err)
+	}
+}
+
+// Calls are counted among the chosen methods only, and as many go wrong as were asked for.
+func TestWhichCalls(t *testing.T) {
+	errOwn := errors.New("of the test's own")
+	for _, tt := range []struct {
+		fault faulty.Fault
+		want  string // of six calls, Ready and HasOrganization in turn: which went wrong
+	}{
+		{faulty.Fault{}, "x....."},
+		{faulty.Fault{Call: 4}, "...x.."},
+		{faulty.Fault{Call: 2, Times: 3}, ".xxx.."},
+		{faulty.Fault{Call: 3, Times: -1}, "..xxxx"},
+		{faulty.Fault{Call: 7}, "......"},
+		{faulty.Fault{Methods: []faulty.Method{faulty.HasOrganization}}, ".x...."},
+		{faulty.Fault{Methods: []faulty.Method{faulty.Ready}, Call: 2, Times: -1}, "..x.x."},
+		{faulty.Fault{Methods: []faulty.Method{faulty.Remove}}, "......"},
+	} {
+		engine, err := embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := faulty.New(engine)
+		tt.fault.Err = errOwn
+		s.Set(tt.fault)
+		got := ""
+		for i := range 6 {
+			var err error
+			if i%2 == 0 {
+				err = s.Ready(t.Context())
+			} else {
+				_, err = s.HasOrganization(t.Context(), org)
+			}
+			switch {
+			case err == nil:
+				got += "."
+			case errors.Is(err, errOwn):
+				got += "x"
+			default:
+				t.Errorf("%+v: %v, want the fault's own error", tt.fault, err)
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%+v: calls %s, want %s", tt.fault, got, tt.want)
+		}
+		s.Clear()
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package faulty
+
+import (
+	"context"
+
+	"avatard/storage"
+)
+
+// AddOrganization implements [storage.Store].
+func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Origin) (created bool, err error) {
+	return around(ctx, s, AddOrganization, func() (bool, error) { return s.inner.AddOrganization(ctx, org, by) })
+}
+
+// HasOrganization implements [storage.Store].
+func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
+	return around(ctx, s, HasOrganization, func() (bool, error) { return s.inner.HasOrganization(ctx, org) })
+}
+
+// AddUser implements [storage.Store].
+func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
+	type added struct {
+		res     storage.Result
+		created bool
+	}
+	a, err := around(ctx, s, AddUser, func() (a added, err error) {
+		a.res, a.created, err = s.inner.AddUser(ctx, user, org, by)
+		return a, err
+	})
+	return a.res, a.created, err
+}
+
+// Put implements [storage.Store].
+func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+	return around(ctx, s, Put, func() (storage.Result, error) { return s.inner.Put(ctx, up) })
+}
+
+// Remove implements [storage.Store].
+func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	return around(ctx, s, Remove, func() (storage.Result, error) { return s.inner.Remove(ctx, rm) })
+}
+
+// Get implements [storage.Store].
+func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (storage.Picture, error) {
+	return around(ctx, s, Get, func() (storage.Picture, error) { return s.inner.Get(ctx, user, org) })
+}
+
+// RecordRefusal implements [storage.Store]. A note whose call fails before is lost; no error tells of it.
+func (s *Store) RecordRefusal(r storage.Refusal) {
+	_, _ = around(context.Background(), s, RecordRefusal, func() (struct{}, error) {
+		s.inner.RecordRefusal(r)
+		return struct{}{}, nil
+	})
+}
+
+// Ready implements [storage.Store].
+func (s *Store) Ready(ctx context.Context) error {
+	_, err := around(ctx, s, Ready, func() (struct{}, error) { return struct{}{}, s.inner.Ready(ctx) })
+	return err
+}
+
+// Close implements [storage.Store]. One that fails before leaves the store open.
+func (s *Store) Close() error {
+	_, err := around(context.Background(), s, Close, func() (struct{}, error) { return struct{}{}, s.inner.Close() })
+	return err
+}
