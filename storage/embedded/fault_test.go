@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -14,14 +13,27 @@ import (
 // errDisk is what a failing disk says in these tests. It must reach logs only.
 var errDisk = errors.New("disk on fire")
 
-// faults counts what the engine does to its files, and makes one call, or all from one on, fail.
+// faultMode is how an operation on a file goes wrong.
+type faultMode int
+
+const (
+	failBefore  faultMode = iota // nothing is done
+	failAfter                    // it is done, as when the disk's answer got lost
+	failTorn                     // the first half of a write is done, the rest not
+	failHanging                  // it is done when the disk comes back, and does not fail
+)
+
+// faults counts what the engine does to its files, and makes one call, or all from one on, go wrong.
 type faults struct {
 	mu    sync.Mutex
 	calls int
-	// fail reports whether the call with this number fails. name is the file's, op is write, sync or truncate.
-	fail func(call int, name, op string) bool
-	// after makes a failing call do its work first, as when the disk's answer got lost.
-	after bool
+	// fail reports whether the call with this number goes wrong. name is the file's, op is write, sync, truncate or, where
+	// reads is set, read.
+	fail  func(call int, name, op string) bool
+	reads bool
+	mode  faultMode
+	// Of a disk that hangs: it says so in hanging, and comes back when back is closed.
+	hanging, back chan struct{}
 }
 
 func (f *faults) wrap(name string, file File) File { return &faultyFile{File: file, name: name, f: f} }
@@ -32,16 +44,26 @@ func (f *faults) set(fail func(call int, name, op string) bool) {
 	f.calls, f.fail = 0, fail
 }
 
-func (f *faults) do(name, op string, call func() error) error {
+// do makes a call, or what is left of it; half is its first half, nil where it has none.
+func (f *faults) do(name, op string, call, half func() error) error {
 	f.mu.Lock()
 	f.calls++
 	failed := f.fail != nil && f.fail(f.calls, name, op)
 	f.mu.Unlock()
-	if failed && !f.after {
-		return errDisk
+	if !failed {
+		return call()
 	}
-	if err := call(); err != nil || !failed {
-		return err
+	switch f.mode {
+	case failAfter:
+		return errors.Join(call(), errDisk)
+	case failTorn:
+		if half != nil {
+			return errors.Join(half(), errDisk)
+		}
+	case failHanging:
+		f.hanging <- struct{}{}
+		<-f.back
+		return call()
 	}
 	return errDisk
 }
@@ -52,121 +74,28 @@ type faultyFile struct {
 	f    *faults
 }
 
+func (f *faultyFile) ReadAt(p []byte, off int64) (n int, err error) {
+	if !f.f.reads {
+		return f.File.ReadAt(p, off)
+	}
+	err = f.f.do(f.name, "read", func() error { n, err = f.File.ReadAt(p, off); return err }, nil)
+	return n, err
+}
+
 func (f *faultyFile) WriteAt(p []byte, off int64) (n int, err error) {
-	err = f.f.do(f.name, "write", func() error { n, err = f.File.WriteAt(p, off); return err })
+	write := func(p []byte) func() error {
+		return func() error { n, err = f.File.WriteAt(p, off); return err }
+	}
+	err = f.f.do(f.name, "write", write(p), write(p[:len(p)/2]))
 	return n, err
 }
 
 func (f *faultyFile) Truncate(size int64) error {
-	return f.f.do(f.name, "truncate", func() error { return f.File.Truncate(size) })
+	return f.f.do(f.name, "truncate", func() error { return f.File.Truncate(size) }, nil)
 }
 
-func (f *faultyFile) Sync() error { return f.f.do(f.name, "sync", f.File.Sync) }
-
-// Every write and every sync fails once, before and after it was done, at every place in an upload, a replacement and
-// a delete. Nobody is told a success that is not true, the next try succeeds, and nothing stays behind.
-func TestEveryFault(t *testing.T) {
-	for _, kind := range []struct {
-		name     string
-		after    bool
-		forever  bool
-		onlySlab bool
-	}{
-		{name: "fails before it is done"},
-		{name: "fails after it was done", after: true},
-		{name: "fails from then on", forever: true},
-		{name: "the slab fails from then on", forever: true, onlySlab: true},
-	} {
-		t.Run(kind.name, func(t *testing.T) {
-			t.Parallel()
-			for call := 1; ; call++ {
-				f := &faults{after: kind.after}
-				if !faultAt(t, f, call, kind.forever, kind.onlySlab) {
-					t.Logf("%d places", call-1)
-					if call < 10 {
-						t.Errorf("only %d places: the engine's files are not watched", call-1)
-					}
-					return
-				}
-			}
-		})
-	}
-}
-
-// faultAt plays the story with one fault and reports whether it was reached.
-func faultAt(t *testing.T, f *faults, at int, forever, onlySlab bool) (reached bool) {
-	ctx := context.Background()
-	dir := t.TempDir()
-	s, err := Open(ctx, Config{Dir: dir, WrapFile: f.wrap})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	seen := 0
-	f.set(func(_ int, name, _ string) bool {
-		if onlySlab && name != slabName {
-			return false
-		}
-		seen++
-		reached = reached || seen == at
-		return seen == at || forever && seen > at
-	})
-	first, second := upload(1, 5000), upload(1, 300)
-	put := func(up storage.Upload) { // puts until it is done
-		if _, err := s.Put(ctx, up); err != nil {
-			checkUnavailable(t, at, err)
-			f.set(nil)
-			if _, err = s.Put(ctx, up); err != nil {
-				t.Fatalf("call %d: Put after the fault = %v", at, err)
-			}
-		}
-		if got, err := s.Get(ctx, up.User, testOrg); err != nil || !bytes.Equal(got.Data, up.Picture.Data) {
-			t.Fatalf("call %d: Get = %d bytes, %v after an acknowledged upload", at, len(got.Data), err)
-		}
-	}
-	put(first)
-	put(second)
-	res, err := s.Remove(ctx, removal(1))
-	if err != nil {
-		checkUnavailable(t, at, err)
-		f.set(nil)
-		// The intent may or may not have become durable; what is there must be whole.
-		if got, err := s.Get(ctx, testKey(1), testOrg); err == nil && !bytes.Equal(got.Data, second.Picture.Data) ||
-			err != nil && !errors.Is(err, storage.ErrNoPicture) {
-			t.Fatalf("call %d: Get between = %v", at, err)
-		}
-		if res, err = s.Remove(ctx, removal(1)); err != nil {
-			t.Fatalf("call %d: Remove after the fault = %v", at, err)
-		}
-	}
-	if res.Receipt == "" {
-		t.Errorf("call %d: no receipt", at)
-	}
-	if _, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrNoPicture) {
-		t.Errorf("call %d: Get after Remove = %v, want %v", at, err, storage.ErrNoPicture)
-	}
-	f.set(nil)
-	again, err := s.Remove(ctx, removal(1))
-	if err != nil || again.Details.ChangeDate != res.Details.ChangeDate || again.Details.Sequence != res.Details.Sequence {
-		t.Errorf("call %d: Remove again = %+v, %v, want %+v", at, again, err, res)
-	}
-	sweepNow(s)
-	if err := s.Ready(ctx); err != nil {
-		t.Errorf("call %d: Ready = %v once the disk works again", at, err)
-	}
-	if err := s.Close(); err != nil {
-		t.Errorf("call %d: Close = %v", at, err)
-	}
-	checkEmptySlab(t, dir)
-	return reached
-}
-
-func checkUnavailable(t *testing.T, at int, err error) {
-	t.Helper()
-	if !errors.Is(err, storage.ErrUnavailable) {
-		t.Fatalf("call %d: %v, want %v", at, err, storage.ErrUnavailable)
-	}
-}
+// Sync does not reach the disk: nothing here loses power, and most of the time would go there.
+func (f *faultyFile) Sync() error { return f.f.do(f.name, "sync", func() error { return nil }, nil) }
 
 // A slab that fails keeps a picture unreadable, says so, and Remove never lies about it.
 func TestStuckErasure(t *testing.T) {

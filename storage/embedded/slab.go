@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"avatard/storage"
 )
 
 // The slab is one file of 4 KiB pages. Page 0 names the store it belongs to; behind it lie regions, each cut into slots
@@ -189,15 +191,15 @@ func (s *slab) sync() error {
 	return err
 }
 
-// readSlot returns the picture of one generation. errNotThisSlot means that it is gone; any other error that the
-// file cannot be read or is damaged.
+// readSlot returns the picture of one generation. errNotThisSlot means that it is gone, errDamaged that it is spoilt,
+// storage.ErrUnavailable that the file cannot be read now.
 func (s *slab) readSlot(slot int64, id generationID, size int64) ([]byte, error) {
 	buf := make([]byte, headerBytes+size)
 	s.mu.RLock()
 	_, err := s.file.ReadAt(buf, slot*pageBytes)
 	s.mu.RUnlock()
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", s.name, err)
+		return nil, fmt.Errorf("%w: read %s: %w", storage.ErrUnavailable, s.name, err)
 	}
 	if string(buf[:8]) != slotMagic || generationID(buf[headerIDOffset:headerLengthOffset]) != id ||
 		int64(binary.BigEndian.Uint32(buf[headerLengthOffset:])) != size {

@@ -1,0 +1,288 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// diskStory is a store whose disk goes wrong at one place.
+type diskStory struct {
+	*testing.T
+	at    int
+	dir   string
+	f     *faults
+	fault func(call int, name, op string) bool
+	s     *Store // nil while it is closed
+	// leave: whoever calls while the disk hangs leaves before it comes back.
+	leave bool
+}
+
+func (d *diskStory) open() {
+	d.Helper()
+	var err error
+	if d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.f.wrap}); err != nil {
+		d.Fatalf("place %d: Open = %v", d.at, err)
+	}
+}
+
+// try makes a change, and makes it once more, with the disk well again, if it was told that the store is unavailable.
+func (d *diskStory) try(what string, change func(context.Context) error, between func()) {
+	d.Helper()
+	err := d.wait(change)
+	if err == nil {
+		return
+	}
+	want := storage.ErrUnavailable
+	if d.leave {
+		want = context.Canceled
+	}
+	if !errors.Is(err, want) {
+		d.Fatalf("place %d: %s = %v, want %v", d.at, what, err, want)
+	}
+	d.f.set(nil)
+	if between != nil {
+		between()
+	}
+	if err := change(context.Background()); err != nil {
+		d.Fatalf("place %d: %s after the fault = %v", d.at, what, err)
+	}
+}
+
+// wait makes a change. Should the disk hang, it comes back once the caller has left, or had no reason to.
+func (d *diskStory) wait(change func(context.Context) error) error {
+	if d.f.mode != failHanging {
+		return change(context.Background())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	answer := make(chan error, 1)
+	go func() { answer <- change(ctx) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-d.f.hanging:
+	}
+	if !d.leave {
+		close(d.f.back)
+		return <-answer
+	}
+	cancel()
+	defer close(d.f.back)
+	return <-answer
+}
+
+func (d *diskStory) put(up storage.Upload) {
+	d.Helper()
+	d.try("Put", func(ctx context.Context) error { _, err := d.s.Put(ctx, up); return err }, nil)
+	var got storage.Picture
+	d.try("Get", func(ctx context.Context) (err error) { got, err = d.s.Get(ctx, up.User, testOrg); return err }, nil)
+	if !bytes.Equal(got.Data, up.Picture.Data) {
+		d.Fatalf("place %d: Get = %d bytes after an acknowledged upload of %d", d.at, len(got.Data), len(up.Picture.Data))
+	}
+}
+
+// remove deletes what user has, which is data.
+func (d *diskStory) remove(user int, data []byte) (res storage.Result) {
+	d.Helper()
+	d.try("Remove", func(ctx context.Context) (err error) { res, err = d.s.Remove(ctx, removal(user)); return err }, func() {
+		// The intent may or may not have become durable; what is there must be whole.
+		if got, err := d.s.Get(context.Background(), testKey(user), testOrg); err == nil && !bytes.Equal(got.Data, data) ||
+			err != nil && !errors.Is(err, storage.ErrNoPicture) {
+			d.Fatalf("place %d: Get between = %v", d.at, err)
+		}
+	})
+	if res.Receipt == "" {
+		d.Errorf("place %d: no receipt", d.at)
+	}
+	d.none(user)
+	return res
+}
+
+// none demands that user has no picture: the disk may say that it cannot tell, once.
+func (d *diskStory) none(user int) {
+	d.Helper()
+	d.try("Get", func(ctx context.Context) error {
+		_, err := d.s.Get(ctx, testKey(user), testOrg)
+		switch {
+		case errors.Is(err, storage.ErrNoPicture):
+			return nil
+		case err == nil:
+			return errors.New("a picture that was deleted")
+		}
+		return err
+	}, nil)
+}
+
+func (d *diskStory) lifetime() {
+	first, second := upload(1, 5000), upload(1, 300)
+	d.put(first)
+	d.put(second)
+	res := d.remove(1, second.Picture.Data)
+	d.f.set(nil)
+	d.sameAgain(1, res)
+}
+
+// sameAgain demands that another delete tells the same.
+func (d *diskStory) sameAgain(user int, res storage.Result) {
+	d.Helper()
+	again, err := d.s.Remove(context.Background(), removal(user))
+	if err != nil || again != res {
+		d.Errorf("place %d: Remove again = %+v, %v, want %+v", d.at, again, err, res)
+	}
+}
+
+func (d *diskStory) registration() {
+	d.try("AddOrganization", func(ctx context.Context) error {
+		_, err := d.s.AddOrganization(ctx, testOrg, testBy)
+		return err
+	}, nil)
+	if has, err := d.s.HasOrganization(context.Background(), testOrg); !has || err != nil {
+		d.Errorf("place %d: HasOrganization = %v, %v", d.at, has, err)
+	}
+	var res storage.Result
+	d.try("AddUser", func(ctx context.Context) (err error) {
+		res, _, err = d.s.AddUser(ctx, testKey(1), testOrg, testBy)
+		return err
+	}, nil)
+	if res.Details.Sequence != 1 {
+		d.Errorf("place %d: AddUser = %+v, want the first change", d.at, res)
+	}
+	d.none(1)
+}
+
+// leaveUndone leaves two deletes without their end, and an upload that could not even be given up.
+func (d *diskStory) leaveUndone() {
+	ctx := context.Background()
+	for user := range 3 {
+		mustPut(d, d.s, user+1, 5000)
+	}
+	d.f.set(func(_ int, name, op string) bool { return name == slabName && op == "sync" })
+	for user := range 2 {
+		if _, err := d.s.Remove(ctx, removal(user+1)); !errors.Is(err, storage.ErrUnavailable) {
+			d.Fatalf("Remove on a failing slab = %v", err)
+		}
+	}
+	failing := false
+	d.f.set(func(_ int, name, op string) bool {
+		failing = failing || name == slabName && op == "sync"
+		return failing
+	})
+	if _, err := d.s.Put(ctx, upload(3, 5100)); !errors.Is(err, storage.ErrUnavailable) {
+		d.Fatalf("Put on a failing disk = %v", err)
+	}
+	if got := d.s.Stats(); got.Pending != 3 {
+		d.Fatalf("%d erasures pending, want 3", got.Pending)
+	}
+}
+
+// sweepAgain is a sweep on a disk that goes wrong, and one on a disk that does not.
+func (d *diskStory) sweepAgain() {
+	sweepNow(d.s)
+	d.unreadable()
+	d.f.set(nil)
+	d.unreadable()
+	sweepNow(d.s)
+}
+
+// unreadable demands that what is to be erased is not read, however far that has come, and that what else was there is.
+func (d *diskStory) unreadable() {
+	d.Helper()
+	d.none(1)
+	d.none(2)
+	d.try("Get", func(ctx context.Context) error {
+		got, err := d.s.Get(ctx, testKey(3), testOrg)
+		if err == nil && !bytes.Equal(got.Data, upload(3, 5000).Picture.Data) {
+			err = errors.New("another picture")
+		}
+		return err
+	}, nil)
+	ctx := context.Background()
+	stuck := d.s.Stats().Pending
+	if err := d.s.ErasuresDone(ctx); (err != nil) != (stuck > 0) {
+		d.Errorf("place %d: ErasuresDone = %v with %d pending", d.at, err, stuck)
+	}
+	if err := d.s.Ready(ctx); err == nil && stuck > 0 {
+		d.Errorf("place %d: ready with %d pending", d.at, stuck)
+	}
+}
+
+// openAgain closes the store, whose disk does not work, and opens it on one that goes wrong: it may refuse, and then
+// opens once the disk works.
+func (d *diskStory) openAgain() {
+	d.f.set(func(int, string, string) bool { return true })
+	_ = d.s.Close() // a failing disk may say so
+	d.f.set(d.fault)
+	var err error
+	d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.f.wrap})
+	if err != nil {
+		if d.f.set(nil); !errors.Is(err, errDisk) && !errors.Is(err, sqlite3.IOERR) {
+			d.Fatalf("place %d: Open = %v, want the disk's error", d.at, err)
+		}
+		d.open()
+	}
+	d.unreadable()
+	d.f.set(nil)
+	sweepNow(d.s)
+}
+
+// finished leaves an erasure that is done and not on record.
+func (d *diskStory) finished() {
+	mustPut(d, d.s, 1, 5000)
+	mustPut(d, d.s, 2, 5000)
+	mustRemove(d, d.s, 1)
+}
+
+// closeAndOpen closes on a disk that goes wrong. Close may say so; what was acknowledged is there all the same.
+func (d *diskStory) closeAndOpen() {
+	before, _, err := d.s.AddUser(context.Background(), testKey(1), testOrg, testBy)
+	if err != nil {
+		d.try("AddUser", func(ctx context.Context) (err error) {
+			before, _, err = d.s.AddUser(ctx, testKey(1), testOrg, testBy)
+			return err
+		}, nil)
+	}
+	_ = d.s.Close()
+	d.f.set(nil)
+	d.open()
+	d.none(1)
+	d.sameAgain(1, before)
+}
+
+// end demands, once the disk works again, that nothing is stuck and that, when all is deleted, no byte is left.
+func (d *diskStory) end() {
+	d.Helper()
+	ctx := context.Background()
+	d.f.set(nil)
+	sweepNow(d.s)
+	if err := errors.Join(d.s.Ready(ctx), d.s.ErasuresDone(ctx)); err != nil {
+		d.Errorf("place %d: %v once the disk works again", d.at, err)
+	}
+	if got := d.s.Stats(); got.Pending != 0 || got.OldestPending != 0 {
+		d.Errorf("place %d: %d erasures pending once the disk works again", d.at, got.Pending)
+	}
+	for user := range 3 {
+		if _, err := d.s.Remove(ctx, removal(user+1)); err != nil && !errors.Is(err, storage.ErrUserNotFound) {
+			d.Errorf("place %d: Remove at the end = %v", d.at, err)
+		}
+	}
+	if n := count(d, d.s, `SELECT count(*) FROM generation WHERE state <> 3`); n != 0 {
+		d.Errorf("place %d: %d generations are not erased", d.at, n)
+	}
+	if err := d.s.Close(); err != nil {
+		d.Errorf("place %d: Close = %v", d.at, err)
+	}
+	if _, err := os.Stat(filepath.Join(d.dir, slabName)); err == nil {
+		checkEmptySlab(d.T, d.dir)
+	}
+	if err := os.RemoveAll(d.dir); err != nil {
+		d.Error(err)
+	}
+}

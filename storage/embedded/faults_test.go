@@ -1,0 +1,104 @@
+package embedded
+
+import (
+	"fmt"
+	"testing"
+)
+
+// diskFaults are the ways in which one operation on a file, or all from one on, go wrong.
+var diskFaults = []struct {
+	name    string
+	mode    faultMode
+	forever bool // until it is taken away
+	only    func(name, op string) bool
+}{
+	{name: "fails before it is done"},
+	{name: "fails after it was done", mode: failAfter},
+	{name: "half a write is done", mode: failTorn, only: func(_, op string) bool { return op == "write" }},
+	{name: "fails from then on", forever: true},
+	{name: "the slab fails from then on", forever: true, only: func(name, _ string) bool { return name == slabName }},
+	{name: "a read fails", only: func(_, op string) bool { return op == "read" }},
+}
+
+// diskStories are what the store does meanwhile. least is how many places there are, at least, for a fault of the first
+// kind: with fewer the files are not watched.
+var diskStories = []struct {
+	name  string
+	least int
+	// before makes what the story begins with; nil for an empty directory.
+	before func(*diskStory)
+	tell   func(*diskStory)
+}{
+	{"upload, replacement, delete", 20, nil, (*diskStory).lifetime},
+	{"registration", 3, nil, (*diskStory).registration},
+	{"sweep", 4, (*diskStory).leaveUndone, (*diskStory).sweepAgain},
+	{"start-up", 10, (*diskStory).leaveUndone, (*diskStory).openAgain},
+	{"closing", 2, (*diskStory).finished, (*diskStory).closeAndOpen},
+}
+
+// Every operation on a file goes wrong once, in every way, at every place of all that the store does. Nobody is told a
+// success that is not true, every other answer says that the store is unavailable, the next try succeeds, and nothing
+// stays behind or stuck.
+func TestEveryFault(t *testing.T) {
+	for _, story := range diskStories {
+		for i, kind := range diskFaults {
+			t.Run(story.name+"/"+kind.name, func(t *testing.T) {
+				t.Parallel()
+				for at := 1; ; at++ {
+					d := &diskStory{T: t, at: at, dir: t.TempDir(), f: &faults{}}
+					if d.open(); story.before != nil {
+						story.before(d)
+					}
+					d.f.mode, d.f.reads = kind.mode, kind.only != nil && kind.only("", "read")
+					seen, reached := 0, false
+					d.fault = func(_ int, name, op string) bool {
+						if kind.only != nil && !kind.only(name, op) {
+							return false
+						}
+						seen++
+						reached = reached || seen == at
+						return seen == at || kind.forever && seen > at
+					}
+					d.f.set(d.fault)
+					story.tell(d)
+					d.end()
+					if t.Failed() {
+						return
+					}
+					if !reached {
+						t.Logf("%d places", at-1)
+						if i == 0 && at <= story.least {
+							t.Errorf("only %d places, want %d: the engine's files are not watched", at-1, story.least)
+						}
+						return
+					}
+				}
+			})
+		}
+	}
+}
+
+// A disk that hangs at any place and comes back costs nobody more than the time: a caller who waits is told the truth,
+// and one who leaves finds the change done, or can make it again.
+func TestHangingDisk(t *testing.T) {
+	for _, leave := range []bool{false, true} {
+		for _, story := range diskStories[:2] {
+			t.Run(fmt.Sprintf("%s, callers leave %v", story.name, leave), func(t *testing.T) {
+				t.Parallel()
+				for at, reached := 1, true; reached && !t.Failed(); at++ {
+					d := &diskStory{T: t, at: at, dir: t.TempDir(), leave: leave,
+						f: &faults{mode: failHanging, hanging: make(chan struct{}), back: make(chan struct{})}}
+					d.open()
+					reached = false
+					d.f.set(func(call int, _, _ string) bool { reached = reached || call == at; return call == at })
+					story.tell(d)
+					d.end()
+					if !reached && at <= story.least {
+						t.Errorf("only %d places, want %d", at-1, story.least)
+					}
+				}
+			})
+		}
+	}
+}
+
