@@ -21,6 +21,10 @@ type Stats struct {
 	Erased uint64
 	// Pending counts the erasures that are due and not done, those under way included.
 	Pending int
+	// Stuck counts those of them that were tried, or found at start-up, and could not be finished.
+	Stuck int
+	// Retried counts the tries to finish such an erasure, successful or not, those at start-up included.
+	Retried uint64
 	// OldestPending is how long the oldest of them has been due, 0 when there is none.
 	OldestPending time.Duration
 	// SlabBytes is the size of the file that holds the pictures.

@@ -32,7 +32,7 @@ func watched() *Metrics {
 			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
 			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
 			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
-			SlabSyncFailures: 1, Erased: 9, Pending: 2, OldestPending: 90 * time.Second, SlabBytes: 69632,
+			SlabSyncFailures: 1, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, OldestPending: 90 * time.Second, SlabBytes: 69632,
 			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
 		}
 	})
@@ -74,8 +74,10 @@ avatard_call_duration_seconds_sum{form="grpc",procedure="/a/B"} 60.003
 avatard_call_duration_seconds_count{form="grpc",procedure="/a/B"} 2
 avatard_calls_total{code="not_found",form="grpc",procedure="/a/B"} 1
 avatard_calls_total{code="ok",form="grpc",procedure="/a/B"} 1
+avatard_erasure_retries_total 4
 avatard_erasures_pending 2
 avatard_erasures_pending_age_seconds 90
+avatard_erasures_stuck 1
 avatard_erasures_total 9
 avatard_permission_cache_entries{kind="accepted"} 0
 avatard_permission_cache_entries{kind="refused"} 0

@@ -31,6 +31,8 @@ func (m *Metrics) WatchPermissions(stats func() authz.CacheStats) {
 func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 	var (
 		pending = newDesc("avatard_erasures_pending", "Erasures that are due and not done, those under way included.")
+		stuck   = newDesc("avatard_erasures_stuck", "Pending erasures that were tried and could not be finished; they are tried again after 1 s, 2 s … 60 s.")
+		retried = newDesc("avatard_erasure_retries_total", "Tries to finish an erasure that was stuck, successful or not.")
 		age     = newDesc("avatard_erasures_pending_age_seconds", "How long the oldest pending erasure has been due, 0 when there is none.")
 		erased  = newDesc("avatard_erasures_total", "Pictures whose bytes were overwritten, synced.")
 		rounds  = newDesc("avatard_storage_round_changes", "Rounds of changes that were committed together, by the number of changes in each.")
@@ -43,6 +45,8 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) {
 		st := stats()
 		ch <- gauge(pending, float64(st.Pending))
+		ch <- gauge(stuck, float64(st.Stuck))
+		ch <- counter(retried, st.Retried)
 		ch <- gauge(age, st.OldestPending.Seconds())
 		ch <- counter(erased, st.Erased)
 		ch <- histogram(rounds, st.RoundChanges)

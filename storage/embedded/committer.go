@@ -28,6 +28,7 @@ func (s *Store) run() {
 	defer sweep.Stop()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
 	for sweepDue := false; ; {
+		s.busy.begin()
 		select {
 		case <-sweep.C:
 			sweepDue = true
@@ -78,6 +79,7 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	if s.refusals.waiting() {
 		refusalsDue = time.After(refusalDelay)
 	}
+	s.busy.end()
 	select {
 	case <-s.line.wake:
 	case <-sweep.C:
@@ -88,6 +90,7 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	case <-refusalsDue:
 		flush = true
 	}
+	s.busy.begin()
 	return sweepDue, flush
 }
 

@@ -78,6 +78,7 @@ type Store struct {
 
 	refusals refusals
 	health   atomic.Pointer[health]
+	busy     busy
 	stats    stats
 
 	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
@@ -151,6 +152,7 @@ func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
 	failpoint("open-listed")
 	s.finishUnfinished()
 	s.stand()
+	s.busy.init()
 	return nil
 }
 
@@ -189,7 +191,7 @@ type health struct {
 	commit error // why the last transaction failed
 }
 
-// Ready reports whether changes succeed and no erasure is stuck.
+// Ready reports whether changes succeed, the disk answers and no erasure is stuck.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -197,11 +199,14 @@ func (s *Store) Ready(ctx context.Context) error {
 	if s.line.isClosed() {
 		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
 	}
+	var errs []error
+	if took := s.busy.hanging(); took > 0 {
+		errs = append(errs, fmt.Errorf("the disk has not answered for %v", took.Truncate(time.Second)))
+	}
 	h := s.health.Load()
 	if h == nil {
-		return nil
+		h = &health{}
 	}
-	var errs []error
 	if h.commit != nil {
 		errs = append(errs, fmt.Errorf("the last change failed: %w", h.commit))
 	}

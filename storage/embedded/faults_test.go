@@ -101,4 +101,3 @@ func TestHangingDisk(t *testing.T) {
 		}
 	}
 }
-

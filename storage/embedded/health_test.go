@@ -41,6 +41,50 @@ func TestReadyAgainWithoutCallers(t *testing.T) {
 	})
 }
 
+// A disk that does not answer is a reason for not being ready, once everybody who waited for it has gone.
+func TestHangingDiskIsNotReady(t *testing.T) {
+	for _, hanging := range []string{databaseName + "-wal", slabName} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			ctx := context.Background()
+			f := &faults{}
+			s, err := Open(ctx, Config{Dir: dir, WrapFile: f.wrap})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			mustPut(t, s, 1, 5000)
+			time.Sleep(time.Hour) // of the test's own clock, like all here; nothing to do is no hang
+			f.mode, f.hanging, f.back = failHanging, make(chan struct{}), make(chan struct{})
+			f.set(func(_ int, name, op string) bool { return name == hanging && op == "sync" })
+			answer := make(chan error)
+			go func() {
+				_, err := s.Remove(ctx, removal(1))
+				answer <- err
+			}()
+			<-f.hanging
+			time.Sleep(hangs - time.Second)
+			if err := s.Ready(ctx); err != nil {
+				t.Errorf("%s: Ready = %v before its time", hanging, err)
+			}
+			time.Sleep(time.Second)
+			if err := s.Ready(ctx); !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "not answered for 30s") {
+				t.Errorf("%s: Ready = %v, want the reason", hanging, err)
+			}
+			f.set(nil)
+			close(f.back)
+			if err := <-answer; err != nil {
+				t.Errorf("%s: Remove = %v", hanging, err)
+			}
+			synctest.Wait()
+			time.Sleep(time.Hour)
+			if err := s.Ready(ctx); err != nil {
+				t.Errorf("%s: Ready = %v once the disk answers", hanging, err)
+			}
+		})
+	}
+}
+
 // An upload that finds no room takes none: what is left of a full disk is for the records of deletes.
 func TestFailedGrowthTakesNothing(t *testing.T) {
 	ctx := context.Background()

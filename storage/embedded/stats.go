@@ -59,13 +59,20 @@ func (st *stats) synced(erased int, took time.Duration, err error) {
 	st.counts.Erased += uint64(erased)
 }
 
+// retried notes that erasures are tried again.
+func (st *stats) retried(n int) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.counts.Retried += uint64(n)
+}
+
 // stand notes how the store stands between two rounds.
 func (s *Store) stand() {
-	pending, oldest := s.pending(), s.ledger.oldest()
+	pending, stuck, oldest := s.pending(), s.stuck(), s.ledger.oldest()
 	st := &s.stats
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.counts.Pending, st.oldest = pending, oldest
+	st.counts.Pending, st.counts.Stuck, st.oldest = pending, stuck, oldest
 	st.counts.SlabBytes = max(s.slots.end, 1) * pageBytes
 	st.total = s.slots.total
 	for c := range st.free {

@@ -20,6 +20,7 @@ func (s *Store) sweep() {
 		s.round(nil) // nobody may come by before Ready says that all is well
 	}
 	if s.stuck() > 0 {
+		s.stats.retried(s.stuck())
 		s.round([]*ticket{{work: &sweep{s: s}}})
 	}
 }

@@ -31,14 +31,22 @@ func TestSweepWithoutCallers(t *testing.T) {
 			if _, err := s.Remove(context.Background(), removal(1)); err == nil {
 				t.Fatal("Remove succeeded on a failing slab")
 			}
+			if got := s.Stats(); got.Stuck != 1 || got.Retried != 0 {
+				t.Errorf("%d stuck after %d retries, want 1 after none", got.Stuck, got.Retried)
+			}
 			time.Sleep(time.Hour) // of the test's own clock
 			if err := s.Ready(context.Background()); err != nil {
 				t.Errorf("Ready = %v an hour after %d failures", err, failures)
 			}
-			for i := 2; i < len(failed); i++ {
-				if gap := failed[i].Sub(failed[i-1]); gap < time.Second || gap > sweepDelayMax {
-					t.Errorf("try %d came %v after the one before, want 1 s to %v", i, gap, sweepDelayMax)
+			want := sweepDelayMin // twice as long each time
+			for i := 1; i < len(failed); i++ {
+				if gap := failed[i].Sub(failed[i-1]); gap != want {
+					t.Errorf("try %d came %v after the one before, want %v", i, gap, want)
 				}
+				want = min(2*want, sweepDelayMax)
+			}
+			if got := s.Stats(); got.Retried != uint64(failures) || got.Stuck != 0 || got.Erased != 1 {
+				t.Errorf("%d retries, %d stuck, %d erased; want %d, 0, 1", got.Retried, got.Stuck, got.Erased, failures)
 			}
 		})
 	}
