@@ -160,7 +160,8 @@ func failureOf(ctx context.Context, err error) *failure {
 		return &failure{situation: deadlinePassed, cause: err}
 	case ended != nil:
 		return &failure{situation: callerGone, cause: err}
-	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable):
+	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // a limit of somebody below, not the caller's
 		return &failure{situation: unavailable, cause: err, retryAfter: authz.RetryAfter(err)}
 	}
 	return &failure{situation: internal, cause: err}

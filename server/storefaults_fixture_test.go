@@ -1,0 +1,192 @@
+package server
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"avatard/authz"
+	"avatard/storage"
+	"avatard/storage/embedded"
+	"avatard/storage/faulty"
+	"avatard/storage/storagetest"
+)
+
+// lab is a server whose store goes wrong on demand. All of it, the network too, is in memory and on the test's own
+// clock, except for the engine's files.
+type lab struct {
+	*fixture
+	t       *testing.T
+	dir     string
+	engine  *embedded.Store
+	faults  *faulty.Store
+	pattern *storagetest.Pattern
+	number  uint32 // of the newest picture
+
+	form  string
+	own   bool
+	fault storeFault
+
+	at       int
+	user     string
+	uploaded []byte // what the newest upload brought to the store
+	hit      bool   // the fault came and was taken away
+}
+
+func startLab(t *testing.T, dir string) *lab {
+	t.Helper()
+	// Syncs take most of the time, and nothing here loses power.
+	engine, err := embedded.Open(t.Context(), embedded.Config{Dir: dir, WrapFile: func(_ string, f embedded.File) embedded.File { return unsynced{f} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.AddOrganization(t.Context(), acme, storage.Origin{Caller: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	l := &lab{t: t, dir: dir, engine: engine, faults: faulty.New(engine), pattern: storagetest.NewPattern(1)}
+	l.fixture = &fixture{store: engine, log: new(lockedBuffer), url: "http://lab.test"}
+	if l.server, err = New(Config{
+		Store: marker{l.faults, l}, Issuer: issuer, Authenticator: everybody{tokens(people())},
+		Permissions: authz.NewClaims(authz.DefaultPolicy()), Logger: slog.New(slog.NewTextHandler(l.log, nil)), PublicAssets: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	network := newPipes()
+	srv := NewHTTPServer(l.server.Handler(), nil)
+	served := make(chan struct{})
+	go func() {
+		_ = srv.Serve(network)
+		close(served)
+	}()
+	l.http1, l.http2 = network.client(false), network.client(true)
+	t.Cleanup(func() {
+		l.http1.CloseIdleConnections()
+		l.http2.CloseIdleConnections()
+		_ = srv.Close()
+		<-served
+		_ = engine.Close()
+	})
+	return l
+}
+
+// end closes the engine and demands that no file of it holds a byte of any picture: all were deleted.
+func (l *lab) end() {
+	l.t.Helper()
+	if err := l.engine.Close(); err != nil {
+		l.t.Error(err)
+	}
+	pieces, err := l.pattern.Search(l.dir)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, piece := range pieces {
+		l.t.Errorf("in the end: %v", piece)
+	}
+	if l.number < 20 {
+		l.t.Errorf("only %d pictures were uploaded", l.number)
+	}
+}
+
+// holds returns the picture that the user has, past the server and the faults. The search finds it, or it would find
+// nothing else.
+func (l *lab) holds() []byte {
+	l.t.Helper()
+	p, err := l.engine.Get(context.Background(), l.key(l.user), acme)
+	if err != nil {
+		return nil
+	}
+	pieces, err := l.pattern.Search(l.dir + "/pictures.slab")
+	if err != nil || len(pieces) != 1 || pieces[0].Length != len(p.Data) {
+		l.t.Errorf("call %d: the search finds %v, %v of a picture of %d bytes", l.at, pieces, err, len(p.Data))
+	}
+	return p.Data
+}
+
+func (l *lab) headers() []string {
+	if l.own {
+		return bearer("own-"+l.user, "X-Zitadel-Orgid", acme)
+	}
+	return bearer("admin-token-1", "X-Zitadel-Orgid", acme)
+}
+
+func (l *lab) rest(method, path string, body io.Reader, headers []string) reply {
+	l.t.Helper()
+	res, text := l.do(l.t, method, path, body, headers...)
+	return reply{ok: res.StatusCode == http.StatusOK, status: res.StatusCode, retryAfter: res.Header.Get("Retry-After"), text: text}
+}
+
+// marker puts a picture of the pattern in place of every one that the server hands to the store, so that each piece of
+// it can be found. The server encodes pictures anew, and would lose it.
+type marker struct {
+	storage.Store
+	l *lab
+}
+
+func (m marker) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+	m.l.number++
+	m.l.uploaded = m.l.pattern.Picture(m.l.number, len(up.Picture.Data))
+	up.Picture.Data = m.l.uploaded
+	return m.Store.Put(ctx, up)
+}
+
+// everybody is an authenticator that knows, beside the usual people, a token for every user of acme.
+type everybody struct{ tokens }
+
+func (a everybody) Authenticate(ctx context.Context, header http.Header) (authz.Identity, error) {
+	if id, ok := strings.CutPrefix(header.Get("Authorization"), "Bearer own-"); ok {
+		return authz.Identity{Issuer: issuer, Subject: id, Organization: acme}, nil
+	}
+	return a.tokens.Authenticate(ctx, header)
+}
+
+// unsynced is a file whose syncs do not reach the disk.
+type unsynced struct{ embedded.File }
+
+func (unsynced) Sync() error { return nil }
+
+// pipes is a network of one address, in memory.
+type pipes struct {
+	dialled chan net.Conn
+	closing sync.Once
+	closed  chan struct{}
+}
+
+func newPipes() *pipes { return &pipes{dialled: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.dialled:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.closing.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.IPAddr{IP: net.IPv6loopback} }
+
+// client returns a client that speaks one version of HTTP and waits as long as it takes.
+func (p *pipes) client(http2 bool) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!http2)
+	protocols.SetUnencryptedHTTP2(http2)
+	return &http.Client{Transport: &http.Transport{Protocols: protocols, DisableCompression: true,
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			select {
+			case p.dialled <- there:
+				return here, nil
+			case <-p.closed:
+				return nil, net.ErrClosed
+			}
+		}}}
+}

@@ -1,0 +1,273 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"avatard/server/picture"
+	"avatard/storage"
+	"avatard/storage/faulty"
+)
+
+// storeFault is a way in which the store goes wrong under the server.
+type storeFault struct {
+	faulty.Fault
+	name string
+	// What a caller may be told instead of success.
+	code   connect.Code
+	status int
+}
+
+// storeFaults are all that the wrapper knows, once and from some call on, and an error that the contract does not have.
+func storeFaults() (all []storeFault) {
+	for _, kind := range faulty.Kinds() {
+		f := storeFault{name: kind.String(), code: connect.CodeUnavailable, status: http.StatusServiceUnavailable}
+		f.Kind = kind
+		switch kind {
+		case faulty.HangBefore, faulty.HangAfter:
+			f.code, f.status = connect.CodeDeadlineExceeded, http.StatusGatewayTimeout
+			// Notes of refusals have no context that could end: they have to return at once.
+			f.Methods = slices.DeleteFunc(faulty.Methods(), func(m faulty.Method) bool { return m == faulty.RecordRefusal })
+		case faulty.Slow:
+			f.Wait = func(context.Context) { time.Sleep(MaxCallDuration / 2) } // of the test's own clock
+			f.code = 0
+		}
+		all = append(all, f)
+		if f.Times = -1; kind != faulty.Slow { // two slow ones are more than a call has time for
+			f.name += " from then on"
+			all = append(all, f)
+		}
+	}
+	odd := storeFault{name: "an error that nobody knows", code: connect.CodeInternal, status: http.StatusInternalServerError}
+	odd.Err = errors.New("disk on fire: " + secret)
+	return append(all, odd)
+}
+
+// The store goes wrong at each of its calls, in each way, while pictures are uploaded, replaced, deleted and read. Whoever
+// calls is told the truth, or 503 (504 when it was their time that passed) and finds everything as before or as asked
+// for; the next try succeeds; and in the end nothing is stuck, and no byte left of what was deleted.
+func TestStoreFaults(t *testing.T) {
+	for _, form := range []string{"rest", "grpc"} {
+		for _, own := range []bool{true, false} {
+			for _, fault := range storeFaults() {
+				t.Run(fmt.Sprintf("%s/own %v/%s", form, own, fault.name), func(t *testing.T) {
+					t.Parallel()
+					dir := t.TempDir()
+					synctest.Test(t, func(t *testing.T) {
+						l := startLab(t, dir)
+						l.form, l.own, l.fault = form, own, fault
+						for at := 1; l.story(at); at++ {
+						}
+						l.end()
+					})
+				})
+			}
+		}
+	}
+}
+
+// story is the life of one user's picture, with the fault from the store's at-th call on. It tells whether that came.
+func (l *lab) story(at int) (reached bool) {
+	t := l.t
+	l.at, l.uploaded, l.hit = at, nil, false
+	l.user = fmt.Sprintf("2%017d", at)
+	if !l.own { // the own upload registers
+		if _, _, err := l.engine.AddUser(t.Context(), l.key(l.user), acme, storage.Origin{Caller: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fault := l.fault.Fault
+	fault.Call = at
+	l.faults.Set(fault)
+	none := []byte(nil)
+
+	first := l.change("upload", l.upload, none)
+	l.read("read", first)
+	second := l.change("replacement", l.upload, first)
+	l.refused()
+	l.read("read", second)
+	l.change("delete", l.remove, second)
+	l.nothingLeft()
+	l.read("read of what was deleted", none)
+	l.change("delete again", l.remove, none)
+	l.ready()
+
+	reached = l.faults.Hits() > 0 || l.hit
+	l.faults.Clear()
+	if err := errors.Join(l.engine.Ready(t.Context()), l.engine.ErasuresDone(t.Context())); err != nil {
+		t.Errorf("call %d: %v at the end", at, err)
+	}
+	if st := l.engine.Stats(); st.Pending != 0 || st.Stuck != 0 {
+		t.Errorf("call %d: %d erasures pending, %d stuck at the end", at, st.Pending, st.Stuck)
+	}
+	if !reached && at < 12 {
+		t.Errorf("only %d calls of the store, want 12: the server's are not counted", at-1)
+	}
+	return reached && !t.Failed()
+}
+
+// reply is an answer, whatever form it had.
+type reply struct {
+	ok         bool
+	code       connect.Code // 0 where it was not told
+	status     int          // 0 likewise
+	retryAfter string
+	text       string
+}
+
+// try makes a call until it succeeds: once, or once more when it was told why not. between looks at what is there
+// then.
+func (l *lab) try(what string, call func() reply, between func()) {
+	t := l.t
+	t.Helper()
+	hits := l.faults.Hits()
+	got := call()
+	if got.ok {
+		return
+	}
+	if l.faults.Hits() == hits {
+		t.Fatalf("call %d: %s = %+v although nothing went wrong", l.at, what, got)
+	}
+	l.checkRefusal(what, got)
+	if l.fault.Times < 0 {
+		l.checkRefusal(what+" again", call())
+		l.hit = true
+		l.faults.Clear()
+	}
+	if between != nil {
+		between()
+	}
+	if got = call(); !got.ok {
+		t.Fatalf("call %d: the second %s = %+v, want success", l.at, what, got)
+	}
+}
+
+// checkRefusal demands the answer of a store that went wrong.
+func (l *lab) checkRefusal(what string, got reply) {
+	t := l.t
+	t.Helper()
+	want := l.fault
+	if got.ok || want.code == 0 || got.code != want.code && got.code != 0 || got.status != want.status && got.status != 0 {
+		t.Errorf("call %d: %s = %+v, want %v, %d", l.at, what, got, want.code, want.status)
+	}
+	if retry := want.code == connect.CodeUnavailable; (got.retryAfter != "") != retry {
+		t.Errorf("call %d: %s has Retry-After %q", l.at, what, got.retryAfter)
+	}
+	if strings.Contains(got.text, secret) || strings.Contains(got.text, "faulty") {
+		t.Errorf("call %d: %s tells %q", l.at, what, got.text)
+	}
+}
+
+// change makes a change after which the user has what is returned, and had before until then.
+func (l *lab) change(what string, call func() reply, before []byte) (after []byte) {
+	t := l.t
+	t.Helper()
+	l.try(what, call, func() {
+		now := l.holds()
+		done := bytes.Equal(now, l.uploaded)
+		if !done && !bytes.Equal(now, before) {
+			t.Fatalf("call %d: after a %s that was refused there are %d bytes that are neither the old nor the new", l.at, what, len(now))
+		}
+		l.read("read after a refused "+what, now)
+	})
+	after = l.uploaded
+	if now := l.holds(); !bytes.Equal(now, after) {
+		t.Fatalf("call %d: after %s there are %d bytes, want %d", l.at, what, len(now), len(after))
+	}
+	return after
+}
+
+// upload uploads a picture that is the next of the pattern once it has passed the server.
+func (l *lab) upload() reply {
+	body, contentType := formOf(uploadField, picture.Sample(uint64(l.at), picture.MinSampleBytes))
+	path, headers := "/assets/v1/users/me/avatar", l.headers()
+	if !l.own {
+		path = "/management/v1/users/" + l.user + "/avatar"
+	}
+	return l.rest(http.MethodPost, path, body, append(headers, "Content-Type", contentType))
+}
+
+// remove deletes in the form of the test.
+func (l *lab) remove() reply {
+	l.uploaded = nil
+	if l.form == "rest" {
+		path := "/auth/v1/users/me/avatar"
+		if !l.own {
+			path = "/management/v1/users/" + l.user + "/avatar"
+		}
+		return l.rest(http.MethodDelete, path, nil, l.headers())
+	}
+	for _, s := range senders() {
+		if s.name == l.form {
+			got := s.send(l.t, l.fixture, query{own: l.own, user: l.user, headers: l.headers()})
+			return reply{ok: got.code == 0, code: got.code, retryAfter: retryAfter(got), text: got.message + got.raw}
+		}
+	}
+	l.t.Fatalf("no form %s", l.form)
+	return reply{}
+}
+
+func (l *lab) read(what string, want []byte) {
+	l.t.Helper()
+	l.try(what, func() reply {
+		res, body := l.do(l.t, http.MethodGet, "/assets/v1/"+acme+"/users/"+l.user+"/avatar", nil)
+		got := reply{status: res.StatusCode, retryAfter: res.Header.Get("Retry-After"), text: body}
+		switch {
+		case res.StatusCode == http.StatusNotFound && want == nil:
+			got.ok = true
+		case res.StatusCode == http.StatusOK:
+			if got.ok = want != nil && body == string(want); !got.ok {
+				l.t.Fatalf("call %d: %s gives %d bytes, want %d", l.at, what, len(body), len(want))
+			}
+		}
+		return got
+	}, nil)
+}
+
+// refused makes a call that its caller may not make. However the store takes the note of that, it stays refused.
+func (l *lab) refused() {
+	l.t.Helper()
+	l.try("refused call", func() reply {
+		got := l.rest(http.MethodDelete, "/management/v1/users/"+l.user+"/avatar", nil, bearer("viewer-token-1", "X-Zitadel-Orgid", acme))
+		got.ok = got.status == http.StatusForbidden
+		return got
+	}, nil)
+}
+
+// ready asks whether the server is: it says so as soon as the store does.
+func (l *lab) ready() {
+	l.t.Helper()
+	l.try("readyz", func() reply {
+		got := l.rest(http.MethodGet, "/readyz", nil, nil)
+		if got.status == http.StatusServiceUnavailable { // which is all that it says
+			got.status, got.code = l.fault.status, l.fault.code
+			if l.fault.code == connect.CodeUnavailable {
+				got.retryAfter = "1"
+			}
+		}
+		return got
+	}, nil)
+}
+
+// nothingLeft demands that the slab holds no byte of what was deleted, which by now is everything.
+func (l *lab) nothingLeft() {
+	l.t.Helper()
+	pieces, err := l.pattern.Search(filepath.Join(l.dir, "pictures.slab"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, piece := range pieces {
+		l.t.Errorf("call %d: after the delete: %v", l.at, piece)
+	}
+}
