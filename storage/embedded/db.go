@@ -92,7 +92,7 @@ func (db *database) setUp(step func(version int)) error {
 		}
 		db.stmts[i] = stmt
 	}
-	return nil
+	return db.allowWrongOrder()
 }
 
 // configure sets the pragmas.

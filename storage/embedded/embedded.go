@@ -80,6 +80,7 @@ type Store struct {
 	health   atomic.Pointer[health]
 	busy     busy
 	stats    stats
+	wrong    misorder
 
 	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
 	closing  sync.Once

@@ -39,6 +39,9 @@ func (l *ledger) plan() (watermark int64, singly []int64) {
 func (l *ledger) recorded(watermark int64) []erasure {
 	freed := l.finished
 	l.watermark, l.finished = watermark, nil
+	if wrongOrder == orderEarlyReuse {
+		return nil // given away with the intent
+	}
 	return freed
 }
 

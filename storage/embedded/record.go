@@ -170,6 +170,9 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			failpoint("erase-state")
 			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
+			if wrongOrder == orderEarlyReuse {
+				r.s.slots.give(e.class, e.slot)
+			}
 		}
 		t.erase = append(t.erase, e)
 	}

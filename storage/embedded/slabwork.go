@@ -48,6 +48,9 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 	}
 	s.slab.writing.Lock()
 	defer s.slab.writing.Unlock()
+	if wrongOrder != "" {
+		return s.wrong.apply(s, l)
+	}
 	var erased []erasure
 	for _, t := range batch {
 		if t.err != nil {
