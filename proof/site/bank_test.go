@@ -1,0 +1,113 @@
+package site
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func newTestBank(t *testing.T, seed uint64, count int) *Bank {
+	t.Helper()
+	b, err := NewBank(t.Context(), seed, count)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestBank(t *testing.T) {
+	b, again := newTestBank(t, 1, 60), newTestBank(t, 1, 60)
+	var kinds []string
+	for i, p := range b.Pictures {
+		if !bytes.Equal(p.Upload, again.Pictures[i].Upload) || !bytes.Equal(p.Stored, again.Pictures[i].Stored) {
+			t.Errorf("picture %d is another one the second time", i)
+		}
+		if n, ok := b.Number(p.Stored); !ok || n != i {
+			t.Errorf("picture %d is recognised as %d, %v", i, n, ok)
+		}
+		if _, ok := b.Number(p.Stored[:len(p.Stored)-1]); ok {
+			t.Errorf("picture %d is recognised without its end", i)
+		}
+		if len(p.Stored) < minPictureBytes/2 || len(p.Stored) > 2*maxPictureBytes {
+			t.Errorf("picture %d has %d bytes", i, len(p.Stored))
+		}
+		if covered := b.index.blocks[i] * blockBytes; 4*covered < len(p.Stored) {
+			t.Errorf("of the %d bytes of picture %d a search knows %d only", len(p.Stored), i, covered)
+		}
+		if kind := string(p.Stored[:4]); !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	if len(kinds) != 2 {
+		t.Errorf("%d formats, want PNG and JPEG", len(kinds))
+	}
+}
+
+// Every piece of a picture is found, wherever in a file it lies; what pictures share is not taken for one.
+func TestSearch(t *testing.T) {
+	b := newTestBank(t, 2, 40)
+	large := 0
+	for i, p := range b.Pictures {
+		if len(p.Stored) > len(b.Pictures[large].Stored) {
+			large = i
+		}
+	}
+	stored := b.Pictures[large].Stored
+	middle := len(stored) / 2
+	want := []Piece{
+		{Offset: 5, Picture: large, Start: middle, Length: 500},
+		{Offset: 20_000, Picture: large, Start: middle + 7, Length: PieceBytes},
+		{Offset: window - 100, Picture: large, Start: 1000, Length: middle}, // over the window's end
+		{Offset: 3*window - 40, Picture: large, Start: middle + 3, Length: 40},
+	}
+	file := make([]byte, 3*window)
+	for _, p := range want {
+		copy(file[p.Offset:], stored[p.Start:p.Start+p.Length])
+	}
+	copy(file[50_000:], stored[middle:middle+blockBytes-1])  // too short for a piece
+	copy(file[60_000:], bytes.Repeat([]byte("avatard "), 9)) // nobody's
+	for i, p := range b.Pictures {                           // what a format begins with, less its sizes
+		copy(file[100_000+i*10_000:], p.Stored[:12])
+	}
+	dir := t.TempDir()
+	name := filepath.Join(dir, "below", "file")
+	if err := errors.Join(os.Mkdir(filepath.Dir(name), 0o700), os.WriteFile(name, file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Search(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		want[i].File = name
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Search = %v\nwant %v", got, want)
+	}
+	if _, err := b.Search(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Search of a directory that is not there = %v", err)
+	}
+}
+
+// Of every picture each piece of the smallest length is found that lies in what only that picture has.
+func TestSearchFindsEveryPicture(t *testing.T) {
+	b := newTestBank(t, 3, 40)
+	dir := t.TempDir()
+	for i, p := range b.Pictures {
+		end := p.Stored[len(p.Stored)-len(p.Stored)/3:] // behind the tables
+		name := filepath.Join(dir, "file")
+		for cut := 0; cut < 4 && cut+2*PieceBytes < len(end); cut++ {
+			if err := os.WriteFile(name, end[cut:cut+2*PieceBytes], 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got, err := b.Search(dir)
+			if err != nil || len(got) != 1 || got[0].Picture != i || got[0].Length != 2*PieceBytes {
+				t.Errorf("Search for a piece of picture %d = %v, %v", i, got, err)
+			}
+		}
+	}
+}

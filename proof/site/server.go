@@ -1,0 +1,172 @@
+package site
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// readyLine is what the program logs, with the address, when it serves.
+const readyLine = "msg=serving address="
+
+// startLimit is how long a start may take. A start that has an unusual lot to finish takes a second or two.
+const startLimit = 30 * time.Second
+
+// ErrEnded: the server ended before it served. A failpoint that lies on the way is one reason.
+var ErrEnded = errors.New("the server ended before it served")
+
+// Server is one run of the program.
+type Server struct {
+	// URL is where it serves.
+	URL string
+
+	cmd   *exec.Cmd
+	log   string // file
+	read  chan struct{}
+	ended chan struct{}
+	state error
+}
+
+// Start starts the program on the site's data directory and returns when it serves. Environ is added to the
+// environment of this run alone: "FAILPOINT=remove-zeroed:3". ErrEnded when the process ended first.
+func (s *Site) Start(ctx context.Context, environ ...string) (*Server, error) {
+	srv, err := s.Launch(ctx, environ...)
+	if err != nil {
+		return nil, err
+	}
+	return srv, srv.AwaitServing(ctx)
+}
+
+// Launch starts the program and does not wait for it to serve.
+func (s *Site) Launch(ctx context.Context, environ ...string) (*Server, error) {
+	s.starts++
+	srv := &Server{read: make(chan struct{}), ended: make(chan struct{}),
+		log: filepath.Join(s.cfg.Dir, fmt.Sprintf("server-%d.log", s.starts%3))} // this run's and those before it
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data(), "--issuer", s.issuer, "--audience", project,
+		"--client-id", client, "--organisations", Organization, "--users-register-on-admin-upload",
+		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, s.cfg.Flags...)
+	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Binary, args...) //nolint:gosec // the program, from Build
+	srv.cmd.Env = append([]string{"TMPDIR=" + s.Temp(), "AVATARD_CLIENT_SECRET=" + s.secret}, append(s.cfg.Environ, environ...)...)
+	log, err := os.Create(srv.log)
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := srv.cmd.StderrPipe()
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	if err := srv.cmd.Start(); err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	go srv.watch(stderr, log)
+	return srv, nil
+}
+
+// watch copies the log, notes the address that it tells and waits for the end.
+func (s *Server) watch(stderr io.Reader, log *os.File) {
+	lines := bufio.NewReader(io.TeeReader(stderr, log))
+	for s.URL == "" {
+		line, err := lines.ReadString('\n')
+		if _, address, ok := strings.Cut(line, readyLine); ok {
+			s.URL = "http://" + strings.Fields(address)[0]
+			close(s.read)
+		}
+		if err != nil {
+			break
+		}
+	}
+	_, _ = io.Copy(io.Discard, lines)
+	s.state = s.cmd.Wait()
+	_ = log.Close()
+	close(s.ended)
+}
+
+// AwaitServing returns when a launched server serves. ErrEnded when its process ended first.
+func (s *Server) AwaitServing(ctx context.Context) error {
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	select {
+	case <-s.read:
+		return nil
+	default:
+	}
+	select {
+	case <-s.read:
+		return nil
+	case <-s.ended:
+		return fmt.Errorf("%w: %w", ErrEnded, s.state)
+	case <-ctx.Done():
+		s.Kill()
+		return ctx.Err()
+	case <-limit.C:
+		s.Kill()
+		return fmt.Errorf("the server did not serve within %v:\n%s", startLimit, s.Log())
+	}
+}
+
+// Kill ends the process with SIGKILL and waits until it is gone.
+func (s *Server) Kill() {
+	_ = s.cmd.Process.Kill() // it may have ended
+	<-s.ended
+}
+
+// Stop asks the process to end and waits until it has.
+func (s *Server) Stop() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-s.ended
+	return s.state
+}
+
+// Ended is closed when the process has ended and can be read from State.
+func (s *Server) Ended() <-chan struct{} { return s.ended }
+
+// Killed reports whether the process, which has ended, was ended by SIGKILL, as Kill and failpoints do.
+func (s *Server) Killed() bool {
+	<-s.ended
+	var exit *exec.ExitError
+	if !errors.As(s.state, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// Log returns the end of what this run has logged.
+func (s *Server) Log() string {
+	const end = 16 << 10
+	text, err := os.ReadFile(s.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-end):])
+}
+
+// Ready asks the server whether it is ready; the error names the parts that are not.
+func (s *Server) Ready(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	hc := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: readTimeout}
+	res, err := hc.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("readyz: %s: %s", res.Status, text)
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+// Package site runs the real program for the proofs of its guarantee: a process of its own on a data directory of its own,
+// with the whole HTTP stack and an identity provider, that can be killed and started again as often as a proof likes.
+//
+//	build.go     the program, with the build tags that a proof needs
+//	site.go      a place to run it: directories, people and their tokens
+//	server.go    one run of it: start, kill, stop
+//	client.go    what callers do, and answers in terms that all wire forms share
+//	form.go      the wire forms of a delete
+//	bank.go      pictures whose stored form is known, and whose every piece tells which one it is from
+//	search.go    finds pieces of them in files
+//	metadata.go  what the database of a stopped server holds
+//
+// The identity provider lives in the proof's process, so tokens outlive the server. Nothing in this package judges; see
+// the folders beside it.
+package site
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"avatard/authz/devidp"
+)
+
+// Organization is the id of the organisation in which everybody is.
+const Organization = "69629023906488334"
+
+const (
+	project      = "69629023906488340"
+	client       = "avatard-server"
+	managerID    = "150317214593155202"
+	firstPerson  = 300000000000000001
+	readTimeout  = 10 * time.Second
+	introspected = "1m" // how long the server believes the provider, whose tokens never change here
+)
+
+// Config says what a site is like.
+type Config struct {
+	// Binary is the program, from Build.
+	Binary string
+	// Dir takes everything that the site writes. It must exist; what is in it from an earlier site is used on.
+	Dir string
+	// People is how many users have a token of their own.
+	People int
+	// Environ is added to the server's environment, which is otherwise empty, at each start.
+	Environ []string
+	// Flags are added to its command line.
+	Flags []string
+}
+
+// Person is a user.
+type Person struct {
+	ID string
+	// Token is an access token of that user, without any role.
+	Token string
+}
+
+// Site is a place where the program runs, one process at a time. Its methods may be called concurrently, except for
+// Start and those of the Server it returned.
+type Site struct {
+	cfg     Config
+	issuer  string
+	secret  string
+	people  []Person
+	manager string
+	http    *http.Server
+	starts  int
+}
+
+// New makes the directories and starts the identity provider.
+func New(cfg Config) (*Site, error) {
+	s := &Site{cfg: cfg}
+	for _, dir := range []string{s.Data(), s.Temp()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // returns at once
+	if err != nil {
+		return nil, err
+	}
+	provider, err := s.invite("http://" + ln.Addr().String() + "/idp")
+	if err != nil {
+		return nil, errors.Join(err, ln.Close())
+	}
+	s.http = &http.Server{Handler: provider.Handler(), ReadHeaderTimeout: readTimeout}
+	go func() { _ = s.http.Serve(ln) }()
+	return s, nil
+}
+
+// invite makes the provider and a token for everybody.
+func (s *Site) invite(issuer string) (*devidp.Provider, error) {
+	s.issuer = issuer
+	cfg := devidp.Config{
+		Issuer:              issuer,
+		ProjectID:           project,
+		IntrospectionClient: devidp.Client{ID: client},
+		ApplicationID:       "avatard-app", // people's tokens are given to it
+		Organizations:       []devidp.Organization{{ID: Organization, Name: "Acme", Domain: "acme.example"}},
+		Machines: []devidp.Account{{ID: managerID, Login: "manager", Name: "Manager", Organization: Organization,
+			Roles: map[string][]string{"ORG_USER_MANAGER": {Organization}}}},
+	}
+	for i := range s.cfg.People {
+		id := strconv.Itoa(firstPerson + i)
+		s.people = append(s.people, Person{ID: id})
+		cfg.People = append(cfg.People, devidp.Account{ID: id, Login: "person-" + strconv.Itoa(i), Name: "Person " + strconv.Itoa(i),
+			Organization: Organization})
+	}
+	provider, err := devidp.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s.secret = provider.IntrospectionClient().Secret
+	if s.manager, err = provider.Mint(devidp.TokenSpec{Subject: managerID}); err != nil {
+		return nil, err
+	}
+	for i := range s.people {
+		if s.people[i].Token, err = provider.Mint(devidp.TokenSpec{Subject: s.people[i].ID}); err != nil {
+			return nil, fmt.Errorf("person %d: %w", i, err)
+		}
+	}
+	return provider, nil
+}
+
+// Close ends the identity provider. The directories stay.
+func (s *Site) Close() error { return s.http.Close() }
+
+// Data returns the data directory.
+func (s *Site) Data() string { return filepath.Join(s.cfg.Dir, "data") }
+
+// Temp returns the directory that the server takes for temporary files.
+func (s *Site) Temp() string { return filepath.Join(s.cfg.Dir, "tmp") }
+
+// People returns the users. None is registered with the server before its first upload.
+func (s *Site) People() []Person { return s.people }
+
+// Manager returns a token that may delete and upload for every user.
+func (s *Site) Manager() string { return s.manager }

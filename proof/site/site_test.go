@@ -1,0 +1,131 @@
+//go:build unix
+
+package site
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"connectrpc.com/connect"
+)
+
+// The real program is built, answers all wire forms, is killed, and its database can be read without a change.
+func TestSite(t *testing.T) {
+	ctx := t.Context()
+	binary, err := Build(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s, err := New(Config{Binary: binary, Dir: dir, People: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	srv, err := s.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Kill()
+	if err := srv.Ready(ctx); err != nil {
+		t.Error(err)
+	}
+	c := NewClient(srv.URL)
+	defer c.Close()
+	bank := newTestBank(t, 1, 2*len(Forms()))
+	alice, bob := s.People()[0], s.People()[1]
+	removed := make(map[string]string)
+	for i, form := range Forms() {
+		if a := c.UploadOwn(ctx, alice.Token, bank.Pictures[2*i].Upload); !a.Acknowledged() {
+			t.Fatalf("own upload: %v", a)
+		}
+		if a := c.Upload(ctx, s.Manager(), bob.ID, bank.Pictures[2*i+1].Upload); !a.Acknowledged() {
+			t.Fatalf("upload: %v", a)
+		}
+		for who, r := range map[int]Read{2 * i: c.ReadOwn(ctx, alice.Token, ""), 2*i + 1: c.Read(ctx, bob.ID, "")} {
+			if n, ok := bank.Number(r.Data); r.Status != 200 || n != who || !ok {
+				t.Fatalf("read = %d %v, picture %d, want %d", r.Status, r.Err, n, who)
+			}
+		}
+		etag := c.Read(ctx, alice.ID, "").ETag
+		if r := c.Read(ctx, alice.ID, etag); r.Status != 304 {
+			t.Errorf("read with the entity tag = %d, want 304", r.Status)
+		}
+		first, second := c.RemoveOwn(ctx, form, alice.Token), c.Remove(ctx, form, s.Manager(), bob.ID)
+		if !first.Acknowledged() || !second.Acknowledged() || first.Receipt == "" || second.Receipt == "" {
+			t.Fatalf("%s: removed = %v; %v", form, first, second)
+		}
+		if got := (Read{ETag: etag}).Generation(); got != first.Receipt {
+			t.Errorf("the tag names %q, the receipt %q", got, first.Receipt)
+		}
+		removed[first.Receipt], removed[second.Receipt] = alice.ID, bob.ID
+		if r := c.Read(ctx, alice.ID, etag); r.Status != 404 {
+			t.Errorf("read of a deleted picture = %d, want 404", r.Status)
+		}
+		if a := c.Remove(ctx, form, alice.Token, bob.ID); a.Err != nil || a.Code != connect.CodeNotFound {
+			t.Errorf("%s: alice, who has no role, deletes bob's = %v, want not found", form, a)
+		}
+	}
+	srv.Kill()
+	if !srv.Killed() {
+		t.Error("not killed")
+	}
+	if a := c.Remove(ctx, GRPC, s.Manager(), bob.ID); a.Err == nil {
+		t.Errorf("a dead server answers %v", a)
+	}
+
+	before := snapshot(t, s.Data())
+	m, err := s.Metadata()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Receipts(0, func(r Receipt) {
+		if removed[r.Generation] != r.User {
+			t.Errorf("%+v was given to %q", r, removed[r.Generation])
+		}
+		delete(removed, r.Generation)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(removed) != 0 {
+		t.Errorf("not on record: %v", removed)
+	}
+	if after := snapshot(t, s.Data()); !maps.EqualFunc(before, after, bytes.Equal) {
+		t.Error("looking at the database has changed the directory")
+	}
+
+	if _, err := s.Start(ctx, "AVATARD_LOG_LEVEL=nonsense"); !errors.Is(err, ErrEnded) {
+		t.Errorf("start that fails = %v, want ErrEnded", err)
+	}
+	again, err := s.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Stop(); err != nil {
+		t.Errorf("stop = %v\n%s", err, again.Log())
+	}
+}
+
+func snapshot(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	files := make(map[string][]byte)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			if files[e.Name()], err = os.ReadFile(filepath.Join(dir, e.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return files
+}
