@@ -61,10 +61,12 @@ func TestSearch(t *testing.T) {
 	want := []Piece{
 		{Offset: 5, Picture: large, Start: middle, Length: 500},
 		{Offset: 20_000, Picture: large, Start: middle + 7, Length: PieceBytes},
-		{Offset: window - 100, Picture: large, Start: 1000, Length: middle}, // over the window's end
+		{Offset: window - 100, Picture: large, Start: 1000, Length: middle},                            // over the window's end
+		{Offset: window + behind - 1000, Picture: large, Start: 0, Length: len(stored)},                // over what is read with it
+		{Offset: 2*window - blockBytes + 1, Picture: large, Start: middle + 1, Length: PieceBytes + 3}, // no whole block before it
 		{Offset: 3*window - 40, Picture: large, Start: middle + 3, Length: 40},
 	}
-	file := make([]byte, 3*window)
+	file := make([]byte, 3*window) // as many windows, and one that is empty
 	for _, p := range want {
 		copy(file[p.Offset:], stored[p.Start:p.Start+p.Length])
 	}

@@ -34,7 +34,7 @@ func (p Piece) String() string {
 	return fmt.Sprintf("%d bytes of picture %d from its byte %d on, in %s at %d", p.Length, p.Picture, p.Start, p.File, p.Offset)
 }
 
-// index finds blocks of a bank's pictures: those that begin at multiples of blockBytes, are in one picture only and are
+// index finds blocks of a bank's pictures: those that begin at multiples of blockBytes, are in one place only and are
 // not too plain.
 type index struct {
 	pictures []Picture
@@ -59,8 +59,8 @@ func newIndex(pictures []Picture) *index {
 	for number, p := range pictures {
 		for start := 0; start+blockBytes <= len(p.Stored); start += blockBytes {
 			hash := blockHash(p.Stored[start:])
-			if first, ok := x.at[hash]; ok && first.picture != int32(number) {
-				shared[hash] = true
+			if _, ok := x.at[hash]; ok {
+				shared[hash] = true // also within a picture: it would not tell where the piece begins
 			}
 			x.at[hash] = place{int32(number), int32(start)}
 		}
@@ -128,10 +128,12 @@ func (b *Bank) Search(dirs ...string) ([]Piece, error) {
 	return pieces, nil
 }
 
-// window is how much of a file is looked at in one go. Windows overlap by more than the largest picture.
+// A file is looked at in windows. With each one some bytes before it are read, because a piece's first whole block may lie
+// behind the window's beginning, and more behind it than the largest picture has.
 const (
-	window  = 4 << 20
-	overlap = 1 << 20
+	window = 4 << 20
+	before = 2 * PieceBytes
+	behind = 1 << 20
 )
 
 func (x *index) searchFile(name string) ([]Piece, error) {
@@ -141,15 +143,27 @@ func (x *index) searchFile(name string) ([]Piece, error) {
 	}
 	defer file.Close()
 	var pieces []Piece
-	buf := make([]byte, window+overlap)
-	seen := int64(0) // what lies before was looked at, with the piece that reached over the window's end
+	buf := make([]byte, before+window+behind)
+	next := int64(0) // where to look on: behind the last piece
 	for from := int64(0); ; from += window {
-		n, err := file.ReadAt(buf, from)
+		first := max(0, from-before)
+		n, err := file.ReadAt(buf[:from-first+window+behind], first)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		pieces, seen = x.searchWindow(pieces, name, buf[:n], from, seen)
-		if n < len(buf) {
+		data, until := buf[:n], int(from-first+window)
+		for i := int(max(next, from) - first); i < until; {
+			p, length := x.next(data, &i, until, int(max(next, first)-first))
+			if length == 0 {
+				break
+			}
+			next = first + int64(i)
+			if length >= PieceBytes {
+				p.File, p.Offset, p.Length = name, first+int64(i-length), length
+				pieces = append(pieces, p)
+			}
+		}
+		if int64(n) < from-first+window {
 			return pieces, nil
 		}
 	}
@@ -157,40 +171,36 @@ func (x *index) searchFile(name string) ([]Piece, error) {
 
 var zeros [4096]byte
 
-func (x *index) searchWindow(pieces []Piece, name string, data []byte, from, seen int64) ([]Piece, int64) {
+// next looks for the first block from i on, and before until, and moves i behind the piece that it is part of. The piece may
+// reach back to floor. Its length is 0 when there is none.
+func (x *index) next(data []byte, i *int, until, floor int) (p Piece, length int) {
 	end := len(data) - blockBytes
-	for i := max(0, int(seen-from)); i <= end; {
+	for ; *i <= end && *i < until; *i++ {
 		// Erased space is most of what there is to look at.
-		if data[i] == 0 && i+len(zeros) <= len(data) && bytes.Equal(data[i:i+len(zeros)], zeros[:]) {
-			i += len(zeros) - blockBytes + 1
-			continue
+		for data[*i] == 0 && *i+len(zeros) <= len(data) && bytes.Equal(data[*i:*i+len(zeros)], zeros[:]) {
+			*i += len(zeros) - blockBytes + 1
 		}
-		at, ok := x.find(data[i:])
-		if !ok {
-			i++
-			continue
+		if *i > end || *i >= until {
+			break
 		}
-		p := Piece{File: name, Picture: int(at.picture)}
-		p.Start, p.Length = x.extend(data, i, at)
-		p.Offset = from + int64(i-int(at.start)+p.Start)
-		i = int(p.Offset-from) + p.Length
-		if p.Length >= PieceBytes {
-			pieces = append(pieces, p)
+		if at, ok := x.find(data[*i:]); ok {
+			back, on := x.extend(data, *i, floor, at)
+			*i += on
+			return Piece{Picture: int(at.picture), Start: int(at.start) - back}, back + on
 		}
 	}
-	return pieces, max(seen, from+int64(end)+1)
+	return p, 0
 }
 
-// extend returns how far data and picture agree around the block that begins in data at i.
-func (x *index) extend(data []byte, i int, at place) (start, length int) {
-	stored := x.pictures[at.picture].Stored
-	before := 0
-	for before < min(i, int(at.start)) && data[i-before-1] == stored[int(at.start)-before-1] {
-		before++
+// extend returns how far data and picture agree before and behind the beginning of the block that is in data at i.
+func (x *index) extend(data []byte, i, floor int, at place) (back, on int) {
+	stored, start := x.pictures[at.picture].Stored, int(at.start)
+	for back < min(i-floor, start) && data[i-back-1] == stored[start-back-1] {
+		back++
 	}
-	after := blockBytes
-	for i+after < len(data) && int(at.start)+after < len(stored) && data[i+after] == stored[int(at.start)+after] {
-		after++
+	on = blockBytes
+	for i+on < len(data) && start+on < len(stored) && data[i+on] == stored[start+on] {
+		on++
 	}
-	return int(at.start) - before, before + after
+	return back, on
 }

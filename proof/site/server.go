@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -52,10 +53,11 @@ func (s *Site) Launch(ctx context.Context, environ ...string) (*Server, error) {
 	srv := &Server{read: make(chan struct{}), ended: make(chan struct{}),
 		log: filepath.Join(s.cfg.Dir, fmt.Sprintf("server-%d.log", s.starts%3))} // this run's and those before it
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data(), "--issuer", s.issuer, "--audience", project,
-		"--client-id", client, "--organisations", Organization, "--users-register-on-admin-upload",
+		"--client-id", client, "--users-register-on-admin-upload",
 		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, s.cfg.Flags...)
 	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Binary, args...) //nolint:gosec // the program, from Build
-	srv.cmd.Env = append([]string{"TMPDIR=" + s.Temp(), "AVATARD_CLIENT_SECRET=" + s.secret}, append(s.cfg.Environ, environ...)...)
+	srv.cmd.Env = slices.Concat([]string{"TMPDIR=" + s.Temp(), "AVATARD_CLIENT_SECRET=" + s.secret,
+		"AVATARD_ORGANISATIONS=" + Organization}, s.cfg.Environ, environ) // the last one of a name counts
 	log, err := os.Create(srv.log)
 	if err != nil {
 		return nil, err
@@ -119,9 +121,18 @@ func (s *Server) Kill() {
 	<-s.ended
 }
 
+// Terminate asks the process to end, as an operator does, and does not wait.
+func (s *Server) Terminate() error {
+	err := s.cmd.Process.Signal(syscall.SIGTERM)
+	if errors.Is(err, os.ErrProcessDone) {
+		err = nil
+	}
+	return err
+}
+
 // Stop asks the process to end and waits until it has.
 func (s *Server) Stop() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.Terminate(); err != nil {
 		return err
 	}
 	<-s.ended
@@ -142,14 +153,20 @@ func (s *Server) Killed() bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// Log returns the end of what this run has logged.
+// Log returns the end of what this run has logged, without the lines that each call writes.
 func (s *Server) Log() string {
-	const end = 16 << 10
+	const end = 4 << 10
 	text, err := os.ReadFile(s.log)
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-end):])
+	var log strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, "level=INFO msg=call ") {
+			log.WriteString(line)
+		}
+	}
+	return log.String()[max(0, log.Len()-end):]
 }
 
 // Ready asks the server whether it is ready; the error names the parts that are not.

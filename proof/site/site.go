@@ -8,7 +8,7 @@
 //	form.go      the wire forms of a delete
 //	bank.go      pictures whose stored form is known, and whose every piece tells which one it is from
 //	search.go    finds pieces of them in files
-//	metadata.go  what the database of a stopped server holds
+//	metadata.go  what the database of a stopped server holds; fsck.go lets the program itself compare it with the bytes
 //
 // The identity provider lives in the proof's process, so tokens outlive the server. Nothing in this package judges; see
 // the folders beside it.
@@ -129,6 +129,9 @@ func (s *Site) invite(issuer string) (*devidp.Provider, error) {
 
 // Close ends the identity provider. The directories stay.
 func (s *Site) Close() error { return s.http.Close() }
+
+// Dir returns the directory of everything that the site has written: data, temporary files, logs.
+func (s *Site) Dir() string { return s.cfg.Dir }
 
 // Data returns the data directory.
 func (s *Site) Data() string { return filepath.Join(s.cfg.Dir, "data") }

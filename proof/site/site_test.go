@@ -34,6 +34,9 @@ func TestSite(t *testing.T) {
 	if err := srv.Ready(ctx); err != nil {
 		t.Error(err)
 	}
+	if printed, err := s.Fsck(ctx); err != nil {
+		t.Errorf("fsck = %v: %s", err, printed)
+	}
 	c := NewClient(srv.URL)
 	defer c.Close()
 	bank := newTestBank(t, 1, 2*len(Forms()))

@@ -66,6 +66,7 @@ type Store struct {
 	db    *database
 	slab  *slab
 	names names
+	wrong misorder
 
 	line line // changes on their way in
 
@@ -80,7 +81,6 @@ type Store struct {
 	health   atomic.Pointer[health]
 	busy     busy
 	stats    stats
-	wrong    misorder
 
 	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
 	closing  sync.Once
