@@ -23,6 +23,7 @@ import (
 //
 //	POST /organisations {"organisation": ORG}                              → {"created": true}
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
+//	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
 //
 // An error is {"error": "…"} with a status of its own.
 const adminSocket = "avatard.sock"
@@ -69,6 +70,7 @@ func (a *admin) handler() http.Handler {
 			return addUser(ctx, a.store, storage.UserKey{Issuer: a.issuer, ID: req.User}, req.Organization)
 		})
 	})
+	mux.HandleFunc("POST /checks", a.check)
 	return mux
 }
 

@@ -35,6 +35,8 @@ func commands() []command {
 		{"org add", "ORG [--data DIR] [--config FILE]", "register an organisation", helpOf(newRegisterFlags), runOrgAdd},
 		{"user add", "USER --org ORG [--data DIR] [--issuer URL] [--config FILE]", "register a user in an organisation",
 			helpOf(newRegisterFlags), runUserAdd},
+		{"fsck", "[--repair] [--json] [--data DIR] [--config FILE]", "check that metadata and pictures agree, beside a running server or without one",
+			helpOf(newFsckFlags), runFsck},
 		{"migrate", "[--check] [--data DIR] [--config FILE]", "bring data of an older program forward, with no server running",
 			helpOf(newMigrateFlags), runMigrate},
 		{"version", "", "print version, commit and Go release", nil, runVersion},

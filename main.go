@@ -7,6 +7,7 @@
 //	                        │      └─► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go
 //	                        ├► migrate.go
+//	                        ├► fsck.go ─► fsckclient.go ─(socket)─► fsckserver.go
 //	                        └► register.go ─► adminclient.go ─(socket)─► admin.go
 package main
 

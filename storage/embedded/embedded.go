@@ -81,6 +81,7 @@ type Store struct {
 	health   atomic.Pointer[health]
 	busy     busy
 	stats    stats
+	checking atomic.Bool
 
 	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
 	closing  sync.Once
@@ -94,6 +95,11 @@ var _ storage.Store = (*Store)(nil)
 // acknowledged are erased, and every erasure that is not on record is done again. What cannot be finished stays
 // unreadable and is reported by Ready. ErrLocked when another process has the directory.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
+	return openStore(ctx, cfg, (*Store).finishUnfinished)
+}
+
+// openStore is Open with a way to finish what was left undone.
+func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -112,14 +118,14 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.open(dir, cfg.WrapFile); err != nil {
+	if err := s.open(dir, cfg.WrapFile, finish); err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, errors.Join(err, s.release()))
 	}
 	go s.run()
 	return s, nil
 }
 
-func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
+func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Store)) (err error) {
 	if err := makeDir(dir); err != nil {
 		return err
 	}
@@ -151,7 +157,7 @@ func (s *Store) open(dir string, wrap func(string, File) File) (err error) {
 		return err
 	}
 	failpoint("open-listed")
-	s.finishUnfinished()
+	finish(s)
 	s.stand()
 	s.busy.init()
 	return nil

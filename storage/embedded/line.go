@@ -38,6 +38,7 @@ type ticket struct {
 	erase    []erasure // slots to zero
 	intended []erasure // those of them whose receipt is new
 	taken    []slotTaken
+	scrub    []span // bytes that belong to nobody
 	err      error
 	slabErr  error
 
@@ -69,7 +70,7 @@ const (
 
 // reset forgets what a round has put into the ticket.
 func (t *ticket) reset() {
-	t.write, t.erase, t.intended, t.taken, t.err, t.slabErr = nil, nil, nil, nil, nil, nil
+	t.write, t.erase, t.intended, t.taken, t.scrub, t.err, t.slabErr = nil, nil, nil, nil, nil, nil, nil
 }
 
 // line is where changes arrive. Those of one user pass one after the other, in the order of their arrival: the first

@@ -33,12 +33,14 @@ func (s *Store) conclude(l landing) {
 // touchesSlots reports whether there is anything to do.
 func touchesSlots(batch []*ticket) bool {
 	for _, t := range batch {
-		if t.err == nil && (t.write != nil || len(t.erase) > 0) {
+		if t.err == nil && t.touchesSlots() {
 			return true
 		}
 	}
 	return false
 }
+
+func (t *ticket) touchesSlots() bool { return t.write != nil || len(t.erase) > 0 || len(t.scrub) > 0 }
 
 // applyToSlots writes and zeroes the slots of a committed batch and makes that durable with one sync.
 func (s *Store) applyToSlots(batch []*ticket) landing {
@@ -71,13 +73,16 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 			failpointOf("zeroed", t)
 			erased = append(erased, e)
 		}
+		for _, sp := range t.scrub {
+			t.slabErr = errors.Join(t.slabErr, s.slab.scrub(sp))
+		}
 	}
 	began := time.Now()
 	err := s.slab.sync()
 	s.stats.synced(len(erased), time.Since(began), err)
 	if err != nil {
 		for _, t := range batch {
-			if t.write != nil || len(t.erase) > 0 {
+			if t.touchesSlots() {
 				t.slabErr = errors.Join(t.slabErr, err)
 			}
 		}

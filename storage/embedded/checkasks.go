@@ -1,0 +1,244 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"avatard/storage"
+)
+
+// askRounds is how often a question goes through the committer before what has not moved is called stuck. An upload
+// passes four rounds at most: reserve, a round beside which its bytes are written, activate or abandon.
+const askRounds = 8
+
+// question is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
+type question struct {
+	s      *Store
+	items  []slotRow // what is on its way
+	stuck  []string  // why an item does not move, "" when it does
+	tail   bool      // ask about the ends of the slab
+	rounds int
+
+	answered          bool // the last round was committed
+	watermark, issued int64
+	lowest            int64 // receipt of an erasure that is not done, 0 when there is none
+	end, length       int64 // of the regions in pages, of the file in bytes
+	failure           error
+}
+
+func (q *question) need() (class, bool) { return 0, false }
+
+func (q *question) apply(r *round, _ *ticket) (err error) {
+	l := &q.s.ledger
+	q.watermark, q.issued, q.lowest = l.watermark, l.issued, 0
+	for receipt := range l.open {
+		if q.lowest == 0 || receipt < q.lowest {
+			q.lowest = receipt
+		}
+	}
+	if q.tail {
+		q.end = max(q.s.slots.end, 1)
+		if q.length, err = q.s.slab.length(); err != nil {
+			return err
+		}
+	}
+	for i, item := range q.items {
+		if q.stuck[i], err = q.look(r, item); err != nil {
+			return err
+		}
+	}
+	if q.s.commitErr != nil {
+		// A round that writes nothing must not make a full disk look well.
+		return r.db.execOne(sqlProbe)
+	}
+	return nil
+}
+
+// look says why an item has not moved, "" when it has.
+func (q *question) look(r *round, item slotRow) (string, error) {
+	now, err := r.db.slotRow(item.slot)
+	if err != nil {
+		return "", err
+	}
+	if now.id != item.id || now.state != item.state || !now.pending() {
+		return "", nil
+	}
+	if item.state == stateUploading {
+		for _, l := range q.s.leftovers {
+			if l.id == item.id {
+				return "it was tried and failed", nil
+			}
+		}
+		return notMoved, nil
+	}
+	if q.s.ledger.failed[item.receipt] {
+		return "it was tried and failed", nil
+	}
+	return notMoved, nil
+}
+
+const notMoved = "nobody works on it"
+
+func (q *question) settled(t *ticket, committed bool, err error) (again bool) {
+	q.answered = committed
+	if !committed {
+		t.answer = unavailable(err)
+		return false
+	}
+	q.rounds++
+	for _, why := range q.stuck {
+		if why == notMoved && q.rounds < askRounds {
+			return true
+		}
+	}
+	return false
+}
+
+// stuck returns for each generation that is on its way why it does not move, "" for those that do.
+func (c *checker) stuck(ctx context.Context, rows []slotRow) ([]string, error) {
+	q := &question{s: c.s, items: rows, stuck: make([]string, len(rows))}
+	if !c.live {
+		for i := range q.stuck {
+			q.stuck[i] = "no server runs; the next start finishes it"
+		}
+		return q.stuck, nil
+	}
+	return q.stuck, c.ask(ctx, q, nil)
+}
+
+// ask hands something to the committer and waits for the answer, however long the line is.
+func (c *checker) ask(ctx context.Context, w work, key *storage.UserKey) error {
+	for {
+		seen := &watched{work: w}
+		err := c.s.line.submit(ctx, &ticket{work: seen, key: key})
+		if seen.begun || !errors.Is(err, storage.ErrUnavailable) || c.s.line.isClosed() {
+			return err
+		}
+		select { // the line was full
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(lineDelay):
+		}
+	}
+}
+
+// lineDelay is how long a check waits before it tries again to get into a line that is full.
+const lineDelay = 20 * time.Millisecond
+
+// watched remembers that the committer took the work.
+type watched struct {
+	work
+	begun bool // read when the answer is there
+}
+
+func (w *watched) settled(t *ticket, committed bool, err error) bool {
+	w.begun = true
+	return w.work.settled(t, committed, err)
+}
+
+// checkHeader looks at the slab's first page.
+func (c *checker) checkHeader(ctx context.Context) error {
+	store, regions, err := c.identity(ctx)
+	if err != nil {
+		return err
+	}
+	head, err := c.readPages(0, 1)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(head) < pageBytes && !regions: // a start that was cut short; the next one makes the file anew
+		return nil
+	case len(head) == pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
+		if n := nonZero(head[24:]); n > 0 {
+			f := Finding{Kind: OrphanedBytes, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the header of the slab", n)}
+			return c.report(ctx, f, c.scrub(func(*round) ([]span, error) { return []span{{24, pageBytes - 24}}, nil }, "zeroed"))
+		}
+		return nil
+	}
+	return c.report(ctx, Finding{Kind: SlabHeader, Detail: "the slab does not begin with the mark of this store"}, nil)
+}
+
+// checkTail looks at what lies in the file behind the last region. A crash while the slab grows leaves zeros there, as
+// many as a region has at most; the next growth takes them over.
+func (c *checker) checkTail(ctx context.Context) error {
+	end, length, err := c.ends(ctx)
+	if err != nil {
+		return err
+	}
+	if length < end*pageBytes {
+		return c.report(ctx, Finding{Kind: SlabLength, Page: length / pageBytes,
+			Detail: fmt.Sprintf("the slab has %d bytes, its regions %d: some of it is lost", length, end*pageBytes)}, nil)
+	}
+	for page := end; page*pageBytes < length; page += checkPages {
+		bytes, err := c.readPages(page, checkPages)
+		if err != nil {
+			return err
+		}
+		n := nonZero(bytes)
+		if n == 0 {
+			continue
+		}
+		// A region may have been added since.
+		if now, _, err := c.ends(ctx); err != nil {
+			return err
+		} else if now > page {
+			return nil
+		}
+		f := Finding{Kind: OrphanedBytes, Page: page, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the last region of the slab", n)}
+		if err := c.report(ctx, f, c.scrubOutside(page, int64(len(bytes)))); err != nil {
+			return err
+		}
+	}
+	if length <= (end+maxRegionPages)*pageBytes {
+		return nil
+	}
+	if now, _, err := c.ends(ctx); err != nil || now != end {
+		return err
+	}
+	return c.report(ctx, Finding{Kind: SlabLength, Page: end,
+		Detail: fmt.Sprintf("the slab has %d bytes, its regions %d", length, end*pageBytes)}, c.cut(end))
+}
+
+// ends returns where the regions end, in pages, and the file, in bytes.
+func (c *checker) ends(ctx context.Context) (end, length int64, err error) {
+	if c.live {
+		q := &question{s: c.s, tail: true}
+		err = c.ask(ctx, q, nil)
+		return q.end, q.length, err
+	}
+	if length, err = c.s.slab.length(); err != nil {
+		return 0, 0, err
+	}
+	end, err = c.lastPage(ctx)
+	return end, length, err
+}
+
+// checkWatermark compares the watermark with the receipts and with what the committer knows to be unfinished.
+func (c *checker) checkWatermark(ctx context.Context) error {
+	watermark, newest, err := c.watermark(ctx)
+	if err != nil {
+		return err
+	}
+	if watermark > newest {
+		f := Finding{Kind: WatermarkAhead, Receipt: newest,
+			Detail: fmt.Sprintf("every receipt up to %d counts as finished, and %d is the newest", watermark, newest)}
+		if err := c.report(ctx, f, nil); err != nil {
+			return err
+		}
+	}
+	if !c.live {
+		return nil
+	}
+	q := &question{s: c.s}
+	if err := c.ask(ctx, q, nil); err != nil {
+		return err
+	}
+	if q.lowest != 0 && q.lowest <= q.watermark {
+		return c.report(ctx, Finding{Kind: WatermarkAhead, Receipt: q.lowest,
+			Detail: fmt.Sprintf("every receipt up to %d counts as finished, and %d is not", q.watermark, q.lowest)}, nil)
+	}
+	return nil
+}

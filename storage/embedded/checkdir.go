@@ -1,0 +1,156 @@
+package embedded
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// CheckDir is Check for the store in cfg.Dir while no process serves it; ErrLocked when one does. It also asks SQLite to
+// look at the whole database file.
+//
+// Without a repair not one file is changed, and what an earlier process left undone is found: nobody works on it. With
+// one the store is opened, which finishes that as every start does, and then checked.
+func CheckDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Finding) error) (Summary, error) {
+	if opt.Repair {
+		return repairDir(ctx, cfg, opt, found)
+	}
+	c := &checker{opt: opt, found: found, alone: true}
+	err := withMetadata(cfg, func(db *database) (err error) {
+		if _, err := db.conn.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+			return err
+		}
+		version, err := db.version(migrations)
+		if err != nil {
+			return err
+		}
+		if version < len(migrations) {
+			return fmt.Errorf("the schema has version %d, this program checks version %d: bring it forward with \"avatard migrate\"", version, len(migrations))
+		}
+		if err := db.conn.Exec(`PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000`); err != nil {
+			return err
+		}
+		c.s = &Store{db: db, slab: &slab{dir: cfg.Dir, name: slabName}}
+		f, err := os.Open(filepath.Join(cfg.Dir, slabName))
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // shows as a file that is too short
+		case err != nil:
+			return err
+		default:
+			defer f.Close()
+			c.s.slab.file = osFile{f}
+			if cfg.WrapFile != nil {
+				c.s.slab.file = cfg.WrapFile(slabName, osFile{f})
+			}
+		}
+		return c.run(ctx)
+	})
+	return c.sum, err
+}
+
+// repairDir opens the store, which finishes what was left undone, and checks it.
+func repairDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Finding) error) (sum Summary, err error) {
+	if _, err := os.Stat(filepath.Join(cfg.Dir, databaseName)); errors.Is(err, fs.ErrNotExist) {
+		return sum, fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir) // Open would make one
+	}
+	c := &checker{opt: opt, found: found, alone: true, live: true}
+	var reported error
+	s, err := openStore(ctx, cfg, func(s *Store) { reported = c.finishUnfinished(s) })
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if reported != nil {
+		return c.sum, reported
+	}
+	s.checking.Store(true)
+	c.s = s
+	err = c.run(ctx)
+	return c.sum, err
+}
+
+// finishUnfinished is the start's, and reports what that was. The start has all of it in memory.
+func (c *checker) finishUnfinished(s *Store) error {
+	var all []Finding
+	for _, l := range s.leftovers {
+		all = append(all, Finding{Kind: UploadUnfinished, Page: l.slot, Generation: hex.EncodeToString(l.id[:]),
+			Detail: "the upload was neither finished nor erased when the server ended"})
+	}
+	for _, e := range s.ledger.open {
+		all = append(all, Finding{Kind: ErasureUnfinished, Page: e.slot, Receipt: e.receipt,
+			Detail: "the erasure was not finished, or not on record, when the server ended"})
+	}
+	s.finishUnfinished()
+	still := make(map[int64]bool) // the check looks at these again
+	for _, l := range s.leftovers {
+		still[l.slot] = true
+	}
+	for _, e := range s.ledger.open {
+		still[e.slot] = true
+	}
+	for _, f := range all {
+		if still[f.Page] {
+			continue
+		}
+		f.Repaired, f.Repair = true, "erased"
+		c.sum.Findings++
+		c.sum.Repaired++
+		if err := c.found(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkDatabase lets SQLite look at its own file, where nobody has to wait for that.
+func (c *checker) checkDatabase(ctx context.Context) error {
+	return c.lookAlone(ctx, `PRAGMA integrity_check(100)`, func(row *sqlite3.Stmt) string {
+		if text := row.ColumnText(0); text != "ok" {
+			return text
+		}
+		return ""
+	})
+}
+
+// checkReferences looks for rows that refer to others which are not there. It comes last: repairs may have put them right.
+func (c *checker) checkReferences(ctx context.Context) error {
+	return c.lookAlone(ctx, `PRAGMA foreign_key_check`, func(row *sqlite3.Stmt) string {
+		return fmt.Sprintf("row %d of table %s refers to a row of table %s that is not there",
+			row.ColumnInt64(1), row.ColumnText(0), row.ColumnText(2))
+	})
+}
+
+// maxAlone bounds the findings of one look.
+const maxAlone = 100
+
+func (c *checker) lookAlone(ctx context.Context, sql string, detail func(row *sqlite3.Stmt) string) error {
+	if !c.alone {
+		return nil
+	}
+	var all []string
+	err := c.read(ctx, func(db *database) error {
+		old := db.conn.SetInterrupt(ctx)
+		defer db.conn.SetInterrupt(old)
+		return db.look(sql, func(row *sqlite3.Stmt) bool {
+			if text := detail(row); text != "" {
+				all = append(all, text)
+			}
+			return len(all) < maxAlone
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, text := range all {
+		if err := c.report(ctx, Finding{Kind: DatabaseDamaged, Detail: text}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,235 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// Repairs are changes like any other: they go through the committer, and there, in the transaction right before the
+// write, look again at who owns the slot. What is no longer as it was found is left alone.
+
+// span is a stretch of the slab that belongs to nobody, in bytes.
+type span struct{ off, n int64 }
+
+// scrub overwrites a stretch with zeros. It is durable after the next sync.
+func (s *slab) scrub(sp span) error {
+	_, err := s.file.WriteAt(s.zero[:sp.n], sp.off)
+	return err
+}
+
+// cut makes the file end at a page.
+func (s *slab) cut(page int64) error {
+	s.mu.RLock() // the descriptor stays; nobody writes behind the last region but whoever adds one
+	defer s.mu.RUnlock()
+	return s.file.Truncate(page * pageBytes)
+}
+
+// mend is one repair. It may be called again after a transaction that failed.
+type mend struct {
+	s     *Store
+	do    func(r *round, t *ticket) error
+	moved bool
+}
+
+func (m *mend) need() (class, bool) { return 0, false }
+
+func (m *mend) apply(r *round, t *ticket) error {
+	err := m.do(r, t)
+	m.moved = errors.Is(err, errMoved) // before it has changed anything
+	if m.moved {
+		err = nil
+	}
+	if err == nil && m.s.commitErr != nil {
+		err = r.db.execOne(sqlProbe)
+	}
+	return err
+}
+
+func (m *mend) settled(t *ticket, _ bool, err error) bool {
+	t.answer = unavailable(err)
+	if err == nil && m.moved {
+		t.answer = errMoved
+	}
+	return false
+}
+
+// mend makes a repair of what belongs to a user, 0 for nobody. It takes its turn among the changes of that user.
+func (c *checker) mend(ctx context.Context, uid int64, do func(r *round, t *ticket) error) error {
+	var key *storage.UserKey
+	if uid != 0 {
+		err := c.read(ctx, func(db *database) error {
+			k, _, err := db.userKey(uid)
+			key = &k
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !key.Valid() {
+			return errors.New("the user is not there")
+		}
+	}
+	return c.ask(ctx, &mend{s: c.s, do: do}, key)
+}
+
+// unchanged fails with errMoved when the row of a slot is not what it was.
+func unchanged(r *round, row slotRow) error {
+	now, err := r.db.slotRow(row.slot)
+	if err == nil && now != row {
+		err = errMoved
+	}
+	return err
+}
+
+// scrub zeroes what spans returns.
+func (c *checker) scrub(spans func(r *round) ([]span, error), did string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return did, c.mend(ctx, 0, func(r *round, t *ticket) error {
+			free, err := spans(r)
+			if err == nil {
+				t.scrub = free
+			}
+			return err
+		})
+	}
+}
+
+// scrubSlot zeroes a slot without a living owner, or what is behind the picture in it.
+func (c *checker) scrubSlot(r region, row slotRow, j judgement) func(context.Context) (string, error) {
+	all := span{row.slot * pageBytes, r.slotPages * pageBytes}
+	if j.what == slack {
+		used := headerBytes + row.size
+		all = span{all.off + used, all.n - used}
+	}
+	return c.scrub(func(r *round) ([]span, error) { return []span{all}, unchanged(r, row) }, "zeroed")
+}
+
+// scrubOutside zeroes bytes from a page on that are in no region.
+func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, error) {
+	return c.scrub(func(r *round) (all []span, err error) {
+		err = r.db.look(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
+			err = errMoved
+			return false
+		}, page, page+(n+pageBytes-1)/pageBytes)
+		return []span{{page * pageBytes, n}}, err
+	}, "zeroed")
+}
+
+// cut takes off what the file has behind the last region. It is zeros by then.
+func (c *checker) cut(end int64) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return "cut off", c.mend(ctx, 0, func(*round, *ticket) error {
+			if max(c.s.slots.end, 1) != end {
+				return errMoved
+			}
+			if err := c.s.slab.cut(end); err != nil {
+				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+			}
+			return nil
+		})
+	}
+}
+
+// owner reads the record of the user whose slot it is.
+func (r *round) owner(uid int64) (u userRecord, err error) {
+	err = r.db.query(sqlUserByUID, func(row *sqlite3.Stmt) bool {
+		u = scanUser(row)
+		return false
+	}, uid)
+	if err == nil && u.uid == 0 {
+		err = errMoved
+	}
+	return u, err
+}
+
+// noteRepair puts the loss of a picture on the user's record and into the audit trail.
+func (c *checker) noteRepair(r *round, u *userRecord) error {
+	key, _, err := r.db.userKey(u.uid)
+	if err != nil {
+		return err
+	}
+	if err := r.change(u); err != nil {
+		return err
+	}
+	return r.audit("repair", "done", u.organization, key.ID, c.opt.By)
+}
+
+// forget erases the active generation of a picture that is not there: its user has none then, not a broken one.
+func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return "erased; the user has no picture now", c.mend(ctx, row.uid, func(r *round, t *ticket) error {
+			if err := unchanged(r, row); err != nil {
+				return err
+			}
+			switch _, err := c.s.slab.readSlot(row.slot, row.id, row.size); {
+			case err == nil:
+				return errMoved
+			case !errors.Is(err, errNotThisSlot) && !errors.Is(err, errDamaged):
+				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+			}
+			u, err := r.owner(row.uid)
+			if err != nil {
+				return err
+			}
+			own := []generationRecord{{slot: row.slot, id: row.id, state: row.state, size: row.size}}
+			if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
+				return err
+			}
+			return c.noteRepair(r, &u)
+		})
+	}
+}
+
+// resize takes the size of a whole picture from its header into its row.
+func (c *checker) resize(row slotRow, size int64) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return "the row has the picture's size now", c.mend(ctx, row.uid, func(r *round, _ *ticket) error {
+			if err := unchanged(r, row); err != nil {
+				return err
+			}
+			if _, err := c.s.slab.readSlot(row.slot, row.id, size); err != nil {
+				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+			}
+			return r.db.look(`UPDATE generation SET size = ?2 WHERE slot = ?1`, func(*sqlite3.Stmt) bool { return true }, row.slot, size)
+		})
+	}
+}
+
+// finish erases a generation that nobody brings on its way.
+func (c *checker) finish(reg region, row slotRow) func(context.Context) (string, error) {
+	if !row.fits(reg) {
+		return nil // its row does not say what to zero
+	}
+	return func(ctx context.Context) (string, error) {
+		return "erased", c.mend(ctx, row.uid, func(r *round, t *ticket) error {
+			if err := unchanged(r, row); err != nil {
+				return err
+			}
+			l := &c.s.ledger
+			if slices.ContainsFunc(l.finished, func(e erasure) bool { return e.slot == row.slot }) {
+				return errMoved
+			}
+			u, err := r.owner(row.uid)
+			if err != nil {
+				return err
+			}
+			own := []generationRecord{{slot: row.slot, id: row.id, state: row.state, size: row.size, receipt: row.receipt}}
+			if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
+				return err
+			}
+			if row.state == stateErasing {
+				if !l.pending(row.receipt) {
+					t.intended = append(t.intended, t.erase...)
+				}
+				return nil
+			}
+			return r.db.exec(sqlUserReceipt, u.uid, u.receipt)
+		})
+	}
+}

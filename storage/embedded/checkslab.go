@@ -1,0 +1,240 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// checkSlab walks the slab from its first page to its end, and the rows of its slots beside it.
+func (c *checker) checkSlab(ctx context.Context) error {
+	if err := c.checkHeader(ctx); err != nil {
+		return err
+	}
+	if err := c.misplaced(ctx, math.MinInt64, 1); err != nil {
+		return err
+	}
+	page := int64(1)
+	for {
+		regions, err := c.regions(ctx, page)
+		if err != nil {
+			return err
+		}
+		if len(regions) == 0 {
+			break
+		}
+		for _, r := range regions {
+			if _, ok := r.class(); !ok {
+				return fmt.Errorf("the region at page %d has slots of %d pages, which this program does not know", r.first, r.slotPages)
+			}
+			if err := c.outside(ctx, page, r.first); err != nil {
+				return err
+			}
+			if err := c.checkRegion(ctx, r); err != nil {
+				return err
+			}
+			page = r.end()
+		}
+	}
+	if err := c.misplaced(ctx, page, math.MaxInt64); err != nil {
+		return err
+	}
+	return c.checkTail(ctx)
+}
+
+// regions returns some of those that begin at page or behind it, in order.
+func (c *checker) regions(ctx context.Context, page int64) (regions []region, err error) {
+	err = c.read(ctx, func(db *database) error {
+		return db.look(`SELECT first, slot_pages, slots FROM region WHERE first >= ?1 ORDER BY first LIMIT 16`,
+			func(row *sqlite3.Stmt) bool {
+				regions = append(regions, region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)})
+				return true
+			}, page)
+	})
+	for i := 1; i < len(regions); i++ {
+		if regions[i].first < regions[i-1].end() {
+			return nil, fmt.Errorf("the region at page %d overlaps the one before it", regions[i].first)
+		}
+	}
+	return regions, err
+}
+
+// class returns the class of the region's slots.
+func (r region) class() (class, bool) {
+	for c, pages := range slotPages {
+		if pages == r.slotPages {
+			return class(c), true
+		}
+	}
+	return 0, false
+}
+
+// checkRegion goes through a region in stretches.
+func (c *checker) checkRegion(ctx context.Context, r region) error {
+	step := max(1, checkPages/r.slotPages) * r.slotPages
+	for first := r.first; first < r.end(); first += step {
+		if err := c.checkStretch(ctx, r, first, min(first+step, r.end())); err != nil {
+			return err
+		}
+		c.progress(min(first+step, r.end()) - first)
+	}
+	return nil
+}
+
+// checkStretch compares the slots of one stretch of a region with their rows, once. Whatever does not look right is
+// looked at again.
+func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) error {
+	var rows []slotRow
+	err := c.read(ctx, func(db *database) (err error) {
+		rows, err = db.slotRows(first, end)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.hold(len(rows))
+	defer c.hold(-len(rows))
+	bytes, readErr := c.readPages(first, end-first) // an error is one of a slot, which shows below
+	var doubtful []int64
+	next := 0
+	for slot := first; slot < end; slot += r.slotPages {
+		var row slotRow
+		for ; next < len(rows) && rows[next].slot <= slot; next++ {
+			if rows[next].slot == slot {
+				row = rows[next]
+			} else if err := c.reportMisplaced(ctx, rows[next]); err != nil {
+				return err
+			}
+		}
+		c.sum.Slots++
+		if row.state == stateActive {
+			c.sum.Pictures++
+		}
+		if err := c.checkRow(ctx, r, &row); err != nil {
+			return err
+		}
+		if row.pending() || readErr != nil || judge(r, &row, within(bytes, slot-first, r.slotPages)).what != fine {
+			doubtful = append(doubtful, slot)
+		}
+	}
+	for ; next < len(rows); next++ { // behind the first page of the last slot
+		if err := c.reportMisplaced(ctx, rows[next]); err != nil {
+			return err
+		}
+	}
+	if len(doubtful) == 0 {
+		return nil
+	}
+	return c.settleSlots(ctx, r, doubtful)
+}
+
+// within cuts pages out of what was read, or as much of them as was read.
+func within(bytes []byte, page, pages int64) []byte {
+	have := int64(len(bytes))
+	return bytes[min(page*pageBytes, have):min((page+pages)*pageBytes, have)]
+}
+
+// outside reports bytes between regions, where nothing may be.
+func (c *checker) outside(ctx context.Context, first, end int64) error {
+	if first >= end {
+		return nil
+	}
+	if err := c.misplaced(ctx, first, end); err != nil {
+		return err
+	}
+	for ; first < end; first += checkPages {
+		pages := min(checkPages, end-first)
+		bytes, err := c.readPages(first, pages)
+		if err != nil {
+			return err
+		}
+		if n := nonZero(bytes); n > 0 {
+			f := Finding{Kind: OrphanedBytes, Page: first, Bytes: n, Detail: fmt.Sprintf("%d bytes between two regions of the slab", n)}
+			if err := c.report(ctx, f, c.scrubOutside(first, int64(len(bytes)))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// misplaced reports rows of slots from first to before end, where there are none.
+func (c *checker) misplaced(ctx context.Context, first, end int64) error {
+	for {
+		var rows []slotRow
+		err := c.read(ctx, func(db *database) (err error) {
+			rows, err = db.slotRows(first, end)
+			return err
+		})
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, row := range rows {
+			// The slab may have grown since its regions were read.
+			at, err := c.regionOf(ctx, row.slot)
+			if err != nil {
+				return err
+			}
+			if at == (region{}) {
+				if err := c.reportMisplaced(ctx, row); err != nil {
+					return err
+				}
+			}
+			first = row.slot + 1
+		}
+	}
+}
+
+// regionOf returns the region that holds a page, or the zero one.
+func (c *checker) regionOf(ctx context.Context, page int64) (r region, err error) {
+	err = c.read(ctx, func(db *database) error {
+		return db.look(`SELECT first, slot_pages, slots FROM region WHERE first <= ?1 ORDER BY first DESC LIMIT 1`,
+			func(row *sqlite3.Stmt) bool {
+				r = region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
+				return false
+			}, page)
+	})
+	if page >= r.end() {
+		r = region{}
+	}
+	return r, err
+}
+
+func (c *checker) reportMisplaced(ctx context.Context, row slotRow) error {
+	f, err := c.about(ctx, Finding{Kind: GenerationMisplaced, Page: row.slot, Receipt: row.receipt,
+		Detail: fmt.Sprintf("page %d is not the beginning of a slot, and a generation has it", row.slot)}, row.uid, row.id)
+	if err != nil {
+		return err
+	}
+	return c.report(ctx, f, nil)
+}
+
+// checkRow judges a slot's row by itself. One statement has read it and what belongs to it, so it is one state.
+func (c *checker) checkRow(ctx context.Context, r region, row *slotRow) error {
+	f := Finding{Page: row.slot, Receipt: row.receipt}
+	var repair func(context.Context) (string, error)
+	switch {
+	case row.state == 0:
+		return nil
+	case !row.user:
+		f.Kind, f.Detail = DatabaseDamaged, "the generation belongs to a user who is not there"
+	case row.state == stateErasing && !row.known && row.pending() && row.receipt != 0:
+		return nil // when it has arrived, see settleSlots
+	case row.state == stateErasing && !row.known:
+		f.Kind, f.Detail = ReceiptMissing, "the generation is erased, or was about to be, and has no receipt"
+		repair = c.newReceipt(r, *row)
+	case row.receipt != 0 && !row.matches:
+		f.Kind, f.Detail = ReceiptContradicts, "the receipt of the generation is that of another one"
+	case row.receipt != 0 && row.state != stateErasing:
+		f.Kind, f.Detail = ReceiptContradicts, "the generation is not erased and has a receipt"
+	default:
+		return nil
+	}
+	f, err := c.about(ctx, f, row.uid, row.id)
+	if err != nil {
+		return err
+	}
+	return c.report(ctx, f, repair)
+}

@@ -1,0 +1,214 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"avatard/storage"
+)
+
+// what says how bytes and row of a slot go together.
+type what int
+
+const (
+	fine    what = iota
+	onWay        // uploading or erasing: the bytes say nothing
+	unread       // the file cannot be read there
+	orphan       // bytes that belong to nobody
+	slack        // bytes behind the picture
+	missing      // the picture is not there
+	resized      // the picture is there and whole, the row has another size
+	misfit       // the row's size does not go with slots of this size
+	changed      // too fast to be looked at
+)
+
+// judgement is what was seen of a slot.
+type judgement struct {
+	what   what
+	bytes  int64 // too many
+	size   int64 // of the picture by its header
+	detail string
+}
+
+// fits reports whether the row's size goes with slots of the region. Erasing goes by it.
+func (row *slotRow) fits(r region) bool {
+	return row.size >= 1 && row.size <= storage.MaxPictureBytes && slotPages[classFor(int(row.size))] == r.slotPages
+}
+
+var zeroPages [maxSlotPages * pageBytes]byte
+
+// nonZero counts the bytes that are not zero.
+func nonZero(b []byte) (n int64) {
+	if bytes.Equal(b, zeroPages[:len(b)]) {
+		return 0
+	}
+	for _, x := range b {
+		if x != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// judge compares a slot's row with its bytes, which are fewer than the slot has where the file ends.
+func judge(r region, row *slotRow, slot []byte) judgement {
+	switch {
+	case row.pending():
+		return judgement{what: onWay}
+	case row.state != stateActive:
+		if n := nonZero(slot); n > 0 {
+			return judgement{what: orphan, bytes: n, detail: fmt.Sprintf("%d bytes in a slot that no living picture owns", n)}
+		}
+		return judgement{}
+	case !row.fits(r):
+		return judgement{what: misfit, detail: fmt.Sprintf("a picture of %d bytes is not kept in slots of %d", row.size, r.slotPages*pageBytes)}
+	case int64(len(slot)) < r.slotPages*pageBytes:
+		return judgement{what: missing, detail: "the slab ends before the picture does"}
+	case nonZero(slot) == 0:
+		return judgement{what: missing, detail: "the slot of the picture is empty"}
+	case string(slot[:headerIDOffset]) != slotMagic:
+		return judgement{what: missing, detail: "the slot of the picture has no header"}
+	case generationID(slot[headerIDOffset:headerLengthOffset]) != row.id:
+		return judgement{what: missing, detail: "the slot of the picture holds another one"}
+	}
+	size := int64(binary.BigEndian.Uint32(slot[headerLengthOffset:]))
+	if size > int64(len(slot)-headerBytes) {
+		return judgement{what: missing, detail: "the header of the picture is damaged"}
+	}
+	picture, rest := slot[headerBytes:headerBytes+size], slot[headerBytes+size:]
+	switch {
+	case crc32.Checksum(picture, castagnoli) != binary.BigEndian.Uint32(slot[headerSumOffset:]):
+		return judgement{what: missing, detail: "the bytes of the picture are not those that were written"}
+	case size != row.size:
+		return judgement{what: resized, size: size, detail: fmt.Sprintf("the picture is whole and has %d bytes, its row says %d", size, row.size)}
+	}
+	if n := nonZero(rest); n > 0 {
+		return judgement{what: slack, bytes: n, detail: fmt.Sprintf("%d bytes behind the picture in its slot", n)}
+	}
+	return judgement{}
+}
+
+// maxLooks bounds how often a slot is looked at again because its row has changed. Each time means that a whole upload or
+// delete ended in between.
+const maxLooks = 16
+
+// lookAt judges a slot with the row it has now. The judgement holds: the row was the same when the bytes had been read.
+func (c *checker) lookAt(ctx context.Context, r region, slot int64) (row slotRow, j judgement, err error) {
+	if row, err = c.slotRow(ctx, slot); err != nil {
+		return row, j, err
+	}
+	for range maxLooks {
+		if row.pending() {
+			return row, judgement{what: onWay}, nil
+		}
+		bytes, readErr := c.readPages(slot, r.slotPages)
+		if j = judge(r, &row, bytes); readErr != nil {
+			j = judgement{what: unread, detail: "the slot cannot be read: " + readErr.Error()}
+		}
+		if j.what == fine {
+			return row, j, nil
+		}
+		again, err := c.slotRow(ctx, slot)
+		if err != nil || again == row {
+			return row, j, err
+		}
+		row = again
+	}
+	return row, judgement{what: changed}, nil
+}
+
+// settleSlots looks at slots again and reports what is wrong for sure.
+func (c *checker) settleSlots(ctx context.Context, r region, slots []int64) error {
+	c.hold(len(slots))
+	defer c.hold(-len(slots))
+	var away []slotRow
+	for _, slot := range slots {
+		row, j, err := c.lookAt(ctx, r, slot)
+		if err == nil && j.what == onWay {
+			away = append(away, row)
+			continue
+		}
+		if err == nil {
+			err = c.reportSlot(ctx, r, row, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(away) == 0 {
+		return nil
+	}
+	stuck, err := c.stuck(ctx, away)
+	if err != nil {
+		return err
+	}
+	for i, row := range away {
+		if stuck[i] != "" {
+			if err := c.reportStuck(ctx, r, row, stuck[i]); err != nil {
+				return err
+			}
+			continue
+		}
+		// It has arrived: there is something to compare.
+		row, j, err := c.lookAt(ctx, r, row.slot)
+		if err == nil && row.state == stateErasing && !row.known {
+			err = c.checkRow(ctx, r, &row)
+		}
+		if err == nil {
+			err = c.reportSlot(ctx, r, row, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportSlot makes a finding of a judgement.
+func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judgement) error {
+	f := Finding{Page: row.slot, Bytes: j.bytes, Receipt: row.receipt, Detail: j.detail}
+	var repair func(context.Context) (string, error)
+	switch j.what {
+	case fine:
+		return nil
+	case onWay, changed:
+		c.sum.UnderWay++
+		return nil
+	case unread:
+		f.Kind, f.Repair = PictureUnreadable, "nothing was done: what cannot be read today may be read tomorrow"
+	case orphan, slack:
+		f.Kind = OrphanedBytes
+		repair = c.scrubSlot(r, row, j)
+	case missing:
+		f.Kind = PictureMissing
+		repair = c.forget(row)
+	case resized:
+		f.Kind = SizeDiffers
+		if j.size > 0 && slotPages[classFor(int(j.size))] == r.slotPages {
+			repair = c.resize(row, j.size)
+		}
+	case misfit:
+		f.Kind = GenerationMisplaced
+	}
+	f, err := c.about(ctx, f, row.uid, row.id)
+	if err != nil {
+		return err
+	}
+	return c.report(ctx, f, repair)
+}
+
+// reportStuck makes a finding of a generation that nobody brings on its way.
+func (c *checker) reportStuck(ctx context.Context, r region, row slotRow, detail string) error {
+	f := Finding{Kind: ErasureUnfinished, Page: row.slot, Receipt: row.receipt, Detail: "the erasure is not finished: " + detail}
+	if row.state == stateUploading {
+		f.Kind, f.Detail = UploadUnfinished, "the upload is neither finished nor erased: "+detail
+	}
+	f, err := c.about(ctx, f, row.uid, row.id)
+	if err != nil {
+		return err
+	}
+	return c.report(ctx, f, c.finish(r, row))
+}

@@ -1,0 +1,353 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// checkedUser is a user, with the generations that were not erased when the newest receipt was the one named here.
+type checkedUser struct {
+	uid, receipt int64
+	living       []slotRow
+}
+
+// checkUsers follows the receipts of each user from the newest to the first. Receipts never change, so those that were
+// there when the walk began can be counted against the table in the end, however much is added meanwhile.
+func (c *checker) checkUsers(ctx context.Context) error {
+	_, newest, err := c.watermark(ctx)
+	if err != nil {
+		return err
+	}
+	counted := int64(0)
+	for last := int64(0); ; {
+		users, err := c.users(ctx, last)
+		if err != nil {
+			return err
+		}
+		if len(users) == 0 {
+			break
+		}
+		rows := len(users)
+		for _, u := range users {
+			rows += len(u.living)
+		}
+		c.hold(rows)
+		for _, u := range users {
+			n, err := c.checkUser(ctx, u, newest)
+			if err != nil {
+				return err
+			}
+			counted += n
+		}
+		c.hold(-rows)
+		last = users[len(users)-1].uid
+		c.sum.Users += int64(len(users))
+		c.progress(int64(len(users)))
+	}
+	total, err := c.countReceipts(ctx, newest)
+	if err != nil {
+		return err
+	}
+	c.sum.Receipts += total
+	if total != counted {
+		return c.checkLinks(ctx, newest)
+	}
+	return nil
+}
+
+// users returns the users that follow one, at most as many as checkRows allows.
+func (c *checker) users(ctx context.Context, last int64) (users []checkedUser, err error) {
+	rows, full := 0, false
+	err = c.read(ctx, func(db *database) error {
+		return db.look(`SELECT u.uid, ifnull(u.receipt, 0), g.slot, g.id, g.state FROM user u
+			LEFT JOIN generation g ON g.uid = u.uid AND g.state <> 3 WHERE u.uid > ?1 ORDER BY u.uid`,
+			func(row *sqlite3.Stmt) bool {
+				uid := row.ColumnInt64(0)
+				if n := len(users); n == 0 || users[n-1].uid != uid {
+					if rows >= checkRows/2 {
+						return false
+					}
+					users = append(users, checkedUser{uid: uid, receipt: row.ColumnInt64(1)})
+				}
+				rows++
+				if full = rows > checkRows; full { // so many of one user: those already read will do
+					return false
+				}
+				if row.ColumnType(2) != sqlite3.NULL {
+					g := slotRow{slot: row.ColumnInt64(2), uid: uid, state: row.ColumnInt64(4)}
+					copy(g.id[:], row.ColumnRawBlob(3))
+					u := &users[len(users)-1]
+					u.living = append(u.living, g)
+				}
+				return true
+			}, last)
+	})
+	return users, err
+}
+
+// receiptRow is a row of receipt.
+type receiptRow struct {
+	seq, uid, previous int64
+	generation         generationID
+	finished           bool
+	erasing            bool // the generation says so, too; asked for unfinished ones only
+}
+
+const sqlReceiptRow = `SELECT uid, generation, ifnull(previous, 0), done OR seq <= (SELECT watermark FROM store)
+	FROM receipt WHERE seq = ?1`
+
+// receipts follows a chain from one receipt on, as far as one hold of the database takes it. next is where to go on, 0
+// at the end of the chain, and broken tells that there is nothing at next.
+func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow, next int64, broken bool, err error) {
+	err = c.read(ctx, func(db *database) error {
+		began := time.Now()
+		for next = from; next != 0 && len(chain) < checkRows && (len(chain) == 0 || time.Since(began) < checkHold); {
+			r := receiptRow{}
+			err := db.look(sqlReceiptRow, func(row *sqlite3.Stmt) bool {
+				r = receiptRow{seq: next, uid: row.ColumnInt64(0), previous: row.ColumnInt64(2), finished: row.ColumnBool(3)}
+				copy(r.generation[:], row.ColumnRawBlob(1))
+				return false
+			}, next)
+			if err != nil {
+				return err
+			}
+			if broken = r.seq == 0; broken {
+				return nil
+			}
+			if !r.finished {
+				err := db.look(`SELECT id FROM generation WHERE uid = ?1 AND state = 3 AND receipt = ?2`, func(row *sqlite3.Stmt) bool {
+					r.erasing = string(row.ColumnRawBlob(0)) == string(r.generation[:])
+					return !r.erasing
+				}, r.uid, r.seq)
+				if err != nil {
+					return err
+				}
+			}
+			chain = append(chain, r)
+			if r.previous >= r.seq { // else there might be no end
+				broken = true
+				return nil
+			}
+			next = r.previous
+		}
+		return nil
+	})
+	return chain, next, broken, err
+}
+
+// maxRemembered bounds the generations of one user that are remembered to notice a second receipt. Those that are farther
+// apart are not noticed.
+const maxRemembered = 1 << 14
+
+// checkUser follows the chain of one user and returns how many of its receipts are not newer than newest.
+func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (counted int64, err error) {
+	active := 0
+	for _, g := range u.living {
+		if g.state == stateActive {
+			active++
+		}
+	}
+	if active > 1 {
+		f := Finding{Kind: TwoPictures, Detail: fmt.Sprintf("the user has %d pictures", active),
+			Repair: "nothing was done: which one is the user's cannot be told; the user's next upload or delete ends it"}
+		if err := c.reportOf(ctx, f, u.uid, generationID{}, nil); err != nil {
+			return 0, err
+		}
+	}
+	var seen map[generationID]int64
+	for next := u.receipt; next != 0; {
+		at := next
+		chain, after, broken, err := c.receipts(ctx, at)
+		if err != nil {
+			return counted, err
+		}
+		c.hold(len(chain))
+		for _, r := range chain {
+			if r.uid != u.uid {
+				f := Finding{Kind: ReceiptChain, Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
+				return counted, c.reportOf(ctx, f, u.uid, r.generation, nil)
+			}
+			if r.seq <= newest {
+				counted++
+			}
+			if err := c.checkReceipt(ctx, u, r, seen[r.generation]); err != nil {
+				return counted, err
+			}
+			if r.previous != 0 || seen != nil {
+				if seen == nil || len(seen) >= maxRemembered {
+					c.hold(-len(seen))
+					seen = make(map[generationID]int64)
+				}
+				seen[r.generation] = r.seq
+				c.hold(1)
+			}
+		}
+		c.hold(-len(chain))
+		if broken {
+			f := Finding{Kind: ReceiptChain, Receipt: after, Detail: fmt.Sprintf("receipt %d, to which those of the user lead, is not there", after)}
+			if n := len(chain); n > 0 && chain[n-1].seq == after {
+				f.Detail = "the receipt says that a later one comes before it"
+			}
+			if err := c.reportOf(ctx, f, u.uid, generationID{}, nil); err != nil {
+				return counted, err
+			}
+			break
+		}
+		next = after
+	}
+	c.hold(-len(seen))
+	return counted, nil
+}
+
+// checkReceipt compares one receipt with the user's living generations and with the receipts that follow it.
+func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow, other int64) error {
+	if other != 0 {
+		f := Finding{Kind: ReceiptDoubled, Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
+		if err := c.reportOf(ctx, f, u.uid, r.generation, nil); err != nil {
+			return err
+		}
+	}
+	for _, g := range u.living {
+		if g.id != r.generation {
+			continue
+		}
+		row, err := c.slotRow(ctx, g.slot)
+		if err != nil {
+			return err
+		}
+		f := Finding{Kind: ReceiptOfLiving, Page: g.slot, Receipt: r.seq, Detail: "the picture has a receipt and is not erased"}
+		return c.reportOf(ctx, f, u.uid, r.generation, c.keepWord(row, r.seq))
+	}
+	if !r.finished && !r.erasing {
+		f := Finding{Kind: ReceiptContradicts, Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}
+		return c.reportOf(ctx, f, u.uid, r.generation, nil)
+	}
+	return nil
+}
+
+// reportOf is report with the names of a user.
+func (c *checker) reportOf(ctx context.Context, f Finding, uid int64, id generationID, repair func(context.Context) (string, error)) error {
+	f, err := c.about(ctx, f, uid, id)
+	if err != nil {
+		return err
+	}
+	return c.report(ctx, f, repair)
+}
+
+// countReceipts counts those up to newest.
+func (c *checker) countReceipts(ctx context.Context, newest int64) (n int64, err error) {
+	for last := int64(0); last < newest; {
+		page := int64(0)
+		err := c.read(ctx, func(db *database) error {
+			return db.look(`SELECT count(*), ifnull(max(seq), 0) FROM (SELECT seq FROM receipt WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 4096)`,
+				func(row *sqlite3.Stmt) bool {
+					page, last = row.ColumnInt64(0), row.ColumnInt64(1)
+					return false
+				}, last, newest)
+		})
+		if err != nil {
+			return n, err
+		}
+		if page == 0 {
+			break
+		}
+		n += page
+	}
+	return n, nil
+}
+
+// linkWindow is how many receipts checkLinks looks at in one pass.
+const linkWindow = 1 << 20
+
+// checkLinks finds the receipts that no other one and no user leads to. It runs only when some are missing from the
+// chains, and needs a pass over users and receipts for each window, but no memory that grows with them.
+func (c *checker) checkLinks(ctx context.Context, newest int64) error {
+	for first := int64(1); first <= newest; first += linkWindow {
+		linked := make(pageSet, 0, linkWindow/64)
+		mark := func(seq int64) {
+			if seq >= first && seq < first+linkWindow {
+				linked.add(seq - first)
+			}
+		}
+		// Users before receipts: whatever becomes newest in between leads to what was newest before.
+		if err := c.eachPage(ctx, `SELECT uid, ifnull(receipt, 0) FROM user WHERE uid > ?1 ORDER BY uid LIMIT 1024`, 0,
+			func(row *sqlite3.Stmt) { mark(row.ColumnInt64(1)) }); err != nil {
+			return err
+		}
+		if err := c.eachPage(ctx, `SELECT seq, ifnull(previous, 0) FROM receipt WHERE seq > ?1 ORDER BY seq LIMIT 1024`, first,
+			func(row *sqlite3.Stmt) { mark(row.ColumnInt64(1)) }); err != nil {
+			return err
+		}
+		if err := c.reportUnlinked(ctx, first, min(first+linkWindow-1, newest), linked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportUnlinked reports the receipts from first to last that are not marked.
+func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked pageSet) error {
+	for next := first; next <= last; {
+		var page []receiptRow
+		err := c.read(ctx, func(db *database) error {
+			return db.look(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT 256`,
+				func(row *sqlite3.Stmt) bool {
+					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(2)}
+					copy(r.generation[:], row.ColumnRawBlob(3))
+					page = append(page, r)
+					return true
+				}, next, last)
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		c.hold(len(page))
+		for _, r := range page {
+			next = r.seq + 1
+			if linked.has(r.seq - first) {
+				continue
+			}
+			f := Finding{Kind: ReceiptUnlinked, Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
+			u := int64(-1)
+			err := c.read(ctx, func(db *database) error {
+				return db.look(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
+					u = row.ColumnInt64(0)
+					return false
+				}, r.uid)
+			})
+			if err != nil {
+				return err
+			}
+			var repair func(context.Context) (string, error)
+			if u == r.previous {
+				repair = c.link(r.uid, r.seq, r.previous)
+			}
+			if err := c.reportOf(ctx, f, r.uid, r.generation, repair); err != nil {
+				return err
+			}
+		}
+		c.hold(-len(page))
+	}
+	return nil
+}
+
+// eachPage calls row for every row of a statement that returns some of those behind its first column.
+func (c *checker) eachPage(ctx context.Context, sql string, last int64, row func(*sqlite3.Stmt)) error {
+	for {
+		n := 0
+		err := c.read(ctx, func(db *database) error {
+			return db.look(sql, func(r *sqlite3.Stmt) bool {
+				n++
+				last = r.ColumnInt64(0)
+				row(r)
+				return true
+			}, last)
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
