@@ -55,6 +55,11 @@ func (db *database) look(sql string, row func(*sqlite3.Stmt) bool, args ...int64
 	return stmt.Err()
 }
 
+// change runs a statement that changes something.
+func (db *database) change(sql string, args ...int64) error {
+	return db.look(sql, func(*sqlite3.Stmt) bool { return true }, args...)
+}
+
 // slotRow is the row of a slot and what belongs to it. One that nobody ever owned has state 0.
 type slotRow struct {
 	slot, uid, state, size, receipt int64

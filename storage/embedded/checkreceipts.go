@@ -1,8 +1,9 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"slices"
 
 	"github.com/ncruces/go-sqlite3"
@@ -20,85 +21,64 @@ func (s *slots) claim(c class, slot int64) bool {
 	return true
 }
 
-// newReceipt erases a generation once more whose receipt is lost, with a receipt that says that it was given up. When
-// and why it was erased the first time is not known any more.
-func (c *checker) newReceipt(reg region, row slotRow) func(context.Context) (string, error) {
-	if !row.fits(reg) {
-		return nil
-	}
-	return func(ctx context.Context) (string, error) {
-		return "erased again, with a new receipt", c.mend(ctx, row.uid, func(r *round, t *ticket) error {
-			if err := unchanged(r, row); err != nil {
-				return err
-			}
-			class, _ := reg.class()
-			if c.s.slots.claim(class, row.slot) { // it must not be given away meanwhile, nor come back twice
-				t.taken = append(t.taken, slotTaken{class, row.slot})
-			}
-			u, err := r.owner(row.uid)
-			if err != nil {
-				return err
-			}
-			e := erasure{receipt: r.nextReceipt, slot: row.slot, class: class, since: r.now}
-			r.nextReceipt++
-			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, row.id[:], r.now, int64(reasonAbandoned), u.receipt); err != nil {
-				return err
-			}
-			set := `UPDATE generation SET receipt = ?2 WHERE slot = ?1`
-			if err := r.db.look(set, func(*sqlite3.Stmt) bool { return true }, row.slot, e.receipt); err != nil {
-				return err
-			}
-			t.erase, t.intended = append(t.erase, e), append(t.intended, e)
-			return r.db.exec(sqlUserReceipt, u.uid, e.receipt)
-		})
-	}
-}
-
-// keepWord erases a generation that lives and has a receipt: somebody was told that it is gone.
-type keepWord struct {
+// eraseAnew is the repair of a generation whose state and receipt do not go together: one that lives and has a receipt,
+// one that is erased and has none. Its slot is zeroed, once more if need be, with the receipt that the user has of it; a
+// new one, which says that the generation was given up, is made only where there is none.
+type eraseAnew struct {
 	mend
-	class class
-	slot  int64
 	given bool // the slot may be given away
 	back  bool // and was
 }
 
-func (c *checker) keepWord(row slotRow, receipt int64) func(context.Context) (string, error) {
+var errUnclear = errors.New("its row does not say what to zero")
+
+// receipt is the one that the user has, 0 when that is not known.
+func (c *checker) eraseAnew(row slotRow, receipt int64) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		const did = "erased, as the receipt says"
+		const did = "erased"
 		reg, err := c.regionOf(ctx, row.slot)
 		if err != nil {
 			return did, err
 		}
 		class, ok := reg.class()
 		if !ok || !row.fits(reg) || (row.slot-reg.first)%reg.slotPages != 0 {
-			return did, fmt.Errorf("its row does not say what to zero")
+			return did, errUnclear
 		}
-		var key storage.UserKey
-		err = c.read(ctx, func(db *database) error {
-			key, _, err = db.userKey(row.uid)
-			return err
-		})
+		key, err := c.userKey(ctx, row.uid)
 		if err != nil {
 			return did, err
 		}
-		w := &keepWord{mend: mend{s: c.s}, class: class, slot: row.slot}
-		w.do = func(r *round, t *ticket) error {
-			if w.given {
-				if !w.back {
-					w.back = true
-					c.s.slots.give(class, row.slot)
-				}
-				return nil
+		if receipt == 0 {
+			if receipt, err = c.receiptOf(ctx, row); err != nil {
+				return did, err
 			}
-			return c.erasePromised(r, t, row, class, receipt)
 		}
-		return did, c.ask(ctx, w, &key)
+		w := &eraseAnew{mend: mend{s: c.s}}
+		w.do = func(r *round, t *ticket) error {
+			switch {
+			case !w.given:
+				return c.erasePromised(r, t, row, receipt, class)
+			case !w.back:
+				w.back = true
+				c.s.slots.give(class, row.slot)
+			}
+			return nil
+		}
+		return did, c.ask(ctx, w, key)
 	}
 }
 
-// erasePromised moves a generation to ERASING with the receipt that it has already, and zeroes its slot.
-func (c *checker) erasePromised(r *round, t *ticket, row slotRow, class class, receipt int64) error {
+// settled comes back once more to give the slot away where the ledger does not do it, because the receipt is on record.
+func (w *eraseAnew) settled(t *ticket, committed bool, err error) bool {
+	if err == nil && committed && len(t.scrub) > 0 {
+		w.given = true
+		return true
+	}
+	return w.mend.settled(t, committed, err)
+}
+
+// erasePromised moves a generation to ERASING, if it is not there, gives it the receipt and zeroes its slot.
+func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64, class class) error {
 	if err := unchanged(r, row); err != nil {
 		return err
 	}
@@ -106,7 +86,25 @@ func (c *checker) erasePromised(r *round, t *ticket, row slotRow, class class, r
 	if err != nil {
 		return err
 	}
-	if err := r.db.execOne(sqlErase, row.slot, row.id[:], receipt); err != nil {
+	matches, err := r.hasReceipt(receipt, row.uid, row.id[:])
+	if err != nil || receipt != 0 && !matches {
+		return errors.Join(err, errMoved)
+	}
+	if c.s.slots.claim(class, row.slot) { // it must not be given away meanwhile, nor come back twice
+		t.taken = append(t.taken, slotTaken{class, row.slot})
+	}
+	e := erasure{receipt: receipt, slot: row.slot, class: class, since: r.now}
+	if receipt == 0 {
+		if e.receipt, err = r.addReceipt(&u, row.id); err != nil {
+			return err
+		}
+	}
+	if row.state == stateErasing {
+		err = r.db.change(`UPDATE generation SET receipt = ?2 WHERE slot = ?1`, row.slot, e.receipt)
+	} else {
+		err = r.db.execOne(sqlErase, row.slot, row.id[:], e.receipt)
+	}
+	if err != nil {
 		return err
 	}
 	now, err := r.db.slotRow(row.slot)
@@ -116,19 +114,57 @@ func (c *checker) erasePromised(r *round, t *ticket, row slotRow, class class, r
 	if now.recorded {
 		t.scrub = append(t.scrub, span{row.slot * pageBytes, slotPages[class] * pageBytes})
 	} else {
-		e := erasure{receipt: receipt, slot: row.slot, class: class, since: r.now}
 		t.erase, t.intended = append(t.erase, e), append(t.intended, e)
 	}
 	return c.noteRepair(r, &u)
 }
 
-// settled comes back once more to give the slot away, where the ledger does not do it: the receipt is on record.
-func (w *keepWord) settled(t *ticket, committed bool, err error) bool {
-	if err == nil && committed && len(t.scrub) > 0 {
-		w.given = true
-		return true
+// addReceipt gives a user a receipt that says that a generation was given up.
+func (r *round) addReceipt(u *userRecord, id generationID) (seq int64, err error) {
+	previous := u.receipt
+	if there, err := r.hasReceipt(previous, u.uid, nil); err != nil {
+		return 0, err
+	} else if !there { // it leads nowhere
+		previous = 0
 	}
-	return w.mend.settled(t, committed, err)
+	seq = r.nextReceipt
+	r.nextReceipt++
+	u.receipt = seq
+	return seq, r.db.exec(sqlAddReceipt, seq, u.uid, id[:], r.now, int64(reasonAbandoned), previous)
+}
+
+// hasReceipt reports whether a receipt is a user's, and of a generation unless that is nil.
+func (r *round) hasReceipt(seq, uid int64, id []byte) (is bool, err error) {
+	err = r.db.look(`SELECT generation FROM receipt WHERE seq = ?1 AND uid = ?2`, func(row *sqlite3.Stmt) bool {
+		is = id == nil || bytes.Equal(row.ColumnRawBlob(0), id)
+		return false
+	}, seq, uid)
+	return is, err
+}
+
+// receiptOf looks for the receipt of a generation in its user's chain, 0 for none. Receipts never change.
+func (c *checker) receiptOf(ctx context.Context, row slotRow) (int64, error) {
+	next := int64(0)
+	err := c.read(ctx, func(db *database) error {
+		return db.look(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
+			next = row.ColumnInt64(0)
+			return false
+		}, row.uid)
+	})
+	for next != 0 && err == nil {
+		var chain []receiptRow
+		var broken bool
+		chain, next, broken, err = c.receipts(ctx, next)
+		for _, r := range chain {
+			if r.generation == row.id && r.uid == row.uid {
+				return r.seq, nil
+			}
+		}
+		if broken {
+			break
+		}
+	}
+	return 0, err
 }
 
 // link makes a receipt the user's newest that follows the one which is now.
@@ -145,4 +181,17 @@ func (c *checker) link(uid, receipt, previous int64) func(context.Context) (stri
 			return r.db.exec(sqlUserReceipt, uid, receipt)
 		})
 	}
+}
+
+// userKey returns who has a number, to take that user's turn.
+func (c *checker) userKey(ctx context.Context, uid int64) (*storage.UserKey, error) {
+	var key storage.UserKey
+	err := c.read(ctx, func(db *database) (err error) {
+		key, _, err = db.userKey(uid)
+		return err
+	})
+	if err == nil && !key.Valid() {
+		err = errors.New("the user is not there")
+	}
+	return &key, err
 }

@@ -63,16 +63,9 @@ func (m *mend) settled(t *ticket, _ bool, err error) bool {
 func (c *checker) mend(ctx context.Context, uid int64, do func(r *round, t *ticket) error) error {
 	var key *storage.UserKey
 	if uid != 0 {
-		err := c.read(ctx, func(db *database) error {
-			k, _, err := db.userKey(uid)
-			key = &k
+		var err error
+		if key, err = c.userKey(ctx, uid); err != nil {
 			return err
-		})
-		if err != nil {
-			return err
-		}
-		if !key.Valid() {
-			return errors.New("the user is not there")
 		}
 	}
 	return c.ask(ctx, &mend{s: c.s, do: do}, key)
@@ -112,11 +105,15 @@ func (c *checker) scrubSlot(r region, row slotRow, j judgement) func(context.Con
 
 // scrubOutside zeroes bytes from a page on that are in no region.
 func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, error) {
-	return c.scrub(func(r *round) (all []span, err error) {
-		err = r.db.look(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
-			err = errMoved
+	return c.scrub(func(r *round) ([]span, error) {
+		taken := false // a region was added
+		err := r.db.look(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
+			taken = true
 			return false
 		}, page, page+(n+pageBytes-1)/pageBytes)
+		if err == nil && taken {
+			err = errMoved
+		}
 		return []span{{page * pageBytes, n}}, err
 	}, "zeroed")
 }
@@ -148,7 +145,7 @@ func (r *round) owner(uid int64) (u userRecord, err error) {
 	return u, err
 }
 
-// noteRepair puts the loss of a picture on the user's record and into the audit trail.
+// noteRepair puts a repair on the user's record and into the audit trail.
 func (c *checker) noteRepair(r *round, u *userRecord) error {
 	key, _, err := r.db.userKey(u.uid)
 	if err != nil {
@@ -196,7 +193,7 @@ func (c *checker) resize(row slotRow, size int64) func(context.Context) (string,
 			if _, err := c.s.slab.readSlot(row.slot, row.id, size); err != nil {
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}
-			return r.db.look(`UPDATE generation SET size = ?2 WHERE slot = ?1`, func(*sqlite3.Stmt) bool { return true }, row.slot, size)
+			return r.db.change(`UPDATE generation SET size = ?2 WHERE slot = ?1`, row.slot, size)
 		})
 	}
 }

@@ -224,7 +224,7 @@ func (c *checker) checkRow(ctx context.Context, r region, row *slotRow) error {
 		return nil // when it has arrived, see settleSlots
 	case row.state == stateErasing && !row.known:
 		f.Kind, f.Detail = ReceiptMissing, "the generation is erased, or was about to be, and has no receipt"
-		repair = c.newReceipt(r, *row)
+		repair = c.eraseAnew(*row, 0)
 	case row.receipt != 0 && !row.matches:
 		f.Kind, f.Detail = ReceiptContradicts, "the receipt of the generation is that of another one"
 	case row.receipt != 0 && row.state != stateErasing:

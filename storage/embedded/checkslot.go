@@ -202,6 +202,9 @@ func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judge
 
 // reportStuck makes a finding of a generation that nobody brings on its way.
 func (c *checker) reportStuck(ctx context.Context, r region, row slotRow, detail string) error {
+	if row.state == stateErasing && row.receipt == 0 {
+		return nil // see checkRow
+	}
 	f := Finding{Kind: ErasureUnfinished, Page: row.slot, Receipt: row.receipt, Detail: "the erasure is not finished: " + detail}
 	if row.state == stateUploading {
 		f.Kind, f.Detail = UploadUnfinished, "the upload is neither finished nor erased: "+detail

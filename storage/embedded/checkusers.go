@@ -218,8 +218,11 @@ func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow,
 		if err != nil {
 			return err
 		}
-		f := Finding{Kind: ReceiptOfLiving, Page: g.slot, Receipt: r.seq, Detail: "the picture has a receipt and is not erased"}
-		return c.reportOf(ctx, f, u.uid, r.generation, c.keepWord(row, r.seq))
+		if row.id != g.id || row.state == stateErasing { // erased meanwhile, and the slot perhaps another's
+			return nil
+		}
+		f := Finding{Kind: ReceiptOfLiving, Page: g.slot, Receipt: r.seq, Detail: "the generation has a receipt and is not erased"}
+		return c.reportOf(ctx, f, u.uid, r.generation, c.eraseAnew(row, r.seq))
 	}
 	if !r.finished && !r.erasing {
 		f := Finding{Kind: ReceiptContradicts, Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}

@@ -1,0 +1,356 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// damaged is a data directory that nobody has open, and the means to spoil it.
+type damaged struct {
+	t    *testing.T
+	dir  string
+	conn *sqlite3.Conn
+}
+
+// newDamaged makes a store of users 1 to 5 whose pictures are: two pages long; short; erased; replaced; erased and put
+// again. Whatever is done to them, user 9 keeps a picture that no repair may touch.
+func newDamaged(t *testing.T) *damaged {
+	t.Helper()
+	d := &damaged{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	s, err := Open(context.Background(), Config{Dir: d.dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, size := range map[int]int{1: 5000, 2: 100, 3: 200, 4: 300, 5: 400, 9: 6000} {
+		mustPut(t, s, i, size)
+	}
+	mustRemove(t, s, 3)
+	mustPut(t, s, 4, 9000)
+	mustRemove(t, s, 5)
+	mustPut(t, s, 5, 20000)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.open()
+	return d
+}
+
+// open connects to the metadata past all that guards it.
+func (d *damaged) open() {
+	d.t.Helper()
+	var err error
+	d.t.Cleanup(func() { d.conn.Close() })
+	if d.conn, err = sqlite3.Open(filepath.Join(d.dir, databaseName)); err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := d.conn.Config(sqlite3.DBCONFIG_ENABLE_TRIGGER, false); err != nil {
+		d.t.Fatal(err)
+	}
+	d.sql("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")
+}
+
+func (d *damaged) sql(format string, args ...any) {
+	d.t.Helper()
+	if err := d.conn.Exec(fmt.Sprintf(format, args...)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *damaged) number(format string, args ...any) (n int64) {
+	d.t.Helper()
+	db := &database{conn: d.conn}
+	if err := db.each(fmt.Sprintf(format, args...), func(row *sqlite3.Stmt) { n = row.ColumnInt64(0) }); err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}
+
+// uid returns the number of user i.
+func (d *damaged) uid(i int) int64 { return d.number(`SELECT uid FROM user WHERE id = 'user-%d'`, i) }
+
+// slot returns where the picture of a user lies, or lay last.
+func (d *damaged) slot(i int) int64 {
+	return d.number(`SELECT slot FROM generation WHERE uid = %d ORDER BY state`, d.uid(i))
+}
+
+func (d *damaged) write(off int64, data []byte) {
+	d.t.Helper()
+	f, err := os.OpenFile(filepath.Join(d.dir, slabName), os.O_RDWR, 0)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(data, off); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *damaged) read(off, n int64) []byte {
+	d.t.Helper()
+	f, err := os.Open(filepath.Join(d.dir, slabName))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	data := make([]byte, n)
+	if _, err := f.ReadAt(data, off); err != nil {
+		d.t.Fatal(err)
+	}
+	return data
+}
+
+func (d *damaged) truncate(size int64) {
+	d.t.Helper()
+	if err := os.Truncate(filepath.Join(d.dir, slabName), size); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// end is the page behind the last region.
+func (d *damaged) end() int64 { return d.number(`SELECT max(first + slot_pages * slots) FROM region`) }
+
+// checkDir checks the directory and returns kinds and findings.
+func (d *damaged) checkDir(repair bool) []Finding {
+	d.t.Helper()
+	var all []Finding
+	_, err := CheckDir(context.Background(), Config{Dir: d.dir}, CheckOptions{Repair: repair, By: testBy}, func(f Finding) error {
+		all = append(all, f)
+		return nil
+	})
+	if err != nil {
+		d.t.Errorf("CheckDir = %v", err)
+	}
+	return all
+}
+
+func kinds(all []Finding) []FindingKind {
+	var kinds []FindingKind
+	for _, f := range all {
+		kinds = append(kinds, f.Kind)
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// TestCheckFinds spoils a store in every way there is, in turn, and looks at what is found: without a server, beside one,
+// and after a repair either way.
+func TestCheckFinds(t *testing.T) {
+	base := newDamaged(t)
+	for _, tt := range []struct {
+		title string
+		spoil func(d *damaged)
+		want  []FindingKind
+		// stays are findings that no repair takes away.
+		stays []FindingKind
+		// lost is whose picture is lost, or was to be gone.
+		lost int
+		// back tells that a repair brings it back.
+		back bool
+	}{
+		{"nothing", func(*damaged) {}, nil, nil, 0, false},
+		{"bytes in a slot that nobody ever had", func(d *damaged) { d.write((d.slot(2)+9)*pageBytes+77, []byte("left")) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"bytes in an erased slot", func(d *damaged) { d.write(d.slot(3)*pageBytes+4000, []byte("left")) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"a whole picture in an erased slot", func(d *damaged) { d.write(d.slot(3)*pageBytes, d.read(d.slot(2)*pageBytes, pageBytes)) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"a byte right behind a picture", func(d *damaged) { d.write(d.slot(1)*pageBytes+headerBytes+5000, []byte{1}) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"a byte at the end of a picture's slot", func(d *damaged) { d.write((d.slot(1)+2)*pageBytes-1, []byte{1}) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"bytes behind the header of the slab", func(d *damaged) { d.write(pageBytes-3, []byte("end")) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"bytes behind the last region", func(d *damaged) { d.write(d.end()*pageBytes+9000, []byte("tail")) },
+			[]FindingKind{OrphanedBytes}, nil, 0, false},
+		{"zeros behind the last region, as a crash in growth leaves them", func(d *damaged) { d.truncate((d.end() + maxRegionPages) * pageBytes) },
+			nil, nil, 0, false},
+		{"more zeros than that", func(d *damaged) { d.truncate((d.end()+maxRegionPages)*pageBytes + 1) },
+			[]FindingKind{SlabLength}, nil, 0, false},
+		{"much behind the last region", func(d *damaged) { d.write((d.end()+2*maxRegionPages)*pageBytes, []byte("far")) },
+			[]FindingKind{OrphanedBytes, SlabLength}, nil, 0, false},
+		{"an empty slot in place of a picture", func(d *damaged) { d.write(d.slot(2)*pageBytes, make([]byte, pageBytes)) },
+			[]FindingKind{PictureMissing}, nil, 2, false},
+		{"another picture in its place", func(d *damaged) { d.write(d.slot(2)*pageBytes, d.read(d.slot(4)*pageBytes, pageBytes)) },
+			[]FindingKind{PictureMissing}, nil, 2, false},
+		{"a bit that has turned over", func(d *damaged) { d.write(d.slot(1)*pageBytes+5000, []byte{^d.read(d.slot(1)*pageBytes+5000, 1)[0]}) },
+			[]FindingKind{PictureMissing}, nil, 1, false},
+		{"a length that has turned over", func(d *damaged) { d.write(d.slot(1)*pageBytes+headerLengthOffset, []byte{0xff}) },
+			[]FindingKind{PictureMissing}, nil, 1, false},
+		{"a header that is no header", func(d *damaged) { d.write(d.slot(1)*pageBytes, []byte("X")) },
+			[]FindingKind{PictureMissing}, nil, 1, false},
+		{"a row with another size", func(d *damaged) { d.sql(`UPDATE generation SET size = size + 1 WHERE slot = %d`, d.slot(1)) },
+			[]FindingKind{SizeDiffers}, nil, 1, true},
+		{"a row with a size for other slots", func(d *damaged) { d.sql(`UPDATE generation SET size = 1 WHERE slot = %d`, d.slot(1)) },
+			[]FindingKind{GenerationMisplaced}, []FindingKind{GenerationMisplaced}, 1, false},
+		{"a row between two slots", func(d *damaged) { d.sql(`UPDATE generation SET slot = slot + 1 WHERE slot = %d`, d.slot(1)) },
+			[]FindingKind{GenerationMisplaced, OrphanedBytes}, []FindingKind{GenerationMisplaced}, 1, false},
+		{"an erased generation without a receipt", func(d *damaged) { d.sql(`UPDATE generation SET receipt = NULL WHERE slot = %d`, d.slot(3)) },
+			[]FindingKind{ReceiptMissing}, nil, 0, false},
+		{"a receipt that is gone", func(d *damaged) { d.sql(`DELETE FROM receipt WHERE uid = %d`, d.uid(3)) },
+			[]FindingKind{ReceiptChain, ReceiptMissing}, nil, 0, false},
+		{"a receipt of another generation", func(d *damaged) { d.sql(`UPDATE receipt SET generation = randomblob(16) WHERE uid = %d`, d.uid(3)) },
+			[]FindingKind{ReceiptContradicts}, []FindingKind{ReceiptContradicts}, 0, false},
+		{"a living picture with a receipt on its row", func(d *damaged) {
+			d.sql(`UPDATE generation SET receipt = (SELECT receipt FROM user WHERE uid = %[1]d) WHERE uid = %[1]d AND state = 2`, d.uid(5))
+		}, []FindingKind{ReceiptContradicts}, []FindingKind{ReceiptContradicts}, 5, false},
+		{"two receipts of one generation", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 100, uid, generation, time, reason, seq, 1 FROM receipt WHERE uid = %[1]d;
+				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
+		}, []FindingKind{ReceiptDoubled}, []FindingKind{ReceiptDoubled}, 0, false},
+		{"a receipt on record of a picture that lives", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 100, uid, id, 5, 1, NULL, 1 FROM generation WHERE uid = %[1]d;
+				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2))
+		}, []FindingKind{ReceiptOfLiving}, nil, 2, false},
+		{"a receipt that leads to nothing", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, 99, 1 FROM user WHERE uid = %[1]d;
+				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2))
+		}, []FindingKind{ReceiptChain}, []FindingKind{ReceiptChain}, 0, false},
+		{"a receipt that leads to somebody else's", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, (SELECT receipt FROM user WHERE uid = %[2]d), 1 FROM user WHERE uid = %[1]d;
+				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2), d.uid(3))
+		}, []FindingKind{ReceiptChain}, []FindingKind{ReceiptChain}, 0, false},
+		{"a receipt that leads to itself", func(d *damaged) { d.sql(`UPDATE receipt SET previous = seq WHERE uid = %d`, d.uid(3)) },
+			[]FindingKind{ReceiptChain}, []FindingKind{ReceiptChain}, 0, false},
+		{"a user who does not know of the newest receipt", func(d *damaged) { d.sql(`UPDATE user SET receipt = NULL WHERE uid = %d`, d.uid(3)) },
+			[]FindingKind{ReceiptUnlinked}, nil, 0, false},
+		{"a user who does not know of the two newest receipts", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, seq, 1 FROM receipt WHERE uid = %[1]d;
+				INSERT INTO receipt SELECT 101, uid, randomblob(16), 5, 1, 100, 1 FROM receipt WHERE seq = 100;
+				UPDATE store SET watermark = 101`, d.uid(3))
+		}, []FindingKind{ReceiptUnlinked}, []FindingKind{ReceiptUnlinked}, 0, false},
+		{"a receipt beside the chain", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
+		}, []FindingKind{ReceiptUnlinked}, []FindingKind{ReceiptUnlinked}, 0, false},
+		{"two pictures of one user", func(d *damaged) {
+			d.sql(`INSERT INTO generation SELECT slot + 9, randomblob(16), uid, 2, size, format, NULL FROM generation WHERE slot = %d`, d.slot(2))
+		}, []FindingKind{PictureMissing, TwoPictures}, nil, 0, false},
+		{"a picture of nobody", func(d *damaged) { d.sql(`UPDATE generation SET uid = 77 WHERE slot = %d`, d.slot(2)) },
+			[]FindingKind{DatabaseDamaged}, []FindingKind{DatabaseDamaged}, 2, false},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			t.Parallel()
+			d := &damaged{t: t, dir: filepath.Join(t.TempDir(), "data")}
+			if err := os.CopyFS(d.dir, os.DirFS(base.dir)); err != nil {
+				t.Fatal(err)
+			}
+			d.open()
+			tt.spoil(d)
+			want := slices.Clone(tt.want)
+			slices.Sort(want)
+			if err := d.conn.Close(); err != nil {
+				t.Fatal(err)
+			}
+			copied := filepath.Join(filepath.Dir(d.dir), "copy")
+			if err := os.CopyFS(copied, os.DirFS(d.dir)); err != nil {
+				t.Fatal(err)
+			}
+			// Without a server. SQLite finds rows that refer to nothing, too.
+			own := func(all []Finding) []FindingKind {
+				return kinds(slices.DeleteFunc(all, func(f Finding) bool { return f.Kind == DatabaseDamaged && f.Page == 0 }))
+			}
+			before := d.files()
+			if got := own(d.checkDir(false)); !cmp.Equal(got, want) {
+				t.Errorf("found %v, want %v", got, want)
+			}
+			if !cmp.Equal(before, d.files()) {
+				t.Error("looking has changed something")
+			}
+			d.checkRepair(own(d.checkDir(true)), want, func() []FindingKind { return own(d.checkDir(false)) }, tt.stays)
+			after := tt.lost
+			if tt.back {
+				after = 0
+			}
+			s := openTest(t, d.dir)
+			d.checkKept(s, after)
+
+			// Beside a server.
+			d = &damaged{t: t, dir: copied}
+			s = openTest(t, copied)
+			if got := kinds(checkStore(t, s, false)); !cmp.Equal(got, want) {
+				t.Errorf("beside a server: found %v, want %v", got, want)
+			}
+			d.checkKept(s, tt.lost)
+			d.checkRepair(kinds(checkStore(t, s, true)), want, func() []FindingKind { return kinds(checkStore(t, s, false)) }, tt.stays)
+			d.checkKept(s, after)
+			if len(tt.stays) == 0 {
+				d.checkWorks(s)
+			}
+		})
+	}
+}
+
+func (d *damaged) checkRepair(got, want []FindingKind, again func() []FindingKind, stays []FindingKind) {
+	d.t.Helper()
+	// One repair may put right what would be found later on.
+	other := slices.ContainsFunc(got, func(k FindingKind) bool { return !slices.Contains(want, k) })
+	if other || (len(got) == 0) != (len(want) == 0) {
+		d.t.Errorf("the repair found %v, want %v", got, want)
+	}
+	if left := again(); !cmp.Equal(left, stays) {
+		d.t.Errorf("after the repair: %v, want %v", left, stays)
+	}
+}
+
+// checkKept looks for everybody's picture, but that of lost.
+func (d *damaged) checkKept(s *Store, lost int) {
+	d.t.Helper()
+	for i, size := range map[int]int{1: 5000, 2: 100, 4: 9000, 5: 20000, 9: 6000} {
+		want := upload(i, size)
+		got, err := s.Get(context.Background(), want.User, testOrg)
+		if i == lost && err != nil {
+			continue
+		}
+		if err != nil || !bytes.Equal(got.Data, want.Picture.Data) {
+			d.t.Errorf("picture of user %d: %d bytes, %v", i, len(got.Data), err)
+		}
+	}
+	if _, err := s.Get(context.Background(), testKey(3), testOrg); !errors.Is(err, storage.ErrNoPicture) {
+		d.t.Errorf("picture of user 3: %v, want %v", err, storage.ErrNoPicture)
+	}
+}
+
+// checkWorks uses a repaired store: every slot that came free is given away once.
+func (d *damaged) checkWorks(s *Store) {
+	d.t.Helper()
+	each(16, 60, func(i int) { mustPut(d.t, s, i, 100+i*100) })
+	for i := range 60 {
+		if got, err := s.Get(context.Background(), testKey(i), testOrg); err != nil || !bytes.Equal(got.Data, upload(i, 100+i*100).Picture.Data) {
+			d.t.Errorf("picture of user %d after the repair: %d bytes, %v", i, len(got.Data), err)
+		}
+	}
+	each(16, 60, func(i int) { mustRemove(d.t, s, i) })
+	wantClean(d.t, s)
+}
+
+func (d *damaged) files() map[string]string {
+	d.t.Helper()
+	all := make(map[string]string)
+	entries, err := os.ReadDir(d.dir)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Name() == lockName {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(d.dir, e.Name()))
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		if len(data) > 0 { // SQLite makes a log that stays empty
+			all[e.Name()] = string(data)
+		}
+	}
+	return all
+}
