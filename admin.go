@@ -53,6 +53,8 @@ type admin struct {
 	store  storage.Store
 	issuer string // the key that users are stored under
 	logger *slog.Logger
+
+	stopping chan struct{} // closed when the socket's server begins to shut down
 }
 
 func (a *admin) handler() http.Handler {
@@ -165,6 +167,7 @@ func serveAdmin(dir string, a *admin) (stop func(), err error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", path, errors.Join(err, ln.Close()))
 	}
+	a.stopping = make(chan struct{})
 	srv := &http.Server{
 		Handler:           a.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
@@ -174,6 +177,7 @@ func serveAdmin(dir string, a *admin) (stop func(), err error) {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(a.logger.Handler(), slog.LevelWarn),
 	}
+	srv.RegisterOnShutdown(func() { close(a.stopping) }) // of long calls; short ones may end
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

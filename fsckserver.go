@@ -14,7 +14,7 @@ import (
 const (
 	// fsckStall is how long a caller may let a check wait who does not read.
 	fsckStall = time.Minute
-	// fsckProgress is the least time between two reports of progress.
+	// fsckProgressEvery is the least time between two reports of progress.
 	fsckProgressEvery = 200 * time.Millisecond
 )
 
@@ -62,6 +62,13 @@ func (a *admin) check(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
+	go func() {
+		select {
+		case <-a.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	opt := embedded.CheckOptions{Repair: req.Repair, By: commandLine, Progress: func(done, total int64) {
 		if time.Since(out.last) >= fsckProgressEvery && out.line(fsckReply{Progress: &fsckProgress{done, total}}) != nil {
 			cancel()
@@ -75,7 +82,7 @@ func (a *admin) check(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		log.Warn("check found that data does not agree")
 	case errors.Is(err, context.Canceled):
-		log.Warn("check was given up by its caller")
+		log.Warn("check was given up: its caller is gone, or the server stops")
 	default:
 		log.Error("check failed", "error", err)
 	}
@@ -91,6 +98,8 @@ func checkProblem(err error) string {
 	switch {
 	case errors.Is(err, embedded.ErrChecking):
 		return "another check is under way; try again when it is done"
+	case errors.Is(err, context.Canceled):
+		return "the server is stopping"
 	case errors.Is(err, storage.ErrUnavailable):
 		return "the store is not available now; the server's log says more"
 	default:

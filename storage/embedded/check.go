@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"avatard/storage"
 )
 
@@ -141,7 +143,11 @@ func (c *checker) run(ctx context.Context) error {
 		return fmt.Errorf("check: %w", err)
 	}
 	for _, step := range steps {
-		if err := step.do(ctx); err != nil {
+		err := step.do(ctx)
+		if errors.Is(err, sqlite3.CORRUPT) { // what it does not reach may be looked at by the other steps
+			err = c.report(ctx, Finding{Kind: DatabaseDamaged, Detail: "the metadata cannot be read any further: " + err.Error()}, nil)
+		}
+		if err != nil {
 			return fmt.Errorf("check %s: %w", step.name, err)
 		}
 	}
@@ -152,7 +158,9 @@ func (c *checker) run(ctx context.Context) error {
 // report passes a finding on after it was repaired, if that is asked for and repair is one that can be done. repair
 // returns what it did, or errMoved when what was found is gone meanwhile.
 func (c *checker) report(ctx context.Context, f Finding, repair func(context.Context) (string, error)) error {
-	if c.opt.Repair {
+	if !c.opt.Repair {
+		f.Repair = ""
+	} else {
 		switch {
 		case repair == nil && f.Repair == "":
 			f.Repair = "cannot be repaired"

@@ -21,11 +21,9 @@ type question struct {
 	tail   bool      // ask about the ends of the slab
 	rounds int
 
-	answered          bool // the last round was committed
 	watermark, issued int64
 	lowest            int64 // receipt of an erasure that is not done, 0 when there is none
 	end, length       int64 // of the regions in pages, of the file in bytes
-	failure           error
 }
 
 func (q *question) need() (class, bool) { return 0, false }
@@ -82,7 +80,6 @@ func (q *question) look(r *round, item slotRow) (string, error) {
 const notMoved = "nobody works on it"
 
 func (q *question) settled(t *ticket, committed bool, err error) (again bool) {
-	q.answered = committed
 	if !committed {
 		t.answer = unavailable(err)
 		return false

@@ -34,8 +34,8 @@ type judgement struct {
 }
 
 // fits reports whether the row's size goes with slots of the region. Erasing goes by it.
-func (row *slotRow) fits(r region) bool {
-	return row.size >= 1 && row.size <= storage.MaxPictureBytes && slotPages[classFor(int(row.size))] == r.slotPages
+func (r *slotRow) fits(reg region) bool {
+	return r.size >= 1 && r.size <= storage.MaxPictureBytes && slotPages[classFor(int(r.size))] == reg.slotPages
 }
 
 var zeroPages [maxSlotPages * pageBytes]byte

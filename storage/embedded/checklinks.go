@@ -1,0 +1,122 @@
+package embedded
+
+import (
+	"context"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// countReceipts counts those up to newest.
+func (c *checker) countReceipts(ctx context.Context, newest int64) (n int64, err error) {
+	for last := int64(0); last < newest; {
+		page := int64(0)
+		err := c.read(ctx, func(db *database) error {
+			return db.look(`SELECT count(*), ifnull(max(seq), 0) FROM (SELECT seq FROM receipt WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 4096)`,
+				func(row *sqlite3.Stmt) bool {
+					page, last = row.ColumnInt64(0), row.ColumnInt64(1)
+					return false
+				}, last, newest)
+		})
+		if err != nil {
+			return n, err
+		}
+		if page == 0 {
+			break
+		}
+		n += page
+	}
+	return n, nil
+}
+
+// linkWindow is how many receipts checkLinks looks at in one pass.
+const linkWindow = 1 << 20
+
+// checkLinks finds the receipts that no other one and no user leads to. It runs only when some are missing from the
+// chains, and needs a pass over users and receipts for each window, but no memory that grows with them.
+func (c *checker) checkLinks(ctx context.Context, newest int64) error {
+	for first := int64(1); first <= newest; first += linkWindow {
+		linked := make(pageSet, 0, linkWindow/64)
+		mark := func(seq int64) {
+			if seq >= first && seq < first+linkWindow {
+				linked.add(seq - first)
+			}
+		}
+		// Users before receipts: whatever becomes newest in between leads to what was newest before.
+		if err := c.eachPage(ctx, `SELECT uid, ifnull(receipt, 0) FROM user WHERE uid > ?1 ORDER BY uid LIMIT 1024`, 0,
+			func(row *sqlite3.Stmt) { mark(row.ColumnInt64(1)) }); err != nil {
+			return err
+		}
+		if err := c.eachPage(ctx, `SELECT seq, ifnull(previous, 0) FROM receipt WHERE seq > ?1 ORDER BY seq LIMIT 1024`, first,
+			func(row *sqlite3.Stmt) { mark(row.ColumnInt64(1)) }); err != nil {
+			return err
+		}
+		if err := c.reportUnlinked(ctx, first, min(first+linkWindow-1, newest), linked); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reportUnlinked reports the receipts from first to last that are not marked.
+func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked pageSet) error {
+	for next := first; next <= last; {
+		var page []receiptRow
+		err := c.read(ctx, func(db *database) error {
+			return db.look(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT 256`,
+				func(row *sqlite3.Stmt) bool {
+					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(2)}
+					copy(r.generation[:], row.ColumnRawBlob(3))
+					page = append(page, r)
+					return true
+				}, next, last)
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		c.hold(len(page))
+		for _, r := range page {
+			next = r.seq + 1
+			if linked.has(r.seq - first) {
+				continue
+			}
+			f := Finding{Kind: ReceiptUnlinked, Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
+			u := int64(-1)
+			err := c.read(ctx, func(db *database) error {
+				return db.look(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
+					u = row.ColumnInt64(0)
+					return false
+				}, r.uid)
+			})
+			if err != nil {
+				return err
+			}
+			var repair func(context.Context) (string, error)
+			if u == r.previous {
+				repair = c.link(r.uid, r.seq, r.previous)
+			}
+			if err := c.reportOf(ctx, f, r.uid, r.generation, repair); err != nil {
+				return err
+			}
+		}
+		c.hold(-len(page))
+	}
+	return nil
+}
+
+// eachPage calls row for every row of a statement that returns some of those behind its first column.
+func (c *checker) eachPage(ctx context.Context, sql string, last int64, row func(*sqlite3.Stmt)) error {
+	for {
+		n := 0
+		err := c.read(ctx, func(db *database) error {
+			return db.look(sql, func(r *sqlite3.Stmt) bool {
+				n++
+				last = r.ColumnInt64(0)
+				row(r)
+				return true
+			}, last)
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
