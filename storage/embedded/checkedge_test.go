@@ -176,11 +176,11 @@ func TestCheckMemory(t *testing.T) {
 		return c.most, cap(c.buf)
 	}
 	const bound = 2 * checkRows
-	fewRows, fewBytes := most(300)
-	manyRows, manyBytes := most(3000)
-	t.Logf("300 users: %d rows, %d bytes; 3000 users: %d rows, %d bytes", fewRows, fewBytes, manyRows, manyBytes)
+	fewRows, fewBytes := most(200)
+	manyRows, manyBytes := most(1500)
+	t.Logf("200 users: %d rows, %d bytes; 1500 users: %d rows, %d bytes", fewRows, fewBytes, manyRows, manyBytes)
 	if fewRows == 0 || manyRows > bound || manyRows > fewRows+fewRows/2 || manyBytes != fewBytes {
-		t.Errorf("3000 users: %d rows and %d bytes in memory, with 300 users %d and %d, bound %d rows", manyRows, manyBytes, fewRows, fewBytes, bound)
+		t.Errorf("1500 users: %d rows and %d bytes in memory, with 200 users %d and %d, bound %d rows", manyRows, manyBytes, fewRows, fewBytes, bound)
 	}
 }
 

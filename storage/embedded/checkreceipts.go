@@ -100,7 +100,7 @@ func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64,
 		}
 	}
 	if row.state == stateErasing {
-		err = r.db.change(`UPDATE generation SET receipt = ?2 WHERE slot = ?1`, row.slot, e.receipt)
+		err = r.db.change(`UPDATE OR ROLLBACK generation SET receipt = ?2 WHERE slot = ?1`, row.slot, e.receipt)
 	} else {
 		err = r.db.execOne(sqlErase, row.slot, row.id[:], e.receipt)
 	}
@@ -129,7 +129,7 @@ func (r *round) addReceipt(u *userRecord, id generationID) (seq int64, err error
 	}
 	seq = r.nextReceipt
 	r.nextReceipt++
-	u.receipt = seq
+	u.receipt, u.erased = seq, id
 	return seq, r.db.exec(sqlAddReceipt, seq, u.uid, id[:], r.now, int64(reasonAbandoned), previous)
 }
 

@@ -193,7 +193,7 @@ func (c *checker) resize(row slotRow, size int64) func(context.Context) (string,
 			if _, err := c.s.slab.readSlot(row.slot, row.id, size); err != nil {
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}
-			return r.db.change(`UPDATE generation SET size = ?2 WHERE slot = ?1`, row.slot, size)
+			return r.db.change(`UPDATE OR ROLLBACK generation SET size = ?2 WHERE slot = ?1`, row.slot, size)
 		})
 	}
 }
