@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"sync"
@@ -24,7 +23,7 @@ func checkAlone(ctx context.Context, dir string, users int) (r result, err error
 	r.BeforeBytes, r.PeakBytes, err = watchMemory(func() error {
 		began := time.Now()
 		r.Summary, err = embedded.CheckDir(ctx, embedded.Config{Dir: dir}, embedded.CheckOptions{}, found)
-		r.Took = time.Since(began)
+		r.Took, r.CPU = time.Since(began), processCPU()
 		return errors.Join(err, complete(r.Summary, users))
 	})
 	return r, err
@@ -72,7 +71,7 @@ const maxChanges = 100_000
 // change replaces pictures, one after the other, until ctx ends or there were so many, and returns how long that took: the median, the time
 // that 99 of 100 did not need, and the longest.
 func change(ctx context.Context, s *embedded.Store, users, limit int) (took [3]time.Duration, err error) {
-	random, buf := rand.New(rand.NewPCG(2, 2)), make([]byte, maxBytes)
+	random, buf := newRandom(2), make([]byte, maxBytes)
 	var all []time.Duration
 	for ctx.Err() == nil && len(all) < limit {
 		i := random.IntN(users)

@@ -22,6 +22,11 @@ const (
 
 func key(i int) storage.UserKey { return storage.UserKey{Issuer: "bench", ID: strconv.Itoa(i)} }
 
+// newRandom is a source of pictures and of whose turn it is: nothing secret.
+func newRandom(seed uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // see above
+}
+
 // upload is a picture of the user i. Every size comes equally often.
 func upload(i int, random *rand.Rand, buf []byte) storage.Upload {
 	data := buf[:minBytes+random.IntN(maxBytes-minBytes+1)]
@@ -47,9 +52,9 @@ func fill(ctx context.Context, dir string, from, to int) (r result, err error) {
 	next.Store(int64(from))
 	var wg sync.WaitGroup
 	failed := make(chan error, callers)
-	for range callers {
+	for c := range callers {
 		wg.Go(func() {
-			random, buf := rand.New(rand.NewPCG(rand.Uint64(), 1)), make([]byte, maxBytes)
+			random, buf := newRandom(uint64(from)+uint64(c)), make([]byte, maxBytes)
 			for i := int(next.Add(1)) - 1; i < to; i = int(next.Add(1)) - 1 {
 				if err := fillUser(ctx, s, i, random, buf); err != nil {
 					failed <- err

@@ -4,7 +4,7 @@
 //
 // Each step is a process of its own, so that it measures nothing but itself.
 //
-//	main.go ─► step.go ─► fill.go, check.go, memory_linux.go
+//	main.go ─► step.go ─► fill.go, check.go, usage_linux.go
 package main
 
 import (
@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := options{}
 	fs := flag.NewFlagSet("fsck", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.IntVar(&o.few, "few", 100_000, "users at first")
+	fs.IntVar(&o.few, "few", 100_000, "users at first; enough for their metadata to fill the database's cache, 16 MB")
 	fs.IntVar(&o.many, "users", 1_000_000, "users in the end")
 	fs.StringVar(&o.dir, "dir", "", "empty `DIR` for the data, about 7 KB a user; a temporary one unless given")
 	fs.Int64Var(&o.growth, "growth", 8, "MiB of memory that the check of all may take beyond that of the first")
@@ -57,8 +57,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	return measure(ctx, o, dir, stdout)
+	err = measure(ctx, o, dir, stdout)
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // measure fills, checks, fills, checks.
@@ -78,7 +78,8 @@ func measure(ctx context.Context, o options, dir string, stdout io.Writer) error
 			return err
 		}
 		fmt.Fprintf(stdout, "%d users: filled in %s, slab %d MiB\n", users, filled.took(), filled.SlabBytes>>20)
-		fmt.Fprintf(stdout, "  without a server  checked in %s, %.1f MiB resident at most\n", offline[i].took(), mib(offline[i].PeakBytes))
+		fmt.Fprintf(stdout, "  without a server  checked in %s (%s of CPU), %.1f MiB resident at most\n", offline[i].took(),
+			offline[i].CPU.Round(10*time.Millisecond), mib(offline[i].PeakBytes))
 		fmt.Fprintf(stdout, "  inside a server   checked in %s, %.1f MiB resident before, %.1f MiB at most meanwhile\n",
 			inside[i].took(), mib(inside[i].BeforeBytes), mib(inside[i].PeakBytes))
 		fmt.Fprintf(stdout, "  a caller's change took %s (median), %s (1 of 100), %s (longest); without a check %s, %s, %s\n",

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"syscall"
+	"time"
 )
 
 // resident returns how many bytes of this process are in RAM.
@@ -18,4 +20,13 @@ func resident() (int64, error) {
 		return 0, fmt.Errorf("read the memory of this process: %w", err)
 	}
 	return kibibytes << 10, nil
+}
+
+// processCPU returns the CPU time, user and system, that this process has used.
+func processCPU() time.Duration {
+	var r syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
