@@ -10,7 +10,7 @@ import (
 )
 
 // askRounds is how often a question goes through the committer before what has not moved is called stuck. An upload
-// passes four rounds at most: reserve, a round beside which its bytes are written, activate or abandon.
+// passes three rounds at most: reserve, activate, and abandon where that failed.
 const askRounds = 8
 
 // question is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
