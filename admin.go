@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 //	POST /organisations {"organisation": ORG}                              → {"created": true}
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
 //	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
+//	POST /backups       {"receipts_only": false}                           → the bytes of a backup
 //
 // An error is {"error": "…"} with a status of its own.
 const adminSocket = "avatard.sock"
@@ -55,6 +57,7 @@ type admin struct {
 	logger *slog.Logger
 
 	stopping chan struct{} // closed when the socket's server begins to shut down
+	backups sync.Mutex // held by the one backup that may be under way
 }
 
 func (a *admin) handler() http.Handler {
@@ -73,6 +76,7 @@ func (a *admin) handler() http.Handler {
 		})
 	})
 	mux.HandleFunc("POST /checks", a.check)
+	mux.HandleFunc("POST /backups", a.backup)
 	return mux
 }
 

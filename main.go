@@ -8,6 +8,8 @@
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go
 //	                        ├► migrate.go
 //	                        ├► fsck.go ─► fsckclient.go ─(socket)─► fsckserver.go
+//	                        ├► migrate.go, restore.go
+//	                        ├► backup.go ─► backupclient.go ─(socket)─► backupserver.go
 //	                        └► register.go ─► adminclient.go ─(socket)─► admin.go
 package main
 

@@ -18,7 +18,7 @@ const (
 // every few seconds. Work that ends before the first report shows its last line only.
 type progress struct {
 	what  string
-	total int64
+	total atomic.Int64
 	w     io.Writer
 	done  atomic.Int64
 	start time.Time
@@ -28,14 +28,21 @@ type progress struct {
 }
 
 func startProgress(w io.Writer, what string, total int) *progress {
-	p := &progress{what: what, total: int64(total), w: w, start: time.Now(),
+	p := &progress{what: what, w: w, start: time.Now(),
 		stop: make(chan struct{}), ended: make(chan struct{}), live: isTerminal(w)}
+	p.total.Store(int64(total))
 	go p.report()
 	return p
 }
 
 // add counts work that is done.
 func (p *progress) add(n int64) { p.done.Add(n) }
+
+// set tells how much is done, and of how much.
+func (p *progress) set(done, total int64) {
+	p.done.Store(done)
+	p.total.Store(total)
+}
 
 // finish writes the last line and returns when it is written.
 func (p *progress) finish() {
@@ -66,8 +73,8 @@ func (p *progress) report() {
 }
 
 func (p *progress) line() {
-	done, took := p.done.Load(), time.Since(p.start)
-	text := fmt.Sprintf("%s: %d of %d (%d %%), %s", p.what, done, p.total, 100*done/max(p.total, 1), took.Round(100*time.Millisecond))
+	done, total, took := p.done.Load(), p.total.Load(), time.Since(p.start)
+	text := fmt.Sprintf("%s: %d of %d (%d %%), %s", p.what, done, total, 100*done/max(total, 1), took.Round(100*time.Millisecond))
 	if p.live {
 		fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 	} else {

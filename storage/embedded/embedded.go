@@ -132,6 +132,9 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
 		return err
 	}
+	if err := tidyRestored(dir); err != nil {
+		return err
+	}
 	if s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, func(version int) {
 		if version > 1 { // else there was no database
 			s.log.Info("the metadata's schema was brought to a newer version", "version", version)

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"avatard/storage/embedded"
+)
+
+// backupFlags are the flags of backup.
+type backupFlags struct {
+	*configFlags
+	receiptsOnly, force bool
+}
+
+func newBackupFlags(fs *flag.FlagSet) *backupFlags {
+	f := &backupFlags{configFlags: addConfigFlags(fs, "data")}
+	fs.BoolVar(&f.receiptsOnly, "receipts-only", false, "leave pictures out: a small file that tells a later restore what was erased")
+	fs.BoolVar(&f.force, "force", false, "replace FILE if it is there")
+	return f
+}
+
+// runBackup writes a backup of a data directory into a file, through the server that runs on it or without one.
+func runBackup(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("backup")
+	flags := newBackupFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return usagef("backup takes the name of one file")
+	}
+	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
+	if err != nil {
+		return err
+	}
+	sum, err := backup(ctx, inv, cfg.Data, words[0], flags)
+	if errors.Is(err, embedded.ErrFileExists) {
+		err = fmt.Errorf("%w; take another name, or --force to replace it", err)
+	}
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := printBackup(inv.stdout, words[0], sum); err != nil {
+		return err
+	}
+	if sum.Unreadable > 0 {
+		return fmt.Errorf("backup: %s is written, but %s could not be read and are not in it; the server's log names them", words[0], countOf(sum.Unreadable, "picture"))
+	}
+	return nil
+}
+
+func backup(ctx context.Context, inv *invocation, dir, name string, flags *backupFlags) (sum embedded.BackupSummary, err error) {
+	if inside, err := liesIn(name, dir); err != nil {
+		return sum, err
+	} else if inside {
+		return sum, fmt.Errorf("%s lies in the data directory, which is where pictures are deleted from; write it elsewhere", name)
+	}
+	if _, err := os.Lstat(name); err == nil && !flags.force { // before a server is bothered
+		return sum, fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
+	}
+	stream, err := backupStream(ctx, dir, backupRequest{ReceiptsOnly: flags.receiptsOnly})
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, stream.Close()) }()
+	bar := startProgress(inv.stderr, "backup", 0)
+	sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
+	bar.finish()
+	if errors.Is(err, embedded.ErrBackupDamaged) {
+		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); nothing is left of it, and the server's log says more", err))
+	}
+	return sum, err
+}
+
+// backupStream returns the bytes of a backup, from the running server or, when there is none, from the store itself, under
+// its lock. Close tells why a stream of the latter kind ended early.
+func backupStream(ctx context.Context, dir string, req backupRequest) (io.ReadCloser, error) {
+	stream, err := askForBackup(ctx, dir, req)
+	if !errors.Is(err, errNoServer) {
+		return stream, err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w in %s", embedded.ErrNoDatabase, dir) // opening it would make one
+	}
+	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r, w := io.Pipe()
+	s := &ownStream{PipeReader: r, cancel: cancel, ended: make(chan error, 1)}
+	go func() {
+		_, err := store.Backup(ctx, w, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly})
+		_ = w.CloseWithError(err) // nil is the end of the stream; it returns nil
+		s.ended <- errors.Join(err, store.Close())
+	}()
+	return s, nil
+}
+
+// ownStream is the backup of a store that this process has open.
+type ownStream struct {
+	*io.PipeReader
+	cancel context.CancelFunc
+	ended  chan error
+	closed bool
+}
+
+// Close waits until the store is closed. An early Close is no fault of the store.
+func (s *ownStream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.cancel()
+	_ = s.PipeReader.Close() // returns nil
+	err := <-s.ended
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe) {
+		return nil
+	}
+	return err
+}
+
+// liesIn reports whether a file lies in a directory or below it, whatever links lead there.
+func liesIn(name, dir string) (bool, error) {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		return false, err
+	}
+	if parent, err = filepath.Abs(parent); err != nil {
+		return false, err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return false, nil //nolint:nilerr // nothing lies in what is not there
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false, err
+	}
+	rel, err := filepath.Rel(dir, parent)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), nil
+}
+
+func printBackup(w io.Writer, name string, sum embedded.BackupSummary) error {
+	what := fmt.Sprintf("%s, %s and %s", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"), countOf(sum.Receipts, "receipt"))
+	if sum.ReceiptsOnly {
+		what = countOf(sum.Receipts, "receipt")
+	}
+	_, err := fmt.Fprintf(w, "%s: %s as of %s, %d bytes\n", name, what, sum.Ended.Format(time.RFC3339), sum.Bytes)
+	return err
+}
+
+// countOf says "1 picture" or "2 pictures".
+func countOf(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"avatard/storage/embedded"
+)
+
+// restoreFlags are the flags of restore.
+type restoreFlags struct {
+	*configFlags
+	receipts string
+	check    bool
+}
+
+func newRestoreFlags(fs *flag.FlagSet) *restoreFlags {
+	f := &restoreFlags{configFlags: addConfigFlags(fs, "data")}
+	fs.StringVar(&f.receipts, "receipts", "", "newer backup, usually of --receipts-only: what it knows to be erased is not restored `FILE`")
+	fs.BoolVar(&f.check, "check", false, "read the files, say what is in them, and change nothing")
+	return f
+}
+
+// runRestore makes a data directory out of a backup.
+func runRestore(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("restore")
+	flags := newRestoreFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return usagef("restore takes the name of one file")
+	}
+	if flags.check {
+		err = checkBackups(inv.stdout, words[0], flags.receipts)
+	} else {
+		cfg, cerr := readConfig(inv.environ, flags.configFlags, "data")
+		if cerr != nil {
+			return cerr
+		}
+		err = restore(ctx, inv, cfg.Data, words[0], flags.receipts)
+	}
+	switch {
+	case errors.Is(err, embedded.ErrLocked):
+		return fmt.Errorf("restore: %w: stop the server, and restore into an empty directory", err)
+	case err != nil:
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+// checkBackups reads files to their ends.
+func checkBackups(w io.Writer, names ...string) error {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		sum, err := checkBackup(name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := printBackup(w, name, sum); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkBackup(name string) (embedded.BackupSummary, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return embedded.BackupSummary{}, err
+	}
+	defer f.Close()
+	return embedded.CheckBackup(f)
+}
+
+func restore(ctx context.Context, inv *invocation, dir, name, receipts string) error {
+	bar := startProgress(inv.stderr, "restore", 0)
+	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: receipts, Progress: bar.set})
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	now := time.Now
+	if inv.now != nil {
+		now = inv.now
+	}
+	if receipts == "" {
+		fmt.Fprintf(inv.stderr, "avatard: warning: without --receipts every picture that was deleted or replaced after %s is back; "+
+			"delete those again before you serve\n", sum.Backup.Ended.Format(time.RFC3339))
+	} else if sum.Newer.Ended.Before(sum.Backup.Ended) {
+		fmt.Fprintf(inv.stderr, "avatard: warning: %s is older than the backup and adds nothing; every picture that was deleted or replaced after %s is back\n",
+			receipts, sum.Backup.Ended.Format(time.RFC3339))
+	}
+	return printRestore(inv.stdout, sum, now())
+}
+
+func printRestore(w io.Writer, sum embedded.RestoreSummary, now time.Time) error {
+	lines := []string{fmt.Sprintf("restored: %s, %s (%d bytes), %s, %s, %s of the audit trail", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"),
+		sum.PictureBytes, countOf(sum.Organizations, "organisation"), countOf(sum.Receipts, "receipt"), countOf(sum.Audit, "record"))}
+	lines = append(lines, fmt.Sprintf("left out: %s that newer receipts name as erased", countOf(sum.Erased, "picture")))
+	if sum.Missing > 0 {
+		lines = append(lines, fmt.Sprintf("missing: %s that changed while the backup was made, or could not be read then", countOf(sum.Missing, "picture")))
+	}
+	known := sum.KnownUntil()
+	lines = append(lines, fmt.Sprintf("erasures are known up to %s, %s ago", known.Format(time.RFC3339), now.Sub(known).Round(time.Second)))
+	if !sum.NewestReceipt.IsZero() {
+		lines = append(lines, fmt.Sprintf("the newest receipt is of %s, %s ago", sum.NewestReceipt.Format(time.RFC3339), now.Sub(sum.NewestReceipt).Round(time.Second)))
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

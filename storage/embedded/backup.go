@@ -1,0 +1,325 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"avatard/storage"
+)
+
+// BackupOptions tell what a backup holds.
+type BackupOptions struct {
+	// ReceiptsOnly leaves out pictures, the audit trail, and users who never had a picture erased. What is left is small
+	// and enough to keep a restore from an older backup from bringing back what was erased since.
+	ReceiptsOnly bool
+}
+
+// BackupTotals say what became of pictures that a backup has not as they were when it came by.
+type BackupTotals struct {
+	// Users counts the users who were there when the backup came by.
+	Users int64
+	// Changed counts how often somebody's record was written again because a picture was erased meanwhile.
+	Changed int64
+	// Missing counts the records whose picture was erased before its bytes were read, or came faster than they
+	// could be written. A later record of the same user may have a picture again.
+	Missing int64
+	// Unreadable counts the pictures that the disk did not give, or not as they were written. The log names them.
+	Unreadable int64
+}
+
+// How much a backup asks for at a time: so much that one look at the metadata takes about a millisecond.
+const (
+	backupPageRows  = 128
+	backupPageBytes = 4 << 20
+	// backupTries is how often the end is tried again because a picture was erased in between.
+	backupTries = 16
+	// backupSlack is how many bytes of pictures may be written again, beside as many as were written at first, before
+	// those that change are left out.
+	backupSlack = 64 << 20
+)
+
+// Backup writes a backup of the store to w, while it serves. It reads page by page, holds up changes for about a
+// millisecond at a time, and needs a few megabytes whatever the size of the store.
+//
+// The backup ends at one moment (BackupSummary.Ended). No picture that was erased, or was about to be, before that
+// moment comes back when it is restored, and every picture that was there from the beginning to that moment does.
+// Uploads in between may be in it or not. Each user's record is as it was at some moment between beginning and end,
+// and not older than the last erasure of a picture of that user.
+//
+// A picture that is erased after its bytes went to w is still in that stream, together with its receipt;
+// [SaveBackup] takes it out of the file.
+//
+// A stream without its end is no backup: whoever reads it notices.
+func (s *Store) Backup(ctx context.Context, w io.Writer, opt BackupOptions) (BackupSummary, error) {
+	b := &backup{s: s, opt: opt, ctx: ctx, issuers: make(map[int64]bool), organizations: make(map[string]bool)}
+	end, err := b.run(w)
+	if err != nil {
+		return BackupSummary{}, fmt.Errorf("backup: %w", err)
+	}
+	return newBackupSummary(b.store, end, b.out.offset), nil
+}
+
+// backup is one backup under way.
+type backup struct {
+	s     *Store
+	opt   BackupOptions
+	ctx   context.Context
+	out   *backupWriter
+	store storeRecord
+
+	issuers       map[int64]bool  // written
+	organizations map[string]bool // written
+	auditFrom     int64           // newest audit row when it began
+	lastUser      int64           // uid of the last user of the first pass
+	receipt       int64           // newest receipt written
+	pictureBytes  int64           // written in the first pass
+	againBytes    int64           // and after it
+	totals        BackupTotals
+}
+
+func (b *backup) run(w io.Writer) (end endRecord, err error) {
+	if b.out, err = newBackupWriter(w); err != nil {
+		return end, err
+	}
+	if err := b.begin(); err != nil {
+		return end, err
+	}
+	if !b.opt.ReceiptsOnly {
+		if err := b.writeAudit(0, b.auditFrom); err != nil {
+			return end, err
+		}
+		if err := b.writeUsers(); err != nil {
+			return end, err
+		}
+	}
+	// Receipts of the time before bring nothing but themselves. Later ones tell who changed since: those users are
+	// written again, until nobody has changed since the last look. That look is the end.
+	ended, auditTo, err := b.writeReceipts()
+	if err != nil {
+		return end, err
+	}
+	if err := errors.Join(b.writeIssuers(), b.writeOrganizations()); err != nil {
+		return end, err
+	}
+	if !b.opt.ReceiptsOnly {
+		if err := b.writeAudit(b.auditFrom, auditTo); err != nil {
+			return end, err
+		}
+	}
+	end = endRecord{ended: ended, counts: b.out.counts, totals: b.totals}
+	if err := b.out.write(end); err != nil {
+		return end, err
+	}
+	return end, b.out.w.Flush()
+}
+
+// begin notes how far the store has come and writes the first record.
+func (b *backup) begin() error {
+	err := b.s.look(func(db *database) error {
+		b.store = storeRecord{receiptsOnly: b.opt.ReceiptsOnly, began: b.s.now().UnixMicro()}
+		err := db.page(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user),
+			(SELECT ifnull(max(seq), 0) FROM audit) FROM store`, func(row backupRow) bool {
+			b.store.id = generationID(row.ColumnRawBlob(0))
+			b.store.receipts, b.store.lastUser, b.auditFrom = row.ColumnInt64(1), row.ColumnInt64(2), row.ColumnInt64(3)
+			return true
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return b.out.write(b.store)
+}
+
+// writeUsers is the first pass over all users.
+func (b *backup) writeUsers() error {
+	for {
+		var p backupPage
+		if err := b.s.look(func(db *database) error { return p.readUsers(db, b.lastUser) }); err != nil {
+			return err
+		}
+		if len(p.users) == 0 {
+			b.pictureBytes, b.againBytes = b.againBytes, 0
+			return nil
+		}
+		if _, err := b.writePage(&p, true); err != nil {
+			return err
+		}
+		b.lastUser = p.users[len(p.users)-1].uid
+		b.totals.Users += int64(len(p.users))
+	}
+}
+
+// writeReceipts writes all receipts, and with them the users who have changed since their record was written. It
+// returns the moment at which there was nothing more, and the newest row of the audit trail of that moment.
+func (b *backup) writeReceipts() (ended, auditTo int64, err error) {
+	for tries := backupTries; ; {
+		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.receipts, lastUser: b.lastUser}
+		err := b.s.look(func(db *database) error {
+			if err := p.readReceipts(db, b.receipt); err != nil || p.full {
+				return err
+			}
+			ended = b.s.now().UnixMicro()
+			return db.page(`SELECT ifnull(max(seq), 0) FROM audit`, func(row backupRow) bool {
+				auditTo = row.ColumnInt64(0)
+				return true
+			})
+		})
+		if err != nil {
+			return 0, 0, err
+		}
+		withBytes := !b.opt.ReceiptsOnly && b.againBytes <= b.pictureBytes+backupSlack
+		settled, err := b.writePage(&p, withBytes)
+		if err != nil {
+			return 0, 0, err
+		}
+		b.totals.Changed += int64(len(p.users))
+		for _, r := range p.receipts {
+			if err := b.out.write(r); err != nil {
+				return 0, 0, err
+			}
+			b.receipt = r.seq
+		}
+		if p.full {
+			continue
+		}
+		if tries--; settled || tries == 0 {
+			return ended, auditTo, nil
+		}
+	}
+}
+
+// writePage writes the users of a page with their pictures. settled tells that none was erased meanwhile.
+func (b *backup) writePage(p *backupPage, withBytes bool) (settled bool, err error) {
+	if err := b.ctx.Err(); err != nil {
+		return false, err
+	}
+	settled = true
+	if withBytes {
+		if settled, err = b.readPictures(p); err != nil {
+			return false, err
+		}
+	}
+	for _, u := range p.users {
+		if err := b.writeOwner(u); err != nil {
+			return false, err
+		}
+		record := u.backedUser
+		switch {
+		case u.data != nil:
+			record.picture = pictureFollows
+		case u.slot != 0 && !b.opt.ReceiptsOnly:
+			record.picture = pictureMissing
+			b.totals.Missing++
+		}
+		if err := b.out.write(record); err != nil {
+			return false, err
+		}
+		if u.data == nil {
+			continue
+		}
+		if err := b.out.write(pictureRecord{generation: u.generation, format: u.format, data: u.data}); err != nil {
+			return false, err
+		}
+		b.againBytes += int64(len(u.data))
+	}
+	return settled, nil
+}
+
+// readPictures reads the pictures of a page and then looks which of them are still active, as Get does: the others were
+// perhaps another's bytes already.
+func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
+	faults := make([]error, len(p.users))
+	for i := range p.users {
+		if u := &p.users[i]; u.slot != 0 {
+			u.data, faults[i] = b.s.slab.readSlot(u.slot, u.generation, u.size)
+		}
+	}
+	settled = true
+	still := make([]bool, len(p.users))
+	err = b.s.look(func(db *database) error {
+		for i, u := range p.users {
+			if u.slot == 0 {
+				continue
+			}
+			err := db.query(sqlStillActive, func(backupRow) bool {
+				still[i] = true
+				return false
+			}, u.slot, u.generation[:])
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
+	}
+	for i := range p.users {
+		switch u := &p.users[i]; {
+		case u.slot == 0:
+		case !still[i]:
+			u.data, settled = nil, false
+		case faults[i] != nil:
+			u.data = nil
+			b.totals.Unreadable++
+			b.s.log.Error("a picture cannot be read and is not in the backup", "generation", fmt.Sprintf("%x", u.generation),
+				"user", u.id, "organisation", u.organization, "error", faults[i])
+		}
+	}
+	return settled, nil
+}
+
+// writeOwner writes issuer and organisation of a user, unless they are written.
+func (b *backup) writeOwner(u pageUser) error {
+	if !b.issuers[u.iid] {
+		b.issuers[u.iid] = true
+		if err := b.out.write(issuerRecord{iid: u.iid, url: u.issuer}); err != nil {
+			return err
+		}
+	}
+	if b.organizations[u.organization] {
+		return nil
+	}
+	b.organizations[u.organization] = true
+	return b.out.write(organizationRecord{id: u.organization, created: u.organizationCreated})
+}
+
+// look reads metadata. Changes wait meanwhile.
+func (s *Store) look(read func(db *database) error) error {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if s.db.conn == nil {
+		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	}
+	if err := read(s.db); err != nil {
+		return errors.Join(storage.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// BackupSummary tells what is in a backup.
+type BackupSummary struct {
+	BackupTotals
+	// ReceiptsOnly: it was made without pictures.
+	ReceiptsOnly bool
+	// Began and Ended are the moments between which it was made, by the clock of the store. It knows of every erasure
+	// up to Ended.
+	Began, Ended time.Time
+	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole.
+	Organizations, Receipts, Audit, Bytes int64
+	// Pictures counts those in it.
+	Pictures int64
+}
+
+func newBackupSummary(store storeRecord, end endRecord, size int64) BackupSummary {
+	return BackupSummary{
+		BackupTotals: end.totals, ReceiptsOnly: store.receiptsOnly,
+		Began: time.UnixMicro(store.began).UTC(), Ended: time.UnixMicro(end.ended).UTC(),
+		Organizations: end.counts.organizations, Receipts: end.counts.receipts, Audit: end.counts.audit,
+		Pictures: end.counts.pictures, Bytes: size,
+	}
+}

@@ -1,0 +1,203 @@
+package embedded
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrFileExists: a backup does not replace a file unless it is told to.
+var ErrFileExists = errors.New("the file exists")
+
+// voidedAtOnce bounds the receipts that are kept in memory while erased pictures are taken out of a file.
+const voidedAtOnce = 1 << 18
+
+// SaveBackup writes a stream of [Store.Backup] to a file, which is readable for its owner alone, and returns what is in
+// it. The file gets its name when it is whole, checked, synced, and rid of every picture that was erased before the
+// backup's end; a try that fails leaves nothing. ErrFileExists when there is a file of that name and overwrite is not
+// set. Progress, unless it is nil, hears now and then what share is done.
+func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(done, total int64)) (sum BackupSummary, err error) {
+	if err := mayWrite(name, overwrite); err != nil {
+		return sum, err
+	}
+	dir := filepath.Dir(name)
+	f, err := os.CreateTemp(dir, filepath.Base(name)+".unfinished-*") // with mode 0600
+	if err != nil {
+		return sum, err
+	}
+	defer func() {
+		if f != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	sum, first, err := receiveBackup(f, stream, progress)
+	if err != nil {
+		return sum, err
+	}
+	if first > 0 {
+		if err := voidErased(f, first); err != nil {
+			return sum, fmt.Errorf("taking out what was erased meanwhile: %w", err)
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return sum, err
+	}
+	if err := mayWrite(name, overwrite); err != nil {
+		return sum, err
+	}
+	if err := os.Rename(f.Name(), name); err != nil {
+		return sum, err
+	}
+	err = f.Close()
+	f = nil
+	return sum, errors.Join(err, syncDir(dir))
+}
+
+func mayWrite(name string, overwrite bool) error {
+	info, err := os.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !overwrite:
+		return fmt.Errorf("%w: %s", ErrFileExists, name)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no regular file", name)
+	}
+	return nil
+}
+
+// receiveBackup writes a stream to a file and checks it on the way. It returns the place of the first receipt of the time
+// of the backup, 0 when there is none: what those name may be in the file before them.
+func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64)) (sum BackupSummary, first int64, err error) {
+	out := bufio.NewWriterSize(f, 256<<10)
+	b, err := newBackupReader(io.TeeReader(stream, out))
+	if err != nil {
+		return sum, 0, err
+	}
+	for {
+		record, err := b.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return sum, 0, err
+		}
+		switch r := record.(type) {
+		case receiptRecord:
+			if first == 0 && r.seq > b.store.receipts {
+				first = b.at
+			}
+		case backedUser:
+			if progress != nil {
+				progress(min(r.uid, b.store.lastUser), b.store.lastUser)
+			}
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return sum, 0, err
+	}
+	return newBackupSummary(b.store, b.end, b.offset), first, nil
+}
+
+// voidErased overwrites every picture in a whole backup that is named by a receipt at or behind a place.
+func voidErased(f *os.File, from int64) error {
+	for from > 0 {
+		erased := make(map[generationID]bool)
+		next := int64(0)
+		err := eachRecord(f, from, func(at int64, kind recordKind, b []byte, _ int) error {
+			if kind != kindReceipt {
+				return nil
+			}
+			if len(erased) == voidedAtOnce {
+				next = at
+				return io.EOF
+			}
+			record, err := decode(kind, b)
+			if r, ok := record.(receiptRecord); ok {
+				erased[r.generation] = true
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		err = eachRecord(f, int64(backupHeadBytes), func(at int64, kind recordKind, b []byte, length int) error {
+			if kind != kindPicture || !erased[generationID(b)] {
+				return nil
+			}
+			return voidAt(f, at, length)
+		})
+		if err != nil {
+			return err
+		}
+		from = next
+	}
+	return nil
+}
+
+// voidAt puts a void in the place of a record.
+func voidAt(f *os.File, at int64, length int) error {
+	head := recordHead(kindVoid, length)
+	record := make([]byte, recordHeadBytes+length+recordSumBytes)
+	copy(record, head[:])
+	zeros := record[recordHeadBytes : recordHeadBytes+length]
+	binary.BigEndian.PutUint32(record[recordHeadBytes+length:], recordSum(at, head, zeros))
+	_, err := f.WriteAt(record, at)
+	return err
+}
+
+// eachRecord calls do for the records of a file that was checked, from a place on, until it returns io.EOF. Of pictures
+// it gets the generation alone, and the length of the body beside it.
+func eachRecord(f *os.File, from int64, do func(at int64, kind recordKind, b []byte, length int) error) error {
+	r := bufio.NewReaderSize(io.NewSectionReader(f, from, 1<<62), 256<<10)
+	var buf [16]byte
+	for at := from; ; {
+		var head [recordHeadBytes]byte
+		if _, err := io.ReadFull(r, head[:]); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		kind, length := recordKind(head[0]), int(binary.BigEndian.Uint32(head[1:]))
+		if length > maxRecordBytes {
+			return ErrBackupDamaged
+		}
+		b, skip := buf[:], length-len(buf)
+		if kind == kindReceipt {
+			b, skip = make([]byte, length), 0
+		} else if skip < 0 {
+			b, skip = buf[:length], 0
+		}
+		if _, err := io.ReadFull(r, b); err != nil {
+			return err
+		}
+		if err := do(at, kind, b, length); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if _, err := r.Discard(skip + recordSumBytes); err != nil {
+			return err
+		}
+		at += int64(recordHeadBytes + length + recordSumBytes)
+	}
+}
+
+// CheckBackup reads a backup to its end and returns what is in it. Its errors are those of [Restore] about a file.
+func CheckBackup(r io.Reader) (BackupSummary, error) {
+	b, err := newBackupReader(r)
+	for err == nil {
+		_, err = b.next()
+	}
+	if !errors.Is(err, io.EOF) {
+		return BackupSummary{}, err
+	}
+	return newBackupSummary(b.store, b.end, b.offset), nil
+}

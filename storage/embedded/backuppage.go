@@ -1,0 +1,194 @@
+package embedded
+
+import (
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+type backupRow = *sqlite3.Stmt
+
+// pageUser is a user with everything that a backup needs to know.
+type pageUser struct {
+	backedUser
+	issuer              string
+	organizationCreated int64
+
+	// The active picture; slot is 0 where there is none.
+	slot, size int64
+	generation generationID
+	format     storage.Format
+	data       []byte // read later
+}
+
+// userPageColumns are the columns that scanPageUser reads. The tables are joined in this order, each by its key.
+const (
+	userPageColumns = `u.uid, u.iid, i.url, u.id, u.organization, o.created, u.created, u.changed, u.sequence,
+		ifnull(g.slot, 0), g.id, g.size, g.format`
+	userPageTables = `CROSS JOIN issuer i ON i.iid = u.iid CROSS JOIN organization o ON o.id = u.organization
+		LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2`
+	userPageWidth = 13
+)
+
+func scanPageUser(row backupRow) (u pageUser) {
+	u.uid, u.iid, u.issuer = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnText(2)
+	u.id, u.organization, u.organizationCreated = row.ColumnText(3), row.ColumnText(4), row.ColumnInt64(5)
+	u.created, u.changed, u.sequence = row.ColumnInt64(6), row.ColumnInt64(7), row.ColumnInt64(8)
+	if u.slot = row.ColumnInt64(9); u.slot != 0 {
+		u.generation, u.size, u.format = generationID(row.ColumnRawBlob(10)), row.ColumnInt64(11), storage.Format(row.ColumnInt64(12))
+	}
+	return u
+}
+
+// backupPage is what one look at the metadata brings.
+type backupPage struct {
+	users    []pageUser
+	receipts []receiptRecord
+	full     bool // there may be more
+	bytes    int64
+
+	receiptsOnly bool
+	began        int64 // newest receipt when the backup began
+	lastUser     int64 // uid up to which all users are written
+}
+
+// add notes a user and reports whether there is room for another one.
+func (p *backupPage) add(u pageUser) (room bool) {
+	p.users = append(p.users, u)
+	p.bytes += u.size
+	return p.bytes < backupPageBytes
+}
+
+// readUsers reads the users behind one.
+func (p *backupPage) readUsers(db *database, after int64) error {
+	return db.page(`SELECT `+userPageColumns+` FROM user u `+userPageTables+` WHERE u.uid > ?1 ORDER BY u.uid LIMIT ?2`,
+		func(row backupRow) bool { return p.add(scanPageUser(row)) }, after, backupPageRows)
+}
+
+// readReceipts reads the receipts behind one, and their users where those have to be written: now for the first time,
+// or again, because their picture was erased after they were written. That is done once for each user, with the newest
+// receipt.
+func (p *backupPage) readReceipts(db *database, after int64) error {
+	err := db.page(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason, r.previous IS NULL, u.receipt = r.seq
+		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
+		func(row backupRow) bool {
+			r := receiptRecord{seq: row.ColumnInt64(userPageWidth), uid: row.ColumnInt64(0), generation: generationID(row.ColumnRawBlob(userPageWidth + 1)),
+				time: row.ColumnInt64(userPageWidth + 2), reason: row.ColumnInt64(userPageWidth + 3)}
+			p.receipts = append(p.receipts, r)
+			oldest, newest := row.ColumnBool(userPageWidth+4), row.ColumnBool(userPageWidth+5)
+			first := r.uid > p.lastUser && oldest
+			if !first && (r.seq <= p.began || !newest) {
+				return true
+			}
+			p.full = !p.add(scanPageUser(row))
+			return !p.full
+		}, after, backupPageRows)
+	p.full = p.full || len(p.receipts) == backupPageRows
+	return err
+}
+
+// page asks once only: backups are rare, and what serves has statements of its own. Args are integers.
+func (db *database) page(sql string, row func(backupRow) bool, args ...int64) error {
+	stmt, _, err := db.conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	for i, arg := range args {
+		if err := stmt.BindInt64(i+1, arg); err != nil {
+			return err
+		}
+	}
+	for stmt.Step() && row(stmt) {
+	}
+	return stmt.Err()
+}
+
+// writeAudit writes the rows of the audit trail behind one, up to another.
+func (b *backup) writeAudit(after, to int64) error {
+	for after < to {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		var rows []auditRecord
+		err := b.s.look(func(db *database) error {
+			return db.page(`SELECT seq, time, action, result, caller, caller_organization, organization, target, request, dropped
+				FROM audit WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`, func(row backupRow) bool {
+				rows = append(rows, auditRecord{seq: row.ColumnInt64(0), time: row.ColumnInt64(1), action: row.ColumnText(2),
+					result: row.ColumnText(3), caller: row.ColumnText(4), callerOrganization: row.ColumnText(5),
+					organization: row.ColumnText(6), target: row.ColumnText(7), request: row.ColumnText(8), dropped: row.ColumnInt64(9)})
+				return true
+			}, after, to, backupPageRows)
+		})
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			return nil
+		}
+		for _, r := range rows {
+			if err := b.out.write(r); err != nil {
+				return err
+			}
+		}
+		after = rows[len(rows)-1].seq
+	}
+	return nil
+}
+
+// writeIssuers writes the issuers that have no user in the backup.
+func (b *backup) writeIssuers() error {
+	var all []issuerRecord
+	err := b.s.look(func(db *database) error {
+		return db.page(`SELECT iid, url FROM issuer ORDER BY iid`, func(row backupRow) bool { // as few as configurations
+			all = append(all, issuerRecord{iid: row.ColumnInt64(0), url: row.ColumnText(1)})
+			return true
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, i := range all {
+		if !b.issuers[i.iid] {
+			if err := b.out.write(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeOrganizations writes the organisations that have no user in the backup.
+func (b *backup) writeOrganizations() error {
+	for after := ""; ; {
+		var page []organizationRecord
+		err := b.s.look(func(db *database) error {
+			stmt, _, err := db.conn.Prepare(`SELECT id, created FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`)
+			if err != nil {
+				return err
+			}
+			defer stmt.Close()
+			if err := stmt.BindText(1, after); err != nil {
+				return err
+			}
+			if err := stmt.BindInt64(2, backupPageRows); err != nil {
+				return err
+			}
+			for stmt.Step() {
+				page = append(page, organizationRecord{id: stmt.ColumnText(0), created: stmt.ColumnInt64(1)})
+			}
+			return stmt.Err()
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		for _, o := range page {
+			if !b.organizations[o.id] {
+				if err := b.out.write(o); err != nil {
+					return err
+				}
+			}
+		}
+		after = page[len(page)-1].id
+	}
+}

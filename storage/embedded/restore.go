@@ -1,0 +1,193 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Errors of a directory into which nothing can be restored, or out of which nothing can be served. Compare with errors.Is.
+var (
+	// ErrStoreExists: there is a store in the directory already.
+	ErrStoreExists = errors.New("there is a store already")
+	// ErrHalfRestored: a restore into the directory was begun and not finished.
+	ErrHalfRestored = errors.New("a restore was not finished")
+	// ErrOtherStore: the receipts are of another store than the backup.
+	ErrOtherStore = errors.New("the receipts are of another store than the backup")
+)
+
+// restoreName is the directory, in the data directory, in which a restore builds. As long as it is there and no
+// database beside it, nothing in the data directory is served.
+const restoreName = "restore.unfinished"
+
+// RestoreOptions tell what to restore.
+type RestoreOptions struct {
+	// Backup is the name of the file to restore, one made without BackupOptions.ReceiptsOnly.
+	Backup string
+	// Receipts is the name of another backup of the same store, usually a newer one made with ReceiptsOnly; "" for none.
+	// No picture is restored that it knows to be erased, and users it knows get the record that has come further.
+	Receipts string
+	// Progress, unless it is nil, hears now and then how many bytes of the backup are dealt with, twice over.
+	Progress func(done, total int64)
+}
+
+// RestoreSummary tells what was restored.
+type RestoreSummary struct {
+	Users, Organizations, Receipts, Audit int64
+	// Pictures and PictureBytes are those that are served now.
+	Pictures, PictureBytes int64
+	// Erased counts the pictures of the backup that were left out because a newer receipt names them.
+	Erased int64
+	// Missing counts the users who had a picture that the backup does not hold, see [BackupTotals].
+	Missing int64
+	// Backup and Newer tell about the two files. Newer is nil without RestoreOptions.Receipts.
+	Backup BackupSummary
+	Newer  *BackupSummary
+	// NewestReceipt is the time of the newest erasure that is known, zero when there is none.
+	NewestReceipt time.Time
+}
+
+// KnownUntil is the moment up to which the restored store knows of every erasure.
+func (r RestoreSummary) KnownUntil() time.Time {
+	if r.Newer != nil && r.Newer.Ended.After(r.Backup.Ended) {
+		return r.Newer.Ended
+	}
+	return r.Backup.Ended
+}
+
+// Restore builds a store from a backup in cfg.Dir, which may be missing but must not hold one. The store is the one that
+// was backed up: ids of pictures and receipts, details of users, the audit trail. A picture is in it only when no
+// receipt of either file names it; bytes of others are not even written.
+//
+// Until it returns nil nothing in the directory can be opened; a try that fails takes back what it wrote, and one
+// that was killed is replaced by the next. The errors are ErrLocked, ErrStoreExists, ErrNoBackup, ErrBackupVersion,
+// ErrBackupDamaged, ErrOtherStore, and those of the disk.
+func Restore(ctx context.Context, cfg Config, opt RestoreOptions) (RestoreSummary, error) {
+	sum, err := restoreAnd(ctx, cfg, opt, func(string) {})
+	if err != nil {
+		err = fmt.Errorf("restore into %s: %w", cfg.Dir, err)
+	}
+	return sum, err
+}
+
+// restoreAnd calls after behind each step that is a change of the data directory.
+func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(step string)) (sum RestoreSummary, err error) {
+	backup, newer, err := openBackups(opt)
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, backup.close(), newer.close()) }()
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return sum, err
+	}
+	if err := hasNoStore(dir); err != nil { // before anything is made
+		return sum, err
+	}
+	if err := makeDir(dir); err != nil {
+		return sum, err
+	}
+	lock, err := lockDir(filepath.Join(dir, lockName))
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	if err := hasNoStore(dir); err != nil {
+		return sum, err
+	}
+	if err := clearHalf(dir); err != nil {
+		return sum, err
+	}
+	work := filepath.Join(dir, restoreName)
+	if err := makeDir(work); err != nil {
+		return sum, err
+	}
+	after("begun")
+	r := &restore{ctx: ctx, cfg: cfg, opt: opt, dir: work, backup: backup, newer: newer}
+	if sum, err = r.run(); err != nil {
+		return RestoreSummary{}, errors.Join(err, os.RemoveAll(work))
+	}
+	after("built")
+	if err := moveIn(dir, after); err != nil {
+		return RestoreSummary{}, err
+	}
+	return sum, nil
+}
+
+// hasNoStore reports what is in the way of a restore.
+func hasNoStore(dir string) error {
+	for _, name := range []string{databaseName, databaseName + "-wal"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("%w: %s is there; restore into an empty directory", ErrStoreExists, name)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	slab := exists(filepath.Join(dir, slabName))
+	// The slab is moved in before the database: an unfinished restore may have come that far.
+	ours := exists(filepath.Join(dir, restoreName, databaseName)) && !exists(filepath.Join(dir, restoreName, slabName))
+	if slab && !ours {
+		return fmt.Errorf("%w: %s is there, without its database; restore into an empty directory", ErrStoreExists, slabName)
+	}
+	return nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
+}
+
+// clearHalf removes what an unfinished restore left. The slab goes first: as long as the other database is there,
+// the slab is known to be of no use.
+func clearHalf(dir string) error {
+	work := filepath.Join(dir, restoreName)
+	if !exists(work) {
+		return nil
+	}
+	err := os.Remove(filepath.Join(dir, slabName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(work); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// moveIn puts a store that is whole and durable in its place. The moment at which the database has its name is the one
+// from which on it is served.
+func moveIn(dir string, after func(string)) error {
+	work := filepath.Join(dir, restoreName)
+	for _, name := range []string{slabName, databaseName} {
+		if err := os.Rename(filepath.Join(work, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		after("moved " + name)
+		if err := syncDir(dir); err != nil {
+			return err
+		}
+	}
+	return tidyRestored(dir)
+}
+
+// tidyRestored removes the rest of a restore that came to its end. It is called by whoever opens the store, too.
+func tidyRestored(dir string) error {
+	work := filepath.Join(dir, restoreName)
+	if !exists(work) {
+		return nil
+	}
+	if !exists(filepath.Join(dir, databaseName)) {
+		return fmt.Errorf("%w: run it again; or remove %s, and with it what was restored", ErrHalfRestored, work)
+	}
+	if err := os.RemoveAll(work); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}

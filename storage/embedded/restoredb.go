@@ -1,0 +1,249 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// scratchName is a database beside the one that is built, for what is only asked while building: which pictures are
+// erased, and which one is whose newest. Memory would have to grow with them.
+const scratchName = "scratch.db"
+
+const scratchSchema = `
+PRAGMA locking_mode = EXCLUSIVE;
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA temp_store = MEMORY;
+CREATE TABLE erased (generation BLOB NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE picture (uid INTEGER PRIMARY KEY, generation BLOB) STRICT;
+CREATE TABLE theirs (uid INTEGER PRIMARY KEY, ours INTEGER NOT NULL) STRICT;
+`
+
+// restoreDB is the metadata of a store that is being built. What the schema refuses, it refuses here too.
+type restoreDB struct {
+	*database
+	scratch     *database
+	lastReceipt int64
+	prepared    map[string]*sqlite3.Stmt
+}
+
+func openRestoreDB(dir string, wrap func(string, File) File) (*restoreDB, error) {
+	db, err := openDatabase(filepath.Join(dir, databaseName), wrap, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &restoreDB{database: db, prepared: make(map[string]*sqlite3.Stmt)}
+	if r.scratch, err = connect(filepath.Join(dir, scratchName), wrap); err == nil {
+		err = r.scratch.conn.Exec(scratchSchema)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return r, nil
+}
+
+func (r *restoreDB) close() error {
+	var errs []error
+	for _, stmt := range r.prepared {
+		errs = append(errs, stmt.Close())
+	}
+	r.prepared = nil
+	if r.scratch != nil {
+		errs = append(errs, r.scratch.close())
+		r.scratch = nil
+	}
+	if r.database != nil {
+		errs = append(errs, r.database.close())
+		r.database = nil
+	}
+	return errors.Join(errs...)
+}
+
+func (r *restoreDB) begin() error {
+	return errors.Join(r.conn.Exec("BEGIN IMMEDIATE"), r.scratch.conn.Exec("BEGIN IMMEDIATE"))
+}
+
+func (r *restoreDB) commit() error {
+	return errors.Join(r.conn.Exec("COMMIT"), r.scratch.conn.Exec("COMMIT"))
+}
+
+func (r *restoreDB) again() error { return errors.Join(r.commit(), r.begin()) }
+
+// finish makes what was built the database of a store at rest.
+func (r *restoreDB) finish() error {
+	if err := r.do(r.database, `UPDATE store SET watermark = ?1 WHERE one = 1`, r.lastReceipt); err != nil {
+		return err
+	}
+	if err := r.truncateLog(); err != nil {
+		return err
+	}
+	return r.close()
+}
+
+// ask runs a statement that is kept prepared, on one of the two databases, and calls row for what it returns. Arguments
+// are int64, string or []byte.
+func (r *restoreDB) ask(db *database, sql string, row func(*sqlite3.Stmt), args ...any) error {
+	stmt := r.prepared[sql]
+	if stmt == nil {
+		var err error
+		if stmt, _, err = db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT); err != nil {
+			return err
+		}
+		r.prepared[sql] = stmt
+	}
+	for i, arg := range args {
+		var err error
+		switch v := arg.(type) {
+		case int64:
+			err = stmt.BindInt64(i+1, v)
+		case string:
+			err = stmt.BindText(i+1, v)
+		case []byte:
+			err = stmt.BindBlob(i+1, v)
+		default:
+			panic("unsupported argument")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for stmt.Step() {
+		row(stmt)
+	}
+	err := stmt.Err()
+	if rerr := stmt.Reset(); err == nil {
+		err = rerr
+	}
+	if errors.Is(err, sqlite3.CONSTRAINT) {
+		return fmt.Errorf("%w: its records do not fit together: %w", ErrBackupDamaged, err)
+	}
+	return err
+}
+
+func (r *restoreDB) do(db *database, sql string, args ...any) error {
+	return r.ask(db, sql, func(*sqlite3.Stmt) {}, args...)
+}
+
+func (r *restoreDB) addStore(id generationID) error {
+	return r.do(r.database, `INSERT INTO store (one, id) VALUES (1, ?1)`, id[:])
+}
+
+func (r *restoreDB) addIssuer(i issuerRecord) error {
+	return r.do(r.database, `INSERT INTO issuer (iid, url) VALUES (?1, ?2)`, i.iid, i.url)
+}
+
+// issuer returns the number of an issuer, which it adds where needed.
+func (r *restoreDB) issuer(url string) (iid int64, err error) {
+	if err := r.do(r.database, `INSERT INTO issuer (iid, url) SELECT ifnull(max(iid), 0) + 1, ?1 FROM issuer WHERE true
+		ON CONFLICT (url) DO NOTHING`, url); err != nil {
+		return 0, err
+	}
+	err = r.ask(r.database, `SELECT iid FROM issuer WHERE url = ?1`, func(row *sqlite3.Stmt) { iid = row.ColumnInt64(0) }, url)
+	return iid, err
+}
+
+func (r *restoreDB) addOrganization(o organizationRecord) error {
+	return r.do(r.database, `INSERT INTO organization (id, created) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING`, o.id, o.created)
+}
+
+// addUser adds a user or replaces the record of that number.
+func (r *restoreDB) addUser(u backedUser) error {
+	return r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+		ON CONFLICT (uid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
+		changed = excluded.changed, sequence = excluded.sequence WHERE id = excluded.id AND iid = excluded.iid`,
+		u.uid, u.iid, u.id, u.organization, u.created, u.changed, u.sequence)
+}
+
+// mergeUser adds a user of another file, under a number of ours, or replaces the record of that person if it has come
+// less far.
+func (r *restoreDB) mergeUser(u backedUser) error {
+	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)
+		ON CONFLICT (id, iid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
+		changed = excluded.changed, sequence = excluded.sequence WHERE excluded.sequence > sequence`,
+		u.iid, u.id, u.organization, u.created, u.changed, u.sequence)
+	if err != nil {
+		return err
+	}
+	ours := int64(0)
+	err = r.ask(r.database, `SELECT uid FROM user WHERE id = ?1 AND iid = ?2`, func(row *sqlite3.Stmt) { ours = row.ColumnInt64(0) }, u.id, u.iid)
+	if err != nil {
+		return err
+	}
+	return r.do(r.scratch, `INSERT INTO theirs (uid, ours) VALUES (?1, ?2) ON CONFLICT (uid) DO UPDATE SET ours = excluded.ours`, u.uid, ours)
+}
+
+// ours returns our number of a user of another file.
+func (r *restoreDB) ours(theirs int64) (uid int64, err error) {
+	err = r.ask(r.scratch, `SELECT ours FROM theirs WHERE uid = ?1`, func(row *sqlite3.Stmt) { uid = row.ColumnInt64(0) }, theirs)
+	if err == nil && uid == 0 {
+		err = fmt.Errorf("%w: a receipt of a user who is not in it", ErrBackupDamaged)
+	}
+	return uid, err
+}
+
+// addReceipt adds a receipt to the end of a user's chain.
+func (r *restoreDB) addReceipt(rec receiptRecord, uid int64) error {
+	if err := r.do(r.database, `INSERT INTO receipt (seq, uid, generation, time, reason, previous)
+		VALUES (?1, ?2, ?3, ?4, ?5, (SELECT receipt FROM user WHERE uid = ?2))`, rec.seq, uid, rec.generation[:], rec.time, rec.reason); err != nil {
+		return err
+	}
+	if err := r.do(r.database, `UPDATE user SET receipt = ?2 WHERE uid = ?1`, uid, rec.seq); err != nil {
+		return err
+	}
+	r.lastReceipt = rec.seq
+	return r.do(r.scratch, `INSERT INTO erased (generation) VALUES (?1) ON CONFLICT (generation) DO NOTHING`, rec.generation[:])
+}
+
+// erased reports whether a receipt names a picture.
+func (r *restoreDB) erased(generation generationID) (known bool, err error) {
+	err = r.ask(r.scratch, `SELECT 1 FROM erased WHERE generation = ?1`, func(*sqlite3.Stmt) { known = true }, generation[:])
+	return known, err
+}
+
+func (r *restoreDB) addAudit(a auditRecord) error {
+	return r.do(r.database, `INSERT INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, a.seq, a.time, a.action, a.result, a.caller, a.callerOrganization,
+		a.organization, a.target, a.request, a.dropped)
+}
+
+// expectPicture notes that a user has a picture, forgetPicture that there is none, notePicture which one it is.
+func (r *restoreDB) expectPicture(uid int64) error {
+	return r.do(r.scratch, `INSERT INTO picture (uid) VALUES (?1) ON CONFLICT (uid) DO NOTHING`, uid)
+}
+
+func (r *restoreDB) forgetPicture(uid int64) error {
+	return r.do(r.scratch, `DELETE FROM picture WHERE uid = ?1`, uid)
+}
+
+func (r *restoreDB) notePicture(uid int64, generation generationID) error {
+	return r.do(r.scratch, `UPDATE picture SET generation = ?2 WHERE uid = ?1`, uid, generation[:])
+}
+
+// takePicture reports, once, whether a picture is the one that was noted last.
+func (r *restoreDB) takePicture(uid int64, generation generationID) (ok bool, err error) {
+	err = r.do(r.scratch, `DELETE FROM picture WHERE uid = ?1 AND generation = ?2`, uid, generation[:])
+	return r.scratch.conn.Changes() == 1, err
+}
+
+// missing counts the pictures that were expected and never taken.
+func (r *restoreDB) missing() (n int64, err error) {
+	err = r.ask(r.scratch, `SELECT count(*) FROM picture`, func(row *sqlite3.Stmt) { n = row.ColumnInt64(0) })
+	return n, err
+}
+
+// addRegion adds slots.
+func (r *restoreDB) addRegion(g region) error {
+	return r.do(r.database, `INSERT INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`, g.first, g.slotPages, g.slots)
+}
+
+// addGeneration makes a picture in a slot the active one of a user.
+func (r *restoreDB) addGeneration(slot, uid int64, p pictureRecord) error {
+	if err := r.do(r.database, `INSERT INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)`,
+		slot, p.generation[:], uid, int64(len(p.data)), int64(p.format)); err != nil {
+		return err
+	}
+	return r.do(r.database, `UPDATE generation SET state = 2 WHERE slot = ?1`, slot)
+}

@@ -1,0 +1,324 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// restoreBatch is how many rows share a transaction.
+const restoreBatch = 8192
+
+// backupFile is an open file that begins like a backup.
+type backupFile struct {
+	*os.File
+	size  int64
+	store storeRecord
+}
+
+func (f *backupFile) close() error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
+// records begins to read from the start.
+func (f *backupFile) records() (*backupReader, error) {
+	return newBackupReader(io.NewSectionReader(f, 0, f.size))
+}
+
+func openBackup(name string) (*backupFile, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	f := &backupFile{File: file}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err == nil {
+		f.size = info.Size()
+		var b *backupReader
+		if b, err = f.records(); err == nil {
+			f.store = b.store
+			return f, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
+}
+
+func openBackups(opt RestoreOptions) (backup, newer *backupFile, err error) {
+	if backup, err = openBackup(opt.Backup); err != nil {
+		return nil, nil, err
+	}
+	if backup.store.receiptsOnly {
+		return nil, nil, errors.Join(fmt.Errorf("%s holds receipts only, which go beside a backup", opt.Backup), backup.close())
+	}
+	if opt.Receipts == "" {
+		return backup, nil, nil
+	}
+	if newer, err = openBackup(opt.Receipts); err != nil {
+		return nil, nil, errors.Join(err, backup.close())
+	}
+	if newer.store.id != backup.store.id {
+		return nil, nil, errors.Join(ErrOtherStore, backup.close(), newer.close())
+	}
+	return backup, newer, nil
+}
+
+// restore builds a store in a directory of its own.
+//
+// The backup is read twice. The first time brings everything but pictures, and shows that the file is whole; then come
+// the newer receipts; the second time brings the pictures that no receipt names.
+type restore struct {
+	ctx           context.Context
+	cfg           Config
+	opt           RestoreOptions
+	dir           string
+	backup, newer *backupFile
+
+	db    *restoreDB
+	slots slots
+	slab  *slab
+	sum   RestoreSummary
+}
+
+func (r *restore) run() (sum RestoreSummary, err error) {
+	if r.db, err = openRestoreDB(r.dir, r.cfg.WrapFile); err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, r.db.close()) }()
+	if err := r.readRecords(); err != nil {
+		return sum, fmt.Errorf("%s: %w", r.opt.Backup, err)
+	}
+	if r.newer != nil {
+		if err := r.readNewer(); err != nil {
+			return sum, fmt.Errorf("%s: %w", r.opt.Receipts, err)
+		}
+	}
+	path := filepath.Join(r.dir, slabName)
+	if r.slab, err = openSlab(path, r.backup.store.id, true, r.cfg.WrapFile); err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, r.slab.file.Close()) }()
+	if err := r.readPictures(); err != nil {
+		return sum, fmt.Errorf("%s: %w", r.opt.Backup, err)
+	}
+	if err := r.fillSlab(); err != nil {
+		return sum, err
+	}
+	if err := r.finish(); err != nil {
+		return sum, err
+	}
+	return r.sum, nil
+}
+
+// each calls do for every record of a file, in transactions of a bounded size.
+func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (BackupSummary, error) {
+	b, err := f.records()
+	if err != nil {
+		return BackupSummary{}, err
+	}
+	if err := r.db.begin(); err != nil {
+		return BackupSummary{}, err
+	}
+	for n := 1; ; n++ {
+		record, err := b.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = do(record)
+		}
+		if err == nil && n%restoreBatch == 0 {
+			err = r.db.again()
+			r.progress(f, pass*f.size+b.offset)
+		}
+		if err == nil {
+			err = r.ctx.Err()
+		}
+		if err != nil {
+			return BackupSummary{}, err
+		}
+	}
+	r.progress(f, pass*f.size+b.offset)
+	return newBackupSummary(b.store, b.end, b.offset), r.db.commit()
+}
+
+func (r *restore) progress(f *backupFile, done int64) {
+	if r.opt.Progress != nil && f == r.backup {
+		r.opt.Progress(done, 2*f.size)
+	}
+}
+
+// readRecords brings everything but pictures.
+func (r *restore) readRecords() (err error) {
+	if err := r.db.addStore(r.backup.store.id); err != nil {
+		return err
+	}
+	var last backedUser
+	r.sum.Backup, err = r.each(r.backup, 0, func(record any) error {
+		switch rec := record.(type) {
+		case issuerRecord:
+			return r.db.addIssuer(rec)
+		case organizationRecord:
+			return r.db.addOrganization(rec)
+		case backedUser:
+			last = rec
+			if err := r.db.addUser(rec); err != nil {
+				return err
+			}
+			if rec.picture == pictureNone { // else an earlier record may have it
+				return r.db.forgetPicture(rec.uid)
+			}
+			return r.db.expectPicture(rec.uid)
+		case pictureRecord:
+			return r.db.notePicture(last.uid, rec.generation)
+		case receiptRecord:
+			return r.addReceipt(rec, rec.uid)
+		case auditRecord:
+			return r.db.addAudit(rec)
+		}
+		return nil
+	})
+	return err
+}
+
+func (r *restore) addReceipt(rec receiptRecord, uid int64) error {
+	if at := time.UnixMicro(rec.time).UTC(); at.After(r.sum.NewestReceipt) {
+		r.sum.NewestReceipt = at
+	}
+	return r.db.addReceipt(rec, uid)
+}
+
+// readNewer brings what a newer file knows: receipts that the backup does not have, and records of users that have come
+// further. Numbers of users and receipts are each file's own; people are known by their ids, receipts by the
+// generation that they name.
+func (r *restore) readNewer() error {
+	issuers := make(map[int64]int64) // theirs to ours
+	sum, err := r.each(r.newer, 0, func(record any) (err error) {
+		switch rec := record.(type) {
+		case issuerRecord:
+			issuers[rec.iid], err = r.db.issuer(rec.url)
+		case organizationRecord:
+			return r.db.addOrganization(rec)
+		case backedUser:
+			iid, ok := issuers[rec.iid]
+			if !ok {
+				return fmt.Errorf("%w: a user of an issuer that is not in it", ErrBackupDamaged)
+			}
+			rec.iid = iid
+			return r.db.mergeUser(rec)
+		case receiptRecord:
+			known, err := r.db.erased(rec.generation)
+			if err != nil || known {
+				return err
+			}
+			uid, err := r.db.ours(rec.uid)
+			if err != nil {
+				return err
+			}
+			rec.seq = r.db.lastReceipt + 1
+			return r.addReceipt(rec, uid)
+		}
+		return err
+	})
+	r.sum.Newer = &sum
+	return err
+}
+
+// readPictures brings the pictures that are nobody's erased ones.
+func (r *restore) readPictures() error {
+	var owner backedUser
+	_, err := r.each(r.backup, 1, func(record any) error {
+		switch rec := record.(type) {
+		case backedUser:
+			owner = rec
+		case pictureRecord:
+			return r.addPicture(owner.uid, rec)
+		}
+		return nil
+	})
+	return err
+}
+
+func (r *restore) addPicture(uid int64, rec pictureRecord) error {
+	wanted, err := r.db.takePicture(uid, rec.generation)
+	if err != nil || !wanted {
+		return err
+	}
+	erased, err := r.db.erased(rec.generation)
+	if err != nil {
+		return err
+	}
+	if erased {
+		r.sum.Erased++
+		return nil
+	}
+	c := classFor(len(rec.data))
+	slot, ok := r.slots.take(c)
+	if !ok {
+		next := r.slots.next(c)
+		if err := r.db.addRegion(next); err != nil {
+			return err
+		}
+		if err := r.slots.add(next, func(int64) bool { return false }); err != nil {
+			return err
+		}
+		slot, _ = r.slots.take(c)
+	}
+	image := make([]byte, slotPages[c]*pageBytes)
+	copy(image, slotImage(rec.generation, rec.data))
+	if err := r.slab.write(slot, image); err != nil {
+		return err
+	}
+	r.sum.Pictures++
+	r.sum.PictureBytes += int64(len(rec.data))
+	return r.db.addGeneration(slot, uid, rec)
+}
+
+// fillSlab writes zeros over the slots that nobody has, and makes the slab durable.
+func (r *restore) fillSlab() error {
+	for c, free := range r.slots.free {
+		for _, slot := range free {
+			if err := r.slab.erase(slot, slotPages[c]); err != nil {
+				return err
+			}
+		}
+	}
+	return r.slab.sync()
+}
+
+// finish puts the rest on record and makes everything durable.
+func (r *restore) finish() error {
+	for _, q := range []struct {
+		sql string
+		n   *int64
+	}{
+		{`SELECT count(*) FROM user`, &r.sum.Users},
+		{`SELECT count(*) FROM organization`, &r.sum.Organizations},
+		{`SELECT count(*) FROM receipt`, &r.sum.Receipts},
+		{`SELECT count(*) FROM audit`, &r.sum.Audit},
+	} {
+		if err := r.db.each(q.sql, func(row *sqlite3.Stmt) { *q.n = row.ColumnInt64(0) }); err != nil {
+			return err
+		}
+	}
+	var err error
+	if r.sum.Missing, err = r.db.missing(); err != nil {
+		return err
+	}
+	// No byte of what the receipts name is in this slab, so all of them count.
+	if err := r.db.finish(); err != nil {
+		return err
+	}
+	return syncDir(r.dir)
+}
