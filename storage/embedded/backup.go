@@ -54,12 +54,11 @@ const (
 //
 // A stream without its end is no backup: whoever reads it notices.
 func (s *Store) Backup(ctx context.Context, w io.Writer, opt BackupOptions) (BackupSummary, error) {
-	b := &backup{s: s, opt: opt, ctx: ctx, issuers: make(map[int64]bool), organizations: make(map[string]bool)}
-	end, err := b.run(w)
-	if err != nil {
-		return BackupSummary{}, fmt.Errorf("backup: %w", err)
-	}
-	return newBackupSummary(b.store, end, b.out.offset), nil
+	return s.newBackup(ctx, opt).run(w)
+}
+
+func (s *Store) newBackup(ctx context.Context, opt BackupOptions) *backup {
+	return &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]bool)}
 }
 
 // backup is one backup under way.
@@ -67,6 +66,7 @@ type backup struct {
 	s     *Store
 	opt   BackupOptions
 	ctx   context.Context
+	slack int64
 	out   *backupWriter
 	store storeRecord
 
@@ -80,7 +80,15 @@ type backup struct {
 	totals        BackupTotals
 }
 
-func (b *backup) run(w io.Writer) (end endRecord, err error) {
+func (b *backup) run(w io.Writer) (BackupSummary, error) {
+	end, err := b.write(w)
+	if err != nil {
+		return BackupSummary{}, fmt.Errorf("backup: %w", err)
+	}
+	return newBackupSummary(b.store, end, b.out.offset), nil
+}
+
+func (b *backup) write(w io.Writer) (end endRecord, err error) {
 	if b.out, err = newBackupWriter(w); err != nil {
 		return end, err
 	}
@@ -171,7 +179,7 @@ func (b *backup) writeReceipts() (ended, auditTo int64, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		withBytes := !b.opt.ReceiptsOnly && b.againBytes <= b.pictureBytes+backupSlack
+		withBytes := !b.opt.ReceiptsOnly && b.againBytes <= b.pictureBytes+b.slack
 		settled, err := b.writePage(&p, withBytes)
 		if err != nil {
 			return 0, 0, err

@@ -144,6 +144,9 @@ func TestBackupRoundTrip(t *testing.T) {
 	if restored.Erased != 0 || restored.Missing != 0 || restored.Pictures != sum.Pictures || restored.Users != 41 || !restored.KnownUntil().Equal(sum.Ended) {
 		t.Errorf("Restore = %+v, want everything of %+v", restored, sum)
 	}
+	if n := count(t, again, `SELECT count(*) FROM store WHERE watermark < (SELECT max(seq) FROM receipt)`); n > 0 {
+		t.Error("not all receipts count")
+	}
 	if err := again.Ready(ctx); err != nil {
 		t.Errorf("Ready = %v", err)
 	}

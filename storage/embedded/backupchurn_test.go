@@ -34,18 +34,20 @@ type witnessed struct {
 	records map[uint64]storage.Result // by sequence
 	picture uint32                    // 0 for none
 	all     []uint32                  // that were ever acknowledged
+	erasing map[uint64]time.Time      // sequences of records that say that a picture was erased, and when that was acknowledged
 }
 
 type witnessedPicture struct {
 	size    int
+	instead bool      // of another one
 	there   time.Time // acknowledged
 	leaving time.Time // what erases it was called for, zero for never
 	gone    time.Time // and acknowledged
 }
 
-func newBackupWitness(t *testing.T, dir string) *backupWitness {
+func newBackupWitness(t *testing.T, wrap func(string, File) File) *backupWitness {
 	w := &backupWitness{now: ticking(), pattern: storagetest.NewPattern(7), users: make(map[int]*witnessed), pictures: make(map[uint32]*witnessedPicture)}
-	s, err := Open(t.Context(), Config{Dir: dir, Now: w.now})
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), Now: w.now, WrapFile: wrap})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,8 +71,10 @@ func (w *backupWitness) put(user, size int) error {
 	w.acknowledge(user, res, number)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.users[user].all = append(w.users[user].all, number)
-	w.pictures[number] = &witnessedPicture{size: size, there: w.now()}
+	u := w.users[user]
+	u.all = append(u.all, number)
+	_, instead := u.erasing[res.Details.Sequence]
+	w.pictures[number] = &witnessedPicture{size: size, instead: instead, there: w.now()}
 	return nil
 }
 
@@ -99,12 +103,13 @@ func (w *backupWitness) acknowledge(user int, res storage.Result, picture uint32
 	defer w.mu.Unlock()
 	u := w.users[user]
 	if u == nil {
-		u = &witnessed{records: make(map[uint64]storage.Result)}
+		u = &witnessed{records: make(map[uint64]storage.Result), erasing: make(map[uint64]time.Time)}
 		w.users[user] = u
 	}
 	u.records[res.Details.Sequence] = res
 	if u.picture != 0 && u.picture != picture {
 		w.pictures[u.picture].gone = w.now()
+		u.erasing[res.Details.Sequence] = w.now()
 	}
 	u.picture = picture
 }
@@ -164,6 +169,11 @@ func (w *backupWitness) checkUser(t *testing.T, restored *Store, user int, sum B
 			t.Errorf("user %d has come to %+v, want at least %+v, which was before the backup began", user, res.Details, r.Details)
 		}
 	}
+	for sequence, at := range u.erasing {
+		if res.Details.Sequence < sequence && at.Before(known) {
+			t.Errorf("user %d has come to %+v, want at least %d, where a picture was erased", user, res.Details, sequence)
+		}
+	}
 	if created {
 		return 0, false
 	}
@@ -183,6 +193,8 @@ func (w *backupWitness) checkUser(t *testing.T, restored *Store, user int, sum B
 			t.Errorf("picture %d of user %d is back, which was erased at %v, before %v", number, user, p.gone, known)
 		case !is && p.there.Before(sum.Began) && (p.leaving.IsZero() || p.leaving.After(known)):
 			t.Errorf("picture %d of user %d is not there, which was from before the backup to its end", number, user)
+		case !is && p.instead && p.there.Before(sum.Ended) && (p.leaving.IsZero() || p.leaving.After(known)) && sum.Missing == 0:
+			t.Errorf("picture %d of user %d is not there, which was there at the end in place of another one", number, user)
 		}
 		if is {
 			picture, ok = number, true
@@ -212,7 +224,7 @@ func (w *backupWitness) search(t *testing.T, dir string) map[uint32]bool {
 func TestBackupUnderChurn(t *testing.T) {
 	const users, callers = 240, 12
 	var changes atomic.Int64
-	w := newBackupWitness(t, t.TempDir())
+	w := newBackupWitness(t, nil)
 	for user := range users {
 		if user%5 > 0 {
 			if err := w.put(user, 300+user*40); err != nil {
@@ -271,8 +283,8 @@ func TestBackupUnderChurn(t *testing.T) {
 		}
 		name, sum := saveStream(t, &stream)
 		t.Logf("%+v", sum)
-		if sum.Changed == 0 {
-			t.Error("nobody changed while the backup ran: nothing is shown")
+		if sum.Changed == 0 || sum.Unreadable > 0 {
+			t.Errorf("%+v: want some who changed and no fault of the disk", sum)
 		}
 		backups = append(backups, made{name, sum})
 	}
@@ -289,60 +301,147 @@ func TestBackupUnderChurn(t *testing.T) {
 	}
 }
 
-// Between any two writes of a backup somebody's picture is removed, replaced, or uploaded and removed by somebody new;
-// pictures are as large as what is written at once.
-func TestBackupWithAChangeAtEveryWrite(t *testing.T) {
-	for at := 1; ; at++ {
-		w := newBackupWitness(t, t.TempDir())
-		for user := range 6 {
-			if err := w.put(user, 70_000); err != nil {
-				t.Fatal(err)
+// Before each write of a backup, and within each of its reads of a picture, pictures are removed, replaced, and uploaded
+// and removed by somebody new. Pictures are as large as what is written at once.
+func TestBackupWithAChangeAtEveryStep(t *testing.T) {
+	for at := 1; backupWithAChangeAt(t, at); at++ {
+		if t.Failed() {
+			t.Fatalf("changes at step %d", at)
+		}
+	}
+}
+
+// stepFile calls step within each read of the slab.
+type stepFile struct {
+	File
+	step func()
+}
+
+func (f stepFile) ReadAt(p []byte, off int64) (int, error) {
+	half, err := f.File.ReadAt(p[:len(p)/2], off)
+	if err != nil {
+		return half, err
+	}
+	f.step()
+	n, err := f.File.ReadAt(p[half:], off+int64(half))
+	return half + n, err
+}
+
+func backupWithAChangeAt(t *testing.T, at int) (reached bool) {
+	var w *backupWitness
+	steps := -1 << 20 // nothing happens yet
+	step := func() {
+		steps++
+		if again := steps - at; again > 0 && again < 5 { // perhaps what changed is being read
+			if err := w.put(1, 70_010+again); err != nil {
+				t.Error(err)
 			}
 		}
-		if err := w.remove(5); err != nil {
-			t.Fatal(err)
-		}
-		writes := 0
-		var stream bytes.Buffer
-		sum, err := w.s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) {
-			if writes++; writes == at {
-				for _, change := range []func() error{
-					func() error { return w.remove(0) },
-					func() error { return w.put(1, 70_001) },
-					func() error { return w.put(4, 90_000) },
-					func() error { return w.remove(4) },
-					func() error { return w.put(5, 70_002) },
-					func() error { return w.put(100, 70_003) },
-					func() error { return w.remove(100) },
-					func() error { return w.put(101, 70_004) },
-				} {
-					if err := change(); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-			return stream.Write(p)
-		}), BackupOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if writes < at {
-			if at < 6 {
-				t.Errorf("%d writes in all", writes)
-			}
+		if steps != at {
 			return
 		}
-		asItCame := filepath.Join(t.TempDir(), "stream")
-		if err := os.WriteFile(asItCame, stream.Bytes(), 0o600); err != nil {
+		for _, change := range []func() error{
+			func() error { return w.remove(0) },
+			func() error { return w.put(1, 70_001) },
+			func() error { return w.put(4, 90_000) },
+			func() error { return w.remove(4) },
+			func() error { return w.put(5, 70_002) },
+			func() error { return w.put(100, 70_003) },
+			func() error { return w.remove(100) },
+			func() error { return w.put(101, 70_004) },
+		} {
+			if err := change(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	w = newBackupWitness(t, func(name string, f File) File {
+		if name != slabName {
+			return f
+		}
+		return stepFile{f, step}
+	})
+	for user := range 6 {
+		if err := w.put(user, 70_000); err != nil {
 			t.Fatal(err)
 		}
-		dir, _ := restoreTest(t, asItCame, "")
-		w.check(t, "", dir, sum, sum.Ended)
-		file, _ := saveStream(t, &stream)
-		dir, _ = restoreTest(t, file, "")
-		w.check(t, file, dir, sum, sum.Ended)
-		if t.Failed() {
-			t.Fatalf("changes before write %d", at)
+	}
+	if err := w.remove(5); err != nil {
+		t.Fatal(err)
+	}
+	steps = 0
+	var stream bytes.Buffer
+	sum, err := w.s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) {
+		step()
+		return stream.Write(p)
+	}), BackupOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps < at {
+		if at < 12 {
+			t.Errorf("%d steps in all", steps)
+		}
+		return false
+	}
+	asItCame := filepath.Join(t.TempDir(), "stream")
+	if err := os.WriteFile(asItCame, stream.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir, _ := restoreTest(t, asItCame, "")
+	w.check(t, "", dir, sum, sum.Ended)
+	file, _ := saveStream(t, &stream)
+	dir, restored := restoreTest(t, file, "")
+	w.check(t, file, dir, sum, sum.Ended)
+	if restored.Missing > 0 || sum.Unreadable > 0 {
+		t.Errorf("Backup = %+v, Restore = %+v, want nobody's picture missing: there was time for all", sum, restored)
+	}
+	return true
+}
+
+// Where pictures change faster than they can be written, those that change are left out, and no other.
+func TestBackupOfWhatIsTooFast(t *testing.T) {
+	f := &faults{}
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), WrapFile: f.wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for user := range 40 {
+		mustPut(t, s, user, 70_000)
+	}
+	var stream bytes.Buffer
+	b := s.newBackup(t.Context(), BackupOptions{})
+	b.slack = -1 << 40
+	sum, err := b.run(writerFunc(func(p []byte) (int, error) {
+		if stream.Len() == 0 {
+			for user := range 20 {
+				mustPut(t, s, user, 70_001)
+			}
+			broken := false
+			f.set(func(_ int, name, op string) (fails bool) {
+				fails = name == slabName && op == "write" && !broken
+				broken = broken || fails
+				return fails
+			})
+			if _, err := s.Put(context.Background(), upload(30, 70_001)); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("Put = %v, want %v", err, storage.ErrUnavailable) // a receipt of somebody whose picture stays
+			}
+		}
+		return stream.Write(p)
+	}))
+	if err != nil || sum.Changed != 21 || sum.Missing != 21 {
+		t.Errorf("Backup = %+v, %v, want 21 changed and left out", sum, err)
+	}
+	file, _ := saveStream(t, &stream)
+	dir, restored := restoreTest(t, file, "")
+	if restored.Pictures != 20 || restored.Missing != 20 {
+		t.Errorf("Restore = %+v, want 20 pictures, 20 missing", restored)
+	}
+	again := openTest(t, dir)
+	for user := 20; user < 40; user++ {
+		if p, err := again.Get(t.Context(), testKey(user), testOrg); err != nil || !bytes.Equal(p.Data, upload(user, 70_000).Picture.Data) {
+			t.Errorf("Get(%d) = %d bytes, %v, want the picture that did not change", user, len(p.Data), err)
 		}
 	}
 }
