@@ -296,8 +296,11 @@ func decode(kind recordKind, b []byte) (record any, err error) {
 			pic.format = storage.Format(f[0])
 		}
 		pic.data, p.rest = p.rest, nil
-		if len(pic.data) == 0 || len(pic.data) > storage.MaxPictureBytes || pic.format == 0 {
+		switch {
+		case len(pic.data) == 0 || len(pic.data) > storage.MaxPictureBytes:
 			p.fail("it is no picture")
+		case pic.format.MediaType() == "":
+			p.fail("a format that is not known")
 		}
 		record = pic
 	case kindReceipt:

@@ -81,6 +81,9 @@ func killChild(dir string) error {
 	}
 	k := &killer{}
 	k.at.Store(at)
+	if names, ok := strings.CutPrefix(os.Getenv(killJobEnv), "restore "); ok {
+		return killRestore(dir, names, k)
+	}
 	f := &faults{} // whose syncs do not reach the disk: a process that is killed loses nothing of what it wrote
 	s, err := Open(ctx, Config{Dir: dir, WrapFile: func(name string, file File) File { return k.wrap(name, f.wrap(name, file)) }})
 	if err != nil {

@@ -151,10 +151,14 @@ func (r *restoreDB) addOrganization(o organizationRecord) error {
 
 // addUser adds a user or replaces the record of that number.
 func (r *restoreDB) addUser(u backedUser) error {
-	return r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT (uid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
 		changed = excluded.changed, sequence = excluded.sequence WHERE id = excluded.id AND iid = excluded.iid`,
 		u.uid, u.iid, u.id, u.organization, u.created, u.changed, u.sequence)
+	if err == nil && r.conn.Changes() != 1 {
+		err = fmt.Errorf("%w: user %q has the number of another user", ErrBackupDamaged, u.id)
+	}
+	return err
 }
 
 // mergeUser adds a user of another file, under a number of ours, or replaces the record of that person if it has come

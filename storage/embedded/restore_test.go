@@ -1,0 +1,356 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"avatard/storage"
+)
+
+// littleBackup returns the bytes of a backup with some of everything, and of the receipts of a little later.
+func littleBackup(t testing.TB) (backup, receipts []byte) {
+	t.Helper()
+	s := openTest(t, t.TempDir())
+	for i := range 4 {
+		mustPut(t, s, i, 150)
+	}
+	mustPut(t, s, 0, 5000)
+	mustRemove(t, s, 1)
+	backup = backupBytes(t, s, BackupOptions{})
+	mustRemove(t, s, 0)
+	mustPut(t, s, 2, 160)
+	mustPut(t, s, 9, 170) // somebody new, erased at once
+	mustRemove(t, s, 9)
+	return backup, backupBytes(t, s, BackupOptions{ReceiptsOnly: true})
+}
+
+func backupBytes(t testing.TB, s *Store, opt BackupOptions) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	if _, err := s.Backup(context.Background(), &buf, opt); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
+func writeTemp(t testing.TB, data []byte) (name string) {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// A newer file of receipts keeps back what it names, and tells how far those users have come.
+func TestRestoreWithNewerReceipts(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, t.TempDir())
+	story(t, s)
+	name, sum := saveTest(t, s, BackupOptions{})
+	kept := contents(t, s)
+	mustRemove(t, s, 2)
+	mustPut(t, s, 3, 4000)
+	mustPut(t, s, 4, 4000)
+	mustRemove(t, s, 4)
+	mustPut(t, s, 77, 300) // somebody new
+	mustRemove(t, s, 77)
+	mustPut(t, s, 78, 300) // and somebody new who has no receipt
+	later, receipts := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	now := contents(t, s)
+	if receipts.Pictures != 0 || receipts.Audit != 0 || receipts.Receipts != int64(len(now["receipt"])) {
+		t.Errorf("Backup = %+v, want %d receipts and nothing of pictures", receipts, len(now["receipt"]))
+	}
+
+	dir, restored := restoreTest(t, name, later)
+	if restored.Erased != 3 || restored.Pictures != sum.Pictures-3 || !restored.KnownUntil().Equal(receipts.Ended) ||
+		!restored.NewestReceipt.Equal(time.UnixMicro(newestReceipt(t, s)).UTC()) {
+		t.Errorf("Restore = %+v, want 3 erased of %d", restored, sum.Pictures)
+	}
+	again := openTest(t, dir)
+	got := contents(t, again)
+	if diff := cmp.Diff(now["receipt"], got["receipt"]); diff != "" {
+		t.Errorf("receipts (-as they are +restored):\n%s", diff)
+	}
+	if diff := cmp.Diff(kept["audit"], got["audit"]); diff != "" {
+		t.Errorf("audit trail (-backed up +restored):\n%s", diff)
+	}
+	for _, i := range []int{2, 3, 4, 77} {
+		want, _, werr := s.AddUser(ctx, testKey(i), testOrg, testBy)
+		res, created, err := again.AddUser(ctx, testKey(i), testOrg, testBy)
+		if err != nil || werr != nil || created || res != want {
+			t.Errorf("user %d is %+v (new: %v), %v, want %+v", i, res, created, err, want)
+		}
+		if _, err := again.Get(ctx, testKey(i), testOrg); !errors.Is(err, storage.ErrNoPicture) {
+			t.Errorf("Get(%d) = %v, want %v", i, err, storage.ErrNoPicture)
+		}
+		if after, err := again.Remove(ctx, removal(i)); err != nil || after != want {
+			t.Errorf("Remove(%d) = %+v, %v, want %+v: there is nothing to remove", i, after, err, want)
+		}
+	}
+	if _, err := again.Get(ctx, testKey(78), testOrg); !errors.Is(err, storage.ErrUserNotFound) {
+		t.Errorf("Get of a user of after the backup = %v", err)
+	}
+}
+
+func newestReceipt(t *testing.T, s *Store) (micros int64) {
+	t.Helper()
+	return int64(count(t, s, `SELECT max(time) FROM receipt`))
+}
+
+// A store that was restored without the newest receipts goes on by itself. What the lost one knew to be erased counts all
+// the same, whatever numbers it had.
+func TestRestoreOfTwoLines(t *testing.T) {
+	ctx := t.Context()
+	s := openTest(t, t.TempDir())
+	for i := range 6 {
+		mustPut(t, s, i, 500)
+	}
+	mustRemove(t, s, 5)
+	first, _ := saveTest(t, s, BackupOptions{})
+	mustPut(t, s, 50, 500) // numbers of users and receipts part here
+	mustRemove(t, s, 0)
+	mustRemove(t, s, 50)
+	lost, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+
+	dir, _ := restoreTest(t, first, "")
+	other := openTest(t, dir)
+	if _, err := other.Get(ctx, testKey(0), testOrg); err != nil {
+		t.Errorf("Get(0) = %v: without receipts what was deleted is back", err)
+	}
+	mustPut(t, other, 60, 500) // the same number as user 50
+	mustRemove(t, other, 60)
+	mustRemove(t, other, 1)
+	second, _ := saveTest(t, other, BackupOptions{})
+
+	dir, restored := restoreTest(t, second, lost)
+	last := openTest(t, dir)
+	if restored.Erased != 1 || restored.Receipts != 5 {
+		t.Errorf("Restore = %+v, want user 0's picture kept back, and 5 receipts", restored)
+	}
+	for i, want := range map[int]error{0: storage.ErrNoPicture, 1: storage.ErrNoPicture, 2: nil, 50: storage.ErrNoPicture, 60: storage.ErrNoPicture} {
+		if _, err := last.Get(ctx, testKey(i), testOrg); !errors.Is(err, want) {
+			t.Errorf("Get(%d) = %v, want %v", i, err, want)
+		}
+	}
+	for i, lines := range map[int]*Store{0: s, 50: s, 1: other, 60: other} {
+		want, _, _ := lines.AddUser(ctx, testKey(i), testOrg, testBy)
+		if got, _, err := last.AddUser(ctx, testKey(i), testOrg, testBy); err != nil || got != want {
+			t.Errorf("user %d = %+v, %v, want %+v", i, got, err, want)
+		}
+	}
+	if n := count(t, last, `SELECT max(seq) - count(*) FROM receipt`); n != 0 {
+		t.Errorf("receipts have a gap of %d", n)
+	}
+	mustRemove(t, last, 2)
+}
+
+// A file that is cut off anywhere, or in which any byte is another, is refused, and what is left of the try serves nothing.
+func TestRestoreOfADamagedFile(t *testing.T) {
+	backup, receipts := littleBackup(t)
+	boundaries := map[int]bool{}
+	for at := backupHeadBytes; at < len(backup); {
+		boundaries[at] = true
+		at += recordHeadBytes + int(binary.BigEndian.Uint32(backup[at+1:])) + recordSumBytes
+	}
+	if len(boundaries) < 15 {
+		t.Fatalf("%d records: the boundaries are not found", len(boundaries))
+	}
+	check := func(what string, at int, data []byte) {
+		if _, err := CheckBackup(bytes.NewReader(data)); !isBackupError(err) {
+			t.Errorf("%s at byte %d: CheckBackup = %v", what, at, err)
+		}
+	}
+	for _, whole := range [][]byte{backup, receipts} {
+		for at := range whole {
+			check("cut", at, whole[:at])
+			other := bytes.Clone(whole)
+			other[at] ^= byte(1 + at%255)
+			check("another byte", at, other)
+		}
+	}
+	whole := writeTemp(t, backup)
+	try := func(what string, at int, backup, receipts string) {
+		dir := t.TempDir()
+		_, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts})
+		if !isBackupError(err) {
+			t.Errorf("%s at byte %d: Restore = %v", what, at, err)
+		}
+		wantOnlyLock(t, dir)
+	}
+	for at := range boundaries {
+		try("cut", at, writeTemp(t, backup[:at]), "")
+		if at < len(receipts) {
+			try("receipts cut", at, whole, writeTemp(t, receipts[:at]))
+		}
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		at := random.IntN(len(backup))
+		try("cut", at, writeTemp(t, backup[:at]), "")
+		other := bytes.Clone(backup)
+		other[at] ^= 1 << random.IntN(8)
+		try("another bit", at, writeTemp(t, other), "")
+	}
+}
+
+func isBackupError(err error) bool {
+	return errors.Is(err, ErrBackupDamaged) || errors.Is(err, ErrNoBackup) || errors.Is(err, ErrBackupVersion)
+}
+
+// wantOnlyLock demands that nothing of a store is left but perhaps the file that was locked.
+func wantOnlyLock(t *testing.T, dir string) {
+	t.Helper()
+	names, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, n := range names {
+		if n.Name() != lockName {
+			t.Errorf("%s was left", n.Name())
+		}
+	}
+}
+
+// Records that are whole, but do not fit together.
+func TestRestoreOfNonsense(t *testing.T) {
+	id := generationID{1}
+	base := []any{storeRecord{id: id}, issuerRecord{iid: 1, url: "i"}, organizationRecord{id: "o"}}
+	user := backedUser{uid: 1, iid: 1, id: "u", organization: "o", sequence: 2, picture: pictureFollows}
+	gone := user
+	gone.picture = pictureNone
+	picture := pictureRecord{generation: id, format: storage.PNG, data: []byte("x")}
+	for _, tt := range []struct {
+		title   string
+		records []any
+		want    string // "" for none
+	}{
+		{"nothing wrong", []any{user, picture, receiptRecord{seq: 1, uid: 1, reason: 1, generation: generationID{2}}}, ""},
+		{"a user of no organisation", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "other", sequence: 1}}, "fit together"},
+		{"a user of no issuer", []any{backedUser{uid: 1, iid: 2, id: "u", organization: "o", sequence: 1}}, "fit together"},
+		{"a receipt of nobody", []any{receiptRecord{seq: 1, uid: 1, reason: 1}}, "fit together"},
+		{"two users of one id", []any{gone, backedUser{uid: 2, iid: 1, id: "u", organization: "o", sequence: 1}}, "fit together"},
+		{"one number for two users", []any{gone, backedUser{uid: 1, iid: 1, id: "v", organization: "o", sequence: 1}}, "number of another"},
+		{"receipts out of order", []any{gone, receiptRecord{seq: 2, uid: 1, reason: 1}, receiptRecord{seq: 1, uid: 1, reason: 1}}, "out of order"},
+		{"a picture of nobody", []any{gone, picture}, "belongs to nobody"},
+		{"a picture is owed", []any{user, gone}, "is missing"},
+		{"a picture is owed at the end", []any{user}, "is missing"},
+		{"a second store", []any{storeRecord{id: id}}, "second store"},
+		{"a user from before time", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "o", sequence: 1, created: 5, changed: 4}}, "changed before"},
+		{"a format that is not known", []any{user, pictureRecord{generation: id, format: 77, data: []byte("x")}}, "format"},
+		{"an empty picture", []any{user, pictureRecord{generation: id, format: 1}}, "no picture"},
+		{"a user of sequence 0", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "o"}}, "range"},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			var buf bytes.Buffer
+			w, err := newBackupWriter(&buf)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range append(base, tt.records...) {
+				if err := w.write(r); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(w.write(endRecord{counts: w.counts}), w.w.Flush()); err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			_, err = Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: writeTemp(t, buf.Bytes())})
+			if tt.want == "" {
+				if err != nil {
+					t.Errorf("Restore = %v", err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrBackupDamaged) || !strings.Contains(fmt.Sprint(err), tt.want) {
+				t.Errorf("Restore = %v, want %v with %q", err, ErrBackupDamaged, tt.want)
+			}
+			wantOnlyLock(t, dir)
+		})
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	backup, receipts := littleBackup(t)
+	otherBackup, otherReceipts := littleBackup(t)
+	newer := bytes.Clone(backup)
+	newer[backupHeadBytes-1]++
+	for _, tt := range []struct {
+		title            string
+		backup, receipts []byte
+		prepare          func(t *testing.T, dir string)
+		want             error
+		text             string
+		keeps            string // a file that has to stay
+	}{
+		{"another store's receipts", backup, otherReceipts, nil, ErrOtherStore, "", ""},
+		{"another store's backup for receipts", backup, otherBackup, nil, ErrOtherStore, "", ""},
+		{"receipts for a backup", receipts, nil, nil, nil, "holds receipts only", ""},
+		{"a newer program's file", newer, nil, nil, ErrBackupVersion, "version 2, this program knows up to 1", ""},
+		{"something else", []byte("#!/bin/sh"), nil, nil, ErrNoBackup, "", ""},
+		{"an empty file", []byte{}, nil, nil, ErrNoBackup, "", ""},
+		{"a store is there", backup, receipts, func(t *testing.T, dir string) {
+			s := openTest(t, dir)
+			mustPut(t, s, 1, 100)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrStoreExists, "empty directory", databaseName},
+		{"a store is there and serves", backup, receipts, func(t *testing.T, dir string) { openTest(t, dir) }, ErrStoreExists, "", databaseName},
+		{"a slab without its database", backup, nil, func(t *testing.T, dir string) {
+			if err := os.WriteFile(filepath.Join(dir, slabName), []byte("precious"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, ErrStoreExists, "without its database", slabName},
+		{"another process is at it", backup, nil, func(t *testing.T, dir string) {
+			lock, err := lockDir(filepath.Join(dir, lockName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { lock.Close() })
+		}, ErrLocked, "", ""},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			dir := t.TempDir()
+			if tt.prepare != nil {
+				tt.prepare(t, dir)
+			}
+			before, _ := os.ReadFile(filepath.Join(dir, tt.keeps))
+			opt := RestoreOptions{Backup: writeTemp(t, tt.backup)}
+			if tt.receipts != nil {
+				opt.Receipts = writeTemp(t, tt.receipts)
+			}
+			_, err := Restore(t.Context(), Config{Dir: dir}, opt)
+			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("Restore = %v, want %v with %q", err, tt.want, tt.text)
+			}
+			if tt.keeps == "" {
+				wantOnlyLock(t, dir)
+			} else if after, _ := os.ReadFile(filepath.Join(dir, tt.keeps)); !bytes.Equal(before, after) {
+				t.Errorf("%s was changed", tt.keeps)
+			}
+		})
+	}
+	if _, err := Restore(t.Context(), Config{Dir: t.TempDir()}, RestoreOptions{Backup: "/nowhere"}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Restore of no file = %v", err)
+	}
+	if _, err := Restore(t.Context(), Config{Dir: t.TempDir()}, RestoreOptions{Backup: t.TempDir()}); err == nil {
+		t.Error("Restore of a directory = nil")
+	}
+	if _, err := Restore(t.Context(), Config{Dir: "/dev/null/data"}, RestoreOptions{Backup: writeTemp(t, backup)}); err == nil {
+		t.Error("Restore into what can be no directory = nil")
+	}
+}

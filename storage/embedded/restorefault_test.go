@@ -1,0 +1,173 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whatever write, truncation or sync of a restore fails, before it is done or after it, once or from then on: it says so and
+// leaves nothing, or all is well; and the next one succeeds.
+func TestRestoreEveryFault(t *testing.T) {
+	backup, receipts := littleBackup(t)
+	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
+	for _, kind := range []struct {
+		name           string
+		after, forever bool
+		every          int // one place in so many: each of a kind is much like the next
+	}{{"before", false, false, 1}, {"after", true, false, 3}, {"from then on", false, true, 3}} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			for call := 1; ; call += kind.every {
+				reached, dir := false, t.TempDir()
+				f := &faults{after: kind.after, fail: func(n int, _, _ string) bool {
+					reached = reached || n == call
+					return n == call || kind.forever && n > call
+				}}
+				_, err := Restore(context.Background(), Config{Dir: dir, WrapFile: f.wrap}, opt)
+				if !reached {
+					if call < 20 {
+						t.Errorf("only %d calls: the files are not watched", call-1)
+					}
+					return
+				}
+				if err != nil {
+					wantOnlyLock(t, dir)
+					if _, err = Restore(context.Background(), Config{Dir: dir}, opt); err != nil {
+						t.Fatalf("call %d: Restore then = %v", call, err)
+					}
+				}
+				wantLittle(t, dir, fmt.Sprint("call ", call))
+			}
+		})
+	}
+}
+
+// wantLittle demands the store of littleBackup, both files restored.
+func wantLittle(t *testing.T, dir, when string) {
+	t.Helper()
+	s, err := Open(context.Background(), Config{Dir: dir})
+	if err != nil {
+		t.Fatalf("%s: Open = %v", when, err)
+	}
+	defer s.Close()
+	if err := s.Ready(context.Background()); err != nil {
+		t.Errorf("%s: Ready = %v", when, err)
+	}
+	for i, there := range map[int]bool{0: false, 1: false, 2: false, 3: true, 9: false} {
+		if _, err := s.Get(context.Background(), testKey(i), testOrg); (err == nil) != there {
+			t.Errorf("%s: Get(%d) = %v", when, i, err)
+		}
+	}
+	if n := count(t, s, `SELECT count(*) FROM receipt`); n != 5 {
+		t.Errorf("%s: %d receipts, want 5", when, n)
+	}
+}
+
+// killRestore is the process that is killed in the middle of a restore: before a file operation, or, behind the last one,
+// after a step of putting things in their place.
+func killRestore(dir, names string, k *killer) error {
+	backup, receipts, _ := strings.Cut(names, " ")
+	opt := RestoreOptions{Backup: backup, Receipts: receipts}
+	_, err := restoreAnd(context.Background(), Config{Dir: dir, WrapFile: k.wrap}, opt, func(string) { k.step() })
+	if err != nil {
+		return err
+	}
+	fmt.Println("operations", k.seen.Load())
+	return nil
+}
+
+// A process that is killed anywhere in a restore leaves a directory that does not serve anything and into which the next
+// restore succeeds, or one that serves everything.
+func TestKilledInARestore(t *testing.T) {
+	backup, receipts := littleBackup(t)
+	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
+	job := "restore " + opt.Backup + " " + opt.Receipts
+	_, operations := runKilled(t, t.TempDir(), job, 0)
+	if operations < 20 {
+		t.Fatalf("%d operations: the files are not watched", operations)
+	}
+	whole := 0
+	for at := 1; at <= operations; at++ {
+		if operations-at > 20 && at%4 > 0 {
+			continue // the end, where things are put in their place, is looked at closely
+		}
+		dir := t.TempDir()
+		if _, survived := runKilled(t, dir, job, at); survived > 0 {
+			t.Fatalf("not killed at %d", at)
+		}
+		when := fmt.Sprintf("killed at %d of %d", at, operations)
+		s, err := Open(context.Background(), Config{Dir: dir})
+		if err == nil {
+			whole++
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			wantLittle(t, dir, when)
+			if exists(filepath.Join(dir, restoreName)) {
+				t.Errorf("%s: the rest of the restore is still there", when)
+			}
+			continue
+		}
+		if !errors.Is(err, ErrHalfRestored) || !strings.Contains(err.Error(), "run it again") {
+			t.Fatalf("%s: Open = %v, want %v", when, err, ErrHalfRestored)
+		}
+		if exists(filepath.Join(dir, databaseName)) {
+			t.Errorf("%s: there is a database in what cannot be opened", when)
+		}
+		if at%12 == 0 { // and once more, while the next one tidies up
+			runKilled(t, dir, job, 1+at%operations)
+		}
+		if !exists(filepath.Join(dir, databaseName)) {
+			if _, err := Restore(context.Background(), Config{Dir: dir}, opt); err != nil {
+				t.Fatalf("%s: Restore then = %v", when, err)
+			}
+		}
+		wantLittle(t, dir, when)
+	}
+	if whole == 0 || whole > operations/2 {
+		t.Errorf("%d of %d were whole", whole, operations)
+	}
+}
+
+// Between moving the slab and moving the database there is a slab without a database; it must not pass for somebody's.
+func TestHalfRestoredSlabIsReplaced(t *testing.T) {
+	backup, _ := littleBackup(t)
+	opt := RestoreOptions{Backup: writeTemp(t, backup)}
+	dir := t.TempDir()
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the slab was not moved")
+			}
+		}()
+		_, _ = restoreAnd(context.Background(), Config{Dir: dir}, opt, func(step string) {
+			if step == "moved "+slabName {
+				panic(step)
+			}
+		})
+	}()
+	if !exists(filepath.Join(dir, slabName)) {
+		t.Fatal("there is no slab")
+	}
+	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, ErrHalfRestored) {
+		t.Errorf("Open = %v, want %v", err, ErrHalfRestored)
+	}
+	if err := os.Remove(filepath.Join(dir, databaseName)); err == nil {
+		t.Error("Open has made a database")
+	}
+	restoreInto := func() error {
+		_, err := Restore(context.Background(), Config{Dir: dir}, opt)
+		return err
+	}
+	if err := restoreInto(); err != nil {
+		t.Fatal(err)
+	}
+	if err := restoreInto(); !errors.Is(err, ErrStoreExists) {
+		t.Errorf("Restore over what was restored = %v, want %v", err, ErrStoreExists)
+	}
+}
