@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
@@ -305,17 +304,6 @@ func TestBackupEndsEarly(t *testing.T) {
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-// ticking is a clock that moves by a microsecond with every look, so that each moment tells what came before it.
-func ticking() func() time.Time {
-	tick := make(chan int64, 1)
-	tick <- 0
-	return func() time.Time {
-		n := <-tick + 1
-		tick <- n
-		return time.UnixMicro(1_000_000 + n).UTC()
-	}
-}
 
 func ExampleCheckBackup() {
 	_, err := CheckBackup(bytes.NewReader([]byte("something else")))

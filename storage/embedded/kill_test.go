@@ -81,6 +81,9 @@ func killChild(dir string) error {
 	}
 	k := &killer{}
 	k.at.Store(at)
+	if name, ok := strings.CutPrefix(os.Getenv(killJobEnv), "save "); ok {
+		return saveOnAFullDisk(dir, name)
+	}
 	if names, ok := strings.CutPrefix(os.Getenv(killJobEnv), "restore "); ok {
 		return killRestore(dir, names, k)
 	}

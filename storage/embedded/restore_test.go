@@ -107,7 +107,7 @@ func TestRestoreWithNewerReceipts(t *testing.T) {
 
 func newestReceipt(t *testing.T, s *Store) (micros int64) {
 	t.Helper()
-	return int64(count(t, s, `SELECT max(time) FROM receipt`))
+	return count(t, s, `SELECT max(time) FROM receipt`)
 }
 
 // A store that was restored without the newest receipts goes on by itself. What the lost one knew to be erased counts all

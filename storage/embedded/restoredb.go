@@ -67,7 +67,15 @@ func (r *restoreDB) begin() error {
 }
 
 func (r *restoreDB) commit() error {
-	return errors.Join(r.conn.Exec("COMMIT"), r.scratch.conn.Exec("COMMIT"))
+	return errors.Join(unfit(r.conn.Exec("COMMIT")), r.scratch.conn.Exec("COMMIT"))
+}
+
+// unfit marks what the schema refuses as the file's fault.
+func unfit(err error) error {
+	if errors.Is(err, sqlite3.CONSTRAINT) {
+		return fmt.Errorf("%w: its records do not fit together: %w", ErrBackupDamaged, err)
+	}
+	return err
 }
 
 func (r *restoreDB) again() error { return errors.Join(r.commit(), r.begin()) }
@@ -117,10 +125,7 @@ func (r *restoreDB) ask(db *database, sql string, row func(*sqlite3.Stmt), args 
 	if rerr := stmt.Reset(); err == nil {
 		err = rerr
 	}
-	if errors.Is(err, sqlite3.CONSTRAINT) {
-		return fmt.Errorf("%w: its records do not fit together: %w", ErrBackupDamaged, err)
-	}
-	return err
+	return unfit(err)
 }
 
 func (r *restoreDB) do(db *database, sql string, args ...any) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -169,5 +170,34 @@ func TestHalfRestoredSlabIsReplaced(t *testing.T) {
 	}
 	if err := restoreInto(); !errors.Is(err, ErrStoreExists) {
 		t.Errorf("Restore over what was restored = %v, want %v", err, ErrStoreExists)
+	}
+}
+
+// saveOnAFullDisk is a process that may write no file longer than 4 KiB. What it is told then is what a full disk says
+// but for the number.
+func saveOnAFullDisk(dir, stream string) error {
+	limit := syscall.Rlimit{Cur: 4096, Max: 4096}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		return err
+	}
+	f, err := os.Open(stream)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = SaveBackup(filepath.Join(dir, "file"), false, f, nil)
+	if !errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("SaveBackup = %w, want %w", err, syscall.EFBIG)
+	}
+	fmt.Println("operations 1")
+	return nil
+}
+
+func TestSaveBackupOnAFullDisk(t *testing.T) {
+	backup, _ := littleBackup(t)
+	dir := t.TempDir()
+	runKilled(t, dir, "save "+writeTemp(t, backup), 0)
+	if names, err := os.ReadDir(dir); err != nil || len(names) > 0 {
+		t.Errorf("%v was left, %v", names, err)
 	}
 }

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+// runAll runs a command to its end and returns everything it printed and its exit code.
+func runAll(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, problems bytes.Buffer
+	code = report(&problems, run(t.Context(), args, nil, &out, &problems))
+	return out.String(), problems.String(), code
+}
+
+func putFor(t *testing.T, store storage.Store, user string, size int) storage.Picture {
+	t.Helper()
+	key := storage.UserKey{Issuer: "https://id.example", ID: user}
+	_, err := store.Put(t.Context(), storage.Upload{User: key, Organization: "acme", By: commandLine, Register: true,
+		Picture: storage.Picture{Format: storage.PNG, Data: bytes.Repeat([]byte(user), size)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := store.Get(t.Context(), key, "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func removeFor(t *testing.T, store storage.Store, user string) {
+	t.Helper()
+	key := storage.UserKey{Issuer: "https://id.example", ID: user}
+	if _, err := store.Remove(t.Context(), storage.Removal{User: key, Organization: "acme", By: commandLine}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The whole way: a backup beside a running server, deletes, the receipts of later, a restore, and a backup of what was
+// restored, with no server.
+func TestBackupAndRestoreCommands(t *testing.T) {
+	root := t.TempDir()
+	dir, restored, files := filepath.Join(root, "data"), filepath.Join(root, "restored"), filepath.Join(root, "files")
+	if err := os.Mkdir(files, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	full, receipts := filepath.Join(files, "full"), filepath.Join(files, "receipts")
+	store, stop := startAdmin(t, dir)
+	alice := putFor(t, store, "alice", 20_000)
+	putFor(t, store, "bob", 100)
+	putFor(t, store, "carol", 100)
+	removeFor(t, store, "carol")
+	stdout, stderr, code := runAll(t, "backup", full, "--data", dir)
+	if want := full + ": 3 users, 2 pictures and 1 receipt as of "; code != exitOK || !strings.HasPrefix(stdout, want) {
+		t.Fatalf("backup printed %q, %q, exit code %d, want %q", stdout, stderr, code, want)
+	}
+	removeFor(t, store, "bob")
+	stdout, stderr, code = runAll(t, "backup", "--receipts-only", "--data", dir, receipts)
+	if want := receipts + ": 2 receipts as of "; code != exitOK || !strings.HasPrefix(stdout, want) {
+		t.Fatalf("backup --receipts-only printed %q, %q, exit code %d, want %q", stdout, stderr, code, want)
+	}
+	if info, err := os.Stat(receipts); err != nil || info.Size() > 2000 || info.Mode().Perm() != 0o600 {
+		t.Errorf("the receipts are %v bytes with mode %v, want few, for their owner", info.Size(), info.Mode())
+	}
+
+	stdout, stderr, code = runAll(t, "restore", full, "--receipts", receipts, "--data", restored)
+	for _, want := range []string{"restored: 3 users, 1 picture (100000 bytes), 1 organisation, 2 receipts, ",
+		"left out: 1 picture that newer receipts name as erased\n", "erasures are known up to ", "the newest receipt is of "} {
+		if code != exitOK || !strings.Contains(stdout, want) {
+			t.Errorf("restore printed %q, exit code %d, want %q", stdout, code, want)
+		}
+	}
+	if strings.Contains(stderr, "warning") {
+		t.Errorf("restore warns: %q", stderr)
+	}
+	stdout, stderr, code = runAll(t, "restore", full, "--data", filepath.Join(root, "without"))
+	if want := "without --receipts every picture that was deleted or replaced after "; code != exitOK || !strings.Contains(stderr, want) {
+		t.Errorf("restore without receipts printed %q, %q, exit code %d, want %q", stdout, stderr, code, want)
+	}
+	stdout, stderr, code = runAll(t, "restore", full, "--data", filepath.Join(root, "older"), "--receipts", full)
+	if code != exitOK || strings.Contains(stderr, "older") {
+		t.Errorf("restore with itself printed %q, %q, exit code %d", stdout, stderr, code)
+	}
+	stop()
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	again := openStore(t, restored)
+	got, err := again.Get(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "alice"}, "acme")
+	if err != nil || got.Generation != alice.Generation || !bytes.Equal(got.Data, alice.Data) {
+		t.Errorf("Get(alice) = %d bytes of %s, %v, want %d of %s", len(got.Data), got.Generation, err, len(alice.Data), alice.Generation)
+	}
+	if _, err := again.Get(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "bob"}, "acme"); !errors.Is(err, storage.ErrNoPicture) {
+		t.Errorf("Get(bob) = %v, want %v: it was deleted after the backup", err, storage.ErrNoPicture)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(files, "second")
+	stdout, stderr, code = runAll(t, "backup", second, "--data", restored)
+	if want := "3 users, 1 picture and 2 receipts"; code != exitOK || !strings.Contains(stdout, want) {
+		t.Errorf("backup without a server printed %q, %q, exit code %d, want %q", stdout, stderr, code, want)
+	}
+	stdout, _, code = runAll(t, "restore", "--check", second, "--receipts", receipts)
+	if code != exitOK || strings.Count(stdout, "\n") != 2 || !strings.Contains(stdout, "3 users, 1 picture") {
+		t.Errorf("restore --check printed %q, exit code %d", stdout, code)
+	}
+	names, _ := os.ReadDir(files)
+	if len(names) != 3 {
+		t.Errorf("the files are %v, want three", names)
+	}
+}
+
+func TestBackupCommandRefuses(t *testing.T) {
+	root := t.TempDir()
+	dir, there := filepath.Join(root, "data"), filepath.Join(root, "there")
+	if err := openStore(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(dir, filepath.Join(root, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(there, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		title, args, stderr string
+		code                int
+	}{
+		{"no file", "backup --data " + dir, "usage: avatard backup FILE", exitUsage},
+		{"two files", "backup a b --data " + dir, "usage: avatard backup FILE", exitUsage},
+		{"no data", "backup a", "data: is not set", exitUsage},
+		{"a file that is there", "backup " + there + " --data " + dir, "--force", exitFailed},
+		{"the data directory", "backup " + filepath.Join(dir, "b") + " --data " + dir, "write it elsewhere", exitFailed},
+		{"the data directory by another name", "backup " + filepath.Join(root, "link", "b") + " --data " + dir, "write it elsewhere", exitFailed},
+		{"a directory that is not there", "backup " + filepath.Join(root, "no", "b") + " --data " + dir, "no such file", exitFailed},
+		{"data that is not there", "backup " + filepath.Join(root, "b") + " --data " + filepath.Join(root, "no"), "there is no database in ", exitFailed},
+		{"a directory for a file", "backup --force " + root + " --data " + dir, "no regular file", exitFailed},
+		{"nothing to restore", "restore --data " + dir, "usage: avatard restore FILE", exitUsage},
+		{"no directory to restore into", "restore " + there, "data: is not set", exitUsage},
+		{"into a directory with data", "restore " + there + " --data " + dir, "no backup of avatard", exitFailed},
+		{"a check of something else", "restore --check " + there, there + ": this is no backup", exitFailed},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			_, stderr, code := runAll(t, strings.Fields(tt.args)...)
+			if code != tt.code || !strings.Contains(stderr, tt.stderr) {
+				t.Errorf("avatard %s: exit code %d, %q, want %d, %q", tt.args, code, stderr, tt.code, tt.stderr)
+			}
+		})
+	}
+	if data, _ := os.ReadFile(there); string(data) != "precious" {
+		t.Errorf("the file holds %q now", data)
+	}
+	if _, err := os.Stat(filepath.Join(root, "no")); err == nil {
+		t.Error("a directory was made")
+	}
+	if _, stderr, code := runAll(t, "backup", "--force", there, "--data", dir); code != exitOK {
+		t.Errorf("backup --force = exit code %d, %q", code, stderr)
+	}
+	_, stderr, code := runAll(t, "restore", there, "--data", dir)
+	if code != exitFailed || !strings.Contains(stderr, "there is a store already") {
+		t.Errorf("restore over a store = exit code %d, %q", code, stderr)
+	}
+	store := openStore(t, dir)
+	defer store.Close()
+	if _, stderr, code := runAll(t, "backup", filepath.Join(root, "b"), "--data", dir); code != exitFailed || !strings.Contains(stderr, "in use") {
+		t.Errorf("backup of a store that somebody else holds, without a server = exit code %d, %q", code, stderr)
+	}
+}
+
+// oddStore makes backups of its own kind.
+type oddStore struct {
+	storage.Store
+	make func(ctx context.Context, w io.Writer) error
+}
+
+func (s oddStore) Backup(ctx context.Context, w io.Writer, _ embedded.BackupOptions) (embedded.BackupSummary, error) {
+	return embedded.BackupSummary{}, s.make(ctx, w)
+}
+
+// A server that cannot go on, or that ends, leaves no file and a clear word; its inner story stays in its log.
+func TestBackupOfAServerThatBreaksOff(t *testing.T) {
+	root := t.TempDir()
+	source := openStore(t, filepath.Join(root, "source"))
+	putFor(t, source, "alice", 100_000)
+	var whole bytes.Buffer
+	if _, err := source.(*embedded.Store).Backup(t.Context(), &whole, embedded.BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		title  string
+		make   func(ctx context.Context, w io.Writer) error
+		stderr string
+	}{
+		{"before it begins", func(context.Context, io.Writer) error { return errors.New("planted") }, "not available now"},
+		{"in the middle", func(_ context.Context, w io.Writer) error {
+			_, _ = w.Write(whole.Bytes()[:whole.Len()/2])
+			return errors.New("planted")
+		}, "broke off"},
+		{"with an answer that is none", func(_ context.Context, w io.Writer) error {
+			_, err := w.Write([]byte("hello"))
+			return err
+		}, "no backup of avatard"},
+		{"with an answer that is not whole", func(_ context.Context, w io.Writer) error {
+			_, err := w.Write(whole.Bytes()[:whole.Len()-5])
+			return err
+		}, "broke off"},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			dir, files := t.TempDir(), t.TempDir()
+			stop, err := serveAdmin(dir, &admin{store: oddStore{make: tt.make}, logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer stop()
+			_, stderr, code := runAll(t, "backup", filepath.Join(files, "file"), "--data", dir)
+			if code != exitFailed || !strings.Contains(stderr, tt.stderr) || strings.Contains(stderr, "planted") {
+				t.Errorf("backup = exit code %d, %q, want %q", code, stderr, tt.stderr)
+			}
+			if names, _ := os.ReadDir(files); len(names) > 0 {
+				t.Errorf("%v was left", names)
+			}
+		})
+	}
+}
+
+// One backup at a time, and one that nobody takes any more ends.
+func TestBackupsOneAtATime(t *testing.T) {
+	dir := t.TempDir()
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	store := oddStore{make: func(ctx context.Context, w io.Writer) error {
+		_, err := w.Write([]byte("hello"))
+		close(begun)
+		<-ctx.Done()
+		ended <- errors.Join(err, ctx.Err())
+		return ctx.Err()
+	}}
+	stop, err := serveAdmin(dir, &admin{store: store, logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := make(chan error, 1)
+	go func() {
+		stream, err := askForBackup(ctx, dir, backupRequest{})
+		if err == nil {
+			_, err = io.Copy(io.Discard, stream)
+			stream.Close()
+		}
+		first <- err
+	}()
+	<-begun
+	if _, err := askForBackup(t.Context(), dir, backupRequest{}); err == nil || !strings.Contains(err.Error(), "another backup") {
+		t.Errorf("a second backup = %v, want that another one is under way", err)
+	}
+	cancel()
+	if err := <-first; err == nil {
+		t.Error("a backup that was given up = nil")
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the server's backup ended with %v", err)
+	}
+}
+
+// recordedDeadlines counts the time limits that an answer is given.
+type recordedDeadlines struct {
+	body        bytes.Buffer
+	read, write int
+}
+
+func (d *recordedDeadlines) Header() http.Header                { return http.Header{} }
+func (d *recordedDeadlines) WriteHeader(int)                    {}
+func (d *recordedDeadlines) Write(p []byte) (int, error)        { return d.body.Write(p) }
+func (d *recordedDeadlines) SetReadDeadline(t time.Time) error  { d.read++; return nil }
+func (d *recordedDeadlines) SetWriteDeadline(t time.Time) error { d.write++; return nil }
+
+// A backup may take longer than any other call: the limits of the server are lifted for reading and set anew for each write.
+func TestBackupOutlivesTheServersTimeLimits(t *testing.T) {
+	const writes = 4
+	store := oddStore{make: func(_ context.Context, w io.Writer) error {
+		for range writes {
+			if _, err := fmt.Fprint(w, "x"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+	a := &admin{store: store, logger: slog.New(slog.DiscardHandler)}
+	rec := &recordedDeadlines{}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/backups", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.handler().ServeHTTP(rec, req)
+	if rec.body.String() != strings.Repeat("x", writes) || rec.read != 1 || rec.write != writes {
+		t.Errorf("answered %q with %d limits for reading and %d for writing, want %d", &rec.body, rec.read, rec.write, writes)
+	}
+}
