@@ -55,7 +55,7 @@ func runBackup(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	if sum.Unreadable > 0 {
-		return fmt.Errorf("backup: %s is written, but %s could not be read and are not in it; the server's log names them", words[0], countOf(sum.Unreadable, "picture"))
+		return fmt.Errorf("backup: %s is written, but %s could not be read and are not in it; the log names them", words[0], countOf(sum.Unreadable, "picture"))
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 	if _, err := os.Lstat(name); err == nil && !flags.force { // before a server is bothered
 		return sum, fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
 	}
-	stream, err := backupStream(ctx, dir, backupRequest{ReceiptsOnly: flags.receiptsOnly})
+	stream, err := backupStream(ctx, inv, dir, backupRequest{ReceiptsOnly: flags.receiptsOnly})
 	if err != nil {
 		return sum, err
 	}
@@ -78,14 +78,14 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 	sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
 	bar.finish()
 	if errors.Is(err, embedded.ErrBackupDamaged) {
-		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); nothing is left of it, and the server's log says more", err))
+		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); nothing is left of it, and the log says more", err))
 	}
 	return sum, err
 }
 
 // backupStream returns the bytes of a backup, from the running server or, when there is none, from the store itself, under
 // its lock. Close tells why a stream of the latter kind ended early.
-func backupStream(ctx context.Context, dir string, req backupRequest) (io.ReadCloser, error) {
+func backupStream(ctx context.Context, inv *invocation, dir string, req backupRequest) (io.ReadCloser, error) {
 	stream, err := askForBackup(ctx, dir, req)
 	if !errors.Is(err, errNoServer) {
 		return stream, err
@@ -93,7 +93,8 @@ func backupStream(ctx context.Context, dir string, req backupRequest) (io.ReadCl
 	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w in %s", embedded.ErrNoDatabase, dir) // opening it would make one
 	}
-	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	logger := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
 	if err != nil {
 		return nil, err
 	}

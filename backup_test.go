@@ -156,7 +156,7 @@ func TestBackupCommandRefuses(t *testing.T) {
 		{"a check of something else", "restore --check " + there, there + ": this is no backup", exitFailed},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
-			_, stderr, code := runAll(t, strings.Fields(tt.args)...)
+			_, stderr, code := runAll(t, strings.Fields(tt.args)...) // no name here has a space
 			if code != tt.code || !strings.Contains(stderr, tt.stderr) {
 				t.Errorf("avatard %s: exit code %d, %q, want %d, %q", tt.args, code, stderr, tt.code, tt.stderr)
 			}
@@ -179,6 +179,33 @@ func TestBackupCommandRefuses(t *testing.T) {
 	defer store.Close()
 	if _, stderr, code := runAll(t, "backup", filepath.Join(root, "b"), "--data", dir); code != exitFailed || !strings.Contains(stderr, "in use") {
 		t.Errorf("backup of a store that somebody else holds, without a server = exit code %d, %q", code, stderr)
+	}
+}
+
+// A picture that the disk does not give back is named, the others are in the file, and the exit code tells.
+func TestBackupOfADamagedPicture(t *testing.T) {
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+	store := openStore(t, dir)
+	damaged := putFor(t, store, "alice", 1000)
+	putFor(t, store, "bob", 1000)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	slab, err := os.ReadFile(filepath.Join(dir, "pictures.slab"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slab[bytes.Index(slab, damaged.Data)] ^= 1
+	if err := os.WriteFile(filepath.Join(dir, "pictures.slab"), slab, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := runAll(t, "backup", file, "--data", dir)
+	if code != exitFailed || !strings.Contains(stdout, "2 users, 1 picture") || !strings.Contains(stderr, damaged.Generation) ||
+		!strings.Contains(stderr, "1 picture could not be read") {
+		t.Errorf("backup printed %q, %q, exit code %d, want the damaged picture named", stdout, stderr, code)
+	}
+	if _, err := checkBackup(file); err != nil {
+		t.Errorf("the file is no backup: %v", err)
 	}
 }
 
