@@ -100,6 +100,9 @@ func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64
 			}
 		}
 	}
+	if progress != nil {
+		progress(b.store.lastUser, b.store.lastUser)
+	}
 	if err := out.Flush(); err != nil {
 		return sum, 0, err
 	}
