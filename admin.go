@@ -57,7 +57,7 @@ type admin struct {
 	logger *slog.Logger
 
 	stopping chan struct{} // closed when the socket's server begins to shut down
-	backups sync.Mutex // held by the one backup that may be under way
+	backups  sync.Mutex    // held by the one backup that may be under way
 }
 
 func (a *admin) handler() http.Handler {

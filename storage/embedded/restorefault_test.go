@@ -17,15 +17,16 @@ func TestRestoreEveryFault(t *testing.T) {
 	backup, receipts := littleBackup(t)
 	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
 	for _, kind := range []struct {
-		name           string
-		after, forever bool
-		every          int // one place in so many: each of a kind is much like the next
-	}{{"before", false, false, 1}, {"after", true, false, 3}, {"from then on", false, true, 3}} {
+		name    string
+		mode    faultMode
+		forever bool
+		every   int // one place in so many: each of a kind is much like the next
+	}{{"before", failBefore, false, 1}, {"after", failAfter, false, 3}, {"from then on", failBefore, true, 3}} {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			for call := 1; ; call += kind.every {
 				reached, dir := false, t.TempDir()
-				f := &faults{after: kind.after, fail: func(n int, _, _ string) bool {
+				f := &faults{mode: kind.mode, fail: func(n int, _, _ string) bool {
 					reached = reached || n == call
 					return n == call || kind.forever && n > call
 				}}
