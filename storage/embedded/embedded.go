@@ -51,8 +51,8 @@ type Config struct {
 	Now func() time.Time
 	// Rand is the source of generation ids; nil means crypto/rand.
 	Rand io.Reader
-	// WrapFile, when set, is put around the slab and SQLite's files; name is the file's base name. Tests of what
-	// survives a crash use it.
+	// WrapFile, when set, is put around the slab, SQLite's files and directories that are synced; name is the file's
+	// base name, or DataDir or ParentDir. Tests of what survives a crash use it.
 	WrapFile func(name string, f File) File
 }
 
@@ -126,7 +126,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 }
 
 func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Store)) (err error) {
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(dir, wrap); err != nil {
 		return err
 	}
 	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
@@ -156,7 +156,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return fmt.Errorf("%s has %d bytes, the database knows of %d: the directory is not complete",
 			slabName, info.Size(), s.slots.end*pageBytes)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := syncDir(dir, DataDir, wrap); err != nil {
 		return err
 	}
 	failpoint("open-listed")

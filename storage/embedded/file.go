@@ -30,21 +30,31 @@ type osFile struct{ *os.File }
 
 func (f osFile) Sync() error { return datasync(f.File) }
 
-// syncDir makes the directory's entries durable.
-func syncDir(dir string) error {
+// What [Config.WrapFile] is told in place of a name when a directory is opened, which is only ever synced.
+const (
+	DataDir   = "."  // the data directory: a sync makes the names of the files in it durable
+	ParentDir = ".." // what the data directory lies in: a sync makes the data directory's own name durable
+)
+
+// syncDir makes the directory's entries durable. name is DataDir or ParentDir.
+func syncDir(dir, name string, wrap func(string, File) File) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	return d.Sync()
+	file := File(d)
+	if wrap != nil {
+		file = wrap(name, file)
+	}
+	defer file.Close()
+	return file.Sync()
 }
 
 // makeDir makes a directory, and those it lies in, for their owner only, and their names durable.
-func makeDir(dir string) error {
+func makeDir(dir string, wrap func(string, File) File) error {
 	err := os.Mkdir(dir, 0o700)
 	if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
-		if err := makeDir(filepath.Dir(dir)); err != nil {
+		if err := makeDir(filepath.Dir(dir), wrap); err != nil {
 			return err
 		}
 		err = os.Mkdir(dir, 0o700)
@@ -55,7 +65,7 @@ func makeDir(dir string) error {
 		}
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return syncDir(filepath.Dir(dir), ParentDir, wrap)
 }
 
 // fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file handed through wrap.
@@ -84,6 +94,9 @@ func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 	if err != nil {
 		return nil, flags, err
 	}
+	if name.String() == "" {
+		return f, flags, nil // a temporary file, which has no name to be found by again
+	}
 	outer := File(sqliteFile{f})
 	if l.wrap != nil {
 		outer = l.wrap(filepath.Base(name.String()), outer)
@@ -92,6 +105,29 @@ func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 		outer = &logFile{File: outer}
 	}
 	return &layeredFile{File: f, outer: outer}, flags, nil
+}
+
+// Delete implements vfs.VFS. A layer whose directory has a method Removed hears of it.
+func (l *fileLayer) Delete(name string, sync bool) error {
+	if l.wrap == nil {
+		return l.VFSFilename.Delete(name, sync)
+	}
+	if err := l.VFSFilename.Delete(name, false); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	dir := l.wrap(DataDir, d)
+	defer dir.Close()
+	if hears, ok := dir.(interface{ Removed(name string) }); ok {
+		hears.Removed(filepath.Base(name))
+	}
+	if !sync {
+		return nil
+	}
+	return dir.Sync()
 }
 
 // sqliteFile shows a file of SQLite's layer as a File.

@@ -106,7 +106,7 @@ func (s *slab) create(store generationID) error {
 		return err
 	}
 	failpoint("slab-head-synced")
-	return syncDir(s.dir)
+	return syncDir(s.dir, DataDir, s.wrap)
 }
 
 // reopen replaces the descriptor. After a failed sync the old one must not be asked again: it reports an error once
@@ -141,7 +141,7 @@ func (s *slab) grow(first, pages int64) error {
 		return errors.Join(err, s.file.Truncate(first*pageBytes))
 	}
 	failpoint("grow-synced")
-	return syncDir(s.dir)
+	return syncDir(s.dir, DataDir, s.wrap)
 }
 
 // fill writes zeros and syncs them.
