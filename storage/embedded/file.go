@@ -61,6 +61,9 @@ func makeDir(dir string, wrap func(string, File) File) error {
 	}
 	if err != nil {
 		if info, serr := os.Stat(dir); serr == nil && info.IsDir() {
+			// Whoever made it may have been killed before its name was durable. Where it lies may be closed to us, and no
+			// file system of ours: that is no reason not to start.
+			_ = syncDir(filepath.Dir(dir), ParentDir, wrap)
 			return nil
 		}
 		return err

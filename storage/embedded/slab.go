@@ -68,16 +68,17 @@ func openSlab(path string, store generationID, create bool, wrap func(string, Fi
 	if err != nil {
 		return nil, err
 	}
-	// A crash between making the file and its first sync leaves it short: nothing can be in it then.
+	// A crash between making the file and its first sync leaves it short: nothing can be in it then. A page that looks right
+	// is written again all the same, for it may be in memory only: the sync may have failed, which is told once.
 	head := make([]byte, pageBytes+1)
 	n, err := s.file.ReadAt(head, 0)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		err = fmt.Errorf("read %s: %w", s.name, err)
-	case n >= pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
-		return s, nil
 	case create && n <= pageBytes:
 		return s, s.create(store)
+	case n >= pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
+		return s, nil
 	default:
 		err = fmt.Errorf("%s does not belong to this database", s.name)
 	}
