@@ -63,6 +63,11 @@ func (p *Pattern) Search(dirs ...string) ([]Piece, error) {
 	return pieces, nil
 }
 
+// SearchBytes is Search in the content of one file; the pieces have no name of a file.
+func (p *Pattern) SearchBytes(data []byte) []Piece {
+	return p.pieces(bytes.NewReader(data), p.searchChunk(data))
+}
+
 func (p *Pattern) searchFile(name string) ([]Piece, error) {
 	file, err := os.Open(name)
 	if err != nil {

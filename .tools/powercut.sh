@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Cuts the power under the storage engine (proof/power): 1,000 times under load, or as the arguments say. Then the controls:
+# the same on engines that take steps in a wrong order and on disks that lie, where violations have to be found within 50
+# cuts. A proof that finds none there is blind, and that is a failure.
+#
+#   .tools/powercut.sh                          1,000 cuts, and the controls
+#   .tools/powercut.sh -cuts 100                fewer of them (what .ci/run does)
+#   .tools/powercut.sh -cuts 10000 -stories     more, and every place of every story
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+go build -o "$work/right" ./proof/power
+go build -tags wrongorder -o "$work/wrong" ./proof/power
+
+"$work/right" "$@"
+printf '\nwith syncs that fail now and then:\n'
+"$work/right" -cuts 50 -failing 100
+
+printf '\ncontrols:\n'
+for order in early-answer bytes-later early-reuse; do
+  printf '%s: ' "$order"
+  WRONG_ORDER=$order "$work/wrong" -cuts 50 -control
+done
+for file in pictures.slab avatard.db-wal; do
+  printf 'syncs of %s do nothing: ' "$file"
+  "$work/right" -cuts 50 -control -lie "$file"
+done

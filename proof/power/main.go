@@ -1,0 +1,151 @@
+// Command power shows that what avatard's storage engine has promised holds when the power fails: at every moment, and
+// whatever part of what was not synced has reached the disk.
+//
+// It puts a disk of its own (storage/powercut) under the engine, lets it work, and cuts the power at places of what the disk
+// has recorded. Each outcome becomes a directory on which the engine is started again, and then:
+//
+//   - a removal that was answered, and the end of a picture that was replaced, stays: nothing is served, and neither
+//     before the start nor after it does any file hold a run of 32 bytes of it;
+//   - an upload that was answered and not removed is there, whole;
+//   - what was begun without an answer is done or not done, and nothing is left of it where it is not;
+//   - receipts, audit records and sequence numbers of what was answered are there, once, and the receipts count;
+//   - the engine is ready, its database is sound, and a second start changes nothing.
+//
+// The stories (story.go) are enumerated: every place, with fates chosen by rule. The load (load.go) is by lot: many
+// users at once, and every cut continues with one of its outcomes.
+//
+//	main.go ─► load.go, story.go ─► recorder.go (calls, answers) ─► proof.go ─► look.go, search.go ─► judge.go ◄─ book.go
+//
+// With -failing syncs fail before that, and what they were to write is half lost. Disks that break the rules in the comment
+// of package powercut are not its business.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "power:", err)
+		os.Exit(1) //nolint:forbidigo // this is a program of its own
+	}
+}
+
+// options is what one run does.
+type options struct {
+	cuts    int
+	fates   int
+	seed    uint64
+	stories bool
+	control bool
+	lie     string
+	failing int
+	scratch string
+	keep    string
+}
+
+func parseOptions(args []string, stderr io.Writer) (o options, err error) {
+	fs := flag.NewFlagSet("power", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.IntVar(&o.cuts, "cuts", 1000, "how often the power is cut under load")
+	fs.IntVar(&o.fates, "outcomes", 4, "how many outcomes of each cut are looked at")
+	fs.Uint64Var(&o.seed, "seed", rand.Uint64(), "what the lots depend on; in what order goroutines run they do not decide")
+	fs.BoolVar(&o.stories, "stories", false, "enumerate the stories too, at every place with every fate; takes minutes")
+	fs.BoolVar(&o.control, "control", false, "demand that a violation is found, and end with it")
+	fs.StringVar(&o.lie, "lie", "", "name of a file whose syncs do nothing, for -control; . is the directory")
+	fs.IntVar(&o.failing, "failing", 0, "let one sync in so many fail under load, and lose what it was to write; 0 for none")
+	fs.StringVar(&o.scratch, "scratch", memory(), "where directories are made; none of it has to be durable")
+	fs.StringVar(&o.keep, "keep", "", "directory that gets the first outcome that breaks a promise")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	return o, nil
+}
+
+// memory returns a place in memory, or else that of temporary files.
+func memory() string {
+	if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+		return "/dev/shm"
+	}
+	return os.TempDir()
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	scratch, err := os.MkdirTemp(o.scratch, "avatard-power-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	if !o.control {
+		fmt.Fprintln(stdout, "seed", o.seed)
+	}
+	if o.stories {
+		for i, st := range stories {
+			s, err := newStory(ctx, filepath.Join(scratch, fmt.Sprint(i)))
+			if err != nil {
+				return err
+			}
+			s.keep = o.keep
+			if err := st.tell(s, 1); err != nil {
+				return fmt.Errorf("%s: %w", st.name, err)
+			}
+			fmt.Fprintf(stdout, "%s: %d cuts, %d outcomes of them (%d different)\n", st.name, s.cuts, s.images, s.starts)
+			if err := verdict(stdout, s.proof); err != nil {
+				return err
+			}
+		}
+	}
+	l := newLoad(scratch, o.seed)
+	l.fates, l.first, l.failing, l.keep = o.fates, o.control, o.failing, o.keep
+	if o.lie != "" {
+		l.lies = []string{o.lie}
+	}
+	err = l.run(ctx, o.cuts)
+	if o.control {
+		// A wrong engine may also fail outright, but that is not what has to be seen.
+		if len(l.violations) == 0 {
+			return errors.Join(fmt.Errorf("blind: %d cuts of an engine that breaks its promises, and nothing was found", l.cuts), err)
+		}
+		fmt.Fprintf(stdout, "found by cut %d: %s\n", l.cuts, l.violations[0])
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.print(stdout)
+	return verdict(stdout, l.proof)
+}
+
+// verdict prints the violations, up to some.
+func verdict(w io.Writer, p *proof) error {
+	for i, text := range p.violations {
+		if i == 20 {
+			break
+		}
+		fmt.Fprintln(w, " ", text)
+	}
+	if n := len(p.violations); n > 0 {
+		return fmt.Errorf("%d violations", n)
+	}
+	fmt.Fprintln(w, "  0 violations")
+	return nil
+}

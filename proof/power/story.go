@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"avatard/storage/powercut"
+	"avatard/storage/storagetest"
+)
+
+// storyUsers is how many users there are in the stories.
+const storyUsers = 6
+
+// stories are runs of the engine whose traces are cut at every place. With a stride over 1 only each so-manyth of what
+// there is much of is looked at.
+var stories = []struct {
+	name string
+	tell func(s *story, stride int) error
+}{
+	{"first start and after", (*story).everyCut},
+	{"recovery after a cut", (*story).recovery},
+	{"killed, then cut", (*story).killed},
+	{"checkpoint of the log", (*story).checkpoint},
+	{"a sync that fails, then cut", (*story).failing},
+}
+
+// story is one run of the engine.
+type story struct {
+	*proof
+	ctx  context.Context
+	dir  string
+	disk *powercut.Disk
+	r    *recorder
+
+	mu     sync.Mutex
+	id     int
+	number uint32
+	errs   []error
+}
+
+// newStory prepares a directory for the engine to be started in. It is not there yet.
+func newStory(ctx context.Context, scratch string) (*story, error) {
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return nil, err
+	}
+	s := &story{ctx: ctx, dir: filepath.Join(scratch, "data"), proof: newProof(scratch, storagetest.NewPattern(7), storyUsers)}
+	return s, s.renew()
+}
+
+// renew takes away what there is.
+func (s *story) renew() (err error) {
+	if err := os.RemoveAll(s.dir); err != nil {
+		return err
+	}
+	s.disk, err = powercut.New(s.dir)
+	return err
+}
+
+// start starts the engine on the disk.
+func (s *story) start() (err error) {
+	s.r, err = openRecorded(s.ctx, s.dir, s.disk, s.pattern)
+	return err
+}
+
+// put uploads a picture of a user.
+func (s *story) put(user, size int) {
+	s.mu.Lock()
+	s.number++
+	number := s.number
+	s.mu.Unlock()
+	s.do(user, number, size)
+}
+
+// remove removes a user's picture.
+func (s *story) remove(user int) { s.do(user, 0, 0) }
+
+func (s *story) do(user int, number uint32, size int) {
+	s.mu.Lock()
+	s.id++
+	c := change{s.id, user, number, size}
+	s.mu.Unlock()
+	if err := s.r.do(s.ctx, c); err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.errs = append(s.errs, err)
+	}
+}
+
+// together makes changes of several users at once.
+func (s *story) together(changes ...func()) {
+	var all sync.WaitGroup
+	for _, c := range changes {
+		all.Go(c)
+	}
+	all.Wait()
+}
+
+// end stops the engine and returns what happened.
+func (s *story) end() (*powercut.Trace, error) {
+	err := errors.Join(append(s.errs, s.r.store.Close())...)
+	return s.disk.Trace(), err
+}
+
+// life is a first start and what users do then: upload, replace by something smaller and larger, remove, come back.
+func (s *story) life() (*powercut.Trace, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	s.put(1, 5000)
+	s.put(2, 300)
+	s.put(1, 20_000)
+	s.put(1, 5100)
+	s.remove(1)
+	s.together(func() { s.put(1, 5200) }, func() { s.put(2, 400) }, func() { s.put(3, 700) }, func() { s.put(4, 4100) })
+	s.together(func() { s.remove(2) }, func() { s.put(3, 600) }, func() { s.remove(4) })
+	s.remove(1)
+	s.put(4, 5000)
+	return s.end()
+}
+
+// everyCut cuts the power at every place of a first start and of what follows.
+func (s *story) everyCut(stride int) error {
+	trace, err := s.life()
+	if err != nil {
+		return err
+	}
+	return s.enumerate(s.ctx, trace, book{}, func(cut *powercut.Cut) []powercut.Fate { return everyFate(cut, stride) }, nil)
+}
+
+// recovery cuts it again at every place of the start that follows a cut.
+func (s *story) recovery(stride int) error {
+	trace, err := s.life()
+	if err != nil {
+		return err
+	}
+	n := 0
+	return s.enumerate(s.ctx, trace, book{}, fewFates, func(b book, o outcome) error {
+		if o.start == nil {
+			return nil
+		}
+		if n++; n%stride != 0 {
+			return nil
+		}
+		return s.enumerate(s.ctx, o.start, b.clone(), fewFates, nil)
+	})
+}
+
+// killed kills the process, which loses nothing, lets another one go on with what was written and not synced, and then
+// cuts the power.
+func (s *story) killed(stride int) error {
+	trace, err := s.life()
+	if err != nil {
+		return err
+	}
+	noted, b := 0, book{}
+	for cut := range trace.Cuts() {
+		b.note(cut.Marks[noted:])
+		noted = len(cut.Marks)
+		if cut.At%stride != 0 && cut.At > 8 { // the first places are those where names are made
+			continue
+		}
+		if s.disk, err = cut.Resume(s.dir); err != nil {
+			return err
+		}
+		if err := errors.Join(s.start(), s.r.see(s.ctx, b)); err != nil {
+			return fmt.Errorf("killed before operation %d: %w", cut.At, err)
+		}
+		s.put(5, 900)
+		s.put(1, 1000)
+		s.remove(1)
+		again, err := s.end()
+		if err != nil {
+			return err
+		}
+		s.forget()
+		found := len(s.violations)
+		if err := s.enumerate(s.ctx, again, b.clone(), endFates, nil); err != nil {
+			return err
+		}
+		for i := range s.violations[found:] {
+			s.violations[found+i] = fmt.Sprintf("killed before operation %d, then %s", cut.At, s.violations[found+i])
+		}
+	}
+	return nil
+}
+
+// checkpoint cuts it from the moment on when the log is moved into the database, and while it is begun anew.
+func (s *story) checkpoint(int) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	from := math.MaxInt
+	for i := 0; i < 3000 && from == math.MaxInt; i++ {
+		before := s.disk.Operations()
+		s.put(i%storyUsers, 300)
+		if s.disk.Trace().Wrote("avatard.db", before) {
+			from = before
+		}
+	}
+	for i := range 4 {
+		s.put(i, 350)
+		s.remove(i)
+	}
+	trace, err := s.end()
+	if err != nil {
+		return err
+	}
+	return s.enumerate(s.ctx, trace, book{}, func(cut *powercut.Cut) []powercut.Fate {
+		if cut.At < from {
+			return nil
+		}
+		return fewFates(cut)
+	}, nil)
+}
+
+// failing lets each sync in turn fail and lose what it was to write, lets the engine go on, and then cuts the power.
+func (s *story) failing(stride int) error {
+	for at := 1; ; at += stride {
+		if err := s.renew(); err != nil {
+			return err
+		}
+		syncs := 0 // under the disk's lock
+		s.disk.Fail(func(string) (uint64, bool) {
+			syncs++
+			return uint64(at), syncs == at
+		})
+		trace, err := s.life()
+		for again := 0; err != nil && again < 2; again++ { // as whoever watches the process does
+			trace, err = s.life()
+		}
+		if err != nil {
+			return fmt.Errorf("sync %d fails: %w", at, err)
+		}
+		if syncs < at {
+			return nil
+		}
+		s.forget()
+		found := len(s.violations)
+		if err := s.enumerate(s.ctx, trace, book{}, endFates, nil); err != nil {
+			return err
+		}
+		for i := range s.violations[found:] {
+			s.violations[found+i] = fmt.Sprintf("sync %d fails, then %s", at, s.violations[found+i])
+		}
+	}
+}
