@@ -55,7 +55,7 @@ func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(don
 	}
 	err = f.Close()
 	f = nil
-	return sum, errors.Join(err, syncDir(dir))
+	return sum, errors.Join(err, syncDir(dir, DataDir, nil))
 }
 
 func mayWrite(name string, overwrite bool) error {

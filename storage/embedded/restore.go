@@ -88,7 +88,7 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 	if err := hasNoStore(dir); err != nil { // before anything is made
 		return sum, err
 	}
-	if err := makeDir(dir); err != nil {
+	if err := makeDir(dir, nil); err != nil {
 		return sum, err
 	}
 	lock, err := lockDir(filepath.Join(dir, lockName))
@@ -103,7 +103,7 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 		return sum, err
 	}
 	work := filepath.Join(dir, restoreName)
-	if err := makeDir(work); err != nil {
+	if err := makeDir(work, nil); err != nil {
 		return sum, err
 	}
 	after("begun")
@@ -152,13 +152,13 @@ func clearHalf(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncDir(dir); err != nil {
+	if err := syncDir(dir, DataDir, nil); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(dir, DataDir, nil)
 }
 
 // moveIn puts a store that is whole and durable in its place. The moment at which the database has its name is the one
@@ -170,7 +170,7 @@ func moveIn(dir string, after func(string)) error {
 			return err
 		}
 		after("moved " + name)
-		if err := syncDir(dir); err != nil {
+		if err := syncDir(dir, DataDir, nil); err != nil {
 			return err
 		}
 	}
@@ -189,5 +189,5 @@ func tidyRestored(dir string) error {
 	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncDir(dir, DataDir, nil)
 }

@@ -320,5 +320,5 @@ func (r *restore) finish() error {
 	if err := r.db.finish(); err != nil {
 		return err
 	}
-	return syncDir(r.dir)
+	return syncDir(r.dir, DataDir, nil)
 }
