@@ -154,6 +154,10 @@ func (h *harness) serveAndKill(ctx context.Context, k kill) error {
 	if err != nil || !up || h.violations.any() {
 		return err
 	}
+	if place := whereIs(k.failpoint); place != underLoad && place != freshLoad { // load does not lead there
+		h.tally.Missed[k.failpoint]++
+		k = kill{changes: 1}
+	}
 	return h.killUnderLoad(ctx, k)
 }
 

@@ -101,14 +101,14 @@ func (l *load) step(ctx context.Context, random *rand.Rand) bool {
 		u = l.users[random.IntN(hotUsers)]
 	}
 	switch n := random.IntN(10); {
-	case n < 4:
-		return l.read(ctx, random, u)
-	case n < 7:
+	case n < 3:
+		return l.remove(ctx, random, u)
+	case n < 6:
 		if number, ok := l.free.take(random, u); ok {
 			return l.upload(ctx, random, u, number)
 		}
 	}
-	return l.remove(ctx, random, u)
+	return l.read(ctx, random, u)
 }
 
 func (l *load) read(ctx context.Context, random *rand.Rand, u *user) bool {

@@ -37,7 +37,7 @@ func whereIs(failpoint string) where {
 }
 
 // leavers are failpoints at which a killed server leaves something undone.
-var leavers = []string{"remove-committed", "remove-zero", "activate-committed", "reserve-committed", "reserve-written"}
+var leavers = []string{"remove-zero", "remove-zeroed", "activate-row", "activate-zero", "reserve-committed", "reserve-written"}
 
 // kill says when and where a server is killed.
 type kill struct {
