@@ -18,6 +18,7 @@ import (
 	"avatard/gen/zitadel/auth/v1/authv1connect"
 	managementv1 "avatard/gen/zitadel/management/v1"
 	"avatard/gen/zitadel/management/v1/managementv1connect"
+	zitadelv1 "avatard/gen/zitadel/v1"
 )
 
 // callLimit is after how long a caller gives up.
@@ -33,6 +34,8 @@ type Answer struct {
 	Message string
 	// Receipt is X-Avatard-Receipt, "" when there was none.
 	Receipt string
+	// Sequence is that of the details, 0 when they did not arrive.
+	Sequence uint64
 }
 
 // Acknowledged reports whether the answer says that the change is done.
@@ -126,9 +129,9 @@ func (c *Client) Remove(ctx context.Context, form Form, token, user string) Answ
 	if form == REST {
 		return c.change(ctx, http.MethodDelete, "/management/v1/users/"+user+"/avatar", token, "", nil)
 	}
-	return rpc(ctx, token, func(ctx context.Context) error {
-		_, err := c.management[form].RemoveHumanAvatar(ctx, &managementv1.RemoveHumanAvatarRequest{UserId: user})
-		return err
+	return rpc(ctx, token, func(ctx context.Context) (*zitadelv1.ObjectDetails, error) {
+		res, err := c.management[form].RemoveHumanAvatar(ctx, &managementv1.RemoveHumanAvatarRequest{UserId: user})
+		return res.GetDetails(), err
 	})
 }
 
@@ -137,18 +140,18 @@ func (c *Client) RemoveOwn(ctx context.Context, form Form, token string) Answer 
 	if form == REST {
 		return c.change(ctx, http.MethodDelete, "/auth/v1/users/me/avatar", token, "", nil)
 	}
-	return rpc(ctx, token, func(ctx context.Context) error {
-		_, err := c.auth[form].RemoveMyAvatar(ctx, &authv1.RemoveMyAvatarRequest{})
-		return err
+	return rpc(ctx, token, func(ctx context.Context) (*zitadelv1.ObjectDetails, error) {
+		res, err := c.auth[form].RemoveMyAvatar(ctx, &authv1.RemoveMyAvatarRequest{})
+		return res.GetDetails(), err
 	})
 }
 
-func rpc(ctx context.Context, token string, call func(context.Context) error) Answer {
+func rpc(ctx context.Context, token string, call func(context.Context) (*zitadelv1.ObjectDetails, error)) Answer {
 	ctx, info := connect.NewClientContext(ctx)
 	info.RequestHeader().Set("Authorization", "Bearer "+token)
-	err := call(ctx)
+	details, err := call(ctx)
 	if err == nil {
-		return Answer{Receipt: info.ResponseHeader().Get(receiptHeader)}
+		return Answer{Receipt: info.ResponseHeader().Get(receiptHeader), Sequence: details.GetSequence()}
 	}
 	var wire *connect.Error
 	if errors.As(err, &wire) && connect.IsWireError(err) {
@@ -201,7 +204,13 @@ func (c *Client) change(ctx context.Context, method, path, token, contentType st
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if res.StatusCode == http.StatusOK { // the promise, whether or not the rest arrived
-		return Answer{Receipt: res.Header.Get(receiptHeader)}
+		var done struct {
+			Details struct {
+				Sequence uint64 `json:",string"`
+			}
+		}
+		_ = json.Unmarshal(text, &done)
+		return Answer{Receipt: res.Header.Get(receiptHeader), Sequence: done.Details.Sequence}
 	}
 	if err != nil {
 		return Answer{Err: err}

@@ -62,6 +62,9 @@ func TestSite(t *testing.T) {
 		if !first.Acknowledged() || !second.Acknowledged() || first.Receipt == "" || second.Receipt == "" {
 			t.Fatalf("%s: removed = %v; %v", form, first, second)
 		}
+		if want := uint64(2*i + 3); first.Sequence != want || second.Sequence != want { // registered, and an upload and a delete each time
+			t.Errorf("%s: sequence = %d; %d, want %d", form, first.Sequence, second.Sequence, want)
+		}
 		if got := (Read{ETag: etag}).Generation(); got != first.Receipt {
 			t.Errorf("the tag names %q, the receipt %q", got, first.Receipt)
 		}
