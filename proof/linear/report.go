@@ -1,0 +1,114 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
+
+// report is what a run has shown.
+type report struct {
+	Histories    int     `json:"histories"`
+	Operations   int     `json:"operations"`
+	Shortest     int     `json:"operations_of_the_shortest_history"`
+	Kills        int     `json:"kills"`
+	FewestKills  int     `json:"kills_in_the_calmest_history"`
+	Open         int     `json:"open_outcomes"`
+	MostOpen     int     `json:"most_open_outcomes_of_a_user"`
+	Dropped      int     `json:"reads_without_an_answer"`
+	LongestCheck float64 `json:"longest_check_seconds"`
+	Seconds      float64 `json:"seconds"`
+	Seed         uint64  `json:"seed"`
+}
+
+func (r *report) add(h recorded, v verdict) {
+	if r.Histories == 0 {
+		r.Shortest, r.FewestKills = len(h.operations), h.kills
+	}
+	r.Histories++
+	r.Operations += len(h.operations)
+	r.Shortest = min(r.Shortest, len(h.operations))
+	r.Kills += h.kills
+	r.FewestKills = min(r.FewestKills, h.kills)
+	r.Open += h.open
+	r.MostOpen = max(r.MostOpen, h.mostOpen)
+	r.Dropped += h.dropped
+	r.LongestCheck = max(r.LongestCheck, v.took.Seconds())
+}
+
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "%d histories, all linearizable: %d operations, at least %d in each; %d kills, at least %d in each; %.0f s, seed %d\n",
+		r.Histories, r.Operations, r.Shortest, r.Kills, r.FewestKills, r.Seconds, r.Seed)
+	fmt.Fprintf(w, "open outcomes: %d, at most %d of a user; reads without an answer, left out: %d; longest check: %.3f s\n",
+		r.Open, r.MostOpen, r.Dropped, r.LongestCheck)
+}
+
+func (r *report) save(file string) error {
+	if file == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "\t")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o644)
+}
+
+// verdict is nil when the history is fine. Else it is written to dir, with a drawing.
+func (h recorded) verdict(v verdict, dir string) error {
+	var faults []error
+	for _, text := range h.wrong[:min(len(h.wrong), maxTold)] {
+		faults = append(faults, fmt.Errorf("wrong answer: %s", text))
+	}
+	switch v.result {
+	case porcupine.Ok:
+	case porcupine.Unknown:
+		faults = append(faults, fmt.Errorf("the check took over %v", checkLimit))
+	case porcupine.Illegal:
+		faults = append(faults, errors.New("not linearizable: no order of the calls explains all answers"))
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	faults = append([]error{fmt.Errorf("history %d, with %d kills; to record one of the same plan: -histories 1 -seed %d", h.seed, h.kills, h.seed)}, faults...)
+	return errors.Join(append(faults, h.write(dir, &v))...)
+}
+
+const maxTold = 10
+
+// line is one operation as it is written down.
+type line struct {
+	Client int     `json:"client"`
+	Call   int64   `json:"begin"`
+	Return int64   `json:"end"`
+	In     call    `json:"call"`
+	Out    outcome `json:"outcome"`
+}
+
+// write puts the history into dir, and a drawing of it with the longest explanations that there are.
+func (h recorded) write(dir string, v *verdict) error {
+	file, err := os.Create(filepath.Join(dir, fmt.Sprintf("history-%d.jsonl", h.seed)))
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(file)
+	for _, op := range h.operations {
+		if err := out.Encode(line{op.ClientId, op.Call, op.Return, op.Input.(call), op.Output.(outcome)}); err != nil {
+			return errors.Join(err, file.Close())
+		}
+	}
+	if err := file.Close(); err != nil || v == nil || v.result == porcupine.Ok {
+		return err
+	}
+	_, info := porcupine.CheckOperationsVerbose(model(), h.operations, drawLimit)
+	return porcupine.VisualizePath(model(), info, filepath.Join(dir, fmt.Sprintf("history-%d.html", h.seed)))
+}
+
+// drawLimit bounds the second check, which collects what a drawing needs.
+const drawLimit = 2 * time.Minute
