@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
-	"sync/atomic"
-	"time"
+	"strings"
 
 	"github.com/anishathalye/porcupine"
 
@@ -33,170 +31,140 @@ type world struct {
 type recorded struct {
 	seed       uint64
 	operations []porcupine.Operation
-	kills      int
+	kills      tally
 	open       int
 	mostOpen   int // of one user
 	dropped    int // reads without an answer, which are not in it
 	wrong      []string
 }
 
+// tally counts kills.
+type tally struct {
+	Outside    int            `json:"kills_from_outside"`
+	Failpoints map[string]int `json:"kills_at_failpoints"`
+	Starting   int            `json:"kills_while_starting"`
+}
+
+func (t tally) total() (n int) {
+	for _, at := range t.Failpoints {
+		n += at
+	}
+	return n + t.Outside + t.Starting
+}
+
+// session is the recording of one history.
+type session struct {
+	world
+	site     *site.Site
+	server   *site.Server
+	armed    string // failpoint at which the server will end, "" for none
+	party    *party
+	plans    []*plan
+	recorder *recorder
+	kills    tally
+}
+
 // record lets clients call a server of their own until the history is long enough, killing it again and again. The seed
 // decides what the clients do and when the server is killed.
 func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) {
-	h.seed = seed
 	dir := filepath.Join(w.dir, fmt.Sprintf("site-%d", seed))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return h, err
 	}
-	s, err := site.New(site.Config{Binary: w.binary, Dir: dir, People: people})
-	if err != nil {
+	s := &session{world: w, recorder: newRecorder(), kills: tally{Failpoints: make(map[string]int)}}
+	if s.site, err = site.New(site.Config{Binary: w.binary, Dir: dir, People: people}); err != nil {
 		return h, err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	srv, err := start(ctx, s)
+	defer func() { err = errors.Join(err, s.site.Close()) }()
+	s.party = &party{manager: s.site.Manager(), bank: w.bank, recorder: s.recorder}
+	for _, one := range s.site.People() {
+		s.party.people = append(s.party.people, &person{Person: one})
+	}
+	for i := range clients {
+		s.plans = append(s.plans, newPlan(seed, i, len(w.bank.Pictures), w.forms))
+	}
+	err = s.run(ctx, crashes(seed, w.calls, w.kills))
+	if s.server != nil {
+		s.server.Kill()
+	}
+	r := s.recorder
+	h = recorded{seed, r.history(), s.kills, r.opened, r.mostOpen(), r.dropped, r.wrong}
 	if err != nil {
-		return h, err
+		err = fmt.Errorf("history %d, after %d kills: %w", seed, s.kills.total(), err)
 	}
-	defer func() {
-		if srv != nil {
-			srv.Kill()
-		}
-	}()
-	r := newRecorder()
-	p := &party{manager: s.Manager(), bank: w.bank, recorder: r}
-	for _, one := range s.People() {
-		p.people = append(p.people, &person{Person: one})
-	}
-	plans := make([]*plan, clients)
-	for i := range plans {
-		plans[i] = newPlan(seed, i, len(w.bank.Pictures), w.forms)
-	}
-	for i, c := range crashes(seed, w.calls, w.kills) {
-		if err := w.killUnderLoad(ctx, p, srv, plans, c, i == 0); err != nil {
-			return h, fmt.Errorf("history %d: %w\n%s", seed, err, srv.Log())
-		}
-		h.kills++
-		if c.again > 0 {
-			if srv, err = s.Launch(ctx); err != nil {
-				return h, err
-			}
-			pause(ctx, c.again)
-			srv.Kill()
-			h.kills++
-		}
-		if w.afterKill != nil {
-			if err := w.afterKill(s.Data(), i+1); err != nil {
-				return h, err
-			}
-		}
-		if srv, err = start(ctx, s); err != nil {
-			return h, fmt.Errorf("history %d, after %d kills: %w", seed, h.kills, err)
-		}
-		r.restarted()
-		if err := w.serve(p, srv, func() { p.lookAround(ctx) }); err != nil {
-			return h, err
-		}
-	}
-	h.operations, h.open, h.mostOpen, h.dropped, h.wrong = r.history(), r.opened, r.mostOpen(), r.dropped, r.wrong
-	return h, srv.Stop()
+	return h, err
 }
 
-// start starts a server; the error has its log.
-func start(ctx context.Context, s *site.Site) (*site.Server, error) {
-	srv, err := s.Start(ctx)
-	if err != nil && srv != nil {
-		return srv, fmt.Errorf("%w\n%s", err, srv.Log())
+// run goes through all crashes.
+func (s *session) run(ctx context.Context, list []crash) error {
+	if err := s.start(ctx, ""); err != nil {
+		return err
 	}
-	return srv, err
-}
-
-// serve lets the party do something with a server.
-func (w world) serve(p *party, srv *site.Server, do func()) error {
-	address := srv.URL
-	if w.front != nil {
-		front, remove, err := w.front(srv.URL)
-		if err != nil {
+	if err := s.serve(func() error { return s.party.begin(ctx) }); err != nil {
+		return err
+	}
+	for i, c := range list {
+		if err := s.serve(func() error { return s.killUnderLoad(ctx, c) }); err != nil {
 			return err
 		}
-		defer remove()
-		address = front
+		if err := s.killRecovery(ctx, c); err != nil {
+			return err
+		}
+		if s.afterKill != nil {
+			if err := s.afterKill(s.site.Data(), i+1); err != nil {
+				return err
+			}
+		}
+		next := ""
+		if i+1 < len(list) && list[i+1].failpoint != "" {
+			next = fmt.Sprintf("%s:%d", list[i+1].failpoint, list[i+1].pass)
+		}
+		if err := s.start(ctx, next); err != nil {
+			return err
+		}
+		s.recorder.restarted()
+		if err := s.serve(func() error { s.party.lookAround(ctx); return nil }); err != nil {
+			return err
+		}
 	}
-	p.client = site.NewClient(address)
-	defer p.client.Close()
-	p.dying = func() bool { return false }
-	do()
+	return s.server.Stop()
+}
+
+// start starts the server, with a failpoint to come.
+func (s *session) start(ctx context.Context, failpoint string) (err error) {
+	s.armed, _, _ = strings.Cut(failpoint, ":")
+	s.server, err = s.site.Start(ctx, "FAILPOINT="+failpoint)
+	if s.armed != "" && errors.Is(err, site.ErrEnded) && s.server.Killed() { // the recovery passed it
+		s.kills.Failpoints[s.armed]++
+		return s.start(ctx, "")
+	}
+	if err != nil && s.server != nil {
+		return fmt.Errorf("start: %w\n%s", err, s.server.Log())
+	}
+	return err
+}
+
+// killRecovery ends the start after a kill, where the crash says so.
+func (s *session) killRecovery(ctx context.Context, c crash) (err error) {
+	switch {
+	case c.recovery != "":
+		s.server, err = s.site.Start(ctx, "FAILPOINT="+c.recovery+":1")
+		if errors.Is(err, site.ErrEnded) && s.server.Killed() {
+			s.kills.Failpoints[c.recovery]++
+			return nil
+		}
+		if err != nil { // else nothing was left undone
+			return err
+		}
+	case c.again > 0:
+		if s.server, err = s.site.Launch(ctx); err != nil {
+			return err
+		}
+		pause(ctx, c.again)
+	default:
+		return nil
+	}
+	s.server.Kill()
+	s.kills.Starting++
 	return nil
-}
-
-// killUnderLoad lets the clients follow their plans until the server is dead. Everybody begins with a picture.
-func (w world) killUnderLoad(ctx context.Context, p *party, srv *site.Server, plans []*plan, c crash, first bool) error {
-	var failed error
-	err := w.serve(p, srv, func() {
-		if first && !p.begin(ctx) {
-			failed = errors.New("a first upload was not answered")
-			return
-		}
-		var killing atomic.Bool
-		p.dying = killing.Load
-		enough := make(chan struct{})
-		goal := p.recorder.length() + c.calls
-		var once sync.Once
-		var working sync.WaitGroup
-		for i, plan := range plans {
-			working.Go(func() {
-				for !killing.Load() && ctx.Err() == nil {
-					p.do(ctx, i, plan.next())
-					if p.recorder.length() >= goal {
-						once.Do(func() { close(enough) })
-					}
-				}
-			})
-		}
-		limit := time.NewTimer(phaseLimit)
-		defer limit.Stop()
-		select {
-		case <-enough:
-			pause(ctx, c.delay)
-		case <-srv.Ended():
-			failed = errors.New("the server ended by itself")
-		case <-limit.C:
-			failed = fmt.Errorf("less than %d calls in %v", c.calls, phaseLimit)
-		case <-ctx.Done():
-			failed = ctx.Err()
-		}
-		killing.Store(true)
-		srv.Kill()
-		working.Wait()
-	})
-	return errors.Join(err, failed)
-}
-
-// phaseLimit is how long the calls before a kill may take.
-const phaseLimit = 2 * time.Minute
-
-// begin uploads everybody's first picture, which registers them.
-func (p *party) begin(ctx context.Context) bool {
-	for i := range p.people {
-		if !p.do(ctx, i%clients, step{kind: upload, person: i, picture: i, own: true}) {
-			return false
-		}
-	}
-	return true
-}
-
-// lookAround reads everybody's picture, as the public, as the user, and with the newest tag.
-func (p *party) lookAround(ctx context.Context) {
-	for i := range p.people {
-		p.read(ctx, 0, step{person: i, tag: none})
-		p.read(ctx, 1, step{person: i, tag: 0, own: true})
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -3,9 +3,10 @@
 // real program, lets clients call it over all wire forms, ends it with SIGKILL and starts it again several times, writes
 // down who asked what and learned what when, and has porcupine look for an order that explains all answers.
 //
-//	plan.go      what the clients do and when the server is killed, decided by a seed
+//	plan.go      what the clients do, decided by a seed
+//	crash.go     when and where the server is killed
 //	client.go    making a call of the plan
-//	history.go   clients, kills and starts of one history
+//	history.go   starts and kills of one history    load.go  clients at work on one server
 //	recorder.go  what is written down, and when a call without an answer ends
 //	model.go     what one user may see
 //	report.go    figures; histories that nothing explains, as a file and as a drawing
@@ -48,7 +49,7 @@ const (
 	shortHistories   = 3
 	defaultCalls     = 1000
 	defaultKills     = 4
-	pictures         = 600 // more than a history of that length uploads
+	pictures         = 440 // more than a history of that length uploads
 	bankSeed         = 1
 )
 
@@ -70,7 +71,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.SetOutput(errOut)
 	fs.IntVar(&o.histories, "histories", defaultHistories, "how many histories to record and check")
 	fs.IntVar(&o.calls, "operations", defaultCalls, "least number of operations in each")
-	fs.IntVar(&o.kills, "kills", defaultKills, "kills in each; some more hit the start after one")
+	fs.IntVar(&o.kills, "kills", defaultKills, "kills in each, the first and the last from outside; some more hit the start after one")
 	fs.Uint64Var(&o.seed, "seed", 1, "decides what clients plan to do and when to kill; the next history has the next seed")
 	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
 	fs.StringVar(&o.json, "json", "", "file for the figures")
@@ -106,7 +107,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	binary, err := site.Build(ctx, o.dir)
+	binary, err := site.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
 	}

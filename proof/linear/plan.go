@@ -75,35 +75,3 @@ func (p *plan) next() step {
 	}
 	return s
 }
-
-// crash says when the server is killed.
-type crash struct {
-	// calls is after how many calls since the start before, delay how long after that.
-	calls int
-	delay time.Duration
-	// again is after how long the next start, too, is killed; 0 when it is not.
-	again time.Duration
-}
-
-const (
-	maxDelay = 5 * time.Millisecond
-	maxAgain = 120 * time.Millisecond
-)
-
-// crashes deals the calls of a history to the times between kills.
-func crashes(seed uint64, calls, kills int) []crash {
-	random := rand.New(rand.NewPCG(seed, 0x6b696c6c)) //nolint:gosec // unpredictability is of no use here
-	list := make([]crash, kills)
-	for i := range list {
-		share := calls / (len(list) - i)
-		if i < len(list)-1 {
-			share -= random.IntN(1 + share/2)
-		}
-		calls -= share
-		list[i] = crash{calls: share, delay: time.Duration(random.Int64N(int64(maxDelay)))}
-		if random.IntN(4) == 0 {
-			list[i].again = 1 + time.Duration(random.Int64N(int64(maxAgain)))
-		}
-	}
-	return list
-}

@@ -118,25 +118,35 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-// All calls of a history are dealt to the times between its kills.
+// All calls of a history are dealt to the times between its kills; histories go through all failpoints.
 func TestCrashes(t *testing.T) {
+	passed := make(map[string]int)
 	for seed := range uint64(100) {
-		total := 0
-		list := crashes(seed, 1000, 4)
-		for _, c := range list {
-			if total += c.calls; c.calls < 50 {
-				t.Errorf("seed %d: %d calls before a kill", seed, c.calls)
+		list, reached := crashes(seed, 1000, 4), 0
+		for i, c := range list {
+			if c.calls < reached+50 {
+				t.Errorf("seed %d: %d calls before a kill", seed, c.calls-reached)
 			}
+			if reached = c.calls; (c.failpoint == "") != (i == 0 || i == len(list)-1) {
+				t.Errorf("seed %d: kill %d is at failpoint %q", seed, i, c.failpoint)
+			}
+			passed[c.failpoint]++
+			passed[c.recovery]++
 		}
-		if total != 1000 || len(list) != 4 {
-			t.Errorf("seed %d: %d calls, %d kills", seed, total, len(list))
+		if reached != 1000 || len(list) != 4 || !reflect.DeepEqual(list, crashes(seed, 1000, 4)) {
+			t.Errorf("seed %d: %v", seed, list)
+		}
+	}
+	for _, name := range failpoints("reserve", "activate", "erase", "upload", "remove", "watermark", "recover", "sweep") {
+		if passed[name] == 0 {
+			t.Errorf("no history is killed at %s", name)
 		}
 	}
 }
 
 // A history that nothing explains is told with the way to see it again, and drawn.
 func TestVerdict(t *testing.T) {
-	h := recorded{seed: 9, kills: 3, operations: []porcupine.Operation{
+	h := recorded{seed: 9, kills: tally{Outside: 3}, operations: []porcupine.Operation{
 		{Input: anUpload, Output: outcome{Sequence: 2, Picture: none}, Call: 1, Return: 2},
 		{Input: aRead, Output: outcome{Picture: none}, Call: 3, Return: 4},
 	}}

@@ -14,12 +14,14 @@ import (
 
 // report is what a run has shown.
 type report struct {
-	Histories    int     `json:"histories"`
-	Operations   int     `json:"operations"`
-	Shortest     int     `json:"operations_of_the_shortest_history"`
-	Kills        int     `json:"kills"`
-	FewestKills  int     `json:"kills_in_the_calmest_history"`
+	Histories   int `json:"histories"`
+	Operations  int `json:"operations"`
+	Shortest    int `json:"operations_of_the_shortest_history"`
+	Kills       int `json:"kills"`
+	FewestKills int `json:"kills_in_the_calmest_history"`
+	tally
 	Open         int     `json:"open_outcomes"`
+	OpenDone     int     `json:"open_uploads_seen_done"`
 	MostOpen     int     `json:"most_open_outcomes_of_a_user"`
 	Dropped      int     `json:"reads_without_an_answer"`
 	LongestCheck float64 `json:"longest_check_seconds"`
@@ -29,24 +31,47 @@ type report struct {
 
 func (r *report) add(h recorded, v verdict) {
 	if r.Histories == 0 {
-		r.Shortest, r.FewestKills = len(h.operations), h.kills
+		r.Shortest, r.FewestKills = len(h.operations), h.kills.total()
+		r.Failpoints = make(map[string]int)
 	}
 	r.Histories++
 	r.Operations += len(h.operations)
 	r.Shortest = min(r.Shortest, len(h.operations))
-	r.Kills += h.kills
-	r.FewestKills = min(r.FewestKills, h.kills)
+	r.Kills += h.kills.total()
+	r.FewestKills = min(r.FewestKills, h.kills.total())
+	r.Outside += h.kills.Outside
+	r.Starting += h.kills.Starting
+	for name, n := range h.kills.Failpoints {
+		r.Failpoints[name] += n
+	}
 	r.Open += h.open
+	r.OpenDone += h.openDone()
 	r.MostOpen = max(r.MostOpen, h.mostOpen)
 	r.Dropped += h.dropped
 	r.LongestCheck = max(r.LongestCheck, v.took.Seconds())
 }
 
 func (r *report) print(w io.Writer) {
-	fmt.Fprintf(w, "%d histories, all linearizable: %d operations, at least %d in each; %d kills, at least %d in each; %.0f s, seed %d\n",
-		r.Histories, r.Operations, r.Shortest, r.Kills, r.FewestKills, r.Seconds, r.Seed)
-	fmt.Fprintf(w, "open outcomes: %d, at most %d of a user; reads without an answer, left out: %d; longest check: %.3f s\n",
-		r.Open, r.MostOpen, r.Dropped, r.LongestCheck)
+	fmt.Fprintf(w, "%d histories, all linearizable: %d operations, at least %d in each; %.0f s, seed %d\n",
+		r.Histories, r.Operations, r.Shortest, r.Seconds, r.Seed)
+	fmt.Fprintf(w, "%d kills, at least %d in each: %d from outside, %d while starting, %d at %d failpoints\n",
+		r.Kills, r.FewestKills, r.Outside, r.Starting, r.Kills-r.Outside-r.Starting, len(r.Failpoints))
+	fmt.Fprintf(w, "open outcomes: %d, at most %d of a user, %d of them uploads that were seen to be done; reads without an answer, left out: %d; longest check: %.3f s\n",
+		r.Open, r.MostOpen, r.OpenDone, r.Dropped, r.LongestCheck)
+}
+
+// openDone counts the open uploads whose picture was seen.
+func (h recorded) openDone() (done int) {
+	seen := make(map[int]bool)
+	for _, op := range h.operations {
+		seen[op.Output.(outcome).Picture] = true
+	}
+	for _, op := range h.operations {
+		if in := op.Input.(call); in.Kind == upload && op.Output.(outcome).Open && seen[in.Picture] {
+			done++
+		}
+	}
+	return done
 }
 
 func (r *report) save(file string) error {
@@ -76,7 +101,7 @@ func (h recorded) verdict(v verdict, dir string) error {
 	if len(faults) == 0 {
 		return nil
 	}
-	faults = append([]error{fmt.Errorf("history %d, with %d kills; to record one of the same plan: -histories 1 -seed %d", h.seed, h.kills, h.seed)}, faults...)
+	faults = append([]error{fmt.Errorf("history %d, with %d kills; to record one of the same plan: -histories 1 -seed %d", h.seed, h.kills.total(), h.seed)}, faults...)
 	return errors.Join(append(faults, h.write(dir, &v))...)
 }
 
