@@ -32,7 +32,8 @@ type lab struct {
 	own   bool
 	fault storeFault
 
-	at       int
+	at       string // what goes wrong, and where
+	users    int    // so far
 	user     string
 	uploaded []byte // what the newest upload brought to the store
 	hit      bool   // the fault came and was taken away
@@ -87,7 +88,7 @@ func (l *lab) end() {
 	for _, piece := range pieces {
 		l.t.Errorf("in the end: %v", piece)
 	}
-	if l.number < 20 {
+	if l.number < 300 {
 		l.t.Errorf("only %d pictures were uploaded", l.number)
 	}
 }
@@ -101,8 +102,9 @@ func (l *lab) holds() []byte {
 		return nil
 	}
 	pieces, err := l.pattern.Search(l.dir + "/pictures.slab")
-	if err != nil || len(pieces) != 1 || pieces[0].Length != len(p.Data) {
-		l.t.Errorf("call %d: the search finds %v, %v of a picture of %d bytes", l.at, pieces, err, len(p.Data))
+	// The zeros behind it may happen to go on like the pattern.
+	if err != nil || len(pieces) != 1 || pieces[0].Length < len(p.Data) {
+		l.t.Errorf("%s: the search finds %v, %v of a picture of %d bytes", l.at, pieces, err, len(p.Data))
 	}
 	return p.Data
 }

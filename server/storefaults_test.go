@@ -60,35 +60,36 @@ func storeFaults() (all []storeFault) {
 func TestStoreFaults(t *testing.T) {
 	for _, form := range []string{"rest", "grpc"} {
 		for _, own := range []bool{true, false} {
-			for _, fault := range storeFaults() {
-				t.Run(fmt.Sprintf("%s/own %v/%s", form, own, fault.name), func(t *testing.T) {
-					t.Parallel()
-					dir := t.TempDir()
-					synctest.Test(t, func(t *testing.T) {
-						l := startLab(t, dir)
-						l.form, l.own, l.fault = form, own, fault
-						for at := 1; l.story(at); at++ {
+			t.Run(fmt.Sprintf("%s/own %v", form, own), func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				synctest.Test(t, func(t *testing.T) {
+					l := startLab(t, dir)
+					l.form, l.own = form, own
+					for _, l.fault = range storeFaults() {
+						for call := 1; l.story(call); call++ {
 						}
-						l.end()
-					})
+					}
+					l.end()
 				})
-			}
+			})
 		}
 	}
 }
 
-// story is the life of one user's picture, with the fault from the store's at-th call on. It tells whether that came.
-func (l *lab) story(at int) (reached bool) {
+// story is the life of one more user's picture, with the fault from that call of the store on. It tells whether that came.
+func (l *lab) story(call int) (reached bool) {
 	t := l.t
-	l.at, l.uploaded, l.hit = at, nil, false
-	l.user = fmt.Sprintf("2%017d", at)
+	l.users++
+	l.user, l.uploaded, l.hit = fmt.Sprintf("2%017d", l.users), nil, false
+	l.at = fmt.Sprintf("%s, call %d", l.fault.name, call)
 	if !l.own { // the own upload registers
 		if _, _, err := l.engine.AddUser(t.Context(), l.key(l.user), acme, storage.Origin{Caller: "test"}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	fault := l.fault.Fault
-	fault.Call = at
+	fault.Call = call
 	l.faults.Set(fault)
 	none := []byte(nil)
 
@@ -106,13 +107,13 @@ func (l *lab) story(at int) (reached bool) {
 	reached = l.faults.Hits() > 0 || l.hit
 	l.faults.Clear()
 	if err := errors.Join(l.engine.Ready(t.Context()), l.engine.ErasuresDone(t.Context())); err != nil {
-		t.Errorf("call %d: %v at the end", at, err)
+		t.Errorf("%s: %v at the end", l.at, err)
 	}
 	if st := l.engine.Stats(); st.Pending != 0 || st.Stuck != 0 {
-		t.Errorf("call %d: %d erasures pending, %d stuck at the end", at, st.Pending, st.Stuck)
+		t.Errorf("%s: %d erasures pending, %d stuck at the end", l.at, st.Pending, st.Stuck)
 	}
-	if !reached && at < 12 {
-		t.Errorf("only %d calls of the store, want 12: the server's are not counted", at-1)
+	if !reached && call < 12 {
+		t.Errorf("%s: only %d calls of the store, want 12: the server's are not counted", l.at, call-1)
 	}
 	return reached && !t.Failed()
 }
@@ -137,7 +138,7 @@ func (l *lab) try(what string, call func() reply, between func()) {
 		return
 	}
 	if l.faults.Hits() == hits {
-		t.Fatalf("call %d: %s = %+v although nothing went wrong", l.at, what, got)
+		t.Fatalf("%s: %s = %+v although nothing went wrong", l.at, what, got)
 	}
 	l.checkRefusal(what, got)
 	if l.fault.Times < 0 {
@@ -149,7 +150,7 @@ func (l *lab) try(what string, call func() reply, between func()) {
 		between()
 	}
 	if got = call(); !got.ok {
-		t.Fatalf("call %d: the second %s = %+v, want success", l.at, what, got)
+		t.Fatalf("%s: the second %s = %+v, want success", l.at, what, got)
 	}
 }
 
@@ -159,13 +160,13 @@ func (l *lab) checkRefusal(what string, got reply) {
 	t.Helper()
 	want := l.fault
 	if got.ok || want.code == 0 || got.code != want.code && got.code != 0 || got.status != want.status && got.status != 0 {
-		t.Errorf("call %d: %s = %+v, want %v, %d", l.at, what, got, want.code, want.status)
+		t.Errorf("%s: %s = %+v, want %v, %d", l.at, what, got, want.code, want.status)
 	}
 	if retry := want.code == connect.CodeUnavailable; (got.retryAfter != "") != retry {
-		t.Errorf("call %d: %s has Retry-After %q", l.at, what, got.retryAfter)
+		t.Errorf("%s: %s has Retry-After %q", l.at, what, got.retryAfter)
 	}
 	if strings.Contains(got.text, secret) || strings.Contains(got.text, "faulty") {
-		t.Errorf("call %d: %s tells %q", l.at, what, got.text)
+		t.Errorf("%s: %s tells %q", l.at, what, got.text)
 	}
 }
 
@@ -177,20 +178,20 @@ func (l *lab) change(what string, call func() reply, before []byte) (after []byt
 		now := l.holds()
 		done := bytes.Equal(now, l.uploaded)
 		if !done && !bytes.Equal(now, before) {
-			t.Fatalf("call %d: after a %s that was refused there are %d bytes that are neither the old nor the new", l.at, what, len(now))
+			t.Fatalf("%s: after a %s that was refused there are %d bytes that are neither the old nor the new", l.at, what, len(now))
 		}
 		l.read("read after a refused "+what, now)
 	})
 	after = l.uploaded
 	if now := l.holds(); !bytes.Equal(now, after) {
-		t.Fatalf("call %d: after %s there are %d bytes, want %d", l.at, what, len(now), len(after))
+		t.Fatalf("%s: after %s there are %d bytes, want %d", l.at, what, len(now), len(after))
 	}
 	return after
 }
 
 // upload uploads a picture that is the next of the pattern once it has passed the server.
 func (l *lab) upload() reply {
-	body, contentType := formOf(uploadField, picture.Sample(uint64(l.at), picture.MinSampleBytes))
+	body, contentType := formOf(uploadField, picture.Sample(uint64(l.users), picture.MinSampleBytes))
 	path, headers := "/assets/v1/users/me/avatar", l.headers()
 	if !l.own {
 		path = "/management/v1/users/" + l.user + "/avatar"
@@ -228,7 +229,7 @@ func (l *lab) read(what string, want []byte) {
 			got.ok = true
 		case res.StatusCode == http.StatusOK:
 			if got.ok = want != nil && body == string(want); !got.ok {
-				l.t.Fatalf("call %d: %s gives %d bytes, want %d", l.at, what, len(body), len(want))
+				l.t.Fatalf("%s: %s gives %d bytes, want %d", l.at, what, len(body), len(want))
 			}
 		}
 		return got
@@ -268,6 +269,6 @@ func (l *lab) nothingLeft() {
 		l.t.Fatal(err)
 	}
 	for _, piece := range pieces {
-		l.t.Errorf("call %d: after the delete: %v", l.at, piece)
+		l.t.Errorf("%s: after the delete: %v", l.at, piece)
 	}
 }
