@@ -189,7 +189,9 @@ func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) err
 	go func() { done <- srv.Serve(serveCtx, ln) }()
 	s.stop = func() error {
 		cancel()
-		return errors.Join(<-done, idpServer.Close(), store.Close(), log.Close(), file.Close())
+		err := errors.Join(<-done, idpServer.Close(), store.Close())
+		log.Close()
+		return errors.Join(err, file.Close())
 	}
 	return nil
 }

@@ -50,13 +50,12 @@ func (w *LogWriter) Write(lines []byte) (int, error) {
 }
 
 // Close waits until all lines are written. Those that come later are written at once.
-func (w *LogWriter) Close() error {
+func (w *LogWriter) Close() {
 	w.mu.Lock()
 	w.closed = true
 	w.changed.Broadcast()
 	w.mu.Unlock()
 	<-w.ended
-	return nil
 }
 
 func (w *LogWriter) run() {

@@ -85,7 +85,7 @@ func (l *load) run(ctx context.Context, seed uint64) {
 	defer stop()
 	var working sync.WaitGroup
 	for caller := range callers {
-		random := rand.New(rand.NewPCG(seed, uint64(caller))) //nolint:gosec // unpredictability is of no use here
+		random := rand.New(rand.NewPCG(seed, uint64(caller)))
 		working.Go(func() {
 			for ctx.Err() == nil && l.step(ctx, random) {
 			}

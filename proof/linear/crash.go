@@ -32,7 +32,7 @@ const (
 // and the last one, at the history's end, come from outside, those between at failpoints: histories with consecutive
 // seeds go through all of them.
 func crashes(seed uint64, calls, kills int) []crash {
-	random := rand.New(rand.NewPCG(seed, 0x6b696c6c)) //nolint:gosec // unpredictability is of no use here
+	random := rand.New(rand.NewPCG(seed, 0x6b696c6c))
 	changing := failpoints("reserve", "activate", "erase", "upload", "remove", "watermark")
 	recovering := failpoints("recover", "sweep")
 	list := make([]crash, kills)

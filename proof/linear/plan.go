@@ -45,7 +45,7 @@ const (
 
 // newPlan deals every clients-th picture of count to this client.
 func newPlan(seed uint64, client, count int, forms []site.Form) *plan {
-	p := &plan{forms: forms, leaves: maxLeaves, random: rand.New(rand.NewPCG(seed, uint64(client)))} //nolint:gosec // unpredictability is of no use here
+	p := &plan{forms: forms, leaves: maxLeaves, random: rand.New(rand.NewPCG(seed, uint64(client)))}
 	for picture := people + client; picture < count; picture += clients {
 		p.pictures = append(p.pictures, picture)
 	}

@@ -79,7 +79,7 @@ func (b *Bank) Number(stored []byte) (number int, ok bool) {
 
 // draw makes one picture up and its stored form.
 func draw(ctx context.Context, normalizer *picture.Normalizer, seed, number uint64) (p Picture, err error) {
-	random := rand.New(rand.NewPCG(seed, number)) //nolint:gosec // unpredictability is of no use here
+	random := rand.New(rand.NewPCG(seed, number))
 	switch size := pictureSize(random); {
 	case size < 2000 || random.IntN(3) == 0:
 		p.Upload = picture.Sample(seed<<32+number, min(size*5/3, picture.MaxSampleBytes)) // it is not compressed yet
