@@ -177,7 +177,7 @@ func TestSecretInTheStore(t *testing.T) {
 		{"an error of the RPC library", func() error {
 			return connect.NewError(connect.CodePermissionDenied, errors.New(plantedSecret))
 		}, connect.CodeInternal},
-		{"somebody else's deadline", func() error { return fmt.Errorf("%s: %w", plantedSecret, context.DeadlineExceeded) }, connect.CodeInternal},
+		{"somebody else's deadline", func() error { return fmt.Errorf("%s: %w", plantedSecret, context.DeadlineExceeded) }, connect.CodeUnavailable},
 		{"a panic with a text", func() error { panic(plantedSecret) }, connect.CodeInternal},
 		{"a panic with an error", func() error { panic(fmt.Errorf("wrapped: %w", errors.New(plantedSecret))) }, connect.CodeInternal},
 	}
