@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -181,6 +182,11 @@ func TestRestoreOfADamagedFile(t *testing.T) {
 			check("another byte", at, other)
 		}
 	}
+	for at := range boundaries {
+		end := at + recordHeadBytes + int(binary.BigEndian.Uint32(backup[at+1:])) + recordSumBytes
+		check("left out", at, slices.Concat(backup[:at], backup[end:]))
+		check("doubled", at, slices.Concat(backup[:end], backup[at:]))
+	}
 	whole := writeTemp(t, backup)
 	try := func(what string, at int, backup, receipts string) {
 		dir := t.TempDir()
@@ -251,6 +257,7 @@ func TestRestoreOfNonsense(t *testing.T) {
 		{"a user from before time", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "o", sequence: 1, created: 5, changed: 4}}, "changed before"},
 		{"a format that is not known", []any{user, pictureRecord{generation: id, format: 77, data: []byte("x")}}, "format"},
 		{"an empty picture", []any{user, pictureRecord{generation: id, format: 1}}, "no picture"},
+		{"an end that speaks of more", []any{gone, backupCounts{users: 1}}, "its end speaks of"},
 		{"a user of sequence 0", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "o"}}, "range"},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
@@ -259,12 +266,18 @@ func TestRestoreOfNonsense(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			more := backupCounts{}
 			for _, r := range append(base, tt.records...) {
+				if more, _ = r.(backupCounts); more.users > 0 {
+					continue
+				}
 				if err := w.write(r); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := errors.Join(w.write(endRecord{counts: w.counts}), w.w.Flush()); err != nil {
+			end := endRecord{counts: w.counts}
+			end.counts.users += more.users
+			if err := errors.Join(w.write(end), w.w.Flush()); err != nil {
 				t.Fatal(err)
 			}
 			dir := t.TempDir()
