@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// Whatever write, truncation or sync of a restore fails, before it is done or after it, once or from then on: it says so and
-// leaves nothing, or all is well; and the next one succeeds.
+// Whatever write, truncation, sync or read of a restore fails, before it is done, after it or halfway, once or from then on: it
+// says so and leaves nothing, or all is well; and the next one succeeds.
 func TestRestoreEveryFault(t *testing.T) {
 	backup, receipts := littleBackup(t)
 	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
@@ -20,13 +20,19 @@ func TestRestoreEveryFault(t *testing.T) {
 		name    string
 		mode    faultMode
 		forever bool
+		reads   bool
 		every   int // one place in so many: each of a kind is much like the next
-	}{{"before", failBefore, false, 1}, {"after", failAfter, false, 3}, {"from then on", failBefore, true, 3}} {
+	}{
+		{"before", failBefore, false, true, 1},
+		{"after", failAfter, false, false, 3},
+		{"torn", failTorn, false, false, 3},
+		{"from then on", failBefore, true, false, 3},
+	} {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			for call := 1; ; call += kind.every {
 				reached, dir := false, t.TempDir()
-				f := &faults{mode: kind.mode, fail: func(n int, _, _ string) bool {
+				f := &faults{mode: kind.mode, reads: kind.reads, fail: func(n int, _, _ string) bool {
 					reached = reached || n == call
 					return n == call || kind.forever && n > call
 				}}
