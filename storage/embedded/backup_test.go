@@ -146,6 +146,7 @@ func TestBackupRoundTrip(t *testing.T) {
 	if n := count(t, again, `SELECT count(*) FROM store WHERE watermark < (SELECT max(seq) FROM receipt)`); n > 0 {
 		t.Error("not all receipts count")
 	}
+	wantClean(t, again)
 	if err := again.Ready(ctx); err != nil {
 		t.Errorf("Ready = %v", err)
 	}

@@ -114,6 +114,7 @@ func (w *backupWitness) acknowledge(user int, res storage.Result, picture uint32
 func (w *backupWitness) check(t *testing.T, file, dir string, sum BackupSummary, known time.Time) {
 	t.Helper()
 	restored := openTest(t, dir)
+	wantClean(t, restored)
 	living := make(map[uint32]bool)
 	for user := range w.users {
 		if number, ok := w.checkUser(t, restored, user, sum, known); ok {

@@ -81,6 +81,7 @@ func TestRestoreWithNewerReceipts(t *testing.T) {
 		t.Errorf("Restore = %+v, want 3 erased of %d", restored, sum.Pictures)
 	}
 	again := openTest(t, dir)
+	wantClean(t, again)
 	got := contents(t, again)
 	if diff := cmp.Diff(now["receipt"], got["receipt"]); diff != "" {
 		t.Errorf("receipts (-as they are +restored):\n%s", diff)
@@ -138,6 +139,7 @@ func TestRestoreOfTwoLines(t *testing.T) {
 
 	dir, restored := restoreTest(t, second, lost)
 	last := openTest(t, dir)
+	wantClean(t, last)
 	if restored.Erased != 1 || restored.Receipts != 5 {
 		t.Errorf("Restore = %+v, want user 0's picture kept back, and 5 receipts", restored)
 	}

@@ -76,6 +76,42 @@ func wantLittle(t *testing.T, dir, when string) {
 	}
 }
 
+// unsynced remembers which files were written and not synced since.
+type unsynced struct {
+	File
+	name  string
+	dirty map[string]bool
+}
+
+func (f unsynced) WriteAt(p []byte, off int64) (int, error) {
+	f.dirty[f.name] = true
+	return f.File.WriteAt(p, off)
+}
+func (f unsynced) Truncate(size int64) error { f.dirty[f.name] = true; return f.File.Truncate(size) }
+func (f unsynced) Sync() error               { f.dirty[f.name] = false; return f.File.Sync() }
+
+// What is moved in place is on the disk before: a loss of power leaves no name with half of what belongs to it.
+func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
+	backup, receipts := littleBackup(t)
+	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
+	dirty, looked := make(map[string]bool), false
+	cfg := Config{Dir: t.TempDir(), WrapFile: func(name string, f File) File { return unsynced{f, name, dirty} }}
+	_, err := restoreAnd(context.Background(), cfg, opt, func(step string) {
+		if step != "built" {
+			return
+		}
+		looked = true
+		for _, name := range []string{slabName, databaseName} {
+			if is, known := dirty[name]; is || !known {
+				t.Errorf("%s is not synced (written: %v)", name, known)
+			}
+		}
+	})
+	if err != nil || !looked {
+		t.Fatalf("Restore = %v, looked: %v", err, looked)
+	}
+}
+
 // killRestore is the process that is killed in the middle of a restore: before a file operation, or, behind the last one,
 // after a step of putting things in their place.
 func killRestore(dir, names string, k *killer) error {
