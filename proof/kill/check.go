@@ -60,7 +60,10 @@ func (h *harness) search(may map[int]bool, when string) (found map[int]int, err 
 	}
 	found = make(map[int]int)
 	for _, p := range pieces {
-		if found[p.Picture]++; !may[p.Picture] {
+		if !p.Uploaded {
+			found[p.Picture]++
+		}
+		if p.Uploaded || !may[p.Picture] { // what was uploaded is nowhere, whether its picture lives or not
 			h.violations.add(h.free.holder(p.Picture), remains, "%s: %v", when, p)
 		}
 	}

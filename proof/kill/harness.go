@@ -125,7 +125,7 @@ func (h *harness) kills() int {
 func (h *harness) cycle(ctx context.Context, k kill) error {
 	place := whereIs(k.failpoint)
 	if h.site == nil || k.failpoint != "" && (place == freshStart || place == freshLoad) {
-		if err := h.renew(ctx); err != nil {
+		if err := h.renew(ctx); err != nil || h.violations.any() {
 			return err
 		}
 	}

@@ -117,7 +117,7 @@ func prove(ctx context.Context, o options, bank *site.Bank, out io.Writer) error
 	failpoints := embedded.Failpoints
 	randomly := len(failpoints) + 10
 	if o.short {
-		randomly = 12
+		randomly = 24
 		o.kills = shortRounds * (len(failpoints) + randomly)
 		for _, name := range failpoints {
 			if whereIs(name) == undoneStart {

@@ -64,7 +64,7 @@ func NewBank(ctx context.Context, seed uint64, count int) (*Bank, error) {
 	}
 	b.index = newIndex(b.Pictures)
 	for i, p := range b.Pictures {
-		if b.index.blocks[i] == 0 || len(b.numbers) != count {
+		if b.index.blocks[i] == 0 || b.index.blocks[count+i] == 0 || len(b.numbers) != count {
 			return nil, fmt.Errorf("picture %d of %d bytes cannot be told from the others", i, len(p.Stored))
 		}
 	}
@@ -102,7 +102,8 @@ func pictureSize(random *rand.Rand) int {
 	return int(minPictureBytes * math.Pow(maxPictureBytes/minPictureBytes, math.Pow(u, 1.7)))
 }
 
-// noisyJPEG returns a JPEG of about size bytes when it is encoded again.
+// noisyJPEG returns a JPEG of about size bytes when it is encoded again, which is in another quality, or else it would often be
+// stored as it is.
 func noisyJPEG(random *rand.Rand, size int) ([]byte, error) {
 	side := int(math.Sqrt(float64(size) / 1.5))
 	img := image.NewGray(image.Rect(0, 0, side, side))
@@ -110,7 +111,7 @@ func noisyJPEG(random *rand.Rand, size int) ([]byte, error) {
 		img.Pix[i] = byte(random.Uint32())
 	}
 	var out bytes.Buffer
-	err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 90})
+	err := jpeg.Encode(&out, img, &jpeg.Options{Quality: 80})
 	return out.Bytes(), err
 }
 
@@ -125,6 +126,6 @@ func noisyPNG(random *rand.Rand, size int) ([]byte, error) {
 		}
 	}
 	var out bytes.Buffer
-	err := png.Encode(&out, img)
+	err := (&png.Encoder{CompressionLevel: png.NoCompression}).Encode(&out, img) // or else it would be stored as it is
 	return out.Bytes(), err
 }

@@ -38,6 +38,9 @@ func TestBank(t *testing.T) {
 		if covered := b.index.blocks[i] * blockBytes; 4*covered < len(p.Stored) {
 			t.Errorf("of the %d bytes of picture %d a search knows %d only", len(p.Stored), i, covered)
 		}
+		if covered := b.index.blocks[len(b.Pictures)+i] * blockBytes; 4*covered < len(p.Upload) {
+			t.Errorf("of the %d bytes of picture %d as uploaded a search knows %d only", len(p.Upload), i, covered)
+		}
 		if kind := string(p.Stored[:4]); !slices.Contains(kinds, kind) {
 			kinds = append(kinds, kind)
 		}
@@ -92,6 +95,30 @@ func TestSearch(t *testing.T) {
 	}
 	if _, err := b.Search(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Search of a directory that is not there = %v", err)
+	}
+}
+
+// A stored picture is one piece of the stored form, an upload one or more of what was uploaded.
+func TestSearchTellsTheForms(t *testing.T) {
+	b := newTestBank(t, 4, 30)
+	name := filepath.Join(t.TempDir(), "file")
+	for i, p := range b.Pictures {
+		for _, uploaded := range []bool{false, true} {
+			data := p.Stored
+			if uploaded {
+				data = p.Upload
+			}
+			if err := os.WriteFile(name, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			got, err := b.Search(filepath.Dir(name))
+			if err != nil || len(got) == 0 || !uploaded && len(got) > 1 {
+				t.Fatalf("Search for picture %d, uploaded %v: %v, %v", i, uploaded, got, err)
+			}
+			if piece := got[len(got)-1]; piece.Picture != i || piece.Uploaded != uploaded {
+				t.Errorf("Search for picture %d, uploaded %v: %v", i, uploaded, piece)
+			}
+		}
 	}
 }
 

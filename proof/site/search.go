@@ -26,24 +26,30 @@ type Piece struct {
 	File    string
 	Offset  int64 // in the file
 	Picture int   // number in the bank
-	Start   int   // in the picture
-	Length  int   // at least PieceBytes
+	// Uploaded tells a piece of what was sent, and is not in what is made of it, from one of the stored form.
+	Uploaded bool
+	Start    int // in the picture
+	Length   int // at least PieceBytes
 }
 
 func (p Piece) String() string {
-	return fmt.Sprintf("%d bytes of picture %d from its byte %d on, in %s at %d", p.Length, p.Picture, p.Start, p.File, p.Offset)
+	form := ""
+	if p.Uploaded {
+		form = " as uploaded"
+	}
+	return fmt.Sprintf("%d bytes of picture %d%s from its byte %d on, in %s at %d", p.Length, p.Picture, form, p.Start, p.File, p.Offset)
 }
 
-// index finds blocks of a bank's pictures: those that begin at multiples of blockBytes, are in one place only and are
-// not too plain.
+// index finds blocks of a bank's pictures in both forms: those that begin at multiples of blockBytes, are in one place only
+// and are not too plain.
 type index struct {
-	pictures []Picture
-	at       map[uint64]place // by hash of the block
-	maybe    []uint64         // a bit for each hash, to look the others up faster
-	blocks   []int            // how many of each picture are in it
+	texts  [][]byte         // the stored forms, then the uploaded ones
+	at     map[uint64]place // by hash of the block
+	maybe  []uint64         // a bit for each hash, to look the others up faster
+	blocks []int            // how many of each text are in it
 }
 
-type place struct{ picture, start int32 }
+type place struct{ text, start int32 }
 
 const maybeBits = 26
 
@@ -54,12 +60,22 @@ func blockHash(b []byte) uint64 {
 }
 
 func newIndex(pictures []Picture) *index {
-	x := &index{pictures: pictures, at: make(map[uint64]place), maybe: make([]uint64, 1<<(maybeBits-6)), blocks: make([]int, len(pictures))}
+	x := &index{at: make(map[uint64]place), maybe: make([]uint64, 1<<(maybeBits-6)), blocks: make([]int, 2*len(pictures))}
+	for _, p := range pictures {
+		x.texts = append(x.texts, p.Stored)
+	}
+	for _, p := range pictures {
+		x.texts = append(x.texts, p.Upload)
+	}
 	shared := make(map[uint64]bool)
-	for number, p := range pictures {
-		for start := 0; start+blockBytes <= len(p.Stored); start += blockBytes {
-			hash := blockHash(p.Stored[start:])
-			if _, ok := x.at[hash]; ok {
+	for number, text := range x.texts {
+		for start := 0; start+blockBytes <= len(text); start += blockBytes {
+			hash := blockHash(text[start:])
+			first, ok := x.at[hash]
+			if ok && int(first.text)+len(pictures) == number {
+				continue // the same in both forms of one picture
+			}
+			if ok {
 				shared[hash] = true // also within a picture: it would not tell where the piece begins
 			}
 			x.at[hash] = place{int32(number), int32(start)}
@@ -70,16 +86,23 @@ func newIndex(pictures []Picture) *index {
 			delete(x.at, hash)
 			continue
 		}
-		x.blocks[at.picture]++
 		slot := hash >> (64 - maybeBits)
 		x.maybe[slot/64] |= 1 << (slot % 64)
+	}
+	for _, p := range pictures { // what went from the upload into the stored form, perhaps to an odd place
+		for i := 0; i+blockBytes <= len(p.Stored); i++ {
+			if at, ok := x.find(p.Stored[i:]); ok && int(at.text) >= len(pictures) {
+				delete(x.at, blockHash(p.Stored[i:]))
+			}
+		}
+	}
+	for _, at := range x.at {
+		x.blocks[at.text]++
 	}
 	return x
 }
 
-func (x *index) block(at place) []byte {
-	return x.pictures[at.picture].Stored[at.start : at.start+blockBytes]
-}
+func (x *index) block(at place) []byte { return x.texts[at.text][at.start : at.start+blockBytes] }
 
 func plain(block []byte) bool {
 	var seen [256]bool
@@ -186,7 +209,8 @@ func (x *index) next(data []byte, i *int, until, floor int) (p Piece, length int
 		if at, ok := x.find(data[*i:]); ok {
 			back, on := x.extend(data, *i, floor, at)
 			*i += on
-			return Piece{Picture: int(at.picture), Start: int(at.start) - back}, back + on
+			pictures := len(x.texts) / 2
+			return Piece{Picture: int(at.text) % pictures, Uploaded: int(at.text) >= pictures, Start: int(at.start) - back}, back + on
 		}
 	}
 	return p, 0
@@ -194,12 +218,12 @@ func (x *index) next(data []byte, i *int, until, floor int) (p Piece, length int
 
 // extend returns how far data and picture agree before and behind the beginning of the block that is in data at i.
 func (x *index) extend(data []byte, i, floor int, at place) (back, on int) {
-	stored, start := x.pictures[at.picture].Stored, int(at.start)
-	for back < min(i-floor, start) && data[i-back-1] == stored[start-back-1] {
+	text, start := x.texts[at.text], int(at.start)
+	for back < min(i-floor, start) && data[i-back-1] == text[start-back-1] {
 		back++
 	}
 	on = blockBytes
-	for i+on < len(data) && start+on < len(stored) && data[i+on] == stored[start+on] {
+	for i+on < len(data) && start+on < len(text) && data[i+on] == text[start+on] {
 		on++
 	}
 	return back, on
