@@ -124,6 +124,29 @@ func TestCheckDirRefuses(t *testing.T) {
 	}
 }
 
+// A first start that was killed before the slab had its first page is nothing to report: the next one makes the file anew.
+func TestCheckDirAfterFirstStartWasKilled(t *testing.T) {
+	for _, size := range []int64{-1, 0, 100, pageBytes} {
+		dir := t.TempDir()
+		if err := openTest(t, dir).Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, slabName)
+		remove1(t, path)
+		if size >= 0 {
+			if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := &damaged{t: t, dir: dir}
+		for _, repair := range []bool{false, true, false} {
+			for _, f := range d.checkDir(repair) {
+				t.Errorf("slab of %d bytes, repair %v: found %+v", size, repair, f)
+			}
+		}
+	}
+}
+
 // One check at a time; one that is given up, by its caller or by the store's end, says so and finds nothing.
 func TestCheckEndsEarly(t *testing.T) {
 	s := openTest(t, t.TempDir())
