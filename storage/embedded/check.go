@@ -71,7 +71,8 @@ type Finding struct {
 	Repair string `json:"repair,omitempty"`
 }
 
-// Summary counts what a check has looked at.
+// Summary counts what a check has looked at. A picture that moves to another slot meanwhile, because it is replaced, may be
+// counted twice or not at all.
 type Summary struct {
 	Slots    int64 `json:"slots"`
 	Pictures int64 `json:"pictures"`
