@@ -61,7 +61,8 @@ func (l *looker) look(ctx context.Context, image powercut.Image) (s *sight, disk
 	if disk, err = powercut.New(l.dir); err != nil {
 		return nil, nil, err
 	}
-	first, err := l.start(ctx, disk)
+	first, found, err := l.start(ctx, disk)
+	s.wrong = append(s.wrong, found...)
 	if err != nil {
 		s.wrong = append(s.wrong, err.Error())
 		return s, disk, nil
@@ -97,9 +98,9 @@ func (l *looker) again(ctx context.Context, first map[int]holding, left powercut
 	if err != nil {
 		return []string{err.Error()}
 	}
-	second, err := l.start(ctx, disk)
+	second, wrong, err := l.start(ctx, disk)
 	if err != nil {
-		return []string{"the second start: " + err.Error()}
+		return append(wrong, "the second start: "+err.Error())
 	}
 	for i, h := range second {
 		h.sequence = first[i].sequence
@@ -123,17 +124,21 @@ func (l *looker) again(ctx context.Context, first map[int]holding, left powercut
 	return wrong
 }
 
-// start starts the engine, asks for everybody's picture and stops it.
-func (l *looker) start(ctx context.Context, disk *powercut.Disk) (map[int]holding, error) {
+// start starts the engine, asks for everybody's picture, lets it check itself and stops it.
+func (l *looker) start(ctx context.Context, disk *powercut.Disk) (users map[int]holding, found []string, err error) {
 	s, err := embedded.Open(ctx, embedded.Config{Dir: l.dir, WrapFile: wrap(disk)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	users, err := l.ask(ctx, s)
-	if err := errors.Join(err, s.Ready(ctx), s.ErasuresDone(ctx), s.Close()); err != nil {
-		return nil, err
+	users, err = l.ask(ctx, s)
+	_, checked := s.Check(ctx, embedded.CheckOptions{}, func(f embedded.Finding) error {
+		found = append(found, fmt.Sprintf("the engine's own check finds %s: %s", f.Kind, f.Detail))
+		return nil
+	})
+	if err := errors.Join(err, checked, s.Ready(ctx), s.ErasuresDone(ctx), s.Close()); err != nil {
+		return nil, found, err
 	}
-	return users, nil
+	return users, found, nil
 }
 
 func wrap(d *powercut.Disk) func(string, embedded.File) embedded.File {

@@ -9,7 +9,7 @@
 //   - an upload that was answered and not removed is there, whole;
 //   - what was begun without an answer is done or not done, and nothing is left of it where it is not;
 //   - receipts, audit records and sequence numbers of what was answered are there, once, and the receipts count;
-//   - the engine is ready, its database is sound, and a second start changes nothing.
+//   - the engine is ready, its own check (avatard fsck) and SQLite's find nothing, and a second start changes nothing.
 //
 // The stories (story.go) are enumerated: every place, with fates chosen by rule. The load (load.go) is by lot: many
 // users at once, and every cut continues with one of its outcomes.
