@@ -95,7 +95,8 @@ func commandList() string {
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.about)
 	}
-	b.WriteString("\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration.\n")
+	b.WriteString("\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 data directory in use,\n" +
+		"4 data damaged or not for this program.\n")
 	return b.String()
 }
 

@@ -87,11 +87,6 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 		return fmt.Errorf("listening: %w", err)
 	}
 	defer func() { _ = ln.Close() }() // again, when it was served
-	if flags.envFile != "" {
-		if err := removeEnvFile(flags.envFile); err != nil {
-			return fmt.Errorf("environment file: %w", err)
-		}
-	}
 	dir := flags.data
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "avatard-dev-"); err != nil {
@@ -104,6 +99,11 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if flags.envFile != "" { // not before the directory is ours: the file may be that of another dev on it
+		if err := removeEnvFile(flags.envFile); err != nil {
+			return fmt.Errorf("environment file: %w", err)
+		}
+	}
 
 	url := "http://" + devAddress(flags.listen, ln)
 	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp"})

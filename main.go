@@ -23,6 +23,8 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+
+	"avatard/storage/embedded"
 )
 
 // Exit codes of every command.
@@ -30,6 +32,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1 // the command was understood and could not be done
 	exitUsage  = 2 // the command line or the configuration is wrong; nothing was begun
+	exitInUse  = 3 // another process has the data directory; nothing was begun
+	exitData   = 4 // this program cannot work with what is in the data directory; trying again does not help
 )
 
 func main() {
@@ -48,6 +52,7 @@ func main() {
 // command and returns when it is done or ctx has ended. environ has the form of os.Environ; it is a list and
 // not a look-up function because a misspelt AVATARD_ variable can only be refused when all of them are seen.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	ignoreFileSizeSignal()
 	inv := &invocation{environ: environ, stdout: stdout, stderr: stderr}
 	cmd, rest, err := findCommand(args)
 	if err != nil {
@@ -75,6 +80,19 @@ func report(stderr io.Writer, err error) int {
 	}
 	if _, ok := errors.AsType[*configError](err); ok {
 		return exitUsage
+	}
+	for _, known := range [...]struct {
+		err  error
+		code int
+	}{
+		{embedded.ErrLocked, exitInUse},
+		{embedded.ErrDamaged, exitData},
+		{embedded.ErrForeign, exitData},
+		{embedded.ErrNewerSchema, exitData},
+	} {
+		if errors.Is(err, known.err) {
+			return known.code
+		}
 	}
 	return exitFailed
 }

@@ -56,16 +56,16 @@ func TestMigrateCommand(t *testing.T) {
 		{"up to date, only looking", setVersion(embedded.SchemaVersion()), "--check", exitOK, newest, ""},
 		{"all versions ahead", empty, "", exitOK, stepLines("done"), ""},
 		{"all versions ahead, only looking", empty, "--check", exitOK, stepLines("would be done"), ""},
-		{"the data is of a newer program", setVersion(99), "", exitFailed, "", "newer than this program: the data has version 99"},
-		{"the data is of a newer program, only looking", setVersion(99), "--check", exitFailed, "", "newer than this program: the data has version 99"},
+		{"the data is of a newer program", setVersion(99), "", exitData, "", "newer than this program: the data has version 99"},
+		{"the data is of a newer program, only looking", setVersion(99), "--check", exitData, "", "newer than this program: the data has version 99"},
 		{"a server runs", func(t *testing.T, dir string) {
 			s := open(t, dir)
 			t.Cleanup(func() { _ = s.Close() })
-		}, "", exitFailed, "", "in use by another process"},
+		}, "", exitInUse, "", "in use by another process"},
 		{"a server runs, only looking", func(t *testing.T, dir string) {
 			s := open(t, dir)
 			t.Cleanup(func() { _ = s.Close() })
-		}, "--check", exitFailed, "", "stop the server first"},
+		}, "--check", exitInUse, "", "stop the server first"},
 		{"a directory without data", func(*testing.T, string) {}, "", exitFailed, "", "there is no database in "},
 		{"a word too many", func(*testing.T, string) {}, "now", exitUsage, "", "usage: avatard migrate"},
 	} {

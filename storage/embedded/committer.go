@@ -162,6 +162,9 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	defer func() {
 		if s.commitErr = err; err != nil {
 			s.refusals.giveBack(refusals)
+			if isDamage(err) {
+				_ = s.noteFault(err)
+			}
 			s.log.Error("changes could not be committed", "error", err)
 		}
 	}()
@@ -264,9 +267,11 @@ func (s *Store) reserveRegions(batch []*ticket) {
 	for c := range need {
 		for len(s.slots.free[c]) < need[c] {
 			if err := s.grow(class(c)); err != nil {
+				s.troubles.growth.Store(&fault{err: fmt.Errorf("the slab cannot grow: %w", err), at: s.now()})
 				s.log.Error("the slab cannot grow", "error", err)
 				break
 			}
+			s.troubles.growth.Store(nil)
 		}
 	}
 }

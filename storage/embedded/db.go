@@ -22,10 +22,12 @@ type database struct {
 	unregister func()
 }
 
-// pragmas are set on the connection, in this order. locking_mode comes before the first look at the log: only then
-// does SQLite keep the log's index in memory instead of in a file.
+// lockingMode comes before the first look at the log: only then does SQLite keep the log's index in memory instead of in a
+// file.
+const lockingMode = `PRAGMA locking_mode = EXCLUSIVE`
+
+// pragmas are set on the connection after that, in this order.
 const pragmas = `
-PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
@@ -95,14 +97,33 @@ func (db *database) setUp(step func(version int)) error {
 	return db.allowWrongOrder()
 }
 
-// configure sets the pragmas.
+// configure sets the pragmas. Pages get a checksum when they are written to the database, which is checked when they
+// are read from there: what a page holds is never taken for true when the disk has changed it. The log has its own.
 func (db *database) configure() error {
-	err := db.conn.Exec(pragmas)
-	if errors.Is(err, sqlite3.BUSY) {
-		return fmt.Errorf("another program has the database open: %w", err)
+	if err := db.conn.Exec(lockingMode); err != nil {
+		return err
+	}
+	pages, err := db.pragma("page_count")
+	if err != nil {
+		return err
+	}
+	if pages == 0 {
+		if _, err := db.conn.FileControl("main", sqlite3.FCNTL_RESERVE_BYTES, checksumBytes); err != nil {
+			return err
+		}
+	}
+	if err := db.conn.Exec(pragmas); err != nil {
+		return err
+	}
+	checked, err := db.pragma("checksum_verification")
+	if err == nil && checked == 0 {
+		err = fmt.Errorf("%w: %s: its pages have no checksums; restore the directory from a backup", ErrDamaged, databaseName)
 	}
 	return err
 }
+
+// checksumBytes is the room for the checksum at the end of each page: https://sqlite.org/cksumvfs.html
+const checksumBytes = 8
 
 func (db *database) pragma(name string) (int64, error) {
 	stmt, _, err := db.conn.Prepare("PRAGMA " + name)

@@ -37,6 +37,7 @@ var ErrLocked = errors.New("the data directory is in use by another process")
 // Names of the files in the data directory.
 const (
 	databaseName = "avatard.db"
+	logName      = "avatard.db-wal"
 	slabName     = "pictures.slab"
 	lockName     = "lock"
 )
@@ -82,6 +83,7 @@ type Store struct {
 	busy     busy
 	stats    stats
 	checking atomic.Bool
+	troubles troubles
 
 	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
 	closing  sync.Once
@@ -93,7 +95,8 @@ var _ storage.Store = (*Store)(nil)
 
 // Open opens the store in a directory and finishes what an earlier process left undone: uploads that were never
 // acknowledged are erased, and every erasure that is not on record is done again. What cannot be finished stays
-// unreadable and is reported by Ready. ErrLocked when another process has the directory.
+// unreadable and is reported by Ready. ErrLocked when another process has the directory, ErrDamaged when files are missing or
+// are not what was written, ErrNewerSchema when a newer program wrote them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return openStore(ctx, cfg, (*Store).finishUnfinished)
 }
@@ -119,7 +122,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 		return nil, err
 	}
 	if err := s.open(dir, cfg.WrapFile, finish); err != nil {
-		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, errors.Join(err, s.release()))
+		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, explain(errors.Join(err, s.release())))
 	}
 	go s.run()
 	return s, nil
@@ -133,6 +136,9 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return err
 	}
 	if err := tidyRestored(dir); err != nil {
+		return err
+	}
+	if err := inspect(dir, s.log); err != nil {
 		return err
 	}
 	if s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, func(version int) {
@@ -153,8 +159,8 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if info, err := os.Stat(path); err != nil {
 		return err
 	} else if info.Size() < s.slots.end*pageBytes {
-		return fmt.Errorf("%s has %d bytes, the database knows of %d: the directory is not complete",
-			slabName, info.Size(), s.slots.end*pageBytes)
+		return fmt.Errorf("%w: %s has %d bytes, the database knows of %d; restore the directory from a backup",
+			ErrDamaged, slabName, info.Size(), s.slots.end*pageBytes)
 	}
 	if err := syncDir(dir, DataDir, wrap); err != nil {
 		return err
@@ -201,7 +207,7 @@ type health struct {
 	commit error // why the last transaction failed
 }
 
-// Ready reports whether changes succeed, the disk answers and no erasure is stuck.
+// Ready reports whether changes succeed, the disk answers, the metadata can be read and no erasure is stuck.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -209,18 +215,12 @@ func (s *Store) Ready(ctx context.Context) error {
 	if s.line.isClosed() {
 		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
 	}
-	var errs []error
-	if took := s.busy.hanging(); took > 0 {
-		errs = append(errs, fmt.Errorf("the disk has not answered for %v", took.Truncate(time.Second)))
-	}
+	errs := s.reasons()
 	h := s.health.Load()
-	if h == nil {
-		h = &health{}
-	}
-	if h.commit != nil {
+	if h != nil && h.commit != nil {
 		errs = append(errs, fmt.Errorf("the last change failed: %w", h.commit))
 	}
-	if h.stuck > 0 {
+	if h != nil && h.stuck > 0 {
 		errs = append(errs, fmt.Errorf("%d erasures cannot be finished", h.stuck))
 	}
 	if len(errs) == 0 {

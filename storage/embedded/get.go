@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"encoding/hex"
-	"errors"
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
@@ -35,7 +34,7 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 			continue
 		}
 		if err != nil {
-			return storage.Picture{}, fmt.Errorf("get picture %x: %w", g.id, err)
+			return storage.Picture{}, fmt.Errorf("get picture %x: %w", g.id, s.unreadable(err))
 		}
 		return storage.Picture{Generation: hex.EncodeToString(g.id[:]), Format: format, Data: data}, nil
 	}
@@ -49,7 +48,9 @@ func (s *Store) lookUp(user storage.UserKey, org string) (g generationRecord, fo
 		iid = 0 // no issuer has this number; closed stores answer so all the same
 	}
 	found, organization := false, ""
-	s.db.mu.Lock()
+	if err := s.lockForRead(); err != nil {
+		return g, 0, err
+	}
 	defer s.db.mu.Unlock()
 	if s.db.conn == nil {
 		return g, 0, fmt.Errorf("%w: closed", storage.ErrUnavailable)
@@ -62,7 +63,7 @@ func (s *Store) lookUp(user storage.UserKey, org string) (g generationRecord, fo
 		if row.ColumnType(1) != sqlite3.NULL {
 			g = generationRecord{
 				slot:  row.ColumnInt64(1),
-				id:    generationID(row.ColumnRawBlob(2)),
+				id:    scanID(row, 2),
 				state: stateActive,
 				size:  row.ColumnInt64(3),
 			}
@@ -72,7 +73,7 @@ func (s *Store) lookUp(user storage.UserKey, org string) (g generationRecord, fo
 	}, user.ID, iid)
 	switch {
 	case err != nil:
-		return g, 0, errors.Join(storage.ErrUnavailable, err)
+		return g, 0, s.noteFault(err)
 	case !found:
 		return g, 0, storage.ErrUserNotFound
 	case organization != org:
@@ -84,7 +85,9 @@ func (s *Store) lookUp(user storage.UserKey, org string) (g generationRecord, fo
 }
 
 func (s *Store) stillActive(g generationRecord) (still bool, err error) {
-	s.db.mu.Lock()
+	if err := s.lockForRead(); err != nil {
+		return false, err
+	}
 	defer s.db.mu.Unlock()
 	if s.db.conn == nil {
 		return false, fmt.Errorf("%w: closed", storage.ErrUnavailable)
@@ -94,7 +97,7 @@ func (s *Store) stillActive(g generationRecord) (still bool, err error) {
 		return false
 	}, g.slot, g.id[:])
 	if err != nil {
-		err = errors.Join(storage.ErrUnavailable, err)
+		err = s.noteFault(err)
 	}
 	return still, err
 }

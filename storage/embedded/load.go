@@ -1,10 +1,13 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
 // loaded is what start-up reads from the database beside what it puts into the store.
@@ -23,11 +26,28 @@ func (s *Store) load() (found loaded, err error) {
 	if found.store, err = s.identify(); err != nil {
 		return found, err
 	}
+	var bad error
+	var regions []region
+	err = s.db.each(`SELECT first, slot_pages, slots FROM region ORDER BY first`, func(row *sqlite3.Stmt) {
+		r := region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
+		if bad == nil {
+			bad = r.check(s.slots.end)
+			s.slots.end = r.end()
+		}
+		regions = append(regions, r)
+	})
+	if err := errors.Join(err, bad); err != nil {
+		return found, err
+	}
 	owned, err := s.loadGenerations()
 	if err != nil {
 		return found, err
 	}
-	var bad error
+	for _, r := range regions {
+		if err := s.slots.add(r, owned.has); err != nil {
+			return found, err
+		}
+	}
 	for _, q := range []struct {
 		sql string
 		row func(*sqlite3.Stmt)
@@ -35,25 +55,12 @@ func (s *Store) load() (found loaded, err error) {
 		{`SELECT id FROM organization`, func(row *sqlite3.Stmt) { s.names.organizations[row.ColumnText(0)] = struct{}{} }},
 		{`SELECT url, iid FROM issuer`, func(row *sqlite3.Stmt) { s.names.issuers[row.ColumnText(0)] = row.ColumnInt64(1) }},
 		{`SELECT ifnull(max(seq), 0) FROM receipt`, func(row *sqlite3.Stmt) { s.ledger.issued = row.ColumnInt64(0) }},
-		{`SELECT first, slot_pages, slots FROM region ORDER BY first`, func(row *sqlite3.Stmt) {
-			r := region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
-			if r.first < s.slots.end {
-				bad = fmt.Errorf("region at page %d overlaps the one before it", r.first)
-			} else if err := s.slots.add(r, owned.has); err != nil {
-				bad = err
-			}
-		}},
-		{`SELECT ifnull(max(slot), 0) FROM generation`, func(row *sqlite3.Stmt) {
-			if slot := row.ColumnInt64(0); slot > 0 && slot >= s.slots.end {
-				bad = fmt.Errorf("a slot at page %d is in no region", slot)
-			}
-		}},
 	} {
 		if err := s.db.each(q.sql, q.row); err != nil {
 			return found, err
 		}
 	}
-	return found, bad
+	return found, nil
 }
 
 // identify returns the id of the store, which a new one is given here.
@@ -61,7 +68,7 @@ func (s *Store) identify() (id generationID, err error) {
 	known := false
 	err = s.db.each(`SELECT id, watermark FROM store`, func(row *sqlite3.Stmt) {
 		known = true
-		id = generationID(row.ColumnRawBlob(0))
+		id = scanID(row, 0)
 		s.ledger.watermark = row.ColumnInt64(1)
 	})
 	if err != nil || known {
@@ -85,24 +92,30 @@ func (s *Store) identify() (id generationID, err error) {
 
 // loadGenerations returns the slots that have an owner and notes those whose owner has to go.
 func (s *Store) loadGenerations() (owned pageSet, err error) {
+	var bad error
 	err = s.db.each(`SELECT g.slot, g.id, g.uid, g.state, g.size, ifnull(g.receipt, 0),
 		ifnull((SELECT time FROM receipt WHERE seq = g.receipt), 0) FROM generation g
 		WHERE g.state <> 3 OR g.receipt > (SELECT watermark FROM store)
 		AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.seq = g.receipt AND r.done = 1)`,
 		func(row *sqlite3.Stmt) {
-			slot, receipt := row.ColumnInt64(0), row.ColumnInt64(5)
+			slot, size, receipt := row.ColumnInt64(0), row.ColumnInt64(4), row.ColumnInt64(5)
+			if slot < 1 || slot >= s.slots.end || size < 1 || size > storage.MaxPictureBytes {
+				bad = fmt.Errorf("%w: a picture of %d bytes at page %d of %d; restore the directory from a backup",
+					ErrDamaged, size, slot, s.slots.end)
+				return
+			}
 			owned.add(slot)
 			switch row.ColumnInt64(3) {
 			case stateUploading:
 				s.leftovers = append(s.leftovers, leftover{
-					uid: row.ColumnInt64(2), slot: slot, id: generationID(row.ColumnRawBlob(1)),
+					uid: row.ColumnInt64(2), slot: slot, id: scanID(row, 1),
 				})
 			case stateErasing:
 				s.ledger.failed[receipt] = true // nobody is working on it
-				s.ledger.open[receipt] = erasure{receipt: receipt, slot: slot, class: classFor(int(row.ColumnInt64(4))), since: row.ColumnInt64(6)}
+				s.ledger.open[receipt] = erasure{receipt: receipt, slot: slot, class: classFor(int(size)), since: row.ColumnInt64(6)}
 			}
 		})
-	return owned, err
+	return owned, errors.Join(err, bad)
 }
 
 // finishUnfinished tries everything once that an earlier process left undone.

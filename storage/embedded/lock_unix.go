@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 )
+
+// processIDLen is the length that a process id is filled up to with spaces.
+const processIDLen = 20
 
 // lockDir takes the data directory for this process. The kernel gives the lock back when the process ends, however
 // it ends, so a lock is never stale. The file holds the owner's process id for the message a second one prints.
@@ -25,18 +27,19 @@ func lockDir(path string) (*os.File, error) {
 		}
 		owner := ""
 		buf := make([]byte, 32)
-		if n, _ := f.ReadAt(buf, 0); n > 0 {
-			owner = " (process " + strings.TrimSpace(string(buf[:n])) + ")"
+		n, _ := f.ReadAt(buf, 0)
+		if id := strings.TrimSpace(string(buf[:n])); id != "" {
+			owner = " (process " + id + ")"
 		}
 		return nil, fmt.Errorf("%w%s", ErrLocked, owner)
 	}
-	if err := f.Truncate(0); err != nil {
-		f.Close()
-		return nil, err
-	}
-	if _, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0); err != nil {
-		f.Close()
-		return nil, err
+	// Of one length, so that writing over an earlier one takes no room. On a full disk there may be none for the first: that
+	// is no reason not to start, and no id is better than a wrong one.
+	if _, err := f.WriteAt(fmt.Appendf(nil, "%-*d\n", processIDLen, os.Getpid()), 0); err != nil {
+		if err := f.Truncate(0); err != nil {
+			f.Close()
+			return nil, err
+		}
 	}
 	return f, nil
 }

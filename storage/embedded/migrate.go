@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -18,7 +19,8 @@ var (
 	// ErrNoDatabase: the directory holds no metadata, or is not there.
 	ErrNoDatabase = errors.New("there is no database")
 
-	errForeign = errors.New("the database is not one of avatard")
+	// ErrForeign: another program has made the database.
+	ErrForeign = errors.New("the database is not one of avatard")
 )
 
 // SchemaVersion returns the version of the schema that this program works with. The first one is 1.
@@ -28,7 +30,8 @@ func SchemaVersion() int { return len(migrations) }
 // is durable. It returns the version that it found. When it fails in between, the versions that step was told of stay
 // and the next try goes on from there. Open does the same before anything else; Migrate is for doing it ahead.
 //
-// The errors are ErrLocked while a process serves the directory, ErrNewerSchema, ErrNoDatabase, and those of the disk.
+// The errors are ErrLocked while a process serves the directory, ErrNewerSchema, ErrForeign, ErrNoDatabase, ErrDamaged, and
+// those of the disk.
 func Migrate(ctx context.Context, cfg Config, step func(version int)) (from int, err error) {
 	return migrateTo(ctx, cfg, migrations, step)
 }
@@ -71,9 +74,12 @@ func withMetadata(cfg Config, do func(*database) error) (err error) {
 	}
 	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))
 	if err != nil {
+		return explain(err)
+	}
+	defer func() { err = explain(errors.Join(err, lock.Close())) }()
+	if err := inspect(cfg.Dir, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
 	// SQLite's URIs want a whole path.
 	if path, err = filepath.Abs(path); err != nil {
 		return err
@@ -84,7 +90,7 @@ func withMetadata(cfg Config, do func(*database) error) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
 	// Before the first look at the log, see pragmas: else SQLite makes a file for the log's index.
-	if err := db.conn.Exec("PRAGMA locking_mode = EXCLUSIVE"); err != nil {
+	if err := db.conn.Exec(lockingMode); err != nil {
 		return err
 	}
 	return do(db)
@@ -106,7 +112,7 @@ func (db *database) version(list []string) (int, error) {
 	}
 	// A crash may leave a file of ours in which there is nothing at all yet.
 	if app != applicationID && (app != 0 || version != 0 || changes != 0) {
-		return 0, errForeign
+		return 0, ErrForeign
 	}
 	if version > int64(len(list)) {
 		return 0, fmt.Errorf("%w: the data has version %d, this program knows up to %d; use the newer program, or restore a backup made before it",

@@ -27,7 +27,17 @@ func oldData(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	sql := migrations[0] + `; INSERT INTO organization VALUES ('acme', 1); PRAGMA application_id = 0x61767464; PRAGMA user_version = 1`
-	editData(t, dir, sql)
+	conn, err := sqlite3.Open(filepath.Join(dir, databaseName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.EnableChecksums("main"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Exec(sql); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 
@@ -136,10 +146,10 @@ func TestMigrateRefuses(t *testing.T) {
 		{"a directory that a store is open on", func(t *testing.T, dir string) { openTest(t, dir) }, ErrLocked, "process"},
 		{"a directory with nothing in it", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, ErrNoDatabase, ""},
 		{"no directory", func(t *testing.T, dir string) { _ = os.RemoveAll(dir) }, ErrNoDatabase, ""},
-		{"another program's database", func(t *testing.T, dir string) { editData(t, dir, "PRAGMA application_id = 1") }, errForeign, ""},
+		{"another program's database", func(t *testing.T, dir string) { editData(t, dir, "PRAGMA application_id = 1") }, ErrForeign, ""},
 		{"a database without a mark", func(t *testing.T, dir string) {
 			editData(t, dir, "PRAGMA application_id = 0; PRAGMA user_version = 0")
-		}, errForeign, ""},
+		}, ErrForeign, ""},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")

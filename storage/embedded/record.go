@@ -43,6 +43,12 @@ type generationRecord struct {
 // userColumns is how many columns a userRecord takes.
 const userColumns = 6
 
+// scanID reads a generation's id. A damaged row may hold anything; what comes of it is the id of no slot.
+func scanID(row *sqlite3.Stmt, column int) (id generationID) {
+	copy(id[:], row.ColumnRawBlob(column))
+	return id
+}
+
 func scanUser(row *sqlite3.Stmt) userRecord {
 	return userRecord{
 		uid:          row.ColumnInt64(0),
@@ -144,7 +150,7 @@ func (r *round) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, col
 	if g.slot == keep || g.state == stateErasing && !r.s.ledger.pending(g.receipt) {
 		return gens
 	}
-	g.id = generationID(row.ColumnRawBlob(column + 1))
+	g.id = scanID(row, column+1)
 	return append(gens, g)
 }
 

@@ -126,12 +126,12 @@ func TestOpenForeignData(t *testing.T) {
 	}{
 		{"a newer schema", func(t *testing.T, dir string) { edit(t, dir, fmt.Sprint("PRAGMA user_version = ", len(migrations)+1)) }, "newer"},
 		{"another program's database", func(t *testing.T, dir string) { edit(t, dir, "PRAGMA application_id = 1") }, "not one of avatard"},
-		{"no slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, slabName)) }, "no such file"},
+		{"no slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, slabName)) }, "pictures.slab is missing"},
 		{"a cut slab", func(t *testing.T, dir string) {
 			if err := os.Truncate(filepath.Join(dir, slabName), 8192); err != nil {
 				t.Fatal(err)
 			}
-		}, "not complete"},
+		}, "the database knows of"},
 		{"another store's slab", func(t *testing.T, dir string) {
 			other, err := os.ReadFile(filepath.Join(filled(t), slabName))
 			if err != nil {
@@ -140,8 +140,8 @@ func TestOpenForeignData(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, slabName), other, 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "does not belong"},
-		{"no database, but a slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, "does not belong"},
+		}, "of two stores"},
+		{"no database, but a slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, "avatard.db is missing"},
 	} {
 		t.Run(test.title, func(t *testing.T) {
 			dir := filled(t)

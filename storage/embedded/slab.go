@@ -62,8 +62,11 @@ type slab struct {
 func openSlab(path string, store generationID, create bool, wrap func(string, File) File) (*slab, error) {
 	s := &slab{dir: filepath.Dir(path), name: filepath.Base(path), wrap: wrap, zero: make([]byte, maxSlotPages*pageBytes)}
 	err := s.reopen(os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) && create {
-		return s, s.create(store)
+	if errors.Is(err, fs.ErrNotExist) {
+		if create {
+			return s, s.create(store)
+		}
+		return nil, fmt.Errorf("%w: %s is missing; restore the directory from a backup", ErrDamaged, s.name)
 	}
 	if err != nil {
 		return nil, err
@@ -79,8 +82,10 @@ func openSlab(path string, store generationID, create bool, wrap func(string, Fi
 		return s, s.create(store)
 	case n >= pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
 		return s, nil
+	case n < pageBytes || string(head[:8]) != slabMagic:
+		err = fmt.Errorf("%w: the first page of %s is not what was written; restore the directory from a backup", ErrDamaged, s.name)
 	default:
-		err = fmt.Errorf("%s does not belong to this database", s.name)
+		err = fmt.Errorf("%w: %s and %s are of two stores; put together again what belongs together", ErrDamaged, s.name, databaseName)
 	}
 	return nil, errors.Join(err, s.file.Close())
 }

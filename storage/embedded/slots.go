@@ -38,6 +38,15 @@ type region struct {
 // end is the page behind the region.
 func (r region) end() int64 { return r.first + r.slotPages*r.slots }
 
+// check returns an error for a region that cannot be behind one that ends at this page.
+func (r region) check(end int64) error {
+	if r.first < max(1, end) || r.slotPages < 1 || r.slotPages > maxSlotPages || r.slots < 1 || r.slots > 1<<20 {
+		return fmt.Errorf("%w: a region of %d slots of %d pages at page %d, behind page %d; restore the directory from a backup",
+			ErrDamaged, r.slots, r.slotPages, r.first, end)
+	}
+	return nil
+}
+
 // slots knows which slots are free. Only the committer uses it.
 //
 // A slot is taken from here before the transaction that makes its owner durable, and comes back

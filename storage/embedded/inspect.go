@@ -1,0 +1,64 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+)
+
+// inspect looks at a locked directory before anything in it is opened: are the files there that belong together, may this
+// process use them, and who else may. Whatever is wrong then has a name; SQLite would say "unable to open database file", or
+// quietly begin anew.
+func inspect(dir string, log *slog.Logger) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if err := writable(dir); err != nil {
+		return &fs.PathError{Op: "write to", Path: dir, Err: err}
+	}
+	open := info.Mode().Perm()&0o077 != 0
+	if open {
+		log.Warn("others on this machine may look into the data directory; take their rights away (chmod 700)",
+			"path", dir, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+	}
+	if owner, ok := ownerOf(info); ok && owner != os.Geteuid() {
+		log.Warn("the data directory is another user's, who may be unable to use what this process makes in it",
+			"path", dir, "owner_uid", owner, "uid", os.Geteuid())
+	}
+	sizes := make(map[string]int64)
+	for _, name := range [...]string{databaseName, logName, slabName} {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is in the way: it is no file", path)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		if mode := info.Mode().Perm(); open && mode&0o077 != 0 {
+			log.Warn("others on this machine may read a file of the data directory; take their rights away (chmod 600)",
+				"path", path, "mode", fmt.Sprintf("%04o", mode))
+		}
+		sizes[name] = info.Size()
+	}
+	if sizes[databaseName] == 0 && (sizes[slabName] > pageBytes || sizes[logName] > logHeaderBytes) {
+		// A new database would know of no picture, and SQLite drops the log of one that is empty.
+		return fmt.Errorf("%w: %s is missing or empty beside what belongs to it; restore the directory from a backup",
+			ErrDamaged, databaseName)
+	}
+	return checkLog(filepath.Join(dir, logName))
+}

@@ -1,0 +1,111 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// ErrDamaged: files of the directory are not as this engine wrote them, or not all of them are there. Starting again does
+// not help, a backup does.
+var ErrDamaged = errors.New("the data is damaged")
+
+// explain adds to an error of the directory or the metadata what it means for whoever runs the server, and what to do.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrLocked):
+		return err
+	case isDamage(err):
+		return fmt.Errorf("%w: %s: %w; restore the directory from a backup", ErrDamaged, databaseName, err)
+	case errors.Is(err, sqlite3.BUSY):
+		return fmt.Errorf("%w: another program has the database open; end it, then start again (%w)", ErrLocked, err)
+	case errors.Is(err, sqlite3.FULL), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("%w; nothing is lost: make room, then start again", err)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w; mount it for writing", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; %s has to be able to read and write the directory and all in it", err, whoAmI())
+	}
+	return err
+}
+
+// isDamage reports whether SQLite found the metadata to be something else than was written: a page whose checksum is wrong,
+// or one that makes no sense.
+func isDamage(err error) bool {
+	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
+}
+
+const (
+	// faultMemory is how long Ready tells of a read or a growth that failed: whether the next one will shows only by trying, and
+	// a balancer sends nobody to a server that is not ready.
+	faultMemory = time.Minute
+)
+
+// troubles is what the disk does beside failing a change, for Ready.
+type troubles struct {
+	fault  atomic.Pointer[fault]
+	growth atomic.Pointer[fault] // the last try to make the slab larger, nil when it went well
+}
+
+// fault is a read or a growth that failed, or damage that was found.
+type fault struct {
+	err     error
+	at      time.Time
+	lasting bool // damage does not heal
+}
+
+// noteFault keeps for Ready that err was met, and returns it as one that callers may try again.
+func (s *Store) noteFault(err error) error {
+	lasting := isDamage(err)
+	if old := s.troubles.fault.Load(); old == nil || lasting || !old.lasting {
+		s.troubles.fault.Store(&fault{err: explain(err), at: s.now(), lasting: lasting})
+		if lasting && (old == nil || !old.lasting) {
+			s.log.Error("the metadata is damaged", "error", explain(err))
+		}
+	}
+	return errors.Join(storage.ErrUnavailable, err)
+}
+
+// reasons returns what of all this keeps the store from being ready.
+func (s *Store) reasons() (errs []error) {
+	if took := s.busy.hanging(); took > 0 {
+		errs = append(errs, fmt.Errorf("the disk has not answered for %v", took.Truncate(time.Second)))
+	}
+	for _, f := range [...]*fault{s.troubles.fault.Load(), s.troubles.growth.Load()} {
+		if f != nil && (f.lasting || s.now().Sub(f.at) < faultMemory) {
+			errs = append(errs, f.err)
+		}
+	}
+	return errs
+}
+
+// lockForRead takes the connection for a read. While the disk does not answer, who waits for it waits with no end: then
+// nobody else begins to.
+func (s *Store) lockForRead() error {
+	if s.db.mu.TryLock() {
+		return nil
+	}
+	if s.busy.hanging() > 0 {
+		return fmt.Errorf("%w: the disk does not answer", storage.ErrUnavailable)
+	}
+	s.db.mu.Lock()
+	return nil
+}
+
+// unreadable turns a failure to read a slot that is somebody's into one that callers may try again. What is wrong with one
+// picture is no reason to take everybody's away: Ready tells only of a disk that does not read.
+func (s *Store) unreadable(err error) error {
+	if errors.Is(err, errDamaged) || errors.Is(err, errNotThisSlot) {
+		return fmt.Errorf("%w: %w; delete it or upload it anew", storage.ErrUnavailable, err)
+	}
+	return s.noteFault(err)
+}
