@@ -80,7 +80,8 @@ func askOnce(ctx context.Context, dir, path string, req adminRequest) (created b
 }
 
 func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {
-	if _, err := os.Lstat(filepath.Join(dir, adminSocket)); errors.Is(err, fs.ErrNotExist) {
+	_, err := os.Lstat(filepath.Join(dir, adminSocket))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // who may not look will be told by the store
 		return nil, errNoServer
 	}
 	path, done, err := socketPath(dir)
