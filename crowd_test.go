@@ -14,15 +14,14 @@ import (
 
 // crowd is a server in a process of its own with users who have a picture each.
 type crowd struct {
-	t       *testing.T
-	p       *moodyProvider
-	dir     string
-	token   string
-	stored  []byte
-	server  *process
-	client  *remover
-	erased  map[string]bool // whose delete was acknowledged
-	uploads int             // that were
+	t      *testing.T
+	p      *moodyProvider
+	dir    string
+	token  string
+	stored []byte
+	server *process
+	client *remover
+	erased map[string]bool // whose delete was acknowledged
 }
 
 const crowdSize = 16

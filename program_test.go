@@ -35,7 +35,7 @@ func becomeProgram() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := run(ctx, strings.Split(args, "\n"), nil, os.Stdout, os.Stderr)
 	stop()
-	os.Exit(report(os.Stderr, err))
+	os.Exit(report(os.Stderr, err)) //nolint:revive // this process is the program, and its exit code is what the test is about
 }
 
 // process is the program in a process of its own.

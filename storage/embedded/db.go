@@ -76,6 +76,13 @@ func connect(path string, wrap func(string, File) File) (db *database, err error
 }
 
 func (db *database) setUp(step func(version int)) error {
+	// Before anything is written, so that what is not ours stays as it is.
+	if err := db.conn.Exec(lockingMode); err != nil {
+		return err
+	}
+	if _, err := db.version(migrations); err != nil {
+		return err
+	}
 	if err := db.configure(); err != nil {
 		return err
 	}
@@ -97,12 +104,9 @@ func (db *database) setUp(step func(version int)) error {
 	return db.allowWrongOrder()
 }
 
-// configure sets the pragmas. Pages get a checksum when they are written to the database, which is checked when they
+// configure sets the pragmas, after lockingMode. Pages get a checksum when they are written to the database, which is checked when they
 // are read from there: what a page holds is never taken for true when the disk has changed it. The log has its own.
 func (db *database) configure() error {
-	if err := db.conn.Exec(lockingMode); err != nil {
-		return err
-	}
 	pages, err := db.pragma("page_count")
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ func explain(err error) error {
 		return nil
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrLocked):
 		return err
+	case errors.Is(err, ErrForeign):
+		return fmt.Errorf("%w: %s; give avatard a directory of its own, or restore this one from a backup", err, databaseName)
 	case isDamage(err):
 		return fmt.Errorf("%w: %s: %w; restore the directory from a backup", ErrDamaged, databaseName, err)
 	case errors.Is(err, sqlite3.BUSY):
