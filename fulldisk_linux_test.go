@@ -108,7 +108,7 @@ func TestFullDisk(t *testing.T) {
 	second.stop()
 }
 
-// A limit to the size of files is no reason to end.
+// A limit to the size of files is like a full disk that takes nothing at all, and no reason to end.
 func TestFileSizeLimit(t *testing.T) {
 	becomeProgram()
 	c := newCrowd(t, filepath.Join(t.TempDir(), "data"))

@@ -52,7 +52,6 @@ func main() {
 // command and returns when it is done or ctx has ended. environ has the form of os.Environ; it is a list and
 // not a look-up function because a misspelt AVATARD_ variable can only be refused when all of them are seen.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	ignoreFileSizeSignal()
 	inv := &invocation{environ: environ, stdout: stdout, stderr: stderr}
 	cmd, rest, err := findCommand(args)
 	if err != nil {

