@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -128,5 +129,21 @@ func TestFileSizeLimit(t *testing.T) {
 	c.server.kill()
 	c.start()
 	c.check("after a restart")
+	c.client.close()
+	c.server.stop()
+
+	// Started where not a byte can be written, not even its own process id: what is there is served.
+	c.server = startProcess(t, func(cmd *exec.Cmd) {
+		cmd.Args = append([]string{"sh", "-c", `ulimit -f 0 && exec "$0" "$@"`}, cmd.Args...)
+		cmd.Path = program(t, "sh")
+	}, c.argsOn(c.dir)...)
+	c.client = newRemover(t, c.server.serving())
+	c.check("started at the limit")
+	if status := c.remove(userName(1)); status != 503 {
+		t.Errorf("a delete without a byte of room = %d, want 503", status)
+	}
+	second := startProcess(t, nil, c.argsOn(c.dir)...)
+	second.wantRefusal("a second one", exitInUse, "in use by another process\n") // no id is better than a wrong one
+	c.client.close()
 	c.server.stop()
 }

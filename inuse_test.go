@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -109,7 +110,7 @@ func becomeForeign(t *testing.T) {
 		t.Fatalf("cannot read: %v", err)
 	}
 	fmt.Println("reading")
-	select {}
+	io.Copy(io.Discard, os.Stdin) // to the end of the test that started this
 }
 
 // startForeign starts such a program and waits until it reads.
@@ -119,6 +120,9 @@ func startForeign(t *testing.T, dir string) (end func()) {
 	cmd.Env = append(cmd.Env, foreignDatabase+"="+filepath.Join(dir, "avatard.db"))
 	out := newTranscript("reading\n")
 	cmd.Stdout, cmd.Stderr = out, out
+	if _, err := cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -32,10 +33,19 @@ func becomeProgram() {
 			panic(err)
 		}
 	}
+	endWithTest()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	err := run(ctx, strings.Split(args, "\n"), nil, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(report(os.Stderr, err)) //nolint:revive // this process is the program, and its exit code is what the test is about
+}
+
+// endWithTest ends this process when the test that started it is gone.
+func endWithTest() {
+	go func() {
+		io.Copy(io.Discard, os.Stdin)
+		os.Exit(exitFailed) //nolint:revive // nobody is left to report to
+	}()
 }
 
 // process is the program in a process of its own.
@@ -50,11 +60,17 @@ type process struct {
 func startProcess(t *testing.T, prepare func(*exec.Cmd), args ...string) *process {
 	t.Helper()
 	p := &process{t: t, out: newTranscript(serveReady), done: make(chan struct{})}
+	if args[0] == "dev" {
+		p.out.expect("avatard dev is ready")
+	}
 	p.cmd = testCommand(t, t.Name())
 	p.cmd.Env = append(p.cmd.Env, programArgs+"="+strings.Join(args, "\n"))
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	if prepare != nil {
 		prepare(p.cmd)
+	}
+	if _, err := p.cmd.StdinPipe(); err != nil { // it ends when this test does
+		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
