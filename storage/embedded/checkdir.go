@@ -144,6 +144,9 @@ func (c *checker) lookAlone(ctx context.Context, sql string, detail func(row *sq
 			return len(all) < maxAlone
 		})
 	})
+	if isDamage(err) { // what SQLite had found before it met a page that it does not take
+		all, err = append(all, err.Error()), nil
+	}
 	if err != nil {
 		return err
 	}

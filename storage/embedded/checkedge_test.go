@@ -22,11 +22,11 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 		repair string // what its error says
 	}{
 		{"a slab that was cut", func(d *damaged) { d.truncate((d.slot(1) + 1) * pageBytes) },
-			[]FindingKind{PictureMissing, SlabLength}, "not complete"},
+			[]FindingKind{PictureMissing, SlabLength}, "the database knows of"},
 		{"no slab", func(d *damaged) { remove1(d.t, filepath.Join(d.dir, slabName)) },
-			[]FindingKind{PictureMissing, SlabHeader, SlabLength}, "no such file"},
+			[]FindingKind{PictureMissing, SlabHeader, SlabLength}, "pictures.slab is missing"},
 		{"a slab of another store", func(d *damaged) { d.write(8, []byte("another store")) },
-			[]FindingKind{SlabHeader}, "does not belong"},
+			[]FindingKind{SlabHeader}, "of two stores"},
 		{"a watermark above all receipts", func(d *damaged) { d.sql(`UPDATE store SET watermark = 100`) },
 			[]FindingKind{WatermarkAhead}, ""},
 	} {

@@ -34,7 +34,7 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 			continue
 		}
 		if err != nil {
-			return storage.Picture{}, fmt.Errorf("get picture %x: %w", g.id, s.unreadable(err))
+			return storage.Picture{}, fmt.Errorf("get picture %x: %w", g.id, unreadable(err))
 		}
 		return storage.Picture{Generation: hex.EncodeToString(g.id[:]), Format: format, Data: data}, nil
 	}
@@ -71,9 +71,11 @@ func (s *Store) lookUp(user storage.UserKey, org string) (g generationRecord, fo
 		}
 		return false
 	}, user.ID, iid)
-	switch {
-	case err != nil:
+	if err != nil {
 		return g, 0, s.noteFault(err)
+	}
+	s.readWell()
+	switch {
 	case !found:
 		return g, 0, storage.ErrUserNotFound
 	case organization != org:

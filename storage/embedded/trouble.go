@@ -47,14 +47,14 @@ func isDamage(err error) bool {
 }
 
 const (
-	// faultMemory is how long Ready tells of a read or a growth that failed: whether the next one will shows only by trying, and
-	// a balancer sends nobody to a server that is not ready.
+	// faultMemory is how long Ready tells of a read or a growth that failed, unless one goes well before: whether the next one
+	// will shows only by trying, and a balancer sends nobody to a server that is not ready.
 	faultMemory = time.Minute
 )
 
 // troubles is what the disk does beside failing a change, for Ready.
 type troubles struct {
-	fault  atomic.Pointer[fault]
+	fault  atomic.Pointer[fault] // the last read of metadata, nil when it went well
 	growth atomic.Pointer[fault] // the last try to make the slab larger, nil when it went well
 }
 
@@ -75,6 +75,13 @@ func (s *Store) noteFault(err error) error {
 		}
 	}
 	return errors.Join(storage.ErrUnavailable, err)
+}
+
+// readWell notes that metadata could be read.
+func (s *Store) readWell() {
+	if f := s.troubles.fault.Load(); f != nil && !f.lasting {
+		s.troubles.fault.CompareAndSwap(f, nil)
+	}
 }
 
 // reasons returns what of all this keeps the store from being ready.
@@ -104,10 +111,10 @@ func (s *Store) lockForRead() error {
 }
 
 // unreadable turns a failure to read a slot that is somebody's into one that callers may try again. What is wrong with one
-// picture is no reason to take everybody's away: Ready tells only of a disk that does not read.
-func (s *Store) unreadable(err error) error {
+// picture is no reason to take everybody's away, so Ready does not tell.
+func unreadable(err error) error {
 	if errors.Is(err, errDamaged) || errors.Is(err, errNotThisSlot) {
 		return fmt.Errorf("%w: %w; delete it or upload it anew", storage.ErrUnavailable, err)
 	}
-	return s.noteFault(err)
+	return err
 }

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"avatard/storage"
@@ -97,7 +97,7 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 }
 
-// A read that failed keeps the store from being ready for a minute.
+// A read that failed keeps the store from being ready until one goes well, or for a minute.
 func TestReadThatFails(t *testing.T) {
 	ctx := context.Background()
 	bad, clock := &badReads{}, &handClock{}
@@ -109,102 +109,53 @@ func TestReadThatFails(t *testing.T) {
 	if err := s.Ready(ctx); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrDamaged) {
 		t.Errorf("Ready = %v, want %v", err, syscall.EIO)
 	}
-	bad.mode.Store(0)
-	if _, err := s.Get(ctx, testKey(1), testOrg); err != nil {
-		t.Errorf("Get once the disk reads = %v", err)
-	}
 	clock.pass(faultMemory)
 	if err := s.Ready(ctx); err != nil {
 		t.Errorf("Ready a minute later = %v", err)
 	}
-}
-
-// hangs is a disk that does not come back from a sync of one file.
-type hangs struct {
-	name    string
-	on      atomic.Bool
-	reached chan struct{}
-	release chan struct{}
-}
-
-type hangingFile struct {
-	File
-	h *hangs
-}
-
-func (h *hangs) wrap(name string, f File) File {
-	if name != h.name {
-		return f
+	if _, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrUnavailable) || s.Ready(ctx) == nil {
+		t.Errorf("Get = %v, Ready = %v, want the reason again", err, s.Ready(ctx))
 	}
-	return &hangingFile{f, h}
-}
-
-func (f *hangingFile) Sync() error {
-	if f.h.on.CompareAndSwap(true, false) {
-		close(f.h.reached)
-		<-f.h.release
+	bad.mode.Store(0)
+	if _, err := s.Get(ctx, testKey(1), testOrg); err != nil {
+		t.Errorf("Get once the disk reads = %v", err)
 	}
-	return f.File.Sync()
+	if err := s.Ready(ctx); err != nil {
+		t.Errorf("Ready then = %v", err)
+	}
 }
 
-// underWay counts the changes that have no answer yet.
-func (l *line) underWay() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.count
-}
-
-// A disk that does not answer shows in Ready once that has taken longer than a working one would, whether or not others make
-// changes meanwhile; reads that would wait with it are refused. When it answers, the change is done and all is well.
-func TestDiskThatHangs(t *testing.T) {
+// While the disk does not answer a change, reads that would have to wait for it with no end are refused, and those that are
+// in the way of nobody go on.
+func TestReadsBesideAHangingDisk(t *testing.T) {
 	for _, name := range []string{logName, slabName} {
-		for _, company := range []bool{false, true} {
-			t.Run(fmt.Sprint(name, " company=", company), func(t *testing.T) {
-				ctx := context.Background()
-				h := &hangs{name: name, reached: make(chan struct{}), release: make(chan struct{})}
-				clock := &handClock{}
-				s, err := Open(ctx, Config{Dir: t.TempDir(), WrapFile: h.wrap, Now: clock.now})
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer s.Close()
-				each(1, 5, func(i int) { mustPut(t, s, i, 500) })
-				h.on.Store(true)
-				var changes sync.WaitGroup
-				changes.Go(func() { mustRemove(t, s, 1) })
-				<-h.reached
-				if company {
-					for user := 2; user < 4; user++ {
-						changes.Go(func() { mustRemove(t, s, user) })
-					}
-					for s.line.underWay() < 3 {
-						runtime.Gosched()
-					}
-				}
-				clock.pass(hangLimit - time.Second)
-				if err := s.Ready(ctx); err != nil {
-					t.Errorf("Ready after %v = %v", hangLimit-time.Second, err)
-				}
-				clock.pass(time.Second)
-				if err := s.Ready(ctx); err == nil || !strings.Contains(err.Error(), "has not answered for 10s") {
-					t.Errorf("Ready after %v = %v, want the reason", hangLimit, err)
-				} else if name == logName { // its transaction has the connection
-					if _, err := s.Get(ctx, testKey(4), testOrg); !errors.Is(err, storage.ErrUnavailable) {
-						t.Errorf("Get beside it = %v, want %v", err, storage.ErrUnavailable)
-					}
-				} else if _, err := s.Get(ctx, testKey(4), testOrg); err != nil {
-					t.Errorf("Get beside it = %v", err)
-				}
-				close(h.release)
-				changes.Wait()
-				if err := s.Ready(ctx); err != nil {
-					t.Errorf("Ready when the disk has answered = %v", err)
-				}
-				if _, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrNoPicture) {
-					t.Errorf("Get of what was removed = %v, want %v", err, storage.ErrNoPicture)
-				}
-			})
-		}
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			ctx := context.Background()
+			f := &faults{mode: failHanging, hanging: make(chan struct{}), back: make(chan struct{})}
+			s, err := Open(ctx, Config{Dir: dir, WrapFile: f.wrap})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			mustPut(t, s, 1, 500)
+			mustPut(t, s, 2, 500)
+			f.set(func(_ int, file, op string) bool { return file == name && op == "sync" })
+			var change sync.WaitGroup
+			change.Go(func() { mustRemove(t, s, 1) })
+			<-f.hanging
+			time.Sleep(hangs + time.Second) // of the test's own clock
+			_, err = s.Get(ctx, testKey(2), testOrg)
+			if want := map[string]error{logName: storage.ErrUnavailable}[name]; !errors.Is(err, want) {
+				t.Errorf("Get while %s does not answer = %v, want %v", name, err, want)
+			}
+			f.set(nil)
+			close(f.back)
+			change.Wait()
+			if _, err := s.Get(ctx, testKey(2), testOrg); err != nil {
+				t.Errorf("Get once %s answers = %v", name, err)
+			}
+		})
 	}
 }
 

@@ -60,7 +60,7 @@ func TestDamagedLog(t *testing.T) {
 			t.Errorf("%s: Open = %v, want %v and the file's name", title, err, ErrDamaged)
 		}
 		if err == nil {
-			checkStory(t, title, s)
+			checkLogStory(t, title, s)
 		}
 		return err
 	}
@@ -82,8 +82,8 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// checkStory demands that every user has the picture of the story or, where the log was cut, none yet.
-func checkStory(t *testing.T, title string, s *Store) (have int) {
+// checkLogStory demands that every user has the picture of the story or, where the log was cut, none yet.
+func checkLogStory(t *testing.T, title string, s *Store) (have int) {
 	t.Helper()
 	defer s.Close()
 	for user := range logStory {
@@ -125,7 +125,7 @@ func TestTornLog(t *testing.T) {
 			s, err := Open(context.Background(), Config{Dir: dir})
 			if err != nil {
 				t.Errorf("%s: Open = %v", title, err)
-			} else if have := checkStory(t, title, s); have < logStory-1 {
+			} else if have := checkLogStory(t, title, s); have < logStory-1 {
 				t.Errorf("%s: %d of %d pictures", title, have, logStory)
 			}
 		}
