@@ -177,7 +177,7 @@ func TestBackupCommandRefuses(t *testing.T) {
 	}
 	store := openStore(t, dir)
 	defer store.Close()
-	if _, stderr, code := runAll(t, "backup", filepath.Join(root, "b"), "--data", dir); code != exitFailed || !strings.Contains(stderr, "in use") {
+	if _, stderr, code := runAll(t, "backup", filepath.Join(root, "b"), "--data", dir); code != exitInUse || !strings.Contains(stderr, "in use") {
 		t.Errorf("backup of a store that somebody else holds, without a server = exit code %d, %q", code, stderr)
 	}
 }

@@ -186,7 +186,7 @@ func TestFsckFails(t *testing.T) {
 		}
 	}
 	openStore(t, dir) // by a process that does not answer
-	if _, errs, code := runFsckOn(t, dir); code != exitFailed || !strings.Contains(errs, "in use by another process") {
+	if _, errs, code := runFsckOn(t, dir); code != exitInUse || !strings.Contains(errs, "in use by another process") {
 		t.Errorf("fsck of a locked directory = %d, %q", code, errs)
 	}
 }
