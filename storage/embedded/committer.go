@@ -159,7 +159,11 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
+	before := s.db.conn.TotalChanges()
 	defer func() {
+		if err == nil && s.commitErr != nil && s.db.conn.TotalChanges() == before {
+			return // nothing was written, so nothing is known of the disk
+		}
 		if s.commitErr = err; err != nil {
 			s.refusals.giveBack(refusals)
 			if isDamage(err) {

@@ -25,9 +25,16 @@ func TestReadyAgainWithoutCallers(t *testing.T) {
 		}
 		defer s.Close()
 		mustPut(t, s, 1, 5000)
+		mustPut(t, s, 2, 5000)
+		mustRemove(t, s, 2)
+		mustRemove(t, s, 2) // nothing is left to be put on record
 		f.set(func(_ int, name, _ string) bool { return name != slabName })
 		if _, err := s.Remove(context.Background(), removal(1)); !errors.Is(err, storage.ErrUnavailable) {
 			t.Fatalf("Remove = %v, want %v", err, storage.ErrUnavailable)
+		}
+		mustRemove(t, s, 2) // changes nothing, and says nothing of the disk
+		if err := s.Ready(context.Background()); err == nil || !strings.Contains(err.Error(), "last change failed") {
+			t.Errorf("Ready = %v after a call that wrote nothing, want the reason", err)
 		}
 		time.Sleep(10 * time.Minute) // of the test's own clock
 		if err := s.Ready(context.Background()); err == nil || !strings.Contains(err.Error(), "last change failed") {
