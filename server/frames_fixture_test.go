@@ -16,9 +16,9 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// The tests in frames_*_test.go speak HTTP/2 frame by frame (RFC 9113) to the server that NewHTTPServer returns. They
-// run on the fake clock of synctest and over connections in memory, so that the server's own time-outs pass at once
-// and "nothing more comes" is a fact and not a guess.
+// The tests in frames_*_test.go speak HTTP/2 frame by frame (RFC 9113) to the server that NewHTTPServer returns, on the
+// connections that Serve hands to it. They run on the fake clock of synctest and over connections in memory, so that the
+// server's own time-outs pass at once and "nothing more comes" is a fact and not a guess.
 
 // frameServer serves in one synctest bubble.
 type frameServer struct {
@@ -32,12 +32,13 @@ func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServ
 	t.Helper()
 	s := &frameServer{conns: make(chan net.Conn), done: make(chan struct{}), tls: secure}
 	srv := NewHTTPServer(handler, nil)
+	gathering := &gatherListener{Listener: s}
 	served := make(chan error, 1)
 	if secure {
-		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, "localhost")}}
-		go func() { served <- srv.ServeTLS(s, "", "") }()
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, "localhost")}, GetConfigForClient: gatherTLS}
+		go func() { served <- srv.ServeTLS(gathering, "", "") }()
 	} else {
-		go func() { served <- srv.Serve(s) }()
+		go func() { served <- srv.Serve(gathering) }()
 	}
 	t.Cleanup(func() {
 		_ = srv.Close()
@@ -45,6 +46,7 @@ func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServ
 			t.Errorf("Serve = %v", err)
 		}
 		time.Sleep(time.Minute) // connections that were told to go away end a little later
+		gathering.open.Wait()
 	})
 	return s
 }

@@ -96,20 +96,21 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // ServeTLS is Serve over TLS 1.2 and newer. The client chooses HTTP/2 or HTTP/1.1 (ALPN, RFC 7301); without a choice it
 // is HTTP/1.1. certificate gives the certificate for a handshake, as in [tls.Config]; it is asked each time.
 func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
-	return s.serve(ctx, ln, &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12})
+	return s.serve(ctx, ln, &tls.Config{GetCertificate: certificate, GetConfigForClient: gatherTLS, MinVersion: tls.VersionTLS12})
 }
 
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
 	srv := NewHTTPServer(s.Handler(), s.Logger)
 	srv.TLSConfig = encryption // net/http adds what ALPN offers
-	limited := netutil.LimitListener(ln, s.MaxConnections)
+	gathering := &gatherListener{Listener: netutil.LimitListener(ln, s.MaxConnections)}
+	defer gathering.open.Wait()
 	done := make(chan error, 1)
 	go func() {
 		if encryption != nil {
-			done <- srv.ServeTLS(limited, "", "")
+			done <- srv.ServeTLS(gathering, "", "")
 		} else {
-			done <- srv.Serve(limited)
+			done <- srv.Serve(gathering)
 		}
 	}()
 	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.Version)

@@ -17,6 +17,7 @@
 //	  errors.go    the one table of refusals and failures
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
+//	  gather.go    fewer system calls for HTTP/2
 package server
 
 import (

@@ -1,0 +1,217 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxGathered bounds what waits on a connection to be written, in bytes: a few answers to calls. What is larger, because
+	// it is a picture or because the HTTP/2 server has gathered it itself meanwhile, goes past it.
+	maxGathered = 512
+	// writeTimeout is how long a peer may take nothing of what is written to it, give or take writeTimeoutSlack.
+	writeTimeout      = 10 * time.Second
+	writeTimeoutSlack = time.Second
+	// closeGrace is how long a connection that is closed may take for what was written before.
+	closeGrace = time.Second
+)
+
+// gatherListener accepts connections that gather what HTTP/2 writes.
+//
+// The HTTP/2 server writes each frame with a system call of its own when it has nothing else to write at that moment, and an
+// answer over gRPC is three frames: so many system calls, packets, and times that the peer wakes up. It reads a frame
+// in two pieces, with one each.
+type gatherListener struct {
+	net.Listener
+	yield func()         // lets other goroutines run. nil = runtime.Gosched
+	open  sync.WaitGroup // connections that are not closed
+}
+
+func (l *gatherListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.open.Add(1)
+	c := &gatheredConn{Conn: conn, listener: l}
+	c.written.L = &c.mu
+	return c, nil
+}
+
+func (l *gatherListener) letOthersRun() {
+	if l.yield != nil {
+		l.yield()
+	} else {
+		runtime.Gosched()
+	}
+}
+
+// gatherTLS is for tls.Config.GetConfigForClient. A server that has HTTP/2 speaks it with every client that offers it.
+func gatherTLS(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if c, ok := hello.Conn.(*gatheredConn); ok && slices.Contains(hello.SupportedProtos, "h2") {
+		c.gathers.Store(true)
+	}
+	return nil, nil
+}
+
+// gatheredConn is a connection that hands small writes on from a goroutine of its own, all that have come together in one, and
+// reads ahead. Before its first bytes have shown that it is HTTP/2 it is as it was.
+type gatheredConn struct {
+	net.Conn
+	listener *gatherListener
+	gathers  atomic.Bool
+	begun    bool          // something was read
+	ahead    *bufio.Reader // what is read from instead of Conn, unless nil
+
+	mu      sync.Mutex
+	written sync.Cond // writing has ended
+	pending []byte    // nil, or a buffer out of gatherBuffers whose flush is on its way; nil while writing
+	writing bool      // somebody writes to Conn
+	until   time.Time // write deadline of Conn
+	err     error     // why writing failed
+	closed  bool      // Close was called
+	gone    bool      // Conn is closed
+}
+
+var gatherBuffers = sync.Pool{New: func() any { return new([maxGathered]byte) }}
+
+func (c *gatheredConn) Read(p []byte) (int, error) {
+	if c.ahead != nil {
+		return c.ahead.Read(p)
+	}
+	n, err := c.Conn.Read(p)
+	if !c.begun && bytes.HasPrefix(p[:n], []byte("PRI ")) { // RFC 9113 section 3.4
+		c.ahead = bufio.NewReader(c.Conn)
+		c.gathers.Store(true)
+	}
+	c.begun = true
+	return n, err
+}
+
+// Write keeps p for a moment, or waits while the peer does not take what was written before.
+func (c *gatheredConn) Write(p []byte) (int, error) {
+	if !c.gathers.Load() {
+		return c.Conn.Write(p)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.writing {
+		c.written.Wait()
+	}
+	switch {
+	case c.err != nil:
+		return 0, c.err
+	case c.closed:
+		return 0, net.ErrClosed
+	case len(c.pending)+len(p) > maxGathered:
+		return c.write(p)
+	}
+	if c.pending == nil {
+		c.pending = gatherBuffers.Get().(*[maxGathered]byte)[:0]
+		go c.flush()
+	}
+	c.pending = append(c.pending, p...)
+	return len(p), nil
+}
+
+// flush writes what is pending.
+func (c *gatheredConn) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	// What can go on at once does so first: the next frame of the same answer, above all. Nobody waits for what is not here.
+	for before := 0; len(c.pending) > before; {
+		before = len(c.pending)
+		c.mu.Unlock()
+		c.listener.letOthersRun()
+		c.mu.Lock()
+	}
+	if c.pending != nil {
+		_, _ = c.write(nil)
+	}
+}
+
+// write writes what is pending, and p, for as long as the peer takes some of it every now and then. It returns how much of p was
+// written. The caller holds mu, which is free meanwhile.
+func (c *gatheredConn) write(p []byte) (n int, err error) {
+	before := c.pending
+	c.pending, c.writing = nil, true
+	if before != nil {
+		_ = c.writeAll(before)
+		gatherBuffers.Put((*[maxGathered]byte)(before[:maxGathered]))
+	}
+	n = c.writeAll(p)
+	c.writing = false
+	c.written.Broadcast()
+	if c.closed || c.err != nil {
+		_ = c.shut()
+	}
+	return n, c.err
+}
+
+func (c *gatheredConn) writeAll(p []byte) (n int) {
+	for n < len(p) && c.err == nil {
+		c.extend()
+		c.mu.Unlock()
+		m, err := c.Conn.Write(p[n:])
+		c.mu.Lock()
+		if n += m; err != nil && (m == 0 || c.closed || !errors.Is(err, os.ErrDeadlineExceeded)) {
+			c.err = err
+		}
+	}
+	return n
+}
+
+// extend puts the write deadline off. To do that for each write would cost more than it is worth.
+func (c *gatheredConn) extend() {
+	if now := time.Now(); !c.closed && c.until.Sub(now) < writeTimeout-writeTimeoutSlack {
+		c.until = now.Add(writeTimeout)
+		_ = c.Conn.SetWriteDeadline(c.until)
+	}
+}
+
+// Close closes the connection once what was written before has left, at the latest after closeGrace. It waits for nothing.
+func (c *gatheredConn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	c.closed = true
+	if c.pending == nil && !c.writing {
+		return c.shut()
+	}
+	now := time.Now()
+	return errors.Join(c.Conn.SetReadDeadline(now), c.Conn.SetWriteDeadline(now.Add(closeGrace)))
+}
+
+// shut closes Conn, once. The caller holds mu.
+func (c *gatheredConn) shut() error {
+	if c.gone {
+		return nil
+	}
+	c.gone = true
+	defer c.listener.open.Done()
+	return c.Conn.Close()
+}
+
+// SetWriteDeadline does nothing on a connection that gathers: it has its own rule, writeTimeout.
+func (c *gatheredConn) SetWriteDeadline(t time.Time) error {
+	if c.gathers.Load() {
+		return nil
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+// SetDeadline sets both deadlines.
+func (c *gatheredConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
