@@ -21,9 +21,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"syscall"
 
+	"avatard/server"
 	"avatard/storage/embedded"
 )
 
@@ -37,11 +37,7 @@ const (
 )
 
 func main() {
-	// One thread is in a sync most of the time. The scheduler counts it as running until it looks, 20 µs to 10 ms later, and
-	// calls would wait meanwhile for the processors that are left. Whoever sets the variable knows better.
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	}
+	server.TuneRuntime(os.Getenv)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)

@@ -18,6 +18,7 @@
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
 //	  gather.go    fewer system calls for HTTP/2
+//	runtime.go   what a process that serves asks of the Go runtime
 package server
 
 import (

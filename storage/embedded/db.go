@@ -34,7 +34,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA secure_delete = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA trusted_schema = OFF;
-PRAGMA cache_size = -16000;
+PRAGMA cache_size = -12000;
 PRAGMA wal_autocheckpoint = 2000;
 `
 

@@ -1,0 +1,26 @@
+package server
+
+import "runtime"
+
+// heapFloor is how many bytes the garbage collector is made to believe are in use, beside those that are. Nobody touches them,
+// so they take no memory themselves; what they allow for between two collections does.
+const heapFloor = 12 << 20
+
+var untouched []byte
+
+// TuneRuntime sets the Go runtime up for a process that does nothing but serve calls on a store with files. getenv is os.Getenv:
+// whoever sets GOMAXPROCS or GOGC knows better.
+//
+// One thread is in a sync most of the time. The scheduler counts it as running until it looks, 20 µs to 10 ms later, and
+// calls would wait meanwhile for the processors that are left. So there is one more.
+//
+// A heap that is collected each time it has doubled is collected thirty times a second where 4 MB are in use and a
+// call takes 10 kB. A larger factor would help, but double the memory of uploads, too: with heapFloor it is a constant.
+func TuneRuntime(getenv func(string) string) {
+	if getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+	if getenv("GOGC") == "" {
+		untouched = make([]byte, heapFloor)
+	}
+}

@@ -1,0 +1,44 @@
+package server
+
+import (
+	"runtime"
+	"testing"
+)
+
+func TestTuneRuntime(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer func() {
+		runtime.GOMAXPROCS(before)
+		untouched = nil
+	}()
+	TuneRuntime(func(name string) string { return map[string]string{"GOMAXPROCS": "7", "GOGC": "off"}[name] })
+	if n := runtime.GOMAXPROCS(0); n != before || untouched != nil {
+		t.Errorf("although the environment says otherwise: GOMAXPROCS %d, was %d; a heap floor of %d bytes", n, before, len(untouched))
+	}
+	TuneRuntime(func(string) string { return "" })
+	if n := runtime.GOMAXPROCS(0); n != before+1 || len(untouched) != heapFloor {
+		t.Errorf("GOMAXPROCS %d, want %d; a heap floor of %d bytes, want %d", n, before+1, len(untouched), heapFloor)
+	}
+}
+
+// The heap floor has the collector wait: what is allocated below it costs no collection.
+func TestHeapFloor(t *testing.T) {
+	defer func() { untouched = nil }()
+	collections := func() uint32 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		before := m.NumGC
+		for range heapFloor / 2 / 1024 {
+			sink = make([]byte, 1024)
+		}
+		runtime.ReadMemStats(&m)
+		return m.NumGC - before
+	}
+	TuneRuntime(func(name string) string { return map[string]string{"GOMAXPROCS": "1"}[name] })
+	if n := collections(); n != 0 {
+		t.Errorf("%d collections while half the heap floor was allocated, want none", n)
+	}
+}
+
+var sink []byte
