@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -26,6 +25,7 @@ func (s *Store) run() {
 	defer close(s.stopped)
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
+	company := newCompany()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
 	for sweepDue := false; ; {
 		s.busy.begin()
@@ -45,7 +45,7 @@ func (s *Store) run() {
 			sweep.Reset(delay)
 			sweepSet = true
 		}
-		s.letArrive()
+		company.await(&s.line, len(s.again))
 		batch, idle, closed := s.line.take(s.again, maxRound)
 		s.again = nil
 		if len(batch) == 0 {
@@ -58,17 +58,9 @@ func (s *Store) run() {
 				continue
 			}
 		}
+		began := time.Now()
 		s.round(batch)
-	}
-}
-
-// letArrive lets goroutines run that are ready to, as long as that brings changes: calls that have come in already share the
-// round, which costs two syncs however many are in it. It waits for nothing: a lone caller, or one whose company is not
-// at hand this moment, is not delayed.
-func (s *Store) letArrive() {
-	for before, n := 0, s.line.arrivals(); n > before && n < maxRound; n = s.line.arrivals() {
-		before = n
-		runtime.Gosched()
+		company.note(len(batch), time.Since(began))
 	}
 }
 

@@ -78,6 +78,7 @@ func (t *ticket) reset() {
 type line struct {
 	mu      sync.Mutex
 	arrived []*ticket
+	wanted  int                           // so many have to arrive before the committer is woken
 	behind  map[storage.UserKey][]*ticket // a key is present while a change of that user is with the committer
 	count   int
 	closed  bool
@@ -142,7 +143,9 @@ func (l *line) enter(t *ticket) error {
 func (l *line) begin(t *ticket) {
 	t.fate.Store(fateBegun)
 	l.arrived = append(l.arrived, t)
-	l.signal()
+	if len(l.arrived) >= l.wanted {
+		l.signal()
+	}
 }
 
 func (l *line) signal() {
@@ -199,6 +202,20 @@ func (l *line) arrivals() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.arrived)
+}
+
+// want has the committer woken only once n changes have arrived.
+func (l *line) want(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wanted = n
+}
+
+// enough reports whether as many have arrived as are wanted, or no more will.
+func (l *line) enough() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.arrived) >= l.wanted || l.closed
 }
 
 // close turns away what comes from now on.
