@@ -122,7 +122,7 @@ func (constantStore) Close() error { return nil }
 // avatard serves the real thing, put together as the program does it. The identity provider is in the same process on
 // a listener of its own; the cache asks it once in five seconds.
 func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) error {
-	server.TuneRuntime(os.Getenv) // as the program does
+	server.TuneRuntime(os.Getenv) //nolint:forbidigo // as the program does
 	level := slog.LevelInfo
 	if cmd.Target == targetQuiet {
 		level = slog.LevelWarn
