@@ -15,7 +15,7 @@ import (
 )
 
 // damageUsers is enough for tables and indexes of more than one page.
-const damageUsers = 240
+const damageUsers = 280
 
 // hasPicture reports whether a user of damageStory still has one at its end.
 func hasPicture(user int) bool { return user%5 != 0 }
