@@ -127,7 +127,7 @@ func (r *round) register(key storage.UserKey, organization string, by storage.Or
 func (r *round) change(u *userRecord) error {
 	u.sequence++
 	u.changed = max(r.now, u.changed) // the clock may have been set back
-	return r.db.execOne(sqlChangeUser, u.uid, u.changed, u.sequence, u.receipt)
+	return r.db.execOne(sqlChangeUser, u.uid, u.changed, u.sequence, orNull(u.receipt))
 }
 
 // generations returns the user's generations whose erasure is not finished.
@@ -166,7 +166,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			}
 			e.receipt = r.nextReceipt
 			r.nextReceipt++
-			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, u.receipt); err != nil {
+			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, orNull(u.receipt)); err != nil {
 				return err
 			}
 			failpoint("erase-receipt")

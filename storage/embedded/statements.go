@@ -38,6 +38,8 @@ const (
 )
 
 // statements are all that the engine asks of SQLite while it serves. Parameters count from 1.
+//
+// An update calls no functions: they might fail halfway, so SQLite would keep copies of pages for it to be undone alone.
 var statements = [numStatements]string{
 	sqlBegin:       `BEGIN IMMEDIATE`,
 	sqlCommit:      `COMMIT`,
@@ -66,15 +68,15 @@ var statements = [numStatements]string{
 	sqlActivate: `UPDATE OR ROLLBACK generation SET state = 2 WHERE slot = ?1 AND id = ?2`,
 	sqlErase:    `UPDATE OR ROLLBACK generation SET state = 3, receipt = ?3 WHERE slot = ?1 AND id = ?2`,
 	sqlAddReceipt: `INSERT OR ROLLBACK INTO receipt (seq, uid, generation, time, reason, previous)
-		VALUES (?1, ?2, ?3, ?4, ?5, nullif(?6, 0))`,
-	sqlChangeUser:  `UPDATE OR ROLLBACK user SET changed = ?2, sequence = ?3, receipt = nullif(?4, 0) WHERE uid = ?1`,
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+	sqlChangeUser:  `UPDATE OR ROLLBACK user SET changed = ?2, sequence = ?3, receipt = ?4 WHERE uid = ?1`,
 	sqlUserReceipt: `UPDATE OR ROLLBACK user SET receipt = ?2 WHERE uid = ?1`,
 	sqlAddRegion:   `INSERT OR ROLLBACK INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
 	sqlAudit: `INSERT OR ROLLBACK INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 }
 
-// bind prepares a run of a statement. Arguments are int64, string or []byte.
+// bind prepares a run of a statement. Arguments are int64, string, []byte or nil.
 func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
 	stmt := db.stmts[id]
 	for i, arg := range args {
@@ -86,6 +88,8 @@ func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
 			err = stmt.BindText(i+1, v)
 		case []byte:
 			err = stmt.BindBlob(i+1, v)
+		case nil:
+			err = stmt.BindNull(i + 1)
 		default:
 			panic("unsupported argument")
 		}
@@ -94,6 +98,14 @@ func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
 		}
 	}
 	return stmt, nil
+}
+
+// orNull makes 0 an argument that is NULL.
+func orNull(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }
 
 // exec runs a statement that returns no rows.
