@@ -10,6 +10,8 @@ const applicationID = 0x61767464
 // pictures of one user, a step that the state machine does not have, a slot given away before the
 // erasure of what was in it is on record, an erasing generation without a receipt.
 //
+// Triggers of updates come AFTER: before one, SQLite makes the new row, and finds the old one, a second time.
+//
 // BETWEEN, not IN: a list makes SQLite build a table of its own for each row that is checked.
 //
 // Violations undo the transaction, and references are checked when it ends: a statement that had to undo itself alone would
@@ -95,7 +97,7 @@ BEGIN
 	SELECT RAISE (ROLLBACK, 'a generation starts as uploading');
 END;
 
-CREATE TRIGGER generation_step BEFORE UPDATE OF state ON generation
+CREATE TRIGGER generation_step AFTER UPDATE OF state ON generation
 WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state > 1 OR OLD.state = 2 AND NEW.state = 3) OR
 	NEW.state = 2 AND EXISTS (SELECT 1 FROM generation WHERE uid = NEW.uid AND state = 2 AND slot <> NEW.slot)
 BEGIN
@@ -103,7 +105,7 @@ BEGIN
 	SELECT RAISE (ROLLBACK, 'no such step of a generation');
 END;
 
-CREATE TRIGGER generation_slot_reuse BEFORE UPDATE OF id ON generation
+CREATE TRIGGER generation_slot_reuse AFTER UPDATE OF id ON generation
 WHEN NEW.id <> OLD.id AND NOT (NEW.state = 1 AND OLD.state = 3 AND (
 	OLD.receipt <= (SELECT watermark FROM store) OR
 	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
@@ -124,7 +126,7 @@ BEGIN
 	SELECT RAISE (ROLLBACK, 'a receipt never changes');
 END;
 
-CREATE TRIGGER watermark_rises BEFORE UPDATE OF watermark ON store WHEN NEW.watermark < OLD.watermark
+CREATE TRIGGER watermark_rises AFTER UPDATE OF watermark ON store WHEN NEW.watermark < OLD.watermark
 BEGIN
 	SELECT RAISE (ROLLBACK, 'the watermark never falls');
 END;
