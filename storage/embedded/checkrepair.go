@@ -136,7 +136,7 @@ func (c *checker) cut(end int64) func(context.Context) (string, error) {
 // owner reads the record of the user whose slot it is.
 func (r *round) owner(uid int64) (u userRecord, err error) {
 	err = r.db.query(sqlUserByUID, func(row *sqlite3.Stmt) bool {
-		u = scanUser(row)
+		u = scanUser(row, "")
 		return false
 	}, uid)
 	if err == nil && u.uid == 0 {

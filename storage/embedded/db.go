@@ -18,6 +18,8 @@ type database struct {
 	mu    sync.Mutex
 	conn  *sqlite3.Conn
 	stmts [numStatements]*sqlite3.Stmt
+	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
+	texts [numStatements][maxParameters]string
 	// unregister forgets the file layer.
 	unregister func()
 }

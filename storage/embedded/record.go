@@ -49,10 +49,14 @@ func scanID(row *sqlite3.Stmt, column int) (id generationID) {
 	return id
 }
 
-func scanUser(row *sqlite3.Stmt) userRecord {
+// scanUser reads a user. An organisation that is the expected one is not copied.
+func scanUser(row *sqlite3.Stmt, expected string) userRecord {
+	if organization := row.ColumnRawText(1); string(organization) != expected {
+		expected = string(organization)
+	}
 	return userRecord{
 		uid:          row.ColumnInt64(0),
-		organization: row.ColumnText(1),
+		organization: expected,
 		created:      row.ColumnInt64(2),
 		changed:      row.ColumnInt64(3),
 		sequence:     row.ColumnInt64(4),
@@ -69,7 +73,7 @@ func (r *round) user(key storage.UserKey, organization string) (u userRecord, er
 // the one in the slot keep.
 func (r *round) userAndGenerations(key storage.UserKey, organization string, keep int64) (u userRecord, gens []generationRecord, err error) {
 	u, err = r.lookUp(sqlUserAndGenerations, func(row *sqlite3.Stmt) {
-		if row.ColumnType(userColumns) != sqlite3.NULL {
+		if row.ColumnInt64(userColumns) != 0 { // slots count from 1
 			gens = r.appendUnfinished(gens, row, userColumns, keep)
 		}
 	}, key, organization)
@@ -86,7 +90,7 @@ func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storag
 	if iid != 0 {
 		err = r.db.query(query, func(row *sqlite3.Stmt) bool {
 			if !found {
-				u = scanUser(row)
+				u = scanUser(row, organization)
 			}
 			found = true
 			if each != nil {

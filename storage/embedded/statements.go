@@ -47,13 +47,13 @@ var statements = [numStatements]string{
 	sqlWatermark:   `UPDATE OR ROLLBACK store SET watermark = ?1 WHERE one = 1`,
 	sqlProbe:       `UPDATE OR ROLLBACK store SET probes = probes + 1 WHERE one = 1`,
 	sqlReceiptDone: `UPDATE OR ROLLBACK receipt SET done = 1 WHERE seq = ?1`,
-	sqlUser: `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0)
+	sqlUser: `SELECT uid, organization, created, changed, sequence, receipt
 		FROM user WHERE id = ?1 AND iid = ?2`,
-	sqlUserAndGenerations: `SELECT u.uid, u.organization, u.created, u.changed, u.sequence, ifnull(u.receipt, 0),
-		g.slot, g.id, g.state, g.size, ifnull(g.receipt, 0)
+	sqlUserAndGenerations: `SELECT u.uid, u.organization, u.created, u.changed, u.sequence, u.receipt,
+		g.slot, g.id, g.state, g.size, g.receipt
 		FROM user u LEFT JOIN generation g ON g.uid = u.uid WHERE u.id = ?1 AND u.iid = ?2`,
-	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, ifnull(receipt, 0) FROM user WHERE uid = ?1`,
-	sqlGenerations: `SELECT slot, id, state, size, ifnull(receipt, 0) FROM generation WHERE uid = ?1`,
+	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, receipt FROM user WHERE uid = ?1`,
+	sqlGenerations: `SELECT slot, id, state, size, receipt FROM generation WHERE uid = ?1`,
 	sqlActive: `SELECT u.organization, g.slot, g.id, g.size, g.format
 		FROM user u LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 WHERE u.id = ?1 AND u.iid = ?2`,
 	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
@@ -76,6 +76,9 @@ var statements = [numStatements]string{
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 }
 
+// maxParameters is how many parameters a statement has at most.
+const maxParameters = 9
+
 // bind prepares a run of a statement. Arguments are int64, string, []byte or nil.
 func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
 	stmt := db.stmts[id]
@@ -85,7 +88,12 @@ func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
 		case int64:
 			err = stmt.BindInt64(i+1, v)
 		case string:
-			err = stmt.BindText(i+1, v)
+			if last := &db.texts[id][i]; v == "" || v != *last {
+				*last = ""
+				if err = stmt.BindText(i+1, v); err == nil {
+					*last = v
+				}
+			}
 		case []byte:
 			err = stmt.BindBlob(i+1, v)
 		case nil:

@@ -48,7 +48,7 @@ func (w *sweep) apply(r *round, t *ticket) error {
 func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 	var u userRecord
 	err := r.db.query(sqlUserByUID, func(row *sqlite3.Stmt) bool {
-		u = scanUser(row)
+		u = scanUser(row, "")
 		return false
 	}, l.uid)
 	if err != nil {
