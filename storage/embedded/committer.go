@@ -93,6 +93,7 @@ type round struct {
 	now         int64 // microseconds since 1970
 	nextReceipt int64
 	added       namesAdded
+	room        [2]generationRecord // for what a look-up finds; more than two are rare
 }
 
 // round makes the changes of a batch; those that want another round go to s.again.

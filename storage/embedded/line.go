@@ -35,8 +35,9 @@ type ticket struct {
 
 	// Of one round.
 	write    *slotWrite
-	erase    []erasure // slots to zero
-	intended []erasure // those of them whose receipt is new
+	erase    []erasure  // slots to zero
+	intended []erasure  // those of them whose receipt is new
+	room     [2]erasure // for one of each, which is what most changes have
 	taken    []slotTaken
 	scrub    []span // bytes that belong to nobody
 	err      error
@@ -70,7 +71,8 @@ const (
 
 // reset forgets what a round has put into the ticket.
 func (t *ticket) reset() {
-	t.write, t.erase, t.intended, t.taken, t.scrub, t.err, t.slabErr = nil, nil, nil, nil, nil, nil, nil
+	t.write, t.taken, t.scrub, t.err, t.slabErr = nil, nil, nil, nil, nil
+	t.erase, t.intended = t.room[0:0:1], t.room[1:1:2]
 }
 
 // line is where changes arrive. Those of one user pass one after the other, in the order of their arrival: the first

@@ -70,8 +70,9 @@ func (r *round) user(key storage.UserKey, organization string) (u userRecord, er
 }
 
 // userAndGenerations looks somebody up like user, with the generations whose erasure is not finished, except
-// the one in the slot keep.
+// the one in the slot keep. They are valid until the next call.
 func (r *round) userAndGenerations(key storage.UserKey, organization string, keep int64) (u userRecord, gens []generationRecord, err error) {
+	gens = r.room[:0]
 	u, err = r.lookUp(sqlUserAndGenerations, func(row *sqlite3.Stmt) {
 		if row.ColumnInt64(userColumns) != 0 { // slots count from 1
 			gens = r.appendUnfinished(gens, row, userColumns, keep)
@@ -161,7 +162,8 @@ func (r *round) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, col
 // erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the ticket. For those
 // that are there already it only does the latter.
 func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason int64) error {
-	for _, g := range gens {
+	for i := range gens {
+		g := &gens[i]
 		e := erasure{receipt: g.receipt, slot: g.slot, class: classFor(int(g.size)), since: r.now}
 		if g.state != stateErasing {
 			why := reason
