@@ -92,6 +92,26 @@ func TestNoTableScans(t *testing.T) {
 	}
 }
 
+// No update calls a function, in a check or by itself: it might fail halfway, and SQLite would copy each page it changes.
+func TestUpdatesCallNothing(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	for _, sql := range statements {
+		if !strings.HasPrefix(sql, "UPDATE") {
+			continue
+		}
+		err := s.db.each("EXPLAIN "+sql, func(row *sqlite3.Stmt) {
+			if op := row.ColumnText(1); strings.HasSuffix(op, "Func") || op == "Function" {
+				t.Errorf("%s: %s %s", sql, op, row.ColumnText(5))
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // Data of a newer program, of another program and of two directories mixed is refused with a reason.
 func TestOpenForeignData(t *testing.T) {
 	ctx := context.Background()
