@@ -35,7 +35,7 @@ func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServ
 	gathering := &gatherListener{Listener: s}
 	served := make(chan error, 1)
 	if secure {
-		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, "localhost")}, GetConfigForClient: gatherTLS}
+		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, "localhost")}}
 		go func() { served <- srv.ServeTLS(gathering, "", "") }()
 	} else {
 		go func() { served <- srv.Serve(gathering) }()

@@ -2,13 +2,10 @@ package server
 
 import (
 	"bufio"
-	"bytes"
-	"crypto/tls"
 	"errors"
 	"net"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,21 +52,13 @@ func (l *gatherListener) letOthersRun() {
 	}
 }
 
-// gatherTLS is for tls.Config.GetConfigForClient. A server that has HTTP/2 speaks it with every client that offers it.
-func gatherTLS(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	if c, ok := hello.Conn.(*gatheredConn); ok && slices.Contains(hello.SupportedProtos, "h2") {
-		c.gathers.Store(true)
-	}
-	return nil, nil
-}
-
 // gatheredConn is a connection that hands small writes on from a goroutine of its own, all that have come together in one, and
-// reads ahead. Before its first bytes have shown that it is HTTP/2 it is as it was.
+// reads ahead. Before its first bytes have shown that it is cleartext HTTP/2 it is as it was.
 type gatheredConn struct {
 	net.Conn
 	listener *gatherListener
 	gathers  atomic.Bool
-	begun    bool          // something was read
+	preface  int           // how much of the client's preface was read, -1 when it was something else
 	ahead    *bufio.Reader // what is read from instead of Conn, unless nil
 
 	mu      sync.Mutex
@@ -89,12 +78,29 @@ func (c *gatheredConn) Read(p []byte) (int, error) {
 		return c.ahead.Read(p)
 	}
 	n, err := c.Conn.Read(p)
-	if !c.begun && bytes.HasPrefix(p[:n], []byte("PRI ")) { // RFC 9113 section 3.4
-		c.ahead = bufio.NewReader(c.Conn)
-		c.gathers.Store(true)
-	}
-	c.begun = true
+	c.match(p[:n])
 	return n, err
+}
+
+// clientPreface begins a cleartext HTTP/2 connection (RFC 9113 section 3.4). After less than all of it net/http speaks HTTP/1.
+const clientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// match begins to gather when the client's preface was read.
+func (c *gatheredConn) match(read []byte) {
+	for _, b := range read {
+		switch {
+		case c.preface < 0:
+			return
+		case b != clientPreface[c.preface]:
+			c.preface = -1
+			return
+		}
+		if c.preface++; c.preface == len(clientPreface) {
+			c.preface = -1
+			c.ahead = bufio.NewReader(c.Conn)
+			c.gathers.Store(true)
+		}
+	}
 }
 
 // Write keeps p for a moment, or waits while the peer does not take what was written before.

@@ -54,8 +54,6 @@ func gathered(t *testing.T, preface string, yield func()) (*gatheredConn, *count
 	return conn.(*gatheredConn), below, peer
 }
 
-const http2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
 // readFull reads as many bytes as want has and compares them.
 func readFull(t *testing.T, from io.Reader, want []byte) {
 	t.Helper()
@@ -78,7 +76,7 @@ func TestGatherJoins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c *gatheredConn
 		later := []string{"data", "trailers"}
-		c, below, peer := gathered(t, http2Preface, func() {
+		c, below, peer := gathered(t, clientPreface, func() {
 			if len(later) > 0 {
 				mustWrite(t, c, []byte(later[0]))
 				later = later[1:]
@@ -109,7 +107,7 @@ func TestGatherJoins(t *testing.T) {
 // While the peer does not take what is being written, nothing piles up: whoever writes waits.
 func TestGatherWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, below, peer := gathered(t, http2Preface, nil)
+		c, below, peer := gathered(t, clientPreface, nil)
 		defer c.Close()
 		mustWrite(t, c, []byte("first"))
 		synctest.Wait() // it is being written now
@@ -135,7 +133,7 @@ func TestGatherWaits(t *testing.T) {
 // A peer that takes nothing loses its connection after writeTimeout; one that takes a little every now and then does not.
 func TestGatherTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _, peer := gathered(t, http2Preface, nil)
+		c, _, peer := gathered(t, clientPreface, nil)
 		mustWrite(t, c, []byte("0123456789"))
 		began := time.Now()
 		for range 5 {
@@ -169,7 +167,7 @@ func TestGatherClose(t *testing.T) {
 					}
 				}
 				var once sync.Once
-				c, _, peer := gathered(t, http2Preface, func() {
+				c, _, peer := gathered(t, clientPreface, func() {
 					if when == "pending" {
 						once.Do(shut)
 					}
@@ -206,7 +204,7 @@ func TestGatherClose(t *testing.T) {
 // A peer that takes nothing does not keep a closed connection open.
 func TestGatherCloseTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _, _ := gathered(t, http2Preface, nil)
+		c, _, _ := gathered(t, clientPreface, nil)
 		mustWrite(t, c, []byte("nobody reads this"))
 		synctest.Wait()
 		began := time.Now()
@@ -226,7 +224,7 @@ func TestGatherCloseTimeout(t *testing.T) {
 // The deadline of the connection costs a timer each time, and is put off once in a while only.
 func TestGatherDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, below, peer := gathered(t, http2Preface, nil)
+		c, below, peer := gathered(t, clientPreface, nil)
 		defer c.Close()
 		for range 100 {
 			if err := c.SetWriteDeadline(time.Now()); err != nil { // net/http does so around each of its writes
@@ -242,30 +240,50 @@ func TestGatherDeadlines(t *testing.T) {
 	})
 }
 
-// HTTP/1 is passed on as it is: an answer there is one write already.
+// HTTP/1 is passed on as it is, with its deadlines, and so is what only begins like HTTP/2: an answer there is one write already.
 func TestGatherHTTP1(t *testing.T) {
+	for _, begin := range []string{"GET / HTTP/1.1\r\n\r\n", "PRI / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n",
+		"P" + clientPreface, clientPreface[:len(clientPreface)-1]} {
+		synctest.Test(t, func(t *testing.T) {
+			c, below, peer := gathered(t, begin, nil)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				mustWrite(t, c, []byte("one"))
+				mustWrite(t, c, []byte("two"))
+			}()
+			readFull(t, peer, []byte("onetwo"))
+			<-done
+			if n := below.writes.Load(); n != 2 {
+				t.Errorf("%q: %d writes, want 2", begin, n)
+			}
+			if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil || below.deadlines.Load() != 1 {
+				t.Errorf("%q: SetDeadline = %v, %d write deadlines below, want 1", begin, err, below.deadlines.Load())
+			}
+			if _, err := c.Write([]byte("nobody reads this")); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%q: Write past the deadline = %v", begin, err)
+			}
+			if err := c.Close(); err != nil {
+				t.Errorf("%q: Close = %v", begin, err)
+			}
+			c.listener.open.Wait()
+		})
+	}
+}
+
+// A preface in pieces is one, and nothing behind it is lost.
+func TestGatherPreface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, below, peer := gathered(t, "GET / HTTP/1.1\r\n\r\n", nil)
-		done := make(chan struct{})
+		c, _, peer := gathered(t, clientPreface[:5], nil)
+		defer c.Close()
 		go func() {
-			defer close(done)
-			mustWrite(t, c, []byte("one"))
-			mustWrite(t, c, []byte("two"))
+			_, _ = io.WriteString(peer, clientPreface[5:20])
+			_, _ = io.WriteString(peer, clientPreface[20:]+"frames")
 		}()
-		readFull(t, peer, []byte("onetwo"))
-		<-done
-		if n := below.writes.Load(); n != 2 {
-			t.Errorf("%d writes, want 2", n)
+		readFull(t, c, []byte(clientPreface[5:]))
+		readFull(t, c, []byte("frames"))
+		if !c.gathers.Load() {
+			t.Error("does not gather after the client's preface")
 		}
-		if err := c.SetDeadline(time.Now().Add(time.Second)); err != nil || below.deadlines.Load() != 1 {
-			t.Errorf("SetDeadline = %v, %d write deadlines below, want 1", err, below.deadlines.Load())
-		}
-		if _, err := c.Write([]byte("nobody reads this")); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("Write past the deadline = %v", err)
-		}
-		if err := c.Close(); err != nil {
-			t.Errorf("Close = %v", err)
-		}
-		c.listener.open.Wait()
 	})
 }

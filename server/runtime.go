@@ -4,12 +4,12 @@ import "runtime"
 
 // heapFloor is how many bytes the garbage collector is made to believe are in use, beside those that are. Nobody touches them,
 // so they take no memory themselves; what they allow for between two collections does.
-const heapFloor = 12 << 20
+const heapFloor = 16 << 20
 
 var untouched []byte
 
 // TuneRuntime sets the Go runtime up for a process that does nothing but serve calls on a store with files. getenv is os.Getenv:
-// whoever sets GOMAXPROCS or GOGC knows better.
+// whoever sets GOMAXPROCS, GOGC or GOMEMLIMIT knows better.
 //
 // One thread is in a sync most of the time. The scheduler counts it as running until it looks, 20 µs to 10 ms later, and
 // calls would wait meanwhile for the processors that are left. So there is one more.
@@ -20,7 +20,7 @@ func TuneRuntime(getenv func(string) string) {
 	if getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
-	if getenv("GOGC") == "" {
+	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
 		untouched = make([]byte, heapFloor)
 	}
 }

@@ -11,9 +11,11 @@ func TestTuneRuntime(t *testing.T) {
 		runtime.GOMAXPROCS(before)
 		untouched = nil
 	}()
-	TuneRuntime(func(name string) string { return map[string]string{"GOMAXPROCS": "7", "GOGC": "off"}[name] })
-	if n := runtime.GOMAXPROCS(0); n != before || untouched != nil {
-		t.Errorf("although the environment says otherwise: GOMAXPROCS %d, was %d; a heap floor of %d bytes", n, before, len(untouched))
+	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
+		TuneRuntime(func(asked string) string { return map[string]string{"GOMAXPROCS": "7", name: "off"}[asked] })
+		if n := runtime.GOMAXPROCS(0); n != before || untouched != nil {
+			t.Errorf("with GOMAXPROCS and %s: GOMAXPROCS %d, was %d; a heap floor of %d bytes", name, n, before, len(untouched))
+		}
 	}
 	TuneRuntime(func(string) string { return "" })
 	if n := runtime.GOMAXPROCS(0); n != before+1 || len(untouched) != heapFloor {

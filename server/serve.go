@@ -109,7 +109,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // ServeTLS is Serve over TLS 1.2 and newer. The client chooses HTTP/2 or HTTP/1.1 (ALPN, RFC 7301); without a choice it
 // is HTTP/1.1. certificate gives the certificate for a handshake, as in [tls.Config]; it is asked each time.
 func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
-	return s.serve(ctx, ln, &tls.Config{GetCertificate: certificate, GetConfigForClient: gatherTLS, MinVersion: tls.VersionTLS12})
+	return s.serve(ctx, ln, &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12})
 }
 
 // serve is Serve, with encryption unless it is nil.
@@ -129,7 +129,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.Version)
 	select {
 	case err := <-done:
-		return fmt.Errorf("serve: %w", err)
+		return errors.Join(fmt.Errorf("serve: %w", err), srv.Close())
 	case <-ctx.Done():
 	}
 	s.Logger.InfoContext(ctx, "shutting down", "grace", s.ShutdownGrace)

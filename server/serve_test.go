@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +108,37 @@ func TestShutdownEndsSomeday(t *testing.T) {
 		t.Errorf("Serve = %v, want that calls were still running", err)
 	}
 	close(held.release)
+}
+
+// A listener that fails ends Serve, whoever is still connected.
+func TestServeEndsWithItsListener(t *testing.T) {
+	f := start(t, nil)
+	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- f.server.Serve(t.Context(), ln) }()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, clientPreface); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil { // the server's SETTINGS
+		t.Fatal(err)
+	}
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-served; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Serve = %v, want that the listener is closed", err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ends with %v", err)
+	}
 }
 
 func TestHealth(t *testing.T) {

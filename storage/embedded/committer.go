@@ -60,7 +60,7 @@ func (s *Store) run() {
 		}
 		began := time.Now()
 		s.round(batch)
-		company.note(len(batch), time.Since(began))
+		company.note(len(batch), began)
 	}
 }
 

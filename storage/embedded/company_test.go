@@ -15,7 +15,7 @@ func TestCompany(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		last, atHand  int
-		took          time.Duration
+		took, since   time.Duration   // of the round before, and since its end
 		at            []time.Duration // when changes arrive
 		closed        bool
 		waits         time.Duration
@@ -34,6 +34,8 @@ func TestCompany(t *testing.T) {
 		{name: "second rounds count", last: 9, atHand: 3, at: []time.Duration{0}, wantedArrived: 1},
 		{name: "second rounds wait, too", last: 9, atHand: 1, at: []time.Duration{0, time.Millisecond, time.Millisecond},
 			waits: time.Millisecond, wantedArrived: 3},
+		{name: "a round not long ago", last: 9, since: maxCompanyWait, at: []time.Duration{0}, waits: took, wantedArrived: 1},
+		{name: "a round long ago", last: 9, since: maxCompanyWait + 1, at: []time.Duration{0}, wantedArrived: 1},
 		{name: "the store is closed", last: 9, at: []time.Duration{0}, closed: true, wantedArrived: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,7 +43,8 @@ func TestCompany(t *testing.T) {
 				var l line
 				l.init()
 				c := newCompany()
-				c.note(tt.last, max(tt.took, took))
+				c.note(tt.last, time.Now().Add(-max(tt.took, took)))
+				time.Sleep(tt.since)
 				began := time.Now()
 				arrive := func(i int) {
 					if err := l.enter(&ticket{key: &storage.UserKey{ID: fmt.Sprint(i)}}); err != nil {

@@ -84,19 +84,23 @@ func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
 	stmt := db.stmts[id]
 	for i, arg := range args {
 		var err error
+		last := &db.texts[id][i]
 		switch v := arg.(type) {
 		case int64:
+			*last = ""
 			err = stmt.BindInt64(i+1, v)
 		case string:
-			if last := &db.texts[id][i]; v == "" || v != *last {
+			if v == "" || v != *last {
 				*last = ""
 				if err = stmt.BindText(i+1, v); err == nil {
 					*last = v
 				}
 			}
 		case []byte:
+			*last = ""
 			err = stmt.BindBlob(i+1, v)
 		case nil:
+			*last = ""
 			err = stmt.BindNull(i + 1)
 		default:
 			panic("unsupported argument")
