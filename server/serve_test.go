@@ -124,7 +124,8 @@ func TestServeEndsWithItsListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, clientPreface); err != nil {
+	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // without them it would not stay
+	if _, err := io.WriteString(conn, clientPreface+settings); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil { // the server's SETTINGS
