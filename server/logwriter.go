@@ -2,6 +2,7 @@ package server
 
 import (
 	"io"
+	"runtime"
 	"sync"
 )
 
@@ -69,6 +70,13 @@ func (w *LogWriter) run() {
 				return
 			}
 			w.changed.Wait()
+		}
+		// Who is about to write a line does so first: a write of the output costs more than a line does.
+		for before := 0; len(w.pending) > before && len(w.pending) < maxLogBytes; {
+			before = len(w.pending)
+			w.mu.Unlock()
+			runtime.Gosched()
+			w.mu.Lock()
 		}
 		w.pending, written = written[:0], w.pending
 		w.changed.Broadcast()
