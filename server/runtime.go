@@ -4,7 +4,7 @@ import "runtime"
 
 // heapFloor is how many bytes the garbage collector is made to believe are in use, beside those that are. Nobody touches them,
 // so they take no memory themselves; what they allow for between two collections does.
-const heapFloor = 16 << 20
+const heapFloor = 12 << 20
 
 var untouched []byte
 
