@@ -298,7 +298,7 @@ func (b *backup) writeOwner(u pageUser) error {
 
 // look reads metadata. Changes wait meanwhile.
 func (s *Store) look(read func(db *database) error) error {
-	s.db.mu.Lock()
+	s.db.lock()
 	defer s.db.mu.Unlock()
 	if s.db.conn == nil {
 		return fmt.Errorf("%w: closed", storage.ErrUnavailable)

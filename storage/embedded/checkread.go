@@ -27,7 +27,7 @@ func (c *checker) read(ctx context.Context, do func(db *database) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c.s.db.mu.Lock()
+	c.s.db.lock()
 	defer c.s.db.mu.Unlock()
 	if c.s.db.conn == nil {
 		return fmt.Errorf("%w: closed", storage.ErrUnavailable)

@@ -25,7 +25,6 @@ func (s *Store) run() {
 	defer close(s.stopped)
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
-	company := newCompany()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
 	for sweepDue := false; ; {
 		s.busy.begin()
@@ -45,7 +44,6 @@ func (s *Store) run() {
 			sweep.Reset(delay)
 			sweepSet = true
 		}
-		company.await(&s.line, len(s.again))
 		batch, idle, closed := s.line.take(s.again, maxRound)
 		s.again = nil
 		if len(batch) == 0 {
@@ -58,9 +56,9 @@ func (s *Store) run() {
 				continue
 			}
 		}
-		began := time.Now()
-		s.round(batch)
-		company.note(len(batch), began)
+		s.company.begin()
+		n := s.openRound(batch)
+		s.company.end(n, s.line.arrivals())
 	}
 }
 
@@ -97,9 +95,14 @@ type round struct {
 }
 
 // round makes the changes of a batch; those that want another round go to s.again.
-func (s *Store) round(batch []*ticket) {
+func (s *Store) round(batch []*ticket) { s.makeRound(batch, nobody) }
+
+// openRound is round with whoever else arrives in time. It returns how many changes it was of.
+func (s *Store) openRound(batch []*ticket) int { return s.makeRound(batch, s.joining) }
+
+func (s *Store) makeRound(batch []*ticket, joining func(has int) []*ticket) int {
 	s.reserveRegions(batch)
-	committed, err := s.transact(batch)
+	batch, committed, err := s.transact(batch, joining)
 	switch {
 	case err != nil && len(batch) > 1 && !errors.Is(err, errCommit):
 		// One of them broke the transaction. By itself, each answers for itself.
@@ -113,6 +116,7 @@ func (s *Store) round(batch []*ticket) {
 		s.report()
 		s.leave(finished)
 	}
+	return len(batch)
 }
 
 // settle tells changes how their round went and returns those that have their answer now.
@@ -140,17 +144,18 @@ func (s *Store) leave(finished []*ticket) {
 // errCommit marks a transaction that failed at its end: the disk, not one of the changes, is the reason.
 var errCommit = errors.New("commit")
 
-// transact runs the batch's changes as one transaction. What it left in memory is undone when that fails.
-func (s *Store) transact(batch []*ticket) (committed bool, err error) {
+// transact runs the batch's changes, and those that join them, as one transaction. It returns all of them. What it left in
+// memory is undone when that fails.
+func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []*ticket, committed bool, err error) {
 	watermark, singly := s.ledger.plan()
 	refusals := s.refusals.take()
 	raise := watermark != s.ledger.watermark
 	// After a failure an empty round writes something all the same, to see whether the disk is well again.
 	probe := len(batch) == 0 && s.commitErr != nil
 	if len(batch) == 0 && !raise && !probe && len(singly) == 0 && len(refusals) == 0 {
-		return true, nil
+		return nil, true, nil
 	}
-	s.db.mu.Lock()
+	s.db.lock()
 	defer s.db.mu.Unlock()
 	before := s.db.conn.TotalChanges()
 	defer func() {
@@ -179,7 +184,10 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 			err = r.db.execOne(sqlProbe)
 		}
 		if err == nil {
-			err = r.record(singly, refusals, batch)
+			err = r.record(singly, refusals)
+		}
+		if err == nil {
+			batch, err = r.applyAll(batch, joining)
 		}
 		if err == nil {
 			failpointAt("commit", batch)
@@ -199,7 +207,7 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 				s.slots.give(taken.class, taken.slot)
 			}
 		}
-		return false, err
+		return batch, false, err
 	}
 	if raise {
 		failpoint("watermark-committed")
@@ -212,11 +220,11 @@ func (s *Store) transact(batch []*ticket) (committed bool, err error) {
 		s.ledger.intend(t.intended)
 	}
 	s.stats.intended(s.pending(), r.now)
-	return true, nil
+	return batch, true, nil
 }
 
-// record is the inside of a transaction.
-func (r *round) record(singly []int64, refusals []storage.Refusal, batch []*ticket) error {
+// record puts on record what belongs to no change.
+func (r *round) record(singly []int64, refusals []storage.Refusal) error {
 	for _, seq := range singly {
 		if err := r.db.exec(sqlReceiptDone, seq); err != nil {
 			return err
@@ -228,6 +236,27 @@ func (r *round) record(singly []int64, refusals []storage.Refusal, batch []*tick
 			return err
 		}
 	}
+	return nil
+}
+
+// applyAll makes the batch's changes, and those that join them, in the transaction. It returns those it came to.
+func (r *round) applyAll(batch []*ticket, joining func(has int) []*ticket) ([]*ticket, error) {
+	for more := batch; ; {
+		if err := r.apply(more); err != nil {
+			return batch, err
+		}
+		if more = joining(len(batch)); len(more) == 0 {
+			return batch, nil
+		}
+		for _, t := range more {
+			t.reset()
+		}
+		batch = append(batch, more...)
+		r.now = max(r.now, r.s.now().UnixMicro())
+	}
+}
+
+func (r *round) apply(batch []*ticket) error {
 	for _, t := range batch {
 		failpointOf("apply", t)
 		t.err = t.work.apply(r, t)
@@ -281,7 +310,7 @@ func (s *Store) grow(c class) error {
 		return err
 	}
 	failpoint("grow-listed")
-	s.db.mu.Lock()
+	s.db.lock()
 	defer s.db.mu.Unlock()
 	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
 		return errors.New("a transaction has not ended")

@@ -1,7 +1,9 @@
 package embedded
 
 import (
-	"fmt"
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,87 +11,188 @@ import (
 	"avatard/storage"
 )
 
-// How long a round waits: for half as many changes as the last one had, and no longer than that took.
+// How long an open round waits: until it has three quarters of those who were there lately, and no longer than the last round took.
 func TestCompany(t *testing.T) {
-	const took = 3 * time.Millisecond
+	const took, ms = 3 * time.Millisecond, time.Millisecond
 	for _, tt := range []struct {
-		name          string
-		last, atHand  int
-		took, since   time.Duration   // of the round before, and since its end
-		at            []time.Duration // when changes arrive
-		closed        bool
-		waits         time.Duration
-		wantedArrived int
+		name        string
+		last, late  int             // changes in the round before, and behind it
+		took, since time.Duration   // of the round before, and since its end
+		has         int             // changes the round has
+		at          []time.Duration // when further ones arrive
+		hurry       time.Duration   // when somebody else wants the database
+		closed      bool
+		waits       time.Duration
+		takes       int
+		turns       int // in which it takes them, if more than one
 	}{
-		{name: "the first round", at: []time.Duration{0}, wantedArrived: 1},
-		{name: "a lone caller", last: 1, at: []time.Duration{0}, wantedArrived: 1},
-		{name: "three callers", last: 3, at: []time.Duration{0, 1, 1}, wantedArrived: 1},
-		{name: "nothing has arrived", last: 16},
-		{name: "half are there", last: 9, at: []time.Duration{0, 0, 0, 0}, wantedArrived: 4},
-		{name: "half are there soon", last: 9, at: []time.Duration{0, 0, time.Millisecond, 2 * time.Millisecond, 2 * time.Millisecond},
-			waits: 2 * time.Millisecond, wantedArrived: 5},
-		{name: "nobody comes", last: 9, at: []time.Duration{0}, waits: took, wantedArrived: 1},
-		{name: "too few come", last: 9, at: []time.Duration{0, 0, time.Millisecond}, waits: took, wantedArrived: 3},
-		{name: "a slow disk", last: 9, took: time.Second, at: []time.Duration{0}, waits: maxCompanyWait, wantedArrived: 1},
-		{name: "second rounds count", last: 9, atHand: 3, at: []time.Duration{0}, wantedArrived: 1},
-		{name: "second rounds wait, too", last: 9, atHand: 1, at: []time.Duration{0, time.Millisecond, time.Millisecond},
-			waits: time.Millisecond, wantedArrived: 3},
-		{name: "a round not long ago", last: 9, since: maxCompanyWait, at: []time.Duration{0}, waits: took, wantedArrived: 1},
-		{name: "a round long ago", last: 9, since: maxCompanyWait + 1, at: []time.Duration{0}, wantedArrived: 1},
-		{name: "the store is closed", last: 9, at: []time.Duration{0}, closed: true, wantedArrived: 1},
+		{name: "the first round", has: 1},
+		{name: "a lone caller", last: 1, has: 1},
+		{name: "two callers", last: 1, late: 1, has: 1},
+		{name: "the third of three", last: 2, late: 1, has: 1, at: []time.Duration{ms}, waits: ms, takes: 1},
+		{name: "enough are there", last: 8, late: 8, has: 12},
+		{name: "more are there than enough", last: 8, has: 7, at: []time.Duration{0, 0}, takes: 2},
+		{name: "enough arrive", last: 8, has: 3, at: []time.Duration{ms, 2 * ms, 2 * ms, 3 * ms}, waits: 2 * ms, takes: 3},
+		{name: "half of the missing, and half again", last: 16, has: 6, at: []time.Duration{ms, ms, ms, 2 * ms, 2 * ms, 3 * ms}, took: 9 * ms,
+			waits: 3 * ms, takes: 6, turns: 3},
+		{name: "nobody comes", last: 8, has: 1, waits: took},
+		{name: "too few come", last: 8, has: 1, at: []time.Duration{0, ms}, waits: took, takes: 2},
+		{name: "many are enough", last: 100, late: 100, has: maxCompany},
+		{name: "a slow disk", last: 8, took: time.Second, has: 1, waits: maxCompanyWait},
+		{name: "a round not long ago", last: 8, since: maxCompanyWait, has: 1, waits: took},
+		{name: "a round long ago", last: 8, since: maxCompanyWait + 1, has: 1},
+		{name: "somebody wants to read", last: 8, has: 1, at: []time.Duration{0, 2 * ms}, hurry: ms, waits: ms, takes: 1},
+		{name: "the store is closed", last: 8, has: 1, at: []time.Duration{0}, closed: true, takes: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var l line
 				l.init()
 				c := newCompany()
-				c.note(tt.last, time.Now().Add(-max(tt.took, took)))
+				c.began = time.Now().Add(-max(tt.took, took))
+				c.end(tt.last, tt.late)
 				time.Sleep(tt.since)
-				began := time.Now()
-				arrive := func(i int) {
-					if err := l.enter(&ticket{key: &storage.UserKey{ID: fmt.Sprint(i)}}); err != nil {
+				arrive := func() {
+					if err := l.enter(&ticket{}); err != nil {
 						t.Error(err)
 					}
 				}
-				for i, at := range tt.at {
+				for _, at := range tt.at {
 					if at == 0 {
-						arrive(i)
+						arrive()
 					} else {
-						time.AfterFunc(at, func() { arrive(i) })
+						time.AfterFunc(at, arrive)
 					}
+				}
+				var wanted atomic.Bool
+				if tt.hurry > 0 {
+					time.AfterFunc(tt.hurry, func() {
+						wanted.Store(true)
+						l.signal()
+					})
 				}
 				if tt.closed {
 					l.close()
 				}
-				c.await(&l, tt.atHand)
+				c.begin()
+				taken, turns := 0, 0
+				for c.await(&l, tt.has+taken, wanted.Load) {
+					batch, _, _ := l.take(nil, maxRound)
+					taken += len(batch)
+					turns++
+					synctest.Wait()
+				}
+				if waited := time.Since(c.began); waited != tt.waits || c.waited != tt.waits {
+					t.Errorf("waited %v and counted %v, want %v", waited, c.waited, tt.waits)
+				}
+				if taken != tt.takes {
+					t.Errorf("took %d more, want %d", taken, tt.takes)
+				}
+				if tt.turns > 0 && turns != tt.turns {
+					t.Errorf("took them in %d turns, want %d", turns, tt.turns)
+				}
+				time.Sleep(time.Second) // whoever else arrives has done so
+			})
+		})
+	}
+}
+
+// expectCompany has the next round wait for another n-1 changes.
+func expectCompany(s *Store, n int) {
+	s.company.known, s.company.took, s.company.ended = (4*n+2)/3, time.Hour, time.Now()
+}
+
+// A round that waits for company makes way for a read: no time passes.
+func TestReadEndsWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := openTest(t, t.TempDir())
+		mustPut(t, s, 1, 100)
+		mustPut(t, s, 2, 100)
+		synctest.Wait()
+		expectCompany(s, 2)
+		began := time.Now()
+		var removed sync.WaitGroup
+		removed.Go(func() { mustRemove(t, s, 1) })
+		synctest.Wait()
+		if _, err := s.Get(t.Context(), testKey(2), testOrg); err != nil {
+			t.Error(err)
+		}
+		removed.Wait()
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+	})
+}
+
+// What arrives while a round is open shares its transaction, its syncs, and its failure only as far as it is to blame.
+func TestJoining(t *testing.T) {
+	remove := func(i int) func(*testing.T, *Store) {
+		return func(t *testing.T, s *Store) { mustRemove(t, s, i) }
+	}
+	for _, tt := range []struct {
+		name        string
+		join        func(*testing.T, *Store)
+		gone        int   // who loses the picture beside 1
+		logs, slabs int64 // syncs
+	}{
+		{"two deletes", remove(2), 2, 1, 1},
+		{"a delete of nothing", remove(3), 3, 1, 1},
+		{"a delete that breaks the transaction", func(t *testing.T, s *Store) {
+			err := s.line.submit(t.Context(), &ticket{work: broken{}})
+			if !errors.Is(err, errBroken) {
+				t.Errorf("%v, want %v", err, errBroken)
+			}
+		}, 1, 1, 1},
+		{"an upload", func(t *testing.T, s *Store) { mustPut(t, s, 5, 100) }, 1, 2, 1},
+		{"an upload that the slab grows for", func(t *testing.T, s *Store) { mustPut(t, s, 5, 50_000) }, 1, 4, 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &meter{}
+				s, err := Open(t.Context(), Config{Dir: t.TempDir(), WrapFile: m.wrap})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if err := s.Close(); err != nil {
+						t.Error(err)
+					}
+				}()
+				for i := range 4 {
+					mustPut(t, s, i, 100)
+				}
+				mustRemove(t, s, 3)
 				synctest.Wait()
-				if waited := time.Since(began); waited != tt.waits {
-					t.Errorf("waited %v, want %v", waited, tt.waits)
+				expectCompany(s, 2)
+				before := m.read()
+				var all sync.WaitGroup
+				all.Go(func() { mustRemove(t, s, 1) })
+				time.Sleep(time.Millisecond)
+				tt.join(t, s)
+				all.Wait()
+				after := m.read()
+				if logs, slabs := after.LogSyncs-before.LogSyncs, after.SlabSyncs-before.SlabSyncs; logs != tt.logs || slabs != tt.slabs {
+					t.Errorf("%d syncs of the log and %d of the slab, want %d and %d", logs, slabs, tt.logs, tt.slabs)
 				}
-				if n := l.arrivals(); n != tt.wantedArrived {
-					t.Errorf("%d had arrived, want %d", n, tt.wantedArrived)
-				}
-				if tt.closed {
-					return
-				}
-				// Whoever comes later wakes the committer again, however few they are.
-				time.Sleep(time.Second) // all have arrived by then
-				l.take(nil, maxRound)
-				woken(&l)
-				if arrive(-1); !woken(&l) {
-					t.Error("a change that comes later does not wake the committer")
+				for i := range 4 {
+					_, err := s.Get(t.Context(), testKey(i), testOrg)
+					if gone := i == 1 || i == 3 || i == tt.gone; errors.Is(err, storage.ErrNoPicture) != gone {
+						t.Errorf("user %d: %v", i, err)
+					}
 				}
 			})
 		})
 	}
 }
 
-// woken takes the token that wakes the committer, if it is there.
-func woken(l *line) bool {
-	select {
-	case <-l.wake:
-		return true
-	default:
-		return false
-	}
+var errBroken = errors.New("broken")
+
+// broken is a change that its transaction does not survive.
+type broken struct{}
+
+func (broken) need() (class, bool)         { return 0, false }
+func (broken) apply(*round, *ticket) error { return errBroken }
+func (broken) settled(t *ticket, _ bool, err error) bool {
+	t.answer = err
+	return false
 }

@@ -8,14 +8,18 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
 )
 
 // database is the one connection to the metadata. SQLite holds the file exclusively, so there is no second one: who
-// wants to read waits for the transaction under way, which is never longer than one commit.
+// wants to read waits for the transaction under way, which then waits for no more changes.
 type database struct {
-	mu    sync.Mutex
+	mu     sync.Mutex
+	wanted atomic.Int32 // how many wait for mu
+	hurry  func()       // tells who may have mu that somebody wants it; nil for nobody
+
 	conn  *sqlite3.Conn
 	stmts [numStatements]*sqlite3.Stmt
 	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
@@ -23,6 +27,21 @@ type database struct {
 	// unregister forgets the file layer.
 	unregister func()
 }
+
+// lock takes the connection.
+func (db *database) lock() {
+	if db.mu.TryLock() {
+		return
+	}
+	db.wanted.Add(1)
+	defer db.wanted.Add(-1)
+	if db.hurry != nil {
+		db.hurry()
+	}
+	db.mu.Lock()
+}
+
+func (db *database) isWanted() bool { return db.wanted.Load() > 0 }
 
 // lockingMode comes before the first look at the log: only then does SQLite keep the log's index in memory instead of in a
 // file.

@@ -72,6 +72,7 @@ type Store struct {
 	line line // changes on their way in
 
 	// Of the committer alone.
+	company   *company
 	slots     slots
 	ledger    ledger
 	leftovers []leftover
@@ -106,7 +107,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand,
+	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, company: newCompany(),
 		stopped: make(chan struct{}), sweepNow: make(chan chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -148,6 +149,8 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	}); err != nil {
 		return err
 	}
+	s.line.init()
+	s.db.hurry = s.line.signal
 	found, err := s.load()
 	if err != nil {
 		return err
@@ -187,7 +190,7 @@ func (s *Store) Close() error {
 func (s *Store) release() error {
 	var errs []error
 	if s.db != nil {
-		s.db.mu.Lock()
+		s.db.lock()
 		defer s.db.mu.Unlock()
 		errs = append(errs, s.db.close())
 		s.db.conn = nil

@@ -213,13 +213,6 @@ func (l *line) want(n int) {
 	l.wanted = n
 }
 
-// enough reports whether as many have arrived as are wanted, or no more will.
-func (l *line) enough() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.arrived) >= l.wanted || l.closed
-}
-
 // close turns away what comes from now on.
 func (l *line) close() {
 	l.mu.Lock()

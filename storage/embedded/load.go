@@ -17,7 +17,6 @@ type loaded struct {
 
 // load reads everything the committer keeps in memory: names, regions, free slots, open receipts.
 func (s *Store) load() (found loaded, err error) {
-	s.line.init()
 	s.stats.init()
 	s.names.organizations = make(map[string]struct{})
 	s.names.issuers = make(map[string]int64)

@@ -106,7 +106,7 @@ func (s *Store) lockForRead() error {
 	if s.busy.hanging() > 0 {
 		return fmt.Errorf("%w: the disk does not answer", storage.ErrUnavailable)
 	}
-	s.db.mu.Lock()
+	s.db.lock()
 	return nil
 }
 
