@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -25,7 +26,9 @@ const compressedFlag = 1
 //
 // How many messages there have to be is for the library to say: it knows which procedures are streams.
 type envelopes struct {
-	body       io.ReadCloser
+	// body is read ahead: each read of an HTTP/2 body is a round trip to the goroutine that serves the connection.
+	body       *bufio.Reader
+	closer     io.Closer
 	compressed bool  // the request names a compression
 	limit      int64 // bytes of one message
 
@@ -35,10 +38,13 @@ type envelopes struct {
 	err    error  // how it ended
 }
 
+// readAhead is how much of a body is read at once at least, in bytes: a user id of usual length with all that is around it.
+const readAhead = 128
+
 // newEnvelopes puts envelopes around the body of r, whose messages have at most limit bytes.
 func newEnvelopes(r *http.Request, body io.ReadCloser, limit int) *envelopes {
 	encoding := r.Header.Get("Grpc-Encoding")
-	return &envelopes{body: body, compressed: encoding != "" && encoding != "identity", limit: int64(limit)}
+	return &envelopes{body: bufio.NewReaderSize(body, readAhead), closer: body, compressed: encoding != "" && encoding != "identity", limit: int64(limit)}
 }
 
 func (e *envelopes) Read(p []byte) (int, error) {
@@ -85,4 +91,4 @@ func (e *envelopes) next() error {
 	return nil
 }
 
-func (e *envelopes) Close() error { return e.body.Close() }
+func (e *envelopes) Close() error { return e.closer.Close() }

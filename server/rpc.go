@@ -26,6 +26,8 @@ type procedure struct {
 	rule access
 	// open: anyone may call, without a token (health and reflection).
 	open bool
+	// unary: one message is the answer.
+	unary bool
 	// maxMessage bounds one message of the gRPC family, in bytes; the handler's own limit is the same. 0 = MaxMessageBytes.
 	maxMessage int
 }
@@ -54,7 +56,7 @@ func (s *Server) mountRPC(rules map[string]access) error {
 			return fmt.Errorf("server: procedure %s has no rule of access or no handler", path)
 		}
 		delete(rules, path)
-		p := procedure{handler: handlers[service], rule: rule}
+		p := procedure{handler: handlers[service], rule: rule, unary: !method.IsStreamingServer()}
 		s.procedures[path] = p
 		if err := s.mountREST(path, p, method); err != nil {
 			return err
@@ -172,8 +174,24 @@ func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p proced
 		s.refuse(w, r, err)
 		return
 	}
+	if form := callOf(r.Context()).form; p.unary && (form == formGRPC || form == formGRPCWeb) {
+		w = wholeAnswer{w}
+		if form == formGRPC && r.ProtoMajor > 1 {
+			// Proxies (nginx, HAProxy) pass an answer of known length on without its trailers, which hold the outcome.
+			w.Header()["Content-Length"] = nil
+		}
+	}
 	p.handler.ServeHTTP(w, r)
 }
+
+// wholeAnswer keeps an answer together until the handler returns. The RPC library flushes each message by itself; what
+// would be of use in a stream are packets and system calls here, and times that the client wakes up.
+type wholeAnswer struct{ http.ResponseWriter }
+
+// Flush does nothing.
+func (wholeAnswer) Flush() {}
+
+func (w wholeAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // checkEnvelope refuses what the RPC library would refuse too, but while repeating the header's value.
 func checkEnvelope(r *http.Request) error {
