@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"encoding/base64"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -82,5 +84,16 @@ func TestAnswersEndWithTrailers(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Over HTTP/1.1 the outcome is in the trailers, too.
+func TestGRPCOverHTTP1(t *testing.T) {
+	f := start(t, nil)
+	message := "\x0a\x12" + alice
+	res, body := f.do(t, http.MethodPost, removeProcedure, strings.NewReader(envelope(0, len(message), message)),
+		"Content-Type", "application/grpc+proto", "Authorization", "Bearer admin-token-1")
+	if status := res.Trailer.Get("Grpc-Status"); res.StatusCode != http.StatusOK || status != "0" || body == "" {
+		t.Errorf("%s, grpc-status %q, %d bytes", res.Status, status, len(body))
 	}
 }

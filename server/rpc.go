@@ -174,12 +174,14 @@ func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p proced
 		s.refuse(w, r, err)
 		return
 	}
-	if form := callOf(r.Context()).form; p.unary && (form == formGRPC || form == formGRPCWeb) {
+	switch form := callOf(r.Context()).form; {
+	case !p.unary:
+	case form == formGRPC && r.ProtoMajor > 1: // over HTTP/1.1 the trailers depend on the flush
 		w = wholeAnswer{w}
-		if form == formGRPC && r.ProtoMajor > 1 {
-			// Proxies (nginx, HAProxy) pass an answer of known length on without its trailers, which hold the outcome.
-			w.Header()["Content-Length"] = nil
-		}
+		// Proxies (nginx, HAProxy) pass an answer of known length on without its trailers, which hold the outcome.
+		w.Header()["Content-Length"] = nil
+	case form == formGRPCWeb:
+		w = wholeAnswer{w}
 	}
 	p.handler.ServeHTTP(w, r)
 }

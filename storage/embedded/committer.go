@@ -65,9 +65,11 @@ func (s *Store) run() {
 // await blocks until something has to be done: changes that arrived, a sweep, or
 // records of refusals that have waited long enough.
 func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
-	var refusalsDue <-chan time.Time
-	if s.refusals.waiting() {
-		refusalsDue = time.After(refusalDelay)
+	switch {
+	case !s.refusals.waiting():
+		s.refusalsDue = nil
+	case s.refusalsDue == nil:
+		s.refusalsDue = time.After(refusalDelay)
 	}
 	s.busy.end()
 	select {
@@ -77,8 +79,8 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	case answer := <-s.sweepNow:
 		s.sweep()
 		close(answer)
-	case <-refusalsDue:
-		flush = true
+	case <-s.refusalsDue:
+		s.refusalsDue, flush = nil, true
 	}
 	s.busy.begin()
 	return sweepDue, flush
@@ -170,7 +172,8 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 			s.log.Error("changes could not be committed", "error", err)
 		}
 	}()
-	r := &round{s: s, db: s.db, now: s.now().UnixMicro(), nextReceipt: s.ledger.issued + 1}
+	begin := s.now().UnixMicro()
+	r := &round{s: s, db: s.db, now: begin, nextReceipt: s.ledger.issued + 1}
 	for _, t := range batch {
 		t.reset()
 	}
@@ -219,7 +222,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 	for _, t := range batch {
 		s.ledger.intend(t.intended)
 	}
-	s.stats.intended(s.pending(), r.now)
+	s.stats.intended(s.pending(), begin)
 	return batch, true, nil
 }
 

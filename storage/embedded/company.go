@@ -28,6 +28,7 @@ type company struct {
 	want     int
 	patience time.Duration
 	waited   time.Duration
+	hurried  bool // somebody was in a hurry: nothing joins any more
 }
 
 func newCompany() *company {
@@ -43,6 +44,7 @@ func (c *company) begin() {
 	if c.began.Sub(c.ended) > maxCompanyWait {
 		c.want = 0
 	}
+	c.hurried = false
 }
 
 // end ends the round, which was of n changes. So many others have arrived since it was closed.
@@ -52,12 +54,17 @@ func (c *company) end(n, arrived int) {
 }
 
 // await reports whether changes have arrived on the line for a round that has some already. Unless the round has enough, or
-// somebody is in a hurry, it waits for half of those that are missing: a few in a row cost less than one by one.
+// somebody is in a hurry, it waits for half of those that are missing: a few in a row cost less than one by one. Who is in a
+// hurry waits for those that have arrived, and for nobody after them.
 func (c *company) await(l *line, has int, hurry func() bool) bool {
+	if c.hurried {
+		return false
+	}
 	half := (c.want - has + 1) / 2
 	for {
 		n := l.arrivals()
-		if n >= half || has >= c.want || c.waited >= c.patience || l.isClosed() || hurry() {
+		c.hurried = hurry()
+		if c.hurried || n >= half || has >= c.want || c.waited >= c.patience || l.isClosed() {
 			return n > 0
 		}
 		began := time.Now()
@@ -79,7 +86,12 @@ func nobody(int) []*ticket { return nil }
 // joining returns changes to add to the transaction under way, which has some already; none when it is to be committed. An
 // upload that the slab has to grow for waits for the next round, and ends this one.
 func (s *Store) joining(has int) []*ticket {
-	if has == 0 || has >= maxRound || len(s.again) > 0 || !s.company.await(&s.line, has, s.db.isWanted) {
+	if has == 0 || has >= maxRound || len(s.again) > 0 {
+		return nil
+	}
+	s.db.yields.Store(true) // before anybody who wants the database is looked for
+	defer s.db.yields.Store(false)
+	if !s.company.await(&s.line, has, s.db.isWanted) {
 		return nil
 	}
 	arrived, _, _ := s.line.take(nil, maxRound-has)

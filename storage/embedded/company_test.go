@@ -97,6 +97,26 @@ func TestCompany(t *testing.T) {
 	}
 }
 
+// Who is in a hurry waits for those that have arrived, and for nobody after them.
+func TestCompanyHurry(t *testing.T) {
+	var l line
+	l.init()
+	c := newCompany()
+	c.known = 8
+	c.begin()
+	for i, want := range []bool{true, false} {
+		if err := l.enter(&ticket{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.await(&l, 1+i, func() bool { return i == 0 }); got != want {
+			t.Errorf("await %d: %v, want %v", i, got, want)
+		}
+		if got, _, _ := l.take(nil, maxRound); len(got) != 1 {
+			t.Errorf("took %d", len(got))
+		}
+	}
+}
+
 // expectCompany has the next round wait for another n-1 changes.
 func expectCompany(s *Store, n int) {
 	s.company.known, s.company.took, s.company.ended = (4*n+2)/3, time.Hour, time.Now()

@@ -14,11 +14,12 @@ import (
 )
 
 // database is the one connection to the metadata. SQLite holds the file exclusively, so there is no second one: who
-// wants to read waits for the transaction under way, which then waits for no more changes.
+// wants to read waits for the transaction under way, which then takes what has arrived and waits for nothing more.
 type database struct {
 	mu     sync.Mutex
 	wanted atomic.Int32 // how many wait for mu
-	hurry  func()       // tells who may have mu that somebody wants it; nil for nobody
+	yields atomic.Bool  // who has mu ends its waiting when hurry is called
+	hurry  func()
 
 	conn  *sqlite3.Conn
 	stmts [numStatements]*sqlite3.Stmt
@@ -35,7 +36,7 @@ func (db *database) lock() {
 	}
 	db.wanted.Add(1)
 	defer db.wanted.Add(-1)
-	if db.hurry != nil {
+	if db.yields.Load() {
 		db.hurry()
 	}
 	db.mu.Lock()

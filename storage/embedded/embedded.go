@@ -78,6 +78,8 @@ type Store struct {
 	leftovers []leftover
 	again     []*ticket // changes that want another round
 	commitErr error     // why the last transaction failed, nil when it did not
+	// refusalsDue tells when refusals have waited long enough, nil while none wait.
+	refusalsDue <-chan time.Time
 
 	refusals refusals
 	health   atomic.Pointer[health]
