@@ -36,11 +36,11 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 				return
 			}
 			defer checking.Store(true)
-			owner, state := 0, int64(0)
+			owner, state, slot := 0, int64(0), int64(0)
 			s.db.mu.Lock()
-			err := s.db.look(`SELECT substr(u.id, 6), g.state FROM generation g JOIN user u ON u.uid = g.uid
+			err := s.db.look(`SELECT substr(u.id, 6), g.state, g.slot FROM generation g JOIN user u ON u.uid = g.uid
 				WHERE g.slot >= ?1 AND g.slot < ?2 ORDER BY (g.slot + ?3) % 7 LIMIT 1`, func(row *sqlite3.Stmt) bool {
-				owner, state = row.ColumnInt(0), row.ColumnInt64(1)
+				owner, state, slot = row.ColumnInt(0), row.ColumnInt64(1), row.ColumnInt64(2)
 				return false
 			}, off/pageBytes, (off+int64(n))/pageBytes, int64(changes))
 			s.db.mu.Unlock()
@@ -55,9 +55,14 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 			case state == stateActive:
 				mustPut(t, s, owner, 100+changes)
 				changed[1]++
-			default: // the slot that was freed last is the one that is given away
-				mustPut(t, s, changes%users, 100+changes)
-				changed[2]++
+			default: // its turn comes when those below it are taken
+				for try := range users {
+					mustPut(t, s, (changes+try)%users, 100+changes)
+					if active(t, s, slot) {
+						changed[2]++
+						break
+					}
+				}
 			}
 		}}
 	}
@@ -82,4 +87,18 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 		t.Errorf("changes %v: some kind did not happen", changed)
 	}
 	wantClean(t, s)
+}
+
+// active reports whether a slot holds somebody's picture.
+func active(t *testing.T, s *Store, slot int64) (found bool) {
+	t.Helper()
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	if err := s.db.look(`SELECT 1 FROM generation WHERE slot = ?1 AND state = 2`, func(*sqlite3.Stmt) bool {
+		found = true
+		return false
+	}, slot); err != nil {
+		t.Error(err)
+	}
+	return found
 }

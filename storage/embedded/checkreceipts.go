@@ -17,7 +17,7 @@ func (s *slots) claim(c class, slot int64) bool {
 	if i < 0 {
 		return false
 	}
-	s.free[c] = slices.Delete(s.free[c], i, i+1)
+	s.free[c].remove(i)
 	return true
 }
 

@@ -52,7 +52,7 @@ func (r region) check(end int64) error {
 // A slot is taken from here before the transaction that makes its owner durable, and comes back
 // after the commit that puts the erasure of its content on record, or at once when that first transaction failed.
 type slots struct {
-	free  [len(slotPages)][]int64
+	free  [len(slotPages)]lowest
 	total [len(slotPages)]int64 // slots of each class, free or not
 	end   int64                 // page behind the last region
 }
@@ -68,10 +68,9 @@ func (s *slots) add(r region, owned func(slot int64) bool) error {
 	if c < 0 {
 		return fmt.Errorf("region at page %d has slots of %d pages, which this program does not know", r.first, r.slotPages)
 	}
-	// Downwards, so that the lowest slots go first and the file fills from its beginning.
-	for slot := r.end() - r.slotPages; slot >= r.first; slot -= r.slotPages {
+	for slot := r.first; slot < r.end(); slot += r.slotPages {
 		if !owned(slot) {
-			s.free[c] = append(s.free[c], slot)
+			s.free[c].push(slot)
 		}
 	}
 	s.total[c] += r.slots
@@ -86,16 +85,56 @@ func (s *slots) next(c class) region {
 	return region{first: max(s.end, 1), slotPages: pages, slots: max(2, n/pages)}
 }
 
-// take hands out the slot that was freed last: its pages are likely in memory, and rows of old owners stay few.
+// take hands out the lowest free slot. What comes together lies together then, and neighbours are written in half the time.
 func (s *slots) take(c class) (slot int64, ok bool) {
-	f := s.free[c]
-	if len(f) == 0 {
+	if len(s.free[c]) == 0 {
 		return 0, false
 	}
-	slot = f[len(f)-1]
-	s.free[c] = f[:len(f)-1]
-	return slot, true
+	return s.free[c].pop(), true
 }
 
 // give takes a slot back.
-func (s *slots) give(c class, slot int64) { s.free[c] = append(s.free[c], slot) }
+func (s *slots) give(c class, slot int64) { s.free[c].push(slot) }
+
+// lowest is a heap whose first number is the lowest. [container/heap] would make each number an object of its own.
+type lowest []int64
+
+func (h *lowest) push(n int64) {
+	*h = append(*h, n)
+	a := *h
+	for i := len(a) - 1; i > 0 && a[(i-1)/2] > a[i]; i = (i - 1) / 2 {
+		a[i], a[(i-1)/2] = a[(i-1)/2], a[i]
+	}
+}
+
+// remove takes out the number at i.
+func (h *lowest) remove(i int) {
+	a := *h
+	for ; i > 0; i = (i - 1) / 2 {
+		a[i] = a[(i-1)/2]
+	}
+	h.pop()
+}
+
+// pop takes out the lowest number.
+func (h *lowest) pop() int64 {
+	a := *h
+	first, last := a[0], len(a)-1
+	a[0] = a[last]
+	a = a[:last]
+	*h = a
+	for i := 0; ; {
+		child := 2*i + 1
+		if child >= last {
+			return first
+		}
+		if child+1 < last && a[child+1] < a[child] {
+			child++
+		}
+		if a[i] <= a[child] {
+			return first
+		}
+		a[i], a[child] = a[child], a[i]
+		i = child
+	}
+}
