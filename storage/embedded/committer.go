@@ -174,7 +174,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 	}()
 	begin := s.now().UnixMicro()
 	r := &round{s: s, db: s.db, now: begin, nextReceipt: s.ledger.issued + 1}
-	for _, t := range batch {
+	for _, t := range batch { // before anything fails: what an earlier round took is not given back
 		t.reset()
 	}
 	err = s.db.exec(sqlBegin)

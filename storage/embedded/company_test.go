@@ -91,9 +91,28 @@ func TestCompany(t *testing.T) {
 				if tt.turns > 0 && turns != tt.turns {
 					t.Errorf("took them in %d turns, want %d", turns, tt.turns)
 				}
-				time.Sleep(time.Second) // whoever else arrives has done so
+				if tt.closed {
+					return
+				}
+				// Whoever comes later wakes the committer again, however few they are.
+				time.Sleep(time.Second) // all have arrived by then
+				l.take(nil, maxRound)
+				woken(&l)
+				if arrive(); !woken(&l) {
+					t.Error("a change that comes later does not wake the committer")
+				}
 			})
 		})
+	}
+}
+
+// woken takes the token that wakes the committer, if it is there.
+func woken(l *line) bool {
+	select {
+	case <-l.wake:
+		return true
+	default:
+		return false
 	}
 }
 
