@@ -46,8 +46,8 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 			return
 		}
 	}
-	if !authz.ValidID(org) || !authz.ValidID(user) {
-		s.refuse(w, r, &failure{situation: noPicture})
+	if err := checkReadIDs(org, user); err != nil { // where nobody was asked for a token, here first
+		s.refuse(w, r, err)
 		return
 	}
 	free, err := s.reads.take(r.Context(), limit.Address(callOf(r.Context()).address).String())
@@ -69,10 +69,22 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 	s.sendPicture(w, r, p, scope)
 }
 
+// checkReadIDs refuses ids that nobody can have, as it refuses those that nobody has.
+func checkReadIDs(org, user string) error {
+	if authz.ValidID(org) && authz.ValidID(user) {
+		return nil
+	}
+	return &failure{situation: noPicture}
+}
+
 // admitReader lets the user in, and whoever may read users in the organisation that the path names.
 func (s *Server) admitReader(r *http.Request, org, user string) error {
 	ctx := r.Context()
 	if err := s.authenticate(ctx, r.Header); err != nil {
+		return err
+	}
+	// Before anything is decided or recorded about them: the path holds whatever bytes the caller likes.
+	if err := checkReadIDs(org, user); err != nil {
 		return err
 	}
 	takeRESTOrganization(r.Header)
