@@ -2,7 +2,7 @@
 // pre-release of protobuf that the server must not get.
 module avatard/tools
 
-go 1.26.7
+go 1.26.8
 
 tool github.com/bufbuild/buf/cmd/buf
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the pinned programs that the checks and tests need into bin/. Usage: .tools/install.sh [buf|connectconformance|golangci-lint|grpcurl]...
+# Builds the pinned programs that the checks and tests need into bin/. Usage: .tools/install.sh [buf|connectconformance|golangci-lint|govulncheck|grpcurl]...
 # Without names: all of them. A program that is there in the pinned version costs a second or less.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -7,10 +7,11 @@ mkdir -p bin
 
 conformance_version=v1.0.7
 grpcurl_version=v1.9.4
+govulncheck_version=v1.9.0
 
 for name in "${@:-all}"; do
   case $name in
-    all) "$0" buf connectconformance golangci-lint grpcurl ;;
+    all) "$0" buf connectconformance golangci-lint govulncheck grpcurl ;;
     buf) go -C .tools build -o ../bin/buf github.com/bufbuild/buf/cmd/buf ;;
     connectconformance) # and, in a .binpb beside it, the descriptors of its messages from the same module
       if [ ! -f bin/connectconformance.binpb ] ||
@@ -24,11 +25,16 @@ for name in "${@:-all}"; do
     golangci-lint)
       go -C .tools/golangci build -o ../../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
       ;;
+    govulncheck)
+      if ! go version -m bin/govulncheck 2>/dev/null | grep -q "vuln[[:space:]]$govulncheck_version"; then
+        GOBIN=$PWD/bin go install "golang.org/x/vuln/cmd/govulncheck@$govulncheck_version"
+      fi
+      ;;
     grpcurl)
       if ! go version -m bin/grpcurl 2>/dev/null | grep -q "grpcurl[[:space:]]$grpcurl_version"; then
         GOBIN=$PWD/bin go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
       fi
       ;;
-    *) echo "install.sh: unknown program $name; known: buf connectconformance golangci-lint grpcurl" >&2; exit 2 ;;
+    *) echo "install.sh: unknown program $name; known: buf connectconformance golangci-lint govulncheck grpcurl" >&2; exit 2 ;;
   esac
 done

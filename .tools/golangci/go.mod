@@ -1,7 +1,7 @@
 // Pin of the linter. A module of its own: its dependencies are many and none of ours.
 module avatard/tools/golangci
 
-go 1.26.0
+go 1.26.8
 
 tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
