@@ -79,6 +79,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	log := server.NewLogWriter(inv.stderr)
 	defer log.Close()
 	logger := slog.New(slog.NewTextHandler(log, nil))
+	log.Tell(logger)
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}

@@ -31,13 +31,15 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	}
 	log := server.NewLogWriter(inv.stderr)
 	defer log.Close()
-	return serve(ctx, cfg, newLogger(log, cfg), inv.now)
+	return serve(ctx, cfg, log, inv.now)
 }
 
 // serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
 // earlier process left, so whoever reaches it reaches a server that can keep its promise. now is the clock of
 // everything that compares or stores times, nil = time.Now; time-outs use real time.
-func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time.Time) (err error) {
+func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() time.Time) (err error) {
+	logger := newLogger(log, cfg)
+	log.Tell(logger)
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
@@ -97,7 +99,7 @@ func serve(ctx context.Context, cfg config, logger *slog.Logger, now func() time
 		return err
 	}
 	defer stopAdmin()
-	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store)
+	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store, log)
 	if err != nil {
 		return err
 	}

@@ -2,26 +2,37 @@ package server
 
 import (
 	"io"
+	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
-// maxLogBytes bounds the lines that wait for a LogWriter's output, in bytes.
-const maxLogBytes = 1 << 20
+const (
+	// maxLogBytes bounds the lines that wait for a LogWriter's output, in bytes.
+	maxLogBytes = 1 << 20
+	// maxLogClosing is how long Close waits for an output that takes nothing.
+	maxLogClosing = 2 * time.Second
+)
 
 // LogWriter hands the lines of a log on from a goroutine of its own, all that have come together in one write. A handler of
 // log/slog holds its lock while it writes, so callers would wait for each other's system calls.
 //
-// A line is on its way microseconds after Write returned; a process that is killed before loses it. When the output cannot
-// keep up, Write waits.
+// A line is on its way microseconds after Write returned; a process that is killed before loses it. Lines that come while the
+// output is behind by maxLogBytes are dropped and counted: an output that takes nothing must not stop calls.
 type LogWriter struct {
-	out   io.Writer
-	ended chan struct{}
+	out     io.Writer
+	ended   chan struct{}
+	dropped atomic.Uint64
 
 	mu      sync.Mutex
 	changed sync.Cond // pending or closed
 	pending []byte
 	closed  bool
+	over    bool         // run has ended
+	logger  *slog.Logger // nil = nobody is told of what was dropped
+	untold  uint64       // of dropped
 }
 
 // NewLogWriter returns a LogWriter, which somebody has to close, in front of out.
@@ -32,15 +43,27 @@ func NewLogWriter(out io.Writer) *LogWriter {
 	return w
 }
 
-// Write takes lines, which it does not keep. It never fails: nobody could be told.
+// Tell lets logger, which writes to w, say how many lines were dropped once the output takes lines again.
+func (w *LogWriter) Tell(logger *slog.Logger) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.logger = logger
+}
+
+// Dropped returns how many lines were dropped so far.
+func (w *LogWriter) Dropped() uint64 { return w.dropped.Load() }
+
+// Write takes one line or more, which it does not keep, or drops them. It waits for nothing and never fails: nobody could be told.
 func (w *LogWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for len(w.pending) >= maxLogBytes && !w.closed {
-		w.changed.Wait()
-	}
-	if w.closed {
+	if w.over {
 		_, _ = w.out.Write(lines)
+		return len(lines), nil
+	}
+	if len(w.pending) > 0 && len(w.pending)+len(lines) > maxLogBytes {
+		w.dropped.Add(1)
+		w.untold++
 		return len(lines), nil
 	}
 	if len(w.pending) == 0 {
@@ -50,13 +73,17 @@ func (w *LogWriter) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Close waits until all lines are written. Those that come later are written at once.
+// Close waits until all lines are written, or the output has taken none for maxLogClosing. Those that come later are written at
+// once, unless it still takes nothing.
 func (w *LogWriter) Close() {
 	w.mu.Lock()
 	w.closed = true
 	w.changed.Broadcast()
 	w.mu.Unlock()
-	<-w.ended
+	select {
+	case <-w.ended:
+	case <-time.After(maxLogClosing):
+	}
 }
 
 func (w *LogWriter) run() {
@@ -67,21 +94,34 @@ func (w *LogWriter) run() {
 	for {
 		for len(w.pending) == 0 {
 			if w.closed {
+				w.over = true
 				return
 			}
 			w.changed.Wait()
 		}
 		// Who is about to write a line does so first: a write of the output costs more than a line does.
-		for before := 0; len(w.pending) > before && len(w.pending) < maxLogBytes; {
+		for before := 0; len(w.pending) > before && len(w.pending) < maxLogBytes/2; {
 			before = len(w.pending)
 			w.mu.Unlock()
 			runtime.Gosched()
 			w.mu.Lock()
 		}
 		w.pending, written = written[:0], w.pending
-		w.changed.Broadcast()
 		w.mu.Unlock()
 		_, _ = w.out.Write(written)
 		w.mu.Lock()
+		w.tell()
 	}
+}
+
+// tell says what was dropped, behind the lines that were kept. The caller holds mu, which is free meanwhile.
+func (w *LogWriter) tell() {
+	if w.untold == 0 || w.logger == nil || len(w.pending) > maxLogBytes/2 {
+		return
+	}
+	logger, lines := w.logger, w.untold
+	w.untold = 0
+	w.mu.Unlock()
+	logger.Warn("log lines were dropped: the output of the log did not take them", "lines", lines)
+	w.mu.Lock()
 }

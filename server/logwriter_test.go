@@ -1,8 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -47,11 +47,12 @@ func TestLogWriterGathers(t *testing.T) {
 	})
 }
 
-// An output that hangs costs bounded memory: whoever writes more waits, and goes on when it takes lines again.
-func TestLogWriterBound(t *testing.T) {
+// An output that takes nothing costs bounded memory and stops nobody. Once it takes lines again it says how many are missing.
+func TestLogWriterDropsWhatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}
 		w := NewLogWriter(g)
+		w.Tell(slog.New(slog.NewTextHandler(w, nil)))
 		line := []byte(strings.Repeat("x", 1023) + "\n")
 		var writers sync.WaitGroup
 		const each = 1 << 10
@@ -62,21 +63,41 @@ func TestLogWriterBound(t *testing.T) {
 				}
 			})
 		}
-		synctest.Wait()
+		writers.Wait() // in a bubble it would be a deadlock if one of them waited for the output
 		w.mu.Lock()
-		if n := len(w.pending); n < maxLogBytes || n > maxLogBytes+len(line) {
-			t.Errorf("%d bytes wait, want about %d", n, maxLogBytes)
+		if n := len(w.pending); n > maxLogBytes {
+			t.Errorf("%d bytes wait, want at most %d", n, maxLogBytes)
 		}
 		w.mu.Unlock()
+		dropped := w.Dropped()
 		close(g.open)
-		writers.Wait()
+		synctest.Wait()
 		w.Close()
-		total := 0
-		for _, written := range g.writes {
-			total += bytes.Count([]byte(written), []byte("\n"))
+		said := strings.Join(g.writes, "")
+		kept := strings.Count(said, string(line))
+		if kept+int(dropped) != 4*each || kept < maxLogBytes/len(line) {
+			t.Errorf("%d lines were written and %d dropped, want %d in all", kept, dropped, 4*each)
 		}
-		if total != 4*each {
-			t.Errorf("%d lines, want %d", total, 4*each)
+		if want := fmt.Sprintf("lines=%d\n", dropped); strings.Count(said, "were dropped") != 1 || !strings.HasSuffix(said, want) {
+			t.Errorf("the log ends with %q, want one line with %s", said[len(said)-min(len(said), 200):], want)
+		}
+	})
+}
+
+// A process whose log takes nothing can end.
+func TestLogWriterCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{})}
+		w := NewLogWriter(g)
+		fmt.Fprint(w, "1\n")
+		synctest.Wait()
+		fmt.Fprint(w, "2\n")
+		w.Close()
+		fmt.Fprint(w, "3\n")
+		close(g.open)
+		synctest.Wait()
+		if said := strings.Join(g.writes, ""); said != "1\n2\n3\n" {
+			t.Errorf("the log is %q", said)
 		}
 	})
 }

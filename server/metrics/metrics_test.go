@@ -26,6 +26,7 @@ func watched() *Metrics {
 	m.WatchTokens(func() authz.Stats {
 		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
 	})
+	m.WatchLog(func() uint64 { return 17 })
 	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
 	m.WatchStorage(func() storage.Stats {
 		return storage.Stats{
@@ -79,6 +80,7 @@ avatard_erasures_pending 2
 avatard_erasures_pending_age_seconds 90
 avatard_erasures_stuck 1
 avatard_erasures_total 9
+avatard_log_dropped_lines_total 17
 avatard_permission_cache_entries{kind="accepted"} 0
 avatard_permission_cache_entries{kind="refused"} 0
 avatard_permission_cache_lookups_total{result="hit"} 0

@@ -63,6 +63,12 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 	}))
 }
 
+// WatchLog shows how many lines the log has lost. It is for once only.
+func (m *Metrics) WatchLog(dropped func() uint64) {
+	lines := newDesc("avatard_log_dropped_lines_total", "Lines of the log that were dropped because standard error did not take them.")
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- counter(lines, dropped()) }))
+}
+
 // collector is a set of metrics that are looked up when they are asked for. It describes itself by what it collects.
 type collector func(chan<- prometheus.Metric)
 
