@@ -44,6 +44,7 @@ type config struct {
 	AllowPAT  bool
 
 	PublicAssets          bool
+	Reflection            bool
 	RegisterOnAdminUpload bool
 	Organizations         []string
 	Origins               []string // pages of these may call the API
@@ -68,6 +69,7 @@ func defaultConfig() config {
 		Source:               sourceClaims,
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
+		Reflection:           true,
 		Watch:                watchConfig{TracingRatio: 1},
 		ShutdownGrace:        35 * time.Second,
 		LogFormat:            "text",

@@ -68,6 +68,7 @@ authz:
   allow_pat: true
 assets:
   public: false
+reflection: false
 users:
   register_on_admin_upload: true
 organisations: [0x10, "acme, inc"]
@@ -163,6 +164,7 @@ func TestConfigPrecedence(t *testing.T) {
 		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
 		"authz.allow_pat":                {"true", "false", "true"},
 		"assets.public":                  {"false", "true", "false"},
+		"reflection":                     {"false", "true", "false"},
 		"users.register_on_admin_upload": {"true", "false", "true"},
 		"metrics.listen":                 {":1", "0.0.0.0:2", "[::1]:3"},
 		"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},

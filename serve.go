@@ -70,6 +70,7 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 		Logger:                logger,
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,
+		WithoutReflection:     !cfg.Reflection,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
 		Checks:                []server.Check{{Name: "erasures", Ready: store.ErasuresDone}},
 		AllowedOrigin:         allowedOrigins(cfg.Origins),

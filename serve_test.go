@@ -46,6 +46,8 @@ func TestServeWithTheProviderOfDev(t *testing.T) {
 	wantStatus(t, 200, "GET", url+"/readyz", "")
 	wantStatus(t, 200, "GET", url+"/readyz", "", "Host", "avatars.example") // the check of names is dev's alone
 	wantStatus(t, 404, "GET", url+"/idp/.well-known/openid-configuration", "")
+	const reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+	wantStatus(t, 505, "POST", url+reflection, "", "Content-Type", "application/connect+proto") // a stream, for which HTTP/1.1 has no room
 	wantStatus(t, 401, "DELETE", mine, "")
 	wantStatus(t, 404, "DELETE", mine, env["TOKEN_ALICE"]) // nobody is registered yet
 	wantOutput(t, "user "+env["USER_ALICE"]+" added\n", "user", "add", env["USER_ALICE"], "--org", env["ORG_ACME"], "--data", dir)
@@ -57,7 +59,8 @@ func TestServeWithTheProviderOfDev(t *testing.T) {
 	srv.stop()
 
 	// The same data, with the role of dev's administrator configured. The record is still there.
-	srv, url = startServe(t, env, dir, "--authz-instance-organisation", env["ORG_ACME"], "--authz-instance-roles", "IAM_OWNER=user.write")
+	srv, url = startServe(t, env, dir, "--authz-instance-organisation", env["ORG_ACME"], "--authz-instance-roles", "IAM_OWNER=user.write", "--reflection=false")
+	wantStatus(t, 404, "POST", url+reflection, "", "Content-Type", "application/connect+proto")
 	wantStatus(t, 200, "DELETE", url+"/management/v1/users/"+env["USER_ALICE"]+"/avatar", env["TOKEN_ADMIN"])
 	srv.stop()
 	for name, value := range env {

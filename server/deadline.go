@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -195,6 +196,8 @@ func bodyFailure(ctx context.Context, err error) situation {
 		return deadlinePassed
 	case ended != nil:
 		return callerGone
+	case errors.Is(err, os.ErrDeadlineExceeded): // of a body that has less time than its call
+		return deadlinePassed
 	}
 	return invalidRequest
 }

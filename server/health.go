@@ -10,7 +10,6 @@ import (
 
 	"connectrpc.com/connect"
 	"connectrpc.com/grpchealth"
-	"connectrpc.com/grpcreflect"
 )
 
 // Check is a part of the program that has to be ready before the server is.
@@ -33,19 +32,15 @@ func (s *Server) mountHealth() {
 	public := slices.Clone(s.services)
 	slices.Sort(public)
 	public = append(public, grpchealth.HealthV1ServiceName)
-	reflector := grpcreflect.NewStaticReflector(public...)
 	limit := connect.WithReadMaxBytes(MaxMessageBytes)
-	open := func(service string, methods ...string) func(string, http.Handler) {
-		return func(_ string, handler http.Handler) {
-			s.services = append(s.services, service)
-			for _, method := range methods {
-				s.procedures["/"+service+"/"+method] = procedure{handler: handler, open: true}
-			}
-		}
+	_, handler := grpchealth.NewHandler(health{s, public}, limit)
+	s.services = append(s.services, grpchealth.HealthV1ServiceName)
+	for _, method := range [...]string{"Check", "Watch"} {
+		s.procedures["/"+grpchealth.HealthV1ServiceName+"/"+method] = procedure{handler: handler, open: true}
 	}
-	open(grpchealth.HealthV1ServiceName, "Check", "Watch")(grpchealth.NewHandler(health{s, public}, limit))
-	open(grpcreflect.ReflectV1ServiceName, "ServerReflectionInfo")(grpcreflect.NewHandlerV1(reflector, limit))
-	open(grpcreflect.ReflectV1AlphaServiceName, "ServerReflectionInfo")(grpcreflect.NewHandlerV1Alpha(reflector, limit))
+	if !s.WithoutReflection {
+		s.mountReflection(public)
+	}
 }
 
 // readyz names the parts that are not ready. Why is in the log: the answer is open to everyone.

@@ -79,6 +79,8 @@ type Config struct {
 	// PublicAssets lets anyone read a picture whose organisation and user they can name. false = the user's own
 	// token, or the permission user.read.
 	PublicAssets bool
+	// WithoutReflection leaves gRPC's reflection out: whoever calls over RPC then needs the .proto files.
+	WithoutReflection bool
 	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
 	// upload is refused as for any unknown user.
 	RegisterOnAdminUpload bool
@@ -126,9 +128,11 @@ type Server struct {
 	refusals   *refusals
 	byAddress  *limit.Rates[netip.Addr] // nil = no bound
 	byCaller   *limit.Rates[string]     // nil = no bound
-	uploads    *places
-	reads      *places
-	buffers    sync.Pool // of *recorder
+	// reflections counts streams of reflection by address.
+	reflections *limit.Rates[netip.Addr]
+	uploads     *places
+	reads       *places
+	buffers     sync.Pool // of *recorder
 }
 
 // New returns a Server, or an error that names every fault of the configuration. A procedure for which no rule of
@@ -138,13 +142,14 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Config:     cfg,
-		procedures: make(map[string]procedure),
-		refusals:   &refusals{now: cfg.Now},
-		byAddress:  limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
-		byCaller:   limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
-		uploads:    newPlaces(cfg.MaxUploads),
-		reads:      newPlaces(maxReads),
+		Config:      cfg,
+		procedures:  make(map[string]procedure),
+		refusals:    &refusals{now: cfg.Now},
+		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
+		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
+		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
+		uploads:     newPlaces(cfg.MaxUploads),
+		reads:       newPlaces(maxReads),
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
 	if err := s.mountRPC(accessTable()); err != nil {

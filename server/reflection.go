@@ -1,0 +1,159 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpcreflect"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"avatard/authz/limit"
+)
+
+// Limits of reflection. Anyone may ask, a question takes twenty bytes and its answer up to seventy thousand.
+const (
+	// maxReflectionRequests in one stream: tools ask for the services, for each of them, and for what they meet in errors.
+	maxReflectionRequests = 64
+	// maxReflectionBytes bounds the answers of one stream. All files of the program together have less than half of it.
+	maxReflectionBytes = 256 << 10
+	// reflectionIdle is how long a stream may say nothing, in particular between two requests.
+	reflectionIdle = 5 * time.Second
+)
+
+// reflectionRate bounds the streams from one address. One run of a tool takes one or two.
+var reflectionRate = limit.Rate{PerSecond: 5, Burst: 50}
+
+// mountReflection tells everyone what the API of services looks like, in both versions of gRPC's protocol.
+func (s *Server) mountReflection(services []string) {
+	reflector := grpcreflect.NewStaticReflector(services...)
+	options := []connect.HandlerOption{connect.WithReadMaxBytes(MaxMessageBytes), connect.WithInterceptors(reflectionLimits{})}
+	mount := func(service string, handler http.Handler) {
+		s.services = append(s.services, service)
+		s.procedures["/"+service+"/ServerReflectionInfo"] = procedure{handler: s.limitReflection(handler), open: true}
+	}
+	_, v1 := grpcreflect.NewHandlerV1(reflector, options...)
+	_, v1alpha := grpcreflect.NewHandlerV1Alpha(reflector, options...)
+	mount(grpcreflect.ReflectV1ServiceName, v1)
+	mount(grpcreflect.ReflectV1AlphaServiceName, v1alpha)
+}
+
+// limitReflection counts a stream for its address and bounds its silence.
+func (s *Server) limitReflection(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if wait, ok := s.reflections.Allow(limit.Address(callOf(r.Context()).address)); !ok {
+			s.refuse(w, r, &failure{situation: overLimit, retryAfter: wait})
+			return
+		}
+		r.Body = &impatientBody{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w)}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// impatientBody is a body each piece of which has to come within reflectionIdle.
+type impatientBody struct {
+	io.ReadCloser
+	ctx     context.Context
+	control *http.ResponseController
+}
+
+func (b *impatientBody) Read(p []byte) (int, error) {
+	until := time.Now().Add(reflectionIdle)
+	if end, ok := b.ctx.Deadline(); ok && end.Before(until) {
+		until = end
+	}
+	_ = b.control.SetReadDeadline(until) // the call has a deadline anyway
+	return b.ReadCloser.Read(p)
+}
+
+// reflectionLimits bounds each stream, in whatever form it comes.
+type reflectionLimits struct{}
+
+func (reflectionLimits) WrapUnary(next connect.UnaryFunc) connect.UnaryFunc { return next }
+
+func (reflectionLimits) WrapStreamingClient(next connect.StreamingClientFunc) connect.StreamingClientFunc {
+	return next
+}
+
+func (reflectionLimits) WrapStreamingHandler(next connect.StreamingHandlerFunc) connect.StreamingHandlerFunc {
+	return func(ctx context.Context, conn connect.StreamingHandlerConn) error {
+		err := next(ctx, &reflectionStream{StreamingHandlerConn: conn, sent: make(map[string]bool)})
+		if err != nil {
+			callOf(ctx).outcome = connect.CodeOf(err).String() // Connect says it at the end of the body only
+		}
+		return err
+	}
+}
+
+// reflectionStream is one stream of reflection within its limits.
+type reflectionStream struct {
+	connect.StreamingHandlerConn
+	requests, bytes int
+	sent            map[string]bool // files, by name
+}
+
+func (c *reflectionStream) Receive(request any) error {
+	if c.requests == maxReflectionRequests {
+		// The end of the stream may come now; the library has to see that there is more.
+		if err := c.StreamingHandlerConn.Receive(request); err != nil {
+			return err
+		}
+		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("one stream has %d requests at most", maxReflectionRequests))
+	}
+	c.requests++
+	return c.StreamingHandlerConn.Receive(request)
+}
+
+func (c *reflectionStream) Send(answer any) error {
+	if message, ok := answer.(proto.Message); ok {
+		if err := c.dropSent(message.ProtoReflect()); err != nil {
+			return err
+		}
+		if c.bytes += proto.Size(message); c.bytes > maxReflectionBytes {
+			return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("one stream has %d bytes of answers at most", maxReflectionBytes))
+		}
+	}
+	return c.StreamingHandlerConn.Send(answer)
+}
+
+// dropSent takes the files out of an answer that the stream has had, as grpc/reflection/v1/reflection.proto allows. The
+// library sends the one that was asked for each time.
+func (c *reflectionStream) dropSent(answer protoreflect.Message) error {
+	const found, content = "file_descriptor_response", "file_descriptor_proto"
+	field := answer.Descriptor().Fields().ByName(found)
+	if field == nil || !answer.Has(field) {
+		return nil
+	}
+	response := answer.Mutable(field).Message()
+	list := response.Mutable(response.Descriptor().Fields().ByName(content)).List()
+	kept := 0
+	for i := range list.Len() {
+		name, err := fileName(list.Get(i).Bytes())
+		if err != nil {
+			return err
+		}
+		if !c.sent[name] {
+			c.sent[name] = true
+			list.Set(kept, list.Get(i))
+			kept++
+		}
+	}
+	list.Truncate(kept)
+	return nil
+}
+
+// fileName returns the name of an encoded FileDescriptorProto, whose first field it is.
+func fileName(file []byte) (string, error) {
+	number, kind, n := protowire.ConsumeTag(file)
+	if n < 0 || number != 1 || kind != protowire.BytesType {
+		return "", errors.New("a file without a name")
+	}
+	name, n := protowire.ConsumeString(file[n:])
+	return name, protowire.ParseError(n)
+}
