@@ -61,6 +61,6 @@ func (r *round) audit(action, result, organization, target string, by storage.Or
 }
 
 func (r *round) auditRefusal(f storage.Refusal) error {
-	return r.db.exec(sqlAudit, r.now, f.Action, f.Reason, f.By.Caller, f.By.CallerOrganization, f.Organization, f.Target,
+	return r.db.exec(sqlRefusal, r.now, f.Action, f.Reason, f.By.Caller, f.By.CallerOrganization, f.Organization, f.Target,
 		f.By.RequestID, f.Dropped)
 }

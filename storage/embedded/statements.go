@@ -34,6 +34,7 @@ const (
 	sqlUserReceipt
 	sqlAddRegion
 	sqlAudit
+	sqlRefusal
 	numStatements
 )
 
@@ -73,6 +74,8 @@ var statements = [numStatements]string{
 	sqlUserReceipt: `UPDATE OR ROLLBACK user SET receipt = ?2 WHERE uid = ?1`,
 	sqlAddRegion:   `INSERT OR ROLLBACK INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
 	sqlAudit: `INSERT OR ROLLBACK INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
+		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+	sqlRefusal: `INSERT OR ROLLBACK INTO refusal (seq, time, action, reason, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 }
 
