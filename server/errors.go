@@ -38,6 +38,7 @@ const (
 	unknownUser
 	noPicture
 	unavailable
+	crowded
 	tooManyUnknown
 	overLimit
 	messageTooLarge
@@ -84,6 +85,7 @@ var outcomes = [...]outcome{
 	noPicture:         {code: connect.CodeNotFound, status: 404, message: "no picture"},
 
 	unavailable:     {code: connect.CodeUnavailable, status: 503, retry: true, message: "temporarily unavailable, try again"},
+	crowded:         {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many pictures are on their way, try again"},
 	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens from this address, try again later"},
 	overLimit:       {code: connect.CodeResourceExhausted, status: 429, retry: true, message: "too many calls, slow down"},
 	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
@@ -123,6 +125,9 @@ func (f *failure) text() string {
 	}
 	return outcomes[f.situation].message
 }
+
+// errCrowded tells that there was no room for a picture. It has no cause: the log must not grow with a crowd.
+var errCrowded error = &failure{situation: crowded}
 
 // failureOf maps an error of a package below to a situation. ctx is the context that the call ran with: a deadline
 // counts as the caller's only when it is theirs.

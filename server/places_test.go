@@ -3,140 +3,258 @@ package server
 import (
 	"context"
 	"errors"
-	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"avatard/server/picture"
 )
 
 func TestPlaces(t *testing.T) {
 	for all, each := range map[int]int{1: 1, 3: 1, 8: 2, 16: 4} {
-		p := newPlaces(all)
-		var frees []func()
+		p := newPlaces[string](all, time.Minute)
+		var held []*holding[string]
 		for caller := range all / each {
 			name := strconv.Itoa(caller)
 			for range each {
-				free, err := p.take(t.Context(), name)
+				one, err := p.take(t.Context(), name, 1, nil)
 				if err != nil {
 					t.Fatalf("%d places, caller %s has fewer than %d: %v", all, name, each, err)
 				}
-				frees = append(frees, free)
+				held = append(held, one)
 			}
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, caller := range []string{"0", "late"} {
-			if err := second(p.take(ended, caller)); !errors.Is(err, context.Canceled) {
+			if _, err := p.take(ended, caller, 1, nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("%d places, all taken, caller %s: %v, want to wait for the end of the call", all, caller, err)
 			}
 		}
-		for _, free := range frees {
-			free()
+		for _, one := range held {
+			one.release()
+			one.release() // once too often
 		}
-		if len(p.callers) != 0 || len(p.room) != 0 {
-			t.Errorf("%d places: %v and %d are left", all, p.callers, len(p.room))
+		if st := p.stats(); len(p.owners) != 0 || st.Used != 0 || st.Waiting != 0 {
+			t.Errorf("%d places: %v and %+v are left", all, p.owners, st)
 		}
 	}
 }
 
-func second(_ func(), err error) error { return err }
+// taking is a call that takes a place of its own goroutine.
+type taking struct {
+	*holding[string]
+	err  error
+	took time.Duration
+	cut  int
+	done bool
+}
+
+func takeLater(t *testing.T, p *places[string], owner string, size int, canBeCut bool) *taking {
+	c := new(taking)
+	var cut func()
+	if canBeCut {
+		cut = func() { c.cut++ }
+	}
+	go func() {
+		began := time.Now()
+		c.holding, c.err = p.take(t.Context(), owner, size, cut)
+		c.took, c.done = time.Since(began), true
+	}()
+	synctest.Wait()
+	return c
+}
 
 // A caller who has all of theirs waits for one of them, while others find room.
 func TestPlacesOfThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(8)
-		frees := make([]func(), 2)
-		for i := range frees {
-			var err error
-			if frees[i], err = p.take(t.Context(), "slow"); err != nil {
-				t.Fatal(err)
-			}
+		p := newPlaces[string](8, time.Minute)
+		first, second := takeLater(t, p, "slow", 1, false), takeLater(t, p, "slow", 1, false)
+		third := takeLater(t, p, "slow", 1, false)
+		if !first.done || !second.done || third.done {
+			t.Fatal("a caller with a share of two does not have two places")
 		}
-		got := make(chan func(), 1)
-		go func() {
-			free, err := p.take(t.Context(), "slow")
-			if err != nil {
-				t.Errorf("the third: %v", err)
-			}
-			got <- free
-		}()
-		synctest.Wait()
-		if len(got) != 0 {
-			t.Fatal("the third place of a caller with a share of two")
+		if other := takeLater(t, p, "other", 1, false); !other.done || other.err != nil {
+			t.Fatal("another caller has to wait", other.err)
 		}
-		free, err := p.take(t.Context(), "other")
-		if err != nil {
-			t.Fatal(err)
-		}
-		free()
-		frees[0]()
-		(<-got)()
-		frees[1]()
-		if len(p.callers) != 0 || len(p.room) != 0 {
-			t.Errorf("%v and %d are left", p.callers, len(p.room))
+		first.release()
+		if synctest.Wait(); !third.done || third.err != nil {
+			t.Error("the third has no place although the first gave it back", third.err)
 		}
 	})
 }
 
-// A caller whose uploads never end waits for nobody but themselves, and everybody else goes on.
-func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
-	f := start(t, func(c *Config) { c.MaxUploads = 8 })
-	own := "/assets/v1/users/me/avatar"
-	_, media := formOf("file", nil)
-	var slow sync.WaitGroup
-	var ends []*io.PipeWriter
-	for range 2 {
-		body, w := io.Pipe()
-		ends = append(ends, w)
-		slow.Go(func() {
-			req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, own, body)
-			req.Header = http.Header{"Authorization": {"Bearer alice-token-1"}, "Content-Type": {media}}
-			rec := httptest.NewRecorder()
-			f.server.Handler().ServeHTTP(rec, req)
-			if rec.Code != http.StatusBadRequest {
-				t.Errorf("a slow upload that is given up: %d %s, want 400", rec.Code, rec.Body)
-			}
-		})
-		if _, err := w.Write([]byte("-")); err != nil { // returns when the upload has its place and reads
-			t.Fatal(err)
+// Waiting ends: with errCrowded, which is 503 and Retry-After.
+func TestPlacesPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces[string](4, time.Second)
+		takeLater(t, p, "a", 1, false)
+		late := takeLater(t, p, "a", 1, false)
+		time.Sleep(time.Second)
+		if synctest.Wait(); !late.done || late.err != errCrowded || late.took != time.Second { //nolint:errorlint // the value itself
+			t.Errorf("take = %v after %v, want errCrowded after 1s", late.err, late.took)
 		}
-	}
-	body, media := formOf("file", picture.Sample(1, 1000))
-	res, said := f.do(t, http.MethodPost, own, body, bearer("alice-token-1", "Content-Type", media, "Grpc-Timeout", "20m")...)
-	if res.StatusCode != http.StatusGatewayTimeout {
-		t.Errorf("the third upload, behind two that do not end: %d %s, want 504", res.StatusCode, said)
-	}
-	if res, said := f.upload(t, own, "new-token-1", picture.Sample(2, 1000)); res.StatusCode != http.StatusOK {
-		t.Errorf("somebody else's: %d %s, want 200", res.StatusCode, said)
-	}
-	for _, w := range ends {
-		_ = w.Close()
-	}
-	slow.Wait()
-	if res, said := f.upload(t, own, "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
-		t.Errorf("once they are over: %d %s, want 200", res.StatusCode, said)
-	}
+		for range maxWaitingEach {
+			takeLater(t, p, "a", 1, false)
+		}
+		if more := takeLater(t, p, "a", 1, false); !more.done || more.err != errCrowded || more.took != 0 { //nolint:errorlint // the value itself
+			t.Errorf("behind %d that wait: %v after %v, want errCrowded at once", maxWaitingEach, more.err, more.took)
+		}
+		if st := p.stats(); st.Refused != 2 || st.Waiting != maxWaitingEach {
+			t.Errorf("stats = %+v", st)
+		}
+		time.Sleep(time.Second)
+	})
 }
 
-func TestUploadsWaitForAPlace(t *testing.T) {
+// Of those who wait, the owner that has least comes first: a crowd of one owner's costs others one turn.
+func TestPlacesAreSharedFairly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces[string](8, time.Minute)
+		var held []*taking
+		for range 2 {
+			for _, owner := range []string{"a", "b", "c", "d"} {
+				held = append(held, takeLater(t, p, owner, 1, false))
+			}
+		}
+		crowd := takeLater(t, p, "a", 1, false)
+		single := takeLater(t, p, "x", 1, false)
+		held[0].release() // one of a's
+		if synctest.Wait(); crowd.done || !single.done {
+			t.Error("the place went to an owner with one and not to one with none")
+		}
+	})
+}
+
+// Who needs room takes it from those who are slow, the slowest first, then from whoever has most; and nobody waits for that.
+func TestPlacesOfSlowOwnersGoToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces[string](16, time.Second)
+		var slow []*taking
+		for _, owner := range []string{"a", "b", "c", "d"} {
+			slow = append(slow, takeLater(t, p, owner, 4, true))
+		}
+		fair := takeLater(t, p, "x", 2, true)
+		if fair.err != nil || fair.took != 0 || slow[0].cut+slow[1].cut+slow[2].cut+slow[3].cut != 1 || slow[0].cut != 1 {
+			t.Fatalf("with nobody slow: %v after %v; want the oldest of those with the largest share to lose it", fair.err, fair.took)
+		}
+		time.Sleep(slowAfter)
+		slow[1].progress(slowBytes)
+		slow[2].progress(slowBytes - 1)
+		fair.progress(slowBytes)
+		next := takeLater(t, p, "y", 4, true)
+		if next.err != nil || next.took != 0 || slow[2].cut != 1 || slow[1].cut+slow[3].cut+fair.cut != 0 {
+			t.Errorf("once some are slow: %v after %v, cut %d %d %d, want the one without progress for longest to be cut", next.err, next.took,
+				slow[1].cut, slow[2].cut, slow[3].cut)
+		}
+		if !slow[1].keep() || slow[2].keep() {
+			t.Error("keep does not tell who still has a place")
+		}
+		time.Sleep(slowAfter)
+		for range 3 {
+			if more := takeLater(t, p, "z", 1, true); more.err != nil {
+				t.Error(more.err)
+			}
+		}
+		if slow[1].cut != 0 {
+			t.Error("a place that is kept was taken away")
+		}
+		if st := p.stats(); st.Used > st.Size {
+			t.Errorf("stats = %+v", st)
+		}
+	})
+}
+
+// An owner's own slow calls make room for its next ones, nobody else's do.
+func TestPlacesOfOneSlowOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlaces[string](16, 2*time.Second)
+		other := takeLater(t, p, "other", 4, true)
+		slow := takeLater(t, p, "a", 4, true)
+		next := takeLater(t, p, "a", 4, true)
+		if next.done {
+			t.Fatal("an owner has more than a share")
+		}
+		time.Sleep(2 * time.Second)
+		if synctest.Wait(); next.err != nil || next.took != 2*time.Second || slow.cut != 1 || other.cut != 0 {
+			t.Errorf("%v after %v, cut %d, somebody else's %d; want its own slow one cut", next.err, next.took, slow.cut, other.cut)
+		}
+	})
+}
+
+// Whatever comes in whatever order, there are never more than there are, no owner has more than a share, and nothing is left.
+func TestPlacesHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(1, 2))
+		p := newPlaces[string](64, time.Second)
+		var all []*taking
+		for range 3000 {
+			switch random.IntN(4) {
+			case 0, 1:
+				all = append(all, takeLater(t, p, strconv.Itoa(random.IntN(7)), 1+random.IntN(12), random.IntN(3) > 0))
+			case 2:
+				time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
+			default:
+				if len(all) > 0 {
+					if one := all[random.IntN(len(all))]; one.done && one.err == nil {
+						one.progress(random.IntN(2 * slowBytes))
+						if random.IntN(2) == 0 {
+							one.release()
+						}
+					}
+				}
+			}
+			p.mu.Lock()
+			used, listed := 0, 0
+			for owner, own := range p.owners {
+				if used += own.used; own.used > p.each || *own == (share{}) {
+					t.Fatalf("owner %s: %+v, share %d", owner, *own, p.each)
+				}
+			}
+			for pl := p.oldest; pl != nil; pl = pl.younger {
+				if listed++; pl.younger != nil && pl.younger.at.Before(pl.at) || !pl.held {
+					t.Fatal("those that may be taken away are out of order")
+				}
+			}
+			if used != p.used || used > p.size {
+				t.Fatalf("%d used, %d counted, of %d", used, p.used, p.size)
+			}
+			p.mu.Unlock()
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, one := range all {
+			if !one.done || one.cut > 1 || one.err == nil && one.cut == 1 && one.held {
+				t.Fatalf("%+v", one)
+			}
+			if one.err == nil {
+				one.release()
+			}
+		}
+		if st := p.stats(); len(p.owners) != 0 || st.Used != 0 || st.Waiting != 0 || p.oldest != nil || p.newest != nil {
+			t.Errorf("%v and %+v are left", p.owners, st)
+		}
+	})
+}
+
+func TestUploadsWaitForTheirTurn(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxUploads = 1 })
-	free, err := f.server.uploads.take(t.Context(), "somebody else")
+	turn, err := f.server.uploads.take(t.Context(), "somebody else", 1, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	body, media := formOf("file", picture.Sample(1, 1000))
 	res, said := f.do(t, http.MethodPost, "/assets/v1/users/me/avatar", body, bearer("alice-token-1", "Content-Type", media, "Grpc-Timeout", "20m")...)
 	if res.StatusCode != http.StatusGatewayTimeout {
-		t.Errorf("with all places taken: %d %s, want 504", res.StatusCode, said)
+		t.Errorf("while all are taken: %d %s, want 504", res.StatusCode, said)
 	}
-	free()
+	turn.release()
 	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
-		t.Errorf("with a place: %d %s, want 200", res.StatusCode, said)
+		t.Errorf("when it is its turn: %d %s, want 200", res.StatusCode, said)
 	}
 }
 
@@ -155,13 +273,13 @@ func TestReadsWaitForAPlace(t *testing.T) {
 		f.server.Handler().ServeHTTP(rec, req)
 		return rec.Code
 	}
-	var frees []func()
+	var held []*holding[string]
 	for range maxReads / 4 {
-		free, err := f.server.reads.take(t.Context(), "2001:db8::")
+		one, err := f.server.reads.take(t.Context(), "2001:db8::", 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		frees = append(frees, free)
+		held = append(held, one)
 	}
 	if got := read("[2001:db8::7]:1"); got != http.StatusGatewayTimeout {
 		t.Errorf("a reader of a network that has all its places: %d, want 504", got)
@@ -169,8 +287,8 @@ func TestReadsWaitForAPlace(t *testing.T) {
 	if got := read("192.0.2.1:1"); got != http.StatusOK {
 		t.Errorf("somebody else: %d, want 200", got)
 	}
-	for _, free := range frees {
-		free()
+	for _, one := range held {
+		one.release()
 	}
 	if got := read("[2001:db8::7]:1"); got != http.StatusOK {
 		t.Errorf("with a place: %d, want 200", got)

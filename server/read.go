@@ -20,12 +20,12 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) {
 		return
 	}
 	c := callOf(r.Context())
-	free, err := s.reads.take(r.Context(), limit.Address(c.address).String())
+	place, err := s.reads.take(r.Context(), limit.Address(c.address).String(), 1, nil)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	defer free()
+	defer place.release()
 	p, err := s.Store.Get(r.Context(), s.userKey(c.caller.Subject), c.organization)
 	if err != nil {
 		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
@@ -50,12 +50,12 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 		s.refuse(w, r, err)
 		return
 	}
-	free, err := s.reads.take(r.Context(), limit.Address(callOf(r.Context()).address).String())
+	place, err := s.reads.take(r.Context(), limit.Address(callOf(r.Context()).address).String(), 1, nil)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	defer free()
+	defer place.release()
 	p, err := s.Store.Get(r.Context(), s.userKey(user), org)
 	for _, none := range [...]error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound} {
 		if errors.Is(err, none) {

@@ -10,7 +10,8 @@
 //	    rest.go      REST ─► the same handlers
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
-//	    upload.go, places.go, read.go   pictures in and out
+//	    upload.go, arriving.go, read.go   pictures in and out
+//	    rooms.go, places.go   how many of them at once, and who makes room for whom
 //	    health.go    the open endpoints
 //	  access.go    who may call what, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
@@ -84,8 +85,8 @@ type Config struct {
 	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
 	// upload is refused as for any unknown user.
 	RegisterOnAdminUpload bool
-	// MaxUploads is the number of uploads held in memory at once; others wait. One caller gets a quarter of them, but at
-	// least one, and over that 429. 0 = 16.
+	// MaxUploads is the number of uploads that are decoded, encoded and stored at once, each once it has arrived; others wait.
+	// One caller gets a quarter of them, but at least one. 0 = 16.
 	MaxUploads int
 	// Checks are asked by /readyz and by the health service beside the store. nil = none.
 	Checks []Check
@@ -130,9 +131,9 @@ type Server struct {
 	byCaller   *limit.Rates[string]     // nil = no bound
 	// reflections counts streams of reflection by address.
 	reflections *limit.Rates[netip.Addr]
-	uploads     *places
-	reads       *places
 	buffers     sync.Pool // of *recorder
+
+	rooms
 }
 
 // New returns a Server, or an error that names every fault of the configuration. A procedure for which no rule of
@@ -148,8 +149,7 @@ func New(cfg Config) (*Server, error) {
 		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
-		uploads:     newPlaces(cfg.MaxUploads),
-		reads:       newPlaces(maxReads),
+		rooms:       newRooms(cfg.MaxUploads),
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
 	if err := s.mountRPC(accessTable()); err != nil {

@@ -20,7 +20,8 @@ const (
 	// noticeHeader tells, on success, what of an upload was not kept.
 	noticeHeader = "X-Avatard-Notice"
 	// maxFormBytes bounds the form around the picture: boundaries, headers, other fields.
-	maxFormBytes = 64 << 10
+	maxFormBytes  = 64 << 10
+	maxUploadBody = picture.MaxUploadBytes + maxFormBytes
 	// maxFormParts bounds the fields of the form. One is needed.
 	maxFormParts = 8
 )
@@ -81,20 +82,36 @@ func (s *Server) admitREST(r *http.Request, rule access) error {
 }
 
 // upload reads, converts and stores one picture. reword names an error of the store from the caller's view.
+//
+// What is being read has room in memory of its own, which goes to others while its sender is slow. A place among those that are
+// worked on is taken once all of it is there, so that it is held for as long as the work takes and no longer.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload, reword func(error) error) {
 	ctx := r.Context()
 	c := callOf(ctx)
-	free, err := s.uploads.take(ctx, c.caller.Subject) // before the first byte is read
+	if r.ContentLength > maxUploadBody {
+		s.refuse(w, r, &failure{situation: uploadTooLarge})
+		return
+	}
+	arriving, err := s.arrive(w, r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
-	defer free()
+	defer arriving.end()
 	data, err := readUpload(w, r)
+	if !arriving.complete() {
+		err = errCrowded
+	}
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
+	turn, err := s.uploads.take(ctx, c.caller.Subject, 1, nil)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer turn.release()
 	encoded, err := s.Pictures.Normalize(ctx, data)
 	if err != nil {
 		s.refuse(w, r, err)
@@ -119,11 +136,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 // readUpload returns the picture in a multipart form (RFC 7578). Nothing of it touches a disk; Request's own
 // ParseMultipartForm would put large files into the temporary directory, where a crash leaves them.
 func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	const limit = picture.MaxUploadBytes + maxFormBytes
-	if r.ContentLength > limit {
-		return nil, &failure{situation: uploadTooLarge}
-	}
-	r.Body = http.MaxBytesReader(innermost(w), r.Body, limit)
+	r.Body = http.MaxBytesReader(innermost(w), r.Body, maxUploadBody)
 	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, &failure{situation: invalidRequest, message: "an upload is a multipart/form-data body with the field " + uploadField}

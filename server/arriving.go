@@ -1,0 +1,75 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// maxArriving bounds the bodies of uploads that are being read or wait for their turn, in bytes. One caller gets a quarter.
+	maxArriving = 32 << 20
+	// leastArriving is what a small or unfinished body counts as.
+	leastArriving = 16 << 10
+	// uploadPatience is how long an upload waits for those of its own caller to end, and then for its turn to be worked on.
+	uploadPatience = 10 * time.Second
+)
+
+// longAgo is a deadline that makes whoever reads or writes fail at once.
+var longAgo = time.Unix(1, 0)
+
+// arriving is the body of an upload on its way into memory.
+type arriving struct {
+	io.ReadCloser
+	room    *holding[string]
+	control *http.ResponseController
+
+	mu    sync.Mutex
+	ended bool
+}
+
+// arrive finds room for the body of an upload, which is r's from then on. Somebody has to end it.
+func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, error) {
+	size := r.ContentLength
+	if size < 0 {
+		size = maxUploadBody
+	}
+	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w)}
+	var err error
+	a.room, err = s.arriving.take(r.Context(), callOf(r.Context()).caller.Subject, max(int(size), leastArriving), a.cut)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = a
+	return a, nil
+}
+
+func (a *arriving) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	a.room.progress(n)
+	return n, err
+}
+
+// cut breaks the reading off: the body comes too slowly, and others need the room.
+func (a *arriving) cut() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.ended {
+		_ = a.control.SetReadDeadline(longAgo)
+	}
+}
+
+// complete tells that nothing more is read. It reports false when the reading was broken off.
+func (a *arriving) complete() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	return a.room.keep()
+}
+
+// end gives the room back.
+func (a *arriving) end() {
+	a.complete()
+	a.room.release()
+}
