@@ -20,13 +20,20 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) {
 		return
 	}
 	c := callOf(r.Context())
+	own := s.userKey(c.caller.Subject)
+	if done, err := s.answerWithoutBytes(w, r, own, c.organization, "private"); err != nil {
+		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
+		return
+	} else if done {
+		return
+	}
 	place, err := s.reads.take(r.Context(), limit.Address(c.address).String(), 1, nil)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
 	defer place.release()
-	p, err := s.Store.Get(r.Context(), s.userKey(c.caller.Subject), c.organization)
+	p, err := s.Store.Get(r.Context(), own, c.organization)
 	if err != nil {
 		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
 		return
@@ -50,6 +57,12 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 		s.refuse(w, r, err)
 		return
 	}
+	if done, err := s.answerWithoutBytes(w, r, s.userKey(user), org, scope); err != nil {
+		s.refuse(w, r, noneOfThem(err))
+		return
+	} else if done {
+		return
+	}
 	place, err := s.reads.take(r.Context(), limit.Address(callOf(r.Context()).address).String(), 1, nil)
 	if err != nil {
 		s.refuse(w, r, err)
@@ -57,16 +70,21 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 	}
 	defer place.release()
 	p, err := s.Store.Get(r.Context(), s.userKey(user), org)
-	for _, none := range [...]error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound} {
-		if errors.Is(err, none) {
-			err = storage.ErrNoPicture
-		}
-	}
 	if err != nil {
-		s.refuse(w, r, err)
+		s.refuse(w, r, noneOfThem(err))
 		return
 	}
 	s.sendPicture(w, r, p, scope)
+}
+
+// noneOfThem makes one answer of all reasons for having no picture.
+func noneOfThem(err error) error {
+	for _, none := range [...]error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound} {
+		if errors.Is(err, none) {
+			return storage.ErrNoPicture
+		}
+	}
+	return err
 }
 
 // checkReadIDs refuses ids that nobody can have, as it refuses those that nobody has.
@@ -107,17 +125,73 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 	return nil
 }
 
-// sendPicture answers with a picture, or with 304 to somebody who has this very one. Caches have to ask again each
-// time: after a delete the answer is 404, whatever they hold.
+// answerWithoutBytes answers HEAD, and 304 to somebody who has this very picture, from what the store knows of it: no place
+// is taken for that and no picture read. It reports whether it has answered.
+func (s *Server) answerWithoutBytes(w http.ResponseWriter, r *http.Request, user storage.UserKey, org, scope string) (done bool, err error) {
+	conditions := r.Header.Values("If-None-Match")
+	if r.Method != http.MethodHead && len(conditions) == 0 {
+		return false, nil
+	}
+	info, err := s.Store.Stat(r.Context(), user, org)
+	if err == nil && info.Generation == "" {
+		err = storage.ErrNoPicture
+	}
+	if err != nil {
+		return false, err
+	}
+	etag, err := entityTag(info.Generation, info.Format)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case namesETag(conditions, etag):
+		describePicture(w.Header(), etag, scope)
+		w.WriteHeader(http.StatusNotModified)
+	case r.Method == http.MethodHead:
+		describePicture(w.Header(), etag, scope)
+		w.Header().Set("Content-Type", info.Format.MediaType())
+		w.Header().Set("Content-Length", strconv.FormatInt(info.Size, 10))
+		w.WriteHeader(http.StatusOK)
+	default:
+		return false, nil
+	}
+	return true, nil
+}
+
+// sendPicture answers GET with a picture, or with 304 where it became the one that the caller has since answerWithoutBytes.
 func (s *Server) sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scope string) {
-	media := p.Format.MediaType()
-	if media == "" || p.Generation == "" {
-		s.refuse(w, r, fmt.Errorf("stored picture has format %d and generation %q", p.Format, p.Generation))
+	etag, err := entityTag(p.Generation, p.Format)
+	if err != nil {
+		s.refuse(w, r, err)
 		return
 	}
-	// A hash of the content would outlive it; the generation is random. "full" leaves room for smaller sizes.
-	etag := `"` + p.Generation + "-full-" + strings.TrimPrefix(media, "image/") + `"`
 	h := w.Header()
+	describePicture(h, etag, scope)
+	if namesETag(r.Header.Values("If-None-Match"), etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	h.Set("Content-Type", p.Format.MediaType())
+	h.Set("Content-Length", strconv.Itoa(len(p.Data)))
+	// A reader who does not read holds a deleted picture's bytes in memory no longer than this.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(MaxReadDuration))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(p.Data)
+}
+
+// entityTag names one picture in one form. A hash of the content would outlive it; the generation is random. "full" leaves
+// room for smaller sizes.
+func entityTag(generation string, format storage.Format) (string, error) {
+	media := format.MediaType()
+	if media == "" || generation == "" {
+		return "", fmt.Errorf("stored picture has format %d and generation %q", format, generation)
+	}
+	return `"` + generation + "-full-" + strings.TrimPrefix(media, "image/") + `"`, nil
+}
+
+// describePicture sets what each answer about a picture that is there carries. Caches have to ask again each time: after a
+// delete the answer is 404, whatever they hold.
+func describePicture(h http.Header, etag, scope string) {
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", scope+", no-cache")
 	if scope == "private" {
@@ -126,18 +200,6 @@ func (s *Server) sendPicture(w http.ResponseWriter, r *http.Request, p storage.P
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	h.Set("Accept-Ranges", "none")
-	if namesETag(r.Header.Values("If-None-Match"), etag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	h.Set("Content-Type", media)
-	h.Set("Content-Length", strconv.Itoa(len(p.Data)))
-	// A reader who does not read holds a deleted picture's bytes in memory no longer than this.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(MaxReadDuration))
-	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodGet {
-		_, _ = w.Write(p.Data)
-	}
 }
 
 // namesETag reports whether If-None-Match names the tag or any (RFC 9110 section 13.1.2, weak comparison).

@@ -85,6 +85,11 @@ type Store interface {
 	// there is none.
 	Get(ctx context.Context, user UserKey, org string) (Picture, error)
 
+	// Stat returns what Get would, without the bytes, and the record: that of a user without a picture has no Generation, and no
+	// error says so. ErrUserNotFound or ErrOtherOrganization tell why there is none. It is what Get would have seen at that
+	// moment, and costs no look at the bytes.
+	Stat(ctx context.Context, user UserKey, org string) (Info, error)
+
 	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note.
 	RecordRefusal(r Refusal)
 
@@ -156,6 +161,15 @@ type Picture struct {
 	Generation string
 	Format     Format
 	Data       []byte
+}
+
+// Info is what a Store knows of a user and the picture.
+type Info struct {
+	Details Details
+	// Generation is the picture's, "" when there is none. Format and Size, in bytes, are zero then.
+	Generation string
+	Format     Format
+	Size       int64
 }
 
 // Origin tells who asked for a change; it goes into the audit trail.

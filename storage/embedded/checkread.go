@@ -57,6 +57,7 @@ func (db *database) look(sql string, row func(*sqlite3.Stmt) bool, args ...int64
 
 // change runs a statement that changes something.
 func (db *database) change(sql string, args ...int64) error {
+	db.usersChanged = true
 	return db.look(sql, func(*sqlite3.Stmt) bool { return true }, args...)
 }
 

@@ -204,6 +204,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		}
 	}
 	if err != nil {
+		s.forgetRows(batch) // nothing has changed; a row that is read anew costs nothing
 		err = errors.Join(err, s.db.rollback())
 		for _, t := range batch {
 			for _, taken := range t.taken {
@@ -219,6 +220,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		s.slots.give(e.class, e.slot)
 	}
 	s.names.add(r.added)
+	s.forgetRows(batch)
 	for _, t := range batch {
 		s.ledger.intend(t.intended)
 	}
@@ -262,7 +264,9 @@ func (r *round) applyAll(batch []*ticket, joining func(has int) []*ticket) ([]*t
 func (r *round) apply(batch []*ticket) error {
 	for _, t := range batch {
 		failpointOf("apply", t)
+		r.db.usersChanged = false
 		t.err = t.work.apply(r, t)
+		t.changesUsers = r.db.usersChanged
 		if t.err != nil && !isAnswer(t.err) {
 			return t.err
 		}

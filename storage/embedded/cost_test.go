@@ -31,6 +31,9 @@ var costs = map[string]cost{
 	"replacement":                 {Statements: 12, LogSyncs: 2, SlabWrites: 2, SlabSyncs: 2, Allocations: 17},
 	"delete":                      {Statements: 8, LogSyncs: 1, SlabWrites: 1, SlabSyncs: 1, Allocations: 12},
 	"delete of what is not there": {Statements: 5, LogSyncs: 1, Allocations: 10},
+	"read":                        {Statements: 1, Allocations: 5},
+	"read again":                  {Allocations: 2},
+	"look":                        {Allocations: 1},
 }
 
 // meter counts what a store does to its database and files.
@@ -85,6 +88,10 @@ func eachCall(t *testing.T, s *Store, before func(), after func(name string, cou
 	t.Helper()
 	ctx := context.Background()
 	first, second := upload(1, 4000), upload(1, 3000)
+	read := func() (storage.Result, error) {
+		_, err := s.Get(ctx, first.User, testOrg)
+		return storage.Result{}, err
+	}
 	for round := range warmRounds + costRounds {
 		for _, c := range []struct {
 			name string
@@ -92,6 +99,12 @@ func eachCall(t *testing.T, s *Store, before func(), after func(name string, cou
 		}{
 			{"upload", func() (storage.Result, error) { return s.Put(ctx, first) }},
 			{"replacement", func() (storage.Result, error) { return s.Put(ctx, second) }},
+			{"read", read},
+			{"read again", read},
+			{"look", func() (storage.Result, error) {
+				_, err := s.Stat(ctx, first.User, testOrg)
+				return storage.Result{}, err
+			}},
 			{"delete", func() (storage.Result, error) { return s.Remove(ctx, removal(1)) }},
 			{"delete of what is not there", func() (storage.Result, error) { return s.Remove(ctx, removal(1)) }},
 		} {

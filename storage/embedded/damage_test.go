@@ -195,7 +195,7 @@ func TestDamagedSlots(t *testing.T) {
 	mustPut(t, s, 2, 3000)
 	slots := map[int]int64{}
 	for _, user := range []int{1, 2} {
-		g, _, err := s.lookUp(testKey(user), testOrg)
+		g, err := s.find(testKey(user), testOrg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,7 +235,7 @@ func TestDamagedSlots(t *testing.T) {
 		if got, err := s.Get(ctx, testKey(1), testOrg); err != nil || !bytes.Equal(got.Data, upload(1, 3000).Picture.Data) {
 			t.Errorf("%s: Get after a new upload = %d bytes, %v", tt.title, len(got.Data), err)
 		}
-		g, _, err := s.lookUp(testKey(1), testOrg)
+		g, err := s.find(testKey(1), testOrg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,8 @@ type database struct {
 	stmts [numStatements]*sqlite3.Stmt
 	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
 	texts [numStatements][maxParameters]string
+	// usersChanged is set by statements that change what reads remember of users.
+	usersChanged bool
 	// unregister forgets the file layer.
 	unregister func()
 }

@@ -67,6 +67,7 @@ type Store struct {
 	db    *database
 	slab  *slab
 	names names
+	rows  rows
 	wrong misorder
 
 	line line // changes on their way in
@@ -152,6 +153,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return err
 	}
 	s.line.init()
+	s.rows.init()
 	s.db.hurry = s.line.signal
 	found, err := s.load()
 	if err != nil {
@@ -196,6 +198,7 @@ func (s *Store) release() error {
 		defer s.db.mu.Unlock()
 		errs = append(errs, s.db.close())
 		s.db.conn = nil
+		s.rows.clear()
 	}
 	if s.slab != nil && s.slab.file != nil {
 		errs = append(errs, s.slab.file.Close())

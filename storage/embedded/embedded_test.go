@@ -22,6 +22,7 @@ func openTest(t testing.TB, dir string) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		checkRemembered(t, s)
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

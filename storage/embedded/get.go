@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -16,90 +17,111 @@ const maxReads = 16
 
 // Get implements [storage.Store].
 //
-// The transaction ends before the slot is read, so the picture may be erased meanwhile and its slot be another's.
-// The slot's header shows the second; whether the generation is active still, asked after reading, shows the first.
+// The picture may be erased while its slot is read, and the slot be another's by then. The slot's header shows the second;
+// whether the generation is the active one still, asked after reading, shows the first.
 func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (storage.Picture, error) {
+	row, err := s.find(user, org)
 	for range maxReads {
-		if err := ctx.Err(); err != nil {
-			return storage.Picture{}, err
+		if err == nil {
+			err = ctx.Err()
 		}
-		g, format, err := s.lookUp(user, org)
+		if err == nil && row.slot == 0 {
+			err = storage.ErrNoPicture
+		}
 		if err != nil {
 			return storage.Picture{}, fmt.Errorf("get picture: %w", err)
 		}
-		data, err := s.slab.readSlot(g.slot, g.id, g.size)
-		if still, serr := s.stillActive(g); serr != nil {
-			return storage.Picture{}, fmt.Errorf("get picture: %w", serr)
-		} else if !still {
+		data, rerr := s.slab.readSlot(row.slot, row.id, row.size)
+		was := row
+		if row, err = s.find(user, org); err != nil || row.id != was.id {
 			continue
 		}
-		if err != nil {
-			return storage.Picture{}, fmt.Errorf("get picture %x: %w", g.id, unreadable(err))
+		if rerr != nil {
+			return storage.Picture{}, fmt.Errorf("get picture %x: %w", was.id, unreadable(rerr))
 		}
-		return storage.Picture{Generation: hex.EncodeToString(g.id[:]), Format: format, Data: data}, nil
+		return storage.Picture{Generation: hex.EncodeToString(was.id[:]), Format: was.format, Data: data}, nil
 	}
-	return storage.Picture{}, fmt.Errorf("get picture: %w: it changes too fast", storage.ErrUnavailable)
+	if err == nil {
+		err = fmt.Errorf("%w: it changes too fast", storage.ErrUnavailable)
+	}
+	return storage.Picture{}, fmt.Errorf("get picture: %w", err)
 }
 
-// lookUp finds the active generation of a user in an organisation.
-func (s *Store) lookUp(user storage.UserKey, org string) (g generationRecord, format storage.Format, err error) {
+// Stat implements [storage.Store].
+func (s *Store) Stat(ctx context.Context, user storage.UserKey, org string) (storage.Info, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Info{}, err
+	}
+	row, err := s.find(user, org)
+	if err != nil {
+		return storage.Info{}, fmt.Errorf("look at picture: %w", err)
+	}
+	info := storage.Info{Details: row.details()}
+	if row.slot != 0 {
+		info.Generation, info.Format, info.Size = hex.EncodeToString(row.id[:]), row.format, row.size
+	}
+	return info, nil
+}
+
+// find looks somebody up inside an organisation, for a read.
+func (s *Store) find(user storage.UserKey, org string) (*userRow, error) {
+	row, err := s.row(user)
+	switch {
+	case err != nil:
+		return nil, err
+	case row == nil:
+		return nil, storage.ErrUserNotFound
+	case row.organization != org:
+		return nil, storage.ErrOtherOrganization
+	}
+	return row, nil
+}
+
+// row returns what is known of a user, nil when there is none: from memory, else from the metadata.
+func (s *Store) row(user storage.UserKey) (*userRow, error) {
 	iid, ok := s.names.issuer(user.Issuer)
 	if !ok || !user.Valid() {
-		iid = 0 // no issuer has this number; closed stores answer so all the same
+		if s.line.isClosed() {
+			return nil, fmt.Errorf("%w: closed", storage.ErrUnavailable)
+		}
+		return nil, nil
 	}
-	found, organization := false, ""
+	if row, ok := s.rows.get(rowKey{iid, user.ID}); ok {
+		return row, nil
+	}
 	if err := s.lockForRead(); err != nil {
-		return g, 0, err
+		return nil, err
 	}
 	defer s.db.mu.Unlock()
-	if s.db.conn == nil {
-		return g, 0, fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	switch {
+	case s.db.conn == nil:
+		return nil, fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	case !s.db.conn.GetAutocommit(): // what it would show is not durable, and may never be
+		return nil, fmt.Errorf("%w: a transaction has not ended", storage.ErrUnavailable)
 	}
-	if iid == 0 {
-		return g, 0, storage.ErrUserNotFound
-	}
-	err = s.db.query(sqlActive, func(row *sqlite3.Stmt) bool {
-		found, organization = true, row.ColumnText(0)
-		if row.ColumnType(1) != sqlite3.NULL {
-			g = generationRecord{
-				slot:  row.ColumnInt64(1),
-				id:    scanID(row, 2),
-				state: stateActive,
-				size:  row.ColumnInt64(3),
-			}
-			format = storage.Format(row.ColumnInt64(4))
-		}
-		return false
-	}, user.ID, iid)
+	row, err := s.db.userRow(iid, user.ID)
 	if err != nil {
-		return g, 0, s.noteFault(err)
+		return nil, s.noteFault(err)
 	}
 	s.readWell()
-	switch {
-	case !found:
-		return g, 0, storage.ErrUserNotFound
-	case organization != org:
-		return g, 0, storage.ErrOtherOrganization
-	case g.state != stateActive:
-		return g, 0, storage.ErrNoPicture
-	}
-	return g, format, nil
+	s.rows.keep(rowKey{iid, strings.Clone(user.ID)}, row) // the caller's id may be a piece of something larger
+	return row, nil
 }
 
-func (s *Store) stillActive(g generationRecord) (still bool, err error) {
-	if err := s.lockForRead(); err != nil {
-		return false, err
-	}
-	defer s.db.mu.Unlock()
-	if s.db.conn == nil {
-		return false, fmt.Errorf("%w: closed", storage.ErrUnavailable)
-	}
-	err = s.db.query(sqlStillActive, func(*sqlite3.Stmt) bool {
-		still = true
+// userRow reads a user and the active generation from the metadata.
+func (db *database) userRow(iid int64, id string) (found *userRow, err error) {
+	err = db.query(sqlActive, func(row *sqlite3.Stmt) bool {
+		found = &userRow{
+			organization: row.ColumnText(0),
+			created:      row.ColumnInt64(1),
+			changed:      row.ColumnInt64(2),
+			sequence:     row.ColumnInt64(3),
+		}
+		if row.ColumnType(4) != sqlite3.NULL {
+			found.slot, found.id = row.ColumnInt64(4), scanID(row, 5)
+			found.size, found.format = row.ColumnInt64(6), storage.Format(row.ColumnInt64(7))
+		}
 		return false
-	}, g.slot, g.id[:])
-	if err != nil {
-		err = s.noteFault(err)
-	}
-	return still, err
+	}, id, iid)
+	return found, err
 }

@@ -40,8 +40,10 @@ type ticket struct {
 	room     [2]erasure // for one of each, which is what most changes have
 	taken    []slotTaken
 	scrub    []span // bytes that belong to nobody
-	err      error
-	slabErr  error
+	// changesUsers tells that apply changed what reads remember of users.
+	changesUsers bool
+	err          error
+	slabErr      error
 
 	// The answer, valid once done is closed.
 	result storage.Result

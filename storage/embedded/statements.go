@@ -55,7 +55,7 @@ var statements = [numStatements]string{
 		FROM user u LEFT JOIN generation g ON g.uid = u.uid WHERE u.id = ?1 AND u.iid = ?2`,
 	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, receipt FROM user WHERE uid = ?1`,
 	sqlGenerations: `SELECT slot, id, state, size, receipt FROM generation WHERE uid = ?1`,
-	sqlActive: `SELECT u.organization, g.slot, g.id, g.size, g.format
+	sqlActive: `SELECT u.organization, u.created, u.changed, u.sequence, g.slot, g.id, g.size, g.format
 		FROM user u LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 WHERE u.id = ?1 AND u.iid = ?2`,
 	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
 	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
@@ -78,6 +78,10 @@ var statements = [numStatements]string{
 	sqlRefusal: `INSERT OR ROLLBACK INTO refusal (seq, time, action, reason, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 }
+
+// changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has
+// the user's key on its ticket, or everything is forgotten.
+var changesUsers = [numStatements]bool{sqlAddUser: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true}
 
 // maxParameters is how many parameters a statement has at most.
 const maxParameters = 9
@@ -125,6 +129,9 @@ func orNull(n int64) any {
 
 // exec runs a statement that returns no rows.
 func (db *database) exec(id statement, args ...any) error {
+	if changesUsers[id] {
+		db.usersChanged = true
+	}
 	stmt, err := db.bind(id, args...)
 	if err != nil {
 		return err

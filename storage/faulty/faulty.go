@@ -28,6 +28,7 @@ const (
 	Put             Method = "Put"
 	Remove          Method = "Remove"
 	Get             Method = "Get"
+	Stat            Method = "Stat"
 	RecordRefusal   Method = "RecordRefusal"
 	Ready           Method = "Ready"
 	Close           Method = "Close"
@@ -35,7 +36,7 @@ const (
 
 // Methods returns all of them.
 func Methods() []Method {
-	return []Method{AddOrganization, HasOrganization, AddUser, Put, Remove, Get, RecordRefusal, Ready, Close}
+	return []Method{AddOrganization, HasOrganization, AddUser, Put, Remove, Get, Stat, RecordRefusal, Ready, Close}
 }
 
 // Kind is the way in which a call goes wrong.

@@ -95,6 +95,10 @@ func calls() []call {
 			_, err := s.Get(ctx, ann, org)
 			return err
 		}, nil},
+		{faulty.Stat, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Stat(ctx, ann, org)
+			return err
+		}, nil},
 		{faulty.RecordRefusal, func(_ context.Context, s storage.Store) error {
 			s.RecordRefusal(storage.Refusal{By: by, Organization: org})
 			return nil

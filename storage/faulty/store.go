@@ -44,6 +44,11 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 	return around(ctx, s, Get, func() (storage.Picture, error) { return s.inner.Get(ctx, user, org) })
 }
 
+// Stat implements [storage.Store].
+func (s *Store) Stat(ctx context.Context, user storage.UserKey, org string) (storage.Info, error) {
+	return around(ctx, s, Stat, func() (storage.Info, error) { return s.inner.Stat(ctx, user, org) })
+}
+
 // RecordRefusal implements [storage.Store]. A note whose call fails before is lost; no error tells of it.
 func (s *Store) RecordRefusal(r storage.Refusal) {
 	_, _ = around(context.Background(), s, RecordRefusal, func() (struct{}, error) {

@@ -104,6 +104,10 @@ func checkClosed(t TB, h Harness) {
 		_, err := s.Get(ctx, u, acme)
 		return err
 	}
+	calls["Stat"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.Stat(ctx, u, acme)
+		return err
+	}
 	calls["Ready"] = func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }
 	for name, call := range calls {
 		f.wantErr(call(f.Context(), closed), storage.ErrUnavailable, "%s after Close", name)

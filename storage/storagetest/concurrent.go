@@ -153,6 +153,7 @@ func checkHistory(t TB, h Harness) {
 			default:
 				for range 4 * each {
 					r.get(f.Context(), f.store)
+					r.look(f.Context(), f.store)
 				}
 			}
 		})
@@ -160,6 +161,7 @@ func checkHistory(t TB, h Harness) {
 		r.get(f.Context(), f.store)
 		r.remove(f.Context(), f.store)
 		r.get(f.Context(), f.store)
+		r.look(f.Context(), f.store)
 		for _, fault := range explain(r.calls) {
 			t.Errorf("round %d: %s", round, fault)
 		}
@@ -213,6 +215,16 @@ func (r *recorder) get(ctx context.Context, s storage.Store) {
 			err = fmt.Errorf("%d bytes that nobody uploaded", len(p.Data))
 		}
 		c.picture = i
+	}
+	r.note(c, start, err)
+}
+
+func (r *recorder) look(ctx context.Context, s storage.Store) {
+	start := r.ticks.Add(1)
+	info, err := s.Stat(ctx, r.user, acme)
+	c := call{kind: look, version: info.Details.Sequence, picture: none}
+	if info.Generation != "" {
+		c.picture = 0
 	}
 	r.note(c, start, err)
 }

@@ -120,6 +120,9 @@ func (f *fixture) peek(u storage.UserKey, org string) storage.Result {
 	if err != nil || created {
 		f.Fatalf("AddUser(%.60q) of a registered user = created %v, %v, want false, nil", u, created, err)
 	}
+	if info := f.stat(u, org); !sameDetails(info.Details, res.Details) {
+		f.Errorf("Stat(%.60q) = %+v, want the record %+v", u, info, res.Details)
+	}
 	return res
 }
 
@@ -162,7 +165,22 @@ func (f *fixture) wantPicture(u storage.UserKey, org string, data []byte) storag
 	if !bytes.Equal(p.Data, data) {
 		f.Fatalf("Get(%.60q) = %d bytes that differ from the %d stored", u, len(p.Data), len(data))
 	}
+	want := storage.Info{Generation: p.Generation, Format: p.Format, Size: int64(len(data))}
+	info := f.stat(u, org)
+	if info.Details = (storage.Details{}); info != want {
+		f.Errorf("Stat(%.60q) = %+v, want %+v", u, info, want)
+	}
 	return p
+}
+
+// stat looks at a user who is registered.
+func (f *fixture) stat(u storage.UserKey, org string) storage.Info {
+	f.Helper()
+	info, err := f.store.Stat(f.Context(), u, org)
+	if err != nil {
+		f.Fatalf("Stat(%.60q) = %v, want nil", u, err)
+	}
+	return info
 }
 
 func (f *fixture) wantNone(u storage.UserKey, org string) {
@@ -171,6 +189,10 @@ func (f *fixture) wantNone(u storage.UserKey, org string) {
 	f.wantErr(err, storage.ErrNoPicture, "Get(%.60q)", u)
 	if len(p.Data) > 0 {
 		f.Fatalf("Get(%.60q) = %d bytes beside its error", u, len(p.Data))
+	}
+	info := f.stat(u, org)
+	if info.Details = (storage.Details{}); info != (storage.Info{}) {
+		f.Errorf("Stat(%.60q) = %+v, want no picture", u, info)
 	}
 }
 
@@ -190,9 +212,12 @@ func (f *fixture) same(got, want storage.Result, format string, args ...any) {
 }
 
 func sameResult(a, b storage.Result) bool {
-	return a.Receipt == b.Receipt && a.Details.Sequence == b.Details.Sequence &&
-		a.Details.Organization == b.Details.Organization &&
-		a.Details.CreationDate.Equal(b.Details.CreationDate) && a.Details.ChangeDate.Equal(b.Details.ChangeDate)
+	return a.Receipt == b.Receipt && sameDetails(a.Details, b.Details)
+}
+
+func sameDetails(a, b storage.Details) bool {
+	return a.Sequence == b.Sequence && a.Organization == b.Organization &&
+		a.CreationDate.Equal(b.CreationDate) && a.ChangeDate.Equal(b.ChangeDate)
 }
 
 // sample returns bytes that depend on seed alone and repeat nowhere.

@@ -13,6 +13,7 @@ const (
 	put    kind = "Put"
 	remove kind = "Remove"
 	get    kind = "Get"
+	look   kind = "Stat"
 )
 
 // none is the picture of a user who has none.
@@ -22,9 +23,9 @@ const none = -1
 type call struct {
 	kind       kind
 	start, end int64
-	// version is the sequence that a change returned. A read is given the lowest one that explains it.
+	// version is the sequence that a change or a Stat returned. A Get is given the lowest one that explains it.
 	version uint64
-	// picture is the number of the picture that was put or read.
+	// picture is the number of the picture that was put or read. A Stat tells only whether there is one.
 	picture int
 }
 
@@ -44,7 +45,7 @@ func explain(calls []call) (faults []string) {
 	versionOf := map[int]uint64{}
 	last := uint64(1)
 	for _, c := range calls {
-		if c.kind == get {
+		if c.kind == get || c.kind == look {
 			continue
 		}
 		last = max(last, c.version)
@@ -97,6 +98,14 @@ func explain(calls []call) (faults []string) {
 			if maker, ok := made[c.version]; !ok || maker.start > c.end {
 				fault("%v saw a state that was not there yet, or no longer, after version %d", *c, low)
 				c.version = low // one fault is told once
+				continue
+			}
+		}
+		if c.kind == look {
+			maker, ok := made[c.version]
+			if !ok || maker.start > c.end || (maker.kind == put) != (c.picture != none) {
+				fault("%v saw a state that was not there yet, or never", *c)
+				c.version = low
 				continue
 			}
 		}

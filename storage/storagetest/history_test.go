@@ -20,7 +20,16 @@ func TestExplain(t *testing.T) {
 		}},
 		{"concurrent deletes share a change", true, []call{{put, 1, 2, 2, 0}, {remove, 3, 6, 3, none}, {remove, 4, 5, 3, none}}},
 		{"a delete of nothing, ever", true, []call{{remove, 1, 2, 1, none}, {put, 3, 4, 2, 0}}},
+		{"looks between the changes", true, []call{
+			{look, 1, 2, 1, none}, {put, 3, 8, 2, 0}, {look, 4, 5, 1, none}, {look, 6, 7, 2, 7}, {get, 9, 10, 0, 0}, {look, 11, 12, 2, 7},
+			{remove, 13, 14, 3, none}, {look, 15, 16, 3, none},
+		}},
 
+		{"a look after a delete sees the picture", false, []call{{put, 1, 2, 2, 0}, {remove, 3, 4, 3, none}, {look, 5, 6, 2, 0}}},
+		{"a look after a read goes back", false, []call{{put, 1, 6, 2, 0}, {get, 2, 3, 0, 0}, {look, 4, 5, 1, none}}},
+		{"a look sees a picture that is gone", false, []call{{put, 1, 2, 2, 0}, {remove, 3, 4, 3, none}, {look, 5, 6, 3, 0}}},
+		{"a look sees what no change made", false, []call{{put, 1, 2, 2, 0}, {look, 3, 4, 9, 0}}},
+		{"a look sees what comes later", false, []call{{look, 1, 2, 2, 0}, {put, 3, 4, 2, 0}}},
 		{"a read after a delete sees the picture", false, []call{{put, 1, 2, 2, 0}, {remove, 3, 4, 3, none}, {get, 5, 6, 0, 0}}},
 		{"a read after a replacement sees the old one", false, []call{{put, 1, 2, 2, 0}, {put, 3, 4, 3, 1}, {get, 5, 6, 0, 0}}},
 		{"a read after an upload sees none", false, []call{{put, 1, 2, 2, 0}, {get, 3, 4, 0, none}}},

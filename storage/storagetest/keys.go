@@ -97,6 +97,10 @@ func checkInvalidIDs(t TB, h Harness) {
 			if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
 				t.Errorf("Get with %s %.20q = %d bytes, %v, want an error", c.field, bad, len(p.Data), err)
 			}
+			_, err = f.store.Stat(f.Context(), c.user, c.org)
+			if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
+				t.Errorf("Stat with %s %.20q = %v, want an error", c.field, bad, err)
+			}
 		}
 		_, err := f.store.AddOrganization(f.Context(), bad, origin())
 		f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)

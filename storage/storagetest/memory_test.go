@@ -47,6 +47,7 @@ type memoryStore struct {
 	now    func() time.Time
 	closed bool
 	stale  map[storage.UserKey]storage.Picture // for a flaw: a cache of this handle
+	seen   map[storage.UserKey]storage.Info    // likewise
 	file   *os.File                            // for a flaw
 }
 
@@ -58,7 +59,8 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, grave: map[storage.UserKey]*storage.Picture{}}
 		m.states[name] = st
 	}
-	s := &memoryStore{memory: m, state: st, now: now, stale: map[storage.UserKey]storage.Picture{}}
+	s := &memoryStore{memory: m, state: st, now: now, stale: map[storage.UserKey]storage.Picture{},
+		seen: map[storage.UserKey]storage.Info{}}
 	switch m.flaw {
 	case "brings removed pictures back":
 		for k, p := range st.grave {
@@ -154,7 +156,7 @@ func (s *memoryStore) find(u storage.UserKey, org string) (*entry, error) {
 		return nil, fmt.Errorf("%q: %w", u.ID, storage.ErrUserNotFound)
 	}
 	if e.res.Details.Organization != org && !s.has("ignores the organisation") {
-		return nil, fmt.Errorf("%q: %w", u.ID, storage.ErrOtherOrganization)
+		return e, fmt.Errorf("%q: %w", u.ID, storage.ErrOtherOrganization)
 	}
 	return e, nil
 }
@@ -329,6 +331,43 @@ func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (s
 	}
 	s.stale[s.key(u)] = p
 	return p, nil
+}
+
+func (s *memoryStore) Stat(ctx context.Context, u storage.UserKey, org string) (storage.Info, error) {
+	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+		return storage.Info{}, err
+	}
+	defer s.mu.Unlock()
+	if info, ok := s.seen[s.key(u)]; ok && s.has("looks once only") {
+		return info, nil
+	}
+	e, err := s.find(u, org)
+	if err != nil && !(s.has("looks into every organisation") && e != nil) {
+		return storage.Info{}, err
+	}
+	info := storage.Info{Details: e.res.Details}
+	p := e.picture
+	if p == nil && s.has("looks at what is removed") {
+		p = s.grave[s.key(u)]
+	}
+	switch {
+	case p != nil:
+		info.Generation, info.Format, info.Size = p.Generation, p.Format, int64(len(p.Data))
+	case s.has("fails to look where there is no picture"):
+		return storage.Info{}, storage.ErrNoPicture
+	}
+	switch s.memory.flaw {
+	case "looks at no size":
+		info.Size = 0
+	case "looks at no format":
+		info.Format = storage.PNG
+	case "looks at another generation":
+		info.Generation = random()
+	case "looks at no record":
+		info.Details = storage.Details{}
+	}
+	s.seen[s.key(u)] = info
+	return info, nil
 }
 
 func (s *memoryStore) RecordRefusal(r storage.Refusal) {

@@ -133,6 +133,11 @@ func (f *fixture) wantRefused(u storage.UserKey, org string, want, orElse error,
 	f.Helper()
 	_, err := f.store.Get(f.Context(), u, org)
 	f.wantErr(err, want, "%s: Get(%.60q, %.60q)", when, u, org)
+	info, err := f.store.Stat(f.Context(), u, org)
+	f.wantErr(err, want, "%s: Stat(%.60q, %.60q)", when, u, org)
+	if info != (storage.Info{}) {
+		f.Errorf("%s: Stat(%.60q, %.60q) = %+v beside its error", when, u, org, info)
+	}
 	for name, call := range changes(u, org) {
 		if err := call(f.Context(), f.store); !isOneOf(err, want, orElse) {
 			f.Errorf("%s: %s(%.60q, %.60q) = %v, want %v", when, name, u, org, err, want)

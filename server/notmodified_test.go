@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	"avatard/server/picture"
+	"avatard/storage/embedded"
+)
+
+// countedFile counts what is done to a file of the store.
+type countedFile struct {
+	embedded.File
+	done *atomic.Int64
+}
+
+func (f countedFile) ReadAt(p []byte, off int64) (int, error) {
+	f.done.Add(1)
+	return f.File.ReadAt(p, off)
+}
+
+func (f countedFile) WriteAt(p []byte, off int64) (int, error) {
+	f.done.Add(1)
+	return f.File.WriteAt(p, off)
+}
+
+func (f countedFile) Sync() error {
+	f.done.Add(1)
+	return f.File.Sync()
+}
+
+// 304 and HEAD touch no file, and wait for no place among those who are sent pictures.
+func TestNotModifiedTouchesNoDisk(t *testing.T) {
+	var done atomic.Int64
+	f := start(t, func(c *Config) {
+		store, err := embedded.Open(context.Background(), embedded.Config{Dir: t.TempDir(),
+			WrapFile: func(_ string, f embedded.File) embedded.File { return countedFile{f, &done} }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		c.Store, c.RegisterOnAdminUpload = store, true
+	})
+	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 4000)); res.StatusCode != http.StatusOK {
+		t.Fatal(res.StatusCode, said)
+	}
+	for title, path := range map[string]string{"public": "/assets/v1/" + acme + "/users/" + alice + "/avatar", "own": "/assets/v1/users/me/avatar"} {
+		res, data := f.do(t, http.MethodGet, path, nil, bearer("alice-token-1")...)
+		etag := res.Header.Get("ETag")
+		if res.StatusCode != http.StatusOK || etag == "" {
+			t.Fatal(res.StatusCode, data)
+		}
+		var places []*holding[string]
+		for range maxReads / 4 {
+			taken, err := f.server.reads.take(t.Context(), "127.0.0.1", 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			places = append(places, taken)
+		}
+		done.Store(0)
+		for range 3 {
+			if res, body := f.do(t, http.MethodGet, path, nil, bearer("alice-token-1", "If-None-Match", etag)...); res.StatusCode != http.StatusNotModified || body != "" {
+				t.Errorf("%s: %d %q, want 304", title, res.StatusCode, body)
+			}
+			if res, _ := f.do(t, http.MethodHead, path, nil, bearer("alice-token-1")...); res.StatusCode != http.StatusOK || res.ContentLength != int64(len(data)) {
+				t.Errorf("%s: HEAD: %d of %d bytes, want 200 of %d", title, res.StatusCode, res.ContentLength, len(data))
+			}
+		}
+		if n := done.Load(); n != 0 {
+			t.Errorf("%s: %d file operations, want none", title, n)
+		}
+		for _, taken := range places {
+			taken.release()
+		}
+	}
+}
