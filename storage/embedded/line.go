@@ -15,6 +15,14 @@ const maxChanges = 8192
 // maxBehind bounds the changes of one user that wait, so that nobody fills the line alone.
 const maxBehind = 512
 
+// Bounds of the slot images that changes under way hold, in bytes. While a disk hangs they stay in memory even if their callers
+// have left, and removals, which hold none, must find room in memory beside them. No caller gets more than a quarter, so that
+// whoever sends most does not take the room of all others.
+const (
+	maxImageBytes       = 64 << 20
+	maxCallerImageBytes = maxImageBytes / 4
+)
+
 // work is what one change does. Its methods run on the committer.
 type work interface {
 	// need returns the class of the slot that apply is going to take, if any.
@@ -32,6 +40,10 @@ type work interface {
 type ticket struct {
 	work work
 	key  *storage.UserKey // whose changes queue; nil for a change that belongs to no user
+
+	// image is what an upload is to write, until it is written or given up; caller is who sent it. See line.hold.
+	image  []byte
+	caller string
 
 	// Of one round.
 	write    *slotWrite
@@ -85,23 +97,28 @@ type line struct {
 	wanted  int                           // so many have to arrive before the committer is woken
 	behind  map[storage.UserKey][]*ticket // a key is present while a change of that user is with the committer
 	count   int
+	images  int64            // bytes
+	callers map[string]int64 // bytes of images of each caller who has some
 	closed  bool
 	wake    chan struct{} // holds one token when there is something to do
 }
 
 func (l *line) init() {
 	l.behind = make(map[storage.UserKey][]*ticket)
+	l.callers = make(map[string]int64)
 	l.wake = make(chan struct{}, 1)
 }
 
 // submit hands in a change and waits for its answer or for the end of ctx. A change whose caller leaves while it
 // still waits behind others is dropped; one that has begun goes on.
 func (l *line) submit(ctx context.Context, t *ticket) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	t.done = make(chan struct{})
-	if err := l.enter(t); err != nil {
+	err := ctx.Err()
+	if err == nil {
+		err = l.enter(t)
+	}
+	if err != nil {
+		clear(t.image)
 		return err
 	}
 	select {
@@ -113,7 +130,9 @@ func (l *line) submit(ctx context.Context, t *ticket) error {
 	case <-t.done:
 		return t.answer
 	default:
-		t.fate.CompareAndSwap(fateWaiting, fateLeft)
+		if t.fate.CompareAndSwap(fateWaiting, fateLeft) {
+			l.drop(t)
+		}
 		return ctx.Err()
 	}
 }
@@ -127,11 +146,15 @@ func (l *line) enter(t *ticket) error {
 	if l.count >= maxChanges {
 		return fmt.Errorf("%w: %d changes wait already", storage.ErrUnavailable, l.count)
 	}
+	if err := l.hold(t); err != nil {
+		return err
+	}
 	l.count++
 	if t.key != nil {
 		if waiting, busy := l.behind[*t.key]; busy {
 			if len(waiting) >= maxBehind {
 				l.count--
+				l.release(t)
 				return fmt.Errorf("%w: %d changes of this user wait already", storage.ErrUnavailable, len(waiting))
 			}
 			l.behind[*t.key] = append(waiting, t)
@@ -141,6 +164,43 @@ func (l *line) enter(t *ticket) error {
 	}
 	l.begin(t)
 	return nil
+}
+
+// hold counts the image of a change. The caller holds mu.
+func (l *line) hold(t *ticket) error {
+	n := int64(len(t.image))
+	switch {
+	case n == 0:
+		return nil
+	case l.images+n > maxImageBytes:
+		return fmt.Errorf("%w: uploads of %d bytes wait already", storage.ErrUnavailable, l.images)
+	case l.callers[t.caller]+n > maxCallerImageBytes:
+		return fmt.Errorf("%w: uploads of %d bytes of this caller wait already", storage.ErrUnavailable, l.callers[t.caller])
+	}
+	l.images += n
+	l.callers[t.caller] += n
+	return nil
+}
+
+// release undoes hold. The caller holds mu.
+func (l *line) release(t *ticket) {
+	n := int64(len(t.image))
+	if n == 0 {
+		return
+	}
+	l.images -= n
+	if l.callers[t.caller] -= n; l.callers[t.caller] == 0 {
+		delete(l.callers, t.caller)
+	}
+}
+
+// drop overwrites the image of a change, which nobody writes any more, and counts it no longer.
+func (l *line) drop(t *ticket) {
+	clear(t.image)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.release(t)
+	t.image = nil
 }
 
 // begin passes a ticket to the committer. The caller holds mu.

@@ -28,8 +28,7 @@ func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, err
 	if _, err := io.ReadFull(s.rand, w.id[:]); err != nil {
 		return storage.Result{}, fmt.Errorf("put picture: %w", err)
 	}
-	w.image = slotImage(w.id, up.Picture.Data)
-	t := &ticket{work: w, key: &up.User}
+	t := &ticket{work: w, key: &up.User, image: slotImage(w.id, up.Picture.Data), caller: up.By.Caller}
 	err := s.line.submit(ctx, t)
 	if err != nil {
 		err = fmt.Errorf("put picture: %w", err)
@@ -50,7 +49,6 @@ type put struct {
 	id           generationID
 	class        class
 	size, format int64
-	image        []byte
 
 	stage   stage
 	uid     int64
@@ -98,7 +96,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 		}
 	}
 	w.uid, w.slot = u.uid, slot
-	t.write = &slotWrite{slot: slot, image: w.image}
+	t.write = &slotWrite{slot: slot, image: t.image}
 	return r.db.execOne(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
 }
 
@@ -141,7 +139,8 @@ func (w *put) abandon(r *round, t *ticket) error {
 func (w *put) settled(t *ticket, committed bool, err error) (again bool) {
 	switch w.stage {
 	case stageReserve:
-		if !committed { // nothing was reserved
+		w.s.line.drop(t) // what was to be written is, or never will be
+		if !committed {  // nothing was reserved
 			t.answer = unavailable(err)
 			return false
 		}
