@@ -90,7 +90,8 @@ type Store interface {
 	// moment, and costs no look at the bytes.
 	Stat(ctx context.Context, user UserKey, org string) (Info, error)
 
-	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note.
+	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note. It
+	// takes any text: what is recorded is r.Fit().
 	RecordRefusal(r Refusal)
 
 	// Ready reports whether the engine can serve. The error names every reason why not, for operators.

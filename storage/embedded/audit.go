@@ -18,18 +18,24 @@ type refusals struct {
 
 // RecordRefusal implements [storage.Store].
 func (s *Store) RecordRefusal(r storage.Refusal) {
+	r = r.Fit()
 	s.refusals.mu.Lock()
 	defer s.refusals.mu.Unlock()
 	if len(s.refusals.records) >= maxRefusals {
-		s.refusals.dropped += 1 + r.Dropped
+		s.refusals.dropped = addBounded(s.refusals.dropped, addBounded(r.Dropped, 1))
 		return
 	}
-	r.Dropped += s.refusals.dropped
+	r.Dropped = addBounded(r.Dropped, s.refusals.dropped)
 	s.refusals.dropped = 0
 	s.refusals.records = append(s.refusals.records, r)
 	if len(s.refusals.records) == 1 {
 		s.line.signal()
 	}
+}
+
+// addBounded adds counts, which stay at the largest a backup holds.
+func addBounded(a, b int64) int64 {
+	return min(min(a, largestBackupSize)+min(b, largestBackupSize), largestBackupSize)
 }
 
 func (q *refusals) waiting() bool {
@@ -51,7 +57,7 @@ func (q *refusals) giveBack(records []storage.Refusal) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	room := min(len(records), maxRefusals-len(q.records))
-	q.dropped += int64(len(records) - room)
+	q.dropped = addBounded(q.dropped, int64(len(records)-room))
 	q.records = append(records[:room:room], q.records...)
 }
 

@@ -58,7 +58,11 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, opt BackupOptions) (Bac
 }
 
 func (s *Store) newBackup(ctx context.Context, opt BackupOptions) *backup {
-	return &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]bool)}
+	b := &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]bool)}
+	if !opt.ReceiptsOnly {
+		b.trails = newTrails()
+	}
+	return b
 }
 
 // backup is one backup under way.
@@ -72,7 +76,7 @@ type backup struct {
 
 	issuers       map[int64]bool  // written
 	organizations map[string]bool // written
-	auditFrom     int64           // newest audit row when it began
+	trails        []*trail        // none of receipts alone
 	lastUser      int64           // uid of the last user of the first pass
 	receipt       int64           // newest receipt written
 	pictureBytes  int64           // written in the first pass
@@ -95,25 +99,27 @@ func (b *backup) write(w io.Writer) (end endRecord, err error) {
 	if err := b.begin(); err != nil {
 		return end, err
 	}
-	if !b.opt.ReceiptsOnly {
-		if err := b.writeAudit(0, b.auditFrom); err != nil {
+	for _, tr := range b.trails {
+		if err := tr.write(b, 0, tr.from); err != nil {
 			return end, err
 		}
+	}
+	if !b.opt.ReceiptsOnly {
 		if err := b.writeUsers(); err != nil {
 			return end, err
 		}
 	}
 	// Receipts of the time before bring nothing but themselves. Later ones tell who changed since: those users are
 	// written again, until nobody has changed since the last look. That look is the end.
-	ended, auditTo, err := b.writeReceipts()
+	ended, err := b.writeReceipts()
 	if err != nil {
 		return end, err
 	}
 	if err := errors.Join(b.writeIssuers(), b.writeOrganizations()); err != nil {
 		return end, err
 	}
-	if !b.opt.ReceiptsOnly {
-		if err := b.writeAudit(b.auditFrom, auditTo); err != nil {
+	for _, tr := range b.trails {
+		if err := tr.write(b, tr.from, tr.to); err != nil {
 			return end, err
 		}
 	}
@@ -128,12 +134,17 @@ func (b *backup) write(w io.Writer) (end endRecord, err error) {
 func (b *backup) begin() error {
 	err := b.s.look(func(db *database) error {
 		b.store = storeRecord{receiptsOnly: b.opt.ReceiptsOnly, began: b.s.now().UnixMicro()}
-		err := db.page(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user),
-			(SELECT ifnull(max(seq), 0) FROM audit) FROM store`, func(row backupRow) bool {
-			b.store.id = generationID(row.ColumnRawBlob(0))
-			b.store.receipts, b.store.lastUser, b.auditFrom = row.ColumnInt64(1), row.ColumnInt64(2), row.ColumnInt64(3)
-			return true
-		})
+		err := db.page(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user) FROM store`,
+			func(row backupRow) bool {
+				b.store.id = scanID(row, 0)
+				b.store.receipts, b.store.lastUser = row.ColumnInt64(1), row.ColumnInt64(2)
+				return true
+			})
+		for _, tr := range b.trails {
+			if err == nil {
+				tr.from, err = tr.newest(db)
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -162,8 +173,8 @@ func (b *backup) writeUsers() error {
 }
 
 // writeReceipts writes all receipts, and with them the users who have changed since their record was written. It
-// returns the moment at which there was nothing more, and the newest row of the audit trail of that moment.
-func (b *backup) writeReceipts() (ended, auditTo int64, err error) {
+// returns the moment at which there was nothing more, and notes the newest rows of the audit trail of that moment.
+func (b *backup) writeReceipts() (ended int64, err error) {
 	for tries := backupTries; ; {
 		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.receipts, lastUser: b.lastUser}
 		err := b.s.look(func(db *database) error {
@@ -171,23 +182,26 @@ func (b *backup) writeReceipts() (ended, auditTo int64, err error) {
 				return err
 			}
 			ended = b.s.now().UnixMicro()
-			return db.page(`SELECT ifnull(max(seq), 0) FROM audit`, func(row backupRow) bool {
-				auditTo = row.ColumnInt64(0)
-				return true
-			})
+			for _, tr := range b.trails {
+				var err error
+				if tr.to, err = tr.newest(db); err != nil {
+					return err
+				}
+			}
+			return nil
 		})
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		withBytes := !b.opt.ReceiptsOnly && b.againBytes <= b.pictureBytes+b.slack
 		settled, err := b.writePage(&p, withBytes)
 		if err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 		b.totals.Changed += int64(len(p.users))
 		for _, r := range p.receipts {
 			if err := b.out.write(r); err != nil {
-				return 0, 0, err
+				return 0, err
 			}
 			b.receipt = r.seq
 		}
@@ -195,7 +209,7 @@ func (b *backup) writeReceipts() (ended, auditTo int64, err error) {
 			continue
 		}
 		if tries--; settled || tries == 0 {
-			return ended, auditTo, nil
+			return ended, nil
 		}
 	}
 }
@@ -243,7 +257,9 @@ func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
 	faults := make([]error, len(p.users))
 	for i := range p.users {
 		if u := &p.users[i]; u.slot != 0 {
-			u.data, faults[i] = b.s.slab.readSlot(u.slot, u.generation, u.size)
+			if u.data, faults[i] = b.s.slab.readSlot(u.slot, u.generation, u.size); u.format.MediaType() == "" {
+				faults[i] = errors.Join(faults[i], fmt.Errorf("format %d", u.format))
+			}
 		}
 	}
 	settled = true
@@ -317,7 +333,7 @@ type BackupSummary struct {
 	// Began and Ended are the moments between which it was made, by the clock of the store. It knows of every erasure
 	// up to Ended.
 	Began, Ended time.Time
-	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole.
+	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole. Audit are changes and refusals.
 	Organizations, Receipts, Audit, Bytes int64
 	// Pictures counts those in it.
 	Pictures int64
@@ -327,7 +343,8 @@ func newBackupSummary(store storeRecord, end endRecord, size int64) BackupSummar
 	return BackupSummary{
 		BackupTotals: end.totals, ReceiptsOnly: store.receiptsOnly,
 		Began: time.UnixMicro(store.began).UTC(), Ended: time.UnixMicro(end.ended).UTC(),
-		Organizations: end.counts.organizations, Receipts: end.counts.receipts, Audit: end.counts.audit,
+		Organizations: end.counts.organizations, Receipts: end.counts.receipts,
+		Audit:    end.counts.audit + end.counts.refusals,
 		Pictures: end.counts.pictures, Bytes: size,
 	}
 }

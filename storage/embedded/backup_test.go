@@ -70,6 +70,7 @@ func contents(t testing.TB, s *Store) map[string][]string {
 		"generation":   `SELECT hex(id), uid, size, format FROM generation WHERE state = 2 ORDER BY uid`,
 		"receipt":      `SELECT seq, uid, hex(generation), time, reason, previous FROM receipt ORDER BY seq`,
 		"audit":        `SELECT * FROM audit ORDER BY seq`,
+		"refusal":      `SELECT * FROM refusal ORDER BY seq`,
 	} {
 		err := s.look(func(db *database) error {
 			return db.page(sql, func(row *sqlite3.Stmt) bool {

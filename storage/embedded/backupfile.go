@@ -35,12 +35,13 @@ func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(don
 			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
 		}
 	}()
-	sum, first, err := receiveBackup(f, stream, progress)
+	b, first, err := receiveBackup(f, stream, progress)
 	if err != nil {
 		return sum, err
 	}
+	sum = b.summary()
 	if first > 0 {
-		if err := voidErased(f, first); err != nil {
+		if err := voidErased(f, b.version, first); err != nil {
 			return sum, fmt.Errorf("taking out what was erased meanwhile: %w", err)
 		}
 	}
@@ -73,13 +74,12 @@ func mayWrite(name string, overwrite bool) error {
 	return nil
 }
 
-// receiveBackup writes a stream to a file and checks it on the way. It returns the place of the first receipt of the time
+// receiveBackup writes a stream to a file and checks it on the way. It returns its reader, at its end, and the place of the first receipt of the time
 // of the backup, 0 when there is none: what those name may be in the file before them.
-func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64)) (sum BackupSummary, first int64, err error) {
+func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64)) (b *backupReader, first int64, err error) {
 	out := bufio.NewWriterSize(f, 256<<10)
-	b, err := newBackupReader(io.TeeReader(stream, out))
-	if err != nil {
-		return sum, 0, err
+	if b, err = newBackupReader(io.TeeReader(stream, out)); err != nil {
+		return nil, 0, err
 	}
 	for {
 		record, err := b.next()
@@ -87,7 +87,7 @@ func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64
 			break
 		}
 		if err != nil {
-			return sum, 0, err
+			return nil, 0, err
 		}
 		switch r := record.(type) {
 		case receiptRecord:
@@ -104,13 +104,13 @@ func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64
 		progress(b.store.lastUser, b.store.lastUser)
 	}
 	if err := out.Flush(); err != nil {
-		return sum, 0, err
+		return nil, 0, err
 	}
-	return newBackupSummary(b.store, b.end, b.offset), first, nil
+	return b, first, nil
 }
 
 // voidErased overwrites every picture in a whole backup that is named by a receipt at or behind a place.
-func voidErased(f *os.File, from int64) error {
+func voidErased(f *os.File, version uint32, from int64) error {
 	for from > 0 {
 		erased := make(map[generationID]bool)
 		next := int64(0)
@@ -122,7 +122,7 @@ func voidErased(f *os.File, from int64) error {
 				next = at
 				return io.EOF
 			}
-			record, err := decode(kind, b)
+			record, err := decode(version, kind, b)
 			if r, ok := record.(receiptRecord); ok {
 				erased[r.generation] = true
 			}
@@ -202,5 +202,5 @@ func CheckBackup(r io.Reader) (BackupSummary, error) {
 	if !errors.Is(err, io.EOF) {
 		return BackupSummary{}, err
 	}
-	return newBackupSummary(b.store, b.end, b.offset), nil
+	return b.summary(), nil
 }

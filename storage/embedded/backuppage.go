@@ -35,7 +35,7 @@ func scanPageUser(row backupRow) (u pageUser) {
 	u.id, u.organization, u.organizationCreated = row.ColumnText(3), row.ColumnText(4), row.ColumnInt64(5)
 	u.created, u.changed, u.sequence = row.ColumnInt64(6), row.ColumnInt64(7), row.ColumnInt64(8)
 	if u.slot = row.ColumnInt64(9); u.slot != 0 {
-		u.generation, u.size, u.format = generationID(row.ColumnRawBlob(10)), row.ColumnInt64(11), storage.Format(row.ColumnInt64(12))
+		u.generation, u.size, u.format = scanID(row, 10), row.ColumnInt64(11), storage.Format(row.ColumnInt64(12))
 	}
 	return u
 }
@@ -72,7 +72,7 @@ func (p *backupPage) readReceipts(db *database, after int64) error {
 	err := db.page(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason, r.previous IS NULL, u.receipt = r.seq
 		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
 		func(row backupRow) bool {
-			r := receiptRecord{seq: row.ColumnInt64(userPageWidth), uid: row.ColumnInt64(0), generation: generationID(row.ColumnRawBlob(userPageWidth + 1)),
+			r := receiptRecord{seq: row.ColumnInt64(userPageWidth), uid: row.ColumnInt64(0), generation: scanID(row, userPageWidth+1),
 				time: row.ColumnInt64(userPageWidth + 2), reason: row.ColumnInt64(userPageWidth + 3)}
 			p.receipts = append(p.receipts, r)
 			oldest, newest := row.ColumnBool(userPageWidth+4), row.ColumnBool(userPageWidth+5)
@@ -104,19 +104,40 @@ func (db *database) page(sql string, row func(backupRow) bool, args ...int64) er
 	return stmt.Err()
 }
 
-// writeAudit writes the rows of the audit trail behind one, up to another.
-func (b *backup) writeAudit(after, to int64) error {
+// trail is a table of the audit trail: of changes, or of refused calls.
+type trail struct {
+	table, result string
+	from, to      int64 // newest row when the backup began and when it ended
+}
+
+func newTrails() []*trail {
+	return []*trail{{table: "audit", result: "result"}, {table: "refusal", result: "reason"}}
+}
+
+// newest returns the newest row.
+func (tr *trail) newest(db *database) (seq int64, err error) {
+	err = db.page(`SELECT ifnull(max(seq), 0) FROM `+tr.table, func(row backupRow) bool {
+		seq = row.ColumnInt64(0)
+		return true
+	})
+	return seq, err
+}
+
+// write writes the rows behind one, up to another. Those that go meanwhile because of their age are not missed.
+func (tr *trail) write(b *backup, after, to int64) error {
+	sql := `SELECT seq, time, action, ` + tr.result + `, caller, caller_organization, organization, target, request, dropped
+		FROM ` + tr.table + ` WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`
 	for after < to {
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
 		var rows []auditRecord
 		err := b.s.look(func(db *database) error {
-			return db.page(`SELECT seq, time, action, result, caller, caller_organization, organization, target, request, dropped
-				FROM audit WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`, func(row backupRow) bool {
+			return db.page(sql, func(row backupRow) bool {
 				rows = append(rows, auditRecord{seq: row.ColumnInt64(0), time: row.ColumnInt64(1), action: row.ColumnText(2),
 					result: row.ColumnText(3), caller: row.ColumnText(4), callerOrganization: row.ColumnText(5),
-					organization: row.ColumnText(6), target: row.ColumnText(7), request: row.ColumnText(8), dropped: row.ColumnInt64(9)})
+					organization: row.ColumnText(6), target: row.ColumnText(7), request: row.ColumnText(8), dropped: row.ColumnInt64(9),
+					refusal: tr.table == "refusal"})
 				return true
 			}, after, to, backupPageRows)
 		})

@@ -25,14 +25,17 @@ func newBackupWriter(w io.Writer) (*backupWriter, error) {
 }
 
 func (b *backupWriter) write(record any) error {
-	b.body = b.body[:0]
-	kind := b.body.encode(record)
-	if len(b.body) > maxRecordBytes {
-		return fmt.Errorf("a record of kind %d has %d bytes, limit %d", kind, len(b.body), maxRecordBytes)
+	kind, err := b.body.encode(record)
+	if err != nil {
+		return err
 	}
-	head := recordHead(kind, len(b.body))
-	sum := binary.BigEndian.AppendUint32(nil, recordSum(b.offset, head, b.body))
-	for _, part := range [][]byte{head[:], b.body, sum} {
+	return b.writeBody(kind)
+}
+
+func (b *backupWriter) writeBody(kind recordKind) error {
+	head := recordHead(kind, len(b.body.bytes))
+	sum := binary.BigEndian.AppendUint32(nil, recordSum(b.offset, head, b.body.bytes))
+	for _, part := range [][]byte{head[:], b.body.bytes, sum} {
 		if _, err := b.w.Write(part); err != nil {
 			return err
 		}
@@ -46,12 +49,13 @@ func (b *backupWriter) write(record any) error {
 // returns the error io.EOF only behind an end record that agrees with what was read. Errors are ErrNoBackup,
 // ErrBackupVersion, ErrBackupDamaged and those of the source.
 type backupReader struct {
-	r      *bufio.Reader
-	offset int64
-	store  storeRecord
-	end    endRecord
-	counts backupCounts
-	buf    []byte
+	r       *bufio.Reader
+	version uint32
+	offset  int64
+	store   storeRecord
+	end     endRecord
+	counts  backupCounts
+	buf     []byte
 
 	at      int64 // where the record that was returned last begins
 	kind    recordKind
@@ -81,7 +85,7 @@ func newBackupReader(r io.Reader) (*backupReader, error) {
 	case version > backupVersion:
 		return nil, fmt.Errorf("%w: it has format version %d, this program knows up to %d", ErrBackupVersion, version, backupVersion)
 	}
-	b.offset = int64(len(head))
+	b.version, b.offset = version, int64(len(head))
 	first, err := b.read()
 	if errors.Is(err, io.EOF) {
 		return nil, cutOff(b.offset)
@@ -176,7 +180,7 @@ func (b *backupReader) read() (any, error) {
 	}
 	b.at, b.kind = b.offset, recordKind(head[0])
 	b.offset += int64(len(head) + len(b.buf))
-	record, err := decode(b.kind, content)
+	record, err := decode(b.version, b.kind, content)
 	if err != nil {
 		return nil, fmt.Errorf("%w, at byte %d", err, b.at)
 	}
@@ -192,3 +196,6 @@ func (b *backupReader) full(p []byte) error {
 	}
 	return err
 }
+
+// summary tells what was read, once that was all.
+func (b *backupReader) summary() BackupSummary { return newBackupSummary(b.store, b.end, b.offset) }

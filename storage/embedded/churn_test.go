@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"avatard/storage"
 	"avatard/storage/embedded"
 	"avatard/storage/storagetest"
@@ -29,7 +31,27 @@ func TestContract(t *testing.T) {
 			}
 			return s, nil
 		},
+		Refusals: refusalsIn,
 	})
+}
+
+// refusalsIn asks SQLite alone.
+func refusalsIn(state string) (all []storage.Refusal, err error) {
+	conn, err := sqlite3.Open(filepath.Join(state, "avatard.db"))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	stmt, _, err := conn.Prepare(`SELECT caller, caller_organization, request, organization, target, action, reason, dropped FROM refusal`)
+	if err != nil {
+		return nil, err
+	}
+	defer stmt.Close()
+	for stmt.Step() {
+		all = append(all, storage.Refusal{By: storage.Origin{Caller: stmt.ColumnText(0), CallerOrganization: stmt.ColumnText(1), RequestID: stmt.ColumnText(2)},
+			Organization: stmt.ColumnText(3), Target: stmt.ColumnText(4), Action: stmt.ColumnText(5), Reason: stmt.ColumnText(6), Dropped: stmt.ColumnInt64(7)})
+	}
+	return all, stmt.Err()
 }
 
 // How much is done: together at least 20,000 changes (four calls in five change something), at seeds that do not

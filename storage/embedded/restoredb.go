@@ -213,7 +213,11 @@ func (r *restoreDB) erased(generation generationID) (known bool, err error) {
 }
 
 func (r *restoreDB) addAudit(a auditRecord) error {
-	return r.do(r.database, `INSERT INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
+	into := `audit (seq, time, action, result,`
+	if a.refusal {
+		into = `refusal (seq, time, action, reason,`
+	}
+	return r.do(r.database, `INSERT INTO `+into+` caller, caller_organization, organization, target, request, dropped)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, a.seq, a.time, a.action, a.result, a.caller, a.callerOrganization,
 		a.organization, a.target, a.request, a.dropped)
 }

@@ -150,7 +150,7 @@ func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (Ba
 		}
 	}
 	r.progress(f, pass*f.size+b.offset)
-	return newBackupSummary(b.store, b.end, b.offset), r.db.commit()
+	return b.summary(), r.db.commit()
 }
 
 func (r *restore) progress(f *backupFile, done int64) {
@@ -306,7 +306,7 @@ func (r *restore) finish() error {
 		{`SELECT count(*) FROM user`, &r.sum.Users},
 		{`SELECT count(*) FROM organization`, &r.sum.Organizations},
 		{`SELECT count(*) FROM receipt`, &r.sum.Receipts},
-		{`SELECT count(*) FROM audit`, &r.sum.Audit},
+		{`SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM refusal)`, &r.sum.Audit},
 	} {
 		if err := r.db.each(q.sql, func(row *sqlite3.Stmt) { *q.n = row.ColumnInt64(0) }); err != nil {
 			return err

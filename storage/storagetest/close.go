@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -75,6 +76,46 @@ func checkRefusals(t TB, h Harness) {
 		t.Errorf("Ready = %v, want nil", err)
 	}
 	f.lasting(func(when string) { f.same(f.peek(user("u"), acme), record(1, start(), start()), "%s: AddUser", when) })
+}
+
+// checkRefusalsFit: whatever text a note is of, what is recorded of it is what a store may hold.
+func checkRefusalsFit(t TB, h Harness) {
+	if h.Refusals == nil {
+		return
+	}
+	f := open(t, h)
+	var told []storage.Refusal
+	for _, text := range []string{"plain", "\xff", "a\xed\xa0\x80b", strings.Repeat("\x80", 2*storage.MaxIDBytes), "x" + strings.Repeat("😀", 200), strings.Repeat("y", 64<<10)} {
+		for _, dropped := range []int64{0, 7, -7} {
+			told = append(told, storage.Refusal{By: storage.Origin{Caller: text, CallerOrganization: text, RequestID: text},
+				Organization: text, Target: text, Action: text, Reason: text, Dropped: dropped})
+		}
+	}
+	for _, r := range told {
+		f.store.RecordRefusal(r)
+	}
+	s := f.store
+	f.store = nil
+	if err := s.Close(); err != nil {
+		t.Fatalf("Close = %v, want nil", err)
+	}
+	recorded, err := h.Refusals(f.state)
+	if err != nil {
+		t.Fatalf("Refusals = %v, want nil", err)
+	}
+	if len(recorded) == 0 {
+		t.Errorf("none of %d refusals is on record", len(told))
+	}
+	for _, r := range recorded {
+		if r != r.Fit() {
+			t.Errorf("recorded: %d bytes of %.60q, dropped %d", len(r.Target), r.Target, r.Dropped)
+		}
+		r.Dropped = 0 // notes that were dropped may be counted in a later one
+		if !slices.ContainsFunc(told, func(t storage.Refusal) bool { t.Dropped = 0; return t.Fit() == r }) {
+			t.Errorf("recorded: %.60q, which was never told", r.Target)
+		}
+	}
+	f.openAgain()
 }
 
 func checkClosed(t TB, h Harness) {

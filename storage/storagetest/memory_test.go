@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"avatard/storage"
+	"avatard/storage/storagetest"
 )
 
 // flaw is something a store can get wrong. The memory engine has each of them on demand, so that a test can show
@@ -29,9 +30,12 @@ type memory struct {
 }
 
 type state struct {
-	mu      sync.Mutex
-	orgs    map[string]bool
-	users   map[storage.UserKey]*entry
+	mu    sync.Mutex
+	orgs  map[string]bool
+	users map[storage.UserKey]*entry
+
+	refusals []storage.Refusal
+
 	grave   map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
 	pending func()                               // for a flaw: a change that lands late
 }
@@ -49,6 +53,17 @@ type memoryStore struct {
 	stale  map[storage.UserKey]storage.Picture // for a flaw: a cache of this handle
 	seen   map[storage.UserKey]storage.Info    // likewise
 	file   *os.File                            // for a flaw
+}
+
+func (m *memory) Refusals(name string) ([]storage.Refusal, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.states[name].refusals, nil
+}
+
+// harness is what the suite runs on.
+func (m *memory) harness() storagetest.Harness {
+	return storagetest.Harness{Open: m.Open, Refusals: m.Refusals}
 }
 
 func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (storage.Store, error) {
@@ -371,6 +386,14 @@ func (s *memoryStore) Stat(ctx context.Context, u storage.UserKey, org string) (
 }
 
 func (s *memoryStore) RecordRefusal(r storage.Refusal) {
+	if !s.has("records refusals as they come") {
+		r = r.Fit()
+	}
+	if !s.has("records no refusals") {
+		s.mu.Lock()
+		s.refusals = append(s.refusals, r)
+		s.mu.Unlock()
+	}
 	if s.has("counts refusals as changes") {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -29,6 +29,9 @@ type Harness struct {
 	//
 	// Open may refuse a state that is open already; an engine that does not must serve both handles as one store.
 	Open func(ctx context.Context, state string, now func() time.Time) (storage.Store, error)
+
+	// Refusals, unless it is nil, lists the refusals on record in a state that is not open.
+	Refusals func(state string) ([]storage.Refusal, error)
 }
 
 // TB is what a check needs of a [testing.T], so that the suite can be run on stores that must fail it.
@@ -88,6 +91,7 @@ func checks() []check {
 		{"TwoHandles", checkTwoHandles},
 
 		{"Refusals", checkRefusals},
+		{"RefusalsFit", checkRefusalsFit},
 		{"Closed", checkClosed},
 		{"CloseWhileBusy", checkCloseWhileBusy},
 		{"NothingLeft", checkNothingLeft},

@@ -7,7 +7,7 @@ import (
 )
 
 func TestMemory(t *testing.T) {
-	storagetest.Run(t, storagetest.Harness{Open: newMemory("").Open})
+	storagetest.Run(t, newMemory("").harness())
 }
 
 func newMemory(f flaw) *memory {
@@ -76,6 +76,8 @@ func TestFlaws(t *testing.T) {
 		{"looks at another generation", "Generation"},
 		{"looks at no record", "Details"},
 		{"counts refusals as changes", "Refusals"},
+		{"records refusals as they come", "RefusalsFit"},
+		{"records no refusals", "RefusalsFit"},
 		{"works after Close", "Closed"},
 		{"closes once only", "Closed"},
 		{"leaves a file open", "NothingLeft"},
@@ -83,7 +85,7 @@ func TestFlaws(t *testing.T) {
 	} {
 		t.Run(string(tt.flaw)+"/"+tt.check, func(t *testing.T) {
 			t.Parallel()
-			if faults := storagetest.RunCheck(t, tt.check, storagetest.Harness{Open: newMemory(tt.flaw).Open}); len(faults) == 0 {
+			if faults := storagetest.RunCheck(t, tt.check, newMemory(tt.flaw).harness()); len(faults) == 0 {
 				t.Errorf("a store that %s passes %s", tt.flaw, tt.check)
 			}
 		})

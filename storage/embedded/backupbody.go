@@ -1,0 +1,228 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+
+	"avatard/storage"
+)
+
+// body is the body of a record while it is written: signed numbers in as few bytes as they need, texts with their
+// length before them.
+type body struct {
+	bytes []byte
+	fault string
+}
+
+func (b *body) version() uint32 { return backupVersion }
+
+func (b *body) number(n *int64, low, high int64, mend bool) {
+	if mend {
+		*n = min(max(*n, low), high)
+	}
+	b.demand(*n >= low && *n <= high, numberFault)
+	b.bytes = binary.AppendVarint(b.bytes, *n)
+}
+
+func (b *body) text(s string) {
+	b.bytes = binary.AppendVarint(b.bytes, int64(len(s)))
+	b.bytes = append(b.bytes, s...)
+}
+
+func (b *body) id(s *string) {
+	b.demand(len(*s) > 0 && len(*s) <= storage.MaxIDBytes, numberFault)
+	b.demand(utf8.ValidString(*s), textFault)
+	b.text(*s)
+}
+
+func (b *body) note(s *string) {
+	*s = storage.FitText(*s)
+	b.text(*s)
+}
+
+func (b *body) name(id *generationID) { b.bytes = append(b.bytes, id[:]...) }
+func (b *body) octet(o *byte)         { b.bytes = append(b.bytes, *o) }
+
+func (b *body) rest(r *[]byte, low, high int) {
+	b.demand(len(*r) >= low && len(*r) <= high, sizeFault)
+	b.bytes = append(b.bytes, *r...)
+}
+
+func (b *body) demand(holds bool, fault string) {
+	if !holds && b.fault == "" {
+		b.fault = fault
+	}
+}
+
+// What is wrong with a field.
+const (
+	numberFault = "a number is out of its range"
+	textFault   = "a text is not UTF-8"
+	sizeFault   = "it is too short or too long"
+)
+
+// encode makes b the body of a record and returns its kind. An error is about a record that the reader would refuse.
+func (b *body) encode(record any) (recordKind, error) {
+	b.bytes, b.fault = b.bytes[:0], ""
+	var kind recordKind
+	switch r := record.(type) {
+	case storeRecord:
+		kind = kindStore
+		r.fields(b)
+	case issuerRecord:
+		kind = kindIssuer
+		r.fields(b)
+	case organizationRecord:
+		kind = kindOrganization
+		r.fields(b)
+	case backedUser:
+		kind = kindUser
+		r.fields(b)
+	case pictureRecord:
+		kind = kindPicture
+		r.fields(b)
+	case receiptRecord:
+		kind = kindReceipt
+		r.fields(b)
+	case auditRecord:
+		if kind = kindAudit; r.refusal {
+			kind = kindRefusal
+		}
+		r.fields(b)
+	case endRecord:
+		kind = kindEnd
+		r.fields(b)
+	default:
+		panic(fmt.Sprintf("no record: %T", record))
+	}
+	if b.fault != "" {
+		return kind, fmt.Errorf("a record of kind %d cannot be written: %s", kind, b.fault)
+	}
+	return kind, nil
+}
+
+// parser takes a body apart. After the first fault everything is zero.
+type parser struct {
+	left   []byte
+	format uint32 // version
+	fault  string
+}
+
+func (p *parser) version() uint32 { return p.format }
+
+func (p *parser) demand(holds bool, fault string) {
+	if !holds && p.fault == "" {
+		p.fault, p.left = fault, nil
+	}
+}
+
+func (p *parser) number(n *int64, low, high int64, _ bool) {
+	*n = 0
+	if p.fault != "" {
+		return
+	}
+	v, size := binary.Varint(p.left)
+	if size <= 0 {
+		p.demand(false, "a number is cut off")
+		return
+	}
+	if v < low || v > high {
+		p.demand(false, numberFault)
+		return
+	}
+	*n, p.left = v, p.left[size:]
+}
+
+func (p *parser) take(n int64) []byte {
+	if n > int64(len(p.left)) {
+		p.demand(false, "it is too short")
+		return nil
+	}
+	taken := p.left[:n]
+	p.left = p.left[n:]
+	return taken
+}
+
+func (p *parser) text(s *string, low, high int64) {
+	var length int64
+	p.number(&length, low, high, false)
+	b := p.take(length)
+	p.demand(utf8.Valid(b), textFault)
+	*s = string(b)
+}
+
+func (p *parser) id(s *string) { p.text(s, 1, storage.MaxIDBytes) }
+
+func (p *parser) note(s *string) {
+	if p.format < 2 {
+		p.text(s, 0, maxBackupText)
+		*s = storage.FitText(*s)
+		return
+	}
+	p.text(s, 0, storage.MaxIDBytes)
+}
+
+func (p *parser) name(id *generationID) { copy(id[:], p.take(int64(len(id)))) }
+
+func (p *parser) octet(o *byte) {
+	if b := p.take(1); len(b) == 1 {
+		*o = b[0]
+	}
+}
+
+func (p *parser) rest(b *[]byte, low, high int) {
+	p.demand(len(p.left) >= low && len(p.left) <= high, sizeFault)
+	*b, p.left = p.left, nil
+}
+
+// decode takes the body of a record apart. A picture's bytes are those of the body.
+func decode(version uint32, kind recordKind, b []byte) (record any, err error) {
+	p := &parser{left: b, format: version}
+	switch kind {
+	case kindStore:
+		record = read[storeRecord](p)
+	case kindIssuer:
+		record = read[issuerRecord](p)
+	case kindOrganization:
+		record = read[organizationRecord](p)
+	case kindUser:
+		record = read[backedUser](p)
+	case kindPicture:
+		record = read[pictureRecord](p)
+	case kindReceipt:
+		record = read[receiptRecord](p)
+	case kindAudit:
+		record = read[auditRecord](p)
+	case kindRefusal:
+		a := read[auditRecord](p)
+		a.refusal = true
+		record = a
+	case kindVoid:
+		for _, c := range b {
+			if c != 0 {
+				p.demand(false, "a void is not empty")
+				break
+			}
+		}
+		p.left = nil
+	case kindEnd:
+		record = read[endRecord](p)
+	default:
+		return nil, fmt.Errorf("%w: record of kind %d", ErrBackupDamaged, kind)
+	}
+	p.demand(len(p.left) == 0, "it is too long")
+	if p.fault != "" {
+		return nil, fmt.Errorf("%w: record of kind %d: %s", ErrBackupDamaged, kind, p.fault)
+	}
+	return record, nil
+}
+
+// read fills a record.
+func read[R any, P interface {
+	*R
+	fields(f fields)
+}](p *parser) (record R) {
+	P(&record).fields(p)
+	return record
+}
