@@ -15,8 +15,12 @@ type Stats struct {
 	CommitSeconds Distribution
 	// SlabSyncSeconds counts the syncs of picture bytes likewise. Those that make the slab larger are not in it.
 	SlabSyncSeconds Distribution
-	// CommitFailures and SlabSyncFailures count those of them that failed.
-	CommitFailures, SlabSyncFailures uint64
+	// CheckpointSeconds counts the tries to move the log of metadata into its database, likewise.
+	CheckpointSeconds Distribution
+	// CommitFailures, SlabSyncFailures and CheckpointFailures count those of them that failed.
+	CommitFailures, SlabSyncFailures, CheckpointFailures uint64
+	// LogBytes is the size of the log of metadata.
+	LogBytes int64
 	// Erased counts the pictures whose bytes were made to go, synced.
 	Erased uint64
 	// Pending counts the erasures that are due and not done, those under way included.

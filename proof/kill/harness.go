@@ -154,7 +154,7 @@ func (h *harness) serveAndKill(ctx context.Context, k kill) error {
 	if err != nil || !up || h.violations.any() {
 		return err
 	}
-	if place := whereIs(k.failpoint); place != underLoad && place != freshLoad { // load does not lead there
+	if place := whereIs(k.failpoint); place != underLoad && place != freshLoad && place != atStop { // load does not lead there
 		h.tally.Missed[k.failpoint]++
 		k = kill{changes: 1}
 	}
@@ -231,7 +231,16 @@ func (h *harness) killUnderLoad(ctx context.Context, k kill) error {
 				return err
 			}
 		}
-		pause(ctx, k.delay)
+		if k.failpoint == "" {
+			pause(ctx, k.delay)
+			break
+		}
+		select { // it ends on its way down
+		case <-srv.Ended():
+		case <-timer.C:
+			missed = true
+		case <-ctx.Done():
+		}
 	case <-timer.C:
 		if missed = k.failpoint != ""; !missed {
 			h.violations.add(nil, unready, "%d of %d changes in %v: the server hangs\n%s", changes.Load(), k.changes, limit, srv.Log())

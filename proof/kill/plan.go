@@ -17,6 +17,7 @@ const (
 	anyStart                 // every start
 	undoneStart              // a start after a kill that left something undone
 	orgStart                 // a start that registers an organisation
+	atStop                   // the end of every server that is asked to stop; under load, it takes thousands of changes
 )
 
 // whereIs knows the failpoints by the first word of their names; see embedded.Failpoints.
@@ -32,6 +33,8 @@ func whereIs(failpoint string) where {
 		return orgStart
 	case word == "grow":
 		return freshLoad
+	case word == "checkpoint":
+		return atStop
 	}
 	return underLoad
 }
@@ -128,6 +131,8 @@ func (p *plan) at(failpoint string) kill {
 		k.leaver, k.leaverPass = leavers[p.random.IntN(len(leavers))], 1+p.random.IntN(p.passes)
 	case underLoad:
 		k.pass += p.random.IntN(p.passes)
+	case atStop:
+		k.changes, k.stopping = 1+p.random.IntN(p.changes), true
 	case freshStart, anyStart, orgStart:
 	}
 	return k

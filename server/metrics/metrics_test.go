@@ -33,7 +33,7 @@ func watched() *Metrics {
 			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
 			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
 			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
-			SlabSyncFailures: 1, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, OldestPending: 90 * time.Second, SlabBytes: 69632,
+			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, OldestPending: 90 * time.Second, SlabBytes: 69632,
 			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
 		}
 	})
@@ -99,6 +99,7 @@ avatard_provider_questions_total{outcome="answered",question="introspection"} 1
 avatard_provider_questions_withheld_total{question="introspection",reason="flood"} 1
 avatard_storage_free_slots{slot_bytes="4096"} 10
 avatard_storage_free_slots{slot_bytes="8192"} 8
+avatard_storage_log_bytes 4152
 avatard_storage_round_changes_bucket{le="1"} 5
 avatard_storage_round_changes_bucket{le="2"} 5
 avatard_storage_round_changes_bucket{le="4"} 7
@@ -108,6 +109,10 @@ avatard_storage_round_changes_count 8
 avatard_storage_slab_bytes 69632
 avatard_storage_slots{slot_bytes="4096"} 16
 avatard_storage_slots{slot_bytes="8192"} 8
+avatard_storage_sync_duration_seconds_bucket{target="checkpoint",le="0.001"} 0
+avatard_storage_sync_duration_seconds_bucket{target="checkpoint",le="+Inf"} 0
+avatard_storage_sync_duration_seconds_sum{target="checkpoint"} 0
+avatard_storage_sync_duration_seconds_count{target="checkpoint"} 0
 avatard_storage_sync_duration_seconds_bucket{target="log",le="0.001"} 8
 avatard_storage_sync_duration_seconds_bucket{target="log",le="+Inf"} 8
 avatard_storage_sync_duration_seconds_sum{target="log"} 0.004
@@ -116,6 +121,7 @@ avatard_storage_sync_duration_seconds_bucket{target="slab",le="0.001"} 6
 avatard_storage_sync_duration_seconds_bucket{target="slab",le="+Inf"} 7
 avatard_storage_sync_duration_seconds_sum{target="slab"} 2
 avatard_storage_sync_duration_seconds_count{target="slab"} 7
+avatard_storage_sync_failures_total{target="checkpoint"} 2
 avatard_storage_sync_failures_total{target="log"} 0
 avatard_storage_sync_failures_total{target="slab"} 1
 avatard_token_cache_entries{kind="accepted"} 7

@@ -25,6 +25,8 @@ func (s *Store) run() {
 	defer close(s.stopped)
 	sweep := time.NewTimer(sweepDelayMin)
 	defer sweep.Stop()
+	s.quiet, s.choreTimer = time.Now(), time.NewTimer(0)
+	defer s.choreTimer.Stop()
 	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
 	for sweepDue := false; ; {
 		s.busy.begin()
@@ -51,6 +53,9 @@ func (s *Store) run() {
 				s.round(nil) // what is finished goes on record
 				return
 			}
+			if s.doChore() {
+				continue
+			}
 			var flush bool
 			if sweepDue, flush = s.await(sweep); !flush {
 				continue
@@ -59,10 +64,12 @@ func (s *Store) run() {
 		s.company.begin()
 		n := s.openRound(batch)
 		s.company.end(n, s.line.arrivals())
+		s.checkpointBusy()
+		s.quiet = time.Now()
 	}
 }
 
-// await blocks until something has to be done: changes that arrived, a sweep, or
+// await blocks until something has to be done: changes that arrived, a sweep, a chore, or
 // records of refusals that have waited long enough.
 func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	switch {
@@ -76,9 +83,9 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	case <-s.line.wake:
 	case <-sweep.C:
 		sweepDue = true
-	case answer := <-s.sweepNow:
-		s.sweep()
-		close(answer)
+	case do := <-s.calls:
+		do()
+	case <-s.nextChore():
 	case <-s.refusalsDue:
 		s.refusalsDue, flush = nil, true
 	}

@@ -22,6 +22,7 @@ type database struct {
 	hurry  func()
 
 	conn  *sqlite3.Conn
+	log   logGauge // how long the log is
 	stmts [numStatements]*sqlite3.Stmt
 	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
 	texts [numStatements][maxParameters]string
@@ -85,7 +86,7 @@ func openDatabase(path string, wrap func(string, File) File, step func(version i
 // connect opens the metadata file as it is.
 func connect(path string, wrap func(string, File) File) (db *database, err error) {
 	db = &database{}
-	layer, unregister, err := registerFileLayer(wrap)
+	layer, unregister, err := registerFileLayer(wrap, &db.log)
 	if err != nil {
 		return nil, err
 	}
@@ -115,6 +116,9 @@ func (db *database) setUp(step func(version int)) error {
 	}
 	failpoint("open-migrated")
 	if err := db.truncateLog(); err != nil {
+		return err
+	}
+	if err := db.conn.WALAutoCheckpoint(0); err != nil { // the committer does that, see checkpoint.go
 		return err
 	}
 	failpoint("open-log-emptied")
@@ -163,18 +167,8 @@ func (db *database) pragma(name string) (int64, error) {
 	return stmt.ColumnInt64(0), stmt.Err()
 }
 
-// truncateLog moves the log into the database and empties it. SQLite reports a reader in the way as a value.
-func (db *database) truncateLog() error {
-	stmt, _, err := db.conn.Prepare("PRAGMA wal_checkpoint(TRUNCATE)")
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	if stmt.Step() && stmt.ColumnInt(0) != 0 {
-		return errors.New("the database's log could not be emptied: it is in use")
-	}
-	return stmt.Err()
-}
+// truncateLog moves the log into the database and empties it.
+func (db *database) truncateLog() error { return db.checkpoint(sqlite3.CHECKPOINT_TRUNCATE) }
 
 // rollback ends a transaction that failed, if SQLite has not done so by itself.
 func (db *database) rollback() error {

@@ -256,12 +256,35 @@ func (d *diskStory) closeAndOpen() {
 	d.sameAgain(1, before)
 }
 
+// checkpoints moves the log into the database in both ways, and lets it begin anew. One that fails is told by Ready until one
+// succeeds, and costs nobody anything.
+func (d *diskStory) checkpoints() {
+	for i, mode := range []sqlite3.CheckpointMode{sqlite3.CHECKPOINT_PASSIVE, sqlite3.CHECKPOINT_TRUNCATE} {
+		var err error
+		onCommitter(d.s, func() { err = d.s.checkpoint(mode) })
+		told := d.s.troubles.checkpoint.Load()
+		if (err != nil) != (told != nil) {
+			d.Errorf("place %d: checkpoint = %v, and Ready is to tell %v", d.at, err, told)
+		}
+		if ready := d.s.Ready(context.Background()); err != nil && !errors.Is(ready, storage.ErrUnavailable) {
+			d.Errorf("place %d: Ready = %v after a checkpoint that failed with %v", d.at, ready, err)
+		}
+		d.put(upload(1, 700+i))
+		d.remove(1, upload(1, 700+i).Picture.Data)
+	}
+}
+
 // end demands, once the disk works again, that nothing is stuck and that, when all is deleted, no byte is left.
 func (d *diskStory) end() {
 	d.Helper()
 	ctx := context.Background()
 	d.f.set(nil)
 	sweepNow(d.s)
+	onCommitter(d.s, func() { // the next try, ahead of its time
+		if d.s.checkpoints.failed {
+			d.s.checkpointIdle()
+		}
+	})
 	if err := errors.Join(d.s.Ready(ctx), d.s.ErasuresDone(ctx)); err != nil {
 		d.Errorf("place %d: %v once the disk works again", d.at, err)
 	}

@@ -28,6 +28,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"avatard/storage"
 )
 
@@ -79,6 +81,11 @@ type Store struct {
 	leftovers []leftover
 	again     []*ticket // changes that want another round
 	commitErr error     // why the last transaction failed, nil when it did not
+	chores    []chore
+	// quiet is when the last round ended.
+	quiet       time.Time
+	choreTimer  *time.Timer
+	checkpoints checkpoints
 	// refusalsDue tells when refusals have waited long enough, nil while none wait.
 	refusalsDue <-chan time.Time
 
@@ -89,10 +96,10 @@ type Store struct {
 	checking atomic.Bool
 	troubles troubles
 
-	sweepNow chan chan struct{} // asks an idle committer for a sweep ahead of its time, and is told when it is over
-	closing  sync.Once
-	stopped  chan struct{}
-	closed   error
+	calls   chan func() // what an idle committer is asked to do ahead of its time
+	closing sync.Once
+	stopped chan struct{}
+	closed  error
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -111,7 +118,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 		return nil, err
 	}
 	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, company: newCompany(),
-		stopped: make(chan struct{}), sweepNow: make(chan chan struct{})}
+		stopped: make(chan struct{}), calls: make(chan func())}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -152,6 +159,8 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	}); err != nil {
 		return err
 	}
+	s.checkpoints.bound = maxLog
+	s.chores = []chore{{s.checkpointDue, s.checkpointIdle}}
 	s.line.init()
 	s.rows.init()
 	s.db.hurry = s.line.signal
@@ -179,12 +188,13 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	return nil
 }
 
-// Close finishes the changes under way, puts finished erasures on record and gives the directory free.
+// Close finishes the changes under way, puts finished erasures on record and gives the directory free. An error loses nothing
+// that was acknowledged: the log may not have been moved into the database, which the next Open does.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.line.close()
 		<-s.stopped
-		s.closed = s.release()
+		s.closed = errors.Join(s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE), s.release())
 	})
 	<-s.stopped
 	return s.closed

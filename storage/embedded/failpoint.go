@@ -5,7 +5,7 @@ package embedded
 // compiled in. The variable FAILPOINT=name:n ends the process, as SIGKILL does, when it passes the place for the n-th time.
 //
 // A process passes slab- and open-identified on a new directory only; recover- and sweep- when the one before it left
-// something undone; grow- when no slot of the size is free; all others with every upload, replacement or delete. What the
+// something undone; grow- when no slot of the size is free; checkpoint- when the log is long, or the store is closed; all others with every upload, replacement or delete. What the
 // first word names is the step: reserve and activate are the two rounds of an upload, register is the registration of a
 // user or an organisation, record a round that only puts on record what is finished.
 var Failpoints = []string{
@@ -75,6 +75,10 @@ var Failpoints = []string{
 	"remove-synced", // not noted
 	"remove-answer",
 	"remove-answered",
+
+	// The log is moved into the database; the last time when the store is closed.
+	"checkpoint-begin",
+	"checkpoint-end", // the log may begin anew
 }
 
 // FaultFailpoints are the places that a process passes only when its disk has failed: an upload whose bytes could not be

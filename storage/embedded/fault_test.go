@@ -140,8 +140,11 @@ func TestStuckErasure(t *testing.T) {
 }
 
 // sweepNow makes the committer try again what is stuck, and waits for it.
-func sweepNow(s *Store) {
+func sweepNow(s *Store) { onCommitter(s, s.sweep) }
+
+// onCommitter makes the committer do something, and waits for it.
+func onCommitter(s *Store, do func()) {
 	done := make(chan struct{})
-	s.sweepNow <- done
+	s.calls <- func() { defer close(done); do() }
 	<-done
 }

@@ -33,6 +33,7 @@ var diskStories = []struct {
 	{"registration", 3, nil, (*diskStory).registration},
 	{"sweep", 4, (*diskStory).leaveUndone, (*diskStory).sweepAgain},
 	{"start-up", 10, (*diskStory).leaveUndone, (*diskStory).openAgain},
+	{"checkpoint", 8, (*diskStory).finished, (*diskStory).checkpoints},
 	{"closing", 2, (*diskStory).finished, (*diskStory).closeAndOpen},
 }
 

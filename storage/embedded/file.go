@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3/vfs"
 )
@@ -75,19 +76,20 @@ func makeDir(dir string, wrap func(string, File) File) error {
 type fileLayer struct {
 	vfs.VFSFilename
 	wrap func(name string, f File) File // nil for none
+	log  *logGauge
 }
 
 // fileLayers numbers the file layers of this process: SQLite finds them by name in one register.
 var fileLayers atomic.Int64
 
 // registerFileLayer makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
-func registerFileLayer(wrap func(string, File) File) (name string, unregister func(), err error) {
+func registerFileLayer(wrap func(string, File) File, log *logGauge) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
 		return "", nil, fmt.Errorf("SQLite's file layer has changed")
 	}
 	name = "avatard-" + strconv.FormatInt(fileLayers.Add(1), 10)
-	vfs.Register(name, &fileLayer{VFSFilename: base, wrap: wrap})
+	vfs.Register(name, &fileLayer{VFSFilename: base, wrap: wrap, log: log})
 	return name, func() { vfs.Unregister(name) }, nil
 }
 
@@ -105,9 +107,14 @@ func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 		outer = l.wrap(filepath.Base(name.String()), outer)
 	}
 	if flags&vfs.OPEN_WAL != 0 {
-		outer = &logFile{File: outer}
+		size, err := f.Size()
+		if err != nil {
+			return nil, flags, errors.Join(err, outer.Close())
+		}
+		l.log.opened(size)
+		outer = &logFile{File: outer, gauge: l.log, unsynced: true}
 	}
-	return &layeredFile{File: f, outer: outer}, flags, nil
+	return &layeredFile{File: f, outer: outer, name: name.String()}, flags, nil
 }
 
 // Delete implements vfs.VFS. A layer whose directory has a method Removed hears of it.
@@ -142,13 +149,30 @@ func (f sqliteFile) Sync() error { return f.File.Sync(vfs.SYNC_NORMAL) }
 type layeredFile struct {
 	vfs.File
 	outer File
+	name  string
 }
 
-func (f *layeredFile) ReadAt(p []byte, off int64) (int, error)  { return f.outer.ReadAt(p, off) }
-func (f *layeredFile) WriteAt(p []byte, off int64) (int, error) { return f.outer.WriteAt(p, off) }
-func (f *layeredFile) Truncate(size int64) error                { return f.outer.Truncate(size) }
-func (f *layeredFile) Sync(vfs.SyncFlag) error                  { return f.outer.Sync() }
-func (f *layeredFile) Close() error                             { return f.outer.Close() }
+func (f *layeredFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.outer.ReadAt(p, off)
+	return n, f.named("read", err)
+}
+
+func (f *layeredFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.outer.WriteAt(p, off)
+	return n, f.named("write", err)
+}
+
+func (f *layeredFile) Truncate(size int64) error { return f.named("truncate", f.outer.Truncate(size)) }
+func (f *layeredFile) Sync(vfs.SyncFlag) error   { return f.named("sync", f.outer.Sync()) }
+func (f *layeredFile) Close() error              { return f.outer.Close() }
+
+// named adds the file to an error of the system that does not say it, as that of a sync. SQLite would call it a disk I/O error.
+func (f *layeredFile) named(op string, err error) error {
+	if errno, ok := err.(syscall.Errno); ok { //nolint:errorlint // what is wrapped already says more
+		return &fs.PathError{Op: op, Path: f.name, Err: errno}
+	}
+	return err
+}
 
 // Size counts what is pending in the log.
 func (f *layeredFile) Size() (int64, error) {

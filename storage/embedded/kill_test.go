@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"avatard/storage"
 	"avatard/storage/storagetest"
 )
@@ -33,6 +35,9 @@ var killStory = []struct {
 }{
 	{1, 1, 5000}, {2, 2, 300}, {1, 3, 200_000}, {1, 4, 5100}, {1, 0, 0}, {1, 5, 5200}, {2, 6, 300}, {2, 0, 0}, {1, 0, 0},
 }
+
+// killCheckpoints are the steps before which the log is moved into the database: then it begins anew, or is cut off.
+var killCheckpoints = map[int]sqlite3.CheckpointMode{3: sqlite3.CHECKPOINT_PASSIVE, 6: sqlite3.CHECKPOINT_TRUNCATE}
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killDirEnv); dir != "" {
@@ -115,7 +120,13 @@ func killChild(dir string) error {
 // tellStory does the steps of killStory and prints a line for each.
 func tellStory(ctx context.Context, s *Store) (err error) {
 	pattern := storagetest.NewPattern(1)
-	for _, step := range killStory {
+	for i, step := range killStory {
+		if mode, ok := killCheckpoints[i]; ok {
+			onCommitter(s, func() { err = s.checkpoint(mode) })
+			if err != nil {
+				return err
+			}
+		}
 		if step.picture == 0 {
 			_, err = s.Remove(ctx, removal(step.user))
 		} else {

@@ -1,6 +1,9 @@
 package embedded
 
-import "errors"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // maxLogBuffer bounds what a logFile keeps back, in bytes.
 const maxLogBuffer = 256 << 10
@@ -13,8 +16,12 @@ const maxLogBuffer = 256 << 10
 // writes the next one to the same place.
 type logFile struct {
 	File
-	pending []byte
-	offset  int64 // of pending in the file
+	gauge *logGauge
+	// unsynced: something may have been written since the last sync that succeeded, by a process before this one, too. A log that
+	// falls back to what was synced must never lie behind a database that has come further: its pages would count.
+	unsynced bool
+	pending  []byte
+	offset   int64 // of pending in the file
 }
 
 func (l *logFile) WriteAt(p []byte, off int64) (int, error) {
@@ -27,6 +34,7 @@ func (l *logFile) WriteAt(p []byte, off int64) (int, error) {
 		l.offset = off
 	}
 	l.pending = append(l.pending, p...)
+	l.gauge.wrote(off, int64(len(p)))
 	return len(p), nil
 }
 
@@ -35,6 +43,7 @@ func (l *logFile) flush() error {
 	if len(l.pending) == 0 {
 		return nil
 	}
+	l.unsynced = true
 	_, err := l.File.WriteAt(l.pending, l.offset)
 	l.pending = l.pending[:0]
 	return err
@@ -51,6 +60,8 @@ func (l *logFile) Truncate(size int64) error {
 	if err := l.flush(); err != nil {
 		return err
 	}
+	l.unsynced = true
+	l.gauge.truncated(size)
 	return l.File.Truncate(size)
 }
 
@@ -58,9 +69,62 @@ func (l *logFile) Sync() error {
 	if err := l.flush(); err != nil {
 		return err
 	}
-	return l.File.Sync()
+	if !l.unsynced { // SQLite syncs before each checkpoint what every commit has synced
+		return nil
+	}
+	err := l.File.Sync()
+	l.unsynced = err != nil
+	return err
 }
 
 func (l *logFile) Close() error {
 	return errors.Join(l.flush(), l.File.Close())
+}
+
+// logGauge tells how long the log is. The committer writes, through SQLite; anybody may read.
+type logGauge struct {
+	used  atomic.Int64 // end of what was written since the log began anew, in bytes
+	moved atomic.Int64 // end of what a checkpoint has moved into the database
+	size  atomic.Int64 // of the file
+}
+
+// opened notes the size of a log that is there. All of it may have to be moved.
+func (g *logGauge) opened(size int64) {
+	g.used.Store(size)
+	g.moved.Store(0)
+	g.size.Store(size)
+}
+
+func (g *logGauge) wrote(off, n int64) {
+	if off == 0 { // its header: the log begins anew
+		g.used.Store(n)
+		g.moved.Store(0)
+	} else if off+n > g.used.Load() {
+		g.used.Store(off + n)
+	}
+	if off+n > g.size.Load() {
+		g.size.Store(off + n)
+	}
+}
+
+func (g *logGauge) truncated(size int64) {
+	g.size.Store(size)
+	if size == 0 {
+		g.used.Store(0)
+		g.moved.Store(0)
+	}
+}
+
+// movedTo notes how many frames are in the database. When those are all, the next commit begins the log anew.
+func (g *logGauge) movedTo(frames int64, all bool) {
+	if all {
+		g.moved.Store(g.used.Load())
+		return
+	}
+	g.moved.Store(logHeaderBytes + frames*logFrameBytes)
+}
+
+// state returns how many bytes no checkpoint has moved, and the size of the file.
+func (g *logGauge) state() (pending, size int64) {
+	return max(0, g.used.Load()-g.moved.Load()), g.size.Load()
 }

@@ -85,6 +85,9 @@ func (w *put) reserve(r *round, t *ticket) error {
 	if err != nil && !unknown {
 		return err
 	}
+	if err := r.s.logRoom(false); err != nil {
+		return err
+	}
 	slot, ok := r.s.slots.take(w.class)
 	if !ok {
 		return fmt.Errorf("%w: no room for a picture of %d bytes", storage.ErrUnavailable, w.size)

@@ -33,6 +33,9 @@ func (w *remove) apply(r *round, t *ticket) error {
 		return err
 	}
 	if len(gens) > 0 {
+		if err := r.s.logRoom(true); err != nil {
+			return err
+		}
 		if err := r.erase(t, &u, gens, reasonRemoved); err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ func (st *stats) init() {
 	seconds := []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5}
 	st.counts.CommitSeconds = storage.NewDistribution(seconds...)
 	st.counts.SlabSyncSeconds = storage.NewDistribution(seconds...)
+	st.counts.CheckpointSeconds = storage.NewDistribution(seconds...)
 }
 
 // committed notes how the commit of a round ended.
@@ -59,6 +60,16 @@ func (st *stats) synced(erased int, took time.Duration, err error) {
 	st.counts.Erased += uint64(erased)
 }
 
+// checkpointed notes how a checkpoint ended.
+func (st *stats) checkpointed(took time.Duration, err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.counts.CheckpointSeconds.Observe(took.Seconds())
+	if err != nil {
+		st.counts.CheckpointFailures++
+	}
+}
+
 // retried notes that erasures are tried again.
 func (st *stats) retried(n int) {
 	st.mu.Lock()
@@ -86,9 +97,10 @@ func (s *Store) Stats() storage.Stats {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	out := st.counts
-	for _, d := range []*storage.Distribution{&out.RoundChanges, &out.CommitSeconds, &out.SlabSyncSeconds} {
+	for _, d := range []*storage.Distribution{&out.RoundChanges, &out.CommitSeconds, &out.SlabSyncSeconds, &out.CheckpointSeconds} {
 		*d = d.Clone()
 	}
+	_, out.LogBytes = s.db.log.state()
 	if st.oldest > 0 {
 		out.OldestPending = max(0, s.now().Sub(time.UnixMicro(st.oldest)))
 	}

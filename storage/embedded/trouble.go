@@ -36,6 +36,9 @@ func explain(err error) error {
 		return fmt.Errorf("%w; mount it for writing", err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w; %s has to be able to read and write the directory and all in it", err, whoAmI())
+	case errors.Is(err, syscall.EIO), errors.Is(err, sqlite3.IOERR):
+		return fmt.Errorf("%w; look at the disk that %s and its log are on: what was acknowledged is in them, so keep both and start again once it works, or restore a backup into a new directory",
+			err, databaseName)
 	}
 	return err
 }
@@ -56,6 +59,8 @@ const (
 type troubles struct {
 	fault  atomic.Pointer[fault] // the last read of metadata, nil when it went well
 	growth atomic.Pointer[fault] // the last try to make the slab larger, nil when it went well
+	// checkpoint is the last try to move the log into the database, nil when it went well.
+	checkpoint atomic.Pointer[fault]
 }
 
 // fault is a read or a growth that failed, or damage that was found.
@@ -89,7 +94,10 @@ func (s *Store) reasons() (errs []error) {
 	if took := s.busy.hanging(); took > 0 {
 		errs = append(errs, fmt.Errorf("the disk has not answered for %v", took.Truncate(time.Second)))
 	}
-	for _, f := range [...]*fault{s.troubles.fault.Load(), s.troubles.growth.Load()} {
+	if err := s.logRoom(false); err != nil {
+		errs = append(errs, err)
+	}
+	for _, f := range [...]*fault{s.troubles.fault.Load(), s.troubles.growth.Load(), s.troubles.checkpoint.Load()} {
 		if f != nil && (f.lasting || s.now().Sub(f.at) < faultMemory) {
 			errs = append(errs, f.err)
 		}

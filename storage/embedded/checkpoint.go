@@ -1,0 +1,129 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// The log takes each transaction; a checkpoint moves what it holds into the database, so that the log can begin anew. The
+// committer makes the checkpoints itself, between rounds: SQLite's own ones hide their errors and happen inside somebody's
+// commit.
+const (
+	// logFrameBytes is what a page takes in the log.
+	logFrameBytes = frameHeaderBytes + pageBytes
+	// logQuiet bytes are moved as soon as nobody has come for quietTime, logBusy bytes between two rounds.
+	logQuiet  = 1000 * logFrameBytes
+	logBusy   = 2000 * logFrameBytes
+	quietTime = 100 * time.Millisecond
+	// A log that is larger than logIdle is emptied when nobody has come for idleTime.
+	logIdle  = 1 << 20
+	idleTime = 10 * time.Second
+	// maxLog bounds the bytes that no checkpoint has moved. From half of it on only deletes are taken, and what was begun
+	// before; from there on they are refused, too. A log that cannot be emptied ends in a full disk otherwise.
+	maxLog = 64 << 20
+	// Checkpoints that failed are tried again after these.
+	checkpointDelayMin = time.Second
+	checkpointDelayMax = time.Minute
+)
+
+// checkpoints tells how they go. Only the committer uses it.
+type checkpoints struct {
+	failed bool
+	delay  time.Duration // until the next try, after a failure
+	retry  time.Time     // nothing is tried before
+	bound  int64         // see maxLog
+}
+
+// checkpointDue returns when the next checkpoint is to be made, the zero time for never.
+func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
+	pending, size := s.db.log.state()
+	switch {
+	case s.checkpoints.failed, pending >= logBusy:
+		return s.checkpoints.retry
+	case pending >= logQuiet:
+		due = quiet.Add(quietTime)
+	case size > logIdle:
+		due = quiet.Add(idleTime)
+	default:
+		return due
+	}
+	if due.Before(s.checkpoints.retry) {
+		return s.checkpoints.retry
+	}
+	return due
+}
+
+// checkpointIdle makes the checkpoint that is due while nobody waits for a round.
+func (s *Store) checkpointIdle() {
+	mode := sqlite3.CHECKPOINT_PASSIVE
+	if time.Since(s.quiet) >= idleTime {
+		mode = sqlite3.CHECKPOINT_TRUNCATE
+	}
+	_ = s.checkpoint(mode) // Ready and the log tell
+}
+
+// checkpointBusy makes a checkpoint between two rounds, if the log has become long.
+func (s *Store) checkpointBusy() {
+	if pending, _ := s.db.log.state(); pending >= logBusy && !time.Now().Before(s.checkpoints.retry) {
+		_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log tell
+	}
+}
+
+// checkpoint moves the log into the database. When that fails the log keeps what it has, which loses nothing, and the next try
+// comes later.
+func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
+	began := time.Now()
+	failpoint("checkpoint-begin")
+	s.db.lock()
+	err := s.db.checkpoint(mode)
+	s.db.mu.Unlock()
+	s.stats.checkpointed(time.Since(began), err)
+	c := &s.checkpoints
+	if err != nil {
+		err = fmt.Errorf("the log could not be moved into the database: %w", explain(err))
+		if !c.failed {
+			s.log.Error("a checkpoint failed and will be tried again until one succeeds", "error", err)
+			c.delay = checkpointDelayMin
+		}
+		c.failed, c.retry = true, time.Now().Add(c.delay)
+		c.delay = min(2*c.delay, checkpointDelayMax)
+		s.troubles.checkpoint.Store(&fault{err: err, lasting: true})
+		return err
+	}
+	failpoint("checkpoint-end")
+	if c.failed {
+		s.log.Info("checkpoints succeed again")
+	}
+	c.failed, c.retry = false, time.Time{}
+	s.troubles.checkpoint.Store(nil)
+	return nil
+}
+
+// checkpoint is SQLite's. A reader in the way counts as a failure of every mode but the passive one.
+func (db *database) checkpoint(mode sqlite3.CheckpointMode) error {
+	if !db.conn.GetAutocommit() {
+		return errors.New("a transaction has not ended")
+	}
+	frames, moved, err := db.conn.WALCheckpoint("main", mode)
+	if err == nil && frames >= 0 { // else there is no log yet
+		db.log.movedTo(int64(moved), moved == frames)
+	}
+	return err
+}
+
+// logRoom returns nil while the log may grow for a change: for one that is new to the store, or for a delete.
+func (s *Store) logRoom(removal bool) error {
+	bound := s.checkpoints.bound
+	if !removal {
+		bound /= 2
+	}
+	if pending, _ := s.db.log.state(); pending > bound {
+		return fmt.Errorf("%w: the log holds %d MiB that cannot be moved into the database", storage.ErrUnavailable, pending>>20)
+	}
+	return nil
+}

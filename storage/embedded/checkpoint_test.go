@@ -1,0 +1,232 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"avatard/storage"
+)
+
+// badPages is a disk on which two pages of the database cannot be written, or the whole of it not be synced.
+type badPages struct {
+	mode  atomic.Int32 // 0 well, 1 the pages, 2 the sync
+	tries []time.Time  // that failed
+}
+
+type badPagesFile struct {
+	File
+	b *badPages
+}
+
+func (b *badPages) wrap(name string, f File) File {
+	if name != databaseName {
+		return f
+	}
+	return &badPagesFile{f, b}
+}
+
+func (f *badPagesFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.b.mode.Load() == 1 && off >= 4096 && off < 12288 {
+		f.b.tries = append(f.b.tries, time.Now())
+		return 0, syscall.EIO
+	}
+	return f.File.WriteAt(p, off)
+}
+
+func (f *badPagesFile) Sync() error {
+	if f.b.mode.Load() == 2 {
+		f.b.tries = append(f.b.tries, time.Now())
+		return syscall.EIO
+	}
+	return nil // nothing here loses power
+}
+
+// A database that does not take what the log holds is seen: Ready and one line of the log name it, it is counted and tried
+// again, less and less often. Nothing is lost, and all is well by itself once the disk is.
+func TestCheckpointThatFails(t *testing.T) {
+	for mode, what := range map[int32]string{1: "two pages", 2: "the sync"} {
+		dir := t.TempDir()
+		synctest.Test(t, func(t *testing.T) {
+			ctx := context.Background()
+			var log bytes.Buffer
+			bad := &badPages{}
+			cfg := Config{Dir: dir, WrapFile: bad.wrap, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+			s, err := Open(ctx, cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustPut(t, s, 0, 3000)
+			bad.mode.Store(mode)
+			for i := 1; s.Ready(ctx) == nil; i++ {
+				if i > 1500 {
+					t.Fatalf("%s: ready after %d changes that the database does not take", what, 2*i)
+				}
+				mustPut(t, s, i%9, 3000)
+				mustRemove(t, s, i%9)
+			}
+			if err := s.Ready(ctx); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), databaseName) {
+				t.Errorf("%s: Ready = %v, want the file and the reason", what, err)
+			}
+			bad.tries = bad.tries[:1]
+			time.Sleep(10 * time.Minute) // of the test's own clock
+			mustPut(t, s, 1, 3000)       // the log still takes it
+			if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
+				t.Errorf("%s: %d errors in the log, want one:\n%s", what, n, &log)
+			}
+			want := checkpointDelayMin
+			for i := 1; i < len(bad.tries); i++ {
+				if gap := bad.tries[i].Sub(bad.tries[i-1]); gap != want {
+					t.Errorf("%s: try %d came %v after the one before, want %v", what, i, gap, want)
+				}
+				want = min(2*want, checkpointDelayMax)
+			}
+			if n := len(bad.tries); n < 10 {
+				t.Errorf("%s: %d tries in ten minutes", what, n)
+			}
+			if got := s.Stats(); got.CheckpointFailures < 10 {
+				t.Errorf("%s: %d failures are counted", what, got.CheckpointFailures)
+			}
+			if err := s.Close(); !errors.Is(err, syscall.EIO) {
+				t.Errorf("%s: Close = %v, want %v", what, err, syscall.EIO)
+			}
+			if _, err := Open(ctx, cfg); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), databaseName) ||
+				!strings.Contains(err.Error(), "look at the disk") {
+				t.Errorf("%s: Open = %v, want the file and what to do", what, err)
+			}
+			bad.mode.Store(0)
+			if s, err = Open(ctx, cfg); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Get(ctx, testKey(1), testOrg); err != nil {
+				t.Errorf("%s: Get of what was acknowledged = %v", what, err)
+			}
+			if err := errors.Join(s.Ready(ctx), s.Close()); err != nil {
+				t.Errorf("%s: %v once the disk works", what, err)
+			}
+		})
+	}
+}
+
+// A log that cannot be moved is bounded: first nothing new is taken, then no delete either, and Ready says so. What was
+// acknowledged stays, and all goes on by itself once the disk works.
+func TestLogIsBounded(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		bad := &badPages{}
+		s, err := Open(ctx, Config{Dir: dir, WrapFile: bad.wrap})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for i := range 300 {
+			mustPut(t, s, i, 200)
+		}
+		onCommitter(s, func() { s.checkpoints.bound = 12 << 20 })
+		bad.mode.Store(1)
+		size := func() int64 {
+			info, err := os.Stat(filepath.Join(dir, logName))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info.Size()
+		}
+		for i := 0; err == nil; i++ {
+			if size() > 8<<20 {
+				t.Fatalf("%d bytes of log, and uploads are taken", size())
+			}
+			_, err = s.Put(ctx, upload(i%300, 200))
+		}
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("Put = %v, want %v", err, storage.ErrUnavailable)
+		}
+		if err := s.Ready(ctx); err == nil || !strings.Contains(err.Error(), "cannot be moved") {
+			t.Errorf("Ready = %v, want the reason", err)
+		}
+		if _, _, err := s.AddUser(ctx, testKey(1000), testOrg, testBy); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("AddUser of somebody new = %v, want %v", err, storage.ErrUnavailable)
+		}
+		if _, _, err := s.AddUser(ctx, testKey(1), testOrg, testBy); err != nil {
+			t.Errorf("AddUser of somebody who is there = %v", err)
+		}
+		if _, err := s.AddOrganization(ctx, "new", testBy); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("AddOrganization = %v, want %v", err, storage.ErrUnavailable)
+		}
+		for i := range 20 {
+			mustRemove(t, s, i)
+		}
+		onCommitter(s, func() { s.checkpoints.bound = 1 << 20 })
+		before := size()
+		for i := range 50 {
+			if _, err := s.Remove(ctx, removal(20+i)); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("Remove over the bound = %v, want %v", err, storage.ErrUnavailable)
+			}
+			if _, err := s.Get(ctx, testKey(20+i), testOrg); err != nil {
+				t.Errorf("Get of what was not deleted = %v", err)
+			}
+		}
+		mustRemove(t, s, 0) // has nothing to do
+		if grown := size() - before; grown > 1<<20 {
+			t.Errorf("refused changes made the log %d bytes longer", grown)
+		}
+		bad.mode.Store(0)
+		time.Sleep(2 * checkpointDelayMax) // of the test's own clock
+		if err := s.Ready(ctx); err != nil {
+			t.Errorf("Ready = %v once the disk works", err)
+		}
+		if got := size(); got != 0 {
+			t.Errorf("%d bytes of log when nobody has come for a while", got)
+		}
+		mustRemove(t, s, 20)
+		mustPut(t, s, 1000, 200)
+	})
+}
+
+// The log of a store that nobody calls is emptied, unless it is short.
+func TestIdleLog(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		f := &faults{}
+		s, err := Open(context.Background(), Config{Dir: dir, WrapFile: f.wrap})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		moves := 0
+		f.set(func(_ int, name, op string) bool {
+			if name == databaseName && op == "sync" {
+				moves++
+			}
+			return false
+		})
+		for i := range 300 {
+			mustPut(t, s, i%20, 300)
+		}
+		synctest.Wait()
+		if moves != s.checkpointsMade(t) || moves == 0 {
+			t.Errorf("%d checkpoints, %d are counted", moves, s.checkpointsMade(t))
+		}
+		time.Sleep(2 * idleTime) // of the test's own clock
+		if got := s.Stats().LogBytes; got != 0 {
+			t.Errorf("%d bytes of log when nobody has come for a while", got)
+		}
+		mustRemove(t, s, 1)
+		before := moves
+		time.Sleep(time.Hour)
+		if got := s.Stats().LogBytes; got == 0 || got > logIdle || moves != before {
+			t.Errorf("%d bytes of log, and %d checkpoints for one delete", got, moves-before)
+		}
+	})
+}
+
+func (s *Store) checkpointsMade(t *testing.T) int { return int(total(s.Stats().CheckpointSeconds)) }
