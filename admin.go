@@ -26,6 +26,7 @@ import (
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
 //	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
+//	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes
 //
 // An error is {"error": "…"} with a status of its own.
 const adminSocket = "avatard.sock"
@@ -58,6 +59,7 @@ type admin struct {
 
 	stopping chan struct{} // closed when the socket's server begins to shut down
 	backups  sync.Mutex    // held by the one backup that may be under way
+	made     int64         // backups begun so far; under backups
 }
 
 func (a *admin) handler() http.Handler {
@@ -77,6 +79,7 @@ func (a *admin) handler() http.Handler {
 	})
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
+	mux.HandleFunc("POST /backups/end", a.backupEnd)
 	return mux
 }
 

@@ -73,7 +73,12 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 	if err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, stream.Close()) }()
+	defer func() {
+		err = errors.Join(err, stream.Close())
+		if s, ok := stream.(*serverStream); ok {
+			s.report(ctx, err)
+		}
+	}()
 	bar := startProgress(inv.stderr, "backup", 0)
 	sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
 	bar.finish()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,6 +261,72 @@ func TestBackupOfAServerThatBreaksOff(t *testing.T) {
 			}
 			if names, _ := os.ReadDir(files); len(names) > 0 {
 				t.Errorf("%v was left", names)
+			}
+		})
+	}
+}
+
+// syncedBuffer is a log that is read while it is written.
+type syncedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *syncedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *syncedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// What the server's log says of a backup is what became of it: sent is not received.
+func TestBackupIsLoggedAsWhatItIs(t *testing.T) {
+	source := openStore(t, filepath.Join(t.TempDir(), "source"))
+	putFor(t, source, "alice", 1000)
+	var whole bytes.Buffer
+	if _, err := source.(*embedded.Store).Backup(t.Context(), &whole, embedded.BackupOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		title     string
+		stream    []byte
+		directory bool // the receiver cannot give the file its name
+		code      int
+		want      string
+		level     string
+	}{
+		{"all is well", whole.Bytes(), false, exitOK, "backup received", "INFO"},
+		{"bytes that the receiver refuses", append(bytes.Clone(whole.Bytes()), 1), false, exitFailed, "backup failed at its receiver", "ERROR"},
+		{"a file that cannot be written", whole.Bytes(), true, exitFailed, "backup failed at its receiver", "ERROR"},
+	} {
+		t.Run(tt.title, func(t *testing.T) {
+			dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
+			if tt.directory {
+				if err := os.Mkdir(file, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var log syncedBuffer
+			stop, err := serveAdmin(dir, &admin{store: oddStore{make: func(_ context.Context, w io.Writer) error {
+				_, err := w.Write(tt.stream)
+				return err
+			}}, logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, stderr, code := runAll(t, "backup", "--force", file, "--data", dir)
+			stop()
+			if code != tt.code {
+				t.Errorf("backup = exit code %d, %q, want %d", code, stderr, tt.code)
+			}
+			said := log.String()
+			if !strings.Contains(said, "level="+tt.level+" msg=\""+tt.want+"\" backup=1") || code != exitOK && strings.Contains(said, "received") {
+				t.Errorf("the log says\n%swant %s %q", said, tt.level, tt.want)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"avatard/storage/embedded"
@@ -17,6 +18,16 @@ const backupStall = time.Minute
 // backupRequest asks for a backup. Its bytes are the answer; whether they are all of them only their end tells.
 type backupRequest struct {
 	ReceiptsOnly bool `json:"receipts_only"`
+}
+
+// backupNumber is the header of the answer that numbers the backups of one run of the server.
+const backupNumber = "Backup-Number"
+
+// backupReport tells what became of a backup that was sent: only its receiver sees whether it is whole and on a disk.
+type backupReport struct {
+	Backup int64 `json:"backup"`
+	// Error says why there is no file, "" when there is one.
+	Error string `json:"error,omitempty"`
 }
 
 // backuper is a store that can be backed up.
@@ -43,27 +54,46 @@ func (a *admin) backup(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.backups.Unlock()
+	a.made++
+	logger := a.logger.With("backup", a.made)
+	w.Header().Set(backupNumber, strconv.FormatInt(a.made, 10))
 	out := &backupResponse{w: w, control: http.NewResponseController(w)}
 	// The time limits of the server are for short calls. Here each write has one of its own.
 	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
-		a.logger.Error("backup", "error", err)
+		logger.Error("backup", "error", err)
 	}
 	sum, err := store.Backup(r.Context(), out, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly})
 	switch {
 	case err == nil:
-		a.logger.Info("backup", "receipts_only", req.ReceiptsOnly, "ended", sum.Ended, "pictures", sum.Pictures, "receipts", sum.Receipts,
+		// Whether there is a backup now its receiver says, in a call of its own.
+		logger.Info("backup sent", "receipts_only", req.ReceiptsOnly, "ended", sum.Ended, "pictures", sum.Pictures, "receipts", sum.Receipts,
 			"unreadable", sum.Unreadable, "bytes", sum.Bytes)
 	case !out.begun:
-		a.logger.Error("backup failed", "error", err)
+		logger.Error("backup failed", "error", err)
 		writeAdmin(w, http.StatusServiceUnavailable, adminResponse{Error: "the store is not available now; the server's log says more"})
 	default:
 		if errors.Is(err, context.Canceled) {
-			a.logger.Warn("backup was given up by its caller", "error", err)
+			logger.Warn("backup was given up by its caller", "error", err)
 		} else {
-			a.logger.Error("backup failed", "error", err)
+			logger.Error("backup failed", "error", err)
 		}
 		panic(http.ErrAbortHandler) // cuts the connection, so that the caller sees that it is not whole
 	}
+}
+
+// backupEnd puts into the log what the receiver of a backup says of it.
+func (a *admin) backupEnd(w http.ResponseWriter, r *http.Request) {
+	var report backupReport
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBytes)).Decode(&report); err != nil {
+		writeAdmin(w, http.StatusBadRequest, adminResponse{Error: "the request is not what this server understands; is the command of another version?"})
+		return
+	}
+	if report.Error != "" {
+		a.logger.Error("backup failed at its receiver", "backup", report.Backup, "error", report.Error)
+	} else {
+		a.logger.Info("backup received", "backup", report.Backup)
+	}
+	writeAdmin(w, http.StatusOK, adminResponse{})
 }
 
 // backupResponse is the body of an answer of any length to a caller who takes it.
