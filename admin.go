@@ -24,6 +24,7 @@ import (
 //
 //	POST /organisations {"organisation": ORG}                              → {"created": true}
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
+//	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
 //	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
 //	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes
@@ -70,17 +71,25 @@ func (a *admin) handler() http.Handler {
 		})
 	})
 	mux.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
-		a.answer(w, r, func(ctx context.Context, req adminRequest) (bool, error) {
-			if req.Issuer != "" && req.Issuer != a.issuer {
-				return false, fmt.Errorf("%w: the running server has the issuer %q, not %q", errRefused, a.issuer, req.Issuer)
-			}
-			return addUser(ctx, a.store, storage.UserKey{Issuer: a.issuer, ID: req.User}, req.Organization)
-		})
+		a.answer(w, r, a.ofUser(addUser))
+	})
+	mux.HandleFunc("POST /moves", func(w http.ResponseWriter, r *http.Request) {
+		a.answer(w, r, a.ofUser(moveUser))
 	})
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
 	mux.HandleFunc("POST /backups/end", a.backupEnd)
 	return mux
+}
+
+// ofUser makes a request of what is done to one user, who goes by the issuer that the server has.
+func (a *admin) ofUser(do userChange) func(context.Context, adminRequest) (bool, error) {
+	return func(ctx context.Context, req adminRequest) (bool, error) {
+		if req.Issuer != "" && req.Issuer != a.issuer {
+			return false, fmt.Errorf("%w: the running server has the issuer %q, not %q", errRefused, a.issuer, req.Issuer)
+		}
+		return do(ctx, a.store, storage.UserKey{Issuer: a.issuer, ID: req.User}, req.Organization)
+	}
 }
 
 // errRefused marks an error whose text is for the person at the command line.
@@ -131,17 +140,41 @@ func addOrganization(ctx context.Context, store storage.Store, org string) (crea
 	return store.AddOrganization(ctx, org, commandLine)
 }
 
-func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org string) (created bool, err error) {
+// userChange does something to a user's registration, and reports whether that changed anything.
+type userChange func(ctx context.Context, store storage.Store, user storage.UserKey, org string) (changed bool, err error)
+
+func checkUserIDs(user storage.UserKey, org string) error {
 	for _, id := range []string{user.ID, org} {
 		if !authz.ValidID(id) {
-			return false, fmt.Errorf("%w: %q is no id; expected 1 to 200 characters without control characters", errRefused, id)
+			return fmt.Errorf("%w: %q is no id; expected 1 to 200 characters without control characters", errRefused, id)
 		}
+	}
+	return nil
+}
+
+func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org string) (created bool, err error) {
+	if err := checkUserIDs(user, org); err != nil {
+		return false, err
 	}
 	_, created, err = store.AddUser(ctx, user, org, commandLine)
 	if errors.Is(err, storage.ErrOtherOrganization) {
 		return false, fmt.Errorf("%w: user %s belongs to another organisation; a user has one", errRefused, user.ID)
 	}
 	return created, err
+}
+
+func moveUser(ctx context.Context, store storage.Store, user storage.UserKey, org string) (moved bool, err error) {
+	if err := checkUserIDs(user, org); err != nil {
+		return false, err
+	}
+	_, moved, err = store.MoveUser(ctx, user, org, commandLine)
+	switch {
+	case errors.Is(err, storage.ErrOrganizationNotFound):
+		return false, fmt.Errorf("%w: organisation %s is not registered; \"avatard org add\" registers it", errRefused, org)
+	case errors.Is(err, storage.ErrUserNotFound):
+		return false, fmt.Errorf("%w: the user is not registered; \"avatard user add\" registers somebody", errRefused)
+	}
+	return moved, err
 }
 
 // serveAdmin listens on the socket in dir until the returned function is called. The caller holds the store's

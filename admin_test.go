@@ -93,6 +93,43 @@ func TestRegisterWithAndWithoutServer(t *testing.T) {
 	wantFailure(t, "issuer: is not set", "user", "add", "bob", "--org", "acme", data)
 }
 
+// The same for moving somebody: the picture goes along, nothing else changes, and what cannot be is said.
+func TestMoveWithAndWithoutServer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	data, issuer := "--data="+dir, "--issuer=https://id.example"
+	alice := storage.UserKey{Issuer: "https://id.example", ID: "alice"}
+	wantOutput(t, "user alice added\n", "user", "add", "alice", "--org", "acme", data, issuer)
+	wantOutput(t, "organisation globex added\n", "org", "add", "globex", data)
+	wantFailure(t, "not registered", "user", "move", "alice", "--org", "nowhere", data, issuer)
+	wantFailure(t, "user is not registered", "user", "move", "bob", "--org", "globex", data, issuer)
+	wantFailure(t, "issuer: is not set", "user", "move", "alice", "--org", "globex", data)
+	wantFailure(t, "needs --org", "user", "move", "alice", data, issuer)
+	wantOutput(t, "user alice moved\n", "user", "move", "alice", "--org", "globex", data, issuer)
+	wantOutput(t, "user alice already there\n", "user", "move", "alice", "--org", "globex", data, issuer)
+
+	store, stop := startAdmin(t, dir)
+	put, err := store.Put(t.Context(), storage.Upload{User: alice, Organization: "globex", Picture: storage.Picture{Format: storage.PNG, Data: []byte("picture")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantFailure(t, "\"avatard org add\"", "user", "move", "alice", "--org", "nowhere", data)
+	wantFailure(t, "user is not registered", "user", "move", "bob", "--org", "globex", data)
+	wantFailure(t, "issuer", "user", "move", "alice", "--org", "acme", data, "--issuer", "https://other.example")
+	wantOutput(t, "user alice moved\n", "user", "move", "alice", "--org", "acme", data)
+	wantOutput(t, "user alice already there\n", "user", "move", "alice", "--org", "acme", data)
+	if p, err := store.Get(t.Context(), alice, "acme"); err != nil || string(p.Data) != "picture" {
+		t.Errorf("after the move: %q, %v, want the picture", p.Data, err)
+	}
+	if _, err := store.Get(t.Context(), alice, "globex"); !errors.Is(err, storage.ErrOtherOrganization) {
+		t.Errorf("in the organisation before: %v, want %v", err, storage.ErrOtherOrganization)
+	}
+	res, _, err := store.AddUser(t.Context(), alice, "acme", commandLine)
+	if err != nil || res.Details.Sequence != put.Details.Sequence+1 || !res.Details.CreationDate.Equal(put.Details.CreationDate) {
+		t.Errorf("record after the move = %+v, %v, want one change more than %+v", res, err, put)
+	}
+	stop()
+}
+
 // While somebody else holds the store and no server answers, nothing is changed behind their back.
 func TestRegisterOnALockedStore(t *testing.T) {
 	dir := t.TempDir()

@@ -35,6 +35,8 @@ func commands() []command {
 		{"org add", "ORG [--data DIR] [--config FILE]", "register an organisation", helpOf(newRegisterFlags), runOrgAdd},
 		{"user add", "USER --org ORG [--data DIR] [--issuer URL] [--config FILE]", "register a user in an organisation",
 			helpOf(newRegisterFlags), runUserAdd},
+		{"user move", "USER --org ORG [--data DIR] [--issuer URL] [--config FILE]", "put a user into another organisation, with picture and receipts",
+			helpOf(newRegisterFlags), runUserMove},
 		{"fsck", "[--repair] [--json] [--data DIR] [--config FILE]", "check that metadata and pictures agree, beside a running server or without one",
 			helpOf(newFsckFlags), runFsck},
 		{"backup", "FILE [--receipts-only] [--force] [--data DIR] [--config FILE]", "write everything into a file, beside a running server or without one",

@@ -12,7 +12,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-// registerFlags are the flags of org add and user add.
+// registerFlags are the flags of org add, user add and user move.
 type registerFlags struct {
 	*configFlags
 	org string
@@ -20,7 +20,7 @@ type registerFlags struct {
 
 func newRegisterFlags(fs *flag.FlagSet) *registerFlags {
 	f := &registerFlags{configFlags: addConfigFlags(fs, "data", "issuer")}
-	fs.StringVar(&f.org, "org", "", "`ORG` that the user belongs to (user add)")
+	fs.StringVar(&f.org, "org", "", "`ORG` that the user belongs to (user add), or is to (user move)")
 	return f
 }
 
@@ -56,21 +56,35 @@ func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runUserAdd(ctx context.Context, inv *invocation, args []string) error {
-	fs := newFlagSet("user add")
+	return runOnUser(ctx, inv, args, "user add", "/users", addUser, addedOr)
+}
+
+func runUserMove(ctx context.Context, inv *invocation, args []string) error {
+	return runOnUser(ctx, inv, args, "user move", "/moves", moveUser, func(moved bool) string {
+		if moved {
+			return "moved"
+		}
+		return "already there"
+	})
+}
+
+// runOnUser runs a command that changes one user's registration, through the running server where there is one.
+func runOnUser(ctx context.Context, inv *invocation, args []string, command, path string, do userChange, done func(changed bool) string) error {
+	fs := newFlagSet(command)
 	flags := newRegisterFlags(fs)
 	words, err := parseFlags(fs, args)
 	if err != nil {
 		return err
 	}
 	if len(words) != 1 {
-		return usagef("user add takes one user id")
+		return usagef("%s takes one user id", command)
 	}
 	user := words[0]
 	switch {
 	case !authz.ValidID(user):
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", user)
 	case flags.org == "":
-		return usagef("user add needs --org, the organisation that the user belongs to")
+		return usagef("%s needs --org, the organisation that the user is to belong to", command)
 	case !authz.ValidID(flags.org):
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
 	}
@@ -82,20 +96,20 @@ func runUserAdd(ctx context.Context, inv *invocation, args []string) error {
 	if given := flags.values["issuer"].text; given != nil {
 		req.Issuer = *given // an issuer from file or environment may be meant for another server
 	}
-	created, err := askServer(ctx, cfg.Data, "/users", req)
+	changed, err := askServer(ctx, cfg.Data, path, req)
 	if errors.Is(err, errNoServer) {
 		// Without a server only the configuration can tell whose id this is.
 		if cfg, err = readConfig(inv.environ, flags.configFlags, "data", "issuer"); err != nil {
 			return err
 		}
-		created, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			return addUser(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.org)
+		changed, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
+			return do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.org)
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("user %s: %w", user, err)
 	}
-	_, err = fmt.Fprintf(inv.stdout, "user %s %s\n", user, addedOr(created))
+	_, err = fmt.Fprintf(inv.stdout, "user %s %s\n", user, done(changed))
 	return err
 }
 

@@ -38,9 +38,14 @@ func (s *Server) admit(r *http.Request, rule access) error {
 		return err
 	}
 	c := callOf(ctx)
-	named, err := s.namedOrganization(ctx, r.Header)
+	home := "" // whose name in the headers says no more than the token did
 	if rule.own {
-		// Nobody acts on their own user in somebody else's organisation, so a header cannot stand in for the token.
+		home = c.caller.Organization
+	}
+	named, err := s.namedOrganization(ctx, r.Header, home)
+	if rule.own {
+		// Nobody acts on their own user in somebody else's organisation, so a header cannot stand in for the token. A
+		// delete finds the user where they are on record all the same, since the token's organisation may have changed.
 		switch {
 		case c.caller.Organization == "":
 			return &failure{situation: noHomeOrganization}
@@ -92,8 +97,8 @@ func (s *Server) permit(ctx context.Context, org string, need authz.Permission) 
 	return nil
 }
 
-// namedOrganization returns the registered organisation that the headers name, "" when they name none.
-func (s *Server) namedOrganization(ctx context.Context, header http.Header) (string, error) {
+// namedOrganization returns the organisation that the headers name, "" when they name none. It is registered, or home.
+func (s *Server) namedOrganization(ctx context.Context, header http.Header, home string) (string, error) {
 	var named string
 	for _, value := range header["X-Zitadel-Orgid"] {
 		value = strings.Trim(value, " \t")
@@ -105,8 +110,8 @@ func (s *Server) namedOrganization(ctx context.Context, header http.Header) (str
 		}
 		named = value
 	}
-	if named == "" {
-		return "", nil
+	if named == "" || named == home {
+		return named, nil
 	}
 	registered, err := s.Store.HasOrganization(ctx, named)
 	if err != nil {

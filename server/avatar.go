@@ -18,7 +18,7 @@ type management struct{ *Server }
 
 // RemoveHumanAvatar erases the picture of a user of the organisation that the call acts on.
 func (m management) RemoveHumanAvatar(ctx context.Context, req *managementv1.RemoveHumanAvatarRequest) (*managementv1.RemoveHumanAvatarResponse, error) {
-	details, err := m.remove(ctx, req.GetUserId())
+	details, err := m.remove(ctx, storage.Removal{User: m.userKey(req.GetUserId()), Organization: callOf(ctx).organization})
 	if err != nil {
 		return nil, err
 	}
@@ -28,21 +28,25 @@ func (m management) RemoveHumanAvatar(ctx context.Context, req *managementv1.Rem
 // auth answers zitadel.auth.v1.AuthService, for the caller's own user.
 type auth struct{ *Server }
 
-// RemoveMyAvatar erases the caller's own picture.
+// RemoveMyAvatar erases the caller's own picture, in the organisation on record: whose organisation changed at the
+// provider must still be able to erase.
 func (a auth) RemoveMyAvatar(ctx context.Context, _ *authv1.RemoveMyAvatarRequest) (*authv1.RemoveMyAvatarResponse, error) {
-	details, err := a.remove(ctx, callOf(ctx).caller.Subject)
+	c := callOf(ctx)
+	details, err := a.remove(ctx, storage.Removal{User: a.userKey(c.caller.Subject), Organization: c.organization, AnyOrganization: true})
 	if err != nil {
-		return nil, ownUser(err)
+		return nil, err
 	}
 	return &authv1.RemoveMyAvatarResponse{Details: details}, nil
 }
 
-func (s *Server) remove(ctx context.Context, user string) (*zitadelv1.ObjectDetails, error) {
+func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.ObjectDetails, error) {
 	c := callOf(ctx)
-	res, err := s.Store.Remove(ctx, storage.Removal{User: s.userKey(user), Organization: c.organization, By: c.origin()})
+	rm.By = c.origin()
+	res, err := s.Store.Remove(ctx, rm)
 	if err != nil {
 		return nil, err
 	}
+	c.organization = res.Details.Organization // the one acted on, for the log
 	if info, ok := connect.CallInfoForHandlerContext(ctx); ok && res.Receipt != "" {
 		info.ResponseHeader().Set(receiptHeader, res.Receipt)
 	}

@@ -8,6 +8,8 @@ import (
 	"connectrpc.com/connect"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
+
+	"avatard/server/picture"
 )
 
 func bearer(token string, more ...string) []string {
@@ -88,7 +90,7 @@ func refusalRows() []refusal {
 		{"own: no organisation in the token", query{own: true, headers: org("homeless-token-1", acme)}, 5, "AUTHZ-cdgFk"},
 		{"own: header of another organisation", query{own: true, headers: org("alice-token-1", globex)}, 7, "AUTH-Bs7Ds"},
 		{"own: never registered", query{own: true, headers: org("new-token-1", acme)}, 5, "USER-35N8f"},
-		{"own: token of another organisation", query{own: true, headers: org("moved-token-1")}, 9, ""},
+		{"own: header of neither organisation", query{own: true, headers: org("moved-token-1", acme)}, 7, "AUTH-Bs7Ds"},
 	}
 }
 
@@ -123,6 +125,38 @@ func TestRefusalsInEveryForm(t *testing.T) {
 	}
 	if !f.has(t, alice, acme) || !f.has(t, carol, globex) {
 		t.Error("a refused delete removed a picture")
+	}
+}
+
+// Whose organisation changed at the provider erases in the organisation on record, also while the new one is not known
+// here. An upload stays refused, and nobody is moved.
+func TestOwnDeleteAfterAMove(t *testing.T) {
+	for _, form := range senders() {
+		t.Run(form.name, func(t *testing.T) {
+			f := start(t, nil)
+			for i, headers := range [][]string{
+				bearer("moved-token-1"), bearer("moved-token-1", "X-Zitadel-Orgid", globex),
+				bearer("elsewhere-token-1"), bearer("elsewhere-token-1", "X-Zitadel-Orgid", initech),
+			} {
+				f.give(t, alice, acme)
+				got := form.send(t, f, query{own: true, headers: headers})
+				if got.code != 0 || got.details.GetResourceOwner() != acme || got.header.Get("X-Avatard-Receipt") == "" {
+					t.Errorf("headers %d: %+v, want success in %s with a receipt", i, got, acme)
+				}
+				if f.has(t, alice, acme) {
+					t.Errorf("headers %d: the picture is still there", i)
+				}
+				if res, body := f.upload(t, "/assets/v1/users/me/avatar", headers[1][len("Bearer "):], picture.Sample(3, 900)); res.StatusCode != 400 {
+					t.Errorf("upload: %d %s, want 400", res.StatusCode, body)
+				}
+			}
+			if has, err := f.store.HasOrganization(t.Context(), initech); has || err != nil {
+				t.Errorf("the token's organisation is registered: %v, %v", has, err)
+			}
+			if log := f.log.String(); !strings.Contains(log, "code=ok") || strings.Contains(log, "code=ok caller="+alice+" organisation="+globex) {
+				t.Errorf("the log does not name the organisation acted on:\n%s", log)
+			}
+		})
 	}
 }
 

@@ -23,10 +23,12 @@ const (
 	issuer = "https://issuer.test"
 	acme   = "69629023906488334"
 	globex = "69629023906488335"
-	alice  = "100000000000000001" // acme, has a picture
-	bob    = "100000000000000002" // acme, has none
-	carol  = "100000000000000003" // globex, has a picture
-	secret = "s3cr3t-of-the-inside"
+
+	initech = "69629023906488336"  // not registered
+	alice   = "100000000000000001" // acme, has a picture
+	bob     = "100000000000000002" // acme, has none
+	carol   = "100000000000000003" // globex, has a picture
+	secret  = "s3cr3t-of-the-inside"
 )
 
 // people are the callers of the tests, by token.
@@ -35,13 +37,14 @@ func people() map[string]authz.Identity {
 		return authz.Identity{Issuer: issuer, Subject: id, Organization: org, Roles: roles}
 	}
 	return map[string]authz.Identity{
-		"admin-token-1":    who("900000000000000001", acme, map[string][]string{"ORG_OWNER": {acme, globex}}),
-		"viewer-token-1":   who("900000000000000002", acme, map[string][]string{"ORG_OWNER_VIEWER": {acme}}),
-		"nobody-token-1":   who("900000000000000003", acme, nil),
-		"homeless-token-1": who("900000000000000004", "", nil),
-		"alice-token-1":    who(alice, acme, nil),
-		"moved-token-1":    who(alice, globex, nil),
-		"new-token-1":      who("100000000000000009", acme, nil),
+		"admin-token-1":     who("900000000000000001", acme, map[string][]string{"ORG_OWNER": {acme, globex}}),
+		"viewer-token-1":    who("900000000000000002", acme, map[string][]string{"ORG_OWNER_VIEWER": {acme}}),
+		"nobody-token-1":    who("900000000000000003", acme, nil),
+		"homeless-token-1":  who("900000000000000004", "", nil),
+		"alice-token-1":     who(alice, acme, nil),
+		"moved-token-1":     who(alice, globex, nil),
+		"elsewhere-token-1": who(alice, initech, nil), // which is not registered
+		"new-token-1":       who("100000000000000009", acme, nil),
 	}
 }
 

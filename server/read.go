@@ -106,7 +106,7 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 		return err
 	}
 	takeRESTOrganization(r.Header)
-	named, err := s.namedOrganization(ctx, r.Header)
+	named, err := s.namedOrganization(ctx, r.Header, "")
 	if err != nil {
 		return err
 	}

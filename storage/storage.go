@@ -67,6 +67,11 @@ type Store interface {
 	// already stays unchanged; created tells which it was. ErrOtherOrganization when that user is in another one.
 	AddUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, created bool, err error)
 
+	// MoveUser makes org the organisation of a registered user. Picture and receipts stay as they are; sequence and
+	// change date count it as one change of the record. For a user of org already it changes nothing; moved tells which
+	// it was. It registers nobody: ErrUserNotFound, or ErrOrganizationNotFound when org is not registered.
+	MoveUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, moved bool, err error)
+
 	// Put makes a picture the user's only one. When it returns nil the new picture is durable and the one it
 	// replaced is erased as by Remove. ErrUnavailable with a Result means that the new picture is in place and
 	// the erasure of the old one is not finished.
@@ -208,7 +213,11 @@ type Upload struct {
 type Removal struct {
 	User         UserKey
 	Organization string
-	By           Origin
+	// AnyOrganization looks the user up wherever they are on record; Organization need not be an id then and decides
+	// nothing. The result tells the organisation. It is for people who delete their own picture: whose organisation
+	// changed at the provider must still be able to.
+	AnyOrganization bool
+	By              Origin
 }
 
 // Refusal is a call that was turned away after its caller was known.

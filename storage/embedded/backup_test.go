@@ -115,6 +115,9 @@ func story(t testing.TB, s *Store) {
 			t.Fatal(err)
 		}
 	}
+	if _, moved, err := s.MoveUser(ctx, other, "empty", testBy); err != nil || !moved {
+		t.Fatal(moved, err)
+	}
 	s.RecordRefusal(storage.Refusal{By: testBy, Organization: "acme", Action: "DELETE", Reason: "AUTH-1", Dropped: 3})
 	mustRemove(t, s, 39) // the refusal rides on it
 }
@@ -154,7 +157,7 @@ func TestBackupRoundTrip(t *testing.T) {
 	for i := range 41 {
 		key, org := testKey(i), testOrg
 		if i == 40 {
-			key, org = storage.UserKey{Issuer: "https://other.example", ID: "user-1"}, "globex"
+			key, org = storage.UserKey{Issuer: "https://other.example", ID: "user-1"}, "empty"
 		}
 		before, berr := s.Get(ctx, key, org)
 		after, aerr := again.Get(ctx, key, org)

@@ -92,3 +92,13 @@ var FaultFailpoints = []string{
 	"abandon-synced",
 	"receipt-done",
 }
+
+// CommandFailpoints are the places that a process passes only when a user is moved to another organisation.
+var CommandFailpoints = []string{
+	"move-apply",
+	"move-row", // the record is changed in the transaction, the audit trail not
+	"move-commit",
+	"move-committed",
+	"move-answer",
+	"move-answered",
+}

@@ -29,7 +29,7 @@ func readFailpoint(setting string) string {
 	}
 	if !knownFailpoint(name) {
 		refuseFailpoint("FAILPOINT=%s: no such place; known are %s", setting,
-			strings.Join(slices.Concat(Failpoints, FaultFailpoints), ", "))
+			strings.Join(slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints), ", "))
 	}
 	passes.Store(n)
 	return name
@@ -41,7 +41,7 @@ func refuseFailpoint(format string, args ...any) {
 }
 
 func knownFailpoint(name string) bool {
-	return slices.Contains(Failpoints, name) || slices.Contains(FaultFailpoints, name)
+	return slices.Contains(Failpoints, name) || slices.Contains(FaultFailpoints, name) || slices.Contains(CommandFailpoints, name)
 }
 
 // failpoint is a place between two steps. No deferred function runs and nothing is flushed when the process ends there.
@@ -106,6 +106,8 @@ func kindOf(t *ticket) string {
 		return "remove"
 	case *addUser, *addOrganization:
 		return "register"
+	case *moveUser:
+		return "move"
 	case *sweep:
 		return "sweep"
 	}

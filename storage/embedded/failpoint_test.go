@@ -105,6 +105,17 @@ func TestFailpoints(t *testing.T) {
 			}
 		})
 	}
+	t.Run("moving", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range CommandFailpoints {
+			dir := t.TempDir()
+			killed, steps := runFailpoint(t, program, dir, "moves", name+":1")
+			if !killed {
+				t.Errorf("nothing passes %s", name)
+			}
+			checkMoves(t, dir, name, steps)
+		}
+	})
 	t.Run("after faults", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range FaultFailpoints {
@@ -168,7 +179,7 @@ func checkWords(t *testing.T, tagged string) {
 
 // The lists name each place once.
 func TestFailpointNames(t *testing.T) {
-	names := slices.Concat(Failpoints, FaultFailpoints)
+	names := slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints)
 	slices.Sort(names)
 	if n := len(slices.Compact(slices.Clone(names))); n != len(names) {
 		t.Errorf("%d names for %d places", n, len(names))

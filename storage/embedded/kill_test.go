@@ -104,6 +104,8 @@ func killChild(dir string) error {
 		if _, _, err = s.AddUser(ctx, testKey(3), testOrg, testBy); err == nil {
 			err = tellStory(ctx, s)
 		}
+	case "moves":
+		err = tellMoves(ctx, s)
 	case "faults":
 		err = tellFaults(ctx, s, f)
 	}

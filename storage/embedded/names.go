@@ -51,9 +51,14 @@ func (n *names) issuerCount() int64 {
 	return int64(len(n.issuers))
 }
 
+// hasOrganization reports whether org is registered, the transaction included.
+func (r *round) hasOrganization(org string) bool {
+	return r.s.names.hasOrganization(org) || slices.Contains(r.added.organizations, org)
+}
+
 // addOrganization registers org in the transaction, unless it is there.
 func (r *round) addOrganization(org string) (made bool, err error) {
-	if r.s.names.hasOrganization(org) || slices.Contains(r.added.organizations, org) {
+	if r.hasOrganization(org) {
 		return false, nil
 	}
 	if err := r.db.exec(sqlAddOrganization, org, r.now); err != nil {

@@ -64,7 +64,8 @@ func scanUser(row *sqlite3.Stmt, expected string) userRecord {
 	}
 }
 
-// user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization.
+// user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization; with the
+// latter the record is there all the same.
 func (r *round) user(key storage.UserKey, organization string) (u userRecord, err error) {
 	return r.lookUp(sqlUser, nil, key, organization)
 }

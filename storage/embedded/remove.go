@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -10,7 +11,7 @@ import (
 
 // Remove implements [storage.Store].
 func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if !rm.User.Valid() || !storage.ValidID(rm.Organization) || !rm.By.Valid() {
+	if !rm.User.Valid() || !rm.AnyOrganization && !storage.ValidID(rm.Organization) || !rm.By.Valid() {
 		return storage.Result{}, fmt.Errorf("remove: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &remove{rm: rm}, key: &rm.User}
@@ -29,7 +30,7 @@ func (w *remove) need() (class, bool) { return 0, false }
 
 func (w *remove) apply(r *round, t *ticket) error {
 	u, gens, err := r.userAndGenerations(w.rm.User, w.rm.Organization, 0)
-	if err != nil {
+	if err != nil && !(w.rm.AnyOrganization && errors.Is(err, storage.ErrOtherOrganization)) {
 		return err
 	}
 	if len(gens) > 0 {

@@ -31,6 +31,7 @@ const (
 	sqlErase
 	sqlAddReceipt
 	sqlChangeUser
+	sqlMoveUser
 	sqlUserReceipt
 	sqlAddRegion
 	sqlAudit
@@ -71,6 +72,7 @@ var statements = [numStatements]string{
 	sqlAddReceipt: `INSERT OR ROLLBACK INTO receipt (seq, uid, generation, time, reason, previous)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
 	sqlChangeUser:  `UPDATE OR ROLLBACK user SET changed = ?2, sequence = ?3, receipt = ?4 WHERE uid = ?1`,
+	sqlMoveUser:    `UPDATE OR ROLLBACK user SET organization = ?2, changed = ?3, sequence = ?4 WHERE uid = ?1`,
 	sqlUserReceipt: `UPDATE OR ROLLBACK user SET receipt = ?2 WHERE uid = ?1`,
 	sqlAddRegion:   `INSERT OR ROLLBACK INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
 	sqlAudit: `INSERT OR ROLLBACK INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
@@ -81,7 +83,7 @@ var statements = [numStatements]string{
 
 // changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has
 // the user's key on its ticket, or everything is forgotten.
-var changesUsers = [numStatements]bool{sqlAddUser: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true}
+var changesUsers = [numStatements]bool{sqlAddUser: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 
 // maxParameters is how many parameters a statement has at most.
 const maxParameters = 9

@@ -25,6 +25,7 @@ const (
 	AddOrganization Method = "AddOrganization"
 	HasOrganization Method = "HasOrganization"
 	AddUser         Method = "AddUser"
+	MoveUser        Method = "MoveUser"
 	Put             Method = "Put"
 	Remove          Method = "Remove"
 	Get             Method = "Get"
@@ -36,7 +37,7 @@ const (
 
 // Methods returns all of them.
 func Methods() []Method {
-	return []Method{AddOrganization, HasOrganization, AddUser, Put, Remove, Get, Stat, RecordRefusal, Ready, Close}
+	return []Method{AddOrganization, HasOrganization, AddUser, MoveUser, Put, Remove, Get, Stat, RecordRefusal, Ready, Close}
 }
 
 // Kind is the way in which a call goes wrong.

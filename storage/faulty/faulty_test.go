@@ -77,6 +77,16 @@ func calls() []call {
 			_, err := s.Get(ctx, ben, org)
 			return errors.Is(err, storage.ErrNoPicture)
 		}},
+		{faulty.MoveUser, func(ctx context.Context, s storage.Store) error {
+			if _, err := s.AddOrganization(ctx, org2, by); err != nil {
+				return err
+			}
+			_, _, err := s.MoveUser(ctx, ann, org2, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			p, err := s.Get(ctx, ann, org2)
+			return err == nil && string(p.Data) == "old"
+		}},
 		{faulty.Put, func(ctx context.Context, s storage.Store) error {
 			_, err := s.Put(ctx, storage.Upload{User: ann, Organization: org, By: by, Picture: picture})
 			return err

@@ -18,15 +18,26 @@ func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
 
 // AddUser implements [storage.Store].
 func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
-	type added struct {
-		res     storage.Result
-		created bool
-	}
-	a, err := around(ctx, s, AddUser, func() (a added, err error) {
-		a.res, a.created, err = s.inner.AddUser(ctx, user, org, by)
-		return a, err
+	d, err := around(ctx, s, AddUser, func() (d done, err error) {
+		d.res, d.changed, err = s.inner.AddUser(ctx, user, org, by)
+		return d, err
 	})
-	return a.res, a.created, err
+	return d.res, d.changed, err
+}
+
+// MoveUser implements [storage.Store].
+func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
+	d, err := around(ctx, s, MoveUser, func() (d done, err error) {
+		d.res, d.changed, err = s.inner.MoveUser(ctx, user, org, by)
+		return d, err
+	})
+	return d.res, d.changed, err
+}
+
+// done is what a call returns that also tells whether it changed anything.
+type done struct {
+	res     storage.Result
+	changed bool
 }
 
 // Put implements [storage.Store].

@@ -13,6 +13,8 @@ func checkEndedContext(t TB, h Harness) {
 	f := open(t, h)
 	u := user("u")
 	f.addUser(u, acme)
+	const other = "other"
+	f.addUser(user("v"), other)
 	kept := sample(1, 5000)
 	want := f.put(u, acme, kept)
 	f.clock.advance(1e9)
@@ -29,6 +31,8 @@ func checkEndedContext(t TB, h Harness) {
 		f.wantErr(err, c.want, "AddOrganization with an ended context")
 		_, _, err = f.store.AddUser(c.ctx, user("new"), globex, origin())
 		f.wantErr(err, c.want, "AddUser with an ended context")
+		_, _, err = f.store.MoveUser(c.ctx, u, other, origin())
+		f.wantErr(err, c.want, "MoveUser with an ended context")
 		up := upload(user("new"), globex, sample(2, 100))
 		up.Register = true
 		_, err = f.store.Put(c.ctx, up)

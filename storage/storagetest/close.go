@@ -141,6 +141,10 @@ func checkClosed(t TB, h Harness) {
 		_, _, err := s.AddUser(ctx, user("new"), acme, origin())
 		return err
 	}
+	calls["MoveUser"] = func(ctx context.Context, s storage.Store) error {
+		_, _, err := s.MoveUser(ctx, u, acme, origin())
+		return err
+	}
 	calls["Get"] = func(ctx context.Context, s storage.Store) error {
 		_, err := s.Get(ctx, u, acme)
 		return err

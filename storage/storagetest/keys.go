@@ -83,6 +83,10 @@ func checkInvalidIDs(t TB, h Harness) {
 				_, _, err := s.AddUser(ctx, c.user, c.org, origin())
 				return err
 			}
+			calls["MoveUser"] = func(ctx context.Context, s storage.Store) error {
+				_, _, err := s.MoveUser(ctx, c.user, c.org, origin())
+				return err
+			}
 			calls["Put with Register"] = func(ctx context.Context, s storage.Store) error {
 				up := upload(c.user, c.org, sample(2, 100))
 				up.Register = true

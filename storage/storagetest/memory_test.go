@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -221,6 +223,41 @@ func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, 
 	return s.users[s.key(u)].res, true, nil
 }
 
+func (s *memoryStore) MoveUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
+	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+		return storage.Result{}, false, err
+	}
+	defer s.mu.Unlock()
+	if s.has("registers the organisation of a move") {
+		s.orgs[org] = true
+	}
+	e := s.users[s.key(u)]
+	switch {
+	case !s.orgs[org] && !s.has("moves users anywhere"):
+		return storage.Result{}, false, fmt.Errorf("%q: %w", org, storage.ErrOrganizationNotFound)
+	case e == nil:
+		return storage.Result{}, false, fmt.Errorf("%q: %w", u.ID, storage.ErrUserNotFound)
+	case e.res.Details.Organization == org && !s.has("counts every move"):
+		return e.res, false, nil
+	case s.has("says moved and does nothing"):
+		return e.res, true, nil
+	}
+	if s.has("moves in two steps") {
+		before := e.res
+		s.mu.Unlock()
+		runtime.Gosched()
+		s.mu.Lock()
+		e.res = before
+	}
+	if e.res.Details.Organization = org; !s.has("moves without counting") {
+		s.change(e)
+	}
+	if s.has("loses the picture in a move") {
+		e.picture = nil
+	}
+	return e.res, true, nil
+}
+
 func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
 	if err := s.enter(ctx, up.User.Issuer, up.User.ID, up.Organization); err != nil {
 		return storage.Result{}, err
@@ -289,11 +326,18 @@ func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.R
 	if len(rm.By.Caller) > storage.MaxIDBytes && !s.has("takes long callers") {
 		return storage.Result{}, storage.ErrInvalid
 	}
-	if err := s.enter(ctx, rm.User.Issuer, rm.User.ID, rm.Organization); err != nil {
+	ids := []string{rm.User.Issuer, rm.User.ID}
+	if !rm.AnyOrganization {
+		ids = append(ids, rm.Organization)
+	}
+	if err := s.enter(ctx, ids...); err != nil {
 		return storage.Result{}, err
 	}
 	defer s.mu.Unlock()
 	e, err := s.find(rm.User, rm.Organization)
+	if errors.Is(err, storage.ErrOtherOrganization) && rm.AnyOrganization && !s.has("removes in the named organisation only") {
+		e, err = s.users[s.key(rm.User)], nil
+	}
 	if err != nil {
 		return storage.Result{}, err
 	}

@@ -9,7 +9,7 @@
 //
 //	storagetest.go  Run, and the list of checks
 //	fixture.go      a store under test, its clock, its reopening
-//	history.go      the rule that concurrent calls on one user are held to
+//	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them
 //	pattern.go      pictures that can be recognised · search.go looks for them
 package storagetest
 
@@ -63,6 +63,8 @@ func checks() []check {
 		{"RegisterByUpload", checkRegisterByUpload},
 		{"UnknownUser", checkUnknownUser},
 		{"OtherOrganization", checkOtherOrganization},
+		{"Move", checkMove},
+		{"RemoveAnywhere", checkRemoveAnywhere},
 
 		{"Details", checkDetails},
 		{"DetailsReopened", checkDetailsReopened},
@@ -87,6 +89,7 @@ func checks() []check {
 		{"SameRemove", checkSameRemove},
 		{"LastUploadWins", checkLastUploadWins},
 		{"History", checkHistory},
+		{"MoveHistory", checkMoveHistory},
 		{"ManyUsers", checkManyUsers},
 		{"TwoHandles", checkTwoHandles},
 

@@ -48,7 +48,7 @@ type AuthServiceClient interface {
 	//
 	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a token that names no organisation;
 	// PERMISSION_DENIED (AUTH-Bs7Ds) for the header of another organisation; NOT_FOUND (USER-35N8f) for a caller that
-	// was never registered; FAILED_PRECONDITION when the token's organisation is not the one on record;
+	// was never registered, in whatever organisation: the details name the one on record, which the token's need not be;
 	// UNAVAILABLE while the erasure cannot be finished - try again, the call resumes where it stopped.
 	RemoveMyAvatar(context.Context, *v1.RemoveMyAvatarRequest) (*v1.RemoveMyAvatarResponse, error)
 }
@@ -97,7 +97,7 @@ type AuthServiceHandler interface {
 	//
 	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a token that names no organisation;
 	// PERMISSION_DENIED (AUTH-Bs7Ds) for the header of another organisation; NOT_FOUND (USER-35N8f) for a caller that
-	// was never registered; FAILED_PRECONDITION when the token's organisation is not the one on record;
+	// was never registered, in whatever organisation: the details name the one on record, which the token's need not be;
 	// UNAVAILABLE while the erasure cannot be finished - try again, the call resumes where it stopped.
 	RemoveMyAvatar(context.Context, *v1.RemoveMyAvatarRequest) (*v1.RemoveMyAvatarResponse, error)
 }

@@ -1,0 +1,72 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"avatard/storage"
+)
+
+// MoveUser implements [storage.Store].
+func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
+	if !user.Valid() || !storage.ValidID(org) || !by.Valid() {
+		return storage.Result{}, false, fmt.Errorf("move user: %w: id", storage.ErrInvalid)
+	}
+	t := &ticket{work: &moveUser{user: user, org: org, by: by}, key: &user}
+	if err := s.line.submit(ctx, t); err != nil {
+		return storage.Result{}, false, fmt.Errorf("move user: %w", err)
+	}
+	return t.result, t.made, nil
+}
+
+// moveUser changes the organisation of a record. It waits behind the uploads and removals of the user like any other
+// change, so none of them meets two organisations.
+type moveUser struct {
+	user storage.UserKey
+	org  string
+	by   storage.Origin
+}
+
+func (w *moveUser) need() (class, bool) { return 0, false }
+
+func (w *moveUser) apply(r *round, t *ticket) error {
+	t.made = false
+	if !r.hasOrganization(w.org) {
+		return fmt.Errorf("%w: %q", storage.ErrOrganizationNotFound, w.org)
+	}
+	u, err := r.user(w.user, w.org)
+	switch {
+	case errors.Is(err, storage.ErrOtherOrganization):
+		if err := r.move(&u, w.org, w.user.ID, w.by); err != nil {
+			return err
+		}
+		t.made = true
+	case err != nil:
+		return err
+	}
+	t.result, err = r.result(&u)
+	return err
+}
+
+func (w *moveUser) settled(t *ticket, _ bool, err error) bool {
+	t.answer = unavailable(err)
+	return false
+}
+
+// move puts a user into another organisation, as one change of the record. Either organisation finds it in its part of
+// the audit trail.
+func (r *round) move(u *userRecord, to, target string, by storage.Origin) error {
+	from := u.organization
+	u.organization = to
+	u.sequence++
+	u.changed = max(r.now, u.changed) // the clock may have been set back
+	if err := r.db.execOne(sqlMoveUser, u.uid, u.organization, u.changed, u.sequence); err != nil {
+		return err
+	}
+	failpoint("move-row")
+	if err := r.audit("move-from", "done", from, target, by); err != nil {
+		return err
+	}
+	return r.audit("move-to", "done", to, target, by)
+}
