@@ -17,6 +17,7 @@ import (
 
 	"avatard/authz"
 	"avatard/storage"
+	"avatard/storage/embedded"
 )
 
 // The admin socket is how commands reach the store of a running server. It lies in the data directory with mode
@@ -182,6 +183,9 @@ func moveUser(ctx context.Context, store storage.Store, user storage.UserKey, or
 func serveAdmin(dir string, a *admin) (stop func(), err error) {
 	path := filepath.Join(dir, adminSocket)
 	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil, fmt.Errorf("%w: %s; remove it", embedded.ErrLink, path)
+		}
 		if info.Mode().Type() != fs.ModeSocket {
 			return nil, fmt.Errorf("%s is in the way: it is no socket", path)
 		}

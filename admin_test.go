@@ -277,3 +277,24 @@ func TestAdminAnswers(t *testing.T) {
 		})
 	}
 }
+
+// A socket that is a link is neither replaced nor spoken to: behind it may be anybody.
+func TestAdminSocketIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, adminSocket)
+	if err := os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), path); err != nil {
+		t.Fatal(err)
+	}
+	if stop, err := serveAdmin(dir, &admin{}); !errors.Is(err, embedded.ErrLink) || !strings.Contains(err.Error(), path) {
+		t.Errorf("serveAdmin = %v, want %v", err, embedded.ErrLink)
+		if err == nil {
+			stop()
+		}
+	}
+	if conn, err := dialAdmin(t.Context(), dir); !errors.Is(err, embedded.ErrLink) || !strings.Contains(err.Error(), path) {
+		t.Errorf("dialAdmin = %v, %v, want %v", conn, err, embedded.ErrLink)
+	}
+	if target, err := os.Readlink(path); err != nil {
+		t.Errorf("the link is gone: %q, %v", target, err)
+	}
+}

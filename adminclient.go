@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"avatard/storage/embedded"
 )
 
 // errNoServer: no server listens on the admin socket of a data directory.
@@ -80,9 +82,12 @@ func askOnce(ctx context.Context, dir, path string, req adminRequest) (created b
 }
 
 func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {
-	_, err := os.Lstat(filepath.Join(dir, adminSocket))
+	info, err := os.Lstat(filepath.Join(dir, adminSocket))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // who may not look will be told by the store
 		return nil, errNoServer
+	}
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 { // the data would be in other hands than what is told about it
+		return nil, fmt.Errorf("%w: %s; remove it", embedded.ErrLink, filepath.Join(dir, adminSocket))
 	}
 	path, done, err := socketPath(dir)
 	if err != nil {

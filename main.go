@@ -83,6 +83,7 @@ func report(stderr io.Writer, err error) int {
 		{embedded.ErrLocked, exitInUse},
 		{embedded.ErrDamaged, exitData},
 		{embedded.ErrForeign, exitData},
+		{embedded.ErrLink, exitData},
 		{embedded.ErrNewerSchema, exitData},
 	} {
 		if errors.Is(err, known.err) {

@@ -37,7 +37,7 @@ func CheckDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Find
 			return err
 		}
 		c.s = &Store{db: db, slab: &slab{dir: cfg.Dir, name: slabName}}
-		f, err := os.Open(filepath.Join(cfg.Dir, slabName))
+		f, err := openOwn(filepath.Join(cfg.Dir, slabName), os.O_RDONLY)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // shows as a file that is too short
 		case err != nil:
@@ -56,7 +56,7 @@ func CheckDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Find
 
 // repairDir opens the store, which finishes what was left undone, and checks it.
 func repairDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Finding) error) (sum Summary, err error) {
-	if _, err := os.Stat(filepath.Join(cfg.Dir, databaseName)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(cfg.Dir, databaseName)); errors.Is(err, fs.ErrNotExist) {
 		return sum, fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir) // Open would make one
 	}
 	c := &checker{opt: opt, found: found, alone: true, live: true}

@@ -172,7 +172,7 @@ func (s *slab) readAt(p []byte, off int64) (int, error) {
 
 // length returns the size of the file in bytes.
 func (s *slab) length() (int64, error) {
-	info, err := os.Stat(filepath.Join(s.dir, s.name))
+	info, err := os.Lstat(filepath.Join(s.dir, s.name))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}

@@ -66,7 +66,7 @@ PRAGMA wal_autocheckpoint = 2000;
 // openDatabase opens or makes the metadata file and brings its schema up to date.
 func openDatabase(path string, wrap func(string, File) File, step func(version int)) (*database, error) {
 	// SQLite would make the file readable for everybody the umask allows; its log takes the database's mode.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := openOwn(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -91,9 +91,17 @@ func connect(path string, wrap func(string, File) File) (db *database, err error
 		return nil, err
 	}
 	db.unregister = unregister
+	// SQLite would follow a link to its files. It is told not to, for any part of the path, so those on the way to the directory
+	// are followed here.
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		db.unregister()
+		return nil, fmt.Errorf("open metadata: %w", err)
+	}
+	path = filepath.Join(dir, filepath.Base(path))
 	query := url.Values{"modeof": {path}, "vfs": {layer}}
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
-	if db.conn, err = sqlite3.Open(uri); err != nil {
+	if db.conn, err = sqlite3.OpenFlags(uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI|sqlite3.OPEN_NOFOLLOW); err != nil {
 		db.unregister()
 		return nil, fmt.Errorf("open metadata: %w", err)
 	}

@@ -146,6 +146,9 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
 		return err
 	}
+	if err := noLinks(dir); err != nil {
+		return err
+	}
 	if err := tidyRestored(dir); err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if s.slab, err = openSlab(path, found.store, s.slots.end == 0, wrap); err != nil {
 		return err
 	}
-	if info, err := os.Stat(path); err != nil {
+	if info, err := os.Lstat(path); err != nil {
 		return err
 	} else if info.Size() < s.slots.end*pageBytes {
 		return fmt.Errorf("%w: %s has %d bytes, the database knows of %d; restore the directory from a backup",

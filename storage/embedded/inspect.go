@@ -17,6 +17,9 @@ func inspect(dir string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if err := noLinks(dir); err != nil {
+		return err
+	}
 	if err := writable(dir); err != nil {
 		return &fs.PathError{Op: "write to", Path: dir, Err: err}
 	}
@@ -32,7 +35,7 @@ func inspect(dir string, log *slog.Logger) error {
 	sizes := make(map[string]int64)
 	for _, name := range [...]string{databaseName, logName, slabName} {
 		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
+		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -42,7 +45,7 @@ func inspect(dir string, log *slog.Logger) error {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is in the way: it is no file", path)
 		}
-		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		f, err := openOwn(path, os.O_RDWR)
 		if err != nil {
 			return err
 		}

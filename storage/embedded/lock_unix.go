@@ -10,13 +10,16 @@ import (
 	"syscall"
 )
 
+// noFollow makes an open fail where the last part of the path is a link.
+const noFollow = syscall.O_NOFOLLOW
+
 // processIDLen is the length that a process id is filled up to with spaces.
 const processIDLen = 20
 
 // lockDir takes the data directory for this process. The kernel gives the lock back when the process ends, however
 // it ends, so a lock is never stale. The file holds the owner's process id for the message a second one prints.
 func lockDir(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := openOwn(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func CheckSchema(cfg Config) (version int, err error) {
 // withMetadata connects to the metadata of a directory that no process serves.
 func withMetadata(cfg Config, do func(*database) error) (err error) {
 	path := filepath.Join(cfg.Dir, databaseName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir)
 	}
 	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))

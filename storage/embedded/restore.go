@@ -96,14 +96,17 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	if err := hasNoStore(dir); err != nil {
+	if err := errors.Join(noLinks(dir), hasNoStore(dir)); err != nil {
 		return sum, err
 	}
 	if err := clearHalf(dir); err != nil {
 		return sum, err
 	}
 	work := filepath.Join(dir, restoreName)
-	if err := makeDir(work, nil); err != nil {
+	if err := os.Mkdir(work, 0o700); err != nil {
+		return sum, err
+	}
+	if err := syncDir(dir, DataDir, nil); err != nil {
 		return sum, err
 	}
 	after("begun")

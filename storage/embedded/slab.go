@@ -118,7 +118,7 @@ func (s *slab) create(store generationID) error {
 // reopen replaces the descriptor. After a failed sync the old one must not be asked again: it reports an error once
 // and forgets it.
 func (s *slab) reopen(flag int) error {
-	f, err := os.OpenFile(filepath.Join(s.dir, s.name), flag, 0o600)
+	f, err := openOwn(filepath.Join(s.dir, s.name), flag)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrDamaged), errors.Is(err, ErrLocked):
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrLocked), errors.Is(err, ErrLink):
 		return err
 	case errors.Is(err, ErrForeign):
 		return fmt.Errorf("%w: %s; give avatard a directory of its own, or restore this one from a backup", err, databaseName)

@@ -25,7 +25,7 @@ const (
 //
 // Damage to the last transaction looks like a torn one and is not found.
 func checkLog(path string) error {
-	f, err := os.Open(path)
+	f, err := openOwn(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -1,0 +1,121 @@
+//go:build unix
+
+package embedded
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// No name of ours is followed when it is a symbolic link, whoever opens the directory and for what. What the link points to
+// stays as it is; a dangling one gets no target.
+func TestLinksAreRefused(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range ownNames {
+		t.Run(name, func(t *testing.T) {
+			dir, elsewhere := t.TempDir(), t.TempDir()
+			s, err := Open(ctx, Config{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustPut(t, s, 1, 3000)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			path, target := filepath.Join(dir, name), filepath.Join(elsewhere, name)
+			if err := os.Rename(path, target); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(target, path); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := os.ReadFile(target)
+			for title, open := range map[string]func() error{
+				"Open": func() error {
+					s, err := Open(ctx, Config{Dir: dir})
+					if err == nil {
+						err = s.Close()
+					}
+					return err
+				},
+				"CheckDir": func() error {
+					_, err := CheckDir(ctx, Config{Dir: dir}, CheckOptions{}, func(Finding) error { return nil })
+					return err
+				},
+				"CheckDir, repairing": func() error {
+					_, err := CheckDir(ctx, Config{Dir: dir}, CheckOptions{Repair: true}, func(Finding) error { return nil })
+					return err
+				},
+				"Migrate": func() error {
+					_, err := Migrate(ctx, Config{Dir: dir}, func(int) {})
+					return err
+				},
+			} {
+				if err := open(); !errors.Is(err, ErrLink) || !strings.Contains(err.Error(), path) {
+					t.Errorf("%s = %v, want %v that names %s", title, err, ErrLink, path)
+				}
+			}
+			after, err := os.ReadFile(target)
+			if string(after) != string(before) || (before == nil) != errors.Is(err, os.ErrNotExist) {
+				t.Errorf("what the link points to has changed: %d bytes, before %d (%v)", len(after), len(before), err)
+			}
+		})
+	}
+}
+
+// Links that appear after the look at the names are not followed either.
+func TestLinksThatComeLate(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	s := openTest(t, elsewhere)
+	mustPut(t, s, 1, 3000)
+	for _, name := range ownNames {
+		if err := os.Symlink(filepath.Join(elsewhere, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f, err := lockDir(filepath.Join(dir, lockName)); !errors.Is(err, ErrLink) {
+		t.Errorf("lockDir = %v, %v, want %v", f, err, ErrLink)
+	}
+	slab := &slab{dir: dir, name: slabName}
+	if err := slab.reopen(os.O_RDWR | os.O_CREATE); !errors.Is(err, ErrLink) {
+		t.Errorf("reopen = %v, want %v", err, ErrLink)
+	}
+	if err := checkLog(filepath.Join(dir, logName)); !errors.Is(err, ErrLink) {
+		t.Errorf("checkLog = %v, want %v", err, ErrLink)
+	}
+	if db, err := openDatabase(filepath.Join(dir, databaseName), nil, func(int) {}); !errors.Is(err, ErrLink) {
+		t.Errorf("openDatabase = %v, %v, want %v", db, err, ErrLink)
+	}
+	if db, err := connect(filepath.Join(dir, databaseName), nil); err == nil {
+		t.Errorf("SQLite follows a link to its database: %v", db.close())
+	}
+}
+
+// The data directory may be a link, and be reached through others.
+func TestDirectoryBehindLinks(t *testing.T) {
+	base := t.TempDir()
+	for _, dir := range []string{"disk", "disk/data", "service"} {
+		if err := os.Mkdir(filepath.Join(base, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for link, target := range map[string]string{"service/disk": "../disk", "current": "service/disk/data"} {
+		if err := os.Symlink(target, filepath.Join(base, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := openTest(t, filepath.Join(base, "current"))
+	mustPut(t, s, 1, 3000)
+	if _, err := Open(context.Background(), Config{Dir: filepath.Join(base, "disk/data")}); !errors.Is(err, ErrLocked) {
+		t.Errorf("Open by its other name = %v, want %v", err, ErrLocked)
+	}
+	for _, name := range []string{databaseName, logName, slabName} {
+		if _, err := os.Lstat(filepath.Join(base, "disk/data", name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
