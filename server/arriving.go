@@ -22,7 +22,7 @@ var longAgo = time.Unix(1, 0)
 // arriving is the body of an upload on its way into memory.
 type arriving struct {
 	io.ReadCloser
-	room    *holding[string]
+	room    holding
 	control *http.ResponseController
 
 	mu    sync.Mutex
@@ -36,9 +36,8 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, erro
 		size = maxUploadBody
 	}
 	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w)}
-	var err error
-	a.room, err = s.arriving.take(r.Context(), callOf(r.Context()).caller.Subject, max(int(size), leastArriving), a.cut)
-	if err != nil {
+	of := placeOwner{caller: callOf(r.Context()).caller.Subject}
+	if err := s.arriving.take(r.Context(), &a.room, of, max(int(size), leastArriving), a); err != nil {
 		return nil, err
 	}
 	r.Body = a
@@ -51,8 +50,8 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cut breaks the reading off: the body comes too slowly, and others need the room.
-func (a *arriving) cut() {
+// giveWay breaks the reading off: the body comes too slowly, and others need the room.
+func (a *arriving) giveWay() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.ended {

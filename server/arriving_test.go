@@ -2,52 +2,20 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
 
-	"avatard/authz"
 	"avatard/server/picture"
-	"avatard/storage"
 )
-
-// shelfStore keeps pictures in memory and has no users to refuse.
-type shelfStore struct {
-	storage.Store
-	mu       sync.Mutex
-	pictures map[string][]byte // by user
-}
-
-func (s *shelfStore) HasOrganization(context.Context, string) (bool, error) { return true, nil }
-func (s *shelfStore) RecordRefusal(storage.Refusal)                         {}
-
-func (s *shelfStore) Put(_ context.Context, up storage.Upload) (storage.Result, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pictures[up.User.ID] = up.Picture.Data
-	return storage.Result{Details: storage.Details{Sequence: 1, Organization: up.Organization}}, nil
-}
-
-// serveShelf serves the whole surface on a shelfStore to clients that speak frame by frame.
-func serveShelf(t *testing.T, pictures map[string][]byte) (*Server, *frameServer) {
-	t.Helper()
-	s, err := New(Config{Store: &shelfStore{pictures: pictures}, Issuer: issuer, Authenticator: tokens(people()),
-		Permissions: authz.NewClaims(authz.DefaultPolicy()), PublicAssets: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, serveFrames(t, s.Handler().ServeHTTP, false)
-}
 
 // formHead begins a form with the boundary x.
 const formHead = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"
@@ -56,7 +24,7 @@ const formHead = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"
 // in the place of one of the slow ones, which is told so.
 func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, server := serveShelf(t, map[string][]byte{})
+		s, server := serveShelf(t, map[string][]byte{}, false)
 		slow := make(map[*frameClient]string) // the tokens
 		for _, token := range []string{"admin-token-1", "viewer-token-1", "nobody-token-1", "alice-token-1"} {
 			c := server.open(t)
@@ -106,7 +74,7 @@ func (c *frameClient) upload(stream uint32, token, media string, size int) {
 // The same over HTTP/1, where each slow upload has a connection of its own.
 func TestSlowUploadsOverHTTP1(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, server := serveShelf(t, map[string][]byte{})
+		_, server := serveShelf(t, map[string][]byte{}, false)
 		head := func(token, media string, size int) string {
 			return fmt.Sprintf("POST /assets/v1/users/me/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 				token, media, size)

@@ -65,3 +65,43 @@ func BenchmarkDelete(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkRead measures a read of a public picture on a kept connection, storage apart.
+func BenchmarkRead(b *testing.B) {
+	for _, size := range []int{1000, 30 << 10, 1 << 20} {
+		s, err := New(Config{Store: &shelfStore{pictures: map[string][]byte{alice: make([]byte, size)}}, Issuer: issuer,
+			Authenticator: tokens(people()), Permissions: authz.NewClaims(authz.DefaultPolicy()), PublicAssets: true})
+		if err != nil {
+			b.Fatal(err)
+		}
+		srv := httptest.NewUnstartedServer(nil)
+		srv.Config = NewHTTPServer(s.Handler(), nil)
+		srv.Start()
+		for version, protocols := range map[string]func(*http.Protocols){
+			"HTTP1": func(p *http.Protocols) { p.SetHTTP1(true) },
+			"HTTP2": func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) },
+		} {
+			transport := &http.Transport{Protocols: new(http.Protocols), DisableCompression: true}
+			protocols(transport.Protocols)
+			b.Run(strconv.Itoa(size)+"/"+version, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					req, err := http.NewRequestWithContext(b.Context(), http.MethodGet, srv.URL+"/assets/v1/"+acme+"/users/"+alice+"/avatar", nil)
+					if err != nil {
+						b.Fatal(err)
+					}
+					res, err := transport.RoundTrip(req)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if n, err := io.Copy(io.Discard, res.Body); n != int64(size) || err != nil {
+						b.Fatal(n, err)
+					}
+					_ = res.Body.Close()
+				}
+			})
+			transport.CloseIdleConnections()
+		}
+		srv.Close()
+	}
+}

@@ -204,8 +204,12 @@ func (c *frameClient) over() time.Duration {
 func (c *frameClient) headers(fields ...string) []byte { return c.headersFor("/", fields...) }
 
 func (c *frameClient) headersFor(path string, fields ...string) []byte {
+	return c.headersOf(http.MethodPost, path, fields...)
+}
+
+func (c *frameClient) headersOf(method, path string, fields ...string) []byte {
 	c.block.Reset()
-	all := append([]string{":method", http.MethodPost, ":scheme", "http", ":path", path, ":authority", "localhost"}, fields...)
+	all := append([]string{":method", method, ":scheme", "http", ":path", path, ":authority", "localhost"}, fields...)
 	for i := 0; i+1 < len(all); i += 2 {
 		c.must(c.encoder.WriteField(hpack.HeaderField{Name: all[i], Value: all[i+1]}))
 	}

@@ -2,9 +2,10 @@ package server
 
 import (
 	"bufio"
+	"context"
+	"crypto/tls"
 	"errors"
 	"net"
-	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,8 @@ const (
 	// maxGathered bounds what waits on a connection to be written, in bytes: a few answers to calls. What is larger, because
 	// it is a picture or because the HTTP/2 server has gathered it itself meanwhile, goes past it.
 	maxGathered = 512
-	// writeTimeout is how long a peer may take nothing of what is written to it, give or take writeTimeoutSlack.
+	// writeTimeout is how long one write may take, down to writeTimeoutSlack less. Whatever a peer takes meanwhile does not put it off: a frame
+	// has 16 KiB unless the peer wants them larger.
 	writeTimeout      = 10 * time.Second
 	writeTimeoutSlack = time.Second
 	// closeGrace is how long a connection that is closed may take for what was written before.
@@ -58,6 +60,7 @@ type gatheredConn struct {
 	net.Conn
 	listener *gatherListener
 	gathers  atomic.Bool
+	since    atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
 	preface  int           // how much of the client's preface was read, -1 when it was something else
 	ahead    *bufio.Reader // what is read from instead of Conn, unless nil
 
@@ -106,7 +109,7 @@ func (c *gatheredConn) match(read []byte) {
 // Write keeps p for a moment, or waits while the peer does not take what was written before.
 func (c *gatheredConn) Write(p []byte) (int, error) {
 	if !c.gathers.Load() {
-		return c.Conn.Write(p)
+		return c.writeConn(p)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,8 +148,7 @@ func (c *gatheredConn) flush() {
 	}
 }
 
-// write writes what is pending, and p, for as long as the peer takes some of it every now and then. It returns how much of p was
-// written. The caller holds mu, which is free meanwhile.
+// write writes what is pending, and p. It returns how much of p was written. The caller holds mu, which is free meanwhile.
 func (c *gatheredConn) write(p []byte) (n int, err error) {
 	before := c.pending
 	c.pending, c.writing = nil, true
@@ -164,16 +166,32 @@ func (c *gatheredConn) write(p []byte) (n int, err error) {
 }
 
 func (c *gatheredConn) writeAll(p []byte) (n int) {
-	for n < len(p) && c.err == nil {
-		c.extend()
-		c.mu.Unlock()
-		m, err := c.Conn.Write(p[n:])
-		c.mu.Lock()
-		if n += m; err != nil && (m == 0 || c.closed || !errors.Is(err, os.ErrDeadlineExceeded)) {
-			c.err = err
-		}
+	if len(p) == 0 || c.err != nil {
+		return 0
+	}
+	c.extend()
+	c.mu.Unlock()
+	n, err := c.writeConn(p)
+	c.mu.Lock()
+	if err != nil && c.err == nil {
+		c.err = err
 	}
 	return n
+}
+
+// writeConn writes to Conn and lets others see since when.
+func (c *gatheredConn) writeConn(p []byte) (int, error) {
+	c.since.Store(time.Now().UnixNano())
+	defer c.since.Store(0)
+	return c.Conn.Write(p)
+}
+
+// writingSince tells when the write began that is under way, 0 = none, or nobody knows.
+func (c *gatheredConn) writingSince() int64 {
+	if c == nil {
+		return 0
+	}
+	return c.since.Load()
 }
 
 // extend puts the write deadline off. To do that for each write would cost more than it is worth.
@@ -197,6 +215,44 @@ func (c *gatheredConn) Close() error {
 	}
 	now := time.Now()
 	return errors.Join(c.Conn.SetReadDeadline(now), c.Conn.SetWriteDeadline(now.Add(closeGrace)))
+}
+
+// abort closes the connection at once, and what was written and not taken is lost.
+func (c *gatheredConn) abort() {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	if c.err == nil {
+		c.err = net.ErrClosed
+	}
+	if !c.gone {
+		if tcp, ok := c.Conn.(interface{ SetLinger(seconds int) error }); ok {
+			_ = tcp.SetLinger(0) // what the kernel still has is thrown away
+		}
+	}
+	_ = c.shut()
+}
+
+type connKey struct{}
+
+// rememberConn lets the calls on a connection find it.
+func rememberConn(ctx context.Context, conn net.Conn) context.Context {
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if gathered, ok := conn.(*gatheredConn); ok {
+		return context.WithValue(ctx, connKey{}, gathered)
+	}
+	return ctx
+}
+
+// connOf returns the connection of a call, nil where it is not known.
+func connOf(ctx context.Context) *gatheredConn {
+	conn, _ := ctx.Value(connKey{}).(*gatheredConn)
+	return conn
 }
 
 // shut closes Conn, once. The caller holds mu.

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 
@@ -52,13 +53,17 @@ func TestNotModifiedTouchesNoDisk(t *testing.T) {
 		if res.StatusCode != http.StatusOK || etag == "" {
 			t.Fatal(res.StatusCode, data)
 		}
-		var places []*holding[string]
-		for range maxReads / 4 {
-			taken, err := f.server.reads.take(t.Context(), "127.0.0.1", 1, nil)
-			if err != nil {
-				t.Fatal(err)
+		var held []*holding
+		for _, room := range []readRoom{f.server.known, f.server.strangers} {
+			for _, of := range []placeOwner{{caller: alice}, {address: netip.MustParseAddr("127.0.0.1")}} {
+				for _, all := range []*places{room.bytes, room.turns} {
+					taken := new(holding)
+					if err := all.take(t.Context(), taken, of, all.each, nil); err != nil {
+						t.Fatal(err)
+					}
+					held = append(held, taken)
+				}
 			}
-			places = append(places, taken)
 		}
 		done.Store(0)
 		for range 3 {
@@ -72,7 +77,7 @@ func TestNotModifiedTouchesNoDisk(t *testing.T) {
 		if n := done.Load(); n != 0 {
 			t.Errorf("%s: %d file operations, want none", title, n)
 		}
-		for _, taken := range places {
+		for _, taken := range held {
 			taken.release()
 		}
 	}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -16,44 +17,55 @@ const (
 	slowBytes = 16 << 10
 )
 
-// places are room in memory, or turns, that owners share: callers or client addresses. One owner gets a quarter and waits for
-// more.
+// places are room in memory, or turns, that owners share. One owner gets a quarter and waits for more.
 //
 // A place may be taken away while its owner is slow. When somebody finds no room, those who are slow lose theirs, the one
 // without progress for longest first; where nobody is, the owner with the largest part loses its oldest. So nobody waits for
 // the slow connection of somebody else, and the slow ones keep what nobody else asks for.
-type places[K comparable] struct {
+type places struct {
 	size, each int           // of all places, and of those of one owner
 	patience   time.Duration // how long a call waits
 
 	mu             sync.Mutex
 	used           int
-	owners         map[K]*share // nobody who has nothing and wants nothing
-	oldest, newest *holding[K]  // of those that may be taken away, by the time of their last progress
-	queue          []*waiting[K]
+	owners         map[placeOwner]share // nobody who has nothing and wants nothing
+	oldest, newest *holding             // of those that may be taken away, by the time of their last progress
+	queue          []*waiting
 	counts         PlaceStats
+}
+
+// placeOwner is who places are counted for: a caller, or an address where nobody knows the caller.
+type placeOwner struct {
+	caller  string
+	address netip.Addr
 }
 
 // share is what one owner has.
 type share struct{ used, waiting int }
 
+// placeHolder is a call that can lose its place.
+type placeHolder interface {
+	// giveWay breaks the call off, for which it must not wait. It is called once, by somebody else.
+	giveWay()
+}
+
 // holding is what one call has.
-type holding[K comparable] struct {
-	places *places[K]
-	owner  K
+type holding struct {
+	places *places
+	owner  placeOwner
 	size   int
 	held   bool
 
-	cut            func() // nil = the place is not taken away
-	moved          int    // since at
+	holder         placeHolder // nil = the place is not taken away
+	moved          int         // since at
 	at             time.Time
-	older, younger *holding[K]
+	older, younger *holding
 	listed         bool
 }
 
 // waiting is a call that found no room.
-type waiting[K comparable] struct {
-	of    *holding[K]
+type waiting struct {
+	of    *holding
 	ready chan struct{} // closed once it is held
 }
 
@@ -66,27 +78,23 @@ type PlaceStats struct {
 }
 
 // newPlaces returns places of a size in all, of which one owner gets a quarter, but at least 1.
-func newPlaces[K comparable](size int, patience time.Duration) *places[K] {
-	return &places[K]{size: size, each: max(1, size/4), patience: patience, owners: make(map[K]*share)}
+func newPlaces(size int, patience time.Duration) *places {
+	return &places{size: size, each: max(1, size/4), patience: patience, owners: make(map[placeOwner]share)}
 }
 
 // take takes a place, of an owner's whole share at most, and waits for it if it has to; errCrowded tells that it took too long.
-// The place has to be released. Unless it is nil, cut is called, once and by somebody else, when the place is taken away. It must
-// not block.
-func (p *places[K]) take(ctx context.Context, owner K, size int, cut func()) (*holding[K], error) {
-	pl := &holding[K]{places: p, owner: owner, size: min(size, p.each), cut: cut}
+// The place, which was empty, has to be released then. Unless it is nil, holder is told when the place is taken away.
+func (p *places) take(ctx context.Context, pl *holding, of placeOwner, size int, holder placeHolder) error {
+	pl.places, pl.owner, pl.size, pl.holder = p, of, min(size, p.each), holder
 	w, err := p.enter(pl)
 	if w != nil {
 		err = p.wait(ctx, w)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return pl, nil
+	return err
 }
 
 // enter takes the place at once, or queues for it.
-func (p *places[K]) enter(pl *holding[K]) (*waiting[K], error) {
+func (p *places) enter(pl *holding) (*waiting, error) {
 	p.mu.Lock()
 	lost, ok := p.admit(pl)
 	if ok {
@@ -96,20 +104,18 @@ func (p *places[K]) enter(pl *holding[K]) (*waiting[K], error) {
 	}
 	defer cutAll(lost)
 	defer p.mu.Unlock()
-	own := p.shareOf(pl.owner)
-	if own.waiting >= maxWaitingEach || len(p.queue) >= maxWaiting {
-		p.forget(pl.owner)
+	if p.owners[pl.owner].waiting >= maxWaitingEach || len(p.queue) >= maxWaiting {
 		p.counts.Refused++
 		return nil, errCrowded
 	}
-	own.waiting++
-	w := &waiting[K]{of: pl, ready: make(chan struct{})}
+	p.count(pl.owner, 0, 1)
+	w := &waiting{of: pl, ready: make(chan struct{})}
 	p.queue = append(p.queue, w)
 	return w, nil
 }
 
 // wait waits until the place is held.
-func (p *places[K]) wait(ctx context.Context, w *waiting[K]) error {
+func (p *places) wait(ctx context.Context, w *waiting) error {
 	patience := time.NewTimer(p.patience)
 	defer patience.Stop()
 	select {
@@ -119,18 +125,17 @@ func (p *places[K]) wait(ctx context.Context, w *waiting[K]) error {
 	case <-ctx.Done():
 	}
 	p.mu.Lock()
-	var lost []*holding[K]
+	var lost []*holding
 	held := w.of.held
 	if !held {
-		p.queue = slices.DeleteFunc(p.queue, func(other *waiting[K]) bool { return other == w })
-		p.shareOf(w.of.owner).waiting--
+		p.queue = slices.DeleteFunc(p.queue, func(other *waiting) bool { return other == w })
+		p.count(w.of.owner, 0, -1)
 		if ctx.Err() == nil {
 			lost, held = p.admit(w.of) // somebody may have become slow meanwhile
 			if !held {
 				p.counts.Refused++
 			}
 		}
-		p.forget(w.of.owner)
 	}
 	p.mu.Unlock()
 	cutAll(lost)
@@ -144,7 +149,7 @@ func (p *places[K]) wait(ctx context.Context, w *waiting[K]) error {
 }
 
 // release gives the place back. It may be called again, also when the place was taken away.
-func (pl *holding[K]) release() {
+func (pl *holding) release() {
 	p := pl.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,7 +160,7 @@ func (pl *holding[K]) release() {
 }
 
 // progress notes that the owner of the place moved n bytes.
-func (pl *holding[K]) progress(n int) {
+func (pl *holding) progress(n int) {
 	p := pl.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,7 +171,7 @@ func (pl *holding[K]) progress(n int) {
 }
 
 // keep makes the place one that is not taken away any more. It reports whether it is still there.
-func (pl *holding[K]) keep() bool {
+func (pl *holding) keep() bool {
 	p := pl.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -177,7 +182,7 @@ func (pl *holding[K]) keep() bool {
 }
 
 // resize makes the place as large as what it holds turned out to be, even where there is no room.
-func (pl *holding[K]) resize(size int) {
+func (pl *holding) resize(size int) {
 	p := pl.places
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -187,14 +192,14 @@ func (pl *holding[K]) resize(size int) {
 	added := size - pl.size
 	pl.size = size
 	p.used += added
-	p.owners[pl.owner].used += added
+	p.count(pl.owner, added, 0)
 	if added < 0 {
 		p.serveQueue()
 	}
 }
 
 // stats tells how the places stand.
-func (p *places[K]) stats() PlaceStats {
+func (p *places) stats() PlaceStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	st := p.counts
@@ -205,7 +210,7 @@ func (p *places[K]) stats() PlaceStats {
 // The methods below are called with mu held.
 
 // admit holds the place if there is room, or if others are slow. It returns those who lost theirs, who are to be cut.
-func (p *places[K]) admit(pl *holding[K]) (lost []*holding[K], ok bool) {
+func (p *places) admit(pl *holding) (lost []*holding, ok bool) {
 	now := time.Now()
 	for !p.fits(pl) {
 		victim := p.victim(pl, now)
@@ -223,22 +228,15 @@ func (p *places[K]) admit(pl *holding[K]) (lost []*holding[K], ok bool) {
 	return lost, true
 }
 
-func (p *places[K]) fits(pl *holding[K]) bool {
-	own := 0
-	if s := p.owners[pl.owner]; s != nil {
-		own = s.used
-	}
-	return own+pl.size <= p.each && p.used+pl.size <= p.size
+func (p *places) fits(pl *holding) bool {
+	return p.owners[pl.owner].used+pl.size <= p.each && p.used+pl.size <= p.size
 }
 
 // victim chooses who makes room for a place, nil = nobody.
-func (p *places[K]) victim(pl *holding[K], now time.Time) *holding[K] {
-	own := 0
-	if s := p.owners[pl.owner]; s != nil {
-		own = s.used
-	}
+func (p *places) victim(pl *holding, now time.Time) *holding {
+	own := p.owners[pl.owner].used
 	full := own+pl.size > p.each // nobody else's place would help
-	var largest *holding[K]
+	var largest *holding
 	most := own + pl.size
 	for v := p.oldest; v != nil; v = v.younger {
 		slow := now.Sub(v.at) >= slowAfter
@@ -257,20 +255,19 @@ func (p *places[K]) victim(pl *holding[K], now time.Time) *holding[K] {
 	return largest
 }
 
-func (p *places[K]) hold(pl *holding[K]) {
+func (p *places) hold(pl *holding) {
 	pl.held = true
 	p.used += pl.size
-	p.shareOf(pl.owner).used += pl.size
-	if pl.cut != nil {
+	p.count(pl.owner, pl.size, 0)
+	if pl.holder != nil {
 		p.list(pl)
 	}
 }
 
-func (p *places[K]) drop(pl *holding[K]) {
+func (p *places) drop(pl *holding) {
 	pl.held = false
 	p.used -= pl.size
-	p.owners[pl.owner].used -= pl.size
-	p.forget(pl.owner)
+	p.count(pl.owner, -pl.size, 0)
 	if pl.listed {
 		p.unlist(pl)
 	}
@@ -278,7 +275,7 @@ func (p *places[K]) drop(pl *holding[K]) {
 
 // serveQueue gives places to those who wait, as long as there is room: of those for whom there is, the owner that has least
 // comes first, then who has waited longest.
-func (p *places[K]) serveQueue() {
+func (p *places) serveQueue() {
 	for {
 		next, least := -1, 0
 		for i, w := range p.queue {
@@ -291,29 +288,26 @@ func (p *places[K]) serveQueue() {
 		}
 		w := p.queue[next]
 		p.queue = slices.Delete(p.queue, next, next+1)
-		p.owners[w.of.owner].waiting--
+		p.count(w.of.owner, 0, -1)
 		p.hold(w.of)
 		close(w.ready)
 	}
 }
 
-func (p *places[K]) shareOf(owner K) *share {
-	own := p.owners[owner]
-	if own == nil {
-		own = new(share)
-		p.owners[owner] = own
-	}
-	return own
-}
-
-func (p *places[K]) forget(owner K) {
-	if own := p.owners[owner]; own != nil && *own == (share{}) {
-		delete(p.owners, owner)
+// count changes what is known of an owner.
+func (p *places) count(of placeOwner, used, waiting int) {
+	own := p.owners[of]
+	own.used += used
+	own.waiting += waiting
+	if own == (share{}) {
+		delete(p.owners, of)
+	} else {
+		p.owners[of] = own
 	}
 }
 
 // list puts the place behind all others that may be taken away: its owner has made progress now.
-func (p *places[K]) list(pl *holding[K]) {
+func (p *places) list(pl *holding) {
 	pl.listed, pl.moved, pl.at = true, 0, time.Now()
 	pl.older, pl.younger = p.newest, nil
 	if p.newest != nil {
@@ -324,7 +318,7 @@ func (p *places[K]) list(pl *holding[K]) {
 	p.newest = pl
 }
 
-func (p *places[K]) unlist(pl *holding[K]) {
+func (p *places) unlist(pl *holding) {
 	pl.listed = false
 	if pl.older != nil {
 		pl.older.younger = pl.younger
@@ -339,8 +333,8 @@ func (p *places[K]) unlist(pl *holding[K]) {
 	pl.older, pl.younger = nil, nil
 }
 
-func cutAll[K comparable](lost []*holding[K]) {
+func cutAll(lost []*holding) {
 	for _, pl := range lost {
-		pl.cut()
+		pl.holder.giveWay()
 	}
 }

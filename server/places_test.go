@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -16,13 +17,13 @@ import (
 
 func TestPlaces(t *testing.T) {
 	for all, each := range map[int]int{1: 1, 3: 1, 8: 2, 16: 4} {
-		p := newPlaces[string](all, time.Minute)
-		var held []*holding[string]
+		p := newPlaces(all, time.Minute)
+		var held []*holding
 		for caller := range all / each {
 			name := strconv.Itoa(caller)
 			for range each {
-				one, err := p.take(t.Context(), name, 1, nil)
-				if err != nil {
+				one := new(holding)
+				if err := p.take(t.Context(), one, placeOwner{caller: name}, 1, nil); err != nil {
 					t.Fatalf("%d places, caller %s has fewer than %d: %v", all, name, each, err)
 				}
 				held = append(held, one)
@@ -31,7 +32,7 @@ func TestPlaces(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, caller := range []string{"0", "late"} {
-			if _, err := p.take(ended, caller, 1, nil); !errors.Is(err, context.Canceled) {
+			if err := p.take(ended, new(holding), placeOwner{caller: caller}, 1, nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("%d places, all taken, caller %s: %v, want to wait for the end of the call", all, caller, err)
 			}
 		}
@@ -47,22 +48,24 @@ func TestPlaces(t *testing.T) {
 
 // taking is a call that takes a place of its own goroutine.
 type taking struct {
-	*holding[string]
+	holding
 	err  error
 	took time.Duration
 	cut  int
 	done bool
 }
 
-func takeLater(t *testing.T, p *places[string], owner string, size int, canBeCut bool) *taking {
+func (c *taking) giveWay() { c.cut++ }
+
+func takeLater(t *testing.T, p *places, caller string, size int, canBeCut bool) *taking {
 	c := new(taking)
-	var cut func()
+	var holder placeHolder
 	if canBeCut {
-		cut = func() { c.cut++ }
+		holder = c
 	}
 	go func() {
 		began := time.Now()
-		c.holding, c.err = p.take(t.Context(), owner, size, cut)
+		c.err = p.take(t.Context(), &c.holding, placeOwner{caller: caller}, size, holder)
 		c.took, c.done = time.Since(began), true
 	}()
 	synctest.Wait()
@@ -72,7 +75,7 @@ func takeLater(t *testing.T, p *places[string], owner string, size int, canBeCut
 // A caller who has all of theirs waits for one of them, while others find room.
 func TestPlacesOfThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces[string](8, time.Minute)
+		p := newPlaces(8, time.Minute)
 		first, second := takeLater(t, p, "slow", 1, false), takeLater(t, p, "slow", 1, false)
 		third := takeLater(t, p, "slow", 1, false)
 		if !first.done || !second.done || third.done {
@@ -91,7 +94,7 @@ func TestPlacesOfThoseWhoWait(t *testing.T) {
 // Waiting ends: with errCrowded, which is 503 and Retry-After.
 func TestPlacesPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces[string](4, time.Second)
+		p := newPlaces(4, time.Second)
 		takeLater(t, p, "a", 1, false)
 		late := takeLater(t, p, "a", 1, false)
 		time.Sleep(time.Second)
@@ -114,11 +117,11 @@ func TestPlacesPatience(t *testing.T) {
 // Of those who wait, the owner that has least comes first: a crowd of one owner's costs others one turn.
 func TestPlacesAreSharedFairly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces[string](8, time.Minute)
+		p := newPlaces(8, time.Minute)
 		var held []*taking
 		for range 2 {
-			for _, owner := range []string{"a", "b", "c", "d"} {
-				held = append(held, takeLater(t, p, owner, 1, false))
+			for _, name := range []string{"a", "b", "c", "d"} {
+				held = append(held, takeLater(t, p, name, 1, false))
 			}
 		}
 		crowd := takeLater(t, p, "a", 1, false)
@@ -133,10 +136,10 @@ func TestPlacesAreSharedFairly(t *testing.T) {
 // Who needs room takes it from those who are slow, the slowest first, then from whoever has most; and nobody waits for that.
 func TestPlacesOfSlowOwnersGoToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces[string](16, time.Second)
+		p := newPlaces(16, time.Second)
 		var slow []*taking
-		for _, owner := range []string{"a", "b", "c", "d"} {
-			slow = append(slow, takeLater(t, p, owner, 4, true))
+		for _, name := range []string{"a", "b", "c", "d"} {
+			slow = append(slow, takeLater(t, p, name, 4, true))
 		}
 		fair := takeLater(t, p, "x", 2, true)
 		if fair.err != nil || fair.took != 0 || slow[0].cut+slow[1].cut+slow[2].cut+slow[3].cut != 1 || slow[0].cut != 1 {
@@ -172,7 +175,7 @@ func TestPlacesOfSlowOwnersGoToOthers(t *testing.T) {
 // An owner's own slow calls make room for its next ones, nobody else's do.
 func TestPlacesOfOneSlowOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces[string](16, 2*time.Second)
+		p := newPlaces(16, 2*time.Second)
 		other := takeLater(t, p, "other", 4, true)
 		slow := takeLater(t, p, "a", 4, true)
 		next := takeLater(t, p, "a", 4, true)
@@ -190,7 +193,7 @@ func TestPlacesOfOneSlowOwner(t *testing.T) {
 func TestPlacesHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
-		p := newPlaces[string](64, time.Second)
+		p := newPlaces(64, time.Second)
 		var all []*taking
 		for range 3000 {
 			switch random.IntN(4) {
@@ -210,9 +213,9 @@ func TestPlacesHold(t *testing.T) {
 			}
 			p.mu.Lock()
 			used, listed := 0, 0
-			for owner, own := range p.owners {
-				if used += own.used; own.used > p.each || *own == (share{}) {
-					t.Fatalf("owner %s: %+v, share %d", owner, *own, p.each)
+			for of, own := range p.owners {
+				if used += own.used; own.used > p.each || own == (share{}) {
+					t.Fatalf("owner %v: %+v, share %d", of, own, p.each)
 				}
 			}
 			for pl := p.oldest; pl != nil; pl = pl.younger {
@@ -243,8 +246,8 @@ func TestPlacesHold(t *testing.T) {
 
 func TestUploadsWaitForTheirTurn(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxUploads = 1 })
-	turn, err := f.server.uploads.take(t.Context(), "somebody else", 1, nil)
-	if err != nil {
+	var turn holding
+	if err := f.server.uploads.take(t.Context(), &turn, placeOwner{caller: "somebody else"}, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	body, media := formOf("file", picture.Sample(1, 1000))
@@ -273,10 +276,10 @@ func TestReadsWaitForAPlace(t *testing.T) {
 		f.server.Handler().ServeHTTP(rec, req)
 		return rec.Code
 	}
-	var held []*holding[string]
-	for range maxReads / 4 {
-		one, err := f.server.reads.take(t.Context(), "2001:db8::", 1, nil)
-		if err != nil {
+	var held []*holding
+	for range readTurns / 4 {
+		one := new(holding)
+		if err := f.server.strangers.turns.take(t.Context(), one, placeOwner{address: netip.MustParseAddr("2001:db8::")}, 1, nil); err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, one)

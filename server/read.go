@@ -1,15 +1,14 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"avatard/authz"
-	"avatard/authz/limit"
 	"avatard/storage"
 )
 
@@ -20,25 +19,9 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) {
 		return
 	}
 	c := callOf(r.Context())
-	own := s.userKey(c.caller.Subject)
-	if done, err := s.answerWithoutBytes(w, r, own, c.organization, "private"); err != nil {
+	if err := s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"); err != nil {
 		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
-		return
-	} else if done {
-		return
 	}
-	place, err := s.reads.take(r.Context(), limit.Address(c.address).String(), 1, nil)
-	if err != nil {
-		s.refuse(w, r, err)
-		return
-	}
-	defer place.release()
-	p, err := s.Store.Get(r.Context(), own, c.organization)
-	if err != nil {
-		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
-		return
-	}
-	s.sendPicture(w, r, p, "private")
 }
 
 // read sends the picture of a user in an organisation. Whatever the reason for having none, the answer is the same:
@@ -57,24 +40,43 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 		s.refuse(w, r, err)
 		return
 	}
-	if done, err := s.answerWithoutBytes(w, r, s.userKey(user), org, scope); err != nil {
+	if err := s.answerRead(w, r, s.userKey(user), org, scope); err != nil {
 		s.refuse(w, r, noneOfThem(err))
-		return
-	} else if done {
-		return
 	}
-	place, err := s.reads.take(r.Context(), limit.Address(callOf(r.Context()).address).String(), 1, nil)
+}
+
+// answerRead answers GET and HEAD with a picture, or returns why not. What needs no bytes is answered without: no room is taken
+// for it and no picture read.
+func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage.UserKey, org, scope string) error {
+	info, err := s.Store.Stat(r.Context(), user, org)
+	if err == nil && info.Generation == "" {
+		err = storage.ErrNoPicture
+	}
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
-	defer place.release()
-	p, err := s.Store.Get(r.Context(), s.userKey(user), org)
+	if done, err := answerWithoutBytes(w, r, info, scope); done || err != nil {
+		return err
+	}
+	sent, err := s.send(w, r, int(info.Size))
 	if err != nil {
-		s.refuse(w, r, noneOfThem(err))
-		return
+		return err
 	}
-	s.sendPicture(w, r, p, scope)
+	defer sent.end()
+	p, err := s.get(r.Context(), sent, user, org)
+	if err != nil {
+		return err
+	}
+	return sendPicture(w, r, p, scope, sent)
+}
+
+// get reads the picture, in its turn.
+func (s *Server) get(ctx context.Context, sent *sending, user storage.UserKey, org string) (storage.Picture, error) {
+	if err := sent.room.turns.take(ctx, &sent.turn, sent.bytes.owner, 1, nil); err != nil {
+		return storage.Picture{}, err
+	}
+	defer sent.turn.release()
+	return s.Store.Get(ctx, user, org)
 }
 
 // noneOfThem makes one answer of all reasons for having no picture.
@@ -125,26 +127,14 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 	return nil
 }
 
-// answerWithoutBytes answers HEAD, and 304 to somebody who has this very picture, from what the store knows of it: no place
-// is taken for that and no picture read. It reports whether it has answered.
-func (s *Server) answerWithoutBytes(w http.ResponseWriter, r *http.Request, user storage.UserKey, org, scope string) (done bool, err error) {
-	conditions := r.Header.Values("If-None-Match")
-	if r.Method != http.MethodHead && len(conditions) == 0 {
-		return false, nil
-	}
-	info, err := s.Store.Stat(r.Context(), user, org)
-	if err == nil && info.Generation == "" {
-		err = storage.ErrNoPicture
-	}
-	if err != nil {
-		return false, err
-	}
+// answerWithoutBytes answers HEAD, and 304 to somebody who has this very picture. It reports whether it has answered.
+func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Info, scope string) (done bool, err error) {
 	etag, err := entityTag(info.Generation, info.Format)
 	if err != nil {
 		return false, err
 	}
 	switch {
-	case namesETag(conditions, etag):
+	case namesETag(r.Header.Values("If-None-Match"), etag):
 		describePicture(w.Header(), etag, scope)
 		w.WriteHeader(http.StatusNotModified)
 	case r.Method == http.MethodHead:
@@ -159,24 +149,25 @@ func (s *Server) answerWithoutBytes(w http.ResponseWriter, r *http.Request, user
 }
 
 // sendPicture answers GET with a picture, or with 304 where it became the one that the caller has since answerWithoutBytes.
-func (s *Server) sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scope string) {
+func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scope string, sent *sending) error {
 	etag, err := entityTag(p.Generation, p.Format)
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
+	}
+	if !sent.begin(p.Data) {
+		return errCrowded
 	}
 	h := w.Header()
 	describePicture(h, etag, scope)
 	if namesETag(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
-		return
+		return nil
 	}
 	h.Set("Content-Type", p.Format.MediaType())
 	h.Set("Content-Length", strconv.Itoa(len(p.Data)))
-	// A reader who does not read holds a deleted picture's bytes in memory no longer than this.
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(MaxReadDuration))
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(p.Data)
+	sent.write(w)
+	return nil
 }
 
 // entityTag names one picture in one form. A hash of the content would outlive it; the generation is random. "full" leaves

@@ -2,18 +2,42 @@ package server
 
 import "time"
 
-// rooms are what pictures on their way share, in bytes or in turns.
+const (
+	// readBytes bounds the pictures in memory for readers who are known, and again for strangers: nobody without a token crowds out
+	// those who have one.
+	readBytes = 32 << 20
+	// leastRead is what a small picture counts as.
+	leastRead = 16 << 10
+	// readTurns bounds the pictures that are being read from the store, for the known and for strangers.
+	readTurns = 32
+	// readPatience is how long a read waits for others of its own caller, or of its own address, and for its turn.
+	readPatience = time.Second
+)
+
+// rooms are what pictures on their way share.
 type rooms struct {
-	arriving *places[string] // bytes of uploads, by caller
-	uploads  *places[string] // uploads that are worked on, by caller
-	reads    *places[string]
+	arriving *places // bytes of uploads, by caller
+	uploads  *places // uploads that are worked on, by caller
+
+	known     readRoom // of readers with a token, by caller
+	strangers readRoom // of readers without one, by address
+}
+
+// readRoom is where pictures for readers are.
+type readRoom struct {
+	bytes *places
+	turns *places // at the store
 }
 
 // newRooms returns room for pictures, of which as many as uploads says are worked on at once.
 func newRooms(uploads int) rooms {
+	reads := func() readRoom {
+		return readRoom{bytes: newPlaces(readBytes, readPatience), turns: newPlaces(readTurns, readPatience)}
+	}
 	return rooms{
-		arriving: newPlaces[string](maxArriving, uploadPatience),
-		uploads:  newPlaces[string](uploads, uploadPatience),
-		reads:    newPlaces[string](maxReads, time.Second),
+		arriving:  newPlaces(maxArriving, uploadPatience),
+		uploads:   newPlaces(uploads, uploadPatience),
+		known:     reads(),
+		strangers: reads(),
 	}
 }

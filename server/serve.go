@@ -36,9 +36,10 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:   boundHeaders(handler),
-		Protocols: protocols,
-		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		Handler:     boundHeaders(handler),
+		Protocols:   protocols,
+		ConnContext: rememberConn,
+		ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
 		// everybody behind the same proxy.
 		MaxHeaderBytes:    MaxHeaderBytes,
@@ -55,7 +56,7 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 			// A header block that never ends is closed by these, not by ReadHeaderTimeout.
 			SendPingTimeout:  15 * time.Second,
 			PingTimeout:      10 * time.Second,
-			WriteByteTimeout: 10 * time.Second,
+			WriteByteTimeout: writeTimeout - writeTimeoutSlack,
 		},
 	}
 }

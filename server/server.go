@@ -53,9 +53,6 @@ const (
 	// maxBodyBytes bounds the body around an RPC message: envelope, base64, and what is thrown away in order to
 	// answer a message over the limit properly.
 	maxBodyBytes = 4 * MaxMessageBytes
-	// maxReads bounds the pictures in memory for readers: each may have a megabyte, and a reader over HTTP/2 who takes
-	// nothing holds it for MaxReadDuration. One address gets a quarter; whoever finds no place waits.
-	maxReads = 64
 	// defaultUploads uploads of half a megabyte, decoded and encoded again, fit a small machine.
 	defaultUploads = 16
 )

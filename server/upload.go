@@ -106,8 +106,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		s.refuse(w, r, err)
 		return
 	}
-	turn, err := s.uploads.take(ctx, c.caller.Subject, 1, nil)
-	if err != nil {
+	var turn holding
+	if err := s.uploads.take(ctx, &turn, placeOwner{caller: c.caller.Subject}, 1, nil); err != nil {
 		s.refuse(w, r, err)
 		return
 	}

@@ -1,0 +1,172 @@
+package server
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"avatard/authz/limit"
+)
+
+const (
+	// sendPiece is how much of a picture is written at once, in bytes. It is what a peer that takes nothing holds of it for
+	// the moment that breaking off takes.
+	sendPiece = 64 << 10
+	// breakOff is how long before the end of MaxReadDuration a picture over HTTP/2 is broken off with a reset of its stream. Where
+	// not even that could be written when the time is over, the peer takes nothing at all and loses its connection.
+	breakOff = time.Second
+)
+
+var sendPieces = sync.Pool{New: func() any { return new([sendPiece]byte) }}
+
+// sending is a picture on its way to a reader. It ends within MaxReadDuration of the moment when the store gave the bytes away,
+// and before that when the reader is slow and others need the room.
+type sending struct {
+	room    readRoom
+	bytes   holding
+	turn    holding
+	control *http.ResponseController
+	conn    *gatheredConn // nil = unknown
+	http1   bool
+	large   bool // sent in pieces
+
+	mu    sync.Mutex
+	whole []byte // the picture
+	data  []byte // what is left of it to be written
+	cut   bool   // the rest is not written
+	ended bool   // the handler is done
+	begun time.Time
+	timer *time.Timer // over HTTP/2
+	stuck int64       // since when conn had been writing at the first look of expire
+}
+
+// send finds room for a picture that is to be sent. Somebody has to end it.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*sending, error) {
+	c := callOf(r.Context())
+	t := &sending{room: s.known, control: http.NewResponseController(w), conn: connOf(r.Context()), http1: r.ProtoMajor == 1}
+	of := placeOwner{caller: c.caller.Subject}
+	if !c.identified {
+		t.room, of = s.strangers, placeOwner{address: limit.Address(c.address)}
+	}
+	if err := t.room.bytes.take(r.Context(), &t.bytes, of, max(size, leastRead), t); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// begin takes over the bytes. It reports false when their room is gone.
+func (t *sending) begin(data []byte) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cut {
+		return false
+	}
+	t.bytes.resize(max(len(data), leastRead))
+	t.bytes.progress(slowBytes) // what was slow up to here is the store
+	t.whole, t.data, t.begun, t.large = data, data, time.Now(), len(data) > sendPiece
+	if t.http1 {
+		_ = t.control.SetWriteDeadline(t.begun.Add(MaxReadDuration))
+	} else {
+		t.timer = time.AfterFunc(MaxReadDuration-breakOff, t.expire)
+	}
+	return true
+}
+
+// write writes the picture for as long as it is not broken off.
+func (t *sending) write(w http.ResponseWriter) {
+	var buffer *[sendPiece]byte
+	if t.large { // else there is nothing to win by letting go of it while a piece is being written
+		buffer = sendPieces.Get().(*[sendPiece]byte)
+		defer func() {
+			clear(buffer[:])
+			sendPieces.Put(buffer)
+		}()
+	}
+	for {
+		piece := t.next(buffer)
+		if len(piece) == 0 {
+			break
+		}
+		n, err := w.Write(piece)
+		if err != nil {
+			return
+		}
+		t.bytes.progress(n)
+	}
+	if !t.http1 {
+		_ = t.control.Flush() // wait here for the peer to take it, and not where nobody watches
+	}
+}
+
+// next takes the next piece of what is left, in buffer unless that is nil.
+func (t *sending) next(buffer *[sendPiece]byte) (piece []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if buffer == nil {
+		piece, t.data = t.data, nil
+		return piece
+	}
+	n := copy(buffer[:], t.data)
+	t.data = t.data[n:]
+	return buffer[:n]
+}
+
+// giveWay breaks it off for somebody who needs the room.
+func (t *sending) giveWay() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended || t.cut {
+		return
+	}
+	t.breakOff()
+	if t.timer != nil {
+		t.timer.Reset(breakOff)
+	}
+}
+
+// breakOff lets go of the bytes and ends the answer. The caller holds mu.
+func (t *sending) breakOff() {
+	t.cut, t.data = true, nil
+	if t.large { // else its only piece may be on its way
+		clear(t.whole)
+		t.whole = nil
+	}
+	if t.begun.IsZero() {
+		return // the answer can still be another one
+	}
+	_ = t.control.SetWriteDeadline(longAgo)
+	if t.http1 {
+		t.conn.abort()
+	}
+}
+
+// expire looks after a picture over HTTP/2 when its time is nearly over, and again when it is.
+func (t *sending) expire() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	writing := t.conn.writingSince()
+	switch {
+	case !t.ended && !t.cut:
+		t.breakOff()
+	case !t.ended, t.stuck != 0 && writing == t.stuck:
+		t.conn.abort()
+		return
+	case t.stuck != 0 || writing == 0:
+		return
+	}
+	t.stuck = writing
+	t.timer.Reset(breakOff)
+}
+
+// end gives the room back.
+func (t *sending) end() {
+	t.mu.Lock()
+	t.ended, t.data = true, nil
+	clear(t.whole)
+	// The last bytes may still be on their way through the connection. Of a reader who was quick they are gone in time.
+	if t.timer != nil && time.Since(t.begun) < breakOff {
+		t.timer.Stop()
+	}
+	t.mu.Unlock()
+	t.bytes.release()
+}
