@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"avatard/authz/limit"
 )
@@ -98,17 +99,71 @@ type reflectionStream struct {
 	sent            map[string]bool // files, by name
 }
 
+// Receive returns the next request that needs the library. It describes the file that was asked for each time anew, which
+// takes a millisecond; who has the file already is answered here.
 func (c *reflectionStream) Receive(request any) error {
-	if c.requests == maxReflectionRequests {
-		// The end of the stream may come now; the library has to see that there is more.
+	for {
 		if err := c.StreamingHandlerConn.Receive(request); err != nil {
 			return err
 		}
-		return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("one stream has %d requests at most", maxReflectionRequests))
+		if c.requests++; c.requests > maxReflectionRequests {
+			return connect.NewError(connect.CodeResourceExhausted, fmt.Errorf("one stream has %d requests at most", maxReflectionRequests))
+		}
+		message, ok := request.(proto.Message)
+		if !ok || !c.sent[fileAsked(message.ProtoReflect())] {
+			return nil
+		}
+		nothing, err := nothingNew(message.ProtoReflect())
+		if err != nil {
+			return err
+		}
+		if err := c.Send(nothing); err != nil {
+			return err
+		}
 	}
-	c.requests++
-	return c.StreamingHandlerConn.Receive(request)
 }
+
+// fileAsked returns the name of the file that a request is about, "" when it cannot be told.
+func fileAsked(request protoreflect.Message) string {
+	asked := request.WhichOneof(request.Descriptor().Oneofs().ByName("message_request"))
+	if asked == nil {
+		return ""
+	}
+	switch asked.Name() {
+	case "file_by_filename":
+		return request.Get(asked).String()
+	case "file_containing_symbol":
+		if found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(request.Get(asked).String())); err == nil {
+			return found.ParentFile().Path()
+		}
+	case "file_containing_extension":
+		extension := request.Get(asked).Message()
+		fields := extension.Descriptor().Fields()
+		extended := protoreflect.FullName(extension.Get(fields.ByName("containing_type")).String())
+		number := protoreflect.FieldNumber(extension.Get(fields.ByName("extension_number")).Int())
+		if found, err := protoregistry.GlobalTypes.FindExtensionByNumber(extended, number); err == nil {
+			return found.TypeDescriptor().ParentFile().Path()
+		}
+	}
+	return ""
+}
+
+// nothingNew is the answer to somebody who has the file: none.
+func nothingNew(request protoreflect.Message) (proto.Message, error) {
+	kind, err := protoregistry.GlobalTypes.FindMessageByName(request.Descriptor().FullName().Parent().Append("ServerReflectionResponse"))
+	if err != nil {
+		return nil, err
+	}
+	answer := kind.New()
+	fields := answer.Descriptor().Fields()
+	answer.Set(fields.ByName("valid_host"), request.Get(request.Descriptor().Fields().ByName("host")))
+	answer.Set(fields.ByName("original_request"), protoreflect.ValueOfMessage(request))
+	answer.Set(fields.ByName(filesFound), answer.NewField(fields.ByName(filesFound)))
+	return answer.Interface(), nil
+}
+
+// filesFound is the field of an answer that holds files.
+const filesFound = "file_descriptor_response"
 
 func (c *reflectionStream) Send(answer any) error {
 	if message, ok := answer.(proto.Message); ok {
@@ -122,16 +177,14 @@ func (c *reflectionStream) Send(answer any) error {
 	return c.StreamingHandlerConn.Send(answer)
 }
 
-// dropSent takes the files out of an answer that the stream has had, as grpc/reflection/v1/reflection.proto allows. The
-// library sends the one that was asked for each time.
+// dropSent takes the files out of an answer that the stream has had, as grpc/reflection/v1/reflection.proto allows.
 func (c *reflectionStream) dropSent(answer protoreflect.Message) error {
-	const found, content = "file_descriptor_response", "file_descriptor_proto"
-	field := answer.Descriptor().Fields().ByName(found)
+	field := answer.Descriptor().Fields().ByName(filesFound)
 	if field == nil || !answer.Has(field) {
 		return nil
 	}
 	response := answer.Mutable(field).Message()
-	list := response.Mutable(response.Descriptor().Fields().ByName(content)).List()
+	list := response.Mutable(response.Descriptor().Fields().ByName("file_descriptor_proto")).List()
 	kept := 0
 	for i := range list.Len() {
 		name, err := fileName(list.Get(i).Bytes())

@@ -130,6 +130,17 @@ func bySymbol(name string) string {
 	return string(protowire.AppendString(protowire.AppendTag(nil, 4, protowire.BytesType), name))
 }
 
+func byFile(name string) string {
+	return string(protowire.AppendString(protowire.AppendTag(nil, 3, protowire.BytesType), name))
+}
+
+// byExtension asks for the file of an extension: file_containing_extension = 5 of containing_type = 1, extension_number = 2.
+func byExtension(of string, number uint64) string {
+	extension := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), of)
+	extension = protowire.AppendVarint(protowire.AppendTag(extension, 2, protowire.VarintType), number)
+	return string(protowire.AppendBytes(protowire.AppendTag(nil, 5, protowire.BytesType), extension))
+}
+
 func withHost(request, host string) string {
 	return string(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), host)) + request
 }
@@ -167,14 +178,15 @@ func TestReflectionSendsEachFileOnce(t *testing.T) {
 		got := reflectStream(t, f, path, contentType, []string{
 			bySymbol("zitadel.management.v1.ManagementService"), bySymbol("zitadel.management.v1.RemoveHumanAvatarRequest"),
 			bySymbol("buf.validate.field"), bySymbol("zitadel.auth.v1.AuthService"), bySymbol("grpc.health.v1.Health"),
+			byFile("buf/validate/validate.proto"), byExtension("google.protobuf.FieldOptions", 1159), byFile("grpc/health/v1/health.proto"),
 		})
-		if len(got.answers) != 5 || got.code != "0" && got.code != "" {
+		if len(got.answers) != 8 || got.code != "0" && got.code != "" {
 			t.Fatalf("%d answers, code %q", len(got.answers), got.code)
 		}
 		seen := make(map[string]bool)
 		for i, answer := range got.answers {
 			names := files(t, answer)
-			if again := i == 1 || i == 2; again != (len(names) == 0) {
+			if again := i != 0 && i != 3 && i != 4; again != (len(names) == 0) {
 				t.Errorf("answer %d has the files %q", i, names)
 			}
 			for _, name := range names {
@@ -276,5 +288,25 @@ func TestWithoutReflection(t *testing.T) {
 	})
 	if res, body := f.do(t, http.MethodPost, "/grpc.health.v1.Health/Check", strings.NewReader("{}"), "Content-Type", "application/json"); res.StatusCode != http.StatusOK {
 		t.Errorf("health: %d %s", res.StatusCode, body)
+	}
+}
+
+// Asking again for what one has is cheap: describing a file is what costs, thousands of allocations for the largest one.
+func TestReflectionDescribesNoFileTwice(t *testing.T) {
+	f := start(t, func(c *Config) { c.Now = new(tickless).now })
+	ask := func(requests int) float64 {
+		asked := make([]string, requests)
+		for i := range asked {
+			asked[i] = []string{bySymbol("buf.validate.field"), bySymbol("buf.validate.FieldRules"),
+				byFile("buf/validate/validate.proto"), byExtension("google.protobuf.FieldOptions", 1159)}[i%4]
+		}
+		return testing.AllocsPerRun(3, func() {
+			if got := reflectStream(t, f, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc", asked); len(got.answers) != requests {
+				t.Errorf("%d answers to %d requests, code %q", len(got.answers), requests, got.code)
+			}
+		})
+	}
+	if once, often := ask(1), ask(maxReflectionRequests); often > 2*once {
+		t.Errorf("%v allocations for %d requests, %v for one", often, maxReflectionRequests, once)
 	}
 }

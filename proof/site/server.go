@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -31,7 +32,8 @@ type Server struct {
 	URL string
 
 	cmd   *exec.Cmd
-	log   string // file
+	log   string     // file
+	heard sync.Mutex // while its standard error is read
 	read  chan struct{}
 	ended chan struct{}
 	state error
@@ -75,7 +77,7 @@ func (s *Site) Launch(ctx context.Context, environ ...string) (*Server, error) {
 
 // watch copies the log, notes the address that it tells and waits for the end.
 func (s *Server) watch(stderr io.Reader, log *os.File) {
-	lines := bufio.NewReader(io.TeeReader(stderr, log))
+	lines := bufio.NewReader(io.TeeReader(&heldReader{stderr, &s.heard}, log))
 	for s.URL == "" {
 		line, err := lines.ReadString('\n')
 		if _, address, ok := strings.Cut(line, readyLine); ok {
@@ -91,6 +93,37 @@ func (s *Server) watch(stderr io.Reader, log *os.File) {
 	_ = log.Close()
 	close(s.ended)
 }
+
+// heldReader reads while it can have the lock.
+type heldReader struct {
+	io.Reader
+	lock *sync.Mutex
+}
+
+func (r *heldReader) Read(p []byte) (int, error) {
+	r.lock.Lock()
+	r.lock.Unlock() //nolint:staticcheck // waiting is all there is to do: a read that waits for a line holds nobody up
+	return r.Reader.Read(p)
+}
+
+// HoldLog leaves what the server writes to its standard error unread until release is called, which must happen before
+// Kill and Stop.
+func (s *Server) HoldLog() (release func()) {
+	s.heard.Lock()
+	return s.heard.Unlock
+}
+
+// LogBytes returns how much this run has logged, as far as it has been read.
+func (s *Server) LogBytes() (int64, error) {
+	info, err := os.Stat(s.log)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// PID returns the number of the process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // AwaitServing returns when a launched server serves. ErrEnded when its process ended first.
 func (s *Server) AwaitServing(ctx context.Context) error {

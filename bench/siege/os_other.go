@@ -1,0 +1,10 @@
+//go:build !linux
+
+package main
+
+import "syscall"
+
+// None of this is known here, and checkSystem says so.
+func peakMemory(int) (int64, error)                     { return 0, nil }
+func lowestPriority(int)                                {}
+func narrowSocket(_, _ string, _ syscall.RawConn) error { return nil }
