@@ -57,10 +57,21 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA secure_delete = ON;
-PRAGMA temp_store = MEMORY;
 PRAGMA trusted_schema = OFF;
-PRAGMA cache_size = -12000;
 PRAGMA wal_autocheckpoint = 2000;
+` + servingPragmas
+
+// servingPragmas say what SQLite may have memory for while it serves: nothing is sorted then.
+const servingPragmas = `
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -12000;
+`
+
+// migrationPragmas say it while the schema is brought forward. As much as the cache takes is sorted in memory, the rest in
+// temporary files, see tempName.
+const migrationPragmas = `
+PRAGMA temp_store = FILE;
+PRAGMA cache_size = -4000;
 `
 
 // openDatabase opens or makes the metadata file and brings its schema up to date.
@@ -71,6 +82,9 @@ func openDatabase(path string, wrap func(string, File) File, step func(version i
 		return nil, err
 	}
 	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	if err := removeTemps(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	db, err := connect(path, wrap)
@@ -86,7 +100,7 @@ func openDatabase(path string, wrap func(string, File) File, step func(version i
 // connect opens the metadata file as it is.
 func connect(path string, wrap func(string, File) File) (db *database, err error) {
 	db = &database{}
-	layer, unregister, err := registerFileLayer(wrap, &db.log)
+	layer, unregister, err := registerFileLayer(filepath.Dir(path), wrap, &db.log)
 	if err != nil {
 		return nil, err
 	}
@@ -101,14 +115,20 @@ func connect(path string, wrap func(string, File) File) (db *database, err error
 	path = filepath.Join(dir, filepath.Base(path))
 	query := url.Values{"modeof": {path}, "vfs": {layer}}
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
-	if db.conn, err = sqlite3.OpenFlags(uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI|sqlite3.OPEN_NOFOLLOW); err != nil {
+	if sqliteMemory > 0 {
+		db.conn, err = sqlite3.OpenContext(sqlite3.WithMaxMemory(context.Background(), sqliteMemory), uri)
+	} else {
+		db.conn, err = sqlite3.OpenFlags(uri, sqlite3.OPEN_READWRITE|sqlite3.OPEN_CREATE|sqlite3.OPEN_URI|sqlite3.OPEN_NOFOLLOW)
+	}
+	if err != nil {
 		db.unregister()
 		return nil, fmt.Errorf("open metadata: %w", err)
 	}
 	return db, nil
 }
 
-func (db *database) setUp(step func(version int)) error {
+func (db *database) setUp(step func(version int)) (err error) {
+	defer catchMemory(&err)
 	// Before anything is written, so that what is not ours stays as it is.
 	if err := db.conn.Exec(lockingMode); err != nil {
 		return err
@@ -186,7 +206,8 @@ func (db *database) rollback() error {
 	return db.conn.Exec("ROLLBACK")
 }
 
-func (db *database) close() error {
+func (db *database) close() (err error) {
+	defer catchMemory(&err)
 	var errs []error
 	for _, stmt := range db.stmts {
 		errs = append(errs, stmt.Close())

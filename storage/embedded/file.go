@@ -75,6 +75,7 @@ func makeDir(dir string, wrap func(string, File) File) error {
 // fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file handed through wrap.
 type fileLayer struct {
 	vfs.VFSFilename
+	dir  string                         // for temporary files
 	wrap func(name string, f File) File // nil for none
 	log  *logGauge
 }
@@ -83,24 +84,25 @@ type fileLayer struct {
 var fileLayers atomic.Int64
 
 // registerFileLayer makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
-func registerFileLayer(wrap func(string, File) File, log *logGauge) (name string, unregister func(), err error) {
+func registerFileLayer(dir string, wrap func(string, File) File, log *logGauge) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
 		return "", nil, fmt.Errorf("SQLite's file layer has changed")
 	}
 	name = "avatard-" + strconv.FormatInt(fileLayers.Add(1), 10)
-	vfs.Register(name, &fileLayer{VFSFilename: base, wrap: wrap, log: log})
+	vfs.Register(name, &fileLayer{VFSFilename: base, dir: dir, wrap: wrap, log: log})
 	return name, func() { vfs.Unregister(name) }, nil
 }
 
 // OpenFilename implements vfs.VFSFilename.
 func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
+	if name.String() == "" {
+		f, err := openTemp(l.dir, l.wrap)
+		return f, flags, err
+	}
 	f, flags, err := l.VFSFilename.OpenFilename(name, flags)
 	if err != nil {
 		return nil, flags, err
-	}
-	if name.String() == "" {
-		return f, flags, nil // a temporary file, which has no name to be found by again
 	}
 	outer := File(sqliteFile{f})
 	if l.wrap != nil {

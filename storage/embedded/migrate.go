@@ -38,6 +38,9 @@ func Migrate(ctx context.Context, cfg Config, step func(version int)) (from int,
 
 func migrateTo(ctx context.Context, cfg Config, list []string, step func(version int)) (from int, err error) {
 	err = withMetadata(cfg, func(db *database) (err error) {
+		if err := removeTemps(cfg.Dir); err != nil {
+			return err
+		}
 		// Before anything is written, so that what is not ours stays as it is.
 		if from, err = db.version(list); err != nil {
 			return err
@@ -80,6 +83,7 @@ func withMetadata(cfg Config, do func(*database) error) (err error) {
 	if err := inspect(cfg.Dir, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
+	defer catchMemory(&err)
 	// SQLite's URIs want a whole path.
 	if path, err = filepath.Abs(path); err != nil {
 		return err
@@ -122,12 +126,16 @@ func (db *database) version(list []string) (int, error) {
 }
 
 // migrate brings the schema to the newest version in list, one transaction a version. step, unless it is nil, hears of
-// each.
-func (db *database) migrate(ctx context.Context, list []string, step func(version int)) error {
+// each. It needs a bounded memory, whatever the size of the database: what has to be sorted goes into temporary files.
+func (db *database) migrate(ctx context.Context, list []string, step func(version int)) (err error) {
 	version, err := db.version(list)
-	if err != nil {
+	if err != nil || version == len(list) {
 		return err
 	}
+	if err := db.conn.Exec(migrationPragmas); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.conn.Exec(servingPragmas)) }()
 	for ; version < len(list); version++ {
 		if err := ctx.Err(); err != nil {
 			return err

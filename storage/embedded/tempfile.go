@@ -1,0 +1,92 @@
+package embedded
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/ncruces/go-sqlite3"
+	"github.com/ncruces/go-sqlite3/vfs"
+)
+
+// tempName is what files begin with into which SQLite sorts, while a schema is brought forward, what does not fit into memory. They
+// lie in the data directory: with its owner, on its file system, and nowhere else. They hold ids and numbers, as the database
+// does, and no byte of a picture. While the store serves there are none: SQLite keeps what is temporary in memory then.
+const tempName = "avatard.tmp-"
+
+// openTemp makes a temporary file, for its owner alone. Where the system allows, it has no name any more when it is used, so
+// that nothing is left of it however the process ends.
+func openTemp(dir string, wrap func(string, File) File) (vfs.File, error) {
+	f, err := os.CreateTemp(dir, tempName+"*") // with mode 0600
+	if err != nil {
+		return nil, err
+	}
+	t := &tempFile{File: osFile{f}, size: func() (int64, error) {
+		info, err := f.Stat()
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}}
+	if err := os.Remove(f.Name()); err != nil {
+		t.name = f.Name()
+	}
+	if wrap != nil {
+		t.File = wrap(tempName, t.File)
+	}
+	return t, nil
+}
+
+// removeTemps removes what a process left that was killed while it had temporary files. The caller holds the directory's lock.
+func removeTemps(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, tempName+"*"))
+	for _, name := range names {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
+
+// tempFile is a file of one connection, which nobody else knows of.
+type tempFile struct {
+	File
+	size func() (int64, error)
+	name string // to be removed in the end, "" when that is done
+}
+
+func (f *tempFile) Close() error {
+	err := f.File.Close()
+	if f.name != "" {
+		err = errors.Join(err, os.Remove(f.name))
+	}
+	return err
+}
+
+// Sync does nothing: what is temporary need not last.
+func (f *tempFile) Sync(vfs.SyncFlag) error { return nil }
+
+func (f *tempFile) Size() (int64, error)                            { return f.size() }
+func (f *tempFile) Lock(vfs.LockLevel) error                        { return nil }
+func (f *tempFile) Unlock(vfs.LockLevel) error                      { return nil }
+func (f *tempFile) CheckReservedLock() (bool, error)                { return false, nil }
+func (f *tempFile) SectorSize() int                                 { return pageBytes }
+func (f *tempFile) DeviceCharacteristics() vfs.DeviceCharacteristic { return 0 }
+
+// errMemory: SQLite needed more memory than it may have, see sqliteMemory.
+var errMemory = errors.New("SQLite needs more memory than it may have")
+
+// sqliteMemory bounds the memory of one connection, in bytes; 0 is the driver's own bound of 256 MB. Tests lower it.
+var sqliteMemory int64
+
+// catchMemory makes an error of what is a panic of the driver's when SQLite gets no memory.
+func catchMemory(err *error) {
+	switch v := recover().(type) {
+	case nil:
+	case error:
+		if v.Error() != "sqlite3: "+sqlite3.NOMEM.Error() && v.Error() != "sqlite3: out of memory" {
+			panic(v)
+		}
+		*err = errors.Join(*err, errMemory)
+	default:
+		panic(v)
+	}
+}
