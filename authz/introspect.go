@@ -56,8 +56,9 @@ type IntrospectionConfig struct {
 	CarryToken bool
 	// Now is the clock that token and cache times are compared with. nil = time.Now. Timeout uses real time.
 	Now func() time.Time
-	// HTTPClient gives the transport. Its time-out, redirect policy and cookies are not used. nil, or a nil
-	// transport = an own one that keeps 64 idle connections.
+	// HTTPClient gives the transport, which is asked not to use a connection again (http.Request.Close). Its time-out,
+	// redirect policy and cookies are not used. nil, or a nil transport = an own one, which keeps connections over
+	// HTTP/2 only: over HTTP/1.1 an answer too many would be taken for that about the next token.
 	HTTPClient *http.Client
 	// Logger hears of a provider that fails, at most every ten seconds, and of its recovery: never a token and
 	// nothing the provider said. nil = silence.

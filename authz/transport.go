@@ -18,7 +18,7 @@ const (
 	maxAnswerBytes = 1 << 20
 	// maxDiscardBytes is how much of an answer we cannot use is still read, to keep the connection.
 	maxDiscardBytes = 4 << 10
-	// maxConcurrent bounds the questions under way at one time, and the idle connections kept for them.
+	// maxConcurrent bounds the questions under way at one time, and the connections to the provider with them.
 	maxConcurrent = 64
 )
 
@@ -40,21 +40,14 @@ func (e statusError) isRefusal() bool {
 const noAnswerInTime = "no answer in time"
 
 // newClient returns a client for the provider: bounded in time and size, without cookies, and one that follows no
-// redirect, because the request carries the caller's token and the client secret. base gives the transport; without
-// one it is our own, with as many idle connections as there can be calls.
+// redirect, because the request carries the caller's token and the client secret. base gives the transport, which is
+// asked for a connection of its own for each request; without one it is our own, see connections.
 func newClient(base *http.Client, timeout time.Duration) *http.Client {
-	var transport http.RoundTripper = &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           maxConcurrent,
-		MaxIdleConnsPerHost:    maxConcurrent,
-		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    timeout,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
+	var transport http.RoundTripper
 	if base != nil && base.Transport != nil {
-		transport = base.Transport
+		transport = onceOnly{base.Transport}
+	} else {
+		transport = newConnections(timeout, nil)
 	}
 	return &http.Client{
 		Transport:     guard{next: transport},
@@ -77,6 +70,13 @@ func passing(c *http.Client, statuses ...int) *http.Client {
 type guard struct {
 	next http.RoundTripper
 	also []int
+}
+
+// CloseIdleConnections closes what nobody uses.
+func (g guard) CloseIdleConnections() {
+	if c, ok := g.next.(*connections); ok {
+		c.CloseIdleConnections()
+	}
 }
 
 func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
