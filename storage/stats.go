@@ -31,8 +31,15 @@ type Stats struct {
 	Retried uint64
 	// OldestPending is how long the oldest of them has been due, 0 when there is none.
 	OldestPending time.Duration
-	// SlabBytes is the size of the file that holds the pictures.
+	// SlabBytes is the size of the file that holds the pictures. Parts of it may be holes, which take no space.
 	SlabBytes int64
+	// SlabDiskBytes is the space that it takes, as the file system tells it; it is looked at every now and then.
+	SlabDiskBytes int64
+	// SlabUsedBytes is the size of the slots that have an owner, SlabFreeBytes that of those that may be given away. After a
+	// start, slots count as used until somebody has looked.
+	SlabUsedBytes, SlabFreeBytes int64
+	// TrimFailures counts the tries to give space back to the file system that failed. They fail no call.
+	TrimFailures uint64
 	// Slots tells about each size of slot, the smallest first.
 	Slots []SlotStats
 }

@@ -34,6 +34,7 @@ func watched() *Metrics {
 			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
 			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
 			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, OldestPending: 90 * time.Second, SlabBytes: 69632,
+			SlabUsedBytes: 24576, SlabFreeBytes: 40960, SlabDiskBytes: 45056, TrimFailures: 3,
 			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
 		}
 	})
@@ -107,6 +108,9 @@ avatard_storage_round_changes_bucket{le="+Inf"} 8
 avatard_storage_round_changes_sum 20
 avatard_storage_round_changes_count 8
 avatard_storage_slab_bytes 69632
+avatard_storage_slab_space_bytes{kind="disk"} 45056
+avatard_storage_slab_space_bytes{kind="free"} 40960
+avatard_storage_slab_space_bytes{kind="used"} 24576
 avatard_storage_slots{slot_bytes="4096"} 16
 avatard_storage_slots{slot_bytes="8192"} 8
 avatard_storage_sync_duration_seconds_bucket{target="checkpoint",le="0.001"} 0
@@ -124,6 +128,7 @@ avatard_storage_sync_duration_seconds_count{target="slab"} 7
 avatard_storage_sync_failures_total{target="checkpoint"} 2
 avatard_storage_sync_failures_total{target="log"} 0
 avatard_storage_sync_failures_total{target="slab"} 1
+avatard_storage_trim_failures_total 3
 avatard_token_cache_entries{kind="accepted"} 7
 avatard_token_cache_entries{kind="refused"} 1
 avatard_token_cache_lookups_total{result="hit"} 40

@@ -35,7 +35,7 @@ const linkWindow = 1 << 20
 // chains, and needs a pass over users and receipts for each window, but no memory that grows with them.
 func (c *checker) checkLinks(ctx context.Context, newest int64) error {
 	for first := int64(1); first <= newest; first += linkWindow {
-		linked := make(pageSet, 0, linkWindow/64)
+		linked := make(bitset, 0, linkWindow/64)
 		mark := func(seq int64) {
 			if seq >= first && seq < first+linkWindow {
 				linked.add(seq - first)
@@ -58,7 +58,7 @@ func (c *checker) checkLinks(ctx context.Context, newest int64) error {
 }
 
 // reportUnlinked reports the receipts from first to last that are not marked.
-func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked pageSet) error {
+func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked bitset) error {
 	for next := first; next <= last; {
 		var page []receiptRow
 		err := c.read(ctx, func(db *database) error {

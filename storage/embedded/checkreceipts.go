@@ -4,22 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
 )
-
-// claim takes a certain slot out of the free ones, if it is among them.
-func (s *slots) claim(c class, slot int64) bool {
-	i := slices.Index(s.free[c], slot)
-	if i < 0 {
-		return false
-	}
-	s.free[c].remove(i)
-	return true
-}
 
 // eraseAnew is the repair of a generation whose state and receipt do not go together: one that lives and has a receipt,
 // one that is erased and has none. Its slot is zeroed, once more if need be, with the receipt that the user has of it; a
@@ -40,8 +29,7 @@ func (c *checker) eraseAnew(row slotRow, receipt int64) func(context.Context) (s
 		if err != nil {
 			return did, err
 		}
-		class, ok := reg.class()
-		if !ok || !row.fits(reg) || (row.slot-reg.first)%reg.slotPages != 0 {
+		if !reg.begins(row.slot) {
 			return did, errUnclear
 		}
 		key, err := c.userKey(ctx, row.uid)
@@ -57,10 +45,10 @@ func (c *checker) eraseAnew(row slotRow, receipt int64) func(context.Context) (s
 		w.do = func(r *round, t *ticket) error {
 			switch {
 			case !w.given:
-				return c.erasePromised(r, t, row, receipt, class)
+				return c.erasePromised(r, t, row, receipt)
 			case !w.back:
 				w.back = true
-				c.s.slots.give(class, row.slot)
+				c.s.slots.give(row.slot, true)
 			}
 			return nil
 		}
@@ -78,7 +66,7 @@ func (w *eraseAnew) settled(t *ticket, committed bool, err error) bool {
 }
 
 // erasePromised moves a generation to ERASING, if it is not there, gives it the receipt and zeroes its slot.
-func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64, class class) error {
+func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64) error {
 	if err := unchanged(r, row); err != nil {
 		return err
 	}
@@ -90,10 +78,19 @@ func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64,
 	if err != nil || receipt != 0 && !matches {
 		return errors.Join(err, errMoved)
 	}
-	if c.s.slots.claim(class, row.slot) { // it must not be given away meanwhile, nor come back twice
-		t.taken = append(t.taken, slotTaken{class, row.slot})
+	region := c.s.slots.at(row.slot)
+	if region == nil {
+		return errMoved
 	}
-	e := erasure{receipt: receipt, slot: row.slot, class: class, since: r.now}
+	if !region.known {
+		if err := c.s.learn(region); err != nil {
+			return err
+		}
+	}
+	if whole, ok := c.s.slots.claim(row.slot); ok { // it must not be given away meanwhile, nor come back twice
+		t.taken = append(t.taken, slotTaken{row.slot, whole})
+	}
+	e := erasure{receipt: receipt, slot: row.slot, pages: region.slotPages, since: r.now}
 	if receipt == 0 {
 		if e.receipt, err = r.addReceipt(&u, row.id); err != nil {
 			return err
@@ -112,7 +109,7 @@ func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64,
 		return err
 	}
 	if now.recorded {
-		t.scrub = append(t.scrub, span{row.slot * pageBytes, slotPages[class] * pageBytes})
+		t.scrub = append(t.scrub, span{row.slot * pageBytes, region.slotPages * pageBytes})
 	} else {
 		t.erase, t.intended = append(t.erase, e), append(t.intended, e)
 	}

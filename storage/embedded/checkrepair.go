@@ -200,8 +200,8 @@ func (c *checker) resize(row slotRow, size int64) func(context.Context) (string,
 
 // finish erases a generation that nobody brings on its way.
 func (c *checker) finish(reg region, row slotRow) func(context.Context) (string, error) {
-	if !row.fits(reg) {
-		return nil // its row does not say what to zero
+	if !reg.begins(row.slot) {
+		return nil // nobody knows what to zero
 	}
 	return func(ctx context.Context) (string, error) {
 		return "erased", c.mend(ctx, row.uid, func(r *round, t *ticket) error {

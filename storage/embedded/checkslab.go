@@ -61,16 +61,6 @@ func (c *checker) regions(ctx context.Context, page int64) (regions []region, er
 	return regions, err
 }
 
-// class returns the class of the region's slots.
-func (r region) class() (class, bool) {
-	for c, pages := range slotPages {
-		if pages == r.slotPages {
-			return class(c), true
-		}
-	}
-	return 0, false
-}
-
 // checkRegion goes through a region in stretches.
 func (c *checker) checkRegion(ctx context.Context, r region) error {
 	step := max(1, checkPages/r.slotPages) * r.slotPages

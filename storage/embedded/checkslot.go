@@ -6,8 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-
-	"avatard/storage"
 )
 
 // what says how bytes and row of a slot go together.
@@ -33,10 +31,8 @@ type judgement struct {
 	detail string
 }
 
-// fits reports whether the row's size goes with slots of the region. Erasing goes by it.
-func (r *slotRow) fits(reg region) bool {
-	return r.size >= 1 && r.size <= storage.MaxPictureBytes && slotPages[classFor(int(r.size))] == reg.slotPages
-}
+// fits reports whether slots of the region hold a picture of the row's size.
+func (r *slotRow) fits(reg region) bool { return reg.holds(r.size) }
 
 var zeroPages [maxSlotPages * pageBytes]byte
 
@@ -187,7 +183,7 @@ func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judge
 		repair = c.forget(row)
 	case resized:
 		f.Kind = SizeDiffers
-		if j.size > 0 && slotPages[classFor(int(j.size))] == r.slotPages {
+		if r.holds(j.size) {
 			repair = c.resize(row, j.size)
 		}
 	case misfit:

@@ -65,7 +65,9 @@ func (s *Store) run() {
 		n := s.openRound(batch)
 		s.company.end(n, s.line.arrivals())
 		s.checkpointBusy()
+		s.trimBusy()
 		s.quiet = time.Now()
+		s.tidying.changed(s.quiet)
 	}
 }
 
@@ -215,7 +217,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		err = errors.Join(err, s.db.rollback())
 		for _, t := range batch {
 			for _, taken := range t.taken {
-				s.slots.give(taken.class, taken.slot)
+				s.slots.give(taken.slot, taken.whole)
 			}
 		}
 		return batch, false, err
@@ -224,7 +226,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		failpoint("watermark-committed")
 	}
 	for _, e := range s.ledger.recorded(watermark) {
-		s.slots.give(e.class, e.slot)
+		s.slots.give(e.slot, !e.holed)
 	}
 	s.names.add(r.added)
 	s.forgetRows(batch)
@@ -305,7 +307,8 @@ func (s *Store) reserveRegions(batch []*ticket) {
 		}
 	}
 	for c := range need {
-		for len(s.slots.free[c]) < need[c] {
+		s.learnSome(class(c), need[c])
+		for s.slots.classes[c].free < int64(need[c]) {
 			if err := s.grow(class(c)); err != nil {
 				s.troubles.growth.Store(&fault{err: fmt.Errorf("the slab cannot grow: %w", err), at: s.now()})
 				s.log.Error("the slab cannot grow", "error", err)
@@ -316,10 +319,35 @@ func (s *Store) reserveRegions(batch []*ticket) {
 	}
 }
 
+// maxLookUps is how many regions are looked at in one round for free slots. A new region costs about as much.
+const maxLookUps = 4
+
+// learnSome looks for free slots of a class in regions that nobody has looked at yet, when too few are known.
+func (s *Store) learnSome(c class, need int) {
+	for looks := 0; looks < maxLookUps && s.slots.classes[c].free < int64(need); looks++ {
+		r := s.slots.unknown(c)
+		if r == nil {
+			return
+		}
+		if err := s.learnAlone(r); err != nil {
+			s.log.Error("cannot look for free slots", "error", err)
+			return
+		}
+	}
+}
+
+// learnAlone is learn between two transactions.
+func (s *Store) learnAlone(r *regionSlots) error {
+	s.db.lock()
+	defer s.db.mu.Unlock()
+	return s.learn(r)
+}
+
 // grow adds a region. Its pages are durable before the transaction that makes it known.
 func (s *Store) grow(c class) error {
 	r := s.slots.next(c)
 	failpoint("grow-begin")
+	s.trimmer.length = max(s.trimmer.length, r.end()*pageBytes)
 	if err := s.slab.grow(r.first, r.slotPages*r.slots); err != nil {
 		return err
 	}
@@ -333,7 +361,8 @@ func (s *Store) grow(c class) error {
 		return err
 	}
 	failpoint("grow-recorded")
-	return s.slots.add(r, func(int64) bool { return false })
+	s.measureSlab()
+	return s.slots.add(r, true)
 }
 
 // report keeps what Ready tells.

@@ -99,7 +99,7 @@ func (s *Store) joining(has int) []*ticket {
 	var need [len(slotPages)]int
 	for _, t := range arrived {
 		if c, ok := t.work.need(); ok {
-			if need[c]++; need[c] > len(s.slots.free[c]) {
+			if need[c]++; int64(need[c]) > s.slots.classes[c].free {
 				s.again = append(s.again, t)
 				continue
 			}

@@ -86,6 +86,8 @@ type Store struct {
 	quiet       time.Time
 	choreTimer  *time.Timer
 	checkpoints checkpoints
+	trimmer     trimmer
+	tidying     tidying
 	// refusalsDue tells when refusals have waited long enough, nil while none wait.
 	refusalsDue <-chan time.Time
 
@@ -163,7 +165,8 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return err
 	}
 	s.checkpoints.bound = maxLog
-	s.chores = []chore{{s.checkpointDue, s.checkpointIdle}}
+	s.chores = []chore{{s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}}
+	s.tidying.changed(time.Now())
 	s.line.init()
 	s.rows.init()
 	s.db.hurry = s.line.signal
@@ -180,7 +183,10 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	} else if info.Size() < s.slots.end*pageBytes {
 		return fmt.Errorf("%w: %s has %d bytes, the database knows of %d; restore the directory from a backup",
 			ErrDamaged, slabName, info.Size(), s.slots.end*pageBytes)
+	} else {
+		s.trimmer.length = info.Size()
 	}
+	s.measureSlab()
 	if err := syncDir(dir, DataDir, wrap); err != nil {
 		return err
 	}

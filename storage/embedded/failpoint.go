@@ -90,6 +90,7 @@ var FaultFailpoints = []string{
 	"abandon-zero",
 	"abandon-zeroed",
 	"abandon-synced",
+	"abandon-holed", // the disk is full: the slot is a hole, not synced
 	"receipt-done",
 }
 
@@ -101,4 +102,16 @@ var CommandFailpoints = []string{
 	"move-committed",
 	"move-answer",
 	"move-answered",
+}
+
+// TrimFailpoints are the places that a process passes when nobody calls and there is space to be given back.
+var TrimFailpoints = []string{
+	"trim-punch",
+	"trim-punched", // the hole is not durable, the slot is still free
+	"trim-apply",
+	"trim-slots", // rows of a region's slots are gone in the transaction, that of the region is not
+	"trim-commit",
+	"trim-committed", // the file is longer than its regions
+	"trim-cut",
+	"trim-cut-off", // not durable
 }

@@ -29,7 +29,7 @@ func readFailpoint(setting string) string {
 	}
 	if !knownFailpoint(name) {
 		refuseFailpoint("FAILPOINT=%s: no such place; known are %s", setting,
-			strings.Join(slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints), ", "))
+			strings.Join(slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints), ", "))
 	}
 	passes.Store(n)
 	return name
@@ -41,7 +41,8 @@ func refuseFailpoint(format string, args ...any) {
 }
 
 func knownFailpoint(name string) bool {
-	return slices.Contains(Failpoints, name) || slices.Contains(FaultFailpoints, name) || slices.Contains(CommandFailpoints, name)
+	return slices.Contains(Failpoints, name) || slices.Contains(FaultFailpoints, name) || slices.Contains(CommandFailpoints, name) ||
+		slices.Contains(TrimFailpoints, name)
 }
 
 // failpoint is a place between two steps. No deferred function runs and nothing is flushed when the process ends there.
@@ -110,6 +111,8 @@ func kindOf(t *ticket) string {
 		return "move"
 	case *sweep:
 		return "sweep"
+	case *cutRegion:
+		return "trim"
 	}
 	return ""
 }

@@ -179,7 +179,7 @@ func checkWords(t *testing.T, tagged string) {
 
 // The lists name each place once.
 func TestFailpointNames(t *testing.T) {
-	names := slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints)
+	names := slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints)
 	slices.Sort(names)
 	if n := len(slices.Compact(slices.Clone(names))); n != len(names) {
 		t.Errorf("%d names for %d places", n, len(names))

@@ -27,11 +27,12 @@ const (
 type faults struct {
 	mu    sync.Mutex
 	calls int
-	// fail reports whether the call with this number goes wrong. name is the file's, op is write, sync, truncate or, where
+	// fail reports whether the call with this number goes wrong. name is the file's, op is write, sync, truncate, punch or, where
 	// reads is set, read.
 	fail  func(call int, name, op string) bool
 	reads bool
 	mode  faultMode
+	err   error // what the call returns, errDisk unless set
 	// Of a disk that hangs: it says so in hanging, and comes back when back is closed.
 	hanging, back chan struct{}
 }
@@ -53,19 +54,23 @@ func (f *faults) do(name, op string, call, half func() error) error {
 	if !failed {
 		return call()
 	}
+	err := f.err
+	if err == nil {
+		err = errDisk
+	}
 	switch f.mode {
 	case failAfter:
-		return errors.Join(call(), errDisk)
+		return errors.Join(call(), err)
 	case failTorn:
 		if half != nil {
-			return errors.Join(half(), errDisk)
+			return errors.Join(half(), err)
 		}
 	case failHanging:
 		f.hanging <- struct{}{}
 		<-f.back
 		return call()
 	}
-	return errDisk
+	return err
 }
 
 type faultyFile struct {
@@ -92,6 +97,15 @@ func (f *faultyFile) WriteAt(p []byte, off int64) (n int, err error) {
 
 func (f *faultyFile) Truncate(size int64) error {
 	return f.f.do(f.name, "truncate", func() error { return f.File.Truncate(size) }, nil)
+}
+
+// Punch is one where the file below can do it.
+func (f *faultyFile) Punch(off, n int64) error {
+	below, ok := f.File.(puncher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return f.f.do(f.name, "punch", func() error { return below.Punch(off, n) }, func() error { return below.Punch(off, n/2/pageBytes*pageBytes) })
 }
 
 // Sync does not reach the disk: nothing here loses power, and most of the time would go there.

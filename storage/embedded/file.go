@@ -26,6 +26,13 @@ type File interface {
 	Sync() error
 }
 
+// puncher is a File that can give blocks back to the file system: the range reads as zeros then, and the file keeps its size. It is
+// durable after the next sync, like a write. The error is errors.ErrUnsupported where that is not possible. What
+// [Config.WrapFile] puts around the slab passes it on by having this method; without it, none is punched.
+type puncher interface {
+	Punch(off, n int64) error
+}
+
 // osFile is a File of the operating system.
 type osFile struct{ *os.File }
 

@@ -76,6 +76,16 @@ func (f *killerFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *killerFile) Truncate(size int64) error { f.k.step(); return f.File.Truncate(size) }
 func (f *killerFile) Sync() error               { f.k.step(); return f.File.Sync() }
 
+// Punch is one of the operations where the file below can do it.
+func (f *killerFile) Punch(off, n int64) error {
+	below, ok := f.File.(puncher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	f.k.step()
+	return below.Punch(off, n)
+}
+
 // killChild is the process that is killed. It prints a line for every step that was acknowledged, and at the end how
 // many file operations there were.
 func killChild(dir string) error {
@@ -178,6 +188,13 @@ func tellFaults(ctx context.Context, s *Store, f *faults) error {
 			return err
 		}
 	}
+	// Now it is full: the slot of an upload is neither written nor overwritten, but taken away.
+	f.err = syscall.ENOSPC
+	f.set(func(_ int, name, op string) bool { return name == slabName && op == "write" })
+	if err := put(4); !errors.Is(err, storage.ErrUnavailable) {
+		return fmt.Errorf("put = %w, want %w", err, storage.ErrUnavailable)
+	}
+	f.set(nil)
 	return nil
 }
 

@@ -1,11 +1,17 @@
 package embedded
 
+import "slices"
+
 // erasure is one generation whose bytes have to go.
 type erasure struct {
 	receipt int64
 	slot    int64
-	class   class
+	pages   int64 // of the slot, by its region
 	since   int64 // when its intent was recorded, microseconds since 1970
+	// abandoned: nobody was ever told of the picture.
+	abandoned bool
+	// holed: the slot was zeroed by taking its blocks away.
+	holed bool
 }
 
 // ledger keeps the receipts whose erasure is not yet on record. Only the committer uses it.
@@ -75,6 +81,11 @@ func (l *ledger) fail(es []erasure) {
 func (l *ledger) pending(receipt int64) bool {
 	_, open := l.open[receipt]
 	return open
+}
+
+// working reports whether the erasure of a receipt is open, or finished and not on record.
+func (l *ledger) working(receipt int64) bool {
+	return l.pending(receipt) || slices.ContainsFunc(l.finished, func(e erasure) bool { return e.receipt == receipt })
 }
 
 // oldest returns the time of the oldest open intent, 0 when there is none.

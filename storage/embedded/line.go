@@ -69,11 +69,13 @@ type ticket struct {
 type slotWrite struct {
 	slot  int64
 	image []byte
+	// rest are the pages of the slot behind the image, when the slot may be a hole: they are written, too.
+	rest int64
 }
 
 type slotTaken struct {
-	class class
 	slot  int64
+	whole bool
 }
 
 // Fates of a ticket that waits behind others: the committer begins it, or its caller leaves.

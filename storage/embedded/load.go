@@ -6,8 +6,6 @@ import (
 	"io"
 
 	"github.com/ncruces/go-sqlite3"
-
-	"avatard/storage"
 )
 
 // loaded is what start-up reads from the database beside what it puts into the store.
@@ -15,7 +13,7 @@ type loaded struct {
 	store generationID // the store's own random id
 }
 
-// load reads everything the committer keeps in memory: names, regions, free slots, open receipts.
+// load reads what the committer keeps in memory: names, regions, and what is unfinished. Which slots are free is looked up later.
 func (s *Store) load() (found loaded, err error) {
 	s.stats.init()
 	s.names.organizations = make(map[string]struct{})
@@ -38,14 +36,13 @@ func (s *Store) load() (found loaded, err error) {
 	if err := errors.Join(err, bad); err != nil {
 		return found, err
 	}
-	owned, err := s.loadGenerations()
-	if err != nil {
-		return found, err
-	}
 	for _, r := range regions {
-		if err := s.slots.add(r, owned.has); err != nil {
+		if err := s.slots.add(r, false); err != nil {
 			return found, err
 		}
+	}
+	if err := s.loadUnfinished(); err != nil {
+		return found, err
 	}
 	for _, q := range []struct {
 		sql string
@@ -89,32 +86,60 @@ func (s *Store) identify() (id generationID, err error) {
 	return id, err
 }
 
-// loadGenerations returns the slots that have an owner and notes those whose owner has to go.
-func (s *Store) loadGenerations() (owned pageSet, err error) {
+// loadUnfinished reads what has to be finished: uploads that nobody was told of, and erasures that are not on record. It looks at
+// nothing else, however many pictures there are.
+func (s *Store) loadUnfinished() error {
+	err := s.eachUnfinished(sqlUploading, func(row *sqlite3.Stmt, slot *regionSlots) {
+		s.leftovers = append(s.leftovers, leftover{uid: row.ColumnInt64(2), slot: row.ColumnInt64(0), id: scanID(row, 1)})
+	})
+	if err != nil {
+		return err
+	}
+	return s.eachUnfinished(sqlErasing, func(row *sqlite3.Stmt, slot *regionSlots) {
+		e := erasure{receipt: row.ColumnInt64(3), slot: row.ColumnInt64(0), pages: slot.slotPages, since: row.ColumnInt64(4),
+			abandoned: row.ColumnInt64(5) == reasonAbandoned}
+		s.ledger.failed[e.receipt] = true // nobody is working on it
+		s.ledger.open[e.receipt] = e
+	})
+}
+
+// Uploads have an index of their own. Erasures are found by their receipts, of which the watermark tells.
+const (
+	sqlUploading = `SELECT slot, id, uid FROM generation WHERE state = 1`
+	sqlErasing   = `SELECT g.slot, g.id, g.uid, r.seq, r.time, r.reason FROM receipt r CROSS JOIN generation g ON g.uid = r.uid AND g.receipt = r.seq
+		WHERE r.seq > (SELECT watermark FROM store) AND r.done = 0 AND g.state = 3`
+)
+
+// eachUnfinished calls row for what a query finds, whose first column is a slot.
+func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *regionSlots)) error {
 	var bad error
-	err = s.db.each(`SELECT g.slot, g.id, g.uid, g.state, g.size, ifnull(g.receipt, 0),
-		ifnull((SELECT time FROM receipt WHERE seq = g.receipt), 0) FROM generation g
-		WHERE g.state <> 3 OR g.receipt > (SELECT watermark FROM store)
-		AND NOT EXISTS (SELECT 1 FROM receipt r WHERE r.seq = g.receipt AND r.done = 1)`,
-		func(row *sqlite3.Stmt) {
-			slot, size, receipt := row.ColumnInt64(0), row.ColumnInt64(4), row.ColumnInt64(5)
-			if slot < 1 || slot >= s.slots.end || size < 1 || size > storage.MaxPictureBytes {
-				bad = fmt.Errorf("%w: a picture of %d bytes at page %d of %d; restore the directory from a backup",
-					ErrDamaged, size, slot, s.slots.end)
-				return
-			}
-			owned.add(slot)
-			switch row.ColumnInt64(3) {
-			case stateUploading:
-				s.leftovers = append(s.leftovers, leftover{
-					uid: row.ColumnInt64(2), slot: slot, id: scanID(row, 1),
-				})
-			case stateErasing:
-				s.ledger.failed[receipt] = true // nobody is working on it
-				s.ledger.open[receipt] = erasure{receipt: receipt, slot: slot, class: classFor(int(size)), since: row.ColumnInt64(6)}
-			}
-		})
-	return owned, errors.Join(err, bad)
+	err := s.db.each(sql, func(found *sqlite3.Stmt) {
+		slot := found.ColumnInt64(0)
+		if region := s.slots.at(slot); region != nil {
+			row(found, region)
+		} else {
+			bad = fmt.Errorf("%w: a picture at page %d, where no slot begins; restore the directory from a backup", ErrDamaged, slot)
+		}
+	})
+	return errors.Join(err, bad)
+}
+
+// learn looks up which slots of a region are free. It may be called within a transaction: what that has put on record does not
+// count yet. The caller has the connection.
+func (s *Store) learn(r *regionSlots) error {
+	var owned bitset
+	err := s.db.query(sqlOwnedSlots, func(row *sqlite3.Stmt) bool {
+		receipt, done := row.ColumnInt64(1), row.ColumnBool(2)
+		if !done || s.ledger.working(receipt) {
+			owned.add((row.ColumnInt64(0) - r.first) / r.slotPages)
+		}
+		return true
+	}, r.first, r.end(), s.ledger.watermark)
+	if err != nil {
+		return s.noteFault(err)
+	}
+	s.slots.learn(r, owned)
+	return nil
 }
 
 // finishUnfinished tries everything once that an earlier process left undone.
@@ -141,18 +166,4 @@ func (db *database) each(sql string, row func(*sqlite3.Stmt)) error {
 		row(stmt)
 	}
 	return stmt.Err()
-}
-
-// pageSet is a set of page numbers, one bit each.
-type pageSet []uint64
-
-func (p *pageSet) add(page int64) {
-	for int64(len(*p)) <= page/64 {
-		*p = append(*p, make([]uint64, len(*p)+1024)...)
-	}
-	(*p)[page/64] |= 1 << (page % 64)
-}
-
-func (p pageSet) has(page int64) bool {
-	return page/64 < int64(len(p)) && p[page/64]&(1<<(page%64)) != 0
 }

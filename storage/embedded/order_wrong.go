@@ -50,13 +50,13 @@ func (m *misorder) apply(s *Store, l landing) landing {
 			continue
 		}
 		if t.write != nil {
-			failed = errors.Join(failed, s.slab.write(t.write.slot, t.write.image))
+			failed = errors.Join(failed, s.slab.write(t.write))
 		}
 		for _, e := range t.erase {
 			if wrongOrder == orderBytesLater {
 				m.late = append(m.late, lateErasure{e, m.pass})
 			} else {
-				failed = errors.Join(failed, s.slab.erase(e.slot, slotPages[e.class]))
+				failed = errors.Join(failed, s.slab.erase(e.slot, e.pages))
 			}
 			l.erased = append(l.erased, e)
 		}
@@ -80,7 +80,7 @@ func (m *misorder) overwriteLate(slab *slab, batch []*ticket) (failed error) {
 		if !reused && e.pass > m.pass-2 {
 			return false
 		}
-		failed = errors.Join(failed, slab.erase(e.slot, slotPages[e.class]))
+		failed = errors.Join(failed, slab.erase(e.slot, e.pages))
 		return true
 	})
 	return failed

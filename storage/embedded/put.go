@@ -88,11 +88,11 @@ func (w *put) reserve(r *round, t *ticket) error {
 	if err := r.s.logRoom(false); err != nil {
 		return err
 	}
-	slot, ok := r.s.slots.take(w.class)
+	slot, whole, ok := r.s.slots.take(w.class)
 	if !ok {
 		return fmt.Errorf("%w: no room for a picture of %d bytes", storage.ErrUnavailable, w.size)
 	}
-	t.taken = append(t.taken, slotTaken{w.class, slot})
+	t.taken = append(t.taken, slotTaken{slot, whole})
 	if unknown {
 		if u, err = r.register(w.key, w.organization, w.by); err != nil {
 			return err
@@ -100,6 +100,9 @@ func (w *put) reserve(r *round, t *ticket) error {
 	}
 	w.uid, w.slot = u.uid, slot
 	t.write = &slotWrite{slot: slot, image: t.image}
+	if !whole {
+		t.write.rest = slotPages[w.class] - int64(len(t.image))/pageBytes
+	}
 	return r.db.execOne(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
 }
 

@@ -165,7 +165,11 @@ func (r *round) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, col
 func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason int64) error {
 	for i := range gens {
 		g := &gens[i]
-		e := erasure{receipt: g.receipt, slot: g.slot, class: classFor(int(g.size)), since: r.now}
+		region := r.s.slots.at(g.slot)
+		if region == nil {
+			return fmt.Errorf("%w: a picture at page %d, where no slot begins", ErrDamaged, g.slot)
+		}
+		e := erasure{receipt: g.receipt, slot: g.slot, pages: region.slotPages, since: r.now, abandoned: g.state == stateUploading}
 		if g.state != stateErasing {
 			why := reason
 			if g.state == stateUploading {
@@ -184,7 +188,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
 			if wrongOrder == orderEarlyReuse {
-				r.s.slots.give(e.class, e.slot)
+				r.s.slots.give(e.slot, true)
 			}
 		}
 		t.erase = append(t.erase, e)

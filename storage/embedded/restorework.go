@@ -264,20 +264,20 @@ func (r *restore) addPicture(uid int64, rec pictureRecord) error {
 		return nil
 	}
 	c := classFor(len(rec.data))
-	slot, ok := r.slots.take(c)
+	slot, _, ok := r.slots.take(c)
 	if !ok {
 		next := r.slots.next(c)
 		if err := r.db.addRegion(next); err != nil {
 			return err
 		}
-		if err := r.slots.add(next, func(int64) bool { return false }); err != nil {
+		if err := r.slots.add(next, true); err != nil {
 			return err
 		}
-		slot, _ = r.slots.take(c)
+		slot, _, _ = r.slots.take(c)
 	}
-	image := make([]byte, slotPages[c]*pageBytes)
-	copy(image, slotImage(rec.generation, rec.data))
-	if err := r.slab.write(slot, image); err != nil {
+	image := slotImage(rec.generation, rec.data)
+	w := &slotWrite{slot: slot, image: image, rest: slotPages[c] - int64(len(image))/pageBytes}
+	if err := r.slab.write(w); err != nil {
 		return err
 	}
 	r.sum.Pictures++
@@ -287,12 +287,8 @@ func (r *restore) addPicture(uid int64, rec pictureRecord) error {
 
 // fillSlab writes zeros over the slots that nobody has, and makes the slab durable.
 func (r *restore) fillSlab() error {
-	for c, free := range r.slots.free {
-		for _, slot := range free {
-			if err := r.slab.erase(slot, slotPages[c]); err != nil {
-				return err
-			}
-		}
+	if err := r.slots.eachFree(r.slab.erase); err != nil {
+		return err
 	}
 	return r.slab.sync()
 }

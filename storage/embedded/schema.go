@@ -186,6 +186,9 @@ WHEN NEW.pruned < OLD.pruned OR NEW.horizon < OLD.horizon OR NEW.pruned > NEW.wa
 BEGIN
 	SELECT RAISE (ROLLBACK, 'what is pruned never comes back');
 END;
+
+-- Uploads that nobody was told of, for a start that looks at no other slot. A delete has nothing to do with it.
+CREATE INDEX generation_uploading ON generation (slot) WHERE state = 1;
 `}
 
 // States of a generation, as stored.

@@ -175,16 +175,28 @@ func slotImage(id generationID, data []byte) []byte {
 	return buf
 }
 
-// write puts a slot image in place. It is durable after the next sync.
-func (s *slab) write(slot int64, image []byte) error {
-	_, err := s.file.WriteAt(image, slot*pageBytes)
-	return err
+// write puts a slot image in place. It is durable after the next sync. What is behind it in the slot is zeros already; where it may be a hole
+// it is written all the same, so that a picture's whole slot has blocks and erasing it needs none.
+func (s *slab) write(w *slotWrite) error {
+	if _, err := s.file.WriteAt(w.image, w.slot*pageBytes); err != nil || w.rest == 0 {
+		return err
+	}
+	return s.erase(w.slot+int64(len(w.image))/pageBytes, w.rest)
 }
 
 // erase overwrites a whole slot with zeros. It is durable after the next sync.
 func (s *slab) erase(slot, pages int64) error {
 	_, err := s.file.WriteAt(s.zero[:pages*pageBytes], slot*pageBytes)
 	return err
+}
+
+// punch makes a hole of a slot, or of several in a row. It is errors.ErrUnsupported where that cannot be done.
+func (s *slab) punch(slot, pages int64) error {
+	f, ok := s.file.(puncher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return f.Punch(slot*pageBytes, pages*pageBytes)
 }
 
 // sync makes all writes durable. When it fails, none of those since the last successful one may be relied on, and

@@ -60,13 +60,13 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 		}
 		if t.write != nil {
 			failpointOf("write", t)
-			t.slabErr = s.slab.write(t.write.slot, t.write.image)
+			t.slabErr = s.slab.write(t.write)
 			failpointOf("written", t)
 		}
 		for _, e := range t.erase {
 			// The slot is this erasure's until it is on record, which is why nobody else can own it here.
 			failpointOf("zero", t)
-			if err := s.slab.erase(e.slot, slotPages[e.class]); err != nil {
+			if err := s.eraseSlot(&e); err != nil {
 				t.slabErr = errors.Join(t.slabErr, err)
 				continue
 			}
@@ -91,4 +91,20 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 	failpointAt("synced", batch)
 	l.erased = erased
 	return l
+}
+
+// eraseSlot overwrites a slot with zeros. Of an upload that nobody was told of part of the slot may be a hole, because the disk was full when
+// it was written, and is still: then its blocks go back, which needs none and reads as zeros, too. A picture that was acknowledged has all of
+// its slot's blocks, and its bytes are overwritten, never let go.
+func (s *Store) eraseSlot(e *erasure) error {
+	err := s.slab.erase(e.slot, e.pages)
+	if err == nil || !e.abandoned || !isFull(err) {
+		return err
+	}
+	if perr := s.slab.punch(e.slot, e.pages); perr != nil {
+		return errors.Join(err, perr)
+	}
+	failpoint("abandon-holed")
+	e.holed = true
+	return nil
 }

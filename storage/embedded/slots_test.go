@@ -6,41 +6,81 @@ import (
 	"testing"
 )
 
-// The lowest free slot is given away first, whatever was given back and claimed meanwhile.
+// The lowest free slot is given away first, whatever was given back and claimed meanwhile, and all counts are right.
 func TestLowest(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var s slots
-	var free []int64
+	const c, regions = class(3), 9
+	first, pages := int64(1), slotPages[c]
+	for i := range int64(regions) {
+		if err := s.add(region{first: first, slotPages: pages, slots: 60 + 3*i}, true); err != nil {
+			t.Fatal(err)
+		}
+		first = s.end + i%2*5 // regions need not touch
+	}
+	var all, free []int64
+	for _, reg := range s.regions {
+		for slot := reg.first; slot < reg.end(); slot += pages {
+			all = append(all, slot)
+		}
+	}
+	free = slices.Clone(all)
 	for step := range 20_000 {
-		switch n := r.IntN(5); {
-		case n < 2 || len(free) == 0:
-			slot := r.Int64N(1_000_000) + 1
-			s.give(3, slot)
-			free = append(free, slot)
-			slices.Sort(free)
-		case n == 2:
+		switch n := r.IntN(7); {
+		case n < 2 && len(free) < len(all):
+			slot := all[r.IntN(len(all))]
+			s.give(slot, n == 0)
+			if i, there := slices.BinarySearch(free, slot); !there {
+				free = slices.Insert(free, i, slot)
+			}
+		case n == 2 && len(free) > 0:
 			i := r.IntN(len(free))
-			if !s.claim(3, free[i]) {
+			if _, ok := s.claim(free[i]); !ok {
 				t.Fatalf("step %d: %d is not free", step, free[i])
 			}
 			free = slices.Delete(free, i, i+1)
-		default:
-			slot, ok := s.take(3)
+		case len(free) > 1:
+			slot, _, ok := s.take(c)
 			if !ok || slot != free[0] {
 				t.Fatalf("step %d: took %d, %v; want %d", step, slot, ok, free[0])
 			}
 			free = free[1:]
 		}
+		if cl := &s.classes[c]; cl.free != int64(len(free)) || s.used != int64(len(all)-len(free))*pages {
+			t.Fatalf("step %d: %d free and %d pages in use, want %d and %d", step, cl.free, s.used, len(free), int64(len(all)-len(free))*pages)
+		}
 	}
 	for _, want := range free {
-		if slot, ok := s.take(3); !ok || slot != want {
+		if slot, _, ok := s.take(c); !ok || slot != want {
 			t.Fatalf("took %d, %v; want %d", slot, ok, want)
 		}
 	}
-	if slot, ok := s.take(3); ok {
+	if slot, _, ok := s.take(c); ok {
 		t.Errorf("took %d out of none", slot)
 	}
-	if s.claim(3, 1) {
+	if _, ok := s.claim(all[0]); ok {
 		t.Error("claimed a slot out of none")
+	}
+	if s.whole != 0 {
+		t.Errorf("%d pages of free slots have blocks, and none is free", s.whole)
+	}
+}
+
+// Pages where no slot begins belong to nobody.
+func TestSlotAt(t *testing.T) {
+	var s slots
+	for _, r := range []region{{1, 2, 8}, {17, 3, 5}, {40, 1, 16}} {
+		if err := s.add(r, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for page, want := range map[int64]int64{0: 0, 1: 2, 2: 0, 15: 2, 16: 0, 17: 3, 18: 0, 29: 3, 32: 0, 39: 0, 40: 1, 55: 1, 56: 0} {
+		got := int64(0)
+		if r := s.at(page); r != nil {
+			got = r.slotPages
+		}
+		if got != want {
+			t.Errorf("at(%d) has slots of %d pages, want %d", page, got, want)
+		}
 	}
 }

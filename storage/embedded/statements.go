@@ -34,6 +34,9 @@ const (
 	sqlMoveUser
 	sqlUserReceipt
 	sqlAddRegion
+	sqlOwnedSlots
+	sqlForgetSlots
+	sqlRemoveRegion
 	sqlAudit
 	sqlRefusal
 	numStatements
@@ -75,6 +78,11 @@ var statements = [numStatements]string{
 	sqlMoveUser:    `UPDATE OR ROLLBACK user SET organization = ?2, changed = ?3, sequence = ?4 WHERE uid = ?1`,
 	sqlUserReceipt: `UPDATE OR ROLLBACK user SET receipt = ?2 WHERE uid = ?1`,
 	sqlAddRegion:   `INSERT OR ROLLBACK INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`,
+	// Slots of erasures that are on record are not among them, except those above the watermark.
+	sqlOwnedSlots: `SELECT slot, ifnull(receipt, 0), state = 3 AND EXISTS (SELECT 1 FROM receipt r WHERE r.seq = generation.receipt AND r.done = 1)
+		FROM generation WHERE slot >= ?1 AND slot < ?2 AND (state <> 3 OR receipt > ?3)`,
+	sqlForgetSlots:  `DELETE FROM generation WHERE slot >= ?1 AND slot < ?2`,
+	sqlRemoveRegion: `DELETE FROM region WHERE first = ?1`,
 	sqlAudit: `INSERT OR ROLLBACK INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 	sqlRefusal: `INSERT OR ROLLBACK INTO refusal (seq, time, action, reason, caller, caller_organization, organization, target, request, dropped)

@@ -1,6 +1,9 @@
 package embedded
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,8 +15,7 @@ type stats struct {
 	mu     sync.Mutex
 	counts storage.Stats // without OldestPending and Slots
 	oldest int64         // microseconds since 1970 of the oldest pending intent, 0 when there is none
-	total  [len(slotPages)]int64
-	free   [len(slotPages)]int64
+	slots  [len(slotPages)]storage.SlotStats
 }
 
 func (st *stats) init() {
@@ -77,6 +79,26 @@ func (st *stats) retried(n int) {
 	st.counts.Retried += uint64(n)
 }
 
+// punched notes that a hole was punched, or was to be.
+func (st *stats) punched(err error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if err != nil {
+		st.counts.TrimFailures++
+	}
+}
+
+// measureSlab notes how many blocks the slab has.
+func (s *Store) measureSlab() {
+	info, err := os.Stat(filepath.Join(s.slab.dir, slabName))
+	if err != nil {
+		return // what was known last
+	}
+	s.stats.mu.Lock()
+	defer s.stats.mu.Unlock()
+	s.stats.counts.SlabDiskBytes = blocksOf(info)
+}
+
 // stand notes how the store stands between two rounds.
 func (s *Store) stand() {
 	pending, stuck, oldest := s.pending(), s.stuck(), s.ledger.oldest()
@@ -85,9 +107,14 @@ func (s *Store) stand() {
 	defer st.mu.Unlock()
 	st.counts.Pending, st.counts.Stuck, st.oldest = pending, stuck, oldest
 	st.counts.SlabBytes = max(s.slots.end, 1) * pageBytes
-	st.total = s.slots.total
-	for c := range st.free {
-		st.free[c] = int64(len(s.slots.free[c]))
+	free := int64(0)
+	for c := range s.slots.classes {
+		free += s.slots.classes[c].free * slotPages[c] * pageBytes
+	}
+	st.counts.SlabFreeBytes = free
+	st.counts.SlabUsedBytes = st.counts.SlabBytes - pageBytes - free
+	for c := range st.slots {
+		st.slots[c].Total, st.slots[c].Free = s.slots.classes[c].total, s.slots.classes[c].free
 	}
 }
 
@@ -104,8 +131,9 @@ func (s *Store) Stats() storage.Stats {
 	if st.oldest > 0 {
 		out.OldestPending = max(0, s.now().Sub(time.UnixMicro(st.oldest)))
 	}
+	out.Slots = slices.Clone(st.slots[:])
 	for c, pages := range slotPages {
-		out.Slots = append(out.Slots, storage.SlotStats{Bytes: pages * pageBytes, Total: st.total[c], Free: st.free[c]})
+		out.Slots[c].Bytes = pages * pageBytes
 	}
 	return out
 }

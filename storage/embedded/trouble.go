@@ -30,7 +30,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w: %s: %w; restore the directory from a backup", ErrDamaged, databaseName, err)
 	case errors.Is(err, sqlite3.BUSY):
 		return fmt.Errorf("%w: another program has the database open; end it, then start again (%w)", ErrLocked, err)
-	case errors.Is(err, sqlite3.FULL), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+	case isFull(err):
 		return fmt.Errorf("%w; nothing is lost: make room, then start again", err)
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w; mount it for writing", err)
@@ -47,6 +47,11 @@ func explain(err error) error {
 // or one that makes no sense.
 func isDamage(err error) bool {
 	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
+}
+
+// isFull reports whether there was no room on the disk.
+func isFull(err error) bool {
+	return errors.Is(err, sqlite3.FULL) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 const (

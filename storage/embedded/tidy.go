@@ -1,0 +1,110 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"avatard/storage"
+)
+
+// What can wait until nobody calls (see chore): putting finished erasures on record, looking which slots are free, and giving space back. It is done in short steps.
+const (
+	// idleDelay is how long nobody has called when that begins. Where there is always somebody within that time, it begins after
+	// idleMost, at a moment when nobody is there.
+	idleDelay = 2 * time.Second
+	idleMost  = 10 * time.Second
+	// tidyPunches bounds the holes of one step.
+	tidyPunches = 64
+)
+
+// Tidy does at once what the store does by itself when nobody calls, within seconds: space that deleted pictures have
+// left goes back to the file system. It waits for a moment at which no change is under way.
+//
+// An error says that not all of it could be done; it is tried again later. Callers never notice. The errors are those of ctx,
+// storage.ErrUnavailable for a store that is closed, and those of the disk.
+func (s *Store) Tidy(ctx context.Context) error {
+	answer := make(chan error, 1)
+	select {
+	case s.calls <- func() { answer <- s.tidyAll() }:
+	case <-s.stopped:
+		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return <-answer
+}
+
+// tidyStep does one step and reports whether there was anything to do.
+func (s *Store) tidyStep() bool {
+	if t := &s.trimmer; t.err != nil && time.Since(t.since) >= trimRetry {
+		s.retryTrim()
+	}
+	return s.recordFinished() || s.learnOne() || s.trim(tidyPunches) || s.cutTail()
+}
+
+// recordFinished puts on record what no change has come to take along: its slots are free then.
+func (s *Store) recordFinished() bool {
+	if len(s.ledger.finished) == 0 {
+		return false
+	}
+	s.round(nil)
+	return len(s.ledger.finished) == 0
+}
+
+// tidyAll does all there is to do, whoever waits meanwhile.
+func (s *Store) tidyAll() error {
+	s.retryTrim()
+	for s.tidyStep() {
+	}
+	s.measureSlab()
+	s.stand()
+	return s.trimmer.err
+}
+
+// learnOne looks which slots of one region are free, if there is one of which that is not known.
+func (s *Store) learnOne() bool {
+	for c := range s.slots.classes {
+		if r := s.slots.unknown(class(c)); r != nil {
+			return s.learnAlone(r) == nil
+		}
+	}
+	return false
+}
+
+// tidying says when there may be something to tidy.
+type tidying struct {
+	due   bool
+	since time.Time
+}
+
+// changed notes that a round has ended at this time.
+func (t *tidying) changed(at time.Time) {
+	if !t.due {
+		t.due, t.since = true, at
+	}
+}
+
+// tidyDue returns when the chore is due.
+func (s *Store) tidyDue(quiet time.Time) (due time.Time) {
+	switch t := &s.tidying; {
+	case s.trimmer.err != nil && !t.due:
+		return s.trimmer.since.Add(trimRetry)
+	case !t.due:
+		return due
+	case quiet.After(t.since.Add(idleMost - idleDelay)):
+		return t.since.Add(idleMost)
+	}
+	return quiet.Add(idleDelay)
+}
+
+// tidy does a step of it.
+func (s *Store) tidy() {
+	if s.tidyStep() {
+		s.tidying.due = true
+		return
+	}
+	s.tidying.due = false
+	s.measureSlab()
+	s.stand()
+}

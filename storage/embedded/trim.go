@@ -1,0 +1,195 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Space that pictures leave goes back to the file system, where that can make holes in files: first the erasure is durable and on record, then
+// the slot is free, then, while nobody calls or when there is much of it, the committer punches a hole where it is. A
+// hole reads as zeros, so for whoever looks nothing has changed, and it matters to nobody when the hole becomes durable. Regions at
+// the end of the slab that are wholly free are taken off the metadata, durably, and then cut off the file.
+const (
+	// warmPages is how many pages of free slots of each size keep their blocks, the lowest ones: 4 MiB of all sizes. Writing to them
+	// costs the file system no search for blocks.
+	warmPages = 64
+	// rootedPages at the slab's beginning are never cut off, so that a small store need not grow again and again.
+	rootedPages = 1024
+	// A server that always has something to do makes holes when so many pages of free slots have blocks, and a quarter of those in use.
+	busyPages = 2048
+	// It looks every so many rounds, and then punches so many holes at most, which takes about a millisecond.
+	busyRounds, busyPunches = 8, 128
+	// trimRetry is how long what could not be punched is left alone.
+	trimRetry = time.Minute
+)
+
+// trimmer is what the committer remembers of giving space back.
+type trimmer struct {
+	cannot bool           // the file system makes no holes
+	failed []*regionSlots // in which a hole could not be punched
+	since  time.Time      // the first of those
+	err    error          // what the last try brought, nil when all went well
+	length int64          // of the slab's file, in bytes
+	rounds int
+}
+
+// trim punches holes where free slots are beyond the reserve, the highest first, at most so many. It reports whether there may be
+// more to do.
+func (s *Store) trim(punches int) (more bool) {
+	if s.trimmer.cannot {
+		return false
+	}
+	for c := range s.slots.classes {
+		keep := max(0, warmPages/slotPages[c])
+		cl := &s.slots.classes[c]
+		for ; cl.whole > keep; punches-- {
+			if punches == 0 {
+				return true
+			}
+			if !s.punchHighest(cl, cl.whole-keep) {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// punchHighest makes a hole of the highest free slots with blocks, as many as lie side by side and at most so many. It returns false
+// when the file system cannot do that.
+func (s *Store) punchHighest(cl *classSlots, most int64) bool {
+	r := cl.regions[cl.wholes.last()]
+	end := r.whole.last() + 1
+	first := end - 1
+	for first > 0 && end-first < most && r.whole.has(first-1) {
+		first--
+	}
+	failpoint("trim-punch")
+	err := s.slab.punch(r.first+first*r.slotPages, (end-first)*r.slotPages)
+	failpoint("trim-punched")
+	if errors.Is(err, errors.ErrUnsupported) {
+		s.trimmer.cannot = true
+		s.log.Info("the file system cannot give back parts of a file: what deleted pictures leave is used again, and given back from the end of the file only")
+		return false
+	}
+	for n := first; n < end; n++ {
+		s.slots.hollow(r, n)
+	}
+	s.stats.punched(err)
+	if err != nil {
+		s.trimFailed(r, fmt.Errorf("punch a hole in %s: %w", slabName, err))
+	}
+	return true
+}
+
+// trimFailed notes that space of a region could not be given back. Whoever calls does not hear of it.
+func (s *Store) trimFailed(r *regionSlots, err error) {
+	t := &s.trimmer
+	if t.err == nil {
+		t.since = time.Now()
+		s.log.Warn("space could not be given back and will be tried again", "error", err)
+	}
+	t.err = err
+	if r != nil {
+		t.failed = append(t.failed, r)
+	}
+}
+
+// retryTrim makes what could not be given back due again.
+func (s *Store) retryTrim() {
+	t := &s.trimmer
+	for _, r := range t.failed {
+		s.slots.doubt(r)
+	}
+	t.failed, t.err = nil, nil
+}
+
+// trimBusy gives space back between two rounds of a server that has always something to do, when there is much of it.
+func (s *Store) trimBusy() {
+	t := &s.trimmer
+	if t.rounds++; t.rounds%busyRounds != 0 {
+		return
+	}
+	if s.slots.whole > busyPages+s.slots.used/4 {
+		s.trim(busyPunches)
+	}
+	if t.rounds%(8*busyRounds) == 0 {
+		s.learnOne()
+		s.measureSlab()
+	}
+}
+
+// cutTail takes the last region off when all of its slots are free, or what the file has behind the last region. It
+// reports whether it did.
+func (s *Store) cutTail() bool {
+	t, r := &s.trimmer, s.slots.last()
+	if t.err != nil || s.commitErr != nil {
+		return false
+	}
+	if r == nil || r.first < rootedPages || !r.known || r.spare < r.slots {
+		return s.cutFile()
+	}
+	w := &cutRegion{region: r.region}
+	s.round([]*ticket{{work: w}})
+	if !w.done {
+		if w.err != nil {
+			s.trimFailed(nil, w.err)
+		}
+		return false
+	}
+	s.trimmer.forget(r)
+	s.slots.drop()
+	s.cutFile()
+	return true
+}
+
+// forget drops a region that is no more.
+func (t *trimmer) forget(r *regionSlots) {
+	kept := t.failed[:0]
+	for _, f := range t.failed {
+		if f != r {
+			kept = append(kept, f)
+		}
+	}
+	t.failed = kept
+}
+
+// cutFile takes off what the file has behind the last region: zeros that no row names. A crash in between leaves a file that is longer
+// than its regions, which the next process cuts, or fills when it grows.
+func (s *Store) cutFile() bool {
+	end := max(s.slots.end, 1) * pageBytes
+	if s.trimmer.length <= end {
+		return false
+	}
+	failpoint("trim-cut")
+	if err := s.slab.cut(end / pageBytes); err != nil {
+		s.trimFailed(nil, fmt.Errorf("cut %s: %w", slabName, err))
+		return false
+	}
+	failpoint("trim-cut-off")
+	s.trimmer.length = end
+	return true
+}
+
+// cutRegion takes a region off the metadata, with what is left in it of erased generations. The schema refuses that of any
+// other generation.
+type cutRegion struct {
+	region
+	done bool
+	err  error
+}
+
+func (w *cutRegion) need() (class, bool) { return 0, false }
+
+func (w *cutRegion) apply(r *round, _ *ticket) error {
+	if err := r.db.exec(sqlForgetSlots, w.first, w.end()); err != nil {
+		return err
+	}
+	failpoint("trim-slots")
+	return r.db.execOne(sqlRemoveRegion, w.first)
+}
+
+func (w *cutRegion) settled(_ *ticket, committed bool, err error) bool {
+	w.done, w.err = committed, err
+	return false
+}

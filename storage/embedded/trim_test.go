@@ -1,0 +1,173 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"avatard/storage"
+	"avatard/storage/storagetest"
+)
+
+// needsHoles skips a test where the file system of temporary files makes no holes. In CI that is a failure.
+func needsHoles(t *testing.T) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "holes"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	err = errors.ErrUnsupported
+	if p, ok := File(osFile{f}).(puncher); ok {
+		err = errors.Join(f.Truncate(pageBytes), p.Punch(0, pageBytes))
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, errors.ErrUnsupported) && os.Getenv("CI") != "true":
+		t.Skip("the file system of temporary files makes no holes")
+	default:
+		t.Fatal(err)
+	}
+}
+
+// mustTidy does at once what a store does when nobody calls.
+func mustTidy(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Tidy(context.Background()); err != nil {
+		t.Errorf("Tidy = %v", err)
+	}
+}
+
+// diskUsage returns how much space the files of a directory take.
+func diskUsage(t testing.TB, dir string) (bytes int64) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		info, err := entry.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += blocksOf(info)
+	}
+	return bytes
+}
+
+// living returns the size of the slots that pictures lie in.
+func living(s *Store) int64 {
+	st := s.Stats()
+	return st.SlabUsedBytes
+}
+
+// mustBeSmall demands that a directory takes little more than its pictures, once nobody has called for a while.
+func mustBeSmall(t *testing.T, s *Store, dir, when string) {
+	t.Helper()
+	mustTidy(t, s)
+	limit := living(s)*3/2 + 16<<20
+	if used := diskUsage(t, dir); used > limit {
+		t.Errorf("%s: %d MB on disk for slots of %d MB, want at most %d MB", when, used>>20, living(s)>>20, limit>>20)
+	}
+	if disk := s.Stats().SlabDiskBytes; disk > living(s)+4<<20+pageBytes*2 {
+		t.Errorf("%s: the slab takes %d bytes for slots of %d, want at most 4 MiB more", when, disk, living(s))
+	}
+}
+
+// Space of any size of picture goes back to the file system once nobody calls: what large pictures leave, small ones need not lie beside.
+func TestSpaceComesBack(t *testing.T) {
+	needsHoles(t)
+	dir := t.TempDir()
+	s := openTest(t, dir)
+	const users = 300
+	each(16, users, func(i int) { mustPut(t, s, i, 300_000) })
+	each(16, users-10, func(i int) { mustRemove(t, s, i) })
+	mustBeSmall(t, s, dir, "290 of 300 large pictures deleted")
+	each(16, users, func(i int) { mustPut(t, s, 1000+i, 100_000) })
+	mustBeSmall(t, s, dir, "300 smaller ones beside 10")
+	each(16, users, func(i int) { mustRemove(t, s, i); mustRemove(t, s, 1000+i) })
+	mustBeSmall(t, s, dir, "all deleted")
+	if used := diskUsage(t, dir); used > 16<<20 {
+		t.Errorf("an emptied directory takes %d bytes, want at most 16 MiB", used)
+	}
+	if st := s.Stats(); st.SlabBytes > (rootedPages+2*maxRegionPages)*pageBytes || st.SlabUsedBytes != 0 {
+		t.Errorf("the slab has %d bytes, %d in use, once all is deleted", st.SlabBytes, st.SlabUsedBytes)
+	}
+	if found := checkStore(t, s, false); len(found) > 0 {
+		t.Errorf("found %+v", found)
+	}
+	checkEmptySlab(t, dir)
+}
+
+// Users who change the size of their pictures again and again take no more space than the pictures they have.
+func TestSizesChange(t *testing.T) {
+	needsHoles(t)
+	dir := t.TempDir()
+	s := openTest(t, dir)
+	for _, size := range []int{3000, 7000, 11_000, 15_000, 23_000, 31_000, 3000} {
+		each(16, 1000, func(i int) { mustPut(t, s, i, size) })
+		mustTidy(t, s)
+		if st := s.Stats(); st.SlabDiskBytes > st.SlabUsedBytes+4<<20+2*pageBytes {
+			t.Errorf("pictures of %d bytes: the slab takes %d bytes for slots of %d, want at most 4 MiB more", size, st.SlabDiskBytes, st.SlabUsedBytes)
+		}
+	}
+	mustBeSmall(t, s, dir, "7 sizes")
+}
+
+// What comes back is free as before: it is given away again, also after a restart, and holds no byte of what was there.
+func TestTrimmedSlots(t *testing.T) {
+	needsHoles(t)
+	dir := t.TempDir()
+	pattern := storagetest.NewPattern(1)
+	put := func(s *Store, user, size int) {
+		t.Helper()
+		if _, err := s.Put(t.Context(), storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
+			Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(uint32(user), size)}}); err != nil {
+			t.Error(err)
+		}
+	}
+	s := openTest(t, dir)
+	for i := range 60 {
+		put(s, i+1, 200_000)
+	}
+	for i := range 60 {
+		if i%3 > 0 {
+			mustRemove(t, s, i+1)
+		}
+	}
+	mustTidy(t, s)
+	before := s.Stats()
+	for range 2 {
+		for i := range 20 {
+			put(s, 3*i+2, 200_000+i)
+		}
+		if st := s.Stats(); st.SlabBytes != before.SlabBytes {
+			t.Errorf("the slab grew from %d to %d bytes beside free slots", before.SlabBytes, st.SlabBytes)
+		}
+		for i := range 20 {
+			mustRemove(t, s, 3*i+2)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		pieces, err := pattern.Search(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, piece := range pieces {
+			if piece.Number%3 != 1 {
+				t.Errorf("%v is left", piece)
+			}
+		}
+		s = openTest(t, dir)
+		mustTidy(t, s)
+		if st := s.Stats(); st.SlabUsedBytes != before.SlabUsedBytes || st.SlabFreeBytes != before.SlabFreeBytes {
+			t.Errorf("%d bytes in use and %d free after a restart, want %d and %d", st.SlabUsedBytes, st.SlabFreeBytes, before.SlabUsedBytes, before.SlabFreeBytes)
+		}
+	}
+	if found := checkStore(t, s, false); len(found) > 0 {
+		t.Errorf("found %+v", found)
+	}
+}
