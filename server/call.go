@@ -65,23 +65,26 @@ func (c *call) origin() storage.Origin {
 	return storage.Origin{Caller: c.caller.Subject, CallerOrganization: c.caller.Organization, RequestID: c.id}
 }
 
-// serveCall is the way of every request: it gets an id and a deadline, is dispatched, and leaves one line in the log.
-func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
+// serveCall is the way of every request: it gets an id, a place and a deadline, is dispatched, and leaves one line in the log.
+func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	started := s.Now()
-	t := s.route(r)
-	c := &call{id: s.requestID(r.Header), form: t.form, action: t.action, address: s.ClientAddress(r),
-		credentials: r.Header["Authorization"]}
-	ctx, cancel := c.bound(context.WithValue(r.Context(), callKey{}, c), r.Header)
+	t := s.route(sent)
+	c := &call{id: s.requestID(sent.Header), form: t.form, action: t.action, address: s.ClientAddress(sent),
+		credentials: sent.Header["Authorization"]}
+	ctx, cancel := c.bound(context.WithValue(sent.Context(), callKey{}, c), sent.Header)
 	defer cancel()
-	r = r.WithContext(ctx)
+	r := sent.WithContext(ctx)
 	w.Header().Set("X-Request-Id", c.id)
-	boundBody(w, r)
-	defer followBody(r).leave(w)
-
+	boundBody(w, r, t)
+	body := followBody(r)
 	counted := &response{ResponseWriter: w}
+	place, over, admitted := s.admitCall(c, t, r)
+	defer func() { s.leaveCall(counted, sent, body, place, t) }()
 	defer func() {
 		took := s.Now().Sub(started)
-		s.logCall(ctx, c, counted, took)
+		if admitted { // what was turned away is counted, and told of once a minute
+			s.logCall(ctx, c, counted, took)
+		}
 		s.report(c, counted, took)
 	}()
 	var out http.ResponseWriter = counted
@@ -91,11 +94,13 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request) {
 		out = text
 	}
 	defer s.recover(out, r)
-	if err := s.limitAddress(c, t); err != nil {
+	if !admitted {
+		s.turnAway(out, sent, r, over)
+	} else if err := s.limitAddress(c, t); err != nil {
 		s.refuse(out, r, err)
-		return
+	} else {
+		t.serve(out, r)
 	}
-	t.serve(out, r)
 }
 
 // requestID takes over an id from outside where it cannot do harm in a log line, else makes one.

@@ -41,6 +41,7 @@ const (
 	crowded
 	tooManyUnknown
 	overLimit
+	overloaded
 	messageTooLarge
 	deadlinePassed
 	callerGone
@@ -88,6 +89,7 @@ var outcomes = [...]outcome{
 	crowded:         {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many pictures are on their way, try again"},
 	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens from this address, try again later"},
 	overLimit:       {code: connect.CodeResourceExhausted, status: 429, retry: true, message: "too many calls, slow down"},
+	overloaded:      {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many calls at once, try again"},
 	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
 	deadlinePassed:  {code: connect.CodeDeadlineExceeded, status: 504, message: "the deadline of the call passed; what was begun may go on"},
 	callerGone:      {code: connect.CodeCanceled, status: 499, message: "the call was cancelled"},

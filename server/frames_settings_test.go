@@ -26,7 +26,7 @@ func TestAnnouncedSettings(t *testing.T) {
 				}
 			}
 			want := map[string]uint32{
-				"MAX_CONCURRENT_STREAMS": 250,
+				"MAX_CONCURRENT_STREAMS": 64,
 				"MAX_HEADER_LIST_SIZE":   64<<10 + 10*32, // ten fields' worth of what HTTP/2 adds
 				"MAX_FRAME_SIZE":         16 << 10,       // no frame needs more memory than that
 				"INITIAL_WINDOW_SIZE":    maxStreamBuffer,

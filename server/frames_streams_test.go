@@ -49,20 +49,20 @@ func TestStreamsOverTheLimitAreRefused(t *testing.T) {
 				if row.acknowledged {
 					c.must(c.WriteSettingsAck())
 				}
-				for i := range uint32(251) {
+				for i := range uint32(maxStreams + 1) {
 					c.request(2*i+1, true)
 				}
 				refused := only(c.take(), http2.FrameRSTStream)
-				if len(refused) != 1 || refused[0].StreamID != 501 || refused[0].code != row.want {
-					t.Errorf("refused %+v, want stream 501 with %v", refused, row.want)
+				if len(refused) != 1 || refused[0].StreamID != 2*maxStreams+1 || refused[0].code != row.want {
+					t.Errorf("refused %+v, want stream %d with %v", refused, 2*maxStreams+1, row.want)
 				}
-				if n := handlers.running.Load(); n != 250 {
-					t.Errorf("%d handlers run, want 250", n)
+				if n := handlers.running.Load(); n != maxStreams {
+					t.Errorf("%d handlers run, want %d", n, maxStreams)
 				}
 				letGo()
 				c.take()
-				c.request(503, true)
-				if got := status(c.take(), 503); got != "204" {
+				c.request(2*maxStreams+3, true)
+				if got := status(c.take(), 2*maxStreams+3); got != "204" {
 					t.Errorf("status %q once there is room, want 204", got)
 				}
 			})
@@ -90,8 +90,8 @@ func TestRapidResetIsBounded(t *testing.T) {
 			if len(away) != 1 || away[0].code != http2.ErrCodeEnhanceYourCalm {
 				t.Fatalf("after %d streams: %+v, want GOAWAY ENHANCE_YOUR_CALM", opened, away)
 			}
-			if opened > 5*250+2 {
-				t.Errorf("GOAWAY only after %d streams, want one of the first %d", opened, 5*250+2)
+			if opened > 5*maxStreams+2 {
+				t.Errorf("GOAWAY only after %d streams, want one of the first %d", opened, 5*maxStreams+2)
 			}
 			time.Sleep(2 * time.Second)
 			if c.over() == 0 {
@@ -104,8 +104,8 @@ func TestRapidResetIsBounded(t *testing.T) {
 			if got := status(other.take(), 1); got != "204" {
 				t.Errorf("another connection gets %q, want 204", got)
 			}
-			if most, begun := handlers.most.Load(), handlers.begun.Load(); most != 250+1 || begun != most {
-				t.Errorf("%d handlers ran, %d of them at once; want 250 and the other connection's", begun, most)
+			if most, begun := handlers.most.Load(), handlers.begun.Load(); most != maxStreams+1 || begun != most {
+				t.Errorf("%d handlers ran, %d of them at once; want %d and the other connection's", begun, most, maxStreams)
 			}
 		})
 	})
@@ -121,8 +121,8 @@ func TestRapidResetIsBounded(t *testing.T) {
 			if n := handlers.running.Load(); n != 0 || c.over() != 0 {
 				t.Errorf("%d handlers still run, the connection ended after %v; want none, and that it is open", n, c.over())
 			}
-			if n := handlers.most.Load(); n > 250 {
-				t.Errorf("%d handlers ran at once, want at most 250", n)
+			if n := handlers.most.Load(); n > maxStreams {
+				t.Errorf("%d handlers ran at once, want at most %d", n, maxStreams)
 			}
 		})
 	})

@@ -55,6 +55,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) {
 func writeText(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	_, _ = fmt.Fprint(w, text)
 }

@@ -8,9 +8,9 @@ import (
 const maxCounted = 1 << 16
 
 // limitAddress counts a call for the address it came from, before anything is done for it. Whether the server is well may
-// be asked as often as one likes.
+// be asked as often as one likes, in the form that has no body.
 func (s *Server) limitAddress(c *call, t target) error {
-	if s.byAddress == nil || t.open {
+	if s.byAddress == nil || t.open && c.form == formREST {
 		return nil
 	}
 	if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {

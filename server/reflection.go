@@ -37,7 +37,7 @@ func (s *Server) mountReflection(services []string) {
 	options := []connect.HandlerOption{connect.WithReadMaxBytes(MaxMessageBytes), connect.WithInterceptors(reflectionLimits{})}
 	mount := func(service string, handler http.Handler) {
 		s.services = append(s.services, service)
-		s.procedures["/"+service+"/ServerReflectionInfo"] = procedure{handler: s.limitReflection(handler), open: true}
+		s.procedures["/"+service+"/ServerReflectionInfo"] = procedure{handler: s.limitReflection(handler), open: true, stream: true}
 	}
 	_, v1 := grpcreflect.NewHandlerV1(reflector, options...)
 	_, v1alpha := grpcreflect.NewHandlerV1Alpha(reflector, options...)

@@ -12,8 +12,10 @@ type target struct {
 	action string // for log and audit: the procedure, or method and pattern; "" for nothing
 	form   form
 	serve  http.HandlerFunc
-	// open: no limit of calls, for health and reflection.
+	// open: needs no token, for health and reflection.
 	open bool
+	// stream: an RPC whose request is a stream.
+	stream bool
 }
 
 // route is one path pattern and its methods. Segments in braces are variables; the others stand for themselves.
@@ -56,7 +58,7 @@ func (s *Server) route(r *http.Request) target {
 	path := sentPath(r.URL)
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
 	if p, ok := s.procedures[path]; ok {
-		t := target{action: path, form: rpcForm, open: p.open}
+		t := target{action: path, form: rpcForm, open: p.open, stream: p.stream}
 		t.serve = func(w http.ResponseWriter, r *http.Request) {
 			r.Body = newMessageBody(w, r, orDefault(p.maxMessage, MaxMessageBytes))
 			s.serveProcedure(w, r, p)

@@ -28,6 +28,8 @@ type procedure struct {
 	open bool
 	// unary: one message is the answer.
 	unary bool
+	// stream: any number of messages are the request.
+	stream bool
 	// maxMessage bounds one message of the gRPC family, in bytes; the handler's own limit is the same. 0 = MaxMessageBytes.
 	maxMessage int
 }
@@ -164,7 +166,9 @@ func checkRules(validator protovalidate.Validator, request any) error {
 // here, outside the RPC library: its interceptors run after it has read and decoded the body, and its request gates
 // after it has answered unknown media types, compressions and time-outs.
 func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p procedure) {
-	if !p.open {
+	if p.open {
+		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
+	} else {
 		if err := s.admit(r, p.rule); err != nil {
 			s.refuse(w, r, err)
 			return

@@ -18,6 +18,8 @@ import (
 const MaxHeaderBytes = 64 << 10
 
 const (
+	// maxStreams bounds the calls at once on an HTTP/2 connection. Clients that want more wait, or open another connection.
+	maxStreams = 64
 	// maxStreamBuffer and maxConnectionBuffer bound what an HTTP/2 peer may send before a handler has read it (RFC 9113
 	// section 5.2): fifteen streams whose handlers wait, as uploads may, leave room for the others on the connection.
 	maxStreamBuffer     = 64 << 10
@@ -49,7 +51,7 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		WriteTimeout: MaxCallDuration + 10*time.Second,
 		IdleTimeout:  90 * time.Second,
 		HTTP2: &http.HTTP2Config{
-			MaxConcurrentStreams:          250,
+			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              16 << 10, // the smallest; each connection keeps a buffer for one
 			MaxReceiveBufferPerConnection: maxConnectionBuffer,
 			MaxReceiveBufferPerStream:     maxStreamBuffer,
@@ -61,11 +63,21 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// boundHeaders refuses, in net/http's own words, what net/http lets pass on HTTP/1: it reads up to 4 KiB more than it
-// is told.
+const (
+	// maxFields is how many header fields a request may have. Browsers send about twenty; each costs much more memory than
+	// the byte that it is on the wire when HTTP/2 has compressed it (RFC 7541).
+	maxFields = 128
+	// maxTrailers is how many trailer fields a request may announce; gRPC announces none.
+	maxTrailers = 16
+)
+
+// boundHeaders refuses, in net/http's own words, what net/http lets pass: on HTTP/1 it reads up to 4 KiB more than it
+// is told, and it counts bytes only.
 func boundHeaders(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor == 1 && headerBytes(r) > MaxHeaderBytes {
+		if fields, size := headerSize(r); fields > maxFields || len(r.Trailer) > maxTrailers || r.ProtoMajor == 1 && size > MaxHeaderBytes {
+			forget(r)
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // nobody waits for a body
 			w.Header().Set("Connection", "close")
 			http.Error(w, "431 Request Header Fields Too Large", http.StatusRequestHeaderFieldsTooLarge)
 			return
@@ -87,17 +99,18 @@ func growStack(touch byte) byte {
 	return room[touch*touch]
 }
 
-// headerBytes is the size of an HTTP/1 request without its body, but for spaces around values and the fields that
-// net/http keeps to itself.
-func headerBytes(r *http.Request) int {
+// headerSize returns how many header fields a request has, and its size in bytes as HTTP/1 without the body, but for spaces
+// around values and the fields that net/http keeps to itself.
+func headerSize(r *http.Request) (fields, size int) {
 	const line, field = len("  \r\n"), len(": \r\n")
-	n := len(r.Method) + len(r.RequestURI) + len(r.Proto) + line + len("Host") + len(r.Host) + field
+	size = len(r.Method) + len(r.RequestURI) + len(r.Proto) + line + len("Host") + len(r.Host) + field
 	for name, values := range r.Header {
+		fields += len(values)
 		for _, value := range values {
-			n += len(name) + len(value) + field
+			size += len(name) + len(value) + field
 		}
 	}
-	return n
+	return fields, size
 }
 
 // Serve answers on a listener until ctx ends, HTTP/1.1 and cleartext HTTP/2. Then it takes no more connections, lets

@@ -15,6 +15,7 @@
 //	    health.go    the open endpoints
 //	  access.go    who may call what, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
+//	  inflight.go, turned.go  how many at once, and what was turned away
 //	  errors.go    the one table of refusals and failures
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
@@ -31,6 +32,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -100,7 +102,7 @@ type Config struct {
 	ClientAddress func(*http.Request) string
 	// AddressRate bounds the calls from one address, before anything else is done for them; an IPv6 address counts with
 	// its network of 64 bits. CallerRate bounds those of one caller, once that is known. Over them the answer is 429 with
-	// Retry-After. Health and reflection do not count. Zero = no bound.
+	// Retry-After. GET of /healthz and /readyz do not count. Zero = no bound.
 	AddressRate, CallerRate limit.Rate
 	// NewRequestID makes the id of a request that brings none. nil = 26 random characters.
 	NewRequestID func() string
@@ -108,9 +110,16 @@ type Config struct {
 	Now func() time.Time
 	// Version is the version of the program, for the log.
 	Version string
-	// MaxConnections is the number of connections that Serve keeps open at once; others wait in the backlog.
-	// 0 = 4096.
-	MaxConnections int
+	// MaxRequests is the number of requests in flight at once, MaxRequestsPerAddress that of those from one address, where an
+	// IPv6 address counts with its network of 64 bits. What is over it gets 503 with Retry-After at once. Open calls (health,
+	// reflection) have bounds of their own. 0 = 2048, and 256.
+	MaxRequests, MaxRequestsPerAddress int
+	// MaxConnections is the number of connections that Serve keeps open at once, MaxConnectionsPerAddress that of those from
+	// one address, counted like requests. Over it there is a small reserve for health: any other call on it gets 503.
+	// 0 = 4096, and 1024.
+	MaxConnections, MaxConnectionsPerAddress int
+	// Proxies are addresses whose connections are those of others: they may have all of MaxConnections. nil = none.
+	Proxies []netip.Prefix
 	// ShutdownGrace is how long Serve lets running calls end. 0 = 35 seconds, more than the longest call.
 	ShutdownGrace time.Duration
 }
@@ -130,6 +139,12 @@ type Server struct {
 	reflections *limit.Rates[netip.Addr]
 	buffers     sync.Pool // of *recorder
 
+	calls     *inFlight
+	openCalls *inFlight
+	leaving   *inFlight // answered, and not gone yet
+	turned    turned
+	open      atomic.Int64 // connections
+
 	rooms
 }
 
@@ -147,6 +162,10 @@ func New(cfg Config) (*Server, error) {
 		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
 		rooms:       newRooms(cfg.MaxUploads),
+		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress),
+		openCalls:   newInFlight(maxOpen, openShare),
+		leaving:     newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress),
+		turned:      turned{logger: cfg.Logger, now: cfg.Now},
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
 	if err := s.mountRPC(accessTable()); err != nil {
@@ -197,7 +216,10 @@ func (c *Config) complete() error {
 		c.Now = time.Now
 	}
 	c.MaxUploads = orDefault(c.MaxUploads, defaultUploads)
+	c.MaxRequests = orDefault(c.MaxRequests, 2048)
+	c.MaxRequestsPerAddress = min(orDefault(c.MaxRequestsPerAddress, 256), c.MaxRequests)
 	c.MaxConnections = orDefault(c.MaxConnections, 4096)
+	c.MaxConnectionsPerAddress = min(orDefault(c.MaxConnectionsPerAddress, 1024), c.MaxConnections)
 	c.ShutdownGrace = orDefault(c.ShutdownGrace, MaxCallDuration+5*time.Second)
 	return errors.Join(faults...)
 }

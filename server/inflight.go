@@ -1,0 +1,159 @@
+package server
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"avatard/authz/limit"
+)
+
+const (
+	// headerShare is how many bytes of header fields a request in flight has on average, at most. Tokens with long lists of
+	// roles pass 8 KiB; that every request at once carries the longest there may be is somebody's intent.
+	headerShare = 16 << 10
+	// fieldBytes is what one header field takes in memory beside its name and value: entries of a map and of a slice.
+	fieldBytes = 128
+	// maxOpen open calls, which need no token, are in flight at once, openShare of them from one address.
+	maxOpen   = 512
+	openShare = 16
+	// openCallTime bounds the body of an open call, and how long a peer may take to accept its answer.
+	openCallTime = 2 * time.Second
+)
+
+// inFlight counts the requests that are being served, and the bytes of their header fields, in all and for each address. It has
+// the same cost for the thousandth address as for the first, and remembers none without a request.
+type inFlight struct {
+	max, each load // what fits in all, and from one address
+
+	mu  sync.Mutex
+	all load
+	of  map[netip.Addr]load
+}
+
+// load is an amount of requests.
+type load struct{ requests, header int }
+
+// newInFlight returns room for a number of requests, and for some of them from one address.
+func newInFlight(requests, each int) *inFlight {
+	header := func(requests int) int { return max(requests*headerShare, MaxHeaderBytes+maxFields*fieldBytes) }
+	return &inFlight{max: load{requests, header(requests)}, each: load{each, header(each)}, of: make(map[netip.Addr]load)}
+}
+
+// enter counts a request, or says which bound it is over.
+func (f *inFlight) enter(address netip.Addr, header int) (over turnedAway, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := f.of[address]
+	switch {
+	case own.requests >= f.each.requests:
+		return awayRequestsOfAddress, false
+	case f.all.requests >= f.max.requests:
+		return awayRequests, false
+	case own.header+header > f.each.header, f.all.header+header > f.max.header:
+		return awayHeaders, false
+	}
+	f.of[address] = load{own.requests + 1, own.header + header}
+	f.all.requests++
+	f.all.header += header
+	return 0, true
+}
+
+// leave takes a request off that enter has counted.
+func (f *inFlight) leave(address netip.Addr, header int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := f.of[address]
+	if own.requests > 1 {
+		f.of[address] = load{own.requests - 1, own.header - header}
+	} else {
+		delete(f.of, address)
+	}
+	f.all.requests--
+	f.all.header -= header
+}
+
+// requests tells how many are counted.
+func (f *inFlight) requests() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.all.requests
+}
+
+// place is one request's place among those in flight. The zero place is none.
+type place struct {
+	in      *inFlight
+	address netip.Addr
+	header  int
+}
+
+func (p place) leave() {
+	if p.in != nil {
+		p.in.leave(p.address, p.header)
+	}
+}
+
+// admitCall finds a place for a call among those in flight. Open calls have places of their own: nobody who holds calls keeps
+// others from asking whether the server is well.
+func (s *Server) admitCall(c *call, t target, r *http.Request) (p place, over turnedAway, ok bool) {
+	fields, size := headerSize(r)
+	p = place{in: s.calls, address: limit.Address(c.address), header: size + fields*fieldBytes}
+	if t.open {
+		p.in = s.openCalls
+	}
+	if over, ok = p.in.enter(p.address, p.header); !ok {
+		p.in = nil
+	}
+	return p, over, ok
+}
+
+// turnAway refuses a call that is over a bound, without keeping anything of what was sent.
+func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over turnedAway) {
+	c := callOf(r.Context())
+	s.turned.count(r.Context(), over, c.address)
+	c.credentials = nil
+	forget(sent) // and the header fields of r
+	if sent.ProtoMajor > 1 {
+		_ = r.Body.Close() // what has arrived of it, too; over HTTP/1 that would wait for the rest
+	}
+	r.URL, r.RequestURI, r.Host, r.Trailer = sent.URL, "", "", nil
+	s.refuse(w, r, &failure{situation: overloaded})
+}
+
+// leaveCall gives the place of a call back. Those whose body nobody has read, or whose answer is to be had without a token and
+// may not be taken, go on to places for what only has to leave: nothing of what they sent is kept there.
+func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, p place, t target) {
+	unread := body != nil && !body.over.Load()
+	untaken := sent.ProtoMajor > 1 && (t.open || w.status >= http.StatusBadRequest)
+	p.leave()
+	if !unread && !untaken {
+		return
+	}
+	forget(sent)
+	p.in, p.header = s.leaving, 0
+	if over, ok := p.in.enter(p.address, 0); !ok {
+		s.turned.count(sent.Context(), over, p.address.String())
+		panic(http.ErrAbortHandler) // they have had their chance
+	}
+	defer p.leave()
+	body.leave(w.ResponseWriter)
+	if untaken {
+		w.Flush()
+	}
+}
+
+// forget lets go of what a peer has made large in a request: nobody reads it any more. What tells the form of an answer stays.
+func forget(r *http.Request) {
+	for name, values := range r.Header {
+		keep := name == "Content-Type" || name == "Connect-Protocol-Version"
+		if !keep || len(values) > 1 || len(values[0]) > 64 {
+			delete(r.Header, name)
+		} else {
+			values[0] = strings.Clone(values[0])
+		}
+	}
+	r.URL, r.RequestURI, r.Host, r.Trailer = new(url.URL), "", "", nil
+}

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+)
+
+// turnedAway is why a connection or a request was refused before anybody looked at what it wants.
+type turnedAway int
+
+const (
+	awayRequests             turnedAway = iota // too many in flight
+	awayRequestsOfAddress                      // too many in flight from one address
+	awayHeaders                                // too many bytes of header fields in flight
+	awayFields                                 // more header fields than a request may have
+	awayUploads                                // too many uploads of one caller wait
+	awayConnections                            // too many connections
+	awayConnectionsOfAddress                   // too many connections from one address
+	awayHeads                                  // too many requests whose header fields do not end
+	awayReasons
+)
+
+// awayNames are the reasons as metrics and log name them.
+var awayNames = [awayReasons]string{
+	awayRequests: "requests", awayRequestsOfAddress: "requests_address", awayHeaders: "header_bytes", awayFields: "header_fields",
+	awayUploads: "uploads_caller", awayConnections: "connections", awayConnectionsOfAddress: "connections_address",
+	awayHeads: "unfinished_heads",
+}
+
+// warnEvery is how often the log hears of what was turned away, at most.
+const warnEvery = time.Minute
+
+// turned counts what was turned away.
+type turned struct {
+	logger *slog.Logger
+	now    func() time.Time
+	counts [awayReasons]atomic.Uint64
+	warned atomic.Int64               // when, in Unix nanoseconds, 0 = never
+	told   [awayReasons]atomic.Uint64 // what counts were then
+}
+
+// count counts one. The log gets a line about all of them once a minute, with the address of the one that is counted.
+func (t *turned) count(ctx context.Context, why turnedAway, address string) {
+	t.counts[why].Add(1)
+	now, last := t.now().UnixNano(), t.warned.Load()
+	if last != 0 && now-last < int64(warnEvery) || !t.warned.CompareAndSwap(last, now) {
+		return
+	}
+	fields := []slog.Attr{slog.String("address", address), slog.String("reason", awayNames[why])}
+	for i := range t.counts {
+		count := t.counts[i].Load()
+		if since := count - t.told[i].Swap(count); since > 0 {
+			fields = append(fields, slog.Uint64(awayNames[i], since))
+		}
+	}
+	t.logger.LogAttrs(ctx, slog.LevelWarn, "turned away; see limits in docs/configuration.md", fields...)
+}
+
+// Load is how much a Server has to do at the moment, and what it has turned away since it was made.
+type Load struct {
+	// Connections are open, those in reserve for health included.
+	Connections int
+	// Requests are in flight, OpenRequests those of them that need no token.
+	Requests, OpenRequests int
+	// Refused counts connections and requests that were refused, by the bound that they were over.
+	Refused map[string]uint64
+}
+
+// Load tells how much there is to do.
+func (s *Server) Load() Load {
+	open := s.openCalls.requests()
+	l := Load{Connections: int(s.open.Load()), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64)}
+	for i := range s.turned.counts {
+		l.Refused[awayNames[i]] = s.turned.counts[i].Load()
+	}
+	return l
+}
