@@ -15,6 +15,7 @@ import (
 
 	"avatard/authz"
 	"avatard/authz/limit"
+	"avatard/server"
 )
 
 // config is what serve can be told. settings.go describes each field for the people who set them.
@@ -52,6 +53,10 @@ type config struct {
 	TrustedProxies          []netip.Prefix
 	CallerRate, AddressRate limit.Rate
 
+	MaxRequests, MaxRequestsPerAddress       int
+	MaxConnections, MaxConnectionsPerAddress int
+	MaxHeaderBytes                           int
+
 	Watch watchConfig
 
 	ShutdownGrace time.Duration
@@ -71,8 +76,11 @@ func defaultConfig() config {
 		PublicAssets:         true,
 		Reflection:           true,
 		Watch:                watchConfig{TracingRatio: 1},
-		ShutdownGrace:        35 * time.Second,
-		LogFormat:            "text",
+		MaxRequests:          server.DefaultRequests, MaxRequestsPerAddress: server.DefaultRequestsPerAddress,
+		MaxConnections: server.DefaultConnections, MaxConnectionsPerAddress: server.DefaultConnectionsPerAddress,
+		MaxHeaderBytes: server.DefaultHeaderBytes,
+		ShutdownGrace:  35 * time.Second,
+		LogFormat:      "text",
 	}
 }
 

@@ -76,6 +76,7 @@ cors:
   origins: [https://app.example:8443]
 trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
+limits: {requests: 100, requests_per_address: 10, connections: 200, connections_per_address: 20, header_bytes: 8192}
 metrics: {listen: ":9464"}
 tracing: {endpoint: "http://127.0.0.1:4318", ratio: 0.25, trust_parent: true}
 shutdown:
@@ -103,6 +104,7 @@ log:
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
+		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192,
 		Watch: watchConfig{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
 			TracingRatio: 0.25, TracingTrustParent: true},
 		ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
@@ -160,6 +162,11 @@ func TestConfigPrecedence(t *testing.T) {
 		"rate_limit.caller_burst":        {"1", "2", "3"},
 		"rate_limit.address":             {"0", "0.5", "1000"},
 		"rate_limit.address_burst":       {"1", "2", "3"},
+		"limits.requests":                {"1", "2", "3"},
+		"limits.requests_per_address":    {"1", "2", "3"},
+		"limits.connections":             {"1", "2", "3"},
+		"limits.connections_per_address": {"1", "2", "3"},
+		"limits.header_bytes":            {"4096", "8192", "1048576"},
 		"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
 		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
 		"authz.allow_pat":                {"true", "false", "true"},

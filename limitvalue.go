@@ -14,6 +14,9 @@ const (
 	minPerSecond = 0.001
 	maxPerSecond = 1_000_000
 	maxBurst     = 10_000_000
+	// Tokens have to fit into the header fields of a request.
+	minHeaderBytes = 4 << 10
+	maxHeaderBytes = 1 << 20
 )
 
 // parsePerSecond reads how often something may happen in a second, 0 for no limit.
@@ -33,6 +36,26 @@ func parseBurst(to *limit.Rate, s string) error {
 		return fmt.Errorf("%q is no burst; expected a whole number from 1 to %d", s, maxBurst)
 	}
 	to.Burst = burst
+	return nil
+}
+
+// parseCount reads how many of something there may be at once.
+func parseCount(to *int, s string, most int) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > most {
+		return fmt.Errorf("%q is no number of these; expected a whole number from 1 to %d", s, most)
+	}
+	*to = n
+	return nil
+}
+
+// parseHeaderBytes reads the size of the header fields of a request.
+func parseHeaderBytes(to *int, s string) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < minHeaderBytes || n > maxHeaderBytes {
+		return fmt.Errorf("%q is no size of header fields; expected a number of bytes from %d to %d", s, minHeaderBytes, maxHeaderBytes)
+	}
+	*to = n
 	return nil
 }
 

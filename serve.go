@@ -77,11 +77,15 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 		ClientAddress:         server.ForwardedAddress(cfg.TrustedProxies),
 		AddressRate:           cfg.AddressRate,
 		CallerRate:            cfg.CallerRate,
-		Now:                   now,
-		Observer:              watch.calls(),
-		Interceptors:          watch.interceptors(),
-		Version:               buildVersion(),
-		ShutdownGrace:         cfg.ShutdownGrace,
+		MaxRequests:           cfg.MaxRequests, MaxRequestsPerAddress: cfg.MaxRequestsPerAddress,
+		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
+		MaxHeaderBytes: cfg.MaxHeaderBytes,
+		Proxies:        cfg.TrustedProxies,
+		Now:            now,
+		Observer:       watch.calls(),
+		Interceptors:   watch.interceptors(),
+		Version:        buildVersion(),
+		ShutdownGrace:  cfg.ShutdownGrace,
 	})
 	if err != nil {
 		return err

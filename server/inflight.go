@@ -37,9 +37,10 @@ type inFlight struct {
 // load is an amount of requests.
 type load struct{ requests, header int }
 
-// newInFlight returns room for a number of requests, and for some of them from one address.
-func newInFlight(requests, each int) *inFlight {
-	header := func(requests int) int { return max(requests*headerShare, MaxHeaderBytes+maxFields*fieldBytes) }
+// newInFlight returns room for a number of requests, and for some of them from one address. There is room for one with the
+// largest header.
+func newInFlight(requests, each, largest int) *inFlight {
+	header := func(requests int) int { return max(requests*headerShare, largest+maxFields*fieldBytes) }
 	return &inFlight{max: load{requests, header(requests)}, each: load{each, header(each)}, of: make(map[netip.Addr]load)}
 }
 

@@ -23,7 +23,7 @@ import (
 
 func TestInFlight(t *testing.T) {
 	one, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
-	f := newInFlight(3, 2)
+	f := newInFlight(3, 2, DefaultHeaderBytes)
 	for i, row := range []struct {
 		from   netip.Addr
 		header int
@@ -158,11 +158,14 @@ func (b *closedBody) Close() error { b.closed = true; return nil }
 
 // An open call holds its place for no longer than its time, whatever its peer sends or takes.
 func TestOpenCallsEnd(t *testing.T) {
-	for _, form := range []struct{ path, media, body string }{
-		{"/grpc.health.v1.Health/Check", "application/grpc", ""},
-		{"/grpc.health.v1.Health/Check", "application/json", "{"},
-		{"/grpc.health.v1.Health/Check", "application/grpc-web-text", "AAAA"},
-		{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc", ""},
+	for _, form := range []struct {
+		path, media, body string
+		by                time.Duration
+	}{
+		{"/grpc.health.v1.Health/Check", "application/grpc", "", openCallTime},
+		{"/grpc.health.v1.Health/Check", "application/json", "{", openCallTime},
+		{"/grpc.health.v1.Health/Check", "application/grpc-web-text", "AAAA", openCallTime},
+		{"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "application/grpc", "", reflectionIdle},
 	} {
 		inBubble(t, func(t *testing.T, s *frameServer, server *Server) {
 			c := s.open(t)
@@ -175,7 +178,7 @@ func TestOpenCallsEnd(t *testing.T) {
 			if n := server.openCalls.requests(); n != 1 {
 				t.Errorf("%v: %d open calls in flight, want the one", form, n)
 			}
-			time.Sleep(openCallTime)
+			time.Sleep(form.by)
 			if c.take() == nil || server.openCalls.requests() != 0 {
 				t.Errorf("%v: %d open calls in flight after their time", form, server.openCalls.requests())
 			}

@@ -13,10 +13,6 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// MaxHeaderBytes bounds the header fields of one request, the request line included. HTTP/2 counts 32 bytes more for
-// each field (RFC 9113 section 6.5.2) and is given room for ten of them.
-const MaxHeaderBytes = 64 << 10
-
 const (
 	// maxStreams bounds the calls at once on an HTTP/2 connection. Clients that want more wait, or open another connection.
 	maxStreams = 64
@@ -30,6 +26,10 @@ const (
 // peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
 // Whoever serves Handler themselves should start from it.
 func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return newHTTPServer(handler, logger, DefaultHeaderBytes)
+}
+
+func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int) *http.Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
@@ -38,13 +38,13 @@ func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:     boundHeaders(handler),
+		Handler:     boundHeaders(handler, headerBytes),
 		Protocols:   protocols,
 		ConnContext: rememberConn,
 		ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
 		// everybody behind the same proxy.
-		MaxHeaderBytes:    MaxHeaderBytes,
+		MaxHeaderBytes:    headerBytes,
 		ReadHeaderTimeout: 5 * time.Second,
 		// A call has its own deadline for its body; these are behind it, for what no call has begun or ended.
 		ReadTimeout:  MaxCallDuration + 5*time.Second,
@@ -73,9 +73,9 @@ const (
 
 // boundHeaders refuses, in net/http's own words, what net/http lets pass: on HTTP/1 it reads up to 4 KiB more than it
 // is told, and it counts bytes only.
-func boundHeaders(next http.Handler) http.Handler {
+func boundHeaders(next http.Handler, most int) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if fields, size := headerSize(r); fields > maxFields || len(r.Trailer) > maxTrailers || r.ProtoMajor == 1 && size > MaxHeaderBytes {
+		if fields, size := headerSize(r); fields > maxFields || len(r.Trailer) > maxTrailers || r.ProtoMajor == 1 && size > most {
 			forget(r)
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // nobody waits for a body
 			w.Header().Set("Connection", "close")
@@ -128,7 +128,7 @@ func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func
 
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
-	srv := NewHTTPServer(s.Handler(), s.Logger)
+	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes)
 	srv.TLSConfig = encryption // net/http adds what ALPN offers
 	gathering := &gatherListener{Listener: netutil.LimitListener(ln, s.MaxConnections)}
 	defer gathering.open.Wait()

@@ -217,14 +217,14 @@ func TestHeadersAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		go func() {
-			_, _ = io.WriteString(conn, head+strings.Repeat("x", MaxHeaderBytes-len(head+end)+over)+end+"\r\n")
+			_, _ = io.WriteString(conn, head+strings.Repeat("x", DefaultHeaderBytes-len(head+end)+over)+end+"\r\n")
 		}()
 		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if res.StatusCode != want || want == 431 && !res.Close {
-			t.Errorf("header of %d bytes: status %d, closes %v; want %d", MaxHeaderBytes+over, res.StatusCode, res.Close, want)
+			t.Errorf("header of %d bytes: status %d, closes %v; want %d", DefaultHeaderBytes+over, res.StatusCode, res.Close, want)
 		}
 		_ = res.Body.Close()
 		_ = conn.Close()

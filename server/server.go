@@ -59,6 +59,15 @@ const (
 	defaultUploads = 16
 )
 
+// Defaults of Config.
+const (
+	DefaultRequests              = 2048
+	DefaultRequestsPerAddress    = 256
+	DefaultConnections           = 4096
+	DefaultConnectionsPerAddress = 1024
+	DefaultHeaderBytes           = 64 << 10
+)
+
 // Config is what a Server depends on.
 type Config struct {
 	// Store keeps users and pictures. Required.
@@ -118,6 +127,10 @@ type Config struct {
 	// one address, counted like requests. Over it there is a small reserve for health: any other call on it gets 503.
 	// 0 = 4096, and 1024.
 	MaxConnections, MaxConnectionsPerAddress int
+	// MaxHeaderBytes bounds the header fields of one request, in bytes, the request line included; Handler must be served with
+	// the same bound. HTTP/2 counts 32 bytes more for each field (RFC 9113 section 6.5.2) and is given room for ten of them.
+	// Over it the answer is 431. 0 = 64 KiB: tokens with many roles pass 8 KiB.
+	MaxHeaderBytes int
 	// Proxies are addresses whose connections are those of others: they may have all of MaxConnections. nil = none.
 	Proxies []netip.Prefix
 	// ShutdownGrace is how long Serve lets running calls end. 0 = 35 seconds, more than the longest call.
@@ -162,9 +175,9 @@ func New(cfg Config) (*Server, error) {
 		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
 		rooms:       newRooms(cfg.MaxUploads),
-		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress),
-		openCalls:   newInFlight(maxOpen, openShare),
-		leaving:     newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress),
+		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
+		openCalls:   newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
+		leaving:     newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		turned:      turned{logger: cfg.Logger, now: cfg.Now},
 	}
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
@@ -216,10 +229,11 @@ func (c *Config) complete() error {
 		c.Now = time.Now
 	}
 	c.MaxUploads = orDefault(c.MaxUploads, defaultUploads)
-	c.MaxRequests = orDefault(c.MaxRequests, 2048)
-	c.MaxRequestsPerAddress = min(orDefault(c.MaxRequestsPerAddress, 256), c.MaxRequests)
-	c.MaxConnections = orDefault(c.MaxConnections, 4096)
-	c.MaxConnectionsPerAddress = min(orDefault(c.MaxConnectionsPerAddress, 1024), c.MaxConnections)
+	c.MaxRequests = orDefault(c.MaxRequests, DefaultRequests)
+	c.MaxRequestsPerAddress = min(orDefault(c.MaxRequestsPerAddress, DefaultRequestsPerAddress), c.MaxRequests)
+	c.MaxConnections = orDefault(c.MaxConnections, DefaultConnections)
+	c.MaxConnectionsPerAddress = min(orDefault(c.MaxConnectionsPerAddress, DefaultConnectionsPerAddress), c.MaxConnections)
+	c.MaxHeaderBytes = orDefault(c.MaxHeaderBytes, DefaultHeaderBytes)
 	c.ShutdownGrace = orDefault(c.ShutdownGrace, MaxCallDuration+5*time.Second)
 	return errors.Join(faults...)
 }
