@@ -24,6 +24,7 @@ type asker struct {
 	now     func() time.Time
 	places  places
 	log     *slog.Logger
+	crowd   *crowd
 	// observer is nil when nobody wants to know.
 	observer Observer
 }
@@ -42,8 +43,8 @@ func (a *asker) newStep(name string, seat seat, outage *outage) *step {
 }
 
 // ask runs one question as soon as there is a place for it, unless the provider is left alone. It waits until the deadline
-// at most. What ends with the caller's context is no failure of the provider and not reported as one; every other error
-// comes back as ErrUnavailable with the step and the kind of failure, and is logged.
+// at most. What ends with the caller's context is no failure of the provider and not reported as one, nor is that others took
+// the places or the time; every other error comes back as ErrUnavailable with the step and the kind of failure, and is logged.
 func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, do func(context.Context) (V, error)) (v V, err error) {
 	leave, err := s.door.enter()
 	if err != nil {
@@ -53,14 +54,22 @@ func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, d
 	ctx, cancel := context.WithDeadline(caller, deadline)
 	defer cancel()
 	began := time.Now()
+	asked := began // or later, when it had to wait for a place
 	defer func() {
 		panicked := recover()
 		took := time.Since(began)
-		end := endingOf(caller, err, panicked, took >= a.timeout/2)
-		a.tell(s.name, outcomeOf(err, panicked, ended(caller) != nil), took)
+		if panicked == nil && ended(caller) == nil && failureKindOf(err) == noAnswerInTime && took < 2*asked.Sub(began) {
+			err = errNoPlace // the time went by before the provider was asked
+		}
+		end := endingOf(caller, err, panicked, time.Since(asked) >= a.timeout/2)
 		if rest := s.door.leave(leave, end); rest > 0 {
 			a.log.Warn("identity provider is left alone", "step", s.name, "for", rest)
 		}
+		if panicked == nil && ended(caller) == nil && errors.Is(err, errNoPlace) {
+			err = a.turnAway(s.name, s.seat == unknownSeat)
+			return
+		}
+		a.tell(s.name, outcomeOf(err, panicked, ended(caller) != nil), took)
 		if err == nil || ended(caller) == nil || panicked != nil {
 			err = a.report(s, panicked, err)
 		}
@@ -69,6 +78,7 @@ func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, d
 		return v, err
 	}
 	defer a.places.free(s.seat)
+	asked = time.Now()
 	return do(ctx)
 }
 

@@ -73,6 +73,9 @@ func (c *cache[V]) kept(key cacheKey, now time.Time) *V {
 	return c.refused.get(key, now)
 }
 
+// errFull: as many look-ups are under way as there may be. Whoever asked says what that means.
+var errFull = fmt.Errorf("%w: too many look-ups under way", ErrUnavailable)
+
 // question is what a cache is asked, and how to find out.
 type question[V keepable] struct {
 	key cacheKey
@@ -122,7 +125,7 @@ func (c *cache[V]) pending(q question[V], kept *V) (pending *call[V], joined boo
 		most = maxCalls
 	}
 	if c.running >= most {
-		return nil, false, fmt.Errorf("%w: %d look-ups under way", ErrUnavailable, c.running)
+		return nil, false, errFull
 	}
 	if q.mayAsk != nil {
 		if err := q.mayAsk(); err != nil {

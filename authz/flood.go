@@ -2,7 +2,7 @@ package authz
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
@@ -53,6 +53,7 @@ func (in *Introspector) admitUnknown(ctx context.Context) error {
 	address, _ := ctx.Value(addressKey{}).(string)
 	if wait, ok := in.unknown.Allow(limit.Address(address)); !ok {
 		in.tell(stepIntrospection, QuestionFlood, 0)
+		in.crowd.flood(true)
 		return &retryError{cause: ErrFlood, after: wait}
 	}
 	return nil
@@ -109,8 +110,8 @@ func newPlaces() places {
 	return places{all: make(chan struct{}, maxConcurrent), unknown: make(chan struct{}, maxConcurrent-knownPlaces)}
 }
 
-// errNoPlace says nothing about the provider: it was not asked.
-var errNoPlace = fmt.Errorf("no place among %d questions in time", maxConcurrent)
+// errNoPlace says nothing about the provider: it was not asked, or hardly.
+var errNoPlace = errors.New("no place among the questions in time")
 
 // take waits for a place. Whoever gets one gives it back with free.
 func (p places) take(ctx context.Context, s seat) error {

@@ -60,8 +60,8 @@ type IntrospectionConfig struct {
 	// redirect policy and cookies are not used. nil, or a nil transport = an own one, which keeps connections over
 	// HTTP/2 only: over HTTP/1.1 an answer too many would be taken for that about the next token.
 	HTTPClient *http.Client
-	// Logger hears of a provider that fails, at most every ten seconds, and of its recovery: never a token and
-	// nothing the provider said. nil = silence.
+	// Logger hears of a provider that fails, and of its recovery, and of more tokens than are asked about, each at most
+	// every ten seconds: never a token and nothing the provider said. nil = silence.
 	Logger *slog.Logger
 	// Observer hears what the provider is asked, for metrics. nil = nobody does.
 	Observer Observer
@@ -145,6 +145,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 			now:     cfg.Now,
 			places:  newPlaces(),
 			log:     cfg.Logger,
+			crowd:   &crowd{log: cfg.Logger, now: cfg.Now},
 
 			observer: cfg.Observer,
 		},
@@ -235,7 +236,9 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 	}
 	if in.cache != nil {
 		q.ask = introspect
-		v, err = in.cache.share(waiting, q)
+		if v, err = in.cache.share(waiting, q); errors.Is(err, errFull) {
+			err = in.turnAway(stepIntrospection, !q.known)
+		}
 	} else if q.mayAsk != nil {
 		if err = q.mayAsk(); err == nil {
 			v, err = introspect(ctx)

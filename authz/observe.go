@@ -1,9 +1,6 @@
 package authz
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Observer is told what the provider is asked, for metrics.
 type Observer interface {
@@ -24,7 +21,7 @@ type QuestionReport struct {
 // QuestionOutcome is how a question to the provider ended.
 type QuestionOutcome string
 
-// Outcomes of a question. With the last two, the provider was not asked.
+// Outcomes of a question. With the last three, the provider was not asked.
 const (
 	// QuestionAnswered: the provider answered, whatever the answer was.
 	QuestionAnswered QuestionOutcome = "answered"
@@ -32,11 +29,11 @@ const (
 	QuestionFailed QuestionOutcome = "failed"
 	// QuestionAbandoned: the caller left first.
 	QuestionAbandoned QuestionOutcome = "abandoned"
-	// QuestionCrowded: there were too many others under way to be asked in time.
+	// QuestionCrowded: there were too many others under way to be asked in time, for a known token.
 	QuestionCrowded QuestionOutcome = "crowded"
 	// QuestionResting: the provider had failed again and again and was left alone.
 	QuestionResting QuestionOutcome = "resting"
-	// QuestionFlood: too many unknown tokens had come from one address, see ErrFlood.
+	// QuestionFlood: too many unknown tokens had come, from one address or in all, see ErrFlood.
 	QuestionFlood QuestionOutcome = "flood"
 )
 
@@ -56,8 +53,6 @@ func outcomeOf(err error, panicked any, abandoned bool) QuestionOutcome {
 		return QuestionAnswered
 	case abandoned:
 		return QuestionAbandoned
-	case errors.Is(err, errNoPlace):
-		return QuestionCrowded
 	}
 	return QuestionFailed
 }

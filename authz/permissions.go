@@ -74,7 +74,9 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 	} else {
 		waiting, cancel := context.WithDeadline(ctx, deadline)
 		defer cancel()
-		got, err = p.cache.share(waiting, question[permits]{key: key, known: true, ask: search})
+		if got, err = p.cache.share(waiting, question[permits]{key: key, known: true, ask: search}); errors.Is(err, errFull) {
+			err = p.turnAway(stepPermissions, false)
+		}
 	}
 	if err != nil {
 		return Grant{}, p.waited(ctx, err)

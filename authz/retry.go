@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// ErrFlood: too many tokens that nobody knows have come from one address; the provider was not asked about this one.
-// It is an ErrUnavailable too.
-var ErrFlood = fmt.Errorf("%w: too many unknown tokens from one address", ErrUnavailable)
+// ErrFlood: too many tokens that nobody knows have come, from one address or in all; the provider was not asked about this
+// one. It is an ErrUnavailable too.
+var ErrFlood = fmt.Errorf("%w: too many unknown tokens", ErrUnavailable)
+
+// errCrowded: too many questions about known tokens were under way for one more to be asked in time.
+var errCrowded = fmt.Errorf("%w: too many questions at once", ErrUnavailable)
 
 // errResting: the provider has failed again and again and is left alone for a moment.
 var errResting = fmt.Errorf("%w: failing, not asked for a moment", ErrUnavailable)

@@ -111,6 +111,14 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// failureKindOf is failureKind that has nothing to say of no failure.
+func failureKindOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return failureKind(err)
+}
+
 // failureKind says in our own words why the provider could not tell. Texts of the library and of the provider stay
 // out: they may quote whole bodies.
 func failureKind(err error) string {
@@ -121,8 +129,6 @@ func failureKind(err error) string {
 	switch {
 	case errors.Is(err, errAnswerTooLarge):
 		return errAnswerTooLarge.Error()
-	case errors.Is(err, errNoPlace):
-		return errNoPlace.Error()
 	case errors.Is(err, errDiscovery):
 		return errDiscovery.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():

@@ -87,7 +87,7 @@ var outcomes = [...]outcome{
 
 	unavailable:     {code: connect.CodeUnavailable, status: 503, retry: true, message: "temporarily unavailable, try again"},
 	crowded:         {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many pictures are on their way, try again"},
-	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens from this address, try again later"},
+	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens, try again later"},
 	overLimit:       {code: connect.CodeResourceExhausted, status: 429, retry: true, message: "too many calls, slow down"},
 	overloaded:      {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many calls at once, try again"},
 	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},

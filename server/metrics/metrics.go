@@ -72,7 +72,7 @@ func New(cfg Config) *Metrics {
 		}, []string{"question"}),
 		notAskedCount: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "avatard_provider_questions_withheld_total",
-			Help: "Questions that the identity provider was not asked, because it was left alone (resting) or one address brought too many unknown tokens (flood).",
+			Help: "Questions that the identity provider was not asked, because it was left alone (resting), too many unknown tokens came from one address or in all (flood), or too many other questions were under way (crowded).",
 		}, []string{"question", "reason"}),
 	}
 	if m.logger == nil {
@@ -98,7 +98,7 @@ func (m *Metrics) ObserveCall(r server.CallReport) {
 // ObserveQuestion counts a question to the identity provider.
 func (m *Metrics) ObserveQuestion(r authz.QuestionReport) {
 	switch r.Outcome {
-	case authz.QuestionFlood, authz.QuestionResting:
+	case authz.QuestionFlood, authz.QuestionResting, authz.QuestionCrowded:
 		m.notAskedCount.WithLabelValues(r.Question, string(r.Outcome)).Inc()
 		return
 	}

@@ -1,0 +1,162 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// crowdOf asks about tokens at once, each from an address of its own, and returns how often each error came.
+func crowdOf(t *testing.T, in *Introspector, tokens int, token func(i int) string) map[string]int {
+	t.Helper()
+	var mu sync.Mutex
+	got := make(map[string]int)
+	var wg sync.WaitGroup
+	for i := range tokens {
+		wg.Go(func() {
+			_, err := in.Authenticate(from(t, fmt.Sprintf("192.0.%d.%d", i/250, i%250)), bearer(token(i)))
+			kind := "other"
+			for _, known := range []error{ErrFlood, errCrowded, ErrInvalidToken, ErrUnavailable} {
+				if errors.Is(err, known) {
+					kind = known.Error()
+					break
+				}
+			}
+			if err == nil {
+				kind = "let in"
+			}
+			if kind == ErrFlood.Error() && RetryAfter(err) <= 0 {
+				kind += " without a time"
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			got[kind]++
+		})
+	}
+	wg.Wait()
+	return got
+}
+
+func outcomes(told []QuestionReport) []QuestionOutcome {
+	seen := make(map[QuestionOutcome]bool)
+	for _, r := range told {
+		seen[r.Outcome] = true
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// Whoever invents tokens from many addresses makes the log and the metrics say flood, not that the provider fails; what the
+// provider does wrong itself stays apart, and so do too many callers whose tokens are known.
+func TestFloodIsSaidAsFlood(t *testing.T) {
+	const providerFails, flood, crowd = "does not answer as it should", "flood of unknown tokens", "more questions to the identity provider"
+	for _, row := range []struct {
+		why      string
+		known    int           // of the tokens, those that were asked about before
+		takes    time.Duration // an answer of the provider
+		breaks   bool
+		outcomes []QuestionOutcome
+		log      []string // of the three, those that are in it
+	}{
+		{"a provider that is a little slow", 0, 250 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionFlood}, []string{flood}},
+		{"one that leaves the second in the line no time", 0, 2 * time.Second, false, []QuestionOutcome{QuestionAnswered, QuestionFlood}, []string{flood}},
+		{"one that fails, too", 0, 0, true, nil, nil},
+		{"known tokens", 1000, 400 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionCrowded}, []string{crowd}},
+	} {
+		for _, ttl := range []time.Duration{0, time.Minute} {
+			synctest.Test(t, func(t *testing.T) {
+				var log lockedBuffer
+				l := &listener{}
+				takes, breaks := time.Duration(0), false
+				in, err := NewIntrospector(IntrospectionConfig{
+					Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret", Audience: "avatars", CacheTTL: ttl,
+					Logger: slog.New(slog.NewTextHandler(&log, nil)), Observer: l,
+					HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+						if r.Method == http.MethodGet {
+							return respond(bubbleDiscovery)
+						}
+						select {
+						case <-time.After(takes):
+						case <-r.Context().Done():
+							return nil, r.Context().Err()
+						}
+						if breaks {
+							return nil, errors.New("broken")
+						}
+						if strings.HasPrefix(r.FormValue("token"), "good") {
+							return respond(bubbleAnswer())
+						}
+						return respond(`{"active":false}`)
+					})},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				name := "invented"
+				if row.known > 0 {
+					name = "good"
+				}
+				token := func(i int) string { return fmt.Sprint(name, i) }
+				for i := range max(1, row.known) {
+					_, _ = in.Authenticate(t.Context(), bearer(token(i)))
+					time.Sleep(20 * time.Millisecond) // within what one address may ask
+				}
+				time.Sleep(2 * time.Minute) // nothing is kept
+				l.take()
+				takes, breaks = row.takes, row.breaks
+				got := crowdOf(t, in, 1000, token)
+				synctest.Wait()
+				if len(got) < 2 && !row.breaks || got["other"] > 0 || got[ErrFlood.Error()+" without a time"] > 0 {
+					t.Errorf("%s, ttl %v: answers %v", row.why, ttl, got)
+				}
+				if row.breaks {
+					if text := log.String(); !strings.Contains(text, providerFails) || strings.Contains(text, crowd) {
+						t.Errorf("%s, ttl %v: the log does not say so\n%s", row.why, ttl, text)
+					}
+					return
+				}
+				if diff := cmp.Diff(row.outcomes, outcomes(l.take())); diff != "" {
+					t.Errorf("%s, ttl %v: outcomes (-want +got):\n%s", row.why, ttl, diff)
+				}
+				for _, line := range []string{providerFails, flood, crowd, "left alone"} {
+					if has := strings.Contains(log.String(), line); has != slices.Contains(row.log, line) {
+						t.Errorf("%s, ttl %v: the log says %q: %v\n%s", row.why, ttl, line, has, log.String())
+					}
+				}
+				if n := strings.Count(log.String(), flood); n > 1 {
+					t.Errorf("%s, ttl %v: %d lines of one flood within ten seconds", row.why, ttl, n)
+				}
+			})
+		}
+	}
+}
+
+// The log has a line of a flood every ten seconds, with how many tokens it stands for.
+func TestLinesOfAFlood(t *testing.T) {
+	var log lockedBuffer
+	c := stopAt(time.Unix(testNow, 0))
+	in, _ := floodIntrospector(t, c, func(cfg *IntrospectionConfig) {
+		cfg.UnknownPerSecond, cfg.UnknownBurst, cfg.Logger = 1e-6, 1, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	for i := range 3001 {
+		_, _ = in.Authenticate(from(t, "192.0.2.1"), bearer(fmt.Sprint("invented", i)))
+		c.advance(10 * time.Millisecond)
+	}
+	for _, want := range []string{"withheld=1 over_the_limit_of_an_address=1", "withheld=1000 over_the_limit_of_an_address=1000"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no line with %q", want)
+		}
+	}
+	if n := strings.Count(log.String(), "\n"); n != 3 {
+		t.Errorf("%d lines, want 3:\n%s", n, log.String())
+	}
+}
