@@ -99,6 +99,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	}
 	defer arriving.end()
 	data, err := readUpload(w, r)
+	defer clear(data)
 	if !arriving.complete() {
 		err = errCrowded
 	}
@@ -113,10 +114,12 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	}
 	defer turn.release()
 	encoded, err := s.Pictures.Normalize(ctx, data)
+	clear(data) // the rest may take a while
 	if err != nil {
 		s.refuse(w, r, err)
 		return
 	}
+	defer clear(encoded.Data) // the store keeps no slice
 	up.Organization, up.By = c.organization, c.origin()
 	up.Picture = storage.Picture{Format: encoded.Format, Data: encoded.Data}
 	res, err := s.Store.Put(ctx, up)
@@ -150,12 +153,13 @@ func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			return nil, uploadFailure(r.Context(), err)
 		}
 		if part.FormName() == uploadField {
-			data, err := readPicture(r.Context(), part)
+			data, err := readPicture(r.Context(), part, int(r.ContentLength))
 			if err != nil {
 				return nil, err
 			}
 			// The end of the form, so that the connection can be used again and a form cut off is noticed.
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
+				clear(data)
 				return nil, uploadFailure(r.Context(), err)
 			}
 			return data, nil
@@ -164,15 +168,34 @@ func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return nil, &failure{situation: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
 }
 
-func readPicture(ctx context.Context, part *multipart.Part) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(part, picture.MaxUploadBytes+1))
-	switch {
-	case err != nil:
-		return nil, uploadFailure(ctx, err)
-	case len(data) > picture.MaxUploadBytes:
-		return nil, &failure{situation: uploadTooLarge}
+// readPicture reads the picture of a form that has so many bytes, negative when that is not known. What was read and is not
+// returned is overwritten.
+func readPicture(ctx context.Context, part *multipart.Part, formBytes int) ([]byte, error) {
+	const limit = picture.MaxUploadBytes + 1 // one more tells that there are too many
+	if formBytes < 0 {
+		formBytes = leastArriving
 	}
-	return data, nil
+	data := make([]byte, 0, min(formBytes+1, limit))
+	for {
+		n, err := part.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case len(data) == limit:
+			clear(data)
+			return nil, &failure{situation: uploadTooLarge}
+		case errors.Is(err, io.EOF):
+			return data, nil
+		case err != nil:
+			clear(data)
+			return nil, uploadFailure(ctx, err)
+		}
+		if len(data) == cap(data) {
+			grown := make([]byte, len(data), min(2*cap(data), limit))
+			copy(grown, data)
+			clear(data)
+			data = grown
+		}
+	}
 }
 
 // uploadFailure says why a form could not be read to its end.

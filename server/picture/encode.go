@@ -1,12 +1,12 @@
 package picture
 
 import (
-	"bytes"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"math"
 
 	"avatard/storage"
@@ -24,7 +24,7 @@ const maxPalette = 256
 func encode(img image.Image, asPNG bool, limit int) (Encoded, error) {
 	for {
 		size := img.Bounds().Size()
-		var buf bytes.Buffer
+		var buf output
 		var err error
 		format := storage.JPEG
 		if asPNG {
@@ -36,9 +36,10 @@ func encode(img image.Image, asPNG bool, limit int) (Encoded, error) {
 		if err != nil {
 			return Encoded{}, fmt.Errorf("encode picture: %w", err)
 		}
-		if buf.Len() <= limit {
-			return Encoded{Format: format, Data: buf.Bytes(), Width: size.X, Height: size.Y}, nil
+		if len(buf.bytes) <= limit {
+			return Encoded{Format: format, Data: buf.bytes, Width: size.X, Height: size.Y}, nil
 		}
+		clear(buf.bytes)
 		side := max(size.X, size.Y)
 		switch {
 		case asPNG && !hasAlpha(img):
@@ -48,17 +49,19 @@ func encode(img image.Image, asPNG bool, limit int) (Encoded, error) {
 		default:
 			// Bytes go about with the area; a little less, so that the next try mostly fits. At least half, so
 			// that scaling stays within what it is good at.
-			factor := 0.95 * math.Sqrt(float64(limit)/float64(buf.Len()))
+			factor := 0.95 * math.Sqrt(float64(limit)/float64(len(buf.bytes)))
 			img = shrink(img, max(1, int(float64(side)*max(0.5, factor))))
+			defer wipe(img) // there are few
 		}
 	}
 }
 
-func writePNG(buf *bytes.Buffer, img image.Image) error {
+func writePNG(w io.Writer, img image.Image) error {
 	if small := paletted(img); small != nil {
+		defer wipe(small)
 		img = small
 	}
-	return png.Encode(buf, img)
+	return png.Encode(w, img)
 }
 
 // fewColours reports whether a palette would hold every colour of img.
@@ -66,7 +69,9 @@ func fewColours(img image.Image) bool {
 	if _, ok := img.(*image.Gray); ok {
 		return true
 	}
-	return paletted(img) != nil
+	small := paletted(img)
+	wipe(small)
+	return small != nil
 }
 
 // paletted returns img with a palette of exactly its colours, in order of appearance, or nil when there are too
@@ -91,6 +96,7 @@ func paletted(img image.Image) *image.Paletted {
 			at, known := index[c]
 			if !known {
 				if len(dst.Palette) == maxPalette {
+					wipe(dst)
 					return nil
 				}
 				at = byte(len(dst.Palette))

@@ -108,12 +108,17 @@ func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error
 	if err != nil {
 		return Encoded{}, err
 	}
+	defer wipe(decoded)
 	if err := ctx.Err(); err != nil {
 		return Encoded{}, err
 	}
 	img := flatten(decoded)
+	defer wipe(img)
 	asPNG := src.kind != kindJPEG && (hasAlpha(img) || fewColours(img))
-	img = upright(shrink(img, MaxStoredPixelsPerSide), src.orientation())
+	img = shrink(img, MaxStoredPixelsPerSide)
+	defer wipe(img)
+	img = upright(img, src.orientation())
+	defer wipe(img)
 	out, err := encode(img, asPNG, storage.MaxPictureBytes)
 	out.Animated = src.animated()
 	return out, err

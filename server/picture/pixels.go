@@ -122,6 +122,7 @@ func shrink(img image.Image, side int) image.Image {
 		for i := range gray.Pix {
 			gray.Pix[i] = dst.Pix[4*i]
 		}
+		wipe(dst)
 		return gray
 	case *image.NRGBA:
 		return straight(dst)
@@ -164,6 +165,7 @@ func upright(img image.Image, orientation int) image.Image {
 		return dst
 	case *image.YCbCr:
 		rgba := image.NewRGBA(src.Rect)
+		defer wipe(rgba)
 		draw.Draw(rgba, src.Rect, src, src.Rect.Min, draw.Src)
 		img = rgba
 	}

@@ -123,6 +123,7 @@ func onCanvas(frame image.Image, place image.Rectangle, size image.Point) image.
 	if place == (image.Rectangle{Max: size}) {
 		return frame
 	}
+	defer wipe(frame)
 	canvas := image.NewNRGBA(image.Rectangle{Max: size})
 	from := frame.Bounds().Min
 	for y := range place.Dy() {

@@ -247,6 +247,7 @@ func (b *backup) writePage(p *backupPage, withBytes bool) (settled bool, err err
 			return false, err
 		}
 		b.againBytes += int64(len(u.data))
+		clear(u.data)
 	}
 	return settled, nil
 }
@@ -286,6 +287,7 @@ func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
 		switch u := &p.users[i]; {
 		case u.slot == 0:
 		case !still[i]:
+			clear(u.data)
 			u.data, settled = nil, false
 		case faults[i] != nil:
 			u.data = nil

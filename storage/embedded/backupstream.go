@@ -42,6 +42,9 @@ func (b *backupWriter) writeBody(kind recordKind) error {
 		b.offset += int64(len(part))
 	}
 	b.counts.count(kind)
+	if kind == kindPicture {
+		clear(b.body.bytes)
+	}
 	return nil
 }
 

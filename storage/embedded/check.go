@@ -130,6 +130,7 @@ type checker struct {
 }
 
 func (c *checker) run(ctx context.Context) error {
+	defer func() { clear(c.buf) }() // pictures were in it
 	steps := []struct {
 		name string
 		do   func(context.Context) error

@@ -164,8 +164,9 @@ func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 			if err := unchanged(r, row); err != nil {
 				return err
 			}
-			switch _, err := c.s.slab.readSlot(row.slot, row.id, row.size); {
+			switch data, err := c.s.slab.readSlot(row.slot, row.id, row.size); {
 			case err == nil:
+				clear(data)
 				return errMoved
 			case !errors.Is(err, errNotThisSlot) && !errors.Is(err, errDamaged):
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
@@ -190,9 +191,11 @@ func (c *checker) resize(row slotRow, size int64) func(context.Context) (string,
 			if err := unchanged(r, row); err != nil {
 				return err
 			}
-			if _, err := c.s.slab.readSlot(row.slot, row.id, size); err != nil {
+			data, err := c.s.slab.readSlot(row.slot, row.id, size)
+			if err != nil {
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}
+			clear(data)
 			return r.db.change(`UPDATE OR ROLLBACK generation SET size = ?2 WHERE slot = ?1`, row.slot, size)
 		})
 	}

@@ -34,6 +34,7 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 		data, rerr := s.slab.readSlot(row.slot, row.id, row.size)
 		was := row
 		if row, err = s.find(user, org); err != nil || row.id != was.id {
+			clear(data)
 			continue
 		}
 		if rerr != nil {

@@ -217,14 +217,17 @@ func (s *slab) readSlot(slot int64, id generationID, size int64) ([]byte, error)
 	_, err := s.file.ReadAt(buf, slot*pageBytes)
 	s.mu.RUnlock()
 	if err != nil {
+		clear(buf)
 		return nil, fmt.Errorf("%w: read %s: %w", storage.ErrUnavailable, s.name, err)
 	}
 	if string(buf[:8]) != slotMagic || generationID(buf[headerIDOffset:headerLengthOffset]) != id ||
 		int64(binary.BigEndian.Uint32(buf[headerLengthOffset:])) != size {
+		clear(buf) // perhaps another's
 		return nil, errNotThisSlot
 	}
 	data := buf[headerBytes:]
 	if crc32.Checksum(data, castagnoli) != binary.BigEndian.Uint32(buf[headerSumOffset:]) {
+		clear(buf)
 		return nil, errDamaged
 	}
 	return data, nil

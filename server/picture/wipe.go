@@ -1,0 +1,60 @@
+package picture
+
+import "image"
+
+// Who deletes a picture should not find it in the memory of the process afterwards, so what this package makes of an upload is
+// overwritten when it is done with. What the decoders and encoders of other packages keep for themselves is out of reach: a few
+// rows of pixels and windows of some 32 KiB, until the memory is used again.
+
+// wipe overwrites the pixels of an image.
+func wipe(img image.Image) {
+	switch m := img.(type) {
+	case *image.Gray:
+		clear(m.Pix)
+	case *image.Gray16:
+		clear(m.Pix)
+	case *image.RGBA:
+		clear(m.Pix)
+	case *image.RGBA64:
+		clear(m.Pix)
+	case *image.NRGBA:
+		clear(m.Pix)
+	case *image.NRGBA64:
+		clear(m.Pix)
+	case *image.CMYK:
+		clear(m.Pix)
+	case *image.Paletted:
+		if m != nil { // too many colours
+			clear(m.Pix)
+			clear(m.Palette)
+		}
+	case *image.YCbCr:
+		wipePlanes(m)
+	case *image.NYCbCrA:
+		wipePlanes(&m.YCbCr)
+		clear(m.A)
+	}
+}
+
+func wipePlanes(m *image.YCbCr) {
+	clear(m.Y)
+	clear(m.Cb)
+	clear(m.Cr)
+}
+
+// output takes what an encoder writes. What it grows out of is overwritten.
+type output struct{ bytes []byte }
+
+// firstOutput is as much as most pictures take.
+const firstOutput = 64 << 10
+
+func (o *output) Write(p []byte) (int, error) {
+	if need := len(o.bytes) + len(p); need > cap(o.bytes) {
+		grown := make([]byte, len(o.bytes), max(2*cap(o.bytes), need, firstOutput))
+		copy(grown, o.bytes)
+		clear(o.bytes)
+		o.bytes = grown
+	}
+	o.bytes = append(o.bytes, p...)
+	return len(p), nil
+}
