@@ -74,6 +74,7 @@ type order struct {
 	Accounts []string // tokens of people with nothing else in the siege
 	Picture  string   // path of a large picture that anyone may read
 	Users    []string // ids of users whom the accounts have no power over
+	Held     int      // connections with calls that are held open
 }
 
 // toll is what an attack has done, as the process tells in the end.

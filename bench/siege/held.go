@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	heldConnections = 20
-	heldAddresses   = 5
+	// heldAddresses take turns with connections; how many of these there are is for the order to say.
+	heldAddresses = 50
 	// heldPerSecond streams are begun a second, first and again. All that a server of 250 streams a connection allows are
 	// there after two and a half.
 	heldPerSecond = 2000
@@ -43,9 +43,9 @@ func holdHeaders(ctx context.Context, a *attacker) error {
 func hold(ctx context.Context, a *attacker, perSecond int, fields func() []string) error {
 	pace := newPacer(ctx, perSecond)
 	var holders, full sync.WaitGroup
-	full.Add(heldConnections)
+	full.Add(a.Held)
 	go func() { full.Wait(); a.ready() }()
-	for i := range heldConnections {
+	for i := range a.Held {
 		holders.Go(func() {
 			var once sync.Once
 			done := func() { once.Do(full.Done) }

@@ -45,6 +45,8 @@ type options struct {
 	siege   time.Duration // while it lasts, from when everything is in place
 	rate    int           // calls a second of each victim
 	memory  int           // MiB that the server may have at most
+	held    int           // connections with calls that are held open
+	least   time.Duration // that a quiet 99th percentile counts as
 	binary  string        // the program; "" = built from this repository
 }
 
@@ -63,8 +65,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
+	o.held, o.least = 1000, leastTime
 	if *short {
-		o.rounds, o.quiet, o.siege = 1, 1500*time.Millisecond, 2*time.Second
+		o.rounds, o.quiet, o.siege = 1, time.Second, 1500*time.Millisecond
+		o.held, o.least = 20, leastTimeShort
 	}
 	var err error
 	if o.attacks, err = attacksNamed(*names); err != nil {
@@ -123,7 +127,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (results []resu
 			}
 			r.rounds = append(r.rounds, round)
 		}
-		fmt.Fprintf(progress, "%s", r.lines())
+		fmt.Fprintf(progress, "%s", r.lines(o))
 		results = append(results, r)
 	}
 	return results, ctx.Err()

@@ -109,7 +109,7 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 	if a.holdsLog {
 		defer srv.HoldLog()() // before Kill
 	}
-	ord := order{Attack: a.name, Server: strings.TrimPrefix(srv.URL, "http://"), Picture: picturePath(g.large), Users: g.users}
+	ord := order{Attack: a.name, Server: strings.TrimPrefix(srv.URL, "http://"), Picture: picturePath(g.large), Users: g.users, Held: o.held}
 	for _, p := range g.attack {
 		ord.Accounts = append(ord.Accounts, p.Token)
 	}

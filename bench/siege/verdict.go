@@ -17,6 +17,8 @@ const (
 	// leastTime: a machine that does other things now and then delays any call by as much. A quiet 99th percentile counts
 	// as this at least.
 	leastTime = 15 * time.Millisecond
+	// leastTimeShort is for the short form, where the percentile is the longest of thirty calls and there is no median.
+	leastTimeShort = 50 * time.Millisecond
 	// maxMemoryMiB is what docs/operating.md promises.
 	maxMemoryMiB = 256
 	// maxLogBytes a second may an attack add, in all.
@@ -38,7 +40,7 @@ type victimResult struct {
 	slow       float64 // p99, as a multiple of the quiet one
 }
 
-func (r result) victim(i int) (v victimResult) {
+func (r result) victim(i int, least time.Duration) (v victimResult) {
 	v.kept = median(r.rounds, func(r round) float64 {
 		if quiet := r.quiet[i].kept(); quiet > 0 {
 			return r.siege[i].kept() / quiet
@@ -48,7 +50,7 @@ func (r result) victim(i int) (v victimResult) {
 	v.quiet = median(r.rounds, func(r round) time.Duration { return r.quiet[i].p99 })
 	v.p99 = median(r.rounds, func(r round) time.Duration { return r.siege[i].p99 })
 	v.slow = median(r.rounds, func(r round) float64 {
-		return float64(r.siege[i].p99) / float64(max(r.quiet[i].p99, leastTime))
+		return float64(r.siege[i].p99) / float64(max(r.quiet[i].p99, least))
 	})
 	return v
 }
@@ -85,18 +87,18 @@ func (r result) disk() (most int64) {
 }
 
 // missed names what does not hold.
-func (r result) missed(memoryMiB int) (faults []string) {
+func (r result) missed(o options) (faults []string) {
 	must := func(holds bool, format string, args ...any) {
 		if !holds {
 			faults = append(faults, fmt.Sprintf(format, args...))
 		}
 	}
 	must(!slices.ContainsFunc(r.rounds, func(r round) bool { return r.ended }), "the server ended")
-	must(r.memory() <= int64(memoryMiB)<<20, "%d MiB of memory", r.memory()>>20)
+	must(r.memory() <= int64(o.memory)<<20, "%d MiB of memory", r.memory()>>20)
 	must(r.log() <= maxLogBytes, "%d bytes of log a second", r.log())
 	must(r.disk() <= maxDiskBytes, "%d KiB more on disk", r.disk()>>10)
 	for i, name := range victimNames {
-		v := r.victim(i)
+		v := r.victim(i, o.least)
 		must(v.kept >= minKept, "%s kept %.2f of its rate", name, v.kept)
 		must(v.slow <= maxSlow, "%s took %.1f times as long", name, v.slow)
 	}
@@ -104,7 +106,7 @@ func (r result) missed(memoryMiB int) (faults []string) {
 }
 
 // lines says how one attack went, for those who wait.
-func (r result) lines() string {
+func (r result) lines(o options) string {
 	var b strings.Builder
 	var tries, sent, received int64
 	for _, round := range r.rounds {
@@ -112,7 +114,7 @@ func (r result) lines() string {
 	}
 	fmt.Fprintf(&b, "%s: %s\n  %d tries, %d KiB sent, %d KiB received\n", r.attack.name, r.attack.about, tries, sent>>10, received>>10)
 	for i, name := range victimNames {
-		v := r.victim(i)
+		v := r.victim(i, o.least)
 		fmt.Fprintf(&b, "  %-7s kept %.2f of its rate, p99 %v → %v\n", name, v.kept, shortTime(v.quiet), shortTime(v.p99))
 	}
 	return b.String()
@@ -131,10 +133,10 @@ func report(w io.Writer, o options, results []result) error {
 	for _, r := range results {
 		fmt.Fprintf(w, "%-12s %3d MiB", r.attack.name, r.memory()>>20)
 		for i := range victimNames {
-			v := r.victim(i)
+			v := r.victim(i, o.least)
 			fmt.Fprintf(w, "  %.2f %6.1f×  ", v.kept, v.slow)
 		}
-		faults := r.missed(o.memory)
+		faults := r.missed(o)
 		verdict := "holds"
 		if len(faults) > 0 {
 			verdict = strings.Join(faults, ", ")
@@ -143,6 +145,6 @@ func report(w io.Writer, o options, results []result) error {
 		fmt.Fprintf(w, "  %5.1f KB/s %5d KiB  %s\n", float64(r.log())/1e3, r.disk()>>10, verdict)
 	}
 	fmt.Fprintf(w, "Per victim: share of its quiet rate (at least %.1f), 99th percentile as a multiple of the quiet one (at most %.0f×; %v and less "+
-		"count as %v).\n", minKept, maxSlow, leastTime, leastTime)
+		"count as %v).\n", minKept, maxSlow, o.least, o.least)
 	return errors.Join(missed...)
 }
