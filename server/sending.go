@@ -77,10 +77,6 @@ func (t *sending) write(w http.ResponseWriter) {
 	var buffer *[sendPiece]byte
 	if t.large { // else there is nothing to win by letting go of it while a piece is being written
 		buffer = sendPieces.Get().(*[sendPiece]byte)
-		defer func() {
-			clear(buffer[:])
-			sendPieces.Put(buffer)
-		}()
 	}
 	for {
 		piece := t.next(buffer)
@@ -89,9 +85,14 @@ func (t *sending) write(w http.ResponseWriter) {
 		}
 		n, err := w.Write(piece)
 		if err != nil {
+			t.abandon()
 			return
 		}
 		t.bytes.progress(n)
+	}
+	if buffer != nil {
+		clear(buffer[:])
+		sendPieces.Put(buffer)
 	}
 	if !t.http1 {
 		_ = t.control.Flush() // wait here for the peer to take it, and not where nobody watches
@@ -109,6 +110,16 @@ func (t *sending) next(buffer *[sendPiece]byte) (piece []byte) {
 	n := copy(buffer[:], t.data)
 	t.data = t.data[n:]
 	return buffer[:n]
+}
+
+// abandon leaves what was being written when that failed as it is: over HTTP/2, net/http gives up a write that another goroutine may
+// still be making. A piece that were used again would go to the wrong reader.
+func (t *sending) abandon() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.large {
+		t.whole = nil
+	}
 }
 
 // giveWay breaks it off for somebody who needs the room.

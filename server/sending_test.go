@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -272,4 +273,31 @@ func TestReadsKeepTheConnection(t *testing.T) {
 			time.Sleep(2 * MaxReadDuration)
 		}
 	})
+}
+
+// keptWriter fails and keeps what it was to write, as an HTTP/2 connection may for a moment.
+type keptWriter struct {
+	http.ResponseWriter
+	kept []byte
+}
+
+func (w *keptWriter) Write(p []byte) (int, error) {
+	w.kept = p
+	return 0, io.ErrClosedPipe
+}
+
+// What a write that failed may still be writing is neither changed nor used for another picture.
+func TestFailedWriteKeepsItsPiece(t *testing.T) {
+	for _, large := range []bool{true, false} {
+		data := bytes.Repeat([]byte{7}, sendPiece)
+		w := &keptWriter{}
+		first := &sending{large: large, data: data, whole: data}
+		first.write(w)
+		clear(first.whole) // as end does
+		another := bytes.Repeat([]byte{9}, sendPiece)
+		(&sending{large: true, data: another, whole: another}).write(&keptWriter{})
+		if len(w.kept) != sendPiece || bytes.Count(w.kept, []byte{7}) != sendPiece {
+			t.Errorf("large %v: the piece has changed: %d of %d bytes are as they were", large, bytes.Count(w.kept, []byte{7}), sendPiece)
+		}
+	}
 }
