@@ -182,7 +182,8 @@ func devPolicy() authz.Policy {
 func devHandler(provider, avatars http.Handler) http.Handler {
 	return onlyDevHosts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/idp" || strings.HasPrefix(r.URL.Path, "/idp/") {
-			if path.Clean(r.URL.Path) != r.URL.Path { // the provider's multiplexer would redirect, perhaps to another operation
+			// The provider's multiplexer would redirect, perhaps to another operation, and it decodes what nobody needs encoded.
+			if path.Clean(r.URL.Path) != r.URL.Path || r.URL.RawPath != "" {
 				http.NotFound(w, r)
 				return
 			}

@@ -44,6 +44,8 @@ func TestDiagnosticsAreForWhom(t *testing.T) {
 		{"the command line, which may hold a secret", "GET", "/debug/pprof/cmdline", "localhost", here, 404},
 		{"symbols, which nothing needs", "GET", "/debug/pprof/symbol", "localhost", here, 404},
 		{"an unknown profile", "GET", "/debug/pprof/x", "localhost", here, 404},
+		{"a profile by a path that a proxy's rules do not see", "GET", "/d%65bug/pprof/heap", "localhost", here, 404},
+		{"metrics likewise", "GET", "/metric%73", "localhost", here, 404},
 		{"anything else", "GET", "/", "localhost", here, 404},
 		{"another method", "POST", "/metrics", "localhost", here, 405},
 	} {

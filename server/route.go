@@ -101,16 +101,10 @@ func sentPath(u *url.URL) string {
 }
 
 // match finds the pattern of a path. No path matches two patterns: a segment that is literal in one is never
-// variable in another of the same length.
+// variable in another of the same length. Literal segments are compared as they were sent: one that has to be decoded
+// first would pass a proxy whose rules look at the path, and be served here all the same.
 func (s *Server) match(path string) (*route, []string, bool) {
 	segments := strings.Split(path, "/")
-	for i, segment := range segments {
-		plain, err := url.PathUnescape(segment)
-		if err != nil {
-			return nil, nil, false
-		}
-		segments[i] = plain
-	}
 next:
 	for _, candidate := range s.routes {
 		if len(candidate.segments) != len(segments) {
@@ -120,7 +114,11 @@ next:
 		for i, want := range candidate.segments {
 			switch {
 			case isVariable(want):
-				variables = append(variables, segments[i])
+				plain, err := url.PathUnescape(segments[i])
+				if err != nil {
+					continue next
+				}
+				variables = append(variables, plain)
 			case want != segments[i]:
 				continue next
 			}
