@@ -104,7 +104,7 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 		return err
 	}
 	defer stopAdmin()
-	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store, log)
+	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store, srv, log)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (w *watch) interceptors() []connect.Interceptor {
 }
 
 // show begins to show metrics on an address, if they are on, until the returned function is called.
-func (w *watch) show(ctx context.Context, address string, in *authz.Introspector, source authz.Source, store *embedded.Store, log *server.LogWriter) (stop func(), err error) {
+func (w *watch) show(ctx context.Context, address string, in *authz.Introspector, source authz.Source, store *embedded.Store, srv *server.Server, log *server.LogWriter) (stop func(), err error) {
 	if w.metrics == nil {
 		return func() {}, nil
 	}
@@ -85,6 +85,7 @@ func (w *watch) show(ctx context.Context, address string, in *authz.Introspector
 		w.metrics.WatchPermissions(asking.CacheStats)
 	}
 	w.metrics.WatchStorage(store.Stats)
+	w.metrics.WatchLoad(srv.Load)
 	w.metrics.WatchLog(log.Dropped)
 	return serveDiagnostics(ctx, address, w.metrics.Handler(), w.logger)
 }

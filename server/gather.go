@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -31,8 +32,9 @@ const (
 // in two pieces, with one each.
 type gatherListener struct {
 	net.Listener
-	yield func()         // lets other goroutines run. nil = runtime.Gosched
-	open  sync.WaitGroup // connections that are not closed
+	counted *connections   // counts them. nil = nobody does
+	yield   func()         // lets other goroutines run. nil = runtime.Gosched
+	open    sync.WaitGroup // connections that are not closed
 }
 
 func (l *gatherListener) Accept() (net.Conn, error) {
@@ -43,6 +45,9 @@ func (l *gatherListener) Accept() (net.Conn, error) {
 	l.open.Add(1)
 	c := &gatheredConn{Conn: conn, listener: l}
 	c.written.L = &c.mu
+	if l.counted != nil {
+		l.counted.enter(c)
+	}
 	return c, nil
 }
 
@@ -59,6 +64,8 @@ func (l *gatherListener) letOthersRun() {
 type gatheredConn struct {
 	net.Conn
 	listener *gatherListener
+	address  netip.Addr // that it is counted for
+	reserved bool       // it is out of the reserve
 	gathers  atomic.Bool
 	since    atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
 	preface  int           // how much of the client's preface was read, -1 when it was something else
@@ -262,6 +269,9 @@ func (c *gatheredConn) shut() error {
 	}
 	c.gone = true
 	defer c.listener.open.Done()
+	if c.listener.counted != nil {
+		defer c.listener.counted.leave(c)
+	}
 	return c.Conn.Close()
 }
 

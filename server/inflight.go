@@ -111,6 +111,17 @@ func (s *Server) admitCall(c *call, t target, r *http.Request) (p place, over tu
 	return p, over, ok
 }
 
+// onReserve reports whether a call came on a connection that is there for health only, and is something else. Such a connection
+// has one call.
+func (s *Server) onReserve(w http.ResponseWriter, r *http.Request, t target) bool {
+	conn := connOf(r.Context())
+	if conn == nil || !conn.reserved {
+		return false
+	}
+	w.Header().Set("Connection", "close")
+	return !t.open
+}
+
 // turnAway refuses a call that is over a bound, without keeping anything of what was sent.
 func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over turnedAway) {
 	c := callOf(r.Context())

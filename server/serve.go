@@ -9,8 +9,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 const (
@@ -26,10 +24,10 @@ const (
 // peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
 // Whoever serves Handler themselves should start from it.
 func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return newHTTPServer(handler, logger, DefaultHeaderBytes)
+	return newHTTPServer(handler, logger, DefaultHeaderBytes, &turned{logger: slog.New(slog.DiscardHandler), now: time.Now})
 }
 
-func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int) *http.Server {
+func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, away *turned) *http.Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
@@ -38,7 +36,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int) *
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:     boundHeaders(handler, headerBytes),
+		Handler:     boundHeaders(handler, headerBytes, away),
 		Protocols:   protocols,
 		ConnContext: rememberConn,
 		ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
@@ -73,9 +71,10 @@ const (
 
 // boundHeaders refuses, in net/http's own words, what net/http lets pass: on HTTP/1 it reads up to 4 KiB more than it
 // is told, and it counts bytes only.
-func boundHeaders(next http.Handler, most int) http.Handler {
+func boundHeaders(next http.Handler, most int, away *turned) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fields, size := headerSize(r); fields > maxFields || len(r.Trailer) > maxTrailers || r.ProtoMajor == 1 && size > most {
+			away.count(r.Context(), awayFields, peerAddress(r))
 			forget(r)
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // nobody waits for a body
 			w.Header().Set("Connection", "close")
@@ -128,9 +127,9 @@ func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func
 
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
-	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes)
+	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes, &s.turned)
 	srv.TLSConfig = encryption // net/http adds what ALPN offers
-	gathering := &gatherListener{Listener: netutil.LimitListener(ln, s.MaxConnections)}
+	gathering := &gatherListener{Listener: ln, counted: s.connections}
 	defer gathering.open.Wait()
 	done := make(chan error, 1)
 	go func() {

@@ -32,7 +32,6 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -152,11 +151,11 @@ type Server struct {
 	reflections *limit.Rates[netip.Addr]
 	buffers     sync.Pool // of *recorder
 
-	calls     *inFlight
-	openCalls *inFlight
-	leaving   *inFlight // answered, and not gone yet
-	turned    turned
-	open      atomic.Int64 // connections
+	calls       *inFlight
+	openCalls   *inFlight
+	leaving     *inFlight // answered, and not gone yet
+	turned      turned
+	connections *connections
 
 	rooms
 }
@@ -180,6 +179,7 @@ func New(cfg Config) (*Server, error) {
 		leaving:     newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		turned:      turned{logger: cfg.Logger, now: cfg.Now},
 	}
+	s.connections = s.newConnections()
 	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
 	if err := s.mountRPC(accessTable()); err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ const (
 // awayNames are the reasons as metrics and log name them.
 var awayNames = [awayReasons]string{
 	awayRequests: "requests", awayRequestsOfAddress: "requests_address", awayHeaders: "header_bytes", awayFields: "header_fields",
-	awayUploads: "uploads_caller", awayConnections: "connections", awayConnectionsOfAddress: "connections_address",
+	awayConnections: "connections", awayConnectionsOfAddress: "connections_address",
 	awayHeads: "unfinished_heads",
 }
 
@@ -71,7 +71,7 @@ type Load struct {
 // Load tells how much there is to do.
 func (s *Server) Load() Load {
 	open := s.openCalls.requests()
-	l := Load{Connections: int(s.open.Load()), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64)}
+	l := Load{Connections: s.connections.count(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64)}
 	for i := range s.turned.counts {
 		l.Refused[awayNames[i]] = s.turned.counts[i].Load()
 	}

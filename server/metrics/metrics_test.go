@@ -26,6 +26,9 @@ func watched() *Metrics {
 	m.WatchTokens(func() authz.Stats {
 		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
 	})
+	m.WatchLoad(func() server.Load {
+		return server.Load{Connections: 12, Requests: 7, OpenRequests: 2, Refused: map[string]uint64{"requests": 3, "connections": 0}}
+	})
 	m.WatchLog(func() uint64 { return 17 })
 	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
 	m.WatchStorage(func() storage.Stats {
@@ -76,6 +79,7 @@ avatard_call_duration_seconds_sum{form="grpc",procedure="/a/B"} 60.003
 avatard_call_duration_seconds_count{form="grpc",procedure="/a/B"} 2
 avatard_calls_total{code="not_found",form="grpc",procedure="/a/B"} 1
 avatard_calls_total{code="ok",form="grpc",procedure="/a/B"} 1
+avatard_connections 12
 avatard_erasure_retries_total 4
 avatard_erasures_pending 2
 avatard_erasures_pending_age_seconds 90
@@ -98,6 +102,8 @@ avatard_provider_question_duration_seconds_count{question="introspection"} 1
 avatard_provider_questions_in_flight 3
 avatard_provider_questions_total{outcome="answered",question="introspection"} 1
 avatard_provider_questions_withheld_total{question="introspection",reason="flood"} 1
+avatard_requests_in_flight{kind="call"} 5
+avatard_requests_in_flight{kind="open"} 2
 avatard_storage_free_slots{slot_bytes="4096"} 10
 avatard_storage_free_slots{slot_bytes="8192"} 8
 avatard_storage_log_bytes 4152
@@ -133,6 +139,8 @@ avatard_token_cache_entries{kind="accepted"} 7
 avatard_token_cache_entries{kind="refused"} 1
 avatard_token_cache_lookups_total{result="hit"} 40
 avatard_token_cache_lookups_total{result="miss"} 2
+avatard_turned_away_total{reason="connections"} 0
+avatard_turned_away_total{reason="requests"} 3
 `), "\n")
 	if diff := cmp.Diff(want, scrape(t, watched())); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)

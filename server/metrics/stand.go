@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"avatard/authz"
+	"avatard/server"
 	"avatard/storage"
 )
 
@@ -69,6 +70,22 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 			label := strconv.FormatInt(size.Bytes, 10)
 			ch <- gauge(slots, float64(size.Total), label)
 			ch <- gauge(free, float64(size.Free), label)
+		}
+	}))
+}
+
+// WatchLoad shows how much a server has to do. It is for once only.
+func (m *Metrics) WatchLoad(load func() server.Load) {
+	connections := newDesc("avatard_connections", "Connections that are open, those that only health is answered on included.")
+	inFlight := newDesc("avatard_requests_in_flight", "Requests that are being served: those that need no token (open), such as health, and all others (call).", "kind")
+	refused := newDesc("avatard_turned_away_total", "Connections and requests that were refused before anything was done for them, by the bound that they were over.", "reason")
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) {
+		l := load()
+		ch <- gauge(connections, float64(l.Connections))
+		ch <- gauge(inFlight, float64(l.OpenRequests), "open")
+		ch <- gauge(inFlight, float64(l.Requests-l.OpenRequests), "call")
+		for reason, n := range l.Refused {
+			ch <- counter(refused, n, reason)
 		}
 	}))
 }
