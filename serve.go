@@ -72,7 +72,7 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 		PublicAssets:          cfg.PublicAssets,
 		WithoutReflection:     !cfg.Reflection,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
-		Checks:                []server.Check{{Name: "erasures", Ready: store.ErasuresDone}},
+		Checks:                []server.Check{{Name: "erasures", Ready: store.ErasuresDone, Advisory: true}},
 		AllowedOrigin:         allowedOrigins(cfg.Origins),
 		ClientAddress:         server.ForwardedAddress(cfg.TrustedProxies),
 		AddressRate:           cfg.AddressRate,

@@ -12,12 +12,14 @@ import (
 	"connectrpc.com/grpchealth"
 )
 
-// Check is a part of the program that has to be ready before the server is.
+// Check is a part of the program that has to be ready before the server is, or that is worth a look if it is not.
 type Check struct {
 	// Name names the part in the answer of /readyz.
 	Name string
 	// Ready returns nil, or why not. The error goes to the log only.
 	Ready func(context.Context) error
+	// Advisory tells that the server is ready without it: it is named in the answer and in the log, and nobody is sent away.
+	Advisory bool
 }
 
 // mountHealth adds what is open to everyone, and nothing else is: whether the server runs and is ready, and what its
@@ -43,13 +45,16 @@ func (s *Server) mountHealth() {
 	}
 }
 
-// readyz names the parts that are not ready. Why is in the log: the answer is open to everyone.
+// readyz names the parts that are not well. Why is in the log: the answer is open to everyone.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) {
-	if failed := s.ready(r.Context()); len(failed) > 0 {
+	switch ready, failed := s.ready(r.Context()); {
+	case !ready:
 		writeText(w, http.StatusServiceUnavailable, "not ready: "+strings.Join(failed, ", ")+"\n")
-		return
+	case len(failed) > 0:
+		writeText(w, http.StatusOK, "ok, except: "+strings.Join(failed, ", ")+"\n")
+	default:
+		writeText(w, http.StatusOK, "ok\n")
 	}
-	writeText(w, http.StatusOK, "ok\n")
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {
@@ -71,7 +76,7 @@ func (h health) Check(ctx context.Context, req *grpchealth.CheckRequest) (*grpch
 	if req.Service != "" && !slices.Contains(h.services, req.Service) {
 		return nil, connect.NewError(connect.CodeNotFound, errors.New("no such service"))
 	}
-	if len(h.ready(ctx)) > 0 {
+	if ready, _ := h.ready(ctx); !ready {
 		return &grpchealth.CheckResponse{Status: grpchealth.StatusNotServing}, nil
 	}
 	return &grpchealth.CheckResponse{Status: grpchealth.StatusServing}, nil

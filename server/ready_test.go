@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"strings"
@@ -15,6 +16,18 @@ import (
 type failingSlab struct {
 	embedded.File
 	fails *atomic.Bool
+	// page cannot be written, 0 for none; newest is where the newest picture lies.
+	page, newest *atomic.Int64
+}
+
+func (f failingSlab) WriteAt(p []byte, off int64) (int, error) {
+	if page := f.page.Load() * 4096; page > 0 && off <= page && page < off+int64(len(p)) {
+		return 0, errors.New(secret)
+	}
+	if bytes.HasPrefix(p, []byte("avtdpic1")) {
+		f.newest.Store(off / 4096)
+	}
+	return f.File.WriteAt(p, off)
 }
 
 func (f failingSlab) Sync() error {
@@ -24,12 +37,14 @@ func (f failingSlab) Sync() error {
 	return f.File.Sync()
 }
 
-// An erasure that cannot be finished is named apart from other faults of the store, without a word of why.
+// An erasure that cannot be finished is named apart from other faults of the store, without a word of why. Alone it sends nobody
+// away.
 func TestReadyzNamesErasures(t *testing.T) {
 	var fails atomic.Bool
+	var page, newest atomic.Int64
 	store, err := embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir(), WrapFile: func(name string, f embedded.File) embedded.File {
 		if strings.HasSuffix(name, ".slab") {
-			return failingSlab{f, &fails}
+			return failingSlab{f, &fails, &page, &newest}
 		}
 		return f
 	}})
@@ -38,7 +53,7 @@ func TestReadyzNamesErasures(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = store.Close() })
 	f := start(t, func(c *Config) {
-		c.Store, c.Checks = store, []Check{{Name: "erasures", Ready: store.ErasuresDone}}
+		c.Store, c.Checks = store, []Check{{Name: "erasures", Ready: store.ErasuresDone, Advisory: true}}
 	})
 	f.store = store
 	if _, _, err := store.AddUser(t.Context(), f.key(alice), acme, storage.Origin{Caller: "test"}); err != nil {
@@ -65,6 +80,14 @@ func TestReadyzNamesErasures(t *testing.T) {
 		t.Error("the log does not say why")
 	}
 	fails.Store(false)
+	remove(http.StatusOK)
+	ready(http.StatusOK, "ok\n")
+
+	f.give(t, alice, acme)
+	page.Store(newest.Load())
+	remove(http.StatusServiceUnavailable)
+	ready(http.StatusOK, "ok, except: erasures\n")
+	page.Store(0)
 	remove(http.StatusOK)
 	ready(http.StatusOK, "ok\n")
 }

@@ -257,14 +257,20 @@ func quotable(s string) bool {
 }
 
 // ready asks the store and every check, for a request. It returns the names of those that are not ready, and logs why.
-func (s *Server) ready(ctx context.Context) []string {
-	var failed []string
+func (s *Server) ready(ctx context.Context) (ready bool, failed []string) {
+	ready = true
 	for _, check := range append([]Check{{Name: "storage", Ready: s.Store.Ready}}, s.Checks...) {
 		if err := check.Ready(ctx); err != nil {
 			failed = append(failed, check.Name)
+			message := "not ready"
+			if check.Advisory {
+				message = "ready, and a part is not well"
+			} else {
+				ready = false
+			}
 			c := callOf(ctx)
-			s.Logger.WarnContext(ctx, "not ready", "request", c.id, "check", check.Name, "error", c.printable(err.Error()))
+			s.Logger.WarnContext(ctx, message, "request", c.id, "check", check.Name, "error", c.printable(err.Error()))
 		}
 	}
-	return failed
+	return ready, failed
 }

@@ -31,6 +31,9 @@ type Stats struct {
 	Retried uint64
 	// OldestPending is how long the oldest of them has been due, 0 when there is none.
 	OldestPending time.Duration
+	// Quarantined counts the slots that are out of use because they cannot be overwritten, and no picture that was acknowledged ever lay
+	// there.
+	Quarantined int
 	// SlabBytes is the size of the file that holds the pictures. Parts of it may be holes, which take no space.
 	SlabBytes int64
 	// SlabDiskBytes is the space that it takes, as the file system tells it; it is looked at every now and then.

@@ -215,7 +215,7 @@ func (s *Server) Ready(ctx context.Context) error {
 	}
 	defer res.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(res.Body, 1<<10))
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusOK || string(text) != "ok\n" {
 		return fmt.Errorf("readyz: %s: %s", res.Status, text)
 	}
 	return nil

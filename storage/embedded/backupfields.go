@@ -86,7 +86,7 @@ func (r *receiptRecord) fields(f fields) {
 	ordinal(f, &r.uid)
 	f.name(&r.generation)
 	moment(f, &r.time)
-	f.number(&r.reason, reasonRemoved, reasonAbandoned, false)
+	f.number(&r.reason, reasonRemoved, reasonLost, false)
 }
 
 func (r *auditRecord) fields(f fields) {

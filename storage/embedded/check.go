@@ -35,6 +35,7 @@ const (
 	SizeDiffers         FindingKind = "size-differs"
 	UploadUnfinished    FindingKind = "upload-unfinished"
 	ErasureUnfinished   FindingKind = "erasure-unfinished"
+	SlotQuarantined     FindingKind = "slot-quarantined"
 	TwoPictures         FindingKind = "two-pictures"
 	ReceiptMissing      FindingKind = "receipt-missing"
 	ReceiptContradicts  FindingKind = "receipt-contradicts"

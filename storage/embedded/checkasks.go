@@ -71,7 +71,7 @@ func (q *question) look(r *round, item slotRow) (string, error) {
 		}
 		return notMoved, nil
 	}
-	if q.s.ledger.failed[item.receipt] {
+	if q.s.ledger.failing(item.receipt) {
 		return "it was tried and failed", nil
 	}
 	return notMoved, nil

@@ -66,6 +66,7 @@ type slotRow struct {
 	slot, uid, state, size, receipt int64
 	id                              generationID
 	recorded                        bool // the erasure is on record
+	quarantined                     bool // the slot is out of use
 	known                           bool // the receipt is there
 	matches                         bool // and is that of this generation
 	user                            bool // the user is there
@@ -73,12 +74,13 @@ type slotRow struct {
 
 // pending reports whether the generation is on its way: nothing can be said of its bytes.
 func (r *slotRow) pending() bool {
-	return r.state == stateUploading || r.state == stateErasing && !r.recorded
+	return r.state == stateUploading || r.state == stateErasing && !r.recorded && !r.quarantined
 }
 
 const sqlSlotRows = `SELECT g.slot, g.id, g.uid, g.state, g.size, ifnull(g.receipt, 0),
 	ifnull(g.receipt <= (SELECT watermark FROM store), 0) OR ifnull(r.done, 0),
-	r.seq IS NOT NULL, ifnull(r.generation = g.id AND r.uid = g.uid, 0), u.uid IS NOT NULL
+	r.seq IS NOT NULL, ifnull(r.generation = g.id AND r.uid = g.uid, 0), u.uid IS NOT NULL,
+	EXISTS (SELECT 1 FROM quarantine WHERE slot = g.slot)
 	FROM generation g LEFT JOIN receipt r ON r.seq = g.receipt LEFT JOIN user u ON u.uid = g.uid
 	WHERE g.slot >= ?1 AND g.slot < ?2 ORDER BY g.slot LIMIT ?3`
 
@@ -95,6 +97,8 @@ func (db *database) slotRows(first, end int64) (rows []slotRow, err error) {
 			known:    row.ColumnBool(7),
 			matches:  row.ColumnBool(8),
 			user:     row.ColumnBool(9),
+
+			quarantined: row.ColumnBool(10),
 		}
 		copy(r.id[:], row.ColumnRawBlob(1))
 		rows = append(rows, r)

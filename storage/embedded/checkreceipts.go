@@ -127,7 +127,7 @@ func (r *round) addReceipt(u *userRecord, id generationID) (seq int64, err error
 	seq = r.nextReceipt
 	r.nextReceipt++
 	u.receipt, u.erased = seq, id
-	return seq, r.db.exec(sqlAddReceipt, seq, u.uid, id[:], r.now, int64(reasonAbandoned), orNull(previous))
+	return seq, r.db.exec(sqlAddReceipt, seq, u.uid, id[:], r.now, int64(reasonLost), orNull(previous))
 }
 
 // hasReceipt reports whether a receipt is a user's, and of a generation unless that is nil.

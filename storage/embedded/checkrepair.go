@@ -176,11 +176,19 @@ func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 				return err
 			}
 			own := []generationRecord{{slot: row.slot, id: row.id, state: row.state, size: row.size}}
-			if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
+			if err := r.erase(t, &u, own, reasonLost); err != nil {
 				return err
 			}
 			return c.noteRepair(r, &u)
 		})
+	}
+}
+
+// unlock takes a slot out of quarantine, if it can be zeroed by now.
+func (c *checker) unlock(r region, row slotRow) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		w := &unlock{mend: mend{s: c.s}, erasure: erasure{receipt: row.receipt, slot: row.slot, pages: r.slotPages}}
+		return "zeroed; the slot is in use again", c.ask(ctx, w, nil)
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	missing      // the picture is not there
 	resized      // the picture is there and whole, the row has another size
 	misfit       // the row's size does not go with slots of this size
+	locked       // the slot is out of use
 	changed      // too fast to be looked at
 )
 
@@ -52,6 +53,8 @@ func nonZero(b []byte) (n int64) {
 // judge compares a slot's row with its bytes, which are fewer than the slot has where the file ends.
 func judge(r region, row *slotRow, slot []byte) judgement {
 	switch {
+	case row.quarantined:
+		return judgement{what: locked, detail: "the slot could not be overwritten after an upload that nobody was told of, and is out of use"}
 	case row.pending():
 		return judgement{what: onWay}
 	case row.state != stateActive:
@@ -186,6 +189,9 @@ func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judge
 		if r.holds(j.size) {
 			repair = c.resize(row, j.size)
 		}
+	case locked:
+		f.Kind = SlotQuarantined
+		repair = c.unlock(r, row)
 	case misfit:
 		f.Kind = GenerationMisplaced
 	}

@@ -15,36 +15,17 @@ const (
 	maxRound = 256
 	// refusalDelay is how long records of refusals wait for a round to ride on.
 	refusalDelay = time.Second
-	// Erasures that failed are tried again after these.
-	sweepDelayMin = time.Second
-	sweepDelayMax = time.Minute
 )
 
 // run is the committer: it makes all changes, round by round, until the store is closed and nothing is under way.
 func (s *Store) run() {
 	defer close(s.stopped)
-	sweep := time.NewTimer(sweepDelayMin)
-	defer sweep.Stop()
 	s.quiet, s.choreTimer = time.Now(), time.NewTimer(0)
 	defer s.choreTimer.Stop()
-	sweepSet, delay := true, sweepDelayMin // what start-up could not finish is tried again, too
-	for sweepDue := false; ; {
+	for {
 		s.busy.begin()
-		select {
-		case <-sweep.C:
-			sweepDue = true
-		default:
-		}
-		if sweepDue {
+		if due := s.sweepDue(s.quiet); !due.IsZero() && !due.After(time.Now()) { // however many others come
 			s.sweep()
-			sweepDue, sweepSet, delay = false, false, min(2*delay, sweepDelayMax)
-		}
-		switch {
-		case s.stuck() == 0 && s.commitErr == nil:
-			delay = sweepDelayMin
-		case !sweepSet:
-			sweep.Reset(delay)
-			sweepSet = true
 		}
 		batch, idle, closed := s.line.take(s.again, maxRound)
 		s.again = nil
@@ -56,8 +37,7 @@ func (s *Store) run() {
 			if s.doChore() {
 				continue
 			}
-			var flush bool
-			if sweepDue, flush = s.await(sweep); !flush {
+			if flush := s.await(); !flush {
 				continue
 			}
 		}
@@ -71,9 +51,9 @@ func (s *Store) run() {
 	}
 }
 
-// await blocks until something has to be done: changes that arrived, a sweep, a chore, or
-// records of refusals that have waited long enough.
-func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
+// await blocks until something has to be done: changes that arrived, a chore, or records of refusals that have waited long
+// enough, which it reports.
+func (s *Store) await() (flush bool) {
 	switch {
 	case !s.refusals.waiting():
 		s.refusalsDue = nil
@@ -83,8 +63,6 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 	s.busy.end()
 	select {
 	case <-s.line.wake:
-	case <-sweep.C:
-		sweepDue = true
 	case do := <-s.calls:
 		do()
 	case <-s.nextChore():
@@ -92,7 +70,7 @@ func (s *Store) await(sweep *time.Timer) (sweepDue, flush bool) {
 		s.refusalsDue, flush = nil, true
 	}
 	s.busy.begin()
-	return sweepDue, flush
+	return flush
 }
 
 // round is one transaction and what follows from it.
@@ -173,12 +151,21 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		if err == nil && s.commitErr != nil && s.db.conn.TotalChanges() == before {
 			return // nothing was written, so nothing is known of the disk
 		}
-		if s.commitErr = err; err != nil {
+		switch {
+		case err == nil:
+			s.commitErr, s.probes = nil, attempts{}
+		case !errors.Is(err, sqlite3.CONSTRAINT): // else the metadata refuses one of the changes, and takes others
+			s.commitErr = err
+		}
+		if err != nil {
 			s.refusals.giveBack(refusals)
 			if isDamage(err) {
 				_ = s.noteFault(err)
 			}
-			s.log.Error("changes could not be committed", "error", err)
+			s.failures.error(s.log, "changes could not be committed", "error", err)
+			if s.probes.next.IsZero() {
+				s.probes = s.probes.after(time.Now())
+			}
 		}
 	}()
 	begin := s.now().UnixMicro()
@@ -311,7 +298,7 @@ func (s *Store) reserveRegions(batch []*ticket) {
 		for s.slots.classes[c].free < int64(need[c]) {
 			if err := s.grow(class(c)); err != nil {
 				s.troubles.growth.Store(&fault{err: fmt.Errorf("the slab cannot grow: %w", err), at: s.now()})
-				s.log.Error("the slab cannot grow", "error", err)
+				s.failures.error(s.log, "the slab cannot grow", "error", err)
 				break
 			}
 			s.troubles.growth.Store(nil)
@@ -369,11 +356,11 @@ func (s *Store) grow(c class) error {
 func (s *Store) report() {
 	stuck := s.stuck()
 	s.stand()
-	if s.commitErr == nil && stuck == 0 {
+	if s.commitErr == nil && s.slabErr == nil && stuck == 0 {
 		s.health.Store(nil)
 		return
 	}
-	s.health.Store(&health{stuck: stuck, commit: s.commitErr})
+	s.health.Store(&health{stuck: stuck, commit: s.commitErr, slab: s.slabErr})
 }
 
 // stuck counts the erasures that were tried and failed.

@@ -19,6 +19,7 @@ type diskStory struct {
 	at    int
 	dir   string
 	f     *faults
+	bad   badSlots
 	fault func(call int, name, op string) bool
 	s     *Store // nil while it is closed
 	// leave: whoever calls while the disk hangs leaves before it comes back.
@@ -28,10 +29,12 @@ type diskStory struct {
 func (d *diskStory) open() {
 	d.Helper()
 	var err error
-	if d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.f.wrap}); err != nil {
+	if d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.wrap}); err != nil {
 		d.Fatalf("place %d: Open = %v", d.at, err)
 	}
 }
+
+func (d *diskStory) wrap(name string, f File) File { return d.f.wrap(name, d.bad.wrap(name, f)) }
 
 // try makes a change, and makes it once more, with the disk well again, if it was told that the store is unavailable.
 func (d *diskStory) try(what string, change func(context.Context) error, between func()) {
@@ -209,9 +212,6 @@ func (d *diskStory) unreadable() {
 	if err := d.s.ErasuresDone(ctx); (err != nil) != (stuck > 0) {
 		d.Errorf("place %d: ErasuresDone = %v with %d pending", d.at, err, stuck)
 	}
-	if err := d.s.Ready(ctx); err == nil && stuck > 0 {
-		d.Errorf("place %d: ready with %d pending", d.at, stuck)
-	}
 }
 
 // openAgain closes the store, whose disk does not work, and opens it on one that goes wrong: it may refuse, and then
@@ -221,7 +221,7 @@ func (d *diskStory) openAgain() {
 	_ = d.s.Close() // a failing disk may say so
 	d.f.set(d.fault)
 	var err error
-	d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.f.wrap})
+	d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.wrap})
 	if err != nil {
 		if d.f.set(nil); !errors.Is(err, errDisk) && !errors.Is(err, sqlite3.IOERR) {
 			d.Fatalf("place %d: Open = %v, want the disk's error", d.at, err)
@@ -272,6 +272,47 @@ func (d *diskStory) checkpoints() {
 		d.put(upload(1, 700+i))
 		d.remove(1, upload(1, 700+i).Picture.Data)
 	}
+}
+
+// badPage is a store with an upload to a page that cannot be written, shortly before its slot goes into quarantine.
+func (d *diskStory) badPage() {
+	d.finished()
+	d.bad.set(nextSlot(d.s, 5000))
+	if _, err := d.s.Put(context.Background(), upload(3, 5000)); !errors.Is(err, storage.ErrUnavailable) {
+		d.Fatalf("Put to a bad page = %v", err)
+	}
+	for range quarantineTries - 1 {
+		sweepNow(d.s)
+	}
+	if got := d.s.Stats(); got.Stuck != 1 || got.Quarantined != 0 {
+		d.Fatalf("%d stuck, %d in quarantine, want 1 and 0", got.Stuck, got.Quarantined)
+	}
+}
+
+// quarantine puts the slot there. Its user is free then, and it is given to nobody, also after a restart.
+func (d *diskStory) quarantine() {
+	sweepNow(d.s)
+	if d.none(3); d.s.Stats().Quarantined == 0 {
+		d.f.set(nil)
+		for range quarantineTries {
+			sweepNow(d.s)
+		}
+	}
+	for restart := range 2 {
+		if got := d.s.Stats(); got.Stuck != 0 || got.Quarantined != 1 {
+			d.Errorf("place %d: %d stuck, %d in quarantine, want 0 and 1", d.at, got.Stuck, got.Quarantined)
+		}
+		for user := range 3 {
+			d.put(upload(user+1, 4900+user))
+		}
+		d.remove(3, upload(3, 4902).Picture.Data)
+		if restart == 0 {
+			_ = d.s.Close()
+			d.f.set(nil)
+			d.open()
+		}
+	}
+	d.bad.set()
 }
 
 // end demands, once the disk works again, that nothing is stuck and that, when all is deleted, no byte is left.

@@ -81,6 +81,9 @@ type Store struct {
 	leftovers []leftover
 	again     []*ticket // changes that want another round
 	commitErr error     // why the last transaction failed, nil when it did not
+	slabErr   error     // why the slab takes nothing at all, nil when it does
+	probes    attempts  // to write something after a transaction that failed
+	failures  failures
 	chores    []chore
 	// quiet is when the last round ended.
 	quiet       time.Time
@@ -165,7 +168,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return err
 	}
 	s.checkpoints.bound = maxLog
-	s.chores = []chore{{s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}}
+	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}}
 	s.tidying.changed(time.Now())
 	s.line.init()
 	s.rows.init()
@@ -228,13 +231,15 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
-// health is what Ready tells.
+// health is what Ready and ErasuresDone tell.
 type health struct {
 	stuck  int   // erasures that could not be finished
 	commit error // why the last transaction failed
+	slab   error // why the slab takes nothing
 }
 
-// Ready reports whether changes succeed, the disk answers, the metadata can be read and no erasure is stuck.
+// Ready reports whether the store as a whole can do its part: changes succeed, the disk answers, the metadata can be read, the log
+// and the slab can be written. A single erasure that is stuck is its user's trouble, see ErasuresDone.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -247,17 +252,20 @@ func (s *Store) Ready(ctx context.Context) error {
 	if h != nil && h.commit != nil {
 		errs = append(errs, fmt.Errorf("the last change failed: %w", h.commit))
 	}
-	if h != nil && h.stuck > 0 {
-		errs = append(errs, fmt.Errorf("%d erasures cannot be finished", h.stuck))
+	if h != nil && h.slab != nil {
+		errs = append(errs, fmt.Errorf("pictures cannot be written: %w", h.slab))
 	}
 	if len(errs) == 0 {
 		return nil
+	}
+	if h != nil && h.stuck > 0 {
+		errs = append(errs, fmt.Errorf("%d erasures cannot be finished", h.stuck))
 	}
 	return fmt.Errorf("%w: %w", storage.ErrUnavailable, errors.Join(errs...))
 }
 
 // ErasuresDone returns nil unless there are erasures that were tried and could not be finished, which are tried again
-// until they are. Ready tells of them too; this is for naming them apart.
+// until they are. Their users are told 503; that alone does not keep the store from being ready.
 func (s *Store) ErasuresDone(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

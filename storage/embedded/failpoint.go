@@ -82,7 +82,7 @@ var Failpoints = []string{
 }
 
 // FaultFailpoints are the places that a process passes only when its disk has failed: an upload whose bytes could not be
-// made durable is given up, and an erasure is put on record while an earlier one is not finished.
+// made durable is given up, an erasure is put on record while an earlier one is not finished, and a slot is put into quarantine.
 var FaultFailpoints = []string{
 	"abandon-apply",
 	"abandon-commit",
@@ -92,6 +92,10 @@ var FaultFailpoints = []string{
 	"abandon-synced",
 	"abandon-holed", // the disk is full: the slot is a hole, not synced
 	"receipt-done",
+	// A slot that cannot be zeroed is taken out of use.
+	"quarantine-apply",
+	"quarantine-commit",
+	"quarantine-committed",
 }
 
 // CommandFailpoints are the places that a process passes only when a user is moved to another organisation.

@@ -113,6 +113,8 @@ func kindOf(t *ticket) string {
 		return "sweep"
 	case *cutRegion:
 		return "trim"
+	case *quarantine:
+		return "quarantine"
 	}
 	return ""
 }

@@ -154,7 +154,7 @@ func TestStuckErasure(t *testing.T) {
 }
 
 // sweepNow makes the committer try again what is stuck, and waits for it.
-func sweepNow(s *Store) { onCommitter(s, s.sweep) }
+func sweepNow(s *Store) { onCommitter(s, s.sweepAll) }
 
 // onCommitter makes the committer do something, and waits for it.
 func onCommitter(s *Store, do func()) {

@@ -102,8 +102,11 @@ func killChild(dir string) error {
 	if names, ok := strings.CutPrefix(os.Getenv(killJobEnv), "restore "); ok {
 		return killRestore(dir, names, k)
 	}
+	bad := &badSlots{}
 	f := &faults{} // whose syncs do not reach the disk: a process that is killed loses nothing of what it wrote
-	s, err := Open(ctx, Config{Dir: dir, WrapFile: func(name string, file File) File { return k.wrap(name, f.wrap(name, file)) }})
+	s, err := Open(ctx, Config{Dir: dir, WrapFile: func(name string, file File) File {
+		return k.wrap(name, f.wrap(name, bad.wrap(name, file)))
+	}})
 	if err != nil {
 		return err
 	}
@@ -117,7 +120,7 @@ func killChild(dir string) error {
 	case "moves":
 		err = tellMoves(ctx, s)
 	case "faults":
-		err = tellFaults(ctx, s, f)
+		err = tellFaults(ctx, s, f, bad)
 	}
 	if err != nil {
 		return err
@@ -154,8 +157,8 @@ func tellStory(ctx context.Context, s *Store) (err error) {
 }
 
 // tellFaults is what a process does whose disk fails twice: an upload is given up, and of two deletes the first is not
-// finished when the second goes on record.
-func tellFaults(ctx context.Context, s *Store, f *faults) error {
+// finished when the second goes on record. Then it meets a page that cannot be written.
+func tellFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 	pattern := storagetest.NewPattern(1)
 	put := func(user int) error {
 		_, err := s.Put(ctx, storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
@@ -195,7 +198,32 @@ func tellFaults(ctx context.Context, s *Store, f *faults) error {
 		return fmt.Errorf("put = %w, want %w", err, storage.ErrUnavailable)
 	}
 	f.set(nil)
-	return nil
+	f.err = nil
+	bad.set(nextSlot(s, 5000))
+	if err := put(5); !errors.Is(err, storage.ErrUnavailable) {
+		return fmt.Errorf("put to a bad page = %w, want %w", err, storage.ErrUnavailable)
+	}
+	for range quarantineTries {
+		sweepNow(s)
+	}
+	if n := s.Stats().Quarantined; n != 1 {
+		return fmt.Errorf("%d slots in quarantine, want one", n)
+	}
+	if err := put(5); err != nil {
+		return err
+	}
+	_, err := s.Remove(ctx, removal(5))
+	return err
+}
+
+// nextSlot returns the slot that the next upload of so many bytes takes.
+func nextSlot(s *Store, size int) (slot int64) {
+	onCommitter(s, func() {
+		s.round(nil) // what is finished is free
+		slot, _, _ = s.slots.take(classFor(size))
+		s.slots.give(slot, true)
+	})
+	return slot
 }
 
 // runKilled runs the child and returns how many steps it acknowledged, and all its operations if it survived.

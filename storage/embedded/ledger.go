@@ -1,6 +1,9 @@
 package embedded
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // erasure is one generation whose bytes have to go.
 type erasure struct {
@@ -8,7 +11,7 @@ type erasure struct {
 	slot    int64
 	pages   int64 // of the slot, by its region
 	since   int64 // when its intent was recorded, microseconds since 1970
-	// abandoned: nobody was ever told of the picture.
+	// abandoned tells that it is of an upload that was given up before anybody was told of it.
 	abandoned bool
 	// holed: the slot was zeroed by taking its blocks away.
 	holed bool
@@ -20,11 +23,13 @@ type erasure struct {
 // next transaction puts that on record: by raising the watermark where nothing below is open, one by one else. Until
 // that commit the slot is nobody's to give away.
 type ledger struct {
-	watermark int64             // as committed
-	issued    int64             // newest committed receipt
-	open      map[int64]erasure // intent durable, bytes perhaps not gone
-	finished  []erasure         // bytes gone, not on record
-	failed    map[int64]bool    // those of open that were tried, or found at start-up
+	watermark int64              // as committed
+	issued    int64              // newest committed receipt
+	open      map[int64]erasure  // intent durable, bytes perhaps not gone
+	finished  []erasure          // bytes gone, not on record
+	failed    map[int64]attempts // those of open that were tried, or found at start-up
+	// locked are the slots that are in quarantine, by receipt: out of use, see quarantine.go.
+	locked map[int64]int64
 }
 
 // plan returns the watermark that can be recorded now and the finished receipts above it.
@@ -68,13 +73,26 @@ func (l *ledger) finish(e erasure) {
 	}
 }
 
-// fail notes that an attempt on these erasures failed; some of them may be finished all the same.
+// fail notes that somebody's attempt on these erasures failed; some of them may be finished all the same.
 func (l *ledger) fail(es []erasure) {
 	for _, e := range es {
-		if l.pending(e.receipt) {
-			l.failed[e.receipt] = true
+		if _, known := l.failed[e.receipt]; !known && l.pending(e.receipt) {
+			l.failed[e.receipt] = attempts{}.after(time.Now())
 		}
 	}
+}
+
+// failing reports whether the erasure of a receipt was tried and not finished.
+func (l *ledger) failing(receipt int64) bool {
+	_, failing := l.failed[receipt]
+	return failing
+}
+
+// lock takes an erasure out of all that is to be done, and its slot out of use.
+func (l *ledger) lock(receipt, slot int64) {
+	delete(l.open, receipt)
+	delete(l.failed, receipt)
+	l.locked[receipt] = slot
 }
 
 // pending reports whether the erasure of a receipt is still open.

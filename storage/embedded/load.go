@@ -19,7 +19,8 @@ func (s *Store) load() (found loaded, err error) {
 	s.names.organizations = make(map[string]struct{})
 	s.names.issuers = make(map[string]int64)
 	s.ledger.open = make(map[int64]erasure)
-	s.ledger.failed = make(map[int64]bool)
+	s.ledger.failed = make(map[int64]attempts)
+	s.ledger.locked = make(map[int64]int64)
 	if found.store, err = s.identify(); err != nil {
 		return found, err
 	}
@@ -89,8 +90,15 @@ func (s *Store) identify() (id generationID, err error) {
 // loadUnfinished reads what has to be finished: uploads that nobody was told of, and erasures that are not on record. It looks at
 // nothing else, however many pictures there are.
 func (s *Store) loadUnfinished() error {
-	err := s.eachUnfinished(sqlUploading, func(row *sqlite3.Stmt, slot *regionSlots) {
-		s.leftovers = append(s.leftovers, leftover{uid: row.ColumnInt64(2), slot: row.ColumnInt64(0), id: scanID(row, 1)})
+	err := s.db.each(`SELECT receipt, slot FROM quarantine`, func(row *sqlite3.Stmt) {
+		s.ledger.locked[row.ColumnInt64(0)] = row.ColumnInt64(1)
+	})
+	if err != nil {
+		return err
+	}
+	err = s.eachUnfinished(sqlUploading, func(row *sqlite3.Stmt, slot *regionSlots) {
+		s.leftovers = append(s.leftovers, leftover{uid: row.ColumnInt64(2), slot: row.ColumnInt64(0), id: scanID(row, 1),
+			tries: attempts{failed: -1}})
 	})
 	if err != nil {
 		return err
@@ -98,7 +106,10 @@ func (s *Store) loadUnfinished() error {
 	return s.eachUnfinished(sqlErasing, func(row *sqlite3.Stmt, slot *regionSlots) {
 		e := erasure{receipt: row.ColumnInt64(3), slot: row.ColumnInt64(0), pages: slot.slotPages, since: row.ColumnInt64(4),
 			abandoned: row.ColumnInt64(5) == reasonAbandoned}
-		s.ledger.failed[e.receipt] = true // nobody is working on it
+		if _, locked := s.ledger.locked[e.receipt]; locked {
+			return
+		}
+		s.ledger.failed[e.receipt] = attempts{failed: -1} // nobody is working on it
 		s.ledger.open[e.receipt] = e
 	})
 }
@@ -138,6 +149,11 @@ func (s *Store) learn(r *regionSlots) error {
 	if err != nil {
 		return s.noteFault(err)
 	}
+	for _, slot := range s.ledger.locked {
+		if r.begins(slot) {
+			owned.add((slot - r.first) / r.slotPages)
+		}
+	}
 	s.slots.learn(r, owned)
 	return nil
 }
@@ -149,7 +165,7 @@ func (s *Store) finishUnfinished() {
 	}
 	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
 	failpoint("recover-begin")
-	s.sweep()
+	s.sweepAll()
 	failpoint("recover-swept")
 	s.round(nil) // puts it on record
 	failpoint("recover-recorded")

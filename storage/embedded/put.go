@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"avatard/storage"
 )
@@ -164,7 +165,7 @@ func (w *put) settled(t *ticket, committed bool, err error) (again bool) {
 		return false
 	default:
 		if !committed {
-			w.s.leftovers = append(w.s.leftovers, leftover{uid: w.uid, slot: w.slot, id: w.id})
+			w.s.leftovers = append(w.s.leftovers, leftover{uid: w.uid, slot: w.slot, id: w.id, tries: attempts{}.after(time.Now())})
 		}
 		t.result, t.answer = storage.Result{}, unavailable(w.failure)
 		return false

@@ -199,17 +199,18 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 // result returns what callers are told about the record.
 func (r *round) result(u *userRecord) (storage.Result, error) {
 	res := storage.Result{Details: u.details()}
-	switch {
-	case u.receipt == 0:
-		return res, nil
-	case u.erased != generationID{}:
+	if u.receipt != 0 && u.erased != (generationID{}) {
 		res.Receipt = hex.EncodeToString(u.erased[:])
 		return res, nil
 	}
+	receipt, err := r.shown(u.receipt)
+	if err != nil || receipt == 0 {
+		return res, err
+	}
 	// The id is the erased generation's: random, and the same that the picture's entity tag showed.
-	err := r.db.query(sqlReceipt, func(row *sqlite3.Stmt) bool {
+	err = r.db.query(sqlReceipt, func(row *sqlite3.Stmt) bool {
 		res.Receipt = hex.EncodeToString(row.ColumnRawBlob(0))
 		return false
-	}, u.receipt)
+	}, receipt)
 	return res, err
 }

@@ -159,6 +159,8 @@ DELETE FROM audit WHERE result <> 'done';
 PRAGMA writable_schema = ON;
 UPDATE sqlite_schema SET sql = replace(sql, ' REFERENCES receipt (seq) DEFERRABLE INITIALLY DEFERRED', '')
 	WHERE type = 'table' AND name IN ('user', 'generation');
+UPDATE sqlite_schema SET sql = replace(sql, 'reason BETWEEN 1 AND 3),  -- removed, replaced, abandoned', 'reason BETWEEN 1 AND 4),  -- removed, replaced, abandoned, lost')
+	WHERE type = 'table' AND name = 'receipt';
 PRAGMA writable_schema = RESET;
 
 CREATE TRIGGER generation_receipt AFTER UPDATE OF receipt ON generation
@@ -189,6 +191,40 @@ END;
 
 -- Uploads that nobody was told of, for a start that looks at no other slot. A delete has nothing to do with it.
 CREATE INDEX generation_uploading ON generation (slot) WHERE state = 1;
+-- Slots out of use, because they could not be zeroed after an upload that nobody was told of. The generation stays ERASING, the
+-- receipt goes for finished otherwise.
+CREATE TABLE quarantine (
+	slot    INTEGER PRIMARY KEY,
+	receipt INTEGER NOT NULL UNIQUE,
+	time    INTEGER NOT NULL
+) STRICT;
+
+CREATE TRIGGER quarantine_of_abandoned BEFORE INSERT ON quarantine
+WHEN NOT EXISTS (SELECT 1 FROM generation g JOIN receipt r ON r.seq = g.receipt
+	WHERE g.slot = NEW.slot AND g.receipt = NEW.receipt AND g.state = 3 AND r.reason = 3)
+BEGIN
+	SELECT RAISE (ROLLBACK, 'the slot holds no upload that was given up');
+END;
+
+DROP TRIGGER generation_slot_reuse;
+CREATE TRIGGER generation_slot_reuse AFTER UPDATE OF id ON generation
+WHEN NEW.id <> OLD.id AND NOT (NEW.state = 1 AND OLD.state = 3 AND (
+	OLD.receipt <= (SELECT watermark FROM store) OR
+	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)) AND
+	NOT EXISTS (SELECT 1 FROM quarantine WHERE slot = OLD.slot))
+BEGIN
+	SELECT RAISE (ROLLBACK, 'the slot is not free');
+END;
+
+DROP TRIGGER generation_stays;
+CREATE TRIGGER generation_stays BEFORE DELETE ON generation
+WHEN NOT (OLD.state = 3 AND (
+	OLD.receipt <= (SELECT watermark FROM store) OR
+	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)) AND
+	NOT EXISTS (SELECT 1 FROM quarantine WHERE slot = OLD.slot))
+BEGIN
+	SELECT RAISE (ROLLBACK, 'the generation is not erased');
+END;
 `}
 
 // States of a generation, as stored.
@@ -202,5 +238,6 @@ const (
 const (
 	reasonRemoved   = 1
 	reasonReplaced  = 2
-	reasonAbandoned = 3
+	reasonAbandoned = 3 // an upload that nobody was told of
+	reasonLost      = 4 // a picture that a repair found missing, or promised to be erased
 )

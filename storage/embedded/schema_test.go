@@ -46,6 +46,12 @@ func TestSchemaRefuses(t *testing.T) {
 		{"a user's newest receipt that is not there", `UPDATE user SET receipt = 77 WHERE uid = 1`, "no such receipt"},
 		{"pruning that goes back", `UPDATE store SET horizon = 5; UPDATE store SET horizon = 4`, "never comes back"},
 		{"pruning above the watermark", `UPDATE store SET pruned = watermark + 1`, "never comes back"},
+		{"a living picture's slot out of use", `INSERT INTO quarantine SELECT slot, 1, 0 FROM generation WHERE uid = 1`, "no upload that was given up"},
+		{"the slot of an acknowledged picture out of use", `INSERT INTO quarantine SELECT slot, receipt, 0 FROM generation WHERE uid = 3`,
+			"no upload that was given up"},
+		{"a slot given away that is out of use", inQuarantine + `UPDATE generation SET id = randomblob(16), state = 1, receipt = NULL WHERE slot = 9999`,
+			"not free"},
+		{"a generation forgotten whose slot is out of use", inQuarantine + `DELETE FROM generation WHERE slot = 9999`, "not erased"},
 		{"a watermark that falls", `UPDATE store SET watermark = 5; UPDATE store SET watermark = 4`, "never falls"},
 		{"a picture of a nobody", `INSERT INTO generation VALUES (9999, randomblob(16), 77, 1, 1, 1, NULL)`, "FOREIGN KEY"},
 		{"the same user twice", `INSERT INTO user SELECT NULL, iid, id, organization, created, changed, sequence, NULL FROM user`, "UNIQUE"},
@@ -62,6 +68,11 @@ func TestSchemaRefuses(t *testing.T) {
 		}
 	}
 }
+
+// inQuarantine puts the slot of an upload that was given up out of use.
+const inQuarantine = `INSERT INTO receipt VALUES (500, 1, randomblob(16), 0, 3, NULL, 0); INSERT INTO generation VALUES (9999, randomblob(16), 1, 1, 1, 1, NULL);
+	UPDATE generation SET state = 3, receipt = 500 WHERE slot = 9999; INSERT INTO quarantine VALUES (9999, 500, 0);
+	UPDATE store SET watermark = 500;`
 
 // Every change and read finds its rows by their keys: none of the statements that serve takes a step through a whole table,
 // and none could but those that look for rows that refer to nothing, which SQLite does only while there are some.

@@ -46,6 +46,7 @@ type slab struct {
 	name string
 	wrap func(string, File) File
 	zero []byte // as long as the largest slot
+	head []byte // the first page
 
 	// writing is held from the first write to the sync that makes it durable: a failed sync is reported once, and must
 	// be reported to whoever wrote.
@@ -60,11 +61,14 @@ type slab struct {
 // openSlab opens the slab of the store with this id. Where create is set, because the database knows of no slot, it
 // makes one; a file that holds more than a first page is never taken for a new one.
 func openSlab(path string, store generationID, create bool, wrap func(string, File) File) (*slab, error) {
-	s := &slab{dir: filepath.Dir(path), name: filepath.Base(path), wrap: wrap, zero: make([]byte, maxSlotPages*pageBytes)}
+	s := &slab{dir: filepath.Dir(path), name: filepath.Base(path), wrap: wrap, zero: make([]byte, maxSlotPages*pageBytes),
+		head: make([]byte, pageBytes)}
+	copy(s.head, slabMagic)
+	copy(s.head[8:], store[:])
 	err := s.reopen(os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		if create {
-			return s, s.create(store)
+			return s, s.create()
 		}
 		return nil, fmt.Errorf("%w: %s is missing; restore the directory from a backup", ErrDamaged, s.name)
 	}
@@ -79,7 +83,7 @@ func openSlab(path string, store generationID, create bool, wrap func(string, Fi
 	case err != nil && !errors.Is(err, io.EOF):
 		err = fmt.Errorf("read %s: %w", s.name, err)
 	case create && n <= pageBytes:
-		return s, s.create(store)
+		return s, s.create()
 	case n >= pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
 		return s, nil
 	case n < pageBytes || string(head[:8]) != slabMagic:
@@ -91,20 +95,17 @@ func openSlab(path string, store generationID, create bool, wrap func(string, Fi
 }
 
 // create writes the first page and makes the file and its name durable.
-func (s *slab) create(store generationID) error {
+func (s *slab) create() error {
 	if s.file == nil {
 		if err := s.reopen(os.O_RDWR | os.O_CREATE); err != nil {
 			return err
 		}
 	}
 	failpoint("slab-created")
-	head := make([]byte, pageBytes)
-	copy(head, slabMagic)
-	copy(head[8:], store[:])
 	if err := s.file.Truncate(0); err != nil {
 		return err
 	}
-	if _, err := s.file.WriteAt(head, 0); err != nil {
+	if _, err := s.file.WriteAt(s.head, 0); err != nil {
 		return err
 	}
 	failpoint("slab-head-written")
@@ -134,6 +135,17 @@ func (s *slab) reopen(flag int) error {
 		old.Close() // what it held was synced, or failed and is written again
 	}
 	return nil
+}
+
+// probe writes the first page again and syncs it, to see whether the file can be written. A write that is cut off harms nothing: what
+// it writes is what is there.
+func (s *slab) probe() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if _, err := s.file.WriteAt(s.head, 0); err != nil {
+		return fmt.Errorf("write %s: %w", s.name, err)
+	}
+	return s.sync()
 }
 
 // grow writes zeros over the pages of a new region and makes them and the file's size durable. Writing now is what

@@ -25,9 +25,29 @@ func (s *Store) conclude(l landing) {
 			s.ledger.fail(t.erase)
 		}
 	}
+	s.judgeSlab(l.batch)
 	finished := s.settle(l.batch, true, nil)
 	s.report()
 	s.leave(finished)
+}
+
+// judgeSlab keeps whether the slab takes anything at all. Where nothing of a batch went well its first page is written again,
+// as it is: if that goes well, what failed are single pages.
+func (s *Store) judgeSlab(batch []*ticket) {
+	failed := false
+	for _, t := range batch {
+		if t.err != nil || !t.touchesSlots() {
+			continue
+		}
+		if t.slabErr == nil {
+			s.slabErr = nil
+			return
+		}
+		failed = true
+	}
+	if failed {
+		s.slabErr = s.slab.probe()
+	}
 }
 
 // touchesSlots reports whether there is anything to do.

@@ -39,6 +39,7 @@ const (
 	sqlRemoveRegion
 	sqlAudit
 	sqlRefusal
+	sqlQuarantine
 	numStatements
 )
 
@@ -83,6 +84,7 @@ var statements = [numStatements]string{
 		FROM generation WHERE slot >= ?1 AND slot < ?2 AND (state <> 3 OR receipt > ?3)`,
 	sqlForgetSlots:  `DELETE FROM generation WHERE slot >= ?1 AND slot < ?2`,
 	sqlRemoveRegion: `DELETE FROM region WHERE first = ?1`,
+	sqlQuarantine:   `INSERT OR ROLLBACK INTO quarantine (slot, receipt, time) VALUES (?1, ?2, ?3)`,
 	sqlAudit: `INSERT OR ROLLBACK INTO audit (seq, time, action, result, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 	sqlRefusal: `INSERT OR ROLLBACK INTO refusal (seq, time, action, reason, caller, caller_organization, organization, target, request, dropped)

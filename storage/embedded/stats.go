@@ -106,6 +106,7 @@ func (s *Store) stand() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.counts.Pending, st.counts.Stuck, st.oldest = pending, stuck, oldest
+	st.counts.Quarantined = len(s.ledger.locked)
 	st.counts.SlabBytes = max(s.slots.end, 1) * pageBytes
 	free := int64(0)
 	for c := range s.slots.classes {

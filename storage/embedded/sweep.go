@@ -1,45 +1,194 @@
 package embedded
 
 import (
+	"cmp"
+	"math"
 	"slices"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
 
+const (
+	// What failed is tried again after these.
+	sweepDelayMin = time.Second
+	sweepDelayMax = time.Minute
+	// maxSwept is how much is tried at a time: whoever comes meanwhile waits.
+	maxSwept = 32
+)
+
+// attempts counts how often the sweep has tried something in vain, and tells when it tries again.
+type attempts struct {
+	failed int
+	next   time.Time
+	alone  int // how often it failed while all else went well
+}
+
+// after returns the attempts with the next one as long after now as their number says: 1 s, 2 s, 4 s … 60 s.
+func (a attempts) after(now time.Time) attempts {
+	delay := sweepDelayMax
+	if a.failed < 6 {
+		delay = min(sweepDelayMin<<a.failed, sweepDelayMax)
+	}
+	a.next = now.Add(delay)
+	return a
+}
+
 // leftover is an upload that failed and could not even be moved to ERASING.
 type leftover struct {
-	uid  int64
-	slot int64
-	id   generationID
+	uid   int64
+	slot  int64
+	id    generationID
+	tries attempts
 }
 
-// sweep tries everything again that is due. It has a round of its own, so that no other change reads what it has only
-// begun.
-func (s *Store) sweep() {
-	if s.commitErr != nil && s.stuck() == 0 {
+// swept is one thing that the sweep tries again: an erasure, or a leftover.
+type swept struct {
+	receipt int64 // 0 for a leftover
+	left    leftover
+	tries   attempts
+}
+
+// sweepDue returns when something is to be tried again, the zero time for never.
+func (s *Store) sweepDue(time.Time) (due time.Time) {
+	sooner := func(next time.Time) {
+		if next.IsZero() { // not tried yet: now
+			next = next.Add(1)
+		}
+		if due.IsZero() || next.Before(due) {
+			due = next
+		}
+	}
+	for _, tries := range s.ledger.failed {
+		sooner(tries.next)
+	}
+	for i := range s.leftovers {
+		sooner(s.leftovers[i].tries.next)
+	}
+	if s.commitErr != nil {
+		sooner(s.probes.next)
+	}
+	return due
+}
+
+// sweep tries again what is due, at most maxSwept things at a time.
+func (s *Store) sweep() { s.sweepUntil(time.Now(), maxSwept) }
+
+// sweepAll tries everything that is not finished once, whether it is due or not.
+func (s *Store) sweepAll() { s.sweepUntil(time.Time{}, math.MaxInt) }
+
+// sweepUntil tries again what is due at some time, everything at the zero one.
+func (s *Store) sweepUntil(now time.Time, limit int) {
+	due := s.unfinished(now)
+	due = due[:min(len(due), limit)]
+	if s.commitErr != nil && len(due) == 0 {
 		s.round(nil) // nobody may come by before Ready says that all is well
 	}
-	if s.stuck() > 0 {
-		s.stats.retried(s.stuck())
-		s.round([]*ticket{{work: &sweep{s: s}}})
+	for len(due) > 0 {
+		n := min(len(due), maxSwept)
+		s.sweepSome(due[:n])
+		due = due[n:]
+	}
+	if s.commitErr != nil {
+		s.probes.failed++
+		s.probes = s.probes.after(time.Now())
 	}
 }
 
-// sweep finishes what start-up found, what failed, and what callers left behind.
+// unfinished returns what is due at some time, everything at the zero one: what has waited longest first.
+func (s *Store) unfinished(now time.Time) (due []swept) {
+	for receipt, tries := range s.ledger.failed {
+		due = append(due, swept{receipt: receipt, tries: tries})
+	}
+	for _, l := range s.leftovers {
+		due = append(due, swept{left: l, tries: l.tries})
+	}
+	if !now.IsZero() {
+		due = slices.DeleteFunc(due, func(d swept) bool { return d.tries.next.After(now) })
+	}
+	slices.SortFunc(due, func(a, b swept) int {
+		return cmp.Or(a.tries.next.Compare(b.tries.next), cmp.Compare(a.receipt, b.receipt), cmp.Compare(a.left.slot, b.left.slot))
+	})
+	return due
+}
+
+// sweepSome tries some things together, in a round of their own, so that no other change reads what it has only begun. Those that
+// fail are tried one by one: a page that cannot be written may make the sync fail that was to finish all of them.
+func (s *Store) sweepSome(due []swept) {
+	s.stats.retried(len(due))
+	failed := s.sweepTogether(due)
+	if len(failed) > 1 && s.commitErr == nil && s.slabErr == nil {
+		one := failed
+		failed = nil
+		for _, w := range one {
+			failed = append(failed, s.sweepTogether([]swept{w.swept})...)
+		}
+	}
+	if len(failed) == 0 {
+		return
+	}
+	s.failures.error(s.log, "erasures could not be finished and will be tried again", "count", s.stuck(), "error", failed[0].err)
+	now := time.Now()
+	for _, w := range failed {
+		s.triedInVain(w, now)
+	}
+}
+
+// triedInVain counts an attempt. What will never be done, and nobody was promised, is given up.
+func (s *Store) triedInVain(w *sweep, now time.Time) {
+	if w.receipt == 0 {
+		for i := range s.leftovers {
+			if l := &s.leftovers[i]; l.slot == w.left.slot && l.id == w.left.id {
+				l.tries.failed++
+				l.tries = l.tries.after(now)
+			}
+		}
+		return
+	}
+	tries, still := s.ledger.failed[w.receipt]
+	if !still {
+		return
+	}
+	tries.failed++
+	if s.commitErr == nil && s.slabErr == nil && !isFull(w.err) {
+		tries.alone++
+	}
+	s.ledger.failed[w.receipt] = tries.after(now)
+	if tries.alone >= quarantineTries {
+		s.considerQuarantine(w.receipt, w.err)
+	}
+}
+
+// sweepTogether makes one round of what is due and returns what has failed.
+func (s *Store) sweepTogether(due []swept) (failed []*sweep) {
+	batch := make([]*ticket, len(due))
+	for i, d := range due {
+		batch[i] = &ticket{work: &sweep{s: s, swept: d}}
+	}
+	s.round(batch)
+	for _, t := range batch {
+		if w := t.work.(*sweep); w.err != nil {
+			failed = append(failed, w)
+		}
+	}
+	return failed
+}
+
+// sweep finishes one thing that start-up found, that failed, or that a caller left behind.
 type sweep struct {
 	s *Store
+	swept
+	err error
 }
 
 func (w *sweep) need() (class, bool) { return 0, false }
 
 func (w *sweep) apply(r *round, t *ticket) error {
-	for receipt := range w.s.ledger.failed {
-		t.erase = append(t.erase, w.s.ledger.open[receipt])
+	if w.receipt == 0 {
+		return w.abandon(r, t, w.left)
 	}
-	for _, l := range w.s.leftovers {
-		if err := w.abandon(r, t, l); err != nil {
-			return err
-		}
+	if e, open := w.s.ledger.open[w.receipt]; open {
+		t.erase = append(t.erase, e)
 	}
 	return nil
 }
@@ -71,11 +220,9 @@ func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 }
 
 func (w *sweep) settled(_ *ticket, committed bool, err error) bool {
-	if committed {
-		w.s.leftovers = nil // now in the ledger
-	}
-	if err != nil {
-		w.s.log.Error("erasures could not be finished and will be tried again", "count", w.s.stuck(), "error", err)
+	w.err = err
+	if committed && w.receipt == 0 { // now in the ledger
+		w.s.leftovers = slices.DeleteFunc(w.s.leftovers, func(l leftover) bool { return l.slot == w.left.slot && l.id == w.left.id })
 	}
 	return false
 }

@@ -1,0 +1,100 @@
+package embedded
+
+import (
+	"github.com/ncruces/go-sqlite3"
+)
+
+// quarantineTries is how often the sweep tries to zero a slot, while others can be zeroed, before it may go into quarantine. It takes
+// seven seconds.
+const quarantineTries = 3
+
+// considerQuarantine takes a slot out of use for good that cannot be zeroed while others can, where nobody was ever told that a
+// picture lies there: the upload failed. That is one bad page, and no reason to keep its user from uploading and deleting. 200 stays
+// true, for no byte of an acknowledged picture is in the slot. The slot of a picture that was acknowledged is never given up.
+func (s *Store) considerQuarantine(receipt int64, err error) {
+	e, open := s.ledger.open[receipt]
+	if !open || !e.abandoned {
+		return
+	}
+	w := &quarantine{s: s, erasure: e}
+	s.round([]*ticket{{work: w}})
+	if w.err != nil {
+		s.failures.error(s.log, "a slot could not be put into quarantine and will be tried again", "page", e.slot, "error", w.err)
+		return
+	}
+	s.log.Error("a slot that cannot be overwritten is out of use; an upload that nobody was told of was to lie there",
+		"page", e.slot, "pages", e.pages, "error", err)
+}
+
+// quarantine puts on record that a slot is out of use.
+type quarantine struct {
+	s *Store
+	erasure
+	err error
+}
+
+func (w *quarantine) need() (class, bool) { return 0, false }
+
+func (w *quarantine) apply(r *round, _ *ticket) error {
+	return r.db.exec(sqlQuarantine, w.slot, w.receipt, r.now)
+}
+
+func (w *quarantine) settled(_ *ticket, committed bool, err error) bool {
+	if w.err = err; committed && err == nil {
+		w.s.ledger.lock(w.receipt, w.slot)
+	}
+	return false
+}
+
+// shown returns the newest receipt of a chain that callers may be shown: not that of a slot in quarantine, whose bytes may be
+// there. 0 for none.
+func (r *round) shown(receipt int64) (int64, error) {
+	for receipt != 0 {
+		if _, locked := r.s.ledger.locked[receipt]; !locked {
+			break
+		}
+		next := int64(0)
+		err := r.db.look(`SELECT ifnull(previous, 0) FROM receipt WHERE seq = ?1`, func(row *sqlite3.Stmt) bool {
+			next = row.ColumnInt64(0)
+			return false
+		}, receipt)
+		if err != nil {
+			return 0, err
+		}
+		if receipt = next; receipt == 0 {
+			break
+		}
+	}
+	return receipt, nil
+}
+
+// unlock takes a slot out of quarantine once it could be zeroed after all. It takes two rounds: the bytes, then the record.
+type unlock struct {
+	mend
+	erasure
+	zeroed bool
+}
+
+func (w *unlock) apply(r *round, t *ticket) error {
+	if slot, locked := w.s.ledger.locked[w.receipt]; !locked || slot != w.slot {
+		w.moved = true
+		return nil
+	}
+	if !w.zeroed {
+		t.scrub = append(t.scrub, span{w.slot * pageBytes, w.pages * pageBytes})
+		return nil
+	}
+	return r.db.change(`DELETE FROM quarantine WHERE slot = ?1`, w.slot)
+}
+
+func (w *unlock) settled(t *ticket, committed bool, err error) bool {
+	if err == nil && committed && !w.moved {
+		if !w.zeroed {
+			w.zeroed = true
+			return true
+		}
+		delete(w.s.ledger.locked, w.receipt)
+		w.s.ledger.finished = append(w.s.ledger.finished, w.erasure) // free with the next round
+	}
+	return w.mend.settled(t, committed, err)
+}
