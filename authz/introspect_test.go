@@ -83,7 +83,8 @@ func TestProviderMoods(t *testing.T) {
 			t.Errorf("%q in the log:\n%s", secret, log)
 		}
 	}
-	for _, line := range []string{`failure="status 500"`, `failure="malformed answer"`, `failure="status 307"`, `failure="answer over 1048576 bytes"`, `failure="connection failed"`, "answers again"} {
+	for _, line := range []string{`failure="status 500"`, `failure="malformed answer"`, `failure="status 307"`, `failure="answer over 1048576 bytes"`, `failure="answer of over 4096 members"`,
+		`failure="answer nested over 16 deep"`, `failure="answer of a media type that is not JSON"`, `failure="connection failed"`, "answers again"} {
 		if !strings.Contains(log, line) {
 			t.Errorf("no %s in the log:\n%s", line, log)
 		}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -69,7 +70,10 @@ func startProvider(t *testing.T) *testProvider {
 		p.elsewhere.Add(1)
 		io.WriteString(w, claims(map[string]any{"iss": p.issuer()}))
 	})
-	p.Server = httptest.NewServer(mux)
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(p.Close)
 	return p
 }
@@ -162,26 +166,56 @@ func (p *testProvider) moods() map[string]http.HandlerFunc {
 	}
 	active := claims(map[string]any{"iss": p.issuer()})
 	return map[string]http.HandlerFunc{
-		"connection reset":       func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"500":                    text(500, "text/plain", testSecret),
-		"500 with a good body":   text(500, "application/json", active),
-		"503 with an OAuth body": text(503, "application/json", `{"error":"server_error","error_description":"`+testSecret+`"}`),
-		"400":                    text(400, "application/json", `{"error":"invalid_request","error_description":"`+testSecret+`"}`),
-		"401":                    text(401, "text/plain", testSecret),
-		"404":                    text(404, "text/plain", testSecret),
-		"201 with a good body":   text(201, "application/json", active),
-		"204":                    text(204, "application/json", ""),
-		"redirect 302":           redirect(302),
-		"redirect 307":           redirect(307),
-		"redirect 308":           redirect(308),
-		"HTML":                   text(200, "text/html", "<html>"+testSecret+"</html>"),
-		"empty":                  text(200, "application/json", ""),
-		"null":                   text(200, "application/json", "null"),
-		"array":                  text(200, "application/json", "[]"),
-		"wrong content":          text(200, "application/json", `{"active":"`+testSecret+`","issuer":[]}`),
-		"cut off":                text(200, "application/json", active[:len(active)/2]),
-		"64 MB":                  p.flood,
+		"connection reset":        func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"500":                     text(500, "text/plain", testSecret),
+		"500 with a good body":    text(500, "application/json", active),
+		"503 with an OAuth body":  text(503, "application/json", `{"error":"server_error","error_description":"`+testSecret+`"}`),
+		"400":                     text(400, "application/json", `{"error":"invalid_request","error_description":"`+testSecret+`"}`),
+		"401":                     text(401, "text/plain", testSecret),
+		"404":                     text(404, "text/plain", testSecret),
+		"201 with a good body":    text(201, "application/json", active),
+		"204":                     text(204, "application/json", ""),
+		"redirect 302":            redirect(302),
+		"redirect 307":            redirect(307),
+		"redirect 308":            redirect(308),
+		"HTML":                    text(200, "text/html", "<html>"+testSecret+"</html>"),
+		"JSON as HTML":            text(200, "text/html; charset=utf-8", active),
+		"JSON as text":            text(200, "text/plain", active),
+		"JSON as a signed answer": text(200, "application/token-introspection+jwt", active),
+		"JSON as a script":        text(200, "text/javascript+json", active),
+		"JSON of no type": func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Content-Type"] = nil
+			io.WriteString(w, active)
+		},
+		"JSON of two types": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Add("Content-Type", "application/json")
+			io.WriteString(w, active)
+		},
+		"60,000 members":    text(200, "application/json", manyMembers(active, 60_000)),
+		"a member too many": text(200, "application/json", manyMembers(active, maxAnswerMembers)),
+		"nested too deep":   text(200, "application/json", strings.TrimSuffix(active, "}")+`,"deep":`+strings.Repeat("[", maxAnswerDepth)+strings.Repeat("]", maxAnswerDepth)+"}"),
+		"empty":             text(200, "application/json", ""),
+		"null":              text(200, "application/json", "null"),
+		"array":             text(200, "application/json", "[]"),
+		"wrong content":     text(200, "application/json", `{"active":"`+testSecret+`","issuer":[]}`),
+		"cut off":           text(200, "application/json", active[:len(active)/2]),
+		"64 MB":             p.flood,
 	}
+}
+
+// manyMembers adds roles in so many organisations to an answer.
+func manyMembers(answer string, n int) string {
+	var b strings.Builder
+	b.WriteString(strings.TrimSuffix(answer, "}"))
+	b.WriteString(`,"urn:zitadel:iam:org:project:9:roles":{"ORG_OWNER":{`)
+	for i := range n {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `"%d":"d"`, i)
+	}
+	b.WriteString("}}}")
+	return b.String()
 }
 
 // flood sends 64 MB that would be a good answer if anybody read them all.

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,7 +68,8 @@ func passing(c *http.Client, statuses ...int) *http.Client {
 	return &copied
 }
 
-// guard lets through answers of status 200 only, which no redirect is, and of those listed, and bounds their size.
+// guard lets through answers of status 200 only, which no redirect is, and of those listed, that say they are JSON, and
+// bounds them in bytes, members and depth.
 type guard struct {
 	next http.RoundTripper
 	also []int
@@ -93,20 +96,56 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body.Close()
 		return nil, statusError(resp.StatusCode)
 	}
+	if !isJSON(resp.Header) {
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return nil, statusError(resp.StatusCode)
+		}
+		return nil, errMediaType
+	}
 	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswerBytes}
 	return resp, nil
 }
 
-// boundedBody fails a body that is longer than what is left.
+// errMediaType: what came with status 200 is not meant as an answer.
+var errMediaType = errors.New("answer of a media type that is not JSON")
+
+// isJSON reports whether an answer says that it is a JSON text: application/json, as RFC 7662 section 2.2 and OpenID Connect
+// Discovery 1.0 section 4.2 want it, or another application type in that syntax (RFC 6839 section 3.1). Something in
+// between that answers in the provider's place, with a page or with text, is not the provider; a signed answer (RFC 9701)
+// was not asked for.
+func isJSON(header http.Header) bool {
+	values := header["Content-Type"]
+	if len(values) != 1 {
+		return false
+	}
+	media, _, err := mime.ParseMediaType(values[0])
+	if err != nil {
+		return false
+	}
+	return media == "application/json" || strings.HasPrefix(media, "application/") && strings.HasSuffix(media, "+json")
+}
+
+// boundedBody fails a body that is over the bounds of an answer.
 type boundedBody struct {
 	io.ReadCloser
-	left int
+	left   int
+	bounds jsonBounds
+	err    error
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {
-		return 0, errAnswerTooLarge
+		b.err = errAnswerTooLarge
+	} else {
+		b.err = b.bounds.take(p[:n])
+	}
+	if b.err != nil {
+		return 0, b.err
 	}
 	return n, err
 }
@@ -126,11 +165,12 @@ func failureKind(err error) string {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status.Error()
 	}
+	for _, ours := range [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errDiscovery} {
+		if errors.Is(err, ours) {
+			return ours.Error()
+		}
+	}
 	switch {
-	case errors.Is(err, errAnswerTooLarge):
-		return errAnswerTooLarge.Error()
-	case errors.Is(err, errDiscovery):
-		return errDiscovery.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return noAnswerInTime
 	}

@@ -1,0 +1,49 @@
+package authz
+
+import "fmt"
+
+// Bounds of one answer of the provider beside maxAnswerBytes. Reading a member costs microseconds, a byte nanoseconds.
+const (
+	// maxAnswerMembers bounds the members and elements of all objects and arrays together: a caller with a role in two
+	// thousand organisations has that many.
+	maxAnswerMembers = 4096
+	// maxAnswerDepth bounds how deep they are nested. Roles are three deep.
+	maxAnswerDepth = 16
+)
+
+var (
+	errAnswerTooMany = fmt.Errorf("answer of over %d members", maxAnswerMembers)
+	errAnswerTooDeep = fmt.Errorf("answer nested over %d deep", maxAnswerDepth)
+)
+
+// jsonBounds counts what a JSON text is made of while it arrives, so that one that is over the bounds is read no further
+// and decoded not at all. Whether the text is JSON it leaves to the decoder.
+type jsonBounds struct {
+	commas, depth    int
+	inString, escape bool
+}
+
+// take looks at the next piece of the text.
+func (b *jsonBounds) take(piece []byte) error {
+	for _, c := range piece {
+		switch {
+		case b.escape:
+			b.escape = false
+		case b.inString:
+			b.escape, b.inString = c == '\\', c != '"'
+		case c == '"':
+			b.inString = true
+		case c == ',':
+			if b.commas++; b.commas >= maxAnswerMembers {
+				return errAnswerTooMany
+			}
+		case c == '{', c == '[':
+			if b.depth++; b.depth > maxAnswerDepth {
+				return errAnswerTooDeep
+			}
+		case c == '}', c == ']':
+			b.depth--
+		}
+	}
+	return nil
+}
