@@ -7,7 +7,7 @@
 // of attempts a second, a single thread and the lowest priority: it takes what the server gives it, not the
 // processors. What others lose is then lost to something that the server lets strangers hold.
 //
-//	main.go ─► round.go (the server's process, from package site, and the callers of victim.go)
+//	main.go ─► round.go (the server's process, from package site, and the callers of victim.go and bystander.go)
 //	   │          └─► attack.go (the attack's process) ─► held.go, connections.go, readers.go, reflection.go, uploads.go, refused.go
 //	   └─────► verdict.go
 package main
@@ -113,11 +113,11 @@ func measure(ctx context.Context, o options, progress io.Writer) (results []resu
 			return nil, err
 		}
 	}
-	g, err := newGround(o.binary, dir)
+	g, err := newGround(ctx, o.binary, dir)
 	if err != nil {
 		return nil, err
 	}
-	defer g.close()
+	defer func() { err = errors.Join(err, g.close()) }()
 	for _, a := range o.attacks {
 		r := result{attack: a}
 		for range o.rounds {

@@ -77,7 +77,10 @@ func good() round {
 		r.quiet = append(r.quiet, slice{due: 100, done: 100, p99: 20 * time.Millisecond})
 		r.siege = append(r.siege, slice{due: 100, done: 80, p99: 60 * time.Millisecond})
 	}
-	r.memory, r.quietLog, r.siegeLog = maxMemoryMiB<<20, 1000, 1000+maxLogBytes
+	for range bystanderCount {
+		r.quiet, r.siege = append(r.quiet, slice{}), append(r.siege, slice{})
+	}
+	r.memory, r.quietRate, r.siegeRate = maxMemoryMiB<<20, rates{1000, 0.25}, rates{1000 + maxLogBytes, 0.25 + maxProcessors}
 	r.quietDisk, r.siegeDisk = 1<<20, 1<<20+maxDiskBytes
 	return r
 }
@@ -94,7 +97,8 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"the server ended", func(r *round) { r.ended = true }},
 		{"MiB of memory", func(r *round) { r.memory++ }},
-		{"of log", func(r *round) { r.siegeLog++ }},
+		{"0.75 processors", func(r *round) { r.siegeRate.cpu += 0.25 }},
+		{"of log", func(r *round) { r.siegeRate.log++ }},
 		{"on disk", func(r *round) { r.siegeDisk++ }},
 		{"health kept 0.79", func(r *round) { r.siege[0].done-- }},
 		{"upload kept 0.00", func(r *round) { r.quiet[3].done = 0 }},
@@ -107,6 +111,15 @@ func TestVerdict(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("report = %v, want %q", err, row.want)
 		}
+	}
+	busy := good()
+	busy.siege[1].p99, busy.siege[len(victimNames)+1].p99 = 300*time.Millisecond, 100*time.Millisecond
+	if err := report(new(bytes.Buffer), o, []result{{rounds: []round{busy}}}); err != nil {
+		t.Errorf("a delete that is three times as slow as the bystander: %v", err)
+	}
+	busy.siege[2].p99 = 300 * time.Millisecond
+	if err := report(new(bytes.Buffer), o, []result{{rounds: []round{busy}}}); err == nil {
+		t.Error("a read that is slow beside a bystander that is slow to sync passed")
 	}
 	quick := good()
 	quick.quiet[1].p99, quick.siege[1].p99 = time.Millisecond, 3*leastTime

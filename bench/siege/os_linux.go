@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
+	"time"
 )
 
 // peakMemory returns how many bytes of a process were in RAM at most.
@@ -19,6 +22,29 @@ func peakMemory(pid int) (int64, error) {
 		return 0, fmt.Errorf("read the memory of process %d: %w", pid, err)
 	}
 	return kibibytes << 10, nil
+}
+
+// processorTime returns how long a process has run on all processors together.
+func processorTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(text, []byte(") ")) // behind the name, which may hold anything
+	fields := strings.Fields(string(rest))
+	const user, system, perSecond = 11, 12, 100 // proc_pid_stat(5): fields 14 and 15, in hundredths of a second
+	if len(fields) <= system {
+		return 0, fmt.Errorf("read the processor time of process %d: %d fields", pid, len(fields))
+	}
+	var ticks int64
+	for _, field := range fields[user : system+1] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the processor time of process %d: %w", pid, err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / perSecond, nil
 }
 
 // lowestPriority makes a process take only what others leave.

@@ -26,6 +26,8 @@ type ground struct {
 	uploads site.Person
 	attack  []site.Person
 	seeded  bool
+
+	bystanders *bystanders
 }
 
 const (
@@ -35,22 +37,26 @@ const (
 )
 
 // newGround makes a place for the program. The settings are those that a server has by itself.
-func newGround(binary, dir string) (*ground, error) {
-	s, err := site.New(site.Config{Binary: binary, Dir: dir, People: 4 + attackAccounts, Flags: []string{
-		"--introspection-unknown-rate", "100", "--introspection-cache-ttl", "5s", "--introspection-timeout", "2.5s"}})
+func newGround(ctx context.Context, binary, dir string) (*ground, error) {
+	b, err := startBystanders(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
+	s, err := site.New(site.Config{Binary: binary, Dir: dir, People: 4 + attackAccounts, Flags: []string{
+		"--introspection-unknown-rate", "100", "--introspection-cache-ttl", "5s", "--introspection-timeout", "2.5s"}})
+	if err != nil {
+		return nil, errors.Join(err, b.stop())
+	}
 	people := s.People()
 	g := &ground{site: s, stderr: os.Stderr, small: picture.Sample(1, smallPicture), large: people[0], deletes: people[1], reads: people[2],
-		uploads: people[3], attack: people[4:]}
+		uploads: people[3], attack: people[4:], bystanders: b}
 	for _, p := range people[:4] {
 		g.users = append(g.users, p.ID)
 	}
 	return g, nil
 }
 
-func (g *ground) close() { _ = g.site.Close() }
+func (g *ground) close() error { return errors.Join(g.site.Close(), g.bystanders.stop()) }
 
 func picturePath(p site.Person) string {
 	return "/assets/v1/" + site.Organization + "/users/" + p.ID + "/avatar"
@@ -80,12 +86,18 @@ func (g *ground) seed(ctx context.Context, url string) error {
 
 // round is one round: a quiet slice and one under attack.
 type round struct {
-	quiet, siege         []slice // by victim
+	quiet, siege         []slice // by victim, then the bystanders
 	memory               int64   // bytes, at most
-	quietLog, siegeLog   int64   // bytes a second
+	quietRate, siegeRate rates   // of the server
 	quietDisk, siegeDisk int64   // bytes of the data directory, after the slice
 	toll                 toll
 	ended                bool // the server did, under the attack
+}
+
+// rates are what a server spends a second.
+type rates struct {
+	log float64 // bytes
+	cpu float64 // seconds, so that 1 is one processor
 }
 
 // round starts a server, measures both slices and ends it.
@@ -100,7 +112,7 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 	}
 	victims := g.victims(srv.URL)
 	slicesOf(ctx, victims, o.rate, 300*time.Millisecond) // so that tokens are known and files are open
-	if r.quiet, r.quietLog, err = g.slice(ctx, srv, victims, o.rate, o.quiet); err != nil {
+	if r.quiet, r.quietRate, err = g.slice(ctx, srv, victims, o.rate, o.quiet); err != nil {
 		return r, err
 	}
 	if r.quietDisk, err = diskUse(g.site.Data()); err != nil {
@@ -117,7 +129,7 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 	if err != nil {
 		return r, err
 	}
-	r.siege, r.siegeLog, err = g.slice(ctx, srv, victims, o.rate, o.siege)
+	r.siege, r.siegeRate, err = g.slice(ctx, srv, victims, o.rate, o.siege)
 	var failed error
 	if r.memory, failed = peakMemory(srv.PID()); failed != nil {
 		select {
@@ -139,16 +151,26 @@ func joinToll(f *force, failed error) (toll, error) {
 	return t, errors.Join(failed, err)
 }
 
-// slice lets the victims call and tells how many bytes a second the server has logged meanwhile.
-func (g *ground) slice(ctx context.Context, srv *site.Server, victims []victim, rate int, length time.Duration) ([]slice, int64, error) {
-	before, err := srv.LogBytes()
+// slice lets the victims call and tells what the server has spent meanwhile.
+func (g *ground) slice(ctx context.Context, srv *site.Server, victims []victim, rate int, length time.Duration) (found []slice, spent rates, err error) {
+	log, err := srv.LogBytes()
 	if err != nil {
-		return nil, 0, err
+		return nil, spent, err
+	}
+	cpu, err := processorTime(srv.PID())
+	if err != nil {
+		return nil, spent, err
 	}
 	began := time.Now()
-	found := slicesOf(ctx, victims, rate, length)
-	after, err := srv.LogBytes()
-	return found, int64(float64(after-before) / time.Since(began).Seconds()), errors.Join(err, ctx.Err())
+	found = slicesOf(ctx, victims, rate, length)
+	took := time.Since(began).Seconds()
+	if after, failed := srv.LogBytes(); failed == nil {
+		spent.log = float64(after-log) / took
+	}
+	if after, failed := processorTime(srv.PID()); failed == nil { // it may have ended, which peakMemory finds
+		spent.cpu = (after - cpu).Seconds() / took
+	}
+	return found, spent, ctx.Err()
 }
 
 // diskUse returns how many bytes the files of a directory have.

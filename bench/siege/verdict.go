@@ -14,13 +14,16 @@ import (
 const (
 	minKept = 0.8 // of the quiet rate of each victim
 	maxSlow = 3.0 // times the quiet 99th percentile
-	// leastTime: a machine that does other things now and then delays any call by as much. A quiet 99th percentile counts
-	// as this at least.
+	// leastTime: a quiet 99th percentile counts as this at least, and as that of the bystander during the attack: the
+	// machine may have other things to do.
 	leastTime = 15 * time.Millisecond
 	// leastTimeShort is for the short form, where the percentile is the longest of thirty calls and there is no median.
 	leastTimeShort = 50 * time.Millisecond
 	// maxMemoryMiB is what docs/operating.md promises.
 	maxMemoryMiB = 256
+	// maxProcessors is how much of a processor an attack may cost the server. It would not show in the other figures on a
+	// machine with many, nor beside a bystander that is as slow.
+	maxProcessors = 0.5
 	// maxLogBytes a second may an attack add, in all.
 	maxLogBytes = 16 << 10
 	// maxDiskBytes may the data directory grow by in one slice.
@@ -37,7 +40,8 @@ type result struct {
 type victimResult struct {
 	kept       float64 // of its quiet rate
 	quiet, p99 time.Duration
-	slow       float64 // p99, as a multiple of the quiet one
+	machine    time.Duration // p99 of the bystander meanwhile
+	slow       float64       // p99, as a multiple of the quiet one
 }
 
 func (r result) victim(i int, least time.Duration) (v victimResult) {
@@ -50,8 +54,9 @@ func (r result) victim(i int, least time.Duration) (v victimResult) {
 	v.quiet = median(r.rounds, func(r round) time.Duration { return r.quiet[i].p99 })
 	v.p99 = median(r.rounds, func(r round) time.Duration { return r.siege[i].p99 })
 	v.slow = median(r.rounds, func(r round) float64 {
-		return float64(r.siege[i].p99) / float64(max(r.quiet[i].p99, least))
+		return float64(r.siege[i].p99) / float64(max(r.quiet[i].p99, machine(r.siege, i), least))
 	})
+	v.machine = median(r.rounds, func(r round) time.Duration { return machine(r.siege, i) })
 	return v
 }
 
@@ -72,11 +77,16 @@ func (r result) memory() (most int64) {
 	return most
 }
 
-func (r result) log() (most int64) {
+func (r result) log() (most float64) {
 	for _, round := range r.rounds {
-		most = max(most, round.siegeLog-round.quietLog)
+		most = max(most, round.siegeRate.log-round.quietRate.log)
 	}
 	return most
+}
+
+// processors is what the attack has cost the server, in the median.
+func (r result) processors() float64 {
+	return median(r.rounds, func(r round) float64 { return max(0, r.siegeRate.cpu-r.quietRate.cpu) })
 }
 
 func (r result) disk() (most int64) {
@@ -95,7 +105,8 @@ func (r result) missed(o options) (faults []string) {
 	}
 	must(!slices.ContainsFunc(r.rounds, func(r round) bool { return r.ended }), "the server ended")
 	must(r.memory() <= int64(o.memory)<<20, "%d MiB of memory", r.memory()>>20)
-	must(r.log() <= maxLogBytes, "%d bytes of log a second", r.log())
+	must(r.processors() <= maxProcessors, "%.2f processors", r.processors())
+	must(r.log() <= maxLogBytes, "%.0f bytes of log a second", r.log())
 	must(r.disk() <= maxDiskBytes, "%d KiB more on disk", r.disk()>>10)
 	for i, name := range victimNames {
 		v := r.victim(i, o.least)
@@ -115,7 +126,7 @@ func (r result) lines(o options) string {
 	fmt.Fprintf(&b, "%s: %s\n  %d tries, %d KiB sent, %d KiB received\n", r.attack.name, r.attack.about, tries, sent>>10, received>>10)
 	for i, name := range victimNames {
 		v := r.victim(i, o.least)
-		fmt.Fprintf(&b, "  %-7s kept %.2f of its rate, p99 %v → %v\n", name, v.kept, shortTime(v.quiet), shortTime(v.p99))
+		fmt.Fprintf(&b, "  %-7s kept %.2f of its rate, p99 %v → %v (bystander %v)\n", name, v.kept, shortTime(v.quiet), shortTime(v.p99), shortTime(v.machine))
 	}
 	return b.String()
 }
@@ -124,14 +135,14 @@ func shortTime(d time.Duration) time.Duration { return d.Round(100 * time.Micros
 
 // report prints the table. Its error names everything that does not hold.
 func report(w io.Writer, o options, results []result) error {
-	fmt.Fprintf(w, "\n%-12s %7s", "attack", "memory")
+	fmt.Fprintf(w, "\n%-12s %7s %5s", "attack", "memory", "cpu")
 	for _, name := range victimNames {
 		fmt.Fprintf(w, "  %14s", name)
 	}
 	fmt.Fprintf(w, "  %9s %9s  %s\n", "log", "disk", "verdict")
 	var missed []error
 	for _, r := range results {
-		fmt.Fprintf(w, "%-12s %3d MiB", r.attack.name, r.memory()>>20)
+		fmt.Fprintf(w, "%-12s %3d MiB %5.2f", r.attack.name, r.memory()>>20, r.processors())
 		for i := range victimNames {
 			v := r.victim(i, o.least)
 			fmt.Fprintf(w, "  %.2f %6.1f×  ", v.kept, v.slow)
@@ -142,7 +153,7 @@ func report(w io.Writer, o options, results []result) error {
 			verdict = strings.Join(faults, ", ")
 			missed = append(missed, fmt.Errorf("%s: %s", r.attack.name, verdict))
 		}
-		fmt.Fprintf(w, "  %5.1f KB/s %5d KiB  %s\n", float64(r.log())/1e3, r.disk()>>10, verdict)
+		fmt.Fprintf(w, "  %5.1f KB/s %5d KiB  %s\n", r.log()/1e3, r.disk()>>10, verdict)
 	}
 	fmt.Fprintf(w, "Per victim: share of its quiet rate (at least %.1f), 99th percentile as a multiple of the quiet one (at most %.0f×; %v and less "+
 		"count as %v).\n", minKept, maxSlow, o.least, o.least)

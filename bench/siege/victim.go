@@ -35,10 +35,13 @@ type victim struct {
 	statuses []int
 }
 
+// clientFrom returns the client of a victim, who comes from an address of its own.
+func clientFrom(i int) *http.Client {
+	return &http.Client{Timeout: callLimit, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialerFrom(victimAddress(i)).DialContext}}
+}
+
+// victims returns them in the order of victimNames, and the callers of the bystanders.
 func (g *ground) victims(server string) []victim {
-	client := func(i int) *http.Client {
-		return &http.Client{Timeout: callLimit, Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialerFrom(victimAddress(i)).DialContext}}
-	}
 	call := func(method, path, token, contentType string, body []byte) func(context.Context) (*http.Request, error) {
 		return func(ctx context.Context) (*http.Request, error) {
 			req, err := http.NewRequestWithContext(ctx, method, server+path, bytes.NewReader(body))
@@ -52,12 +55,12 @@ func (g *ground) victims(server string) []victim {
 		}
 	}
 	formType, form := multipartForm(g.small)
-	return []victim{
-		{client(0), call(http.MethodGet, "/healthz", "", "", nil), []int{200}},
-		{client(1), call(http.MethodDelete, "/auth/v1/users/me/avatar", g.deletes.Token, "", nil), []int{200}},
-		{client(2), call(http.MethodGet, picturePath(g.reads), "", "", nil), []int{200}},
-		{client(3), call(http.MethodPost, "/assets/v1/users/me/avatar", g.uploads.Token, formType, form), []int{200}},
-	}
+	return append([]victim{
+		{clientFrom(0), call(http.MethodGet, "/healthz", "", "", nil), []int{200}},
+		{clientFrom(1), call(http.MethodDelete, "/auth/v1/users/me/avatar", g.deletes.Token, "", nil), []int{200}},
+		{clientFrom(2), call(http.MethodGet, picturePath(g.reads), "", "", nil), []int{200}},
+		{clientFrom(3), call(http.MethodPost, "/assets/v1/users/me/avatar", g.uploads.Token, formType, form), []int{200}},
+	}, g.bystanders.callers()...)
 }
 
 // once makes one call and reports whether it was answered as it should be.
