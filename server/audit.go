@@ -1,41 +1,122 @@
 package server
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"avatard/storage"
 )
 
-// How many refusals are put into the audit trail in one second. It is there to show attempts, not to count a flood.
 const (
-	maxRefusals           = 50
-	maxRefusalsPerAddress = 10
+	// refusalPause is how long refusals are gathered before they are put into the audit trail.
+	refusalPause = time.Second
+	// maxRefusals is how many records of refusals are made after each pause. The trail is there to show attempts, not to hold a flood.
+	maxRefusals = 50
+	// maxRefusalKinds bounds the kinds of refusals that are remembered. A caller has about sixty.
+	maxRefusalKinds = 1024
 )
 
-// refusals decides which refusals are recorded, by whole seconds. Its memory is bounded by maxRefusals addresses.
+// refusals gathers what goes into the audit trail: one record for all refusals of a kind, with their number. Where there are too many kinds
+// at once, each caller's rarest go first, and the others wait: whoever makes noise hides neither somebody else's refusals nor another
+// kind of their own.
 type refusals struct {
-	now func() time.Time
+	record func(storage.Refusal)
 
-	mu      sync.Mutex
-	second  int64
-	total   int
-	byPeer  map[string]int
-	dropped int64
+	mu     sync.Mutex
+	kinds  map[refusalKind]*refusalSum
+	timer  *time.Timer // nil = nothing is gathered
+	untold int64       // refusals that no record stands for yet
+	lost   uint64      // refusals whose kind was forgotten, so far
 }
 
-// allow reports whether a refusal may be recorded, and then how many were not since the last that was.
-func (l *refusals) allow(address string) (dropped int64, ok bool) {
+// refusalKind is what refusals have in common that share a record.
+type refusalKind struct{ caller, organization, action, reason string }
+
+// refusalSum is what there is of one kind.
+type refusalSum struct {
+	refusalKind
+	first storage.Refusal
+	count int64
+}
+
+// add takes a refusal, to be recorded within a pause or soon after.
+func (l *refusals) add(r storage.Refusal) {
+	kind := refusalKind{r.By.Caller, r.By.CallerOrganization, r.Action, r.Reason}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if second := l.now().Unix(); second != l.second || l.byPeer == nil {
-		l.second, l.total = second, 0
-		l.byPeer = make(map[string]int)
+	if known := l.kinds[kind]; known != nil {
+		known.count++
+		return
 	}
-	if l.total >= maxRefusals || l.byPeer[address] >= maxRefusalsPerAddress {
-		l.dropped++
-		return 0, false
+	if l.kinds == nil {
+		l.kinds = make(map[refusalKind]*refusalSum)
 	}
-	l.total++
-	l.byPeer[address]++
-	dropped, l.dropped = l.dropped, 0
-	return dropped, true
+	if len(l.kinds) >= maxRefusalKinds {
+		l.forget()
+	}
+	l.kinds[kind] = &refusalSum{refusalKind: kind, first: r, count: 1}
+	if l.timer == nil {
+		l.timer = time.AfterFunc(refusalPause, func() { l.flush(maxRefusals) })
+	}
+}
+
+// forget drops the most frequent kind.
+func (l *refusals) forget() {
+	var most *refusalSum
+	for _, g := range l.kinds {
+		if most == nil || g.count > most.count {
+			most = g
+		}
+	}
+	delete(l.kinds, most.refusalKind)
+	l.untold += most.count
+	l.lost += uint64(most.count)
+}
+
+// flush records at most as many kinds as room says.
+func (l *refusals) flush(room int) {
+	l.mu.Lock()
+	chosen := rarest(l.kinds, room)
+	for _, g := range chosen {
+		delete(l.kinds, g.refusalKind)
+		g.first.Dropped = g.count - 1 + l.untold
+		l.untold = 0
+	}
+	switch {
+	case l.timer != nil && len(l.kinds) > 0:
+		l.timer.Reset(refusalPause)
+	case l.timer != nil:
+		l.timer.Stop()
+		l.timer = nil
+	}
+	l.mu.Unlock()
+	for _, g := range chosen {
+		l.record(g.first)
+	}
+}
+
+// rarest chooses some kinds: the rarest of each caller, then the second of each, and so on; callers with few refusals first.
+func rarest(kinds map[refusalKind]*refusalSum, room int) []*refusalSum {
+	all := make([]*refusalSum, 0, len(kinds))
+	refused := make(map[string]int64) // by caller
+	for _, g := range kinds {
+		all = append(all, g)
+		refused[g.caller] += g.count
+	}
+	slices.SortFunc(all, func(a, b *refusalSum) int {
+		return cmp.Or(cmp.Compare(a.count, b.count), strings.Compare(a.action, b.action), strings.Compare(a.reason, b.reason),
+			strings.Compare(a.organization, b.organization))
+	})
+	rank, taken := make(map[*refusalSum]int, len(all)), make(map[string]int)
+	for _, g := range all {
+		rank[g] = taken[g.caller]
+		taken[g.caller]++
+	}
+	slices.SortStableFunc(all, func(a, b *refusalSum) int {
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), cmp.Compare(refused[a.caller], refused[b.caller]), strings.Compare(a.caller, b.caller))
+	})
+	return all[:min(room, len(all))]
 }

@@ -62,6 +62,7 @@ func TestNothingButIDsIsRecorded(t *testing.T) {
 				bearer(token, "Content-Type", "application/json", "X-Zitadel-Orgid", "a\xff")...)
 		}
 	}
+	f.server.refusals.flush(maxRefusalKinds)
 	told.mu.Lock()
 	defer told.mu.Unlock()
 	if len(told.told) == 0 || requests == 0 {

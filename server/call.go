@@ -32,7 +32,8 @@ const (
 
 // call is what is known of one request. It belongs to the goroutine that serves the request.
 type call struct {
-	id     string
+	id     string // ours, unlike any other's
+	given  string // the caller's own, "" = none
 	form   form
 	action string // procedure, or method and route; "" when the request names none
 	// procedure is the RPC behind a REST route, "" otherwise.
@@ -51,6 +52,7 @@ type call struct {
 	answer proto.Message
 
 	outcome string // for the log: code and id of the failure
+	lines   int    // whether the log has lines of its own about it: 1 yes, -1 no, 0 not decided yet
 }
 
 type callKey struct{}
@@ -60,21 +62,33 @@ func callOf(ctx context.Context) *call {
 	return ctx.Value(callKey{}).(*call)
 }
 
-// origin names the caller to the store.
+// origin names the caller to the store, and the call by both ids: one that the caller chose may be that of many.
 func (c *call) origin() storage.Origin {
-	return storage.Origin{Caller: c.caller.Subject, CallerOrganization: c.caller.Organization, RequestID: c.id}
+	id := c.id
+	if c.given != "" {
+		id = c.given + "/" + id
+	}
+	return storage.Origin{Caller: c.caller.Subject, CallerOrganization: c.caller.Organization, RequestID: id}
+}
+
+// answeredID is the id that the caller is told.
+func (c *call) answeredID() string {
+	if c.given != "" {
+		return c.given
+	}
+	return c.id
 }
 
 // serveCall is the way of every request: it gets an id, a place and a deadline, is dispatched, and leaves one line in the log.
 func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	started := s.Now()
 	t := s.route(sent)
-	c := &call{id: s.requestID(sent.Header), form: t.form, action: t.action, address: s.ClientAddress(sent),
+	c := &call{id: s.NewRequestID(), given: givenID(sent.Header), form: t.form, action: t.action, address: s.ClientAddress(sent),
 		credentials: sent.Header["Authorization"]}
 	ctx, cancel := c.bound(context.WithValue(sent.Context(), callKey{}, c), sent.Header)
 	defer cancel()
 	r := sent.WithContext(ctx)
-	w.Header().Set("X-Request-Id", c.id)
+	w.Header().Set("X-Request-Id", c.answeredID())
 	boundBody(w, r, t)
 	body := followBody(r)
 	counted := &response{ResponseWriter: w}
@@ -107,14 +121,14 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	}
 }
 
-// requestID takes over an id from outside where it cannot do harm in a log line, else makes one.
-func (s *Server) requestID(header http.Header) string {
+// givenID returns an id from outside where it cannot do harm in a log line, else "".
+func givenID(header http.Header) string {
 	id := header.Get("X-Request-Id")
 	plain := func(c rune) bool {
 		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 	}
-	if id == "" || len(id) > 64 || strings.IndexFunc(id, func(c rune) bool { return !plain(c) }) >= 0 {
-		return s.NewRequestID()
+	if len(id) > 64 || strings.IndexFunc(id, func(c rune) bool { return !plain(c) }) >= 0 {
+		return ""
 	}
 	return id
 }
@@ -130,7 +144,9 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	}
 	f := &failure{situation: internal, cause: fmt.Errorf("panic: %v", cause)}
 	c := callOf(r.Context())
-	s.Logger.ErrorContext(r.Context(), "panic", "request", c.id, "stack", string(debug.Stack()))
+	if s.hasLines(c, outcomes[internal].code.String()) {
+		s.Logger.ErrorContext(r.Context(), "panic", "request", c.id, c.givenAttr(), "stack", string(debug.Stack()))
+	}
 	if written(w) {
 		s.note(r.Context(), c, f, "")
 		panic(http.ErrAbortHandler) // the answer is spoilt: break it off rather than let it look whole
@@ -145,21 +161,18 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 	if o.id != "" {
 		c.outcome += " " + o.id
 	}
-	if f.cause != nil {
+	if f.cause != nil && s.hasLines(c, o.code.String()) {
 		level := slog.LevelWarn
 		if f.situation == internal {
 			level = slog.LevelError
 		}
-		s.Logger.Log(ctx, level, "call failed", "request", c.id, "action", c.action, "code", c.outcome,
+		s.Logger.Log(ctx, level, "call failed", "request", c.id, c.givenAttr(), "action", c.action, "code", c.outcome,
 			"error", c.printable(f.cause.Error()))
 	}
 	if !o.audited || !c.identified {
 		return
 	}
-	if dropped, ok := s.refusals.allow(limit.Address(c.address).String()); ok {
-		s.Store.RecordRefusal(storage.Refusal{By: c.origin(), Organization: c.organization, Target: target,
-			Action: c.action, Reason: c.outcome, Dropped: dropped})
-	}
+	s.refusals.add(storage.Refusal{By: c.origin(), Organization: c.organization, Target: target, Action: c.action, Reason: c.outcome})
 }
 
 // printable makes the text of an inner error fit for the log. It is bounded: providers answer with whole pages. And
@@ -179,17 +192,33 @@ func (c *call) printable(text string) string {
 	return text
 }
 
-// logCall writes the access log. It names the route, not the path, and nothing of headers, query or body.
+// logCall writes the access log, or counts the call for a sum. It names the route, not the path, and nothing of headers, query or
+// body but the caller's id of the request.
 func (s *Server) logCall(ctx context.Context, c *call, w *response, took time.Duration) {
+	if !s.Logger.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
 	outcome := c.outcome
 	if outcome == "" {
 		outcome = w.outcome()
 	}
+	if !s.hasLines(c, outcome) {
+		s.logSums.count(limit.Address(c.address), outcome)
+		return
+	}
 	s.Logger.LogAttrs(ctx, slog.LevelInfo, "call",
-		slog.String("request", c.id), slog.String("action", c.action), slog.String("form", string(c.form)),
+		slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action), slog.String("form", string(c.form)),
 		slog.Int("status", w.status), slog.String("code", outcome), slog.Duration("took", took),
 		slog.String("caller", c.caller.Subject), slog.String("organisation", c.organization),
 		slog.String("address", c.address))
+}
+
+// givenAttr is the caller's id of the request for a log line, where there is one.
+func (c *call) givenAttr() slog.Attr {
+	if c.given == "" {
+		return slog.Attr{} // handlers leave it out
+	}
+	return slog.String("caller_request", c.given)
 }
 
 // response notes what was answered.

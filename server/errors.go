@@ -179,7 +179,7 @@ func (s *Server) answer(c *call, f *failure) *connect.Error {
 	o := outcomes[f.situation]
 	message := f.text()
 	if f.situation == internal {
-		message += " (request " + c.id + ")"
+		message += " (request " + c.answeredID() + ")"
 	}
 	plain := message
 	if o.id != "" {

@@ -130,6 +130,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes, &s.turned)
 	srv.TLSConfig = encryption // net/http adds what ALPN offers
 	gathering := &gatherListener{Listener: ln, counted: s.connections}
+	defer s.tellTheRest()
 	defer gathering.open.Wait()
 	done := make(chan error, 1)
 	go func() {
@@ -156,4 +157,10 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 		err = errors.Join(err, why)
 	}
 	return err
+}
+
+// tellTheRest writes what is gathered for the log and the audit trail.
+func (s *Server) tellTheRest() {
+	s.logSums.flush()
+	s.refusals.flush(maxRefusalKinds)
 }

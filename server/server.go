@@ -17,6 +17,7 @@
 //	  limits.go, address.go   how often, and what address a call comes from
 //	  inflight.go, turned.go  how many at once, and what was turned away
 //	  errors.go    the one table of refusals and failures
+//	  audit.go, logsum.go   what of the refused goes on record, and into the log
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
 //	  gather.go    fewer system calls for HTTP/2
@@ -79,7 +80,8 @@ type Config struct {
 	Permissions authz.Source
 	// Pictures decodes uploads. nil = one with the defaults of its package.
 	Pictures *picture.Normalizer
-	// Logger gets one line per request and the inner story of every failure. nil = discard.
+	// Logger gets a line for each request of somebody who is known, unless it was refused, and a bounded number of lines for all others. nil =
+	// discard.
 	Logger *slog.Logger
 	// Realm is the protection space in challenges (RFC 9110 section 11.5), without quotes or control characters.
 	// "" = "avatard".
@@ -112,7 +114,8 @@ type Config struct {
 	// its network of 64 bits. CallerRate bounds those of one caller, once that is known. Over them the answer is 429 with
 	// Retry-After. GET of /healthz and /readyz do not count. Zero = no bound.
 	AddressRate, CallerRate limit.Rate
-	// NewRequestID makes the id of a request that brings none. nil = 26 random characters.
+	// NewRequestID makes the id of a request, which stands in the log beside the one that the caller may have chosen. nil = 26
+	// random characters.
 	NewRequestID func() string
 	// Now is the clock. nil = time.Now.
 	Now func() time.Time
@@ -158,6 +161,7 @@ type Server struct {
 	connections *connections
 
 	rooms
+	logSums *logSums
 }
 
 // New returns a Server, or an error that names every fault of the configuration. A procedure for which no rule of
@@ -169,10 +173,11 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		Config:      cfg,
 		procedures:  make(map[string]procedure),
-		refusals:    &refusals{now: cfg.Now},
+		refusals:    &refusals{record: cfg.Store.RecordRefusal},
 		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
+		logSums:     &logSums{logger: cfg.Logger},
 		rooms:       newRooms(cfg.MaxUploads),
 		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		openCalls:   newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
@@ -268,8 +273,9 @@ func (s *Server) ready(ctx context.Context) (ready bool, failed []string) {
 			} else {
 				ready = false
 			}
-			c := callOf(ctx)
-			s.Logger.WarnContext(ctx, message, "request", c.id, "check", check.Name, "error", c.printable(err.Error()))
+			if c := callOf(ctx); s.hasLines(c, "") {
+				s.Logger.WarnContext(ctx, message, "request", c.id, c.givenAttr(), "check", check.Name, "error", c.printable(err.Error()))
+			}
 		}
 	}
 	return ready, failed

@@ -230,6 +230,6 @@ type Refusal struct {
 	Action string
 	// Reason is the id or code that the caller was given.
 	Reason string
-	// Dropped counts the refusals before this one that were not recorded.
+	// Dropped counts refusals that this record stands for as well: later ones like it, and earlier ones that were not recorded.
 	Dropped int64
 }

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"avatard/authz/limit"
+)
+
+// How many lines the log gets in a second about calls of strangers and calls that were refused.
+const (
+	logPause          = time.Second
+	maxLinesOfAddress = 10   // lines of their own for calls from one address
+	maxLines          = 100  // and for all such calls
+	maxSums           = 20   // lines with sums
+	maxSummed         = 1024 // addresses that are counted one by one
+)
+
+// logSums decides which calls of strangers, and which refused calls, get lines of their own in the log. The others are counted by
+// address and code, and a line tells the sum after logPause.
+type logSums struct {
+	logger *slog.Logger
+
+	mu        sync.Mutex
+	lines     int
+	internal  int // lines of internal errors
+	addresses map[netip.Addr]*logSum
+	others    logSum      // of addresses beyond maxSummed
+	timer     *time.Timer // nil = nothing was logged for a while
+	total     uint64      // calls without a line of their own, so far
+}
+
+// logSum is what one address did in a pause.
+type logSum struct {
+	address netip.Addr
+	lines   int
+	calls   int
+	codes   map[string]int
+}
+
+// line reports whether a call gets a line of its own.
+func (l *logSums) line(address netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sum := l.of(address)
+	if sum.lines >= maxLinesOfAddress || l.lines >= maxLines {
+		return false
+	}
+	sum.lines++
+	l.lines++
+	return true
+}
+
+// count counts a call that gets none. There are few codes.
+func (l *logSums) count(address netip.Addr, code string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.total++
+	l.of(address).add(1, code)
+}
+
+func (s *logSum) add(calls int, code string) {
+	s.calls += calls
+	if s.codes == nil {
+		s.codes = make(map[string]int)
+	}
+	s.codes[code] += calls
+}
+
+// of returns what is counted for an address. The caller holds mu.
+func (l *logSums) of(address netip.Addr) *logSum {
+	if l.timer == nil {
+		l.timer = time.AfterFunc(logPause, l.flush)
+		l.addresses = make(map[netip.Addr]*logSum)
+	}
+	sum := l.addresses[address]
+	switch {
+	case sum == nil && len(l.addresses) >= maxSummed:
+		return &l.others
+	case sum == nil:
+		sum = &logSum{address: address}
+		l.addresses[address] = sum
+	}
+	return sum
+}
+
+// flush writes the sums and begins anew.
+func (l *logSums) flush() {
+	l.mu.Lock()
+	sums := make([]*logSum, 0, len(l.addresses))
+	for _, sum := range l.addresses {
+		if sum.calls > 0 {
+			sums = append(sums, sum)
+		}
+	}
+	others := l.others
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.lines, l.internal, l.addresses, l.others, l.timer = 0, 0, nil, logSum{}, nil
+	l.mu.Unlock()
+
+	slices.SortFunc(sums, func(a, b *logSum) int { return cmp.Or(cmp.Compare(b.calls, a.calls), a.address.Compare(b.address)) })
+	more := 0 // addresses without a line
+	for i, sum := range sums {
+		if i < maxSums {
+			l.logger.LogAttrs(context.Background(), slog.LevelInfo, "more calls", slog.String("address", sum.address.String()),
+				slog.Int("calls", sum.calls), slog.String("codes", sum.list()))
+			continue
+		}
+		more++
+		for code, calls := range sum.codes {
+			others.add(calls, code)
+		}
+	}
+	if others.calls > 0 {
+		l.logger.LogAttrs(context.Background(), slog.LevelInfo, "more calls", slog.String("address", "others"),
+			slog.Int("calls", others.calls), slog.String("codes", others.list()))
+	}
+}
+
+// list names codes and how often each came, the most frequent first.
+func (s *logSum) list() string {
+	codes := make([]string, 0, len(s.codes))
+	for code := range s.codes {
+		codes = append(codes, code)
+	}
+	slices.SortFunc(codes, func(a, b string) int { return cmp.Or(cmp.Compare(s.codes[b], s.codes[a]), strings.Compare(a, b)) })
+	for i, code := range codes {
+		codes[i] = code + "=" + strconv.Itoa(s.codes[code])
+	}
+	return strings.Join(codes, ", ")
+}
+
+// internalLine is line for an internal error, which is ours: no address has used up its lines.
+func (l *logSums) internalLine(address netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of(address) // begins a pause
+	l.internal++
+	return l.internal <= maxLines
+}
+
+// hasLines reports whether the log tells of a call by itself. It always does of those that succeed for somebody who is known.
+func (s *Server) hasLines(c *call, outcome string) bool {
+	if c.lines == 0 {
+		switch {
+		case c.identified && outcome == "ok":
+			c.lines = 1
+		case outcome == outcomes[internal].code.String():
+			c.lines = sign(s.logSums.internalLine(limit.Address(c.address)))
+		default:
+			c.lines = sign(s.logSums.line(limit.Address(c.address)))
+		}
+	}
+	return c.lines > 0
+}
+
+func sign(positive bool) int {
+	if positive {
+		return 1
+	}
+	return -1
+}
