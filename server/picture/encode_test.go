@@ -1,10 +1,14 @@
 package picture
 
 import (
+	"bytes"
+	"encoding/binary"
 	"image"
 	"image/color"
+	"image/png"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 
 	"avatard/storage"
@@ -61,8 +65,8 @@ func TestEncodeFits(t *testing.T) {
 
 func TestPalettedIsExact(t *testing.T) {
 	img := image.NewNRGBA(image.Rect(0, 0, 16, 17))
-	for i := range 256 {
-		img.SetNRGBA(i%16, i/16, color.NRGBA{R: byte(i), G: byte(i / 3), A: byte(255 - i/2)})
+	for i := range 255 { // the last one is invisible
+		img.SetNRGBA(i%16, i/16, color.NRGBA{R: byte(37 * i), G: byte(i), A: 255})
 	}
 	for x := range 16 {
 		img.SetNRGBA(x, 16, img.NRGBAAt(x, 3))
@@ -78,10 +82,102 @@ func TestPalettedIsExact(t *testing.T) {
 			}
 		}
 	}
+	if !slices.IsSortedFunc(got.Palette[1:], func(a, b color.Color) int {
+		x, y := a.(color.NRGBA), b.(color.NRGBA)
+		return bytes.Compare([]byte{x.R, x.G, x.B}, []byte{y.R, y.G, y.B})
+	}) || got.Palette[0] != (color.NRGBA{}) {
+		t.Errorf("the palette is not sorted: %v", got.Palette)
+	}
 	img.SetNRGBA(5, 16, color.NRGBA{B: 1, A: 255})
 	if paletted(img) != nil {
 		t.Error("257 colours went into a palette of 256")
 	}
+}
+
+// Colours and their transparency carry no text of the uploader's into the file, in whatever order they come.
+func TestPalettesCarryNoText(t *testing.T) {
+	const text = "<script>alert(document.cookie)</script>/*48  B*/"
+	palette := func(colour func(i int) color.NRGBA, n int) []byte {
+		img := image.NewPaletted(image.Rect(0, 0, n, 1), nil)
+		for i := range n {
+			img.Palette = append(img.Palette, colour(i))
+			img.Pix[i] = byte(i)
+		}
+		return pngOf(t, img)
+	}
+	opaque := func(i int) color.NRGBA { return color.NRGBA{R: text[3*i], G: text[3*i+1], B: text[3*i+2], A: 255} }
+	for _, row := range []struct {
+		about string
+		data  []byte
+	}{
+		{"in the colours", palette(opaque, 16)},
+		{"in the colours, one pixel invisible", palette(func(i int) color.NRGBA {
+			if i == 0 {
+				return color.NRGBA{R: 1}
+			}
+			return opaque(i - 1)
+		}, 17)},
+		{"in the transparency", palette(func(i int) color.NRGBA { return color.NRGBA{R: byte(i), A: text[i]} }, 48)},
+		{"in the colours, ordered by transparency", palette(func(i int) color.NRGBA {
+			c := opaque(i)
+			c.A = byte(255 - i)
+			return c
+		}, 16)},
+		{"in the colours, ordered by transparency the other way", palette(func(i int) color.NRGBA {
+			c := opaque(i)
+			c.A = byte(200 + i)
+			return c
+		}, 16)},
+	} {
+		got, err := New(Config{}).Normalize(t.Context(), row.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at+9 <= len(text); at++ { // three colours; two may well be neighbours when sorted
+			if bytes.Contains(got.Data, []byte(text[at:at+9])) {
+				t.Errorf("%s: %q is in the stored picture", row.about, text[at:at+9])
+			}
+		}
+		if transparency := chunk(got.Data, "tRNS"); len(transparency) > 1 {
+			t.Errorf("%s: %d bytes of transparency, want one at most", row.about, len(transparency))
+		}
+		want, err := png.Decode(bytes.NewReader(row.data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := decoded(t, got)
+		for x := range want.Bounds().Dx() {
+			if _, _, _, a := want.At(x, 0).RGBA(); a > 0 && !near(have.At(x, 0), want.At(x, 0), 0) {
+				t.Errorf("%s: pixel %d = %v, want %v", row.about, x, have.At(x, 0), want.At(x, 0))
+			}
+		}
+	}
+}
+
+// Colours that no pixel has are not in the file, nor is their transparency.
+func TestUnusedColoursAreDropped(t *testing.T) {
+	img := image.NewPaletted(image.Rect(0, 0, 4, 1), color.Palette{color.NRGBA{R: 'h', G: 'i', B: 'd', A: 'e'}, color.NRGBA{B: 9, A: 255},
+		color.NRGBA{R: 'n', A: 7}, color.NRGBA{G: 5, A: 255}})
+	copy(img.Pix, []byte{3, 1, 1, 3})
+	got, err := New(Config{}).Normalize(t.Context(), pngOf(t, img))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if colours := chunk(got.Data, "PLTE"); !bytes.Equal(colours, []byte{0, 0, 9, 0, 5, 0}) || chunk(got.Data, "tRNS") != nil {
+		t.Errorf("colours %v, transparency %v; want those of the pixels, and none", colours, chunk(got.Data, "tRNS"))
+	}
+}
+
+// chunk returns the first chunk of a kind in a PNG, nil when there is none.
+func chunk(data []byte, kind string) []byte {
+	for data = data[8:]; len(data) >= 12; {
+		n := int(binary.BigEndian.Uint32(data))
+		if string(data[4:8]) == kind {
+			return data[8 : 8+n]
+		}
+		data = data[12+n:]
+	}
+	return nil
 }
 
 // Memory is bounded by what the header was allowed to say, and is not taken before it was read.
