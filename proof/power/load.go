@@ -175,6 +175,13 @@ func (l *load) call(ctx context.Context, r *recorder, calls int) error {
 			known[c.user] = true
 		}
 		todo <- c
+		if l.random.IntN(60) == 0 { // beside the calls that are under way
+			if err := r.store.Tidy(ctx); err != nil && l.failing == 0 {
+				mu.Lock()
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		}
 	}
 	close(todo)
 	callers.Wait()

@@ -27,6 +27,7 @@ var stories = []struct {
 	{"killed, then cut", (*story).killed},
 	{"checkpoint of the log", (*story).checkpoint},
 	{"a sync that fails, then cut", (*story).failing},
+	{"space given back", (*story).givingBack},
 }
 
 // story is one run of the engine.
@@ -252,4 +253,44 @@ func (s *story) failing(stride int) error {
 			s.violations[found+i] = fmt.Sprintf("sync %d fails, then %s", at, s.violations[found+i])
 		}
 	}
+}
+
+// givingBack cuts it from the moment on when space goes back to the file system: while holes are punched, a region is taken off the end, and
+// then new pictures are written into the holes and behind the new end.
+func (s *story) givingBack(stride int) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	const large = 1_000_000 // in slots of 257 pages; two regions are the 4 MiB that stay
+	s.put(5, 5000)
+	for user := range 5 {
+		s.put(user, large)
+	}
+	for user := 1; user < 5; user++ {
+		s.remove(user)
+	}
+	from := s.disk.Operations()
+	if err := s.r.store.Tidy(s.ctx); err != nil {
+		return err
+	}
+	to := s.disk.Operations()
+	if t := s.disk.Trace(); !t.Punched("pictures.slab", from) || !t.Truncated("pictures.slab", from) {
+		return errors.New("no hole was punched, or nothing was cut off")
+	}
+	s.put(1, 900_000)
+	s.together(func() { s.put(2, large) }, func() { s.put(3, large) }, func() { s.put(4, large) })
+	s.remove(1)
+	trace, err := s.end()
+	if err != nil {
+		return err
+	}
+	return s.enumerate(s.ctx, trace, book{}, func(cut *powercut.Cut) []powercut.Fate {
+		switch {
+		case cut.At < from:
+			return nil
+		case stride > 1 && cut.At > to:
+			return endFates(cut)
+		}
+		return fewFates(cut)
+	}, nil)
 }

@@ -2,7 +2,7 @@
 // says what a directory could hold after a loss of power at any moment.
 //
 // A [Disk] is put under an engine's files. The engine runs on ordinary files, as fast as memory is, while the disk writes a
-// [Trace]: every write, truncation, sync, creation and removal, and what its user marks in between, such as an answer
+// [Trace]: every write, truncation, hole, sync, creation and removal, and what its user marks in between, such as an answer
 // that was given. Afterwards, for each place in the trace, a [Cut] tells which changes were not durable then, and a
 // [Fate] decides for each of them, on its own, whether it reached the disk whole, in some sectors, or not at all. The
 // result is an [Image], the content of a directory.
@@ -15,6 +15,8 @@
 //     and nothing orders two changes: of those not durable any subset may be on the disk, of one file and of several.
 //   - A sector of 512 bytes is old or new, never a mixture; neighbours of a sector that is written stay as they are. This
 //     is what SQLite calls power-safe overwrite. Within a write any subset of the sectors may be new.
+//   - A hole that was punched reads as zeros and leaves the size as it is. Like a write it is durable after a sync, and before that any
+//     subset of its sectors may be.
 //   - A file that was grown may have kept its old size, or have the new one with zeros where the data is missing.
 //   - The name of a new file, of a removed one, and of the directory itself are durable after a sync of the directory they
 //     are in, and each is there or not on its own before it. A sync of the file does not do it.
@@ -164,6 +166,18 @@ func (f *file) Truncate(size int64) error {
 	f.d.add(event{kind: truncate, name: f.name, inode: f.inode, off: size})
 	f.d.mu.Unlock()
 	return f.File.Truncate(size)
+}
+
+// Punch makes a hole where the file below can do that; the error is errors.ErrUnsupported else.
+func (f *file) Punch(off, n int64) error {
+	below, ok := f.File.(interface{ Punch(off, n int64) error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	f.d.mu.Lock()
+	f.d.add(event{kind: punch, name: f.name, inode: f.inode, off: off, n: n})
+	f.d.mu.Unlock()
+	return below.Punch(off, n)
 }
 
 func (f *file) Sync() error {

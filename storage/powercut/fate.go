@@ -21,7 +21,7 @@ type Change struct {
 	File string
 	// Names tells that it is the creation or removal of File, not a change of its content.
 	Names bool
-	// First and Sectors are the sectors of the file that a write touches; Sectors is 0 for everything else.
+	// First and Sectors are the sectors of the file that a write or a hole touches; Sectors is 0 for everything else.
 	First, Sectors int64
 }
 
@@ -29,7 +29,7 @@ type Change struct {
 type Part struct {
 	// All of it.
 	All bool
-	// Sector reports whether a sector of a write did, unless all did; nil means none.
+	// Sector reports whether a sector of a write or a hole did, unless all did; nil means none.
 	Sector func(sector int64) bool
 	// Grown tells that the file got its new size even where the data did not arrive.
 	Grown bool
@@ -87,9 +87,9 @@ func (c *Cut) pending() []pending {
 // describe returns what fates are told of a change of a file.
 func describe(name string, w change) Change {
 	c := Change{File: name}
-	if w.kind == write && len(w.data) > 0 {
+	if n := max(w.n, int64(len(w.data))); n > 0 {
 		c.First = w.off / SectorBytes
-		c.Sectors = (w.off+int64(len(w.data))-1)/SectorBytes - c.First + 1
+		c.Sectors = (w.off+n-1)/SectorBytes - c.First + 1
 	}
 	return c
 }

@@ -58,6 +58,10 @@ func settle(data []byte, changes []change, parts []Part) []byte {
 			}
 			continue
 		}
+		if c.kind == punch {
+			hole(data, c, part)
+			continue
+		}
 		off, end := int(c.off), int(c.off)+len(c.data)
 		if (part.All || part.Grown) && end > len(data) {
 			data = resize(data, end)
@@ -81,6 +85,16 @@ func settle(data []byte, changes []change, parts []Part) []byte {
 		}
 	}
 	return data
+}
+
+// hole makes the parts of a hole that arrived. It ends where the file does.
+func hole(data []byte, c change, part Part) {
+	off, end := int(c.off), min(len(data), int(c.off+c.n))
+	for s := off / SectorBytes; s*SectorBytes < end; s++ {
+		if part.keeps(int64(s)) {
+			clear(data[max(off, s*SectorBytes):min(end, (s+1)*SectorBytes)])
+		}
+	}
 }
 
 // resize cuts data or adds zeros.

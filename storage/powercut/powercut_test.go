@@ -192,6 +192,49 @@ func TestSizes(t *testing.T) {
 	wantImage(t, c, grown, map[string]string{"a": "aa\x00\x00\x00\x00", "b": "bbbb"})
 }
 
+// punchable is a file that can make holes, by writing zeros.
+type punchable struct{ File }
+
+func (f punchable) Punch(off, n int64) error {
+	_, err := f.WriteAt(make([]byte, n), off)
+	return err
+}
+
+// A hole is durable after a sync, and in parts before it; what is written into it afterwards is there without it or on top of it. It never
+// makes a file larger.
+func TestHoles(t *testing.T) {
+	old := strings.Repeat("o", 3*SectorBytes)
+	b := newBench(t, map[string]string{"a": old})
+	f, err := os.OpenFile(filepath.Join(b.dir, "a"), os.O_RDWR, 0)
+	b.must(err)
+	file := b.d.Wrap("a", punchable{f})
+	t.Cleanup(func() { file.Close() })
+	punch := func(off, n int64) { b.must(file.(interface{ Punch(off, n int64) error }).Punch(off, n)) }
+	zeros := strings.Repeat("\x00", SectorBytes)
+	punch(0, 2*SectorBytes)
+	b.write(file, "w", 0)
+	c := last(b.d)
+	if ch := c.Changes()[0]; ch.First != 0 || ch.Sectors != 2 {
+		t.Fatalf("the hole touches %d sectors from %d on, want 2 from 0 on", ch.Sectors, ch.First)
+	}
+	wantImage(t, c, keep(), map[string]string{"a": old})
+	wantImage(t, c, keep(0), map[string]string{"a": zeros + zeros + old[:512]})
+	wantImage(t, c, keep(1), map[string]string{"a": "w" + old[1:]})
+	wantImage(t, c, keep(0, 1), map[string]string{"a": "w" + zeros[1:] + zeros + old[:512]})
+	second := Fate{"", func(i int, _ Change) Part { return Part{Sector: func(s int64) bool { return i == 0 && s == 1 }} }}
+	wantImage(t, c, second, map[string]string{"a": old[:512] + zeros + old[:512]})
+	b.must(file.Sync())
+	wantImage(t, last(b.d), keep(), map[string]string{"a": "w" + zeros[1:] + zeros + old[:512]})
+	punch(2*SectorBytes, 5*SectorBytes)
+	wantImage(t, last(b.d), keep(0), map[string]string{"a": "w" + zeros[1:] + zeros + zeros})
+	if _, ok := b.d.Wrap("b", f).(interface{ Punch(off, n int64) error }); !ok {
+		t.Fatal("the disk has no holes")
+	}
+	if err := b.open("c").(interface{ Punch(off, n int64) error }).Punch(0, 1); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Punch of a file that cannot = %v, want %v", err, errors.ErrUnsupported)
+	}
+}
+
 // Names are durable after a sync of the directory, and content without a name is lost.
 func TestNames(t *testing.T) {
 	b := newBench(t, map[string]string{"old": "o"})

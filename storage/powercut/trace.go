@@ -13,6 +13,7 @@ const (
 	mark kind = iota
 	write
 	truncate
+	punch
 	create
 	remove
 	makeHome
@@ -28,9 +29,10 @@ type event struct {
 	kind   kind
 	name   string
 	inode  int   // -1 for the directory
-	off    int64 // of a write; the new size of a truncation; the lot of a failed sync
+	off    int64 // of a write or a hole; the new size of a truncation; the lot of a failed sync
 	data   []byte
-	covers int // a sync covers the events before this one
+	n      int64 // length of a hole
+	covers int   // a sync covers the events before this one
 	mark   any
 }
 
@@ -57,7 +59,7 @@ type inode struct {
 	changes []change
 }
 
-// change is something that is not durable: a write or truncation, or one of names: a creation, a removal, the making of
+// change is something that is not durable: a write, truncation or hole, or one of names: a creation, a removal, the making of
 // the directory.
 type change struct {
 	event
@@ -103,7 +105,7 @@ func (s *state) disk(dir string) *Disk {
 
 func (s *state) apply(at int, e event) {
 	switch e.kind {
-	case write, truncate:
+	case write, truncate, punch:
 		n := s.inodes[e.inode]
 		n.changes = append(n.changes, change{e, at})
 	case create:
@@ -208,6 +210,14 @@ func (c *Cut) Resume(dir string) (*Disk, error) {
 }
 
 // Wrote reports whether a file was written to, from one operation on.
-func (t *Trace) Wrote(name string, from int) bool {
-	return slices.ContainsFunc(t.events[from:], func(e event) bool { return e.kind == write && e.name == name })
+func (t *Trace) Wrote(name string, from int) bool { return t.did(write, name, from) }
+
+// Punched reports whether a hole was made in a file, from one operation on.
+func (t *Trace) Punched(name string, from int) bool { return t.did(punch, name, from) }
+
+// Truncated reports whether the size of a file was set, from one operation on.
+func (t *Trace) Truncated(name string, from int) bool { return t.did(truncate, name, from) }
+
+func (t *Trace) did(what kind, name string, from int) bool {
+	return slices.ContainsFunc(t.events[from:], func(e event) bool { return e.kind == what && e.name == name })
 }
