@@ -19,7 +19,7 @@ printf '\nwith syncs that fail now and then:\n'
 "$work/right" -cuts 50 -failing 100
 
 printf '\ncontrols:\n'
-for order in early-answer bytes-later early-reuse; do
+for order in early-answer bytes-later early-reuse early-trim; do
   cuts=50
   [ $order = early-reuse ] && cuts=200 # a slot has to change hands just then
   printf '%s: ' "$order"

@@ -169,6 +169,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	}
 	s.checkpoints.bound = maxLog
 	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}}
+	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
 	s.tidying.changed(time.Now())
 	s.line.init()
 	s.rows.init()

@@ -116,6 +116,22 @@ func TestFailpoints(t *testing.T) {
 			checkMoves(t, dir, name, steps)
 		}
 	})
+	t.Run("giving space back", func(t *testing.T) {
+		needsHoles(t)
+		t.Parallel()
+		for _, name := range TrimFailpoints {
+			for pass := 1; pass <= 3; pass++ {
+				dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
+				killed, acknowledged := runFailpoint(t, program, dir, "trimmed story", place)
+				if !killed {
+					t.Errorf("nothing passes %s", place)
+					continue
+				}
+				checkErased(t, dir, place, acknowledged)
+				checkStory(t, dir, place, acknowledged)
+			}
+		}
+	})
 	t.Run("after faults", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range FaultFailpoints {

@@ -36,6 +36,7 @@ var diskStories = []struct {
 	{"start-up", 10, (*diskStory).leaveUndone, (*diskStory).openAgain},
 	{"checkpoint", 8, (*diskStory).finished, (*diskStory).checkpoints},
 	{"quarantine", 4, (*diskStory).badPage, (*diskStory).quarantine},
+	{"giving space back", 8, (*diskStory).withSpace, (*diskStory).giveBack},
 	{"closing", 2, (*diskStory).finished, (*diskStory).closeAndOpen},
 }
 

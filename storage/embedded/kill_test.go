@@ -112,10 +112,13 @@ func killChild(dir string) error {
 	}
 	switch os.Getenv(killJobEnv) {
 	case "story":
-		err = tellStory(ctx, s)
+		err = tellStory(ctx, s, nil)
+	case "trimmed story":
+		trimAll(s)
+		err = tellStory(ctx, s, func() error { return s.Tidy(ctx) })
 	case "register and story":
 		if _, _, err = s.AddUser(ctx, testKey(3), testOrg, testBy); err == nil {
-			err = tellStory(ctx, s)
+			err = tellStory(ctx, s, nil)
 		}
 	case "moves":
 		err = tellMoves(ctx, s)
@@ -132,8 +135,8 @@ func killChild(dir string) error {
 	return nil
 }
 
-// tellStory does the steps of killStory and prints a line for each.
-func tellStory(ctx context.Context, s *Store) (err error) {
+// tellStory does the steps of killStory and prints a line for each. After each it calls between.
+func tellStory(ctx context.Context, s *Store, between func() error) (err error) {
 	pattern := storagetest.NewPattern(1)
 	for i, step := range killStory {
 		if mode, ok := killCheckpoints[i]; ok {
@@ -152,6 +155,12 @@ func tellStory(ctx context.Context, s *Store) (err error) {
 			return err
 		}
 		fmt.Println("done")
+		if between == nil {
+			continue
+		}
+		if err := between(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -264,6 +273,25 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 				killedAt(t, at)
 			}
 		})
+	}
+}
+
+// The same with all space given back after each step: holes are punched, and regions are taken off the end.
+func TestKilledWhileGivingBack(t *testing.T) {
+	needsHoles(t)
+	_, operations := runKilled(t, t.TempDir(), "trimmed story", 0)
+	if operations < 150 {
+		t.Fatalf("%d file operations: no space is given back", operations)
+	}
+	t.Logf("%d file operations", operations)
+	for at := 1; at <= operations; at += 3 {
+		dir := t.TempDir()
+		acknowledged, survived := runKilled(t, dir, "trimmed story", at)
+		if survived > 0 {
+			t.Fatalf("not killed at %d", at)
+		}
+		checkErased(t, dir, at, acknowledged)
+		checkStory(t, dir, at, acknowledged)
 	}
 }
 

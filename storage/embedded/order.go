@@ -10,7 +10,10 @@ const (
 	orderEarlyAnswer = "early-answer"
 	// orderEarlyReuse gives a slot away with the intent, before the erasure of what is in it is done and on record.
 	orderEarlyReuse = "early-reuse"
+	// orderEarlyTrim gives space back too early: that of a picture with the intent, before it is durable, and that of a region before
+	// the metadata has forgotten it.
+	orderEarlyTrim = "early-trim"
 )
 
 // WrongOrders are the values that the variable WRONG_ORDER may have in such a build; empty means the right order.
-var WrongOrders = []string{orderBytesLater, orderEarlyAnswer, orderEarlyReuse}
+var WrongOrders = []string{orderBytesLater, orderEarlyAnswer, orderEarlyReuse, orderEarlyTrim}

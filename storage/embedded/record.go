@@ -187,8 +187,13 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			failpoint("erase-state")
 			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
-			if wrongOrder == orderEarlyReuse {
+			switch wrongOrder {
+			case orderEarlyReuse:
 				r.s.slots.give(e.slot, true)
+			case orderEarlyTrim:
+				if err := r.s.slab.punch(e.slot, e.pages); err != nil {
+					return err
+				}
 			}
 		}
 		t.erase = append(t.erase, e)

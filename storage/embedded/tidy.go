@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,16 +60,18 @@ func (s *Store) tidyAll() error {
 	}
 	s.measureSlab()
 	s.stand()
-	return s.trimmer.err
+	return errors.Join(s.trimmer.err, s.trimmer.look, s.commitErr)
 }
 
 // learnOne looks which slots of one region are free, if there is one of which that is not known.
 func (s *Store) learnOne() bool {
 	for c := range s.slots.classes {
 		if r := s.slots.unknown(class(c)); r != nil {
-			return s.learnAlone(r) == nil
+			s.trimmer.look = s.learnAlone(r)
+			return s.trimmer.look == nil
 		}
 	}
+	s.trimmer.look = nil
 	return false
 }
 

@@ -26,10 +26,14 @@ const (
 
 // trimmer is what the committer remembers of giving space back.
 type trimmer struct {
+	// warm and rooted are warmPages and rootedPages, unless a test has fewer.
+	warm, rooted int64
+
 	cannot bool           // the file system makes no holes
 	failed []*regionSlots // in which a hole could not be punched
 	since  time.Time      // the first of those
 	err    error          // what the last try brought, nil when all went well
+	look   error          // what looking for free slots brought last
 	length int64          // of the slab's file, in bytes
 	rounds int
 }
@@ -41,7 +45,7 @@ func (s *Store) trim(punches int) (more bool) {
 		return false
 	}
 	for c := range s.slots.classes {
-		keep := max(0, warmPages/slotPages[c])
+		keep := s.trimmer.warm / slotPages[c]
 		cl := &s.slots.classes[c]
 		for ; cl.whole > keep; punches-- {
 			if punches == 0 {
@@ -126,8 +130,14 @@ func (s *Store) cutTail() bool {
 	if t.err != nil || s.commitErr != nil {
 		return false
 	}
-	if r == nil || r.first < rootedPages || !r.known || r.spare < r.slots {
+	if r == nil || r.first < t.rooted || !r.known || r.spare < r.slots {
 		return s.cutFile()
+	}
+	if wrongOrder == orderEarlyTrim {
+		if err := s.slab.cut(r.first); err != nil {
+			s.trimFailed(nil, err)
+			return false
+		}
 	}
 	w := &cutRegion{region: r.region}
 	s.round([]*ticket{{work: w}})
