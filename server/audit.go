@@ -76,6 +76,13 @@ func (l *refusals) forget() {
 	l.lost += uint64(most.count)
 }
 
+// forgotten tells how many refusals were lost so far.
+func (l *refusals) forgotten() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lost
+}
+
 // flush records at most as many kinds as room says.
 func (l *refusals) flush(room int) {
 	l.mu.Lock()

@@ -66,6 +66,13 @@ func (l *logSums) count(address netip.Addr, code string) {
 	l.of(address).add(1, code)
 }
 
+// summed tells how many calls have no line of their own so far.
+func (l *logSums) summed() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.total
+}
+
 func (s *logSum) add(calls int, code string) {
 	s.calls += calls
 	if s.codes == nil {

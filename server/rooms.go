@@ -41,3 +41,12 @@ func newRooms(uploads int) rooms {
 		strangers: reads(),
 	}
 }
+
+// stats tells how the rooms stand.
+func (r *rooms) stats() map[string]PlaceStats {
+	return map[string]PlaceStats{
+		"upload_bytes": r.arriving.stats(), "upload_turns": r.uploads.stats(),
+		"read_bytes": r.known.bytes.stats(), "read_turns": r.known.turns.stats(),
+		"public_read_bytes": r.strangers.bytes.stats(), "public_read_turns": r.strangers.turns.stats(),
+	}
+}

@@ -27,7 +27,8 @@ func watched() *Metrics {
 		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
 	})
 	m.WatchLoad(func() server.Load {
-		return server.Load{Connections: 12, Requests: 7, OpenRequests: 2, Refused: map[string]uint64{"requests": 3, "connections": 0}}
+		return server.Load{Connections: 12, Requests: 7, OpenRequests: 2, Refused: map[string]uint64{"requests": 3, "connections": 0},
+			Rooms: map[string]server.PlaceStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Cut: 2, Refused: 1}}, SummedCalls: 21, LostRefusals: 22}
 	})
 	m.WatchLog(func() uint64 { return 17 })
 	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
@@ -64,6 +65,7 @@ func scrape(t testing.TB, m *Metrics) []string {
 
 func TestWhatIsShown(t *testing.T) {
 	want := strings.Split(strings.TrimSpace(`
+avatard_audit_refusals_lost_total 22
 avatard_build_info{version="1.2.3"} 1
 avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.001"} 0
 avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.0025"} 0
@@ -86,10 +88,16 @@ avatard_erasures_pending_age_seconds 90
 avatard_erasures_stuck 1
 avatard_erasures_total 9
 avatard_log_dropped_lines_total 17
+avatard_log_summed_calls_total 21
 avatard_permission_cache_entries{kind="accepted"} 0
 avatard_permission_cache_entries{kind="refused"} 0
 avatard_permission_cache_lookups_total{result="hit"} 0
 avatard_permission_cache_lookups_total{result="miss"} 5
+avatard_picture_room_cut_off_total{room="read_bytes"} 2
+avatard_picture_room_refused_total{room="read_bytes"} 1
+avatard_picture_room_size{room="read_bytes"} 100
+avatard_picture_room_used{room="read_bytes"} 50
+avatard_picture_room_waiting{room="read_bytes"} 3
 avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.001"} 0
 avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.005"} 0
 avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.025"} 1
