@@ -33,7 +33,7 @@ func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
 				stream := c.next()
 				c.upload(stream, token, "multipart/form-data; boundary=x", picture.MaxUploadBytes)
 				c.must(c.WriteData(stream, false, []byte(formHead)))
-				c.must(c.WriteData(stream, false, make([]byte, slowBytes)))
+				c.must(c.WriteData(stream, false, make([]byte, 16<<10)))
 			}
 			c.take()
 		}

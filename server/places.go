@@ -14,7 +14,7 @@ const (
 	maxWaitingEach = 64
 	// A place may be taken away once its owner has moved less than slowBytes in slowAfter.
 	slowAfter = time.Second
-	slowBytes = 16 << 10
+	slowBytes = 32 << 10
 )
 
 // places are room in memory, or turns, that owners share. One owner gets a quarter and waits for more.

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// sendPiece is how much of a picture is written at once, in bytes. It is what a peer that takes nothing holds of it for
-	// the moment that breaking off takes.
-	sendPiece = 64 << 10
+	// sendPiece is how much of a picture is written at once, in bytes, and so the progress that is seen. It is what a peer that takes
+	// nothing holds of it for the moment that breaking off takes.
+	sendPiece = slowBytes
 	// breakOff is how long before the end of MaxReadDuration a picture over HTTP/2 is broken off with a reset of its stream. Where
 	// not even that could be written when the time is over, the peer takes nothing at all and loses its connection.
 	breakOff = time.Second
@@ -174,6 +174,7 @@ func (t *sending) end() {
 	t.mu.Lock()
 	t.ended, t.data = true, nil
 	clear(t.whole)
+	t.whole = nil
 	// The last bytes may still be on their way through the connection. Of a reader who was quick they are gone in time.
 	if t.timer != nil && time.Since(t.begun) < breakOff {
 		t.timer.Stop()
