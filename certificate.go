@@ -103,6 +103,7 @@ func (c *certificate) look() {
 	case pair != nil:
 		c.failed = ""
 		c.current.Store(pair)
+		secretFile{"tls.key_file", c.keyFile}.warnIfOpen(c.logger)
 		c.logger.Info("certificate read", "subject", pair.Leaf.Subject.String(), "until", pair.Leaf.NotAfter.UTC())
 	}
 }

@@ -33,6 +33,7 @@ type config struct {
 	ClientSecretFile string
 	ClientKey        authz.ClientKey // from its file, once readConfig has returned
 	ClientKeyFile    string
+	SecretInFile     string // the configuration file, where it holds the client's secret itself
 	Realm            string
 
 	CacheTTL             time.Duration
@@ -205,6 +206,9 @@ func (r *configReader) variables(environ []string, file string) {
 	}
 	if file != "" {
 		r.file(file)
+		if r.given["client_secret"] {
+			r.cfg.SecretInFile = file
+		}
 	}
 	for _, s := range settings() {
 		name := s.variable()

@@ -115,11 +115,13 @@ log:
 }
 
 func TestConfigDefaults(t *testing.T) {
-	got, err := read(t, nil, "--config", writeFile(t, "c.yaml", minimal))
+	file := writeFile(t, "c.yaml", minimal)
+	got, err := read(t, nil, "--config", file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := defaultConfig()
+	want.SecretInFile = file
 	want.Data, want.Issuer, want.Audience = "/var/lib/avatard", "https://id.example", "1"
 	want.ClientID, want.ClientSecret = "c", "s"
 	want.ProjectID = "1" // with ZITADEL the audience is the project
@@ -208,10 +210,12 @@ func TestConfigPrecedence(t *testing.T) {
 				mustRead(t, with, append(extra, s.variable()+"="+v[1])),
 				mustRead(t, with, append(extra, s.variable()+"="+v[1]), "--"+s.flagName()+"="+v[2]),
 			} {
+				got.SecretInFile = want[i].SecretInFile // each has a file of its own
 				if diff := cmp.Diff(want[i], got, samePrefix()); diff != "" {
 					t.Errorf("source %d (-want +got):\n%s", i, diff)
 				}
 			}
+			want[1].SecretInFile, want[2].SecretInFile = want[0].SecretInFile, want[0].SecretInFile
 			if cmp.Equal(want[0], want[1], samePrefix()) || cmp.Equal(want[1], want[2], samePrefix()) {
 				t.Error("the values of this row make no difference")
 			}

@@ -43,6 +43,9 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
+	for _, file := range cfg.secretFiles() {
+		file.warnIfOpen(logger)
+	}
 	watch, err := newWatch(ctx, cfg.Watch, logger)
 	if err != nil {
 		return err

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"runtime"
+)
+
+// secretFile is a file that holds a secret or a key.
+type secretFile struct {
+	setting string // whose file it is
+	path    string
+}
+
+// secretFiles returns those that a configuration names, and its own file where a secret stands in it.
+func (c config) secretFiles() []secretFile {
+	var files []secretFile
+	for _, f := range []secretFile{
+		{"client_secret_file", c.ClientSecretFile}, {"client_key_file", c.ClientKeyFile}, {"tls.key_file", c.TLSKeyFile},
+		{"client_secret", c.SecretInFile},
+	} {
+		if f.path != "" {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// warnIfOpen tells the log that others than its owner may read or change a file that holds a secret. It is no fault: whoever
+// runs a container or a group for it may want it so.
+func (f secretFile) warnIfOpen(logger *slog.Logger) {
+	const othersMayReadOrWrite fs.FileMode = 0o066
+	info, err := os.Stat(f.path) // of what a link leads to
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&othersMayReadOrWrite == 0 {
+		return // one that cannot be read is somebody else's to report
+	}
+	logger.Warn("a file that holds a secret is open to other users of this machine; expected mode 0600", "setting", f.setting,
+		"file", f.path, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+}
