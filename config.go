@@ -16,6 +16,7 @@ import (
 	"avatard/authz"
 	"avatard/authz/limit"
 	"avatard/server"
+	"avatard/storage/embedded"
 )
 
 // config is what serve can be told. settings.go describes each field for the people who set them.
@@ -57,6 +58,7 @@ type config struct {
 	MaxRequests, MaxRequestsPerAddress       int
 	MaxConnections, MaxConnectionsPerAddress int
 	MaxHeaderBytes                           int
+	Keep                                     embedded.Retention
 
 	Watch watchConfig
 
@@ -76,6 +78,7 @@ func defaultConfig() config {
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
 		Reflection:           true,
+		Keep:                 embedded.Retention{Changes: 400 * day, Refusals: 30 * day, RefusalRows: 1_000_000, Receipts: 3 * 365 * day},
 		Watch:                watchConfig{TracingRatio: 1},
 		MaxRequests:          server.DefaultRequests, MaxRequestsPerAddress: server.DefaultRequestsPerAddress,
 		MaxConnections: server.DefaultConnections, MaxConnectionsPerAddress: server.DefaultConnectionsPerAddress,

@@ -14,6 +14,7 @@ import (
 
 	"avatard/authz"
 	"avatard/authz/limit"
+	"avatard/storage/embedded"
 )
 
 // required are the settings that serve cannot do without.
@@ -54,6 +55,8 @@ audience: 069629023906488334   # an id of digits keeps its zero
 client_id: avatard
 client_secret_file: `+secret+`
 realm: pictures of us
+audit: {retention: 100d, refusals: 36h, refusal_rows: 500}
+receipts: {retention: 0}
 introspection: {cache_ttl: 0s, timeout: 1s, unknown_rate: 50, unknown_burst: 75}
 authz:
   source: claims
@@ -104,6 +107,7 @@ log:
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
+		Keep:        embedded.Retention{Changes: 100 * day, Refusals: 36 * time.Hour, RefusalRows: 500},
 		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192,
 		Watch: watchConfig{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
 			TracingRatio: 0.25, TracingTrustParent: true},
@@ -169,6 +173,10 @@ func TestConfigPrecedence(t *testing.T) {
 		"limits.connections":             {"1", "2", "3"},
 		"limits.connections_per_address": {"1", "2", "3"},
 		"limits.header_bytes":            {"4096", "8192", "1048576"},
+		"audit.retention":                {"0", "36h", "400d"},
+		"audit.refusals":                 {"1h", "30d", "0"},
+		"audit.refusal_rows":             {"0", "1000", "2000000"},
+		"receipts.retention":             {"0", "1d", "36500d"},
 		"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
 		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
 		"authz.allow_pat":                {"true", "false", "true"},

@@ -55,7 +55,7 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 	if err != nil {
 		return err
 	}
-	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger, Now: now})
+	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger, Now: now, Keep: cfg.Keep})
 	if err != nil {
 		return err
 	}

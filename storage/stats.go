@@ -29,6 +29,8 @@ type Stats struct {
 	Stuck int
 	// Retried counts the tries to finish such an erasure, successful or not, those at start-up included.
 	Retried uint64
+	// PrunedChanges, PrunedRefusals and PrunedReceipts count the records that were removed because of their age or number.
+	PrunedChanges, PrunedRefusals, PrunedReceipts uint64
 	// OldestPending is how long the oldest of them has been due, 0 when there is none.
 	OldestPending time.Duration
 	// Quarantined counts the slots that are out of use because they cannot be overwritten, and no picture that was acknowledged ever lay

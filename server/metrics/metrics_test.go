@@ -37,7 +37,7 @@ func watched() *Metrics {
 			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
 			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
 			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
-			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Quarantined: 3, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, OldestPending: 90 * time.Second, SlabBytes: 69632,
+			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Quarantined: 3, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, PrunedChanges: 5, PrunedRefusals: 6, PrunedReceipts: 7, OldestPending: 90 * time.Second, SlabBytes: 69632,
 			SlabUsedBytes: 24576, SlabFreeBytes: 40960, SlabDiskBytes: 45056, TrimFailures: 3,
 			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
 		}
@@ -115,6 +115,9 @@ avatard_requests_in_flight{kind="open"} 2
 avatard_storage_free_slots{slot_bytes="4096"} 10
 avatard_storage_free_slots{slot_bytes="8192"} 8
 avatard_storage_log_bytes 4152
+avatard_storage_pruned_total{record="change"} 5
+avatard_storage_pruned_total{record="receipt"} 7
+avatard_storage_pruned_total{record="refusal"} 6
 avatard_storage_quarantined_slots 3
 avatard_storage_round_changes_bucket{le="1"} 5
 avatard_storage_round_changes_bucket{le="2"} 5

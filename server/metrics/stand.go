@@ -44,6 +44,7 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 		slab    = newDesc("avatard_storage_slab_bytes", "Size of the file that holds the pictures, holes included.")
 		space   = newDesc("avatard_storage_slab_space_bytes", "Size of the slots that have an owner (used; after a start also those that were not looked at yet), of those that are free, and the space that the file takes on disk, looked at now and then.", "kind")
 		trims   = newDesc("avatard_storage_trim_failures_total", "Tries to give free slots back to the file system that failed; they fail no call and are made again.")
+		aged    = newDesc("avatard_storage_pruned_total", "Records that were removed because they reached their age, or their number: of changes (change) and of refused calls (refusal) in the audit trail, and receipts (receipt).", "record")
 		slots   = newDesc("avatard_storage_slots", "Slots for pictures, by size in bytes.", "slot_bytes")
 		free    = newDesc("avatard_storage_free_slots", "Slots that are free, by size in bytes.", "slot_bytes")
 	)
@@ -68,6 +69,9 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 		ch <- gauge(space, float64(st.SlabFreeBytes), "free")
 		ch <- gauge(space, float64(st.SlabDiskBytes), "disk")
 		ch <- counter(trims, st.TrimFailures)
+		ch <- counter(aged, st.PrunedChanges, "change")
+		ch <- counter(aged, st.PrunedRefusals, "refusal")
+		ch <- counter(aged, st.PrunedReceipts, "receipt")
 		for _, size := range st.Slots {
 			label := strconv.FormatInt(size.Bytes, 10)
 			ch <- gauge(slots, float64(size.Total), label)

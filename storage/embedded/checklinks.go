@@ -62,7 +62,9 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 	for next := first; next <= last; {
 		var page []receiptRow
 		err := c.read(ctx, func(db *database) error {
-			return db.look(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 ORDER BY seq LIMIT 256`,
+			// The receipt of a slot out of use stays when those that led to it have gone because of their age.
+			return db.look(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 AND NOT
+				(seq <= (SELECT pruned FROM store) AND EXISTS (SELECT 1 FROM quarantine WHERE receipt = seq)) ORDER BY seq LIMIT 256`,
 				func(row *sqlite3.Stmt) bool {
 					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(2)}
 					copy(r.generation[:], row.ColumnRawBlob(3))

@@ -114,8 +114,12 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 			if err != nil {
 				return err
 			}
-			if broken = r.seq == 0; broken {
-				return nil
+			if r.seq == 0 {
+				gone, err := db.mayBePruned(next)
+				if broken = !gone; gone { // the chain ends here: what was before has reached its age
+					next = 0
+				}
+				return err
 			}
 			if !r.finished {
 				err := db.look(`SELECT id FROM generation WHERE uid = ?1 AND state = 3 AND receipt = ?2`, func(row *sqlite3.Stmt) bool {
@@ -136,6 +140,15 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 		return nil
 	})
 	return chain, next, broken, err
+}
+
+// mayBePruned reports whether a receipt that is not there may have gone because of its age.
+func (db *database) mayBePruned(seq int64) (may bool, err error) {
+	err = db.look(`SELECT pruned >= ?1 FROM store`, func(row *sqlite3.Stmt) bool {
+		may = row.ColumnBool(0)
+		return false
+	}, seq)
+	return may, err
 }
 
 // maxRemembered bounds the generations of one user that are remembered to notice a second receipt. Those that are farther
@@ -163,6 +176,9 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		chain, after, broken, err := c.receipts(ctx, at)
 		if err != nil {
 			return counted, err
+		}
+		if len(chain) == 0 && at == u.receipt { // a user's newest one stays, whatever its age
+			broken, after = true, at
 		}
 		c.hold(len(chain))
 		for _, r := range chain {

@@ -54,6 +54,8 @@ type Config struct {
 	Now func() time.Time
 	// Rand is the source of generation ids; nil means crypto/rand.
 	Rand io.Reader
+	// Keep tells how long old records are kept; the zero value keeps all of them.
+	Keep Retention
 	// WrapFile, when set, is put around the slab, SQLite's files and directories that are synced; name is the file's
 	// base name, or DataDir or ParentDir. Tests of what survives a crash use it.
 	WrapFile func(name string, f File) File
@@ -91,6 +93,7 @@ type Store struct {
 	checkpoints checkpoints
 	trimmer     trimmer
 	tidying     tidying
+	pruning     pruning
 	// refusalsDue tells when refusals have waited long enough, nil while none wait.
 	refusalsDue <-chan time.Time
 
@@ -137,6 +140,10 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 	if err != nil {
 		return nil, err
 	}
+	s.pruning.keep = cfg.Keep
+	if every := cfg.Keep.every(); every > 0 {
+		s.pruning.next = time.Now().Add(min(every, time.Second))
+	}
 	if err := s.open(dir, cfg.WrapFile, finish); err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, explain(errors.Join(err, s.release())))
 	}
@@ -168,7 +175,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return err
 	}
 	s.checkpoints.bound = maxLog
-	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}}
+	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}, {s.pruneDue, s.prune}}
 	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
 	s.tidying.changed(time.Now())
 	s.line.init()

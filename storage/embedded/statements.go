@@ -40,6 +40,16 @@ const (
 	sqlAudit
 	sqlRefusal
 	sqlQuarantine
+	sqlOldAudit
+	sqlDropAudit
+	sqlOldRefusals
+	sqlDropRefusals
+	sqlRefusalRange
+	sqlPruned
+	sqlSetPruned
+	sqlOldReceipts
+	sqlDropReceipt
+	sqlDropGeneration
 	numStatements
 )
 
@@ -89,6 +99,19 @@ var statements = [numStatements]string{
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 	sqlRefusal: `INSERT OR ROLLBACK INTO refusal (seq, time, action, reason, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
+
+	// What has reached its age. The newest row of each table stays.
+	sqlOldAudit:     `SELECT seq, time FROM audit WHERE seq > ?1 AND seq < (SELECT max(seq) FROM audit) ORDER BY seq LIMIT ?2`,
+	sqlDropAudit:    `DELETE FROM audit WHERE seq > ?1 AND seq <= ?2 AND time < ?3`,
+	sqlOldRefusals:  `SELECT seq, time FROM refusal WHERE seq > ?1 AND seq < (SELECT max(seq) FROM refusal) ORDER BY seq LIMIT ?2`,
+	sqlDropRefusals: `DELETE FROM refusal WHERE seq > ?1 AND seq <= ?2 AND time < ?3`,
+	sqlRefusalRange: `SELECT (SELECT min(seq) FROM refusal), (SELECT max(seq) FROM refusal) FROM store WHERE one = 1`,
+	sqlPruned:       `SELECT pruned, horizon, watermark FROM store WHERE one = 1`,
+	sqlSetPruned:    `UPDATE OR ROLLBACK store SET pruned = ?1, horizon = ?2 WHERE one = 1`,
+	sqlOldReceipts: `SELECT r.seq, r.uid, r.time, ifnull(r.previous, 0), u.receipt = r.seq
+		FROM receipt r CROSS JOIN user u ON u.uid = r.uid WHERE r.seq > ?1 AND r.seq <= ?2 ORDER BY r.seq LIMIT ?3`,
+	sqlDropReceipt:    `DELETE FROM receipt WHERE seq = ?1 AND uid = ?2 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?1)`,
+	sqlDropGeneration: `DELETE FROM generation WHERE uid = ?1 AND receipt = ?2 AND state = 3 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?2)`,
 }
 
 // changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has

@@ -72,6 +72,15 @@ func (st *stats) checkpointed(took time.Duration, err error) {
 	}
 }
 
+// pruned notes what was removed because of its age.
+func (st *stats) pruned(n pruned) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.counts.PrunedChanges += uint64(n.changes)
+	st.counts.PrunedRefusals += uint64(n.refusals)
+	st.counts.PrunedReceipts += uint64(n.receipts)
+}
+
 // retried notes that erasures are tried again.
 func (st *stats) retried(n int) {
 	st.mu.Lock()

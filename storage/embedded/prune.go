@@ -1,0 +1,171 @@
+package embedded
+
+import "github.com/ncruces/go-sqlite3"
+
+// pruneStep removes some records that have reached their age.
+//
+// Each table is gone through in the order of its numbers, from the oldest on, up to the first record that is not old. The newest one
+// of each always stays, so that no number is ever given twice.
+type pruneStep struct {
+	s      *Store
+	room   int // for rows to look at or to remove
+	more   bool
+	failed bool
+	gone   pruned
+
+	changes, refusals int64 // where the step has come to
+}
+
+func (w *pruneStep) need() (class, bool) { return 0, false }
+
+func (w *pruneStep) apply(r *round, _ *ticket) (err error) {
+	keep, p := w.s.pruning.keep, &w.s.pruning
+	w.room, w.more, w.gone, w.changes, w.refusals = pruneRows, false, pruned{}, p.changes, p.refusals
+	if keep.Receipts > 0 {
+		if err := w.receipts(r, r.cutoff(keep.Receipts)); err != nil {
+			return err
+		}
+	}
+	if keep.Changes > 0 && !w.more {
+		if w.gone.changes, err = w.trail(r, &w.changes, sqlOldAudit, sqlDropAudit, r.cutoff(keep.Changes)); err != nil {
+			return err
+		}
+	}
+	if keep.RefusalRows > 0 && !w.more {
+		if err := w.overflow(r, keep.RefusalRows); err != nil {
+			return err
+		}
+	}
+	if keep.Refusals > 0 && !w.more {
+		n, err := w.trail(r, &w.refusals, sqlOldRefusals, sqlDropRefusals, r.cutoff(keep.Refusals))
+		w.gone.refusals += n
+		return err
+	}
+	return nil
+}
+
+func (w *pruneStep) settled(_ *ticket, committed bool, err error) (again bool) {
+	if w.failed = err != nil || !committed; !w.failed {
+		p := &w.s.pruning
+		p.changes, p.refusals = w.changes, w.refusals
+		p.pass.add(w.gone)
+		w.s.stats.pruned(w.gone)
+	}
+	return false
+}
+
+// trail removes records of a table of the audit trail behind one, which it moves on. Records of a time to come, which a clock that
+// was wrong has left, stay and hold nothing up.
+func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int64) (gone int64, err error) {
+	after, rows, young := *at, 0, false
+	err = r.db.query(list, func(row *sqlite3.Stmt) bool {
+		if time := row.ColumnInt64(1); cutoff <= time && time <= r.now {
+			young = true
+			return false
+		}
+		rows++
+		*at = row.ColumnInt64(0)
+		return true
+	}, after, int64(w.room))
+	if err != nil || rows == 0 {
+		return 0, err
+	}
+	w.more = !young && rows == w.room
+	w.room -= rows
+	if err := r.db.exec(drop, after, *at, cutoff); err != nil {
+		return 0, err
+	}
+	failpoint("prune-trail")
+	return r.db.conn.Changes(), nil
+}
+
+// overflow removes the oldest refusals over a number. Their numbers follow on one another, but for those that were removed first.
+func (w *pruneStep) overflow(r *round, limit int64) error {
+	var first, last int64
+	err := r.db.query(sqlRefusalRange, func(row *sqlite3.Stmt) bool {
+		first, last = row.ColumnInt64(0), row.ColumnInt64(1)
+		return false
+	})
+	if over := last - first + 1 - limit; err != nil || over <= 0 {
+		return err
+	}
+	to := min(last-limit, first+int64(w.room)-1)
+	w.more = to < last-limit
+	if err := r.db.exec(sqlDropRefusals, first-1, to, int64(largestTime)); err != nil {
+		return err
+	}
+	failpoint("prune-refusals")
+	w.gone.refusals = r.db.conn.Changes()
+	w.room = max(1, w.room-int(w.gone.refusals))
+	return nil
+}
+
+// oldReceipt is a receipt that may go.
+type oldReceipt struct {
+	seq, uid, time, previous int64
+	newest                   bool
+}
+
+// receipts removes receipts behind the last one that was looked at. Of each user the newest one stays; the one that was kept for that
+// reason before goes with it. So what is left of a user's chain is always its end.
+func (w *pruneStep) receipts(r *round, cutoff int64) error {
+	var from, watermark, horizon int64
+	if err := r.db.query(sqlPruned, func(row *sqlite3.Stmt) bool {
+		from, horizon, watermark = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
+		return false
+	}); err != nil {
+		return err
+	}
+	var old []oldReceipt
+	if err := r.db.query(sqlOldReceipts, func(row *sqlite3.Stmt) bool {
+		o := oldReceipt{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), time: row.ColumnInt64(2), previous: row.ColumnInt64(3), newest: row.ColumnBool(4)}
+		if o.time >= cutoff {
+			return false
+		}
+		old = append(old, o)
+		return true
+	}, from, watermark, int64(w.room/4)); err != nil { // each may take another one with it, and both their slots' rows
+		return err
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	for _, o := range old {
+		before := w.gone.receipts
+		if 0 < o.previous && o.previous <= from {
+			if err := w.dropReceipt(r, o.previous, o.uid); err != nil {
+				return err
+			}
+		}
+		if !o.newest {
+			if err := w.dropReceipt(r, o.seq, o.uid); err != nil {
+				return err
+			}
+		}
+		if w.gone.receipts > before {
+			horizon = max(horizon, o.time+1)
+		}
+	}
+	w.more = len(old) == w.room/4
+	w.room = max(1, w.room-4*len(old))
+	if err := r.db.execOne(sqlSetPruned, old[len(old)-1].seq, horizon); err != nil {
+		return err
+	}
+	failpoint("prune-receipts")
+	return nil
+}
+
+// dropReceipt removes a receipt, if it is there, and the row of the slot that was erased with it: the slot is as free as one that was
+// never used. One that is out of use keeps both.
+func (w *pruneStep) dropReceipt(r *round, seq, uid int64) error {
+	if err := r.db.exec(sqlDropGeneration, uid, seq); err != nil {
+		return err
+	}
+	failpoint("prune-generation")
+	if err := r.db.exec(sqlDropReceipt, seq, uid); err != nil {
+		return err
+	}
+	w.gone.receipts += r.db.conn.Changes()
+	failpoint("prune-receipt")
+	return nil
+}

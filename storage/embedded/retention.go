@@ -1,0 +1,106 @@
+package embedded
+
+import "time"
+
+// Retention tells how long is kept what is not needed for serving. Of what is 0, everything is kept for ever.
+type Retention struct {
+	// Changes and Refusals are how old records of the audit trail become.
+	Changes, Refusals time.Duration
+	// RefusalRows is how many refusals are kept at most; one more is let stand now and then, until the next pass.
+	RefusalRows int64
+	// Receipts is how old receipts become. A user's newest one stays as long as the user does. What a receipt is good for ends with
+	// it: an older backup brings back what it was of, so restoring one that is older than the receipts is refused.
+	Receipts time.Duration
+}
+
+// How retention is kept.
+const (
+	// pruneRows bounds the rows that one transaction looks at, or takes away.
+	pruneRows = 2000
+	// Whether there is something to do is looked up a tenth of the shortest age apart, within these.
+	pruneEveryMin = 100 * time.Millisecond
+	pruneEveryMax = 10 * time.Minute
+	// pruneLate is how long a step waits for a moment in which nobody comes, before it takes one in which nobody waits.
+	pruneLate = 10 * time.Minute
+	// pruneRetry is when it is tried again while the store is in trouble.
+	pruneRetry = time.Minute
+)
+
+// every returns how far apart passes are, 0 for none at all.
+func (k Retention) every() (every time.Duration) {
+	if k.RefusalRows > 0 {
+		every = pruneEveryMax
+	}
+	for _, age := range [...]time.Duration{k.Changes, k.Refusals, k.Receipts} {
+		if age > 0 {
+			if one := min(max(age/10, pruneEveryMin), pruneEveryMax); every == 0 || one < every {
+				every = one
+			}
+		}
+	}
+	return every
+}
+
+// pruning is how the committer keeps the retention. Only it uses this.
+type pruning struct {
+	keep Retention
+	next time.Time // of the next step
+	// Where a pass has come to in the audit trail: what is before, and still there, is of times to come.
+	changes, refusals int64
+	pass              pruned // what this pass has removed so far
+}
+
+// pruned counts rows.
+type pruned struct{ changes, refusals, receipts int64 }
+
+func (p *pruned) add(q pruned) {
+	p.changes += q.changes
+	p.refusals += q.refusals
+	p.receipts += q.receipts
+}
+
+// pruneDue returns when the next step is due: not while somebody might come who would have to wait for it, unless that has gone on
+// for long.
+func (s *Store) pruneDue(quiet time.Time) time.Time {
+	next := s.pruning.next
+	if next.IsZero() {
+		return next
+	}
+	if calm := quiet.Add(quietTime); next.Before(calm) {
+		if late := next.Add(pruneLate); late.Before(calm) {
+			return late
+		}
+		return calm
+	}
+	return next
+}
+
+// prune takes one step: a round of its own, of bounded length.
+func (s *Store) prune() {
+	p := &s.pruning
+	if s.commitErr != nil || s.checkpoints.failed {
+		p.next = time.Now().Add(pruneRetry) // what removes nothing of anybody's can wait
+		return
+	}
+	w := &pruneStep{s: s}
+	s.round([]*ticket{{work: w}})
+	switch {
+	case w.failed:
+		p.next = time.Now().Add(pruneRetry)
+		return
+	case w.more:
+		p.next = time.Now()
+		return
+	}
+	if p.pass != (pruned{}) {
+		s.log.Info("records that have reached their age were removed",
+			"changes", p.pass.changes, "refusals", p.pass.refusals, "receipts", p.pass.receipts)
+	}
+	p.pass, p.changes, p.refusals = pruned{}, 0, 0
+	if p.next = (time.Time{}); p.keep.every() > 0 {
+		p.next = time.Now().Add(p.keep.every())
+	}
+}
+
+// cutoff returns the time before which is old what is kept for so long.
+func (r *round) cutoff(age time.Duration) int64 { return r.now - age.Microseconds() }
