@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -54,6 +55,15 @@ func (f *meteredFile) WriteAt(p []byte, off int64) (int, error) {
 		f.m.slabWrites.Add(1)
 	}
 	return f.File.WriteAt(p, off)
+}
+
+// Punch is not counted: no call has a part in it.
+func (f *meteredFile) Punch(off, n int64) error {
+	below, ok := f.File.(puncher)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return below.Punch(off, n)
 }
 
 func (f *meteredFile) Sync() error {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"avatard/storage"
 	"avatard/storage/storagetest"
@@ -170,4 +172,51 @@ func TestTrimmedSlots(t *testing.T) {
 	if found := checkStore(t, s, false); len(found) > 0 {
 		t.Errorf("found %+v", found)
 	}
+}
+
+// A store that nobody calls gives space back by itself, within a minute. One that is called all the time does so too, when there is much of
+// it, and never waits for a pause.
+func TestTrimsByItself(t *testing.T) {
+	needsHoles(t)
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := Open(t.Context(), Config{Dir: dir, WrapFile: (&meter{}).wrap})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		const users = 80
+		for i := range users {
+			mustPut(t, s, i, 500_000)
+		}
+		for i := range users {
+			mustRemove(t, s, i)
+		}
+		// Nobody has paused so far, and 40 MB were deleted. Records of what is free come with the next change.
+		for range busyRounds {
+			mustRemove(t, s, 0)
+		}
+		if st := s.Stats(); s.slabOnDisk(t) > st.SlabUsedBytes+(busyPages+2*maxRegionPages)*pageBytes {
+			t.Errorf("%d bytes on disk beside calls, %d in use", s.slabOnDisk(t), st.SlabUsedBytes)
+		}
+		mustPut(t, s, 1, 500_000)
+		time.Sleep(time.Minute) // of the test's own clock
+		synctest.Wait()
+		st := s.Stats()
+		if limit := st.SlabUsedBytes + warmPages*int64(len(slotPages))*pageBytes + pageBytes; st.SlabDiskBytes > limit || st.SlabUsedBytes == 0 {
+			t.Errorf("%d bytes on disk after a minute, %d in use", st.SlabDiskBytes, st.SlabUsedBytes)
+		}
+		if most := int64(rootedPages+2*maxRegionPages) * pageBytes; st.SlabBytes > most {
+			t.Errorf("the slab has %d bytes after a minute, want %d at most", st.SlabBytes, most)
+		}
+	})
+}
+
+// slabOnDisk returns how much space the slab takes now.
+func (s *Store) slabOnDisk(t *testing.T) int64 {
+	info, err := os.Stat(filepath.Join(s.slab.dir, slabName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return blocksOf(info)
 }
