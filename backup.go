@@ -20,11 +20,13 @@ import (
 type backupFlags struct {
 	*configFlags
 	receiptsOnly, force bool
+	since               string
 }
 
 func newBackupFlags(fs *flag.FlagSet) *backupFlags {
 	f := &backupFlags{configFlags: addConfigFlags(fs, "data")}
 	fs.BoolVar(&f.receiptsOnly, "receipts-only", false, "leave pictures out: a small file that tells a later restore what was erased")
+	fs.StringVar(&f.since, "since", "", "with --receipts-only: write only receipts that came after this backup `FILE`, which restore needs, too")
 	fs.BoolVar(&f.force, "force", false, "replace FILE if it is there")
 	return f
 }
@@ -39,6 +41,9 @@ func runBackup(ctx context.Context, inv *invocation, args []string) error {
 	}
 	if len(words) != 1 {
 		return usagef("backup takes the name of one file")
+	}
+	if flags.since != "" && !flags.receiptsOnly {
+		return usagef("--since goes with --receipts-only: a whole backup does not go on from another one")
 	}
 	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
 	if err != nil {
@@ -69,7 +74,15 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 	if _, err := os.Lstat(name); err == nil && !flags.force { // before a server is bothered
 		return sum, fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
 	}
-	stream, err := backupStream(ctx, inv, dir, backupRequest{ReceiptsOnly: flags.receiptsOnly})
+	req := backupRequest{ReceiptsOnly: flags.receiptsOnly}
+	if flags.since != "" {
+		since, err := embedded.EndOfBackup(flags.since)
+		if err != nil {
+			return sum, err
+		}
+		req.Since = &since
+	}
+	stream, err := backupStream(ctx, inv, dir, req)
 	if err != nil {
 		return sum, err
 	}
@@ -107,7 +120,7 @@ func backupStream(ctx context.Context, inv *invocation, dir string, req backupRe
 	r, w := io.Pipe()
 	s := &ownStream{PipeReader: r, cancel: cancel, ended: make(chan error, 1)}
 	go func() {
-		_, err := store.Backup(ctx, w, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly})
+		_, err := store.Backup(ctx, w, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
 		_ = w.CloseWithError(err) // nil is the end of the stream; it returns nil
 		s.ended <- errors.Join(err, store.Close())
 	}()
@@ -160,6 +173,9 @@ func printBackup(w io.Writer, name string, sum embedded.BackupSummary) error {
 	what := fmt.Sprintf("%s, %s and %s", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"), countOf(sum.Receipts, "receipt"))
 	if sum.ReceiptsOnly {
 		what = countOf(sum.Receipts, "receipt")
+		if from := sum.KnownFrom(); !from.IsZero() {
+			what += " since " + from.Format(time.RFC3339)
+		}
 	}
 	_, err := fmt.Fprintf(w, "%s: %s as of %s, %d bytes\n", name, what, sum.Ended.Format(time.RFC3339), sum.Bytes)
 	return err

@@ -17,7 +17,8 @@ const backupStall = time.Minute
 
 // backupRequest asks for a backup. Its bytes are the answer; whether they are all of them only their end tells.
 type backupRequest struct {
-	ReceiptsOnly bool `json:"receipts_only"`
+	ReceiptsOnly bool                     `json:"receipts_only"`
+	Since        *embedded.BackupPosition `json:"since,omitempty"`
 }
 
 // backupNumber is the header of the answer that numbers the backups of one run of the server.
@@ -62,12 +63,15 @@ func (a *admin) backup(w http.ResponseWriter, r *http.Request) {
 	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
 		logger.Error("backup", "error", err)
 	}
-	sum, err := store.Backup(r.Context(), out, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly})
+	sum, err := store.Backup(r.Context(), out, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
 	switch {
 	case err == nil:
 		// Whether there is a backup now its receiver says, in a call of its own.
 		logger.Info("backup sent", "receipts_only", req.ReceiptsOnly, "ended", sum.Ended, "pictures", sum.Pictures, "receipts", sum.Receipts,
 			"unreadable", sum.Unreadable, "bytes", sum.Bytes)
+	case !out.begun && (errors.Is(err, embedded.ErrCannotGoOn) || errors.Is(err, embedded.ErrReceiptsGone)):
+		logger.Warn("backup refused", "error", err)
+		writeAdmin(w, http.StatusConflict, adminResponse{Error: err.Error()})
 	case !out.begun:
 		logger.Error("backup failed", "error", err)
 		writeAdmin(w, http.StatusServiceUnavailable, adminResponse{Error: "the store is not available now; the server's log says more"})

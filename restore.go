@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"avatard/storage/embedded"
@@ -15,13 +17,25 @@ import (
 // restoreFlags are the flags of restore.
 type restoreFlags struct {
 	*configFlags
-	receipts string
+	receipts fileList
+	allowGap bool
 	check    bool
+}
+
+// fileList is a flag that may be given several times.
+type fileList []string
+
+func (l *fileList) String() string { return strings.Join(*l, ", ") }
+
+func (l *fileList) Set(name string) error {
+	*l = append(*l, name)
+	return nil
 }
 
 func newRestoreFlags(fs *flag.FlagSet) *restoreFlags {
 	f := &restoreFlags{configFlags: addConfigFlags(fs, "data")}
-	fs.StringVar(&f.receipts, "receipts", "", "newer backup, usually of --receipts-only: what it knows to be erased is not restored `FILE`")
+	fs.Var(&f.receipts, "receipts", "newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times `FILE`")
+	fs.BoolVar(&f.allowGap, "allow-gap", false, "restore although the files leave out what was erased at some time after the backup: those pictures come back")
 	fs.BoolVar(&f.check, "check", false, "read the files, say what is in them, and change nothing")
 	return f
 }
@@ -38,15 +52,17 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("restore takes the name of one file")
 	}
 	if flags.check {
-		err = checkBackups(inv.stdout, words[0], flags.receipts)
+		err = checkBackups(inv.stdout, append([]string{words[0]}, flags.receipts...))
 	} else {
 		cfg, cerr := readConfig(inv.environ, flags.configFlags, "data")
 		if cerr != nil {
 			return cerr
 		}
-		err = restore(ctx, inv, cfg.Data, words[0], flags.receipts)
+		err = restore(ctx, inv, cfg.Data, words[0], flags)
 	}
 	switch {
+	case errors.Is(err, embedded.ErrGap):
+		return fmt.Errorf("restore: %w; or --allow-gap", err)
 	case errors.Is(err, embedded.ErrLocked):
 		return fmt.Errorf("restore: %w: stop the server, and restore into an empty directory", err)
 	case err != nil:
@@ -56,11 +72,8 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 }
 
 // checkBackups reads files to their ends.
-func checkBackups(w io.Writer, names ...string) error {
+func checkBackups(w io.Writer, names []string) error {
 	for _, name := range names {
-		if name == "" {
-			continue
-		}
 		sum, err := checkBackup(name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -81,9 +94,10 @@ func checkBackup(name string) (embedded.BackupSummary, error) {
 	return embedded.CheckBackup(f)
 }
 
-func restore(ctx context.Context, inv *invocation, dir, name, receipts string) error {
+func restore(ctx context.Context, inv *invocation, dir, name string, flags *restoreFlags) error {
 	bar := startProgress(inv.stderr, "restore", 0)
-	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: receipts, Progress: bar.set})
+	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.receipts,
+		AllowGap: flags.allowGap, Progress: bar.set})
 	bar.finish()
 	if err != nil {
 		return err
@@ -92,14 +106,23 @@ func restore(ctx context.Context, inv *invocation, dir, name, receipts string) e
 	if inv.now != nil {
 		now = inv.now
 	}
-	if receipts == "" {
-		fmt.Fprintf(inv.stderr, "avatard: warning: without --receipts every picture that was deleted or replaced after %s is back; "+
-			"delete those again before you serve\n", sum.Backup.Ended.Format(time.RFC3339))
-	} else if sum.Newer.Ended.Before(sum.Backup.Ended) {
-		fmt.Fprintf(inv.stderr, "avatard: warning: %s is older than the backup and adds nothing; every picture that was deleted or replaced after %s is back\n",
-			receipts, sum.Backup.Ended.Format(time.RFC3339))
-	}
+	warnOfRestore(inv.stderr, flags.receipts, sum)
 	return printRestore(inv.stdout, sum, now())
+}
+
+// warnOfRestore says which erasures nobody knows of.
+func warnOfRestore(w io.Writer, receipts []string, sum embedded.RestoreSummary) {
+	if len(receipts) == 0 {
+		fmt.Fprintf(w, "avatard: warning: without --receipts every picture that was deleted or replaced after %s is back; "+
+			"delete those again before you serve\n", sum.Backup.Ended.Format(time.RFC3339))
+	} else if !slices.ContainsFunc(sum.Newer, func(n embedded.BackupSummary) bool { return !n.Ended.Before(sum.Backup.Ended) }) {
+		fmt.Fprintf(w, "avatard: warning: %s is older than the backup and adds nothing; every picture that was deleted or replaced after %s is back\n",
+			strings.Join(receipts, ", "), sum.Backup.Ended.Format(time.RFC3339))
+	}
+	for _, gap := range sum.Gaps {
+		fmt.Fprintf(w, "avatard: warning: every picture that was deleted or replaced between %s and %s is back; delete those again before you serve\n",
+			gap.From.Format(time.RFC3339), gap.Until.Format(time.RFC3339))
+	}
 }
 
 func printRestore(w io.Writer, sum embedded.RestoreSummary, now time.Time) error {

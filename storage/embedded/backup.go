@@ -15,6 +15,9 @@ type BackupOptions struct {
 	// ReceiptsOnly leaves out pictures, the audit trail, and users who never had a picture erased. What is left is small
 	// and enough to keep a restore from an older backup from bringing back what was erased since.
 	ReceiptsOnly bool
+	// Since, unless it is nil, is where another backup of the same store has ended: of the receipts only newer ones are written.
+	// That goes with ReceiptsOnly.
+	Since *BackupPosition
 }
 
 // BackupTotals say what became of pictures that a backup has not as they were when it came by.
@@ -54,6 +57,9 @@ const (
 //
 // A stream without its end is no backup: whoever reads it notices.
 func (s *Store) Backup(ctx context.Context, w io.Writer, opt BackupOptions) (BackupSummary, error) {
+	if opt.Since != nil && !opt.ReceiptsOnly {
+		return BackupSummary{}, errors.New("backup: only receipts go on from another backup")
+	}
 	return s.newBackup(ctx, opt).run(w)
 }
 
@@ -79,6 +85,8 @@ type backup struct {
 	trails        []*trail        // none of receipts alone
 	lastUser      int64           // uid of the last user of the first pass
 	receipt       int64           // newest receipt written
+	generation    generationID    // what it is of
+	horizon       int64           // of the store's receipts, when the backup ended
 	pictureBytes  int64           // written in the first pass
 	againBytes    int64           // and after it
 	totals        BackupTotals
@@ -123,7 +131,7 @@ func (b *backup) write(w io.Writer) (end endRecord, err error) {
 			return end, err
 		}
 	}
-	end = endRecord{ended: ended, counts: b.out.counts, totals: b.totals}
+	end = endRecord{ended: ended, counts: b.out.counts, totals: b.totals, horizon: b.horizon, newest: b.receipt, generation: b.generation}
 	if err := b.out.write(end); err != nil {
 		return end, err
 	}
@@ -132,6 +140,7 @@ func (b *backup) write(w io.Writer) (end endRecord, err error) {
 
 // begin notes how far the store has come and writes the first record.
 func (b *backup) begin() error {
+	var refused error
 	err := b.s.look(func(db *database) error {
 		b.store = storeRecord{receiptsOnly: b.opt.ReceiptsOnly, began: b.s.now().UnixMicro()}
 		err := db.page(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user) FROM store`,
@@ -140,6 +149,9 @@ func (b *backup) begin() error {
 				b.store.receipts, b.store.lastUser = row.ColumnInt64(1), row.ColumnInt64(2)
 				return true
 			})
+		if err == nil && b.opt.Since != nil {
+			refused = b.goOn(db, *b.opt.Since)
+		}
 		for _, tr := range b.trails {
 			if err == nil {
 				tr.from, err = tr.newest(db)
@@ -147,7 +159,7 @@ func (b *backup) begin() error {
 		}
 		return err
 	})
-	if err != nil {
+	if err := errors.Join(err, refused); err != nil {
 		return err
 	}
 	return b.out.write(b.store)
@@ -176,12 +188,15 @@ func (b *backup) writeUsers() error {
 // returns the moment at which there was nothing more, and notes the newest rows of the audit trail of that moment.
 func (b *backup) writeReceipts() (ended int64, err error) {
 	for tries := backupTries; ; {
-		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.receipts, lastUser: b.lastUser}
+		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.receipts, lastUser: b.lastUser, since: b.store.since}
 		err := b.s.look(func(db *database) error {
 			if err := p.readReceipts(db, b.receipt); err != nil || p.full {
 				return err
 			}
 			ended = b.s.now().UnixMicro()
+			if err := db.page(`SELECT horizon FROM store`, func(row backupRow) bool { b.horizon = row.ColumnInt64(0); return true }); err != nil {
+				return err
+			}
 			for _, tr := range b.trails {
 				var err error
 				if tr.to, err = tr.newest(db); err != nil {
@@ -203,7 +218,7 @@ func (b *backup) writeReceipts() (ended int64, err error) {
 			if err := b.out.write(r); err != nil {
 				return 0, err
 			}
-			b.receipt = r.seq
+			b.receipt, b.generation = r.seq, r.generation
 		}
 		if p.full {
 			continue
@@ -335,6 +350,9 @@ type BackupSummary struct {
 	// Began and Ended are the moments between which it was made, by the clock of the store. It knows of every erasure
 	// up to Ended.
 	Began, Ended time.Time
+	// Since is the end of the backup that it goes on from, zero for none. Receipts of erasures before Horizon may have gone
+	// because of their age; it is zero when none have.
+	Since, Horizon time.Time
 	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole. Audit are changes and refusals.
 	Organizations, Receipts, Audit, Bytes int64
 	// Pictures counts those in it.
@@ -343,6 +361,7 @@ type BackupSummary struct {
 
 func newBackupSummary(store storeRecord, end endRecord, size int64) BackupSummary {
 	return BackupSummary{
+		Since: momentOrZero(store.sinceTime), Horizon: momentOrZero(end.horizon),
 		BackupTotals: end.totals, ReceiptsOnly: store.receiptsOnly,
 		Began: time.UnixMicro(store.began).UTC(), Ended: time.UnixMicro(end.ended).UTC(),
 		Organizations: end.counts.organizations, Receipts: end.counts.receipts,

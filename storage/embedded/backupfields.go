@@ -41,7 +41,6 @@ func (r *storeRecord) fields(f fields) {
 	tally(f, &r.receipts)
 	tally(f, &r.lastUser)
 	if f.version() >= 2 {
-		moment(f, &r.horizon)
 		tally(f, &r.since)
 		moment(f, &r.sinceTime)
 		f.demand(r.receiptsOnly || r.since == 0, "only receipts go on from another backup")
@@ -110,6 +109,7 @@ func (r *endRecord) fields(f fields) {
 	}
 	if f.version() >= 2 {
 		tally(f, &c.refusals)
+		moment(f, &r.horizon)
 		tally(f, &r.newest)
 		f.name(&r.generation)
 	}

@@ -71,10 +71,8 @@ type storeRecord struct {
 	// lastUser is the largest uid when the backup began, for those who show how far they are.
 	lastUser int64
 
-	// Since version 2. Every erasure of the time horizon and later has a receipt in the store, and so in the backup, unless that
-	// says otherwise: of one that goes on from another backup, receipts up to since are in that one. It knew of every erasure up
-	// to sinceTime. Both are 0 otherwise.
-	horizon          int64
+	// Since version 2, of a file that goes on from another one, 0 otherwise: receipts up to since are in that one, which knew of
+	// every erasure up to sinceTime.
 	since, sinceTime int64
 }
 
@@ -134,7 +132,9 @@ type endRecord struct {
 	ended  int64
 	counts backupCounts
 	totals BackupTotals
-	// newest is the last receipt that this backup, or the one it goes on from, holds, and of what; 0 for none. Since version 2.
+	// Since version 2. Receipts of erasures before horizon may have gone because of their age, 0 when none have.
+	horizon int64
+	// newest is the last receipt that this backup, or the one it goes on from, holds, and of what; 0 for none.
 	newest     int64
 	generation generationID
 }

@@ -50,6 +50,7 @@ type backupPage struct {
 	receiptsOnly bool
 	began        int64 // newest receipt when the backup began
 	lastUser     int64 // uid up to which all users are written
+	since        int64 // receipt behind which the backup begins
 }
 
 // add notes a user and reports whether there is room for another one.
@@ -70,7 +71,7 @@ func (p *backupPage) readUsers(db *database, after int64) error {
 // receipt.
 func (p *backupPage) readReceipts(db *database, after int64) error {
 	err := db.page(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason, 
-		r.previous IS NULL OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq
+		ifnull(r.previous, 0) <= ?3 OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq
 		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
 		func(row backupRow) bool {
 			r := receiptRecord{seq: row.ColumnInt64(userPageWidth), uid: row.ColumnInt64(0), generation: scanID(row, userPageWidth+1),
@@ -83,7 +84,7 @@ func (p *backupPage) readReceipts(db *database, after int64) error {
 			}
 			p.full = !p.add(scanPageUser(row))
 			return !p.full
-		}, after, backupPageRows)
+		}, after, backupPageRows, p.since)
 	p.full = p.full || len(p.receipts) == backupPageRows
 	return err
 }

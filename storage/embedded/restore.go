@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,8 @@ var (
 	ErrHalfRestored = errors.New("a restore was not finished")
 	// ErrOtherStore: the receipts are of another store than the backup.
 	ErrOtherStore = errors.New("the receipts are of another store than the backup")
+	// ErrGap: of some time between the backup and the end of the receipts, no file knows what was erased.
+	ErrGap = errors.New("what was erased in between is not known")
 )
 
 // restoreName is the directory, in the data directory, in which a restore builds. As long as it is there and no
@@ -28,9 +31,12 @@ const restoreName = "restore.unfinished"
 type RestoreOptions struct {
 	// Backup is the name of the file to restore, one made without BackupOptions.ReceiptsOnly.
 	Backup string
-	// Receipts is the name of another backup of the same store, usually a newer one made with ReceiptsOnly; "" for none.
-	// No picture is restored that it knows to be erased, and users it knows get the record that has come further.
-	Receipts string
+	// Receipts are the names of other backups of the same store, usually newer ones made with ReceiptsOnly, in any order.
+	// No picture is restored that they know to be erased, and users they know get the record that has come further.
+	Receipts []string
+	// AllowGap restores although erasures of some time between Backup and the last of Receipts are not known: because receipts
+	// have gone that are not younger than the backup, or because a file is missing. Pictures that were erased then come back.
+	AllowGap bool
 	// Progress, unless it is nil, hears now and then how many bytes of the backup are dealt with, twice over.
 	Progress func(done, total int64)
 }
@@ -44,19 +50,39 @@ type RestoreSummary struct {
 	Erased int64
 	// Missing counts the users who had a picture that the backup does not hold, see [BackupTotals].
 	Missing int64
-	// Backup and Newer tell about the two files. Newer is nil without RestoreOptions.Receipts.
+	// Backup and Newer tell about the files. Newer is empty without RestoreOptions.Receipts.
 	Backup BackupSummary
-	Newer  *BackupSummary
+	Newer  []BackupSummary
+	// Gaps are the times of which no file knows what was erased.
+	Gaps []Gap
 	// NewestReceipt is the time of the newest erasure that is known, zero when there is none.
 	NewestReceipt time.Time
 }
 
-// KnownUntil is the moment up to which the restored store knows of every erasure.
+// Gap is a time of which it is not known what was erased.
+type Gap struct{ From, Until time.Time }
+
+// KnownUntil is the moment up to which the restored store knows of every erasure, but for those of the gaps.
 func (r RestoreSummary) KnownUntil() time.Time {
-	if r.Newer != nil && r.Newer.Ended.After(r.Backup.Ended) {
-		return r.Newer.Ended
+	until, _ := known(r.Backup, r.Newer)
+	return until
+}
+
+// known puts together what files know of erasures since the end of a backup.
+func known(backup BackupSummary, newer []BackupSummary) (until time.Time, gaps []Gap) {
+	newer = slices.Clone(newer)
+	slices.SortFunc(newer, func(a, b BackupSummary) int { return a.KnownFrom().Compare(b.KnownFrom()) })
+	until = backup.Ended
+	for _, n := range newer {
+		if !n.Ended.After(until) {
+			continue
+		}
+		if from := n.KnownFrom(); from.After(until) {
+			gaps = append(gaps, Gap{until, from})
+		}
+		until = n.Ended
 	}
-	return r.Backup.Ended
+	return until, gaps
 }
 
 // Restore builds a store from a backup in cfg.Dir, which may be missing but must not hold one. The store is the one that
@@ -65,7 +91,7 @@ func (r RestoreSummary) KnownUntil() time.Time {
 //
 // Until it returns nil nothing in the directory can be opened; a try that fails takes back what it wrote, and one
 // that was killed is replaced by the next. The errors are ErrLocked, ErrStoreExists, ErrNoBackup, ErrBackupVersion,
-// ErrBackupDamaged, ErrOtherStore, and those of the disk.
+// ErrBackupDamaged, ErrOtherStore, ErrGap, and those of the disk.
 func Restore(ctx context.Context, cfg Config, opt RestoreOptions) (RestoreSummary, error) {
 	sum, err := restoreAnd(ctx, cfg, opt, func(string) {})
 	if err != nil {
@@ -80,7 +106,11 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 	if err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, backup.close(), newer.close()) }()
+	defer func() {
+		for _, f := range append(newer, backup) {
+			err = errors.Join(err, f.close())
+		}
+	}()
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return sum, err

@@ -192,7 +192,7 @@ func TestRestoreOfADamagedFile(t *testing.T) {
 	whole := writeTemp(t, backup)
 	try := func(what string, at int, backup, receipts string) {
 		dir := t.TempDir()
-		_, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts})
+		_, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: filesOf(receipts)})
 		if !isBackupError(err) {
 			t.Errorf("%s at byte %d: Restore = %v", what, at, err)
 		}
@@ -347,7 +347,7 @@ func TestRestoreRefuses(t *testing.T) {
 			before, _ := os.ReadFile(filepath.Join(dir, tt.keeps))
 			opt := RestoreOptions{Backup: writeTemp(t, tt.backup)}
 			if tt.receipts != nil {
-				opt.Receipts = writeTemp(t, tt.receipts)
+				opt.Receipts = []string{writeTemp(t, tt.receipts)}
 			}
 			_, err := Restore(t.Context(), Config{Dir: dir}, opt)
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -81,8 +82,12 @@ func unfit(err error) error {
 func (r *restoreDB) again() error { return errors.Join(r.commit(), r.begin()) }
 
 // finish makes what was built the database of a store at rest.
-func (r *restoreDB) finish() error {
-	if err := r.do(r.database, `UPDATE store SET watermark = ?1 WHERE one = 1`, r.lastReceipt); err != nil {
+func (r *restoreDB) finish(horizon time.Time) error {
+	micros := int64(0)
+	if !horizon.IsZero() {
+		micros = max(0, horizon.UnixMicro())
+	}
+	if err := r.do(r.database, `UPDATE store SET watermark = ?1, horizon = ?2 WHERE one = 1`, r.lastReceipt, micros); err != nil {
 		return err
 	}
 	if err := r.truncateLog(); err != nil {
@@ -183,6 +188,9 @@ func (r *restoreDB) mergeUser(u backedUser) error {
 	}
 	return r.do(r.scratch, `INSERT INTO theirs (uid, ours) VALUES (?1, ?2) ON CONFLICT (uid) DO UPDATE SET ours = excluded.ours`, u.uid, ours)
 }
+
+// forgetTheirs begins with another file.
+func (r *restoreDB) forgetTheirs() error { return r.do(r.scratch, `DELETE FROM theirs`) }
 
 // ours returns our number of a user of another file.
 func (r *restoreDB) ours(theirs int64) (uid int64, err error) {

@@ -15,7 +15,7 @@ import (
 // says so and leaves nothing, or all is well; and the next one succeeds.
 func TestRestoreEveryFault(t *testing.T) {
 	backup, receipts := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
+	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
 	for _, kind := range []struct {
 		name    string
 		mode    faultMode
@@ -93,7 +93,7 @@ func (f unsynced) Sync() error               { f.dirty[f.name] = false; return f
 // What is moved in place is on the disk before: a loss of power leaves no name with half of what belongs to it.
 func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
 	backup, receipts := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
+	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
 	dirty, looked := make(map[string]bool), false
 	cfg := Config{Dir: t.TempDir(), WrapFile: func(name string, f File) File { return unsynced{f, name, dirty} }}
 	_, err := restoreAnd(context.Background(), cfg, opt, func(step string) {
@@ -116,7 +116,7 @@ func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
 // after a step of putting things in their place.
 func killRestore(dir, names string, k *killer) error {
 	backup, receipts, _ := strings.Cut(names, " ")
-	opt := RestoreOptions{Backup: backup, Receipts: receipts}
+	opt := RestoreOptions{Backup: backup, Receipts: filesOf(receipts)}
 	_, err := restoreAnd(context.Background(), Config{Dir: dir, WrapFile: k.wrap}, opt, func(string) { k.step() })
 	if err != nil {
 		return err
@@ -129,8 +129,8 @@ func killRestore(dir, names string, k *killer) error {
 // restore succeeds, or one that serves everything.
 func TestKilledInARestore(t *testing.T) {
 	backup, receipts := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: writeTemp(t, receipts)}
-	job := "restore " + opt.Backup + " " + opt.Receipts
+	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
+	job := "restore " + opt.Backup + " " + opt.Receipts[0]
 	_, operations := runKilled(t, t.TempDir(), job, 0)
 	if operations < 20 {
 		t.Fatalf("%d operations: the files are not watched", operations)

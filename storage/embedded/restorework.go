@@ -1,12 +1,14 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -18,6 +20,7 @@ const restoreBatch = 8192
 // backupFile is an open file that begins like a backup.
 type backupFile struct {
 	*os.File
+	name  string
 	size  int64
 	store storeRecord
 }
@@ -39,7 +42,7 @@ func openBackup(name string) (*backupFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &backupFile{File: file}
+	f := &backupFile{File: file, name: name}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("it is no regular file")
@@ -55,22 +58,36 @@ func openBackup(name string) (*backupFile, error) {
 	return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
 }
 
-func openBackups(opt RestoreOptions) (backup, newer *backupFile, err error) {
+func openBackups(opt RestoreOptions) (backup *backupFile, newer []*backupFile, err error) {
+	defer func() {
+		if err == nil {
+			return
+		}
+		for _, f := range append(newer, backup) {
+			err = errors.Join(err, f.close())
+		}
+		backup, newer = nil, nil
+	}()
 	if backup, err = openBackup(opt.Backup); err != nil {
-		return nil, nil, err
+		return backup, newer, err
 	}
 	if backup.store.receiptsOnly {
-		return nil, nil, errors.Join(fmt.Errorf("%s holds receipts only, which go beside a backup", opt.Backup), backup.close())
+		return backup, newer, fmt.Errorf("%s holds receipts only, which go beside a backup", opt.Backup)
 	}
-	if opt.Receipts == "" {
-		return backup, nil, nil
+	for _, name := range opt.Receipts {
+		f, err := openBackup(name)
+		if err != nil {
+			return backup, newer, err
+		}
+		newer = append(newer, f)
+		if f.store.id != backup.store.id {
+			return backup, newer, fmt.Errorf("%s: %w", name, ErrOtherStore)
+		}
 	}
-	if newer, err = openBackup(opt.Receipts); err != nil {
-		return nil, nil, errors.Join(err, backup.close())
-	}
-	if newer.store.id != backup.store.id {
-		return nil, nil, errors.Join(ErrOtherStore, backup.close(), newer.close())
-	}
+	// The oldest first: receipts get their numbers in this order.
+	slices.SortStableFunc(newer, func(a, b *backupFile) int {
+		return cmp.Or(cmp.Compare(a.store.began, b.store.began), cmp.Compare(a.store.since, b.store.since))
+	})
 	return backup, newer, nil
 }
 
@@ -79,11 +96,14 @@ func openBackups(opt RestoreOptions) (backup, newer *backupFile, err error) {
 // The backup is read twice. The first time brings everything but pictures, and shows that the file is whole; then come
 // the newer receipts; the second time brings the pictures that no receipt names.
 type restore struct {
-	ctx           context.Context
-	cfg           Config
-	opt           RestoreOptions
-	dir           string
-	backup, newer *backupFile
+	ctx    context.Context
+	cfg    Config
+	opt    RestoreOptions
+	dir    string
+	backup *backupFile
+	newer  []*backupFile
+
+	horizon time.Time // of the receipts that are restored
 
 	db    *restoreDB
 	slots slots
@@ -99,10 +119,13 @@ func (r *restore) run() (sum RestoreSummary, err error) {
 	if err := r.readRecords(); err != nil {
 		return sum, fmt.Errorf("%s: %w", r.opt.Backup, err)
 	}
-	if r.newer != nil {
-		if err := r.readNewer(); err != nil {
-			return sum, fmt.Errorf("%s: %w", r.opt.Receipts, err)
+	for _, f := range r.newer {
+		if err := r.readNewer(f); err != nil {
+			return sum, fmt.Errorf("%s: %w", f.name, err)
 		}
+	}
+	if err := r.checkGaps(); err != nil {
+		return sum, err
 	}
 	path := filepath.Join(r.dir, slabName)
 	if r.slab, err = openSlab(path, r.backup.store.id, true, r.cfg.WrapFile); err != nil {
@@ -202,9 +225,12 @@ func (r *restore) addReceipt(rec receiptRecord, uid int64) error {
 // readNewer brings what a newer file knows: receipts that the backup does not have, and records of users that have come
 // further. Numbers of users and receipts are each file's own; people are known by their ids, receipts by the
 // generation that they name.
-func (r *restore) readNewer() error {
+func (r *restore) readNewer(f *backupFile) error {
 	issuers := make(map[int64]int64) // theirs to ours
-	sum, err := r.each(r.newer, 0, func(record any) (err error) {
+	if err := r.db.forgetTheirs(); err != nil {
+		return err
+	}
+	sum, err := r.each(f, 0, func(record any) (err error) {
 		switch rec := record.(type) {
 		case issuerRecord:
 			issuers[rec.iid], err = r.db.issuer(rec.url)
@@ -231,8 +257,25 @@ func (r *restore) readNewer() error {
 		}
 		return err
 	})
-	r.sum.Newer = &sum
+	r.sum.Newer = append(r.sum.Newer, sum)
 	return err
+}
+
+// checkGaps refuses files that leave out what was erased at some time after the backup, unless that is allowed. The store then knows
+// from when on it knows everything.
+func (r *restore) checkGaps() error {
+	r.horizon = r.sum.Backup.KnownFrom()
+	_, r.sum.Gaps = known(r.sum.Backup, r.sum.Newer)
+	if len(r.sum.Gaps) == 0 {
+		return nil
+	}
+	gap := r.sum.Gaps[0]
+	if !r.opt.AllowGap {
+		return fmt.Errorf("%w: between %s, up to where the backup and what goes on from it know, and %s, from where on the receipts do; add the file of that time, or take a newer backup",
+			ErrGap, gap.From.Format(time.RFC3339Nano), gap.Until.Format(time.RFC3339Nano))
+	}
+	r.horizon = r.sum.Gaps[len(r.sum.Gaps)-1].Until
+	return nil
 }
 
 // readPictures brings the pictures that are nobody's erased ones.
@@ -313,7 +356,7 @@ func (r *restore) finish() error {
 		return err
 	}
 	// No byte of what the receipts name is in this slab, so all of them count.
-	if err := r.db.finish(); err != nil {
+	if err := r.db.finish(r.horizon); err != nil {
 		return err
 	}
 	return syncDir(r.dir, DataDir, nil)
