@@ -33,13 +33,12 @@ func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServ
 	s := &frameServer{conns: make(chan net.Conn), done: make(chan struct{}), tls: secure}
 	srv := NewHTTPServer(handler, nil)
 	gathering := &gatherListener{Listener: s}
-	served := make(chan error, 1)
 	if secure {
-		srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{selfSigned(t, "localhost")}}
-		go func() { served <- srv.ServeTLS(gathering, "", "") }()
-	} else {
-		go func() { served <- srv.Serve(gathering) }()
+		gathering.tls = encryption(nil)
+		gathering.tls.Certificates = []tls.Certificate{selfSigned(t, "localhost")}
 	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(gathering) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {

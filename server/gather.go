@@ -32,6 +32,7 @@ const (
 // in two pieces, with one each.
 type gatherListener struct {
 	net.Listener
+	tls     *tls.Config    // what is spoken around HTTP. nil = nothing
 	counted *connections   // counts them. nil = nobody does
 	yield   func()         // lets other goroutines run. nil = runtime.Gosched
 	open    sync.WaitGroup // connections that are not closed
@@ -43,7 +44,7 @@ func (l *gatherListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	l.open.Add(1)
-	c := &gatheredConn{Conn: conn, listener: l}
+	c := &gatheredConn{Conn: encrypt(conn, l.tls), raw: conn, listener: l}
 	c.written.L = &c.mu
 	if l.counted != nil {
 		l.counted.enter(c)
@@ -63,6 +64,8 @@ func (l *gatherListener) letOthersRun() {
 // reads ahead. Before its first bytes have shown that it is cleartext HTTP/2 it is as it was.
 type gatheredConn struct {
 	net.Conn
+	raw      net.Conn // below TLS
+	head     head
 	listener *gatherListener
 	address  netip.Addr // that it is counted for
 	reserved bool       // it is out of the reserve
@@ -78,6 +81,7 @@ type gatheredConn struct {
 	until   time.Time // write deadline of Conn
 	err     error     // why writing failed
 	closed  bool      // Close was called
+	cut     bool      // TLS says no farewell: it would wait for the peer to take it
 	gone    bool      // Conn is closed
 }
 
@@ -89,6 +93,12 @@ func (c *gatheredConn) Read(p []byte) (int, error) {
 	}
 	n, err := c.Conn.Read(p)
 	c.match(p[:n])
+	switch {
+	case err != nil && n == 0:
+		return 0, unencrypted(err)
+	case !c.gathers.Load() && !c.head.read(p[:n]):
+		return 0, c.refuseHead()
+	}
 	return n, err
 }
 
@@ -236,7 +246,8 @@ func (c *gatheredConn) abort() {
 		c.err = net.ErrClosed
 	}
 	if !c.gone {
-		if tcp, ok := c.Conn.(interface{ SetLinger(seconds int) error }); ok {
+		c.cut = true
+		if tcp, ok := c.raw.(interface{ SetLinger(seconds int) error }); ok {
 			_ = tcp.SetLinger(0) // what the kernel still has is thrown away
 		}
 	}
@@ -247,9 +258,6 @@ type connKey struct{}
 
 // rememberConn lets the calls on a connection find it.
 func rememberConn(ctx context.Context, conn net.Conn) context.Context {
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
 	if gathered, ok := conn.(*gatheredConn); ok {
 		return context.WithValue(ctx, connKey{}, gathered)
 	}
@@ -271,6 +279,9 @@ func (c *gatheredConn) shut() error {
 	defer c.listener.open.Done()
 	if c.listener.counted != nil {
 		defer c.listener.counted.leave(c)
+	}
+	if c.cut {
+		return c.raw.Close()
 	}
 	return c.Conn.Close()
 }

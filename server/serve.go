@@ -39,6 +39,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, a
 		Handler:     boundHeaders(handler, headerBytes, away),
 		Protocols:   protocols,
 		ConnContext: rememberConn,
+		ConnState:   followHead,
 		ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
 		// everybody behind the same proxy.
@@ -78,6 +79,10 @@ func boundHeaders(next http.Handler, most int, away *turned) http.Handler {
 			forget(r)
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // nobody waits for a body
 			w.Header().Set("Connection", "close")
+			if r.ProtoMajor > 1 { // a peer may refuse to take a body, and net/http keeps the trailers that long
+				w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
+				return
+			}
 			http.Error(w, "431 Request Header Fields Too Large", http.StatusRequestHeaderFieldsTooLarge)
 			return
 		}
@@ -122,24 +127,21 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 // ServeTLS is Serve over TLS 1.2 and newer. The client chooses HTTP/2 or HTTP/1.1 (ALPN, RFC 7301); without a choice it
 // is HTTP/1.1. certificate gives the certificate for a handshake, as in [tls.Config]; it is asked each time.
 func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
-	return s.serve(ctx, ln, &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12})
+	return s.serve(ctx, ln, encryption(certificate))
+}
+
+func encryption(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
+	return &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 }
 
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
 	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes, &s.turned)
-	srv.TLSConfig = encryption // net/http adds what ALPN offers
-	gathering := &gatherListener{Listener: ln, counted: s.connections}
+	gathering := &gatherListener{Listener: ln, tls: encryption, counted: s.connections}
 	defer s.tellTheRest()
 	defer gathering.open.Wait()
 	done := make(chan error, 1)
-	go func() {
-		if encryption != nil {
-			done <- srv.ServeTLS(gathering, "", "")
-		} else {
-			done <- srv.Serve(gathering)
-		}
-	}()
+	go func() { done <- srv.Serve(gathering) }()
 	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.Version)
 	select {
 	case err := <-done:

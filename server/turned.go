@@ -26,7 +26,6 @@ const (
 var awayNames = [awayReasons]string{
 	awayRequests: "requests", awayRequestsOfAddress: "requests_address", awayHeaders: "header_bytes", awayFields: "header_fields",
 	awayConnections: "connections", awayConnectionsOfAddress: "connections_address",
-	awayHeads: "unfinished_heads",
 }
 
 // warnEvery is how often the log hears of what was turned away, at most.

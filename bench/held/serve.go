@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"avatard/authz"
+	"avatard/server"
+	"avatard/storage"
+)
+
+// serveVariable makes the program the server that it attacks: "clear" or "tls".
+const serveVariable = "HELD_SERVES"
+
+// nothing is a store that is ready and has nothing.
+type nothing struct{ storage.Store }
+
+func (nothing) Ready(context.Context) error { return nil }
+
+// stranger knows nobody.
+type stranger struct{}
+
+func (stranger) Authenticate(context.Context, http.Header) (authz.Identity, error) {
+	return authz.Identity{}, authz.ErrNoToken
+}
+
+func serve(ctx context.Context) error {
+	server.TuneRuntime(os.Getenv)
+	s, err := server.New(server.Config{Store: nothing{}, Issuer: "x", Authenticator: stranger{}, Permissions: authz.NewClaims(authz.DefaultPolicy())})
+	if err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(ln.Addr())
+	if os.Getenv(serveVariable) == "clear" {
+		return s.Serve(ctx, ln)
+	}
+	certificate, err := selfSigned()
+	if err != nil {
+		return err
+	}
+	return s.ServeTLS(ctx, ln, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate, nil })
+}
+
+func selfSigned() (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
+}
+
+// child is a server in a process of its own.
+type child struct {
+	at   string
+	pid  int
+	stop func()
+}
+
+func startChild(ctx context.Context, secure bool) (*child, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	mode := "clear"
+	if secure {
+		mode = "tls"
+	}
+	cmd.Env = append(os.Environ(), serveVariable+"="+mode)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	at, err := bufio.NewReader(out).ReadString('\n')
+	return &child{strings.TrimSpace(at), cmd.Process.Pid, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }}, err
+}
+
+// handshake makes a connection one of TLS that speaks HTTP/2.
+func handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}) //nolint:gosec // to itself
+	return secure, secure.HandshakeContext(ctx)
+}
+
+// gone reports whether the server has hung up, without reading what it says.
+func gone(conn net.Conn) bool {
+	raw, err := conn.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	hung := false
+	err = raw.Control(func(fd uintptr) {
+		code, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ERROR)
+		hung = err != nil || code != 0
+	})
+	return hung || err != nil
+}

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestHead(t *testing.T) {
+	lines := func(n int) string { return strings.Repeat("a: b\r\n", n) }
+	for _, row := range []struct {
+		title, sent string
+		taken, over bool
+	}{
+		{"as many lines as there may be", "GET / HTTP/1.1\r\n" + lines(maxHeadLines-1), true, false},
+		{"one more", "GET / HTTP/1.1\r\n" + lines(maxHeadLines), false, true},
+		{"one more, without CR", strings.Repeat("a:\n", maxHeadLines+1), false, true},
+		{"a body of lines", "POST / HTTP/1.1\r\n\r\n" + strings.Repeat("\n", 10_000), true, true},
+		{"an empty line before the request", "\r\nGET / HTTP/1.1\r\n" + lines(3), true, false},
+		{"all of it", "GET / HTTP/1.1\r\n" + lines(3) + "\r\n", true, true},
+		{"without CR", "GET / HTTP/1.1\na: b\n\n", true, true},
+	} {
+		for _, piece := range []int{1, 7, 1 << 20} {
+			var h head
+			taken := true
+			for rest := row.sent; rest != ""; rest = rest[min(piece, len(rest)):] {
+				taken = h.read([]byte(rest[:min(piece, len(rest))])) && taken
+			}
+			if taken != row.taken || h.over != row.over {
+				t.Errorf("%s, in pieces of %d: taken %v, over %v, want %v, %v", row.title, piece, taken, h.over, row.taken, row.over)
+			}
+		}
+	}
+}
+
+// A request whose header fields do not end is refused while they come, in clear and over TLS, also as the second on its connection.
+func TestEndlessHeadIsRefused(t *testing.T) {
+	f := start(t, nil)
+	certificate := selfSigned(t, "localhost")
+	for _, secure := range []bool{false, true} {
+		ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() {
+			if secure {
+				served <- f.server.ServeTLS(ctx, ln, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
+			} else {
+				served <- f.server.Serve(ctx, ln)
+			}
+		}()
+		for before := range 3 {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if secure {
+				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+			}
+			answers := bufio.NewReader(conn)
+			ask := func(request string) *http.Response {
+				t.Helper()
+				if _, err := io.WriteString(conn, request); err != nil {
+					t.Fatal(err)
+				}
+				res, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+				return res
+			}
+			for range before { // bodies may have any number of lines
+				body := strings.Repeat("\n", 3000)
+				if res := ask(fmt.Sprintf("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)); res.StatusCode != 405 {
+					t.Fatalf("a body of lines: %d, want 405", res.StatusCode)
+				}
+			}
+			var lines strings.Builder
+			for i := range maxHeadLines {
+				fmt.Fprintf(&lines, "%x:\r\n", i)
+			}
+			if res := ask("GET /healthz HTTP/1.1\r\n" + lines.String()); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge || !res.Close {
+				t.Errorf("TLS %v, after %d requests: %d, closes %v, want 431 before the head has ended", secure, before, res.StatusCode, res.Close)
+			}
+			_ = conn.Close()
+		}
+		if n := f.server.Load().Refused["header_fields"]; n == 0 {
+			t.Error("nobody counted it")
+		}
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+}
