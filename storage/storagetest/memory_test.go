@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -221,105 +220,6 @@ func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, 
 	d := storage.Details{Sequence: 1, CreationDate: s.date(), ChangeDate: s.date(), Organization: org}
 	s.users[s.key(u)] = &entry{res: storage.Result{Details: d}}
 	return s.users[s.key(u)].res, true, nil
-}
-
-func (s *memoryStore) MoveUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
-	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
-		return storage.Result{}, false, err
-	}
-	defer s.mu.Unlock()
-	if s.has("registers the organisation of a move") {
-		s.orgs[org] = true
-	}
-	e := s.users[s.key(u)]
-	switch {
-	case !s.orgs[org] && !s.has("moves users anywhere"):
-		return storage.Result{}, false, fmt.Errorf("%q: %w", org, storage.ErrOrganizationNotFound)
-	case e == nil:
-		return storage.Result{}, false, fmt.Errorf("%q: %w", u.ID, storage.ErrUserNotFound)
-	case e.res.Details.Organization == org && !s.has("counts every move"):
-		return e.res, false, nil
-	case s.has("says moved and does nothing"):
-		return e.res, true, nil
-	}
-	if s.has("moves in two steps") {
-		before := e.res
-		s.mu.Unlock()
-		runtime.Gosched()
-		s.mu.Lock()
-		e.res = before
-	}
-	if e.res.Details.Organization = org; !s.has("moves without counting") {
-		s.change(e)
-	}
-	if s.has("loses the picture in a move") {
-		e.picture = nil
-	}
-	return e.res, true, nil
-}
-
-func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
-	if err := s.enter(ctx, up.User.Issuer, up.User.ID, up.Organization); err != nil {
-		return storage.Result{}, err
-	}
-	defer s.mu.Unlock()
-	size := len(up.Picture.Data)
-	small := size == 0 && !s.has("takes empty pictures")
-	large := size > storage.MaxPictureBytes && !s.has("takes large pictures") || size == storage.MaxPictureBytes && s.has("refuses the largest picture")
-	if small || large || up.Picture.Format.MediaType() == "" && !s.has("takes any format") {
-		return storage.Result{}, fmt.Errorf("picture of %d bytes: %w", size, storage.ErrInvalid)
-	}
-	if ctx.Err() != nil && s.has("runs abandoned uploads late") {
-		s.pending = func() { _, _ = s.put(up) }
-		return storage.Result{}, ctx.Err()
-	}
-	return s.put(up)
-}
-
-func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
-	if up.Register {
-		if _, _, err := s.add(up.User, up.Organization); err != nil {
-			return storage.Result{}, err
-		}
-	}
-	e, err := s.find(up.User, up.Organization)
-	if err != nil {
-		return storage.Result{}, err
-	}
-	p := storage.Picture{Format: up.Picture.Format, Data: bytes.Clone(up.Picture.Data), Generation: random()}
-	switch s.memory.flaw {
-	case "keeps the caller's slice":
-		p.Data = up.Picture.Data
-	case "forgets the format":
-		p.Format = storage.PNG
-	case "takes the caller's generation":
-		p.Generation = up.Picture.Generation
-	case "names pictures by content":
-		p.Generation = hex.EncodeToString(fmt.Appendf(nil, "%16.16s", p.Data))
-	case "leaves the end of the picture before":
-		if e.picture != nil && len(e.picture.Data) > len(p.Data) {
-			p.Data = append(p.Data, e.picture.Data[len(p.Data):]...)
-		}
-	case "drops zeros":
-		p.Data = bytes.TrimRight(p.Data, "\x00")
-	}
-	if e.picture != nil && !s.has("gives no receipt for a replacement") {
-		e.res.Receipt = random()
-	}
-	e.picture = &p
-	delete(s.grave, s.key(up.User))
-	s.change(e)
-	if s.has("replaces without counting") && e.res.Receipt != "" {
-		e.res.Details.Sequence--
-	}
-	return e.res, nil
-}
-
-func (s *memoryStore) change(e *entry) {
-	e.res.Details.Sequence++
-	if !s.has("never dates a change") {
-		e.res.Details.ChangeDate = s.date()
-	}
 }
 
 func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {

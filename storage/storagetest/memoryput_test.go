@@ -1,0 +1,74 @@
+package storagetest_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+
+	"avatard/storage"
+)
+
+func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+	if err := s.enter(ctx, up.User.Issuer, up.User.ID, up.Organization); err != nil {
+		return storage.Result{}, err
+	}
+	defer s.mu.Unlock()
+	size := len(up.Picture.Data)
+	small := size == 0 && !s.has("takes empty pictures")
+	large := size > storage.MaxPictureBytes && !s.has("takes large pictures") || size == storage.MaxPictureBytes && s.has("refuses the largest picture")
+	if small || large || up.Picture.Format.MediaType() == "" && !s.has("takes any format") {
+		return storage.Result{}, fmt.Errorf("picture of %d bytes: %w", size, storage.ErrInvalid)
+	}
+	if ctx.Err() != nil && s.has("runs abandoned uploads late") {
+		s.pending = func() { _, _ = s.put(up) }
+		return storage.Result{}, ctx.Err()
+	}
+	return s.put(up)
+}
+
+func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
+	if up.Register {
+		if _, _, err := s.add(up.User, up.Organization); err != nil {
+			return storage.Result{}, err
+		}
+	}
+	e, err := s.find(up.User, up.Organization)
+	if err != nil {
+		return storage.Result{}, err
+	}
+	p := storage.Picture{Format: up.Picture.Format, Data: bytes.Clone(up.Picture.Data), Generation: random()}
+	switch s.memory.flaw {
+	case "keeps the caller's slice":
+		p.Data = up.Picture.Data
+	case "forgets the format":
+		p.Format = storage.PNG
+	case "takes the caller's generation":
+		p.Generation = up.Picture.Generation
+	case "names pictures by content":
+		p.Generation = hex.EncodeToString(fmt.Appendf(nil, "%16.16s", p.Data))
+	case "leaves the end of the picture before":
+		if e.picture != nil && len(e.picture.Data) > len(p.Data) {
+			p.Data = append(p.Data, e.picture.Data[len(p.Data):]...)
+		}
+	case "drops zeros":
+		p.Data = bytes.TrimRight(p.Data, "\x00")
+	}
+	if e.picture != nil && !s.has("gives no receipt for a replacement") {
+		e.res.Receipt = random()
+	}
+	e.picture = &p
+	delete(s.grave, s.key(up.User))
+	s.change(e)
+	if s.has("replaces without counting") && e.res.Receipt != "" {
+		e.res.Details.Sequence--
+	}
+	return e.res, nil
+}
+
+func (s *memoryStore) change(e *entry) {
+	e.res.Details.Sequence++
+	if !s.has("never dates a change") {
+		e.res.Details.ChangeDate = s.date()
+	}
+}
