@@ -71,11 +71,12 @@ func startUpload(conn net.Conn, token string, length int) error {
 }
 
 const (
-	slowLength      = 200_000 // bytes that an upload promises
-	ghostsPerSecond = 1500
-	ghostsAtFirst   = 4200
-	ghostAddresses  = 5
-	uploadsOfEach   = 6 // more than have a place
+	slowLength       = 200_000 // bytes that an upload promises
+	ghostsAtFirst    = 4200    // more than a server keeps connections
+	ghostsPerSecond  = 1500    // of those
+	ghostsAfterwards = 400     // a second
+	ghostAddresses   = 5
+	uploadsOfEach    = 6 // more than have a place
 )
 
 // leaveUploads keeps the places of one account busy and lets uploads of the same account wait for them, whose clients are
@@ -88,15 +89,22 @@ func leaveUploads(ctx context.Context, a *attacker) error {
 	if !wait(ctx, 300*time.Millisecond) {
 		return ctx.Err()
 	}
-	pace := newPacer(ctx, ghostsPerSecond)
+	first, pace := newPacer(ctx, ghostsPerSecond), newPacer(ctx, ghostsAfterwards)
 	var left atomic.Int64
 	for i := range 64 {
 		all.Go(func() {
-			for pace.next() {
-				a.toll.tries.Add(1)
-				if left.Add(1) == ghostsAtFirst {
+			for {
+				turns := first
+				switch n := left.Add(1); {
+				case n == ghostsAtFirst:
 					a.ready()
+				case n > ghostsAtFirst:
+					turns = pace
 				}
+				if !turns.next() {
+					return
+				}
+				a.toll.tries.Add(1)
 				conn, err := a.dial(ctx, i%ghostAddresses)
 				if err != nil {
 					continue
