@@ -76,7 +76,7 @@ func (r *pictureRecord) fields(f fields) {
 	format := byte(r.format)
 	f.octet(&format)
 	r.format = storage.Format(format)
-	f.rest(&r.data, 1, storage.MaxPictureBytes)
+	f.rest(&r.data, 1, maxStoredBytes)
 	f.demand(r.format.MediaType() != "", "a format that is not known")
 }
 

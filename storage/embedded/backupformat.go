@@ -25,7 +25,7 @@ const (
 	backupHeadBytes   = len(backupMagic) + 4
 	recordHeadBytes   = 5
 	recordSumBytes    = 4
-	maxRecordBytes    = storage.MaxPictureBytes + 4096
+	maxRecordBytes    = maxStoredBytes + 4096
 	pictureHeadBytes  = 16 + 1
 	maxBackupText     = 64 << 10 // any one text of version 1
 	smallestTime      = -1 << 56 // of times in microseconds: some two thousand years around 1970

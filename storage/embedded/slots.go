@@ -15,9 +15,15 @@ var slotPages = [...]int64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 19
 // maxSlotPages is the size of the largest slots: a picture of 1 MiB and its header. It is on-disk format, too.
 const maxSlotPages = 257
 
-// The largest slots hold the largest picture. Pictures that are stored may be larger than what is taken now: how large a slot is, its
-// region tells.
-const _ = uint(maxSlotPages*pageBytes - headerBytes - storage.MaxPictureBytes)
+// maxStoredBytes is the largest picture that may be stored, on-disk format of the metadata and of backups. storage.MaxPictureBytes is what is
+// taken now: it may be less, and what was stored before is served all the same.
+const maxStoredBytes = 1 << 20
+
+// Neither line compiles unless what is taken may be stored, and what may be stored has a slot.
+const (
+	_ = uint(maxStoredBytes - storage.MaxPictureBytes)
+	_ = uint(maxSlotPages*pageBytes - headerBytes - maxStoredBytes)
+)
 
 // A region has about as many pages as all regions of its class before it, within these bounds: a small store stays
 // small, and 4 MiB are few enough to write when a large one needs more.
