@@ -13,8 +13,9 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// database is the one connection to the metadata. SQLite holds the file exclusively, so there is no second one: who
-// wants to read waits for the transaction under way, which then takes what has arrived and waits for nothing more.
+// database is the connection that everything is written through, and most is read. SQLite holds the file exclusively, so there is no
+// other that it knows of: who wants it waits for the transaction under way, which then takes what has arrived and waits for
+// nothing more. Reads of users do not wait, see reader.
 type database struct {
 	mu     sync.Mutex
 	wanted atomic.Int32 // how many wait for mu
@@ -23,6 +24,7 @@ type database struct {
 
 	conn  *sqlite3.Conn
 	log   logGauge // how long the log is
+	pages pages    // what reads see that do not wait for the connection
 	stmts [numStatements]*sqlite3.Stmt
 	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
 	texts [numStatements][maxParameters]string
@@ -100,7 +102,7 @@ func openDatabase(path string, wrap func(string, File) File, step func(version i
 // connect opens the metadata file as it is.
 func connect(path string, wrap func(string, File) File) (db *database, err error) {
 	db = &database{}
-	layer, unregister, err := registerFileLayer(filepath.Dir(path), wrap, &db.log)
+	layer, unregister, err := registerFileLayer(filepath.Dir(path), wrap, &db.log, &db.pages)
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +148,11 @@ func (db *database) setUp(step func(version int)) (err error) {
 	if err := db.truncateLog(); err != nil {
 		return err
 	}
+	count, err := db.pragma("page_count")
+	if err != nil {
+		return err
+	}
+	db.pages.started(count * pageBytes)
 	if err := db.conn.WALAutoCheckpoint(0); err != nil { // the committer does that, see checkpoint.go
 		return err
 	}

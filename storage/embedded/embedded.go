@@ -67,12 +67,14 @@ type Store struct {
 	now  func() time.Time
 	rand io.Reader
 
-	lock  *os.File
-	db    *database
-	slab  *slab
-	names names
-	rows  rows
-	wrong misorder
+	lock *os.File
+	db   *database
+	// reader is for reads that find db busy.
+	reader *reader
+	slab   *slab
+	names  names
+	rows   rows
+	wrong  misorder
 
 	line line // changes on their way in
 
@@ -185,6 +187,9 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if err != nil {
 		return err
 	}
+	if s.reader, err = openReader(&s.db.pages); err != nil {
+		return err
+	}
 	path := filepath.Join(dir, slabName)
 	if s.slab, err = openSlab(path, found.store, s.slots.end == 0, wrap); err != nil {
 		return err
@@ -223,6 +228,9 @@ func (s *Store) Close() error {
 // release closes what open opened, as far as it came.
 func (s *Store) release() error {
 	var errs []error
+	if s.reader != nil {
+		errs = append(errs, s.reader.close())
+	}
 	if s.db != nil {
 		s.db.lock()
 		defer s.db.mu.Unlock()

@@ -85,21 +85,25 @@ type fileLayer struct {
 	dir  string                         // for temporary files
 	wrap func(name string, f File) File // nil for none
 	log  *logGauge
+	// pages hears of the database and of what is written to its log.
+	pages *pages
 }
 
 // fileLayers numbers the file layers of this process: SQLite finds them by name in one register.
 var fileLayers atomic.Int64
 
 // registerFileLayer makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
-func registerFileLayer(dir string, wrap func(string, File) File, log *logGauge) (name string, unregister func(), err error) {
+func registerFileLayer(dir string, wrap func(string, File) File, log *logGauge, pages *pages) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
 		return "", nil, fmt.Errorf("SQLite's file layer has changed")
 	}
-	name = "avatard-" + strconv.FormatInt(fileLayers.Add(1), 10)
-	vfs.Register(name, &fileLayer{VFSFilename: base, dir: dir, wrap: wrap, log: log})
+	name = nextFileLayer()
+	vfs.Register(name, &fileLayer{VFSFilename: base, dir: dir, wrap: wrap, log: log, pages: pages})
 	return name, func() { vfs.Unregister(name) }, nil
 }
+
+func nextFileLayer() string { return "avatard-" + strconv.FormatInt(fileLayers.Add(1), 10) }
 
 // OpenFilename implements vfs.VFSFilename.
 func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
@@ -121,7 +125,11 @@ func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 			return nil, flags, errors.Join(err, outer.Close())
 		}
 		l.log.opened(size)
-		outer = &logFile{File: outer, gauge: l.log, unsynced: true}
+		l.pages.setLog(outer)
+		outer = &logFile{File: outer, gauge: l.log, pages: l.pages, unsynced: true}
+	}
+	if flags&vfs.OPEN_MAIN_DB != 0 {
+		l.pages.setDatabase(outer)
 	}
 	return &layeredFile{File: f, outer: outer, name: name.String()}, flags, nil
 }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -90,23 +91,36 @@ func (s *Store) row(user storage.UserKey) (*userRow, error) {
 	if row, ok := s.rows.get(rowKey{iid, user.ID}); ok {
 		return row, nil
 	}
-	if err := s.lockForRead(); err != nil {
-		return nil, err
+	keep := func(row *userRow) {
+		s.rows.keep(rowKey{iid, strings.Clone(user.ID)}, row) // the caller's id may be a piece of something larger
+	}
+	row, err := s.readRow(iid, user.ID, keep)
+	if err != nil && !errors.Is(err, storage.ErrUnavailable) {
+		return nil, s.noteFault(err)
+	}
+	if err == nil {
+		s.readWell()
+	}
+	return row, err
+}
+
+// readRow reads a user from the metadata, and waits for no transaction under way. What is found is kept before it can change.
+func (s *Store) readRow(iid int64, id string, keep func(*userRow)) (*userRow, error) {
+	if !s.db.mu.TryLock() {
+		return s.reader.userRow(iid, id, keep)
 	}
 	defer s.db.mu.Unlock()
 	switch {
 	case s.db.conn == nil:
 		return nil, fmt.Errorf("%w: closed", storage.ErrUnavailable)
-	case !s.db.conn.GetAutocommit(): // what it would show is not durable, and may never be
-		return nil, fmt.Errorf("%w: a transaction has not ended", storage.ErrUnavailable)
+	case !s.db.conn.GetAutocommit(): // a transaction has not ended, and what it did is not durable
+		return s.reader.userRow(iid, id, keep)
 	}
-	row, err := s.db.userRow(iid, user.ID)
-	if err != nil {
-		return nil, s.noteFault(err)
+	row, err := s.db.userRow(iid, id)
+	if err == nil {
+		keep(row)
 	}
-	s.readWell()
-	s.rows.keep(rowKey{iid, strings.Clone(user.ID)}, row) // the caller's id may be a piece of something larger
-	return row, nil
+	return row, err
 }
 
 // userRow reads a user and the active generation from the metadata.

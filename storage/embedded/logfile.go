@@ -17,6 +17,7 @@ const maxLogBuffer = 256 << 10
 type logFile struct {
 	File
 	gauge *logGauge
+	pages *pages
 	// unsynced: something may have been written since the last sync that succeeded, by a process before this one, too. A log that
 	// falls back to what was synced must never lie behind a database that has come further: its pages would count.
 	unsynced bool
@@ -35,6 +36,7 @@ func (l *logFile) WriteAt(p []byte, off int64) (int, error) {
 	}
 	l.pending = append(l.pending, p...)
 	l.gauge.wrote(off, int64(len(p)))
+	l.pages.wrote(p, off)
 	return len(p), nil
 }
 
@@ -46,6 +48,9 @@ func (l *logFile) flush() error {
 	l.unsynced = true
 	_, err := l.File.WriteAt(l.pending, l.offset)
 	l.pending = l.pending[:0]
+	if err != nil {
+		l.pages.failed()
+	}
 	return err
 }
 
@@ -62,6 +67,7 @@ func (l *logFile) Truncate(size int64) error {
 	}
 	l.unsynced = true
 	l.gauge.truncated(size)
+	l.pages.emptied()
 	return l.File.Truncate(size)
 }
 
@@ -74,6 +80,11 @@ func (l *logFile) Sync() error {
 	}
 	err := l.File.Sync()
 	l.unsynced = err != nil
+	if err != nil {
+		l.pages.failed()
+	} else {
+		l.pages.synced()
+	}
 	return err
 }
 

@@ -57,7 +57,7 @@ func TestLogFile(t *testing.T) {
 		}, want},
 	} {
 		file := &memoryFile{}
-		l := &logFile{File: file, gauge: &logGauge{}}
+		l := &logFile{File: file, gauge: &logGauge{}, pages: &pages{}}
 		for i, c := range []byte("abc") {
 			if n, err := l.WriteAt(piece(c), int64(i*100)); n != 100 || err != nil {
 				t.Fatalf("WriteAt = %d, %v", n, err)
@@ -75,7 +75,7 @@ func TestLogFile(t *testing.T) {
 // What is kept back is bounded.
 func TestLogFileBound(t *testing.T) {
 	file := &memoryFile{}
-	l := &logFile{File: file, gauge: &logGauge{}}
+	l := &logFile{File: file, gauge: &logGauge{}, pages: &pages{}}
 	const pages = 1000
 	for i := range pages {
 		if _, err := l.WriteAt(make([]byte, pageBytes), int64(i*pageBytes)); err != nil {
@@ -93,7 +93,7 @@ func TestLogFileBound(t *testing.T) {
 // A gathered write that fails is reported once, and never comes back later.
 func TestLogFileFailure(t *testing.T) {
 	file := &memoryFile{fail: errors.New("no room")}
-	l := &logFile{File: file, gauge: &logGauge{}}
+	l := &logFile{File: file, gauge: &logGauge{}, pages: &pages{}}
 	if _, err := l.WriteAt([]byte("lost"), 0); err != nil {
 		t.Fatal(err)
 	}

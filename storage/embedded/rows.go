@@ -42,14 +42,15 @@ type rowKey struct {
 	id  string
 }
 
-// rows remembers what reads found in the metadata, so that who reads a picture that was read lately waits for nobody's
-// transaction. Two rules keep it true, both under the lock of the connection:
+// rows remembers what reads found in the metadata, so that a picture that was read lately needs no look there. Two rules keep it
+// true:
 //
-//   - What a read found is remembered before the connection is given free.
+//   - What a read found is remembered before the state that it was found in can become another: while it holds the connection,
+//     or pages.
 //   - What a transaction changed is forgotten when COMMIT has returned, before the connection is given free.
 //
-// So a state that others can see is never older here, and one that is not durable never appears. Who finds the state before a
-// change here read before that change's answer.
+// So nothing is remembered that is not durable, and nothing that others have seen replaced. Who finds the state before a change
+// here read before that change's answer.
 type rows struct {
 	mu             sync.Mutex
 	known, unknown shelf

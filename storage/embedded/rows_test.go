@@ -126,6 +126,8 @@ func TestReadsWaitForNobodysSync(t *testing.T) {
 	for round := range 2 { // of reserving and of activating
 		<-disk.waiting
 		returns(t, "a read", func() { look(fmt.Sprintf("in round %d of another's upload", round+1)) })
+		s.rows.clear()
+		returns(t, "a read of what nobody read lately", func() { look(fmt.Sprintf("in round %d, nothing remembered", round+1)) })
 		disk.let <- struct{}{}
 	}
 	if err := <-put; err != nil {

@@ -110,19 +110,6 @@ func (s *Store) reasons() (errs []error) {
 	return errs
 }
 
-// lockForRead takes the connection for a read. While the disk does not answer, who waits for it waits with no end: then
-// nobody else begins to.
-func (s *Store) lockForRead() error {
-	if s.db.mu.TryLock() {
-		return nil
-	}
-	if s.busy.hanging() > 0 {
-		return fmt.Errorf("%w: the disk does not answer", storage.ErrUnavailable)
-	}
-	s.db.lock()
-	return nil
-}
-
 // unreadable turns a failure to read a slot that is somebody's into one that callers may try again. What is wrong with one
 // picture is no reason to take everybody's away, so Ready does not tell.
 func unreadable(err error) error {

@@ -125,8 +125,7 @@ func TestReadThatFails(t *testing.T) {
 	}
 }
 
-// While the disk does not answer a change, reads that would have to wait for it with no end are refused, and those that are
-// in the way of nobody go on.
+// While the disk does not answer a change, reads of others go on.
 func TestReadsBesideAHangingDisk(t *testing.T) {
 	for _, name := range []string{logName, slabName} {
 		dir := t.TempDir()
@@ -145,9 +144,8 @@ func TestReadsBesideAHangingDisk(t *testing.T) {
 			change.Go(func() { mustRemove(t, s, 1) })
 			<-f.hanging
 			time.Sleep(hangs + time.Second) // of the test's own clock
-			_, err = s.Get(ctx, testKey(2), testOrg)
-			if want := map[string]error{logName: storage.ErrUnavailable}[name]; !errors.Is(err, want) {
-				t.Errorf("Get while %s does not answer = %v, want %v", name, err, want)
+			if _, err := s.Get(ctx, testKey(2), testOrg); err != nil {
+				t.Errorf("Get while %s does not answer = %v", name, err)
 			}
 			f.set(nil)
 			close(f.back)

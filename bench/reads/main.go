@@ -1,0 +1,202 @@
+// Command reads shows that reads wait for nobody's sync. It reads pictures on an idle store, then beside one caller who uploads as fast
+// as a slow disk lets it, and fails when the slowest tenth of the reads takes more than twice as long there.
+//
+// There are more users than the store remembers, so that some of the reads need a look at the metadata.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "reads:", err)
+		os.Exit(1) //nolint:forbidigo // this is a program of its own
+	}
+}
+
+// options is what one run measures.
+type options struct {
+	users   int
+	readers int
+	sync    time.Duration
+	every   time.Duration
+	slice   time.Duration
+	limit   float64
+	dir     string
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o options
+	fs := flag.NewFlagSet("reads", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.IntVar(&o.users, "users", 40_000, "users with a picture of 1 KB")
+	fs.IntVar(&o.readers, "readers", 2, "callers who read")
+	fs.DurationVar(&o.sync, "sync", 50*time.Millisecond, "how long a sync of the log takes at least")
+	fs.DurationVar(&o.every, "every", time.Millisecond, "how often each of them reads")
+	fs.DurationVar(&o.slice, "slice", 5*time.Second, "how long each half is measured")
+	fs.Float64Var(&o.limit, "limit", 2, "times as long as on an idle store that the slowest tenth may take; 0 = any")
+	fs.StringVar(&o.dir, "dir", "", "`DIR` for the data, 4 KB a user; a temporary one unless given")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 || o.users < 1 || o.readers < 1 || o.slice <= 0 || o.every <= 0 {
+		return errors.New("want flags only, a user, a reader and some time")
+	}
+	dir, err := os.MkdirTemp(o.dir, "avatard-reads-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(measure(ctx, o, dir, stdout), os.RemoveAll(dir))
+}
+
+// slowLog is a log whose syncs take time once it is told to.
+type slowLog struct {
+	embedded.File
+	delay *atomic.Int64
+}
+
+func (f slowLog) Sync() error {
+	time.Sleep(time.Duration(f.delay.Load()))
+	return f.File.Sync()
+}
+
+const org = "reads"
+
+func userKey(i int) storage.UserKey {
+	return storage.UserKey{Issuer: "reads", ID: fmt.Sprint("user-", i)}
+}
+
+func put(ctx context.Context, s storage.Store, i int) error {
+	_, err := s.Put(ctx, storage.Upload{User: userKey(i), Organization: org, By: storage.Origin{Caller: "reads"}, Register: true,
+		Picture: storage.Picture{Format: storage.PNG, Data: make([]byte, 1000)}})
+	return err
+}
+
+func measure(ctx context.Context, o options, dir string, stdout io.Writer) (err error) {
+	var delay atomic.Int64
+	s, err := embedded.Open(ctx, embedded.Config{Dir: dir, WrapFile: func(name string, f embedded.File) embedded.File {
+		if name == "avatard.db-wal" {
+			return slowLog{f, &delay}
+		}
+		return f
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	var next atomic.Int64
+	if err := each(128, func(int) error {
+		for i := next.Add(1) - 1; i < int64(o.users); i = next.Add(1) - 1 {
+			if err := put(ctx, s, int(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for i := range o.users { // fills what can be remembered
+		if _, err := s.Get(ctx, userKey(i), org); err != nil {
+			return err
+		}
+	}
+	idle, err := read(ctx, o, s)
+	if err != nil {
+		return err
+	}
+	delay.Store(int64(o.sync))
+	uploading, stop := context.WithCancel(ctx)
+	uploads, ended := 0, make(chan error, 1)
+	go func() {
+		for uploading.Err() == nil {
+			if err := put(ctx, s, o.users); err != nil {
+				ended <- err
+				return
+			}
+			uploads++
+		}
+		ended <- nil
+	}()
+	beside, err := read(ctx, o, s)
+	stop()
+	if err = errors.Join(err, <-ended); err != nil {
+		return err
+	}
+	delay.Store(0)
+	fmt.Fprintf(stdout, "%d users, %d readers, syncs of %s: idle %s; beside %d uploads %s\n", o.users, o.readers, o.sync, idle, uploads, beside)
+	ratio := float64(beside.p90) / float64(idle.p90)
+	fmt.Fprintf(stdout, "the slowest tenth takes %.2f times as long\n", ratio)
+	if o.limit > 0 && ratio > o.limit {
+		return fmt.Errorf("the slowest tenth takes %.2f times as long, limit %.2f", ratio, o.limit)
+	}
+	return nil
+}
+
+// latencies are those of one half.
+type latencies struct {
+	reads              int
+	p50, p90, p99, top time.Duration
+}
+
+func (l latencies) String() string {
+	return fmt.Sprintf("%d reads, p50 %s, p90 %s, p99 %s, longest %s", l.reads, l.p50, l.p90, l.p99, l.top)
+}
+
+// read lets the readers read pictures of users drawn by lot, at times that are set beforehand: who is kept waiting has the reads that
+// were due meanwhile to make up for, each of which took from the time at which it was due.
+func read(ctx context.Context, o options, s storage.Store) (latencies, error) {
+	took := make([][]time.Duration, o.readers)
+	began := time.Now()
+	err := each(o.readers, func(reader int) error {
+		random := rand.New(rand.NewPCG(uint64(reader), 1)) //nolint:gosec // which user is read
+		for due := began; due.Before(began.Add(o.slice)); due = due.Add(o.every) {
+			time.Sleep(time.Until(due))
+			begin := time.Now()
+			if begin.Sub(due) > o.every { // else it was only the timer
+				begin = due
+			}
+			if _, err := s.Get(ctx, userKey(random.IntN(o.users)), org); err != nil {
+				return err
+			}
+			took[reader] = append(took[reader], time.Since(begin))
+		}
+		return nil
+	})
+	all := slices.Concat(took...)
+	if err != nil || len(all) == 0 {
+		return latencies{}, errors.Join(err, ctx.Err())
+	}
+	slices.Sort(all)
+	at := func(percent int) time.Duration { return all[max(0, len(all)*percent/100-1)] }
+	return latencies{len(all), at(50), at(90), at(99), at(100)}, nil
+}
+
+// each runs work of so many workers at once.
+func each(workers int, work func(worker int) error) error {
+	errs := make([]error, workers)
+	var group sync.WaitGroup
+	for i := range workers {
+		group.Go(func() { errs[i] = work(i) })
+	}
+	group.Wait()
+	return errors.Join(errs...)
+}
