@@ -1,10 +1,17 @@
 package server
 
-import "runtime"
+import (
+	"runtime"
+	"runtime/debug"
+)
 
 // heapFloor is how many bytes the garbage collector is made to believe are in use, beside those that are. Nobody touches them,
 // so they take no memory themselves; what they allow for between two collections does.
 const heapFloor = 12 << 20
+
+// heapGoal is how much memory the runtime tries to keep to, in bytes, by collecting more often than when the heap has doubled. What
+// is really in use may be more: a collection takes half of the processors at most.
+const heapGoal = 256 << 20
 
 var untouched []byte
 
@@ -15,12 +22,14 @@ var untouched []byte
 // calls would wait meanwhile for the processors that are left. So there is one more.
 //
 // A heap that is collected each time it has doubled is collected thirty times a second where 4 MB are in use and a
-// call takes 10 kB. A larger factor would help, but double the memory of uploads, too: with heapFloor it is a constant.
+// call takes 10 kB. A larger factor would help, but double the memory of uploads, too: with heapFloor it is a constant. Under attack,
+// when strangers fill what they may, heapGoal keeps garbage from doubling that.
 func TuneRuntime(getenv func(string) string) {
 	if getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 	if getenv("GOGC") == "" && getenv("GOMEMLIMIT") == "" {
 		untouched = make([]byte, heapFloor)
+		debug.SetMemoryLimit(heapGoal)
 	}
 }

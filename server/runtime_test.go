@@ -1,7 +1,9 @@
 package server
 
 import (
+	"math"
 	"runtime"
+	"runtime/debug"
 	"testing"
 )
 
@@ -10,6 +12,7 @@ func TestTuneRuntime(t *testing.T) {
 	defer func() {
 		runtime.GOMAXPROCS(before)
 		untouched = nil
+		debug.SetMemoryLimit(math.MaxInt64)
 	}()
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
 		TuneRuntime(func(asked string) string { return map[string]string{"GOMAXPROCS": "7", name: "off"}[asked] })
@@ -17,7 +20,13 @@ func TestTuneRuntime(t *testing.T) {
 			t.Errorf("with GOMAXPROCS and %s: GOMAXPROCS %d, was %d; a heap floor of %d bytes", name, n, before, len(untouched))
 		}
 	}
+	if limit := debug.SetMemoryLimit(-1); limit != math.MaxInt64 {
+		t.Errorf("a goal of %d bytes, though somebody knows better", limit)
+	}
 	TuneRuntime(func(string) string { return "" })
+	if limit := debug.SetMemoryLimit(-1); limit != heapGoal {
+		t.Errorf("a goal of %d bytes, want %d", limit, heapGoal)
+	}
 	if n := runtime.GOMAXPROCS(0); n != before+1 || len(untouched) != heapFloor {
 		t.Errorf("GOMAXPROCS %d, want %d; a heap floor of %d bytes, want %d", n, before+1, len(untouched), heapFloor)
 	}
@@ -25,7 +34,7 @@ func TestTuneRuntime(t *testing.T) {
 
 // The heap floor has the collector wait: what is allocated below it costs no collection.
 func TestHeapFloor(t *testing.T) {
-	defer func() { untouched = nil }()
+	defer func() { untouched = nil; debug.SetMemoryLimit(math.MaxInt64) }()
 	collections := func() uint32 {
 		var m runtime.MemStats
 		runtime.GC()

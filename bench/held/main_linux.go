@@ -45,7 +45,7 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 1000, "how many at once")
 	flag.IntVar(&o.sources, "sources", 40, "loopback addresses to come from")
 	flag.DurationVar(&o.hold, "hold", 3*time.Second, "how long to go on after all are there")
-	flag.IntVar(&o.most, "most", 512, "fail over this many `MiB` resident")
+	flag.IntVar(&o.most, "most", 384, "fail over this many `MiB` resident")
 	flag.Parse()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "held:", err)
