@@ -119,3 +119,15 @@ var TrimFailpoints = []string{
 	"trim-cut",
 	"trim-cut-off", // not durable
 }
+
+// PruneFailpoints are the places that a process passes when records have reached their age.
+var PruneFailpoints = []string{
+	"prune-apply",
+	"prune-generation", // the row of a slot is gone in the transaction, its receipt is not
+	"prune-receipt",
+	"prune-receipts", // that they are gone is noted
+	"prune-trail",
+	"prune-refusals",
+	"prune-commit",
+	"prune-committed",
+}

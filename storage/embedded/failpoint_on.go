@@ -29,7 +29,7 @@ func readFailpoint(setting string) string {
 	}
 	if !knownFailpoint(name) {
 		refuseFailpoint("FAILPOINT=%s: no such place; known are %s", setting,
-			strings.Join(slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints), ", "))
+			strings.Join(slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints, PruneFailpoints), ", "))
 	}
 	passes.Store(n)
 	return name
@@ -42,7 +42,7 @@ func refuseFailpoint(format string, args ...any) {
 
 func knownFailpoint(name string) bool {
 	return slices.Contains(Failpoints, name) || slices.Contains(FaultFailpoints, name) || slices.Contains(CommandFailpoints, name) ||
-		slices.Contains(TrimFailpoints, name)
+		slices.Contains(TrimFailpoints, name) || slices.Contains(PruneFailpoints, name)
 }
 
 // failpoint is a place between two steps. No deferred function runs and nothing is flushed when the process ends there.
@@ -109,6 +109,8 @@ func kindOf(t *ticket) string {
 		return "register"
 	case *moveUser:
 		return "move"
+	case *pruneStep:
+		return "prune"
 	case *sweep:
 		return "sweep"
 	case *cutRegion:

@@ -132,6 +132,20 @@ func TestFailpoints(t *testing.T) {
 			}
 		}
 	})
+	t.Run("pruning", func(t *testing.T) {
+		t.Parallel()
+		for _, name := range PruneFailpoints {
+			for pass := 1; pass <= 2; pass++ {
+				dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
+				killed, acknowledged := runFailpoint(t, program, dir, "pruning", place)
+				if !killed {
+					t.Errorf("nothing passes %s", place)
+					continue
+				}
+				checkPruning(t, dir, place, acknowledged)
+			}
+		}
+	})
 	t.Run("after faults", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range FaultFailpoints {
@@ -195,7 +209,7 @@ func checkWords(t *testing.T, tagged string) {
 
 // The lists name each place once.
 func TestFailpointNames(t *testing.T) {
-	names := slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints)
+	names := slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints, PruneFailpoints)
 	slices.Sort(names)
 	if n := len(slices.Compact(slices.Clone(names))); n != len(names) {
 		t.Errorf("%d names for %d places", n, len(names))

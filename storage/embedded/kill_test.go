@@ -104,9 +104,13 @@ func killChild(dir string) error {
 	}
 	bad := &badSlots{}
 	f := &faults{} // whose syncs do not reach the disk: a process that is killed loses nothing of what it wrote
-	s, err := Open(ctx, Config{Dir: dir, WrapFile: func(name string, file File) File {
+	cfg := Config{Dir: dir, WrapFile: func(name string, file File) File {
 		return k.wrap(name, f.wrap(name, bad.wrap(name, file)))
-	}})
+	}}
+	if os.Getenv(killJobEnv) == "pruning" {
+		cfg.Keep, cfg.Now = pruneKeep, pruneClock.now
+	}
+	s, err := Open(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -122,6 +126,8 @@ func killChild(dir string) error {
 		}
 	case "moves":
 		err = tellMoves(ctx, s)
+	case "pruning":
+		err = tellPruning(ctx, s)
 	case "faults":
 		err = tellFaults(ctx, s, f, bad)
 	}
