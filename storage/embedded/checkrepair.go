@@ -100,17 +100,18 @@ func (c *checker) scrubSlot(r region, row slotRow, j judgement) func(context.Con
 		used := headerBytes + row.size
 		all = span{all.off + used, all.n - used}
 	}
-	return c.scrub(func(r *round) ([]span, error) { return []span{all}, unchanged(r, row) }, "zeroed")
+	return c.scrub(func(now *round) ([]span, error) {
+		if there := c.s.slots.at(row.slot); there == nil || there.region != r {
+			return nil, errMoved // other slots lie there by now
+		}
+		return []span{all}, unchanged(now, row)
+	}, "zeroed")
 }
 
 // scrubOutside zeroes bytes from a page on that are in no region.
 func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, error) {
 	return c.scrub(func(r *round) ([]span, error) {
-		taken := false // a region was added
-		err := r.db.look(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
-			taken = true
-			return false
-		}, page, page+(n+pageBytes-1)/pageBytes)
+		taken, err := r.db.taken(page, page+(n+pageBytes-1)/pageBytes) // a region was added
 		if err == nil && taken {
 			err = errMoved
 		}

@@ -94,7 +94,7 @@ func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) 
 		for ; next < len(rows) && rows[next].slot <= slot; next++ {
 			if rows[next].slot == slot {
 				row = rows[next]
-			} else if err := c.reportMisplaced(ctx, rows[next]); err != nil {
+			} else if err := c.reportMisplacedIn(ctx, r, rows[next]); err != nil {
 				return err
 			}
 		}
@@ -110,7 +110,7 @@ func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) 
 		}
 	}
 	for ; next < len(rows); next++ { // behind the first page of the last slot
-		if err := c.reportMisplaced(ctx, rows[next]); err != nil {
+		if err := c.reportMisplacedIn(ctx, r, rows[next]); err != nil {
 			return err
 		}
 	}
@@ -141,6 +141,12 @@ func (c *checker) outside(ctx context.Context, first, end int64) error {
 			return err
 		}
 		if n := nonZero(bytes); n > 0 {
+			// The slab may have been cut there, and have grown again.
+			if taken, err := c.taken(ctx, first, first+pages); err != nil {
+				return err
+			} else if taken {
+				continue
+			}
 			f := Finding{Kind: OrphanedBytes, Page: first, Bytes: n, Detail: fmt.Sprintf("%d bytes between two regions of the slab", n)}
 			if err := c.report(ctx, f, c.scrubOutside(first, int64(len(bytes)))); err != nil {
 				return err
@@ -148,6 +154,24 @@ func (c *checker) outside(ctx context.Context, first, end int64) error {
 		}
 	}
 	return nil
+}
+
+// taken reports whether a region has some of the pages from first to before end.
+func (c *checker) taken(ctx context.Context, first, end int64) (taken bool, err error) {
+	err = c.read(ctx, func(db *database) (err error) {
+		taken, err = db.taken(first, end)
+		return err
+	})
+	return taken, err
+}
+
+// taken reports whether a region has some of the pages from first to before end.
+func (db *database) taken(first, end int64) (taken bool, err error) {
+	err = db.look(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
+		taken = true
+		return false
+	}, first, end)
+	return taken, err
 }
 
 // misplaced reports rows of slots from first to before end, where there are none.
@@ -190,6 +214,20 @@ func (c *checker) regionOf(ctx context.Context, page int64) (r region, err error
 		r = region{}
 	}
 	return r, err
+}
+
+// reportMisplacedIn is reportMisplaced unless the region is no more: it was free, cut off, and others may lie there by now.
+func (c *checker) reportMisplacedIn(ctx context.Context, r region, row slotRow) error {
+	if there, err := c.stillThere(ctx, r); err != nil || !there {
+		return err
+	}
+	return c.reportMisplaced(ctx, row)
+}
+
+// stillThere reports whether a region is still one of the slab's.
+func (c *checker) stillThere(ctx context.Context, r region) (bool, error) {
+	now, err := c.regionOf(ctx, r.first)
+	return now == r, err
 }
 
 func (c *checker) reportMisplaced(ctx context.Context, row slotRow) error {

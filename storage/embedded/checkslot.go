@@ -111,8 +111,14 @@ func (c *checker) lookAt(ctx context.Context, r region, slot int64) (row slotRow
 			return row, j, nil
 		}
 		again, err := c.slotRow(ctx, slot)
-		if err != nil || again == row {
+		if err != nil {
 			return row, j, err
+		}
+		if there, err := c.stillThere(ctx, r); err != nil || !there { // free, cut off, and others may lie there by now
+			return row, judgement{what: changed}, err
+		}
+		if again == row {
+			return row, j, nil
 		}
 		row = again
 	}

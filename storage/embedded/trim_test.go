@@ -220,3 +220,36 @@ func (s *Store) slabOnDisk(t *testing.T) int64 {
 	}
 	return blocksOf(info)
 }
+
+// A check that still walks a region which was cut off meanwhile, and whose place others have taken, blames nobody and mends nothing.
+func TestCheckOfRegionThatWent(t *testing.T) {
+	needsHoles(t)
+	s := openTest(t, t.TempDir())
+	trimAll(s)
+	mustPut(t, s, 1, 300)
+	mustPut(t, s, 2, 300_000)
+	old := s.slots.last().region
+	mustRemove(t, s, 2)
+	mustTidy(t, s)
+	for i := range 8 {
+		mustPut(t, s, 10+i, 5000)
+	}
+	mustPut(t, s, 20, 9000)
+	if now := s.slots.at(old.first); now == nil || now.slotPages == old.slotPages {
+		t.Fatalf("at page %d lies %+v, want slots of another size", old.first, now)
+	}
+	var found []Finding
+	c := &checker{s: s, opt: CheckOptions{Repair: true, By: testBy}, found: func(f Finding) error { found = append(found, f); return nil }, live: true}
+	err := errors.Join(c.checkRegion(t.Context(), old), c.outside(t.Context(), old.first, old.end()))
+	if err != nil || len(found) > 0 {
+		t.Errorf("found %+v, %v", found, err)
+	}
+	for i := range 8 {
+		if got, err := s.Get(t.Context(), testKey(10+i), testOrg); err != nil || len(got.Data) != 5000 {
+			t.Errorf("user %d: %d bytes, %v", 10+i, len(got.Data), err)
+		}
+	}
+	if found := checkStore(t, s, false); len(found) > 0 {
+		t.Errorf("found %+v", found)
+	}
+}
