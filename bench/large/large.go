@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -57,23 +58,24 @@ func fill(ctx context.Context, path string, users, regions int) (err error) {
 	old := conn.SetInterrupt(ctx)
 	defer conn.SetInterrupt(old)
 	var triggers []string
-	again := ""
+	var again strings.Builder
 	stmt, _, err := conn.Prepare(`SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'`)
 	if err != nil {
 		return err
 	}
 	for stmt.Step() {
 		triggers = append(triggers, stmt.ColumnText(0))
-		again += stmt.ColumnText(1) + ";\n"
+		again.WriteString(stmt.ColumnText(1) + ";\n")
 	}
 	if err := errors.Join(stmt.Err(), stmt.Close()); err != nil {
 		return err
 	}
-	sql := "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -64000; BEGIN;"
+	var sql strings.Builder
+	sql.WriteString("PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA foreign_keys = OFF; PRAGMA cache_size = -64000; BEGIN;")
 	for _, name := range triggers {
-		sql += "DROP TRIGGER " + name + ";"
+		sql.WriteString("DROP TRIGGER " + name + ";")
 	}
-	sql += fmt.Sprintf(`
+	fmt.Fprintf(&sql, `
 		INSERT INTO user (uid, iid, id, organization, created, changed, sequence, receipt)
 			WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i <= %[1]d)
 			SELECT i, 1, printf('%%018d', i - 1), '%[2]s', 5, 5, 2, CASE WHEN (i - 1) %% 16 = 0 THEN (i - 1) / 16 END FROM n;
@@ -87,6 +89,6 @@ func fill(ctx context.Context, path string, users, regions int) (err error) {
 			SELECT 1 + %[4]d * i, 1, %[4]d FROM n;
 		UPDATE store SET watermark = (SELECT max(seq) FROM receipt) - 1;
 		UPDATE generation SET state = 1 WHERE slot = 1;
-		%[5]s COMMIT; PRAGMA journal_mode = WAL;`, users, Organization, regions, regionSlots, again)
-	return conn.Exec(sql)
+		%[5]s COMMIT; PRAGMA journal_mode = WAL;`, users, Organization, regions, regionSlots, again.String())
+	return conn.Exec(sql.String())
 }

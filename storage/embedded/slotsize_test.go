@@ -67,7 +67,7 @@ func TestSlotSizeIsItsRegions(t *testing.T) {
 		t.Errorf("%d pictures of %d bytes lie in slots of another size", n, size)
 	}
 	mustPut(t, s, 2, 20_000)
-	if n := count(t, s, fmt.Sprintf(`SELECT slot FROM generation WHERE uid = (SELECT uid FROM user WHERE id = 'user-2') AND state = 2`)); n != first {
+	if n := count(t, s, `SELECT slot FROM generation WHERE uid = (SELECT uid FROM user WHERE id = 'user-2') AND state = 2`); n != first {
 		t.Errorf("the slot is at page %d, want %d, where one of the right size is free", n, first)
 	}
 	if found := checkStore(t, s, false); len(found) > 0 {
