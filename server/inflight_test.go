@@ -249,3 +249,14 @@ func TestHeaderFieldsAreBounded(t *testing.T) {
 		t.Errorf("HTTP/1.1: %d, closes %v, want 431 and that it closes", res.StatusCode, res.Close)
 	}
 }
+
+// Health is text for machines, whatever form it comes in.
+func TestHealthIsNotSniffed(t *testing.T) {
+	f := start(t, nil)
+	for path, method := range map[string]string{"/healthz": http.MethodGet, "/readyz": http.MethodGet, "/grpc.health.v1.Health/Check": http.MethodPost} {
+		res, _ := f.do(t, method, path, strings.NewReader("{}"), "Content-Type", "application/json")
+		if got := res.Header.Get("X-Content-Type-Options"); got != "nosniff" || res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d with X-Content-Type-Options %q, want nosniff", path, res.StatusCode, got)
+		}
+	}
+}
