@@ -20,10 +20,26 @@ func refused(caller, action, reason string) storage.Refusal {
 	return storage.Refusal{By: storage.Origin{Caller: caller}, Action: action, Reason: reason}
 }
 
-// recording returns refusals and what they have recorded.
-func recording() (*refusals, *[]storage.Refusal) {
+// recording returns refusals, and a function that returns what they have recorded.
+func recording() (l *refusals, recorded func() []storage.Refusal) {
+	var mu sync.Mutex
 	var told []storage.Refusal
-	return &refusals{record: func(r storage.Refusal) { told = append(told, r) }}, &told
+	return &refusals{record: func(r storage.Refusal) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, r)
+		}}, func() []storage.Refusal {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(told)
+		}
+}
+
+// remembered tells how many kinds are remembered.
+func (l *refusals) remembered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.kinds)
 }
 
 // stoodFor adds up the refusals that records stand for.
@@ -48,10 +64,10 @@ func TestJunkRefusalsHideNothing(t *testing.T) {
 		synctest.Wait()
 		want := []storage.Refusal{refused("quiet", "read", "404"), refused("loud", "delete", "403"), refused("loud", "read", "404")}
 		want[2].Dropped = 9_999
-		if diff := gocmp.Diff(want, *told); diff != "" {
+		if diff := gocmp.Diff(want, told()); diff != "" {
 			t.Errorf("records (-want +got):\n%s", diff)
 		}
-		if l.timer != nil || len(l.kinds) != 0 {
+		if l.remembered() != 0 {
 			t.Error("something is left")
 		}
 	})
@@ -73,11 +89,11 @@ func TestRefusalsTakeTurns(t *testing.T) {
 		l.add(refused("late", "delete", "403"))
 		time.Sleep(refusalPause)
 		synctest.Wait()
-		if len(*told) != maxRefusals || (*told)[0].By.Caller != "late" {
-			t.Errorf("%d records, the first of %+v; want %d, the rarest first", len(*told), (*told)[0], maxRefusals)
+		if len(told()) != maxRefusals || told()[0].By.Caller != "late" {
+			t.Errorf("%d records, the first of %+v; want %d, the rarest first", len(told()), told()[0], maxRefusals)
 		}
 		each := make(map[string]int)
-		for _, r := range *told {
+		for _, r := range told() {
 			each[r.By.Caller]++
 		}
 		for caller := range 10 {
@@ -87,8 +103,8 @@ func TestRefusalsTakeTurns(t *testing.T) {
 		}
 		time.Sleep(4 * refusalPause)
 		synctest.Wait()
-		if len(*told) != 201 || stoodFor(*told) != total+1 {
-			t.Errorf("in the end %d records for %d refusals, want 201 for %d", len(*told), stoodFor(*told), total+1)
+		if len(told()) != 201 || stoodFor(told()) != total+1 {
+			t.Errorf("in the end %d records for %d refusals, want 201 for %d", len(told()), stoodFor(told()), total+1)
 		}
 	})
 }
@@ -100,14 +116,14 @@ func TestRefusalsAreBounded(t *testing.T) {
 		const callers = 3 * maxRefusalKinds
 		for caller := range callers {
 			l.add(refused(fmt.Sprint(caller), "read", "404"))
-			if len(l.kinds) > maxRefusalKinds {
-				t.Fatalf("%d kinds are remembered", len(l.kinds))
+			if n := l.remembered(); n > maxRefusalKinds {
+				t.Fatalf("%d kinds are remembered", n)
 			}
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if len(*told) != maxRefusalKinds || stoodFor(*told) != callers || l.lost != callers-maxRefusalKinds {
-			t.Errorf("%d records for %d refusals, %d lost; want %d for %d", len(*told), stoodFor(*told), l.lost, maxRefusalKinds, callers)
+		if len(told()) != maxRefusalKinds || stoodFor(told()) != callers || l.forgotten() != callers-maxRefusalKinds {
+			t.Errorf("%d records for %d refusals, %d lost; want %d for %d", len(told()), stoodFor(told()), l.forgotten(), maxRefusalKinds, callers)
 		}
 	})
 }

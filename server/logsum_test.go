@@ -95,9 +95,11 @@ func TestFloodsFromManyAddresses(t *testing.T) {
 				s.call(http.MethodGet, "/nothing", "X-Address", fmt.Sprintf("2001:db8:%x::1", i))
 			}
 		}
+		s.logSums.mu.Lock()
 		if n := len(s.logSums.addresses); n > maxSummed {
 			t.Errorf("%d addresses are remembered", n)
 		}
+		s.logSums.mu.Unlock()
 		time.Sleep(logPause)
 		synctest.Wait()
 		lines := strings.Count(log.String(), "msg=call ")
@@ -113,8 +115,8 @@ func TestFloodsFromManyAddresses(t *testing.T) {
 		if lines > maxLines || sums > maxSums+1 || lines+told != addresses*each {
 			t.Errorf("%d lines of calls and %d sums about %d more, of %d calls", lines, sums, told, addresses*each)
 		}
-		if int(s.logSums.total) != told {
-			t.Errorf("%d are counted", s.logSums.total)
+		if n := s.logSums.summed(); int(n) != told {
+			t.Errorf("%d are counted", n)
 		}
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,7 +53,7 @@ type taking struct {
 	err  error
 	took time.Duration
 	cut  int
-	done bool
+	done atomic.Bool
 }
 
 func (c *taking) giveWay() { c.cut++ }
@@ -66,7 +67,8 @@ func takeLater(t *testing.T, p *places, caller string, size int, canBeCut bool) 
 	go func() {
 		began := time.Now()
 		c.err = p.take(t.Context(), &c.holding, placeOwner{caller: caller}, size, holder)
-		c.took, c.done = time.Since(began), true
+		c.took = time.Since(began)
+		c.done.Store(true)
 	}()
 	synctest.Wait()
 	return c
@@ -78,14 +80,14 @@ func TestPlacesOfThoseWhoWait(t *testing.T) {
 		p := newPlaces(8, time.Minute)
 		first, second := takeLater(t, p, "slow", 1, false), takeLater(t, p, "slow", 1, false)
 		third := takeLater(t, p, "slow", 1, false)
-		if !first.done || !second.done || third.done {
+		if !first.done.Load() || !second.done.Load() || third.done.Load() {
 			t.Fatal("a caller with a share of two does not have two places")
 		}
-		if other := takeLater(t, p, "other", 1, false); !other.done || other.err != nil {
+		if other := takeLater(t, p, "other", 1, false); !other.done.Load() || other.err != nil {
 			t.Fatal("another caller has to wait", other.err)
 		}
 		first.release()
-		if synctest.Wait(); !third.done || third.err != nil {
+		if synctest.Wait(); !third.done.Load() || third.err != nil {
 			t.Error("the third has no place although the first gave it back", third.err)
 		}
 	})
@@ -98,13 +100,13 @@ func TestPlacesPatience(t *testing.T) {
 		takeLater(t, p, "a", 1, false)
 		late := takeLater(t, p, "a", 1, false)
 		time.Sleep(time.Second)
-		if synctest.Wait(); !late.done || late.err != errCrowded || late.took != time.Second { //nolint:errorlint // the value itself
+		if synctest.Wait(); !late.done.Load() || late.err != errCrowded || late.took != time.Second { //nolint:errorlint // the value itself
 			t.Errorf("take = %v after %v, want errCrowded after 1s", late.err, late.took)
 		}
 		for range maxWaitingEach {
 			takeLater(t, p, "a", 1, false)
 		}
-		if more := takeLater(t, p, "a", 1, false); !more.done || more.err != errCrowded || more.took != 0 { //nolint:errorlint // the value itself
+		if more := takeLater(t, p, "a", 1, false); !more.done.Load() || more.err != errCrowded || more.took != 0 { //nolint:errorlint // the value itself
 			t.Errorf("behind %d that wait: %v after %v, want errCrowded at once", maxWaitingEach, more.err, more.took)
 		}
 		if st := p.stats(); st.Refused != 2 || st.Waiting != maxWaitingEach {
@@ -127,7 +129,7 @@ func TestPlacesAreSharedFairly(t *testing.T) {
 		crowd := takeLater(t, p, "a", 1, false)
 		single := takeLater(t, p, "x", 1, false)
 		held[0].release() // one of a's
-		if synctest.Wait(); crowd.done || !single.done {
+		if synctest.Wait(); crowd.done.Load() || !single.done.Load() {
 			t.Error("the place went to an owner with one and not to one with none")
 		}
 	})
@@ -179,7 +181,7 @@ func TestPlacesOfOneSlowOwner(t *testing.T) {
 		other := takeLater(t, p, "other", 4, true)
 		slow := takeLater(t, p, "a", 4, true)
 		next := takeLater(t, p, "a", 4, true)
-		if next.done {
+		if next.done.Load() {
 			t.Fatal("an owner has more than a share")
 		}
 		time.Sleep(2 * time.Second)
@@ -201,9 +203,10 @@ func TestPlacesHold(t *testing.T) {
 				all = append(all, takeLater(t, p, strconv.Itoa(random.IntN(7)), 1+random.IntN(12), random.IntN(3) > 0))
 			case 2:
 				time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond)
+				synctest.Wait()
 			default:
 				if len(all) > 0 {
-					if one := all[random.IntN(len(all))]; one.done && one.err == nil {
+					if one := all[random.IntN(len(all))]; one.done.Load() && one.err == nil {
 						one.progress(random.IntN(2 * slowBytes))
 						if random.IntN(2) == 0 {
 							one.release()
@@ -231,7 +234,7 @@ func TestPlacesHold(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		for _, one := range all {
-			if !one.done || one.cut > 1 || one.err == nil && one.cut == 1 && one.held {
+			if !one.done.Load() || one.cut > 1 || one.err == nil && one.cut == 1 && one.held {
 				t.Fatalf("%+v", one)
 			}
 			if one.err == nil {
