@@ -145,7 +145,8 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	f := &failure{situation: internal, cause: fmt.Errorf("panic: %v", cause)}
 	c := callOf(r.Context())
 	if s.hasLines(c, outcomes[internal].code.String()) {
-		s.Logger.ErrorContext(r.Context(), "panic", "request", c.id, c.givenAttr(), "stack", string(debug.Stack()))
+		s.Logger.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request", c.id), c.givenAttr(),
+			slog.String("stack", string(debug.Stack())))
 	}
 	if written(w) {
 		s.note(r.Context(), c, f, "")
@@ -166,8 +167,8 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 		if f.situation == internal {
 			level = slog.LevelError
 		}
-		s.Logger.Log(ctx, level, "call failed", "request", c.id, c.givenAttr(), "action", c.action, "code", c.outcome,
-			"error", c.printable(f.cause.Error()))
+		s.Logger.LogAttrs(ctx, level, "call failed", slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action),
+			slog.String("code", c.outcome), slog.String("error", c.printable(f.cause.Error())))
 	}
 	if !o.audited || !c.identified {
 		return

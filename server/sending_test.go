@@ -166,7 +166,7 @@ func TestReadsEndInTime(t *testing.T) {
 					if err := take(conn); err != nil {
 						t.Fatalf("after %v: %v", time.Since(began), err)
 					}
-					time.Sleep(began.Add(MaxReadDuration + time.Millisecond).Sub(time.Now()))
+					time.Sleep(time.Until(began.Add(MaxReadDuration + time.Millisecond)))
 					synctest.Wait()
 					if st := s.strangers.bytes.stats(); st.Used != 0 {
 						t.Errorf("%d bytes are held after %v", st.Used, time.Since(began))
