@@ -46,7 +46,8 @@ type options struct {
 	rate    int           // calls a second of each victim
 	memory  int           // MiB that the server may have at most
 	held    int           // connections with calls that are held open
-	least   time.Duration // that a quiet 99th percentile counts as
+	least   time.Duration // that a quiet percentile counts as
+	percent int           // percentile of the times to an answer that counts
 	binary  string        // the program; "" = built from this repository
 }
 
@@ -65,10 +66,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if err := fs.Parse(args); err != nil {
 		return o, err
 	}
-	o.held, o.least = 1000, leastTime
+	o.held, o.least, o.percent = 1000, leastTime, percent
 	if *short {
 		o.rounds, o.quiet, o.siege = 1, time.Second, 1500*time.Millisecond
-		o.held, o.least = 20, leastTimeShort
+		o.held, o.least, o.percent = 20, leastTimeShort, percentShort
 	}
 	var err error
 	if o.attacks, err = attacksNamed(*names); err != nil {

@@ -64,8 +64,8 @@ func TestVictim(t *testing.T) {
 	v := victim{client: server.Client(), statuses: []int{200}, request: func(ctx context.Context) (*http.Request, error) {
 		return http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
 	}}
-	s := v.pace(t.Context(), 100, 200*time.Millisecond)
-	if s.due != 21 || int64(s.due) != calls.Load() || s.done != 11 || s.p99 < callLimit {
+	s := v.pace(t.Context(), 100, 200*time.Millisecond, 99)
+	if s.due != 21 || int64(s.due) != calls.Load() || s.done != 11 || s.tail < callLimit {
 		t.Errorf("%+v of %d calls, want 11 of 21 done and a 99th percentile that counts the others as %v", s, calls.Load(), callLimit)
 	}
 }
@@ -74,8 +74,8 @@ func TestVictim(t *testing.T) {
 func good() round {
 	var r round
 	for range victimNames {
-		r.quiet = append(r.quiet, slice{due: 100, done: 100, p99: 20 * time.Millisecond})
-		r.siege = append(r.siege, slice{due: 100, done: 80, p99: 60 * time.Millisecond})
+		r.quiet = append(r.quiet, slice{due: 100, done: 100, tail: 20 * time.Millisecond})
+		r.siege = append(r.siege, slice{due: 100, done: 80, tail: 60 * time.Millisecond})
 	}
 	for range bystanderCount {
 		r.quiet, r.siege = append(r.quiet, slice{}), append(r.siege, slice{})
@@ -102,8 +102,8 @@ func TestVerdict(t *testing.T) {
 		{"on disk", func(r *round) { r.siegeDisk++ }},
 		{"health kept 0.79", func(r *round) { r.siege[0].done-- }},
 		{"upload kept 0.00", func(r *round) { r.quiet[3].done = 0 }},
-		{"read took 3.1 times", func(r *round) { r.siege[2].p99 = 62 * time.Millisecond }},
-		{"delete took 3.3 times", func(r *round) { r.quiet[1].p99, r.siege[1].p99 = time.Millisecond, 50*time.Millisecond }},
+		{"read took 3.1 times", func(r *round) { r.siege[2].tail = 62 * time.Millisecond }},
+		{"delete took 3.3 times", func(r *round) { r.quiet[1].tail, r.siege[1].tail = time.Millisecond, 50*time.Millisecond }},
 	} {
 		r := good()
 		row.spoil(&r)
@@ -113,16 +113,16 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 	busy := good()
-	busy.siege[1].p99, busy.siege[len(victimNames)+1].p99 = 300*time.Millisecond, 100*time.Millisecond
+	busy.siege[1].tail, busy.siege[len(victimNames)+1].tail = 300*time.Millisecond, 100*time.Millisecond
 	if err := report(new(bytes.Buffer), o, []result{{rounds: []round{busy}}}); err != nil {
 		t.Errorf("a delete that is three times as slow as the bystander: %v", err)
 	}
-	busy.siege[2].p99 = 300 * time.Millisecond
+	busy.siege[2].tail = 300 * time.Millisecond
 	if err := report(new(bytes.Buffer), o, []result{{rounds: []round{busy}}}); err == nil {
 		t.Error("a read that is slow beside a bystander that is slow to sync passed")
 	}
 	quick := good()
-	quick.quiet[1].p99, quick.siege[1].p99 = time.Millisecond, 3*leastTime
+	quick.quiet[1].tail, quick.siege[1].tail = time.Millisecond, 3*leastTime
 	if err := report(new(bytes.Buffer), o, []result{{rounds: []round{quick}}}); err != nil {
 		t.Errorf("what is three times as slow as the least time that counts: %v", err)
 	}
@@ -132,7 +132,7 @@ func TestVerdict(t *testing.T) {
 func TestMedian(t *testing.T) {
 	o := options{memory: maxMemoryMiB, least: leastTime}
 	slow, large := good(), good()
-	slow.siege[0].done, slow.siege[0].p99 = 0, callLimit
+	slow.siege[0].done, slow.siege[0].tail = 0, callLimit
 	large.memory++
 	if err := report(new(bytes.Buffer), o, []result{{rounds: []round{good(), slow, good()}}}); err != nil {
 		t.Errorf("one slow round: %v", err)

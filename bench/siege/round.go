@@ -111,8 +111,8 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 		return r, err
 	}
 	victims := g.victims(srv.URL)
-	slicesOf(ctx, victims, o.rate, 300*time.Millisecond) // so that tokens are known and files are open
-	if r.quiet, r.quietRate, err = g.slice(ctx, srv, victims, o.rate, o.quiet); err != nil {
+	slicesOf(ctx, victims, o.rate, 300*time.Millisecond, o.percent) // so that tokens are known and files are open
+	if r.quiet, r.quietRate, err = g.slice(ctx, srv, victims, o, o.quiet); err != nil {
 		return r, err
 	}
 	if r.quietDisk, err = diskUse(g.site.Data()); err != nil {
@@ -129,7 +129,7 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 	if err != nil {
 		return r, err
 	}
-	r.siege, r.siegeRate, err = g.slice(ctx, srv, victims, o.rate, o.siege)
+	r.siege, r.siegeRate, err = g.slice(ctx, srv, victims, o, o.siege)
 	var failed error
 	if r.memory, failed = peakMemory(srv.PID()); failed != nil {
 		select {
@@ -152,7 +152,7 @@ func joinToll(f *force, failed error) (toll, error) {
 }
 
 // slice lets the victims call and tells what the server has spent meanwhile.
-func (g *ground) slice(ctx context.Context, srv *site.Server, victims []victim, rate int, length time.Duration) (found []slice, spent rates, err error) {
+func (g *ground) slice(ctx context.Context, srv *site.Server, victims []victim, o options, length time.Duration) (found []slice, spent rates, err error) {
 	log, err := srv.LogBytes()
 	if err != nil {
 		return nil, spent, err
@@ -162,7 +162,7 @@ func (g *ground) slice(ctx context.Context, srv *site.Server, victims []victim, 
 		return nil, spent, err
 	}
 	began := time.Now()
-	found = slicesOf(ctx, victims, rate, length)
+	found = slicesOf(ctx, victims, o.rate, length, o.percent)
 	took := time.Since(began).Seconds()
 	if after, failed := srv.LogBytes(); failed == nil {
 		spent.log = float64(after-log) / took

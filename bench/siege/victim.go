@@ -19,8 +19,8 @@ const callLimit = 3 * time.Second
 
 // slice is what came of one victim's calls at a fixed rate.
 type slice struct {
-	due, done int // done: answered as they should be
-	p50, p99  time.Duration
+	due, done int           // done: answered as they should be
+	tail      time.Duration // percentile of the times to an answer, as options say
 }
 
 // kept is the share of the calls that were answered as they should be.
@@ -79,7 +79,7 @@ func (v victim) once(ctx context.Context) bool {
 }
 
 // pace makes calls at a rate, whether earlier ones have their answer or not.
-func (v victim) pace(ctx context.Context, perSecond int, length time.Duration) slice {
+func (v victim) pace(ctx context.Context, perSecond int, length time.Duration, percent int) slice {
 	var s slice
 	var mu sync.Mutex
 	var times []time.Duration
@@ -108,17 +108,17 @@ func (v victim) pace(ctx context.Context, perSecond int, length time.Duration) s
 	}
 	calls.Wait()
 	if slices.Sort(times); len(times) > 0 {
-		s.p50, s.p99 = times[len(times)/2], times[len(times)*99/100]
+		s.tail = times[len(times)*percent/100]
 	}
 	return s
 }
 
 // slicesOf lets all victims call for some time, side by side.
-func slicesOf(ctx context.Context, victims []victim, perSecond int, length time.Duration) []slice {
+func slicesOf(ctx context.Context, victims []victim, perSecond int, length time.Duration, percent int) []slice {
 	found := make([]slice, len(victims))
 	var all sync.WaitGroup
 	for i, v := range victims {
-		all.Go(func() { found[i] = v.pace(ctx, perSecond, length) })
+		all.Go(func() { found[i] = v.pace(ctx, perSecond, length, percent) })
 	}
 	all.Wait()
 	return found
