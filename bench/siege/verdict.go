@@ -20,7 +20,7 @@ const (
 	// leastTimeShort is for the short form, where there is no median.
 	leastTimeShort = 50 * time.Millisecond
 	// maxMemoryMiB is what docs/operating.md promises.
-	maxMemoryMiB = 256
+	maxMemoryMiB = 384
 	// percent is the percentile that counts. In the short form a victim makes thirty calls: 99 of 100 would be all of them.
 	percent, percentShort = 99, 90
 	// maxProcessors is how much of a processor an attack may cost the server. It would not show in the other figures on a
