@@ -139,7 +139,10 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 		Logger:        logger,
 		Realm:         defaultConfig().Realm,
 		PublicAssets:  true,
-		Checks:        []server.Check{{Name: "erasures", Ready: store.ErasuresDone}},
+		Checks: []server.Check{
+			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
+			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
+		},
 		AllowedOrigin: isDevOrigin,
 		Version:       buildVersion(),
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -21,8 +22,10 @@ func fill(t *testing.T, path string, leave int64) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	for chunk := make([]byte, 4096); err == nil; {
-		_, err = f.Write(chunk)
+	for _, size := range []int{1 << 20, 4096} {
+		for err = nil; err == nil; {
+			_, err = f.Write(make([]byte, size))
+		}
 	}
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatal(err)
@@ -46,40 +49,73 @@ func limitFiles(t *testing.T, pid int, limit uint64) {
 	}
 }
 
-// A really full disk: uploads and deletes say 503 or are done, nothing acknowledged is lost, and when there is room again all
-// goes on by itself. A start without room says so.
+// fillUp takes all room of a file system.
+func fillUp(t *testing.T, path string) {
+	t.Helper()
+	fill(t, path, 0)
+}
+
+// A really full disk: uploads until they are refused, then a file of somebody else that takes the rest. Every delete is done all the
+// same, also after a stop, a kill and a start without a byte of room. Nothing acknowledged is lost, and when there is room again all goes on by
+// itself.
 func TestFullDisk(t *testing.T) {
 	becomeProgram()
 	if !withMounts(t) {
 		return
 	}
-	room := mountRoom(t, 2<<20)
+	const size = 24 << 20
+	room := mountRoom(t, size)
 	filler := filepath.Join(room, "filler")
 	c := newCrowd(t, filepath.Join(room, "data"))
-
-	fill(t, filler, 160<<10)
-	c.wantUpload("newcomer", picture.Sample(7, 200_000), 503)
-	wantNotReady(t, c, "the slab cannot grow")
-	if status := c.remove(userName(0)); status != 200 { // the upload has not taken what deletes need
-		t.Errorf("a delete while there is no room for an upload = %d, want 200", status)
-	}
-	fill(t, filler, 0)
-	refused := 0
-	for user := 1; user < 6; user++ {
-		if c.remove(userName(user)) == 503 {
-			refused++
+	big := picture.Sample(7, size/160)
+	uploaded := 0
+	for ; c.client.upload(t, c.portrait(fmt.Sprint("big-", uploaded)), c.token, big).status == 200; uploaded++ {
+		if uploaded > 1000 {
+			t.Fatal("uploads are never refused")
 		}
 	}
-	if refused == 0 {
-		t.Error("all deletes went through: the disk is not full")
+	if uploaded < 40 {
+		t.Errorf("%d MiB: refused after %d uploads", size>>20, uploaded)
 	}
-	wantNotReady(t, c, "no space left on device")
+	c.wantUpload("newcomer", big, 503)
+	wantExcept(t, c, "uploads")
+	fillUp(t, filler)
+	c.wantUpload(userName(0), picture.Sample(1, 3000), 503) // a replacement takes room, too, before it gives any
+	wantBackup(t, c)
+	removeBig := func(from, to int) {
+		t.Helper()
+		for user := from; user < to; user++ {
+			name := fmt.Sprint("big-", user)
+			if c.read(name) == nil {
+				t.Errorf("%s is lost", name)
+			}
+			if status := c.remove(name); status != 200 {
+				t.Fatalf("%d MiB: delete of %s on a full disk = %d\n%s", size>>20, name, status, c.server.out)
+			}
+			if user%8 == 0 { // what deleted pictures leave is somebody else's
+				fillUp(t, filler)
+			}
+		}
+	}
+	removeBig(0, uploaded/4)
+	c.check("on a full disk")
+	for i, end := range []func(){c.server.kill, func() { c.client.close(); c.server.stop() }} {
+		end()
+		fillUp(t, filler)
+		c.start()
+		fillUp(t, filler)
+		c.check("after a start on a full disk")
+		removeBig(uploaded*(i+1)/4, uploaded*(i+2)/4)
+	}
+	for user := range crowdSize / 2 {
+		if status := c.remove(userName(user)); status != 200 {
+			t.Errorf("delete of user %d on a full disk = %d", user, status)
+		}
+	}
+	wantExcept(t, c, "uploads")
+	c.check("on a full disk")
 	c.server.kill()
-
-	c.start() // what is there can be read all the same
-	c.check("after a restart on a full disk")
-	c.server.kill()
-	fill(t, filler, 0) // the start has emptied the log
+	fillUp(t, filler)
 	fresh := filepath.Join(room, "fresh")
 	startProcess(t, nil, c.argsOn(fresh)...).wantRefusal("first start on a full disk", exitFailed,
 		fresh, "no space left on device", "make room, then start again")
@@ -87,26 +123,40 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.start()
-	c.check("after a restart with room")
-	fill(t, filler, 0)
-	for user := 6; c.remove(userName(user)) != 503; user++ {
-	}
-	c.check("on a full disk")
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
-	for user := range 10 {
-		if status := c.remove(userName(user)); status != 200 {
-			t.Errorf("delete of user %d with room = %d", user, status)
+	c.check("after a start with room")
+	removeBigWithRoom := uploaded * 3 / 4
+	for user := removeBigWithRoom; user < uploaded; user++ {
+		if status := c.remove(fmt.Sprint("big-", user)); status != 200 {
+			t.Errorf("delete of big-%d with room = %d", user, status)
 		}
 	}
-	c.wantUpload("newcomer", picture.Sample(7, 200_000), 200)
-	wantStatus(t, 200, "GET", c.client.url+"/readyz", "")
+	c.wantUpload("newcomer", big, 200)
+	wantReady(t, c, "ok\n")
 	c.check("with room again")
 	c.server.stop()
 	second := startProcess(t, nil, c.argsOn(fresh)...) // what failed has left nothing in the way
 	second.serving()
 	second.stop()
+}
+
+// wantReady demands what /readyz says in a 200.
+func wantReady(t *testing.T, c *crowd, want string) {
+	t.Helper()
+	if status, body := call(t, "GET", c.client.url+"/readyz", ""); status != 200 || body != want {
+		t.Errorf("/readyz = %d %q, want 200 %q", status, body, want)
+	}
+}
+
+// wantExcept demands that the server is ready but for a part.
+func wantExcept(t *testing.T, c *crowd, part string) {
+	t.Helper()
+	wantReady(t, c, "ok, except: "+part+"\n")
+}
+
+// wantBackup makes a backup of a server whose own disk is full, on another one.
+func wantBackup(t *testing.T, c *crowd) {
+	t.Helper()
+	startProcess(t, nil, "backup", filepath.Join(t.TempDir(), "backup"), "--data", c.dir).wantEnd("backup of a server whose disk is full", exitOK)
 }
 
 // A limit to the size of files is like a full disk that takes nothing at all, and no reason to end.

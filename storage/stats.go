@@ -33,6 +33,9 @@ type Stats struct {
 	PrunedChanges, PrunedRefusals, PrunedReceipts uint64
 	// OldestPending is how long the oldest of them has been due, 0 when there is none.
 	OldestPending time.Duration
+	// ReserveBytes is what is kept for deletes on a full disk, and Short tells that new things are refused because there is little room.
+	ReserveBytes int64
+	Short        bool
 	// Quarantined counts the slots that are out of use because they cannot be overwritten, and no picture that was acknowledged ever lay
 	// there.
 	Quarantined int

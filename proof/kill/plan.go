@@ -31,7 +31,7 @@ func whereIs(failpoint string) where {
 		return undoneStart
 	case word == "register":
 		return orgStart
-	case word == "grow":
+	case word == "grow" || word == "space":
 		return freshLoad
 	case word == "checkpoint":
 		return atStop

@@ -37,7 +37,7 @@ func watched() *Metrics {
 			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
 			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
 			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
-			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Quarantined: 3, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, PrunedChanges: 5, PrunedRefusals: 6, PrunedReceipts: 7, OldestPending: 90 * time.Second, SlabBytes: 69632,
+			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Quarantined: 3, ReserveBytes: 4194304, Short: true, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, PrunedChanges: 5, PrunedRefusals: 6, PrunedReceipts: 7, OldestPending: 90 * time.Second, SlabBytes: 69632,
 			SlabUsedBytes: 24576, SlabFreeBytes: 40960, SlabDiskBytes: 45056, TrimFailures: 3,
 			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
 		}
@@ -119,6 +119,7 @@ avatard_storage_pruned_total{record="change"} 5
 avatard_storage_pruned_total{record="receipt"} 7
 avatard_storage_pruned_total{record="refusal"} 6
 avatard_storage_quarantined_slots 3
+avatard_storage_reserve_bytes 4.194304e+06
 avatard_storage_round_changes_bucket{le="1"} 5
 avatard_storage_round_changes_bucket{le="2"} 5
 avatard_storage_round_changes_bucket{le="4"} 7
@@ -147,6 +148,7 @@ avatard_storage_sync_failures_total{target="checkpoint"} 2
 avatard_storage_sync_failures_total{target="log"} 0
 avatard_storage_sync_failures_total{target="slab"} 1
 avatard_storage_trim_failures_total 3
+avatard_storage_uploads_stopped 1
 avatard_token_cache_entries{kind="accepted"} 7
 avatard_token_cache_entries{kind="refused"} 1
 avatard_token_cache_lookups_total{result="hit"} 40

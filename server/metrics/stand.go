@@ -35,6 +35,8 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 		stuck   = newDesc("avatard_erasures_stuck", "Pending erasures that were tried and could not be finished; they are tried again after 1 s, 2 s … 60 s.")
 		retried = newDesc("avatard_erasure_retries_total", "Tries to finish an erasure that was stuck, successful or not.")
 		age     = newDesc("avatard_erasures_pending_age_seconds", "How long the oldest pending erasure has been due, 0 when there is none.")
+		reserve = newDesc("avatard_storage_reserve_bytes", "Room on the disk that is kept for deletes; it is used when the disk is full, and kept again when there is room.")
+		short   = newDesc("avatard_storage_uploads_stopped", "1 while uploads and registrations are refused because the disk is nearly full, else 0.")
 		locked  = newDesc("avatard_storage_quarantined_slots", "Slots that are out of use because they cannot be overwritten; no acknowledged picture ever lay there.")
 		erased  = newDesc("avatard_erasures_total", "Pictures whose bytes were overwritten, synced.")
 		rounds  = newDesc("avatard_storage_round_changes", "Rounds of changes that were committed together, by the number of changes in each.")
@@ -54,6 +56,8 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 		ch <- gauge(stuck, float64(st.Stuck))
 		ch <- counter(retried, st.Retried)
 		ch <- gauge(age, st.OldestPending.Seconds())
+		ch <- gauge(reserve, float64(st.ReserveBytes))
+		ch <- gauge(short, boolean(st.Short))
 		ch <- gauge(locked, float64(st.Quarantined))
 		ch <- counter(erased, st.Erased)
 		ch <- histogram(rounds, st.RoundChanges)
@@ -147,6 +151,13 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 func gauge(d *prometheus.Desc, value float64, labels ...string) prometheus.Metric {
 	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func boolean(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func counter(d *prometheus.Desc, value uint64, labels ...string) prometheus.Metric {

@@ -43,11 +43,14 @@ type checkpoints struct {
 func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
 	pending, size := s.db.log.state()
 	switch {
-	case s.checkpoints.failed, pending >= logBusy:
-		return s.checkpoints.retry
+	case s.checkpoints.failed, pending >= s.longLog():
+		if due = s.checkpoints.retry; due.IsZero() {
+			due = quiet
+		}
+		return due
 	case pending >= logQuiet:
 		due = quiet.Add(quietTime)
-	case size > logIdle:
+	case size > logIdle && !s.space.short.Load(): // else the log keeps what it has
 		due = quiet.Add(idleTime)
 	default:
 		return due
@@ -61,7 +64,7 @@ func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
 // checkpointIdle makes the checkpoint that is due while nobody waits for a round.
 func (s *Store) checkpointIdle() {
 	mode := sqlite3.CHECKPOINT_PASSIVE
-	if time.Since(s.quiet) >= idleTime {
+	if time.Since(s.quiet) >= idleTime && !s.space.short.Load() {
 		mode = sqlite3.CHECKPOINT_TRUNCATE
 	}
 	_ = s.checkpoint(mode) // Ready and the log tell
@@ -69,7 +72,7 @@ func (s *Store) checkpointIdle() {
 
 // checkpointBusy makes a checkpoint between two rounds, if the log has become long.
 func (s *Store) checkpointBusy() {
-	if pending, _ := s.db.log.state(); pending >= logBusy && !time.Now().Before(s.checkpoints.retry) {
+	if pending, _ := s.db.log.state(); pending >= s.longLog() && !time.Now().Before(s.checkpoints.retry) {
 		_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log tell
 	}
 }
@@ -79,9 +82,10 @@ func (s *Store) checkpointBusy() {
 func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 	began := time.Now()
 	failpoint("checkpoint-begin")
-	s.db.lock()
-	err := s.db.checkpoint(mode)
-	s.db.mu.Unlock()
+	err := s.lockedCheckpoint(mode)
+	for noRoom(err) && s.makeRoom() {
+		err = s.lockedCheckpoint(mode)
+	}
 	s.stats.checkpointed(time.Since(began), err)
 	c := &s.checkpoints
 	if err != nil {
@@ -102,6 +106,54 @@ func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 	c.failed, c.retry = false, time.Time{}
 	s.troubles.checkpoint.Store(nil)
 	return nil
+}
+
+// lastCheckpoint leaves an empty log behind, which SQLite then removes. While room is short the log keeps its blocks: whoever opens the
+// store the next time on a full disk has them for deletes.
+func (s *Store) lastCheckpoint() error {
+	if !s.space.short.Load() {
+		return s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)
+	}
+	err := s.checkpoint(sqlite3.CHECKPOINT_PASSIVE)
+	s.db.lock()
+	defer s.db.mu.Unlock()
+	_, perr := s.db.conn.FileControl("main", sqlite3.FCNTL_PERSIST_WAL, true)
+	return errors.Join(err, perr)
+}
+
+func (s *Store) lockedCheckpoint(mode sqlite3.CheckpointMode) error {
+	s.db.lock()
+	defer s.db.mu.Unlock()
+	return s.db.checkpoint(mode)
+}
+
+// longLog returns from which length on the log is moved into the database between two rounds. On a small file system it does not take
+// all there is. While room is short it begins anew early, in the blocks that it has.
+func (s *Store) longLog() int64 {
+	switch size := max(16*logFrameBytes, s.space.size); {
+	case s.space.short.Load():
+		return min(shortLog, size/4)
+	case size < maxReserve:
+		return min(logBusy, 2*size)
+	}
+	return logBusy
+}
+
+// moveLogAtStart empties the log, for which a full disk may need the reserve. There the log keeps its blocks, which the next delete needs.
+func (s *Store) moveLogAtStart(db *database) error {
+	mode := sqlite3.CHECKPOINT_TRUNCATE
+	if !s.space.hasRoom(0) {
+		s.space.short.Store(true)
+		mode = sqlite3.CHECKPOINT_PASSIVE
+	}
+	err := db.checkpoint(mode)
+	for noRoom(err) && s.makeRoom() {
+		err = db.checkpoint(mode)
+	}
+	if pending, _ := db.log.state(); err == nil && pending > 0 { // reads take the database for complete
+		err = errors.New("the log could not be moved into the database")
+	}
+	return err
 }
 
 // checkpoint is SQLite's. A reader in the way counts as a failure of every mode but the passive one.

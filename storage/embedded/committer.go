@@ -3,6 +3,7 @@ package embedded
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -45,6 +46,7 @@ func (s *Store) run() {
 		n := s.openRound(batch)
 		s.company.end(n, s.line.arrivals())
 		s.checkpointBusy()
+		s.spaceBusy()
 		s.trimBusy()
 		s.quiet = time.Now()
 		s.tidying.changed(s.quiet)
@@ -90,8 +92,21 @@ func (s *Store) round(batch []*ticket) { s.makeRound(batch, nobody) }
 func (s *Store) openRound(batch []*ticket) int { return s.makeRound(batch, s.joining) }
 
 func (s *Store) makeRound(batch []*ticket, joining func(has int) []*ticket) int {
+	if s.space.short.Load() && slices.ContainsFunc(batch, (*ticket).isNew) {
+		s.regainRoom()
+	}
 	s.reserveRegions(batch)
 	batch, committed, err := s.transact(batch, joining)
+	for noRoom(err) {
+		if onlyNew := len(batch) > 0 && !slices.ContainsFunc(batch, func(t *ticket) bool { return !t.isNew() }); onlyNew {
+			s.space.short.Store(true)
+			break
+		}
+		if !s.makeRoom() {
+			break
+		}
+		batch, committed, err = s.transact(batch, nobody)
+	}
 	switch {
 	case err != nil && len(batch) > 1 && !errors.Is(err, errCommit):
 		// One of them broke the transaction. By itself, each answers for itself.
@@ -137,7 +152,10 @@ var errCommit = errors.New("commit")
 // memory is undone when that fails.
 func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []*ticket, committed bool, err error) {
 	watermark, singly := s.ledger.plan()
-	refusals := s.refusals.take()
+	var refusals []storage.Refusal
+	if !s.space.short.Load() { // what room is left is for deletes
+		refusals = s.refusals.take()
+	}
 	raise := watermark != s.ledger.watermark
 	// After a failure an empty round writes something all the same, to see whether the disk is well again.
 	probe := len(batch) == 0 && s.commitErr != nil
@@ -296,7 +314,18 @@ func (s *Store) reserveRegions(batch []*ticket) {
 	for c := range need {
 		s.learnSome(class(c), need[c])
 		for s.slots.classes[c].free < int64(need[c]) {
-			if err := s.grow(class(c)); err != nil {
+			r := s.slots.next(class(c))
+			if !s.space.fit(&r) {
+				s.space.cramped.Store(s.now().UnixNano())
+				break
+			}
+			err := s.grow(r)
+			if noRoom(err) {
+				s.space.cramped.Store(s.now().UnixNano())
+				break
+			}
+			s.space.cramped.Store(0)
+			if err != nil {
 				s.troubles.growth.Store(&fault{err: fmt.Errorf("the slab cannot grow: %w", err), at: s.now()})
 				s.failures.error(s.log, "the slab cannot grow", "error", err)
 				break
@@ -331,8 +360,7 @@ func (s *Store) learnAlone(r *regionSlots) error {
 }
 
 // grow adds a region. Its pages are durable before the transaction that makes it known.
-func (s *Store) grow(c class) error {
-	r := s.slots.next(c)
+func (s *Store) grow(r region) error {
 	failpoint("grow-begin")
 	s.trimmer.length = max(s.trimmer.length, r.end()*pageBytes)
 	if err := s.slab.grow(r.first, r.slotPages*r.slots); err != nil {

@@ -77,7 +77,7 @@ PRAGMA cache_size = -4000;
 `
 
 // openDatabase opens or makes the metadata file and brings its schema up to date.
-func openDatabase(path string, wrap func(string, File) File, step func(version int)) (*database, error) {
+func openDatabase(path string, wrap func(string, File) File, moveLog func(*database) error, step func(version int)) (*database, error) {
 	// SQLite would make the file readable for everybody the umask allows; its log takes the database's mode.
 	f, err := openOwn(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -93,7 +93,7 @@ func openDatabase(path string, wrap func(string, File) File, step func(version i
 	if err != nil {
 		return nil, err
 	}
-	if err := db.setUp(step); err != nil {
+	if err := db.setUp(moveLog, step); err != nil {
 		return nil, errors.Join(fmt.Errorf("open metadata: %w", err), db.close())
 	}
 	return db, nil
@@ -129,7 +129,7 @@ func connect(path string, wrap func(string, File) File) (db *database, err error
 	return db, nil
 }
 
-func (db *database) setUp(step func(version int)) (err error) {
+func (db *database) setUp(moveLog func(*database) error, step func(version int)) (err error) {
 	defer catchMemory(&err)
 	// Before anything is written, so that what is not ours stays as it is.
 	if err := db.conn.Exec(lockingMode); err != nil {
@@ -145,7 +145,7 @@ func (db *database) setUp(step func(version int)) (err error) {
 		return err
 	}
 	failpoint("open-migrated")
-	if err := db.truncateLog(); err != nil {
+	if err := moveLog(db); err != nil {
 		return err
 	}
 	count, err := db.pragma("page_count")
@@ -153,9 +153,6 @@ func (db *database) setUp(step func(version int)) (err error) {
 		return err
 	}
 	db.pages.started(count * pageBytes)
-	if err := db.conn.WALAutoCheckpoint(0); err != nil { // the committer does that, see checkpoint.go
-		return err
-	}
 	failpoint("open-log-emptied")
 	for i, sql := range statements {
 		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)

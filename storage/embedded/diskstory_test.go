@@ -274,6 +274,31 @@ func (d *diskStory) checkpoints() {
 	}
 }
 
+// reserve fills the reserve, and lets a delete on a full disk have it, piece by piece.
+func (d *diskStory) reserve() {
+	ctx := context.Background()
+	onCommitter(d.s, d.s.space.small)
+	fill := func() { onCommitter(d.s, d.s.regainRoom) }
+	fill()
+	d.put(upload(1, 800))
+	if given := d.s.makeRoomNow(d); given {
+		if err := d.s.RoomForUploads(ctx); err == nil {
+			d.Errorf("place %d: RoomForUploads = nil while the reserve is in use", d.at)
+		}
+	}
+	d.remove(1, upload(1, 800).Picture.Data)
+	d.f.set(nil)
+	fill()
+	if err := d.s.RoomForUploads(ctx); err != nil || d.s.Stats().ReserveBytes != d.s.space.size {
+		d.Errorf("place %d: RoomForUploads = %v, a reserve of %d bytes once the disk works", d.at, err, d.s.Stats().ReserveBytes)
+	}
+}
+
+func (s *Store) makeRoomNow(testing.TB) (given bool) {
+	onCommitter(s, func() { given = s.makeRoom() })
+	return given
+}
+
 // badPage is a store with an upload to a page that cannot be written, shortly before its slot goes into quarantine.
 func (d *diskStory) badPage() {
 	d.finished()

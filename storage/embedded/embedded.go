@@ -28,8 +28,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"avatard/storage"
 )
 
@@ -42,6 +40,7 @@ const (
 	logName      = "avatard.db-wal"
 	slabName     = "pictures.slab"
 	lockName     = "lock"
+	reserveName  = "reserved.space"
 )
 
 // Config tells how to open a store.
@@ -59,6 +58,8 @@ type Config struct {
 	// WrapFile, when set, is put around the slab, SQLite's files and directories that are synced; name is the file's
 	// base name, or DataDir or ParentDir. Tests of what survives a crash use it.
 	WrapFile func(name string, f File) File
+	// FreeSpace returns how many bytes may be taken of the file system that a directory is on, and its size; nil asks the system.
+	FreeSpace func(dir string) (free, total int64, err error)
 }
 
 // Store is an open data directory. It implements [storage.Store].
@@ -93,6 +94,7 @@ type Store struct {
 	quiet       time.Time
 	choreTimer  *time.Timer
 	checkpoints checkpoints
+	space       space
 	trimmer     trimmer
 	tidying     tidying
 	pruning     pruning
@@ -135,6 +137,9 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if s.space.look = cfg.FreeSpace; s.space.look == nil {
+		s.space.look = freeSpace
+	}
 	if s.rand == nil {
 		s.rand = rand.Reader
 	}
@@ -169,15 +174,26 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if err := inspect(dir, s.log); err != nil {
 		return err
 	}
-	if s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, func(version int) {
-		if version > 1 { // else there was no database
-			s.log.Info("the metadata's schema was brought to a newer version", "version", version)
+	s.space.dir, s.space.wrap = dir, wrap
+	s.space.open()
+	for {
+		s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, s.moveLogAtStart, func(version int) {
+			if version > 1 { // else there was no database
+				s.log.Info("the metadata's schema was brought to a newer version", "version", version)
+			}
+		})
+		if !noRoom(err) || !s.makeRoom() {
+			break
 		}
-	}); err != nil {
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.db.conn.WALAutoCheckpoint(0); err != nil { // the committer does that, see checkpoint.go
 		return err
 	}
 	s.checkpoints.bound = maxLog
-	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}, {s.pruneDue, s.prune}}
+	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}, {s.pruneDue, s.prune}, {s.spaceDue, s.regainRoom}}
 	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
 	s.tidying.changed(time.Now())
 	s.line.init()
@@ -219,7 +235,7 @@ func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.line.close()
 		<-s.stopped
-		s.closed = errors.Join(s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE), s.release())
+		s.closed = errors.Join(s.lastCheckpoint(), s.release())
 	})
 	<-s.stopped
 	return s.closed

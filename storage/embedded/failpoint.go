@@ -76,6 +76,11 @@ var Failpoints = []string{
 	"remove-answer",
 	"remove-answered",
 
+	// A piece of the reserve is filled.
+	"space-written", // not synced
+	"space-synced",  // its name not
+	"space-listed",
+
 	// The log is moved into the database; the last time when the store is closed.
 	"checkpoint-begin",
 	"checkpoint-end", // the log may begin anew
@@ -92,6 +97,7 @@ var FaultFailpoints = []string{
 	"abandon-synced",
 	"abandon-holed", // the disk is full: the slot is a hole, not synced
 	"receipt-done",
+	"space-given", // a piece of the reserve was cut off, and nothing has used its blocks yet
 	// A slot that cannot be zeroed is taken out of use.
 	"quarantine-apply",
 	"quarantine-commit",

@@ -35,6 +35,7 @@ var diskStories = []struct {
 	{"sweep", 4, (*diskStory).leaveUndone, (*diskStory).sweepAgain},
 	{"start-up", 10, (*diskStory).leaveUndone, (*diskStory).openAgain},
 	{"checkpoint", 8, (*diskStory).finished, (*diskStory).checkpoints},
+	{"reserve", 8, (*diskStory).finished, (*diskStory).reserve},
 	{"quarantine", 4, (*diskStory).badPage, (*diskStory).quarantine},
 	{"giving space back", 8, (*diskStory).withSpace, (*diskStory).giveBack},
 	{"closing", 2, (*diskStory).finished, (*diskStory).closeAndOpen},

@@ -165,8 +165,9 @@ func (f sqliteFile) Sync() error { return f.File.Sync(vfs.SYNC_NORMAL) }
 // layeredFile sends the calls that read, write and sync through outer, everything else straight to the file.
 type layeredFile struct {
 	vfs.File
-	outer File
-	name  string
+	outer   File
+	name    string
+	keepLog bool
 }
 
 func (f *layeredFile) ReadAt(p []byte, off int64) (int, error) {
@@ -202,3 +203,7 @@ func (f *layeredFile) Size() (int64, error) {
 }
 
 func (f *layeredFile) Unwrap() vfs.File { return f.File }
+
+// PersistWAL and SetPersistWAL keep SQLite from removing the log when the store is closed; see lastCheckpoint.
+func (f *layeredFile) PersistWAL() bool        { return f.keepLog }
+func (f *layeredFile) SetPersistWAL(keep bool) { f.keepLog = keep }

@@ -33,7 +33,7 @@ func inspect(dir string, log *slog.Logger) error {
 			"path", dir, "owner_uid", owner, "uid", os.Geteuid())
 	}
 	sizes := make(map[string]int64)
-	for _, name := range [...]string{databaseName, logName, slabName} {
+	for _, name := range [...]string{databaseName, logName, slabName, reserveName} {
 		path := filepath.Join(dir, name)
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -144,6 +144,8 @@ func killChild(dir string) error {
 // tellStory does the steps of killStory and prints a line for each. After each it calls between.
 func tellStory(ctx context.Context, s *Store, between func() error) (err error) {
 	pattern := storagetest.NewPattern(1)
+	onCommitter(s, s.space.small)
+	onCommitter(s, s.regainRoom)
 	for i, step := range killStory {
 		if mode, ok := killCheckpoints[i]; ok {
 			onCommitter(s, func() { err = s.checkpoint(mode) })
@@ -214,6 +216,23 @@ func tellFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 	}
 	f.set(nil)
 	f.err = nil
+	// A delete is the first thing for which there is no room.
+	onCommitter(s, s.regainRoom)
+	full := true
+	f.err = syscall.ENOSPC
+	f.set(func(_ int, name, op string) bool {
+		if name == logName && op == "write" && full {
+			full = false
+			return true
+		}
+		return false
+	})
+	if _, err := s.Remove(ctx, removal(1)); err != nil {
+		return err
+	}
+	f.set(nil)
+	f.err = nil
+	onCommitter(s, s.regainRoom)
 	bad.set(nextSlot(s, 5000))
 	if err := put(5); !errors.Is(err, storage.ErrUnavailable) {
 		return fmt.Errorf("put to a bad page = %w, want %w", err, storage.ErrUnavailable)
@@ -399,3 +418,6 @@ func pictureAfter(user, steps int) int {
 	}
 	return last
 }
+
+// small makes the reserve a small one: what is written often in a test need not be much.
+func (sp *space) small() { sp.size = min(sp.size, 64<<10) }

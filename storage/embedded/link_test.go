@@ -87,7 +87,7 @@ func TestLinksThatComeLate(t *testing.T) {
 	if err := checkLog(filepath.Join(dir, logName)); !errors.Is(err, ErrLink) {
 		t.Errorf("checkLog = %v, want %v", err, ErrLink)
 	}
-	if db, err := openDatabase(filepath.Join(dir, databaseName), nil, func(int) {}); !errors.Is(err, ErrLink) {
+	if db, err := openDatabase(filepath.Join(dir, databaseName), nil, (*database).truncateLog, func(int) {}); !errors.Is(err, ErrLink) {
 		t.Errorf("openDatabase = %v, %v, want %v", db, err, ErrLink)
 	}
 	if db, err := connect(filepath.Join(dir, databaseName), nil); err == nil {

@@ -86,7 +86,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 	if err != nil && !unknown {
 		return err
 	}
-	if err := r.s.logRoom(false); err != nil {
+	if err := r.s.takesNew(); err != nil {
 		return err
 	}
 	slot, whole, ok := r.s.slots.take(w.class)

@@ -28,8 +28,10 @@ type addOrganization struct {
 func (w *addOrganization) need() (class, bool) { return 0, false }
 
 func (w *addOrganization) apply(r *round, t *ticket) (err error) {
-	if err = r.s.logRoom(false); err != nil && !r.s.names.hasOrganization(w.org) {
-		return err
+	if !r.s.names.hasOrganization(w.org) {
+		if err := r.s.takesNew(); err != nil {
+			return err
+		}
 	}
 	if t.made, err = r.addOrganization(w.org); err != nil || !t.made {
 		return err
@@ -74,7 +76,7 @@ func (w *addUser) apply(r *round, t *ticket) error {
 	u, err := r.user(w.user, w.org)
 	t.made = errors.Is(err, storage.ErrUserNotFound)
 	if t.made {
-		if err := r.s.logRoom(false); err != nil {
+		if err := r.s.takesNew(); err != nil {
 			return err
 		}
 		u, err = r.register(w.user, w.org, w.by)

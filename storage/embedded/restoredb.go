@@ -32,7 +32,7 @@ type restoreDB struct {
 }
 
 func openRestoreDB(dir string, wrap func(string, File) File) (*restoreDB, error) {
-	db, err := openDatabase(filepath.Join(dir, databaseName), wrap, nil)
+	db, err := openDatabase(filepath.Join(dir, databaseName), wrap, (*database).truncateLog, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (s *Store) conclude(l landing) {
 // judgeSlab keeps whether the slab takes anything at all. Where nothing of a batch went well its first page is written again,
 // as it is: if that goes well, what failed are single pages.
 func (s *Store) judgeSlab(batch []*ticket) {
-	failed := false
+	failed, short := false, false
 	for _, t := range batch {
 		if t.err != nil || !t.touchesSlots() {
 			continue
@@ -44,6 +44,10 @@ func (s *Store) judgeSlab(batch []*ticket) {
 			return
 		}
 		failed = true
+		if len(t.erase) > 0 && noRoom(t.slabErr) && !short {
+			short = true
+			s.makeRoom() // for the next try
+		}
 	}
 	if failed {
 		s.slabErr = s.slab.probe()

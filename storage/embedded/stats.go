@@ -138,6 +138,7 @@ func (s *Store) Stats() storage.Stats {
 		*d = d.Clone()
 	}
 	_, out.LogBytes = s.db.log.state()
+	out.ReserveBytes, out.Short = s.space.held.Load(), s.space.short.Load()
 	if st.oldest > 0 {
 		out.OldestPending = max(0, s.now().Sub(time.UnixMicro(st.oldest)))
 	}

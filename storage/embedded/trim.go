@@ -46,6 +46,9 @@ func (s *Store) trim(punches int) (more bool) {
 	}
 	for c := range s.slots.classes {
 		keep := s.trimmer.warm / slotPages[c]
+		if s.space.short.Load() {
+			keep = 0
+		}
 		cl := &s.slots.classes[c]
 		for ; cl.whole > keep; punches-- {
 			if punches == 0 {

@@ -1,0 +1,14 @@
+//go:build linux || darwin || freebsd
+
+package embedded
+
+import "syscall"
+
+// freeSpace returns how many bytes others than the system's owner may take of the file system that a directory is on, and its size.
+func freeSpace(dir string) (free, total int64, err error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil //nolint:unconvert // other types in some systems
+}
