@@ -4,16 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"avatard/storage"
 	"avatard/storage/embedded"
@@ -369,88 +366,5 @@ func TestBackupsOneAtATime(t *testing.T) {
 	}
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("the server's backup ended with %v", err)
-	}
-}
-
-// recordedDeadlines counts the time limits that an answer is given.
-type recordedDeadlines struct {
-	body        bytes.Buffer
-	read, write int
-}
-
-func (d *recordedDeadlines) Header() http.Header                { return http.Header{} }
-func (d *recordedDeadlines) WriteHeader(int)                    {}
-func (d *recordedDeadlines) Write(p []byte) (int, error)        { return d.body.Write(p) }
-func (d *recordedDeadlines) SetReadDeadline(t time.Time) error  { d.read++; return nil }
-func (d *recordedDeadlines) SetWriteDeadline(t time.Time) error { d.write++; return nil }
-
-// A backup may take longer than any other call: the limits of the server are lifted for reading and set anew for each write.
-func TestBackupOutlivesTheServersTimeLimits(t *testing.T) {
-	const writes = 4
-	store := oddStore{make: func(_ context.Context, w io.Writer) error {
-		for range writes {
-			if _, err := fmt.Fprint(w, "x"); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
-	a := &admin{store: store, logger: slog.New(slog.DiscardHandler)}
-	rec := &recordedDeadlines{}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/backups", strings.NewReader("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a.handler().ServeHTTP(rec, req)
-	if rec.body.String() != strings.Repeat("x", writes) || rec.read != 1 || rec.write != writes {
-		t.Errorf("answered %q with %d limits for reading and %d for writing, want %d", &rec.body, rec.read, rec.write, writes)
-	}
-}
-
-// Receipts in several files, each since the one before: restore takes them together, and notices when one is missing.
-func TestReceiptsSinceCommands(t *testing.T) {
-	dir, files := t.TempDir(), t.TempDir()
-	name := func(s string) string { return filepath.Join(files, s) }
-	change := func(user string) {
-		t.Helper()
-		store := openStore(t, dir)
-		putFor(t, store, user, 1000)
-		putFor(t, store, user, 1200)
-		if err := store.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	change("alice")
-	for _, args := range [][]string{
-		{name("full")},
-		{"--receipts-only", "--since", name("full"), name("r1")},
-		{"--receipts-only", "--since", name("r1"), name("r2")},
-	} {
-		if _, stderr, code := runAll(t, append([]string{"backup", "--data", dir}, args...)...); code != exitOK {
-			t.Fatalf("backup %v = exit code %d, %s", args, code, stderr)
-		}
-		change("bob")
-	}
-	if _, stderr, code := runAll(t, "backup", "--data", dir, "--since", name("full"), name("x")); code != exitUsage || !strings.Contains(stderr, "goes with --receipts-only") {
-		t.Errorf("backup --since alone = exit code %d, %s", code, stderr)
-	}
-	if _, stderr, code := runAll(t, "backup", "--data", t.TempDir(), "--receipts-only", "--since", name("none"), name("x")); code != exitFailed || !strings.Contains(stderr, "no such file") {
-		t.Errorf("backup --since of nothing = exit code %d, %s", code, stderr)
-	}
-	if stdout, stderr, code := runAll(t, "restore", "--check", name("full"), "--receipts", name("r1"), "--receipts", name("r2")); code != exitOK || strings.Count(stdout, "\n") != 3 ||
-		!strings.Contains(stdout, "r2: 2 receipts since 20") {
-		t.Errorf("restore --check = exit code %d, %s%s", code, stdout, stderr)
-	}
-	_, stderr, code := runAll(t, "restore", name("full"), "--receipts", name("r2"), "--data", name("gap"))
-	if code != exitFailed || !strings.Contains(stderr, "is not known") || !strings.Contains(stderr, "--allow-gap") {
-		t.Errorf("restore with a gap = exit code %d, %s", code, stderr)
-	}
-	_, stderr, code = runAll(t, "restore", name("full"), "--receipts", name("r2"), "--allow-gap", "--data", name("gap"))
-	if code != exitOK || !strings.Contains(stderr, "is back") {
-		t.Errorf("restore --allow-gap = exit code %d, %s", code, stderr)
-	}
-	stdout, stderr, code := runAll(t, "restore", name("full"), "--receipts", name("r2"), "--receipts", name("r1"), "--data", name("whole"))
-	if code != exitOK || strings.Contains(stderr, "warning") || !strings.Contains(stdout, "2 users") {
-		t.Errorf("restore = exit code %d, %s%s", code, stdout, stderr)
 	}
 }

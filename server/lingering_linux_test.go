@@ -124,7 +124,7 @@ func TestLittleLingersInMemory(t *testing.T) {
 	f := start(t, nil)
 	address := strings.TrimPrefix(f.url, "http://")
 	noise := image.NewRGBA(image.Rect(0, 0, 400, 400))
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a picture
+	random := rand.New(rand.NewPCG(1, 2))
 	for y := range 400 {
 		for x := range 400 {
 			noise.SetRGBA(x, y, color.RGBA{R: byte(random.Uint32()), G: byte(random.Uint32()), B: byte(random.Uint32()), A: 255})

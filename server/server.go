@@ -268,14 +268,9 @@ func (s *Server) ready(ctx context.Context) (ready bool, failed []string) {
 	for _, check := range append([]Check{{Name: "storage", Ready: s.Store.Ready}}, s.Checks...) {
 		if err := check.Ready(ctx); err != nil {
 			failed = append(failed, check.Name)
-			message := "not ready"
-			if check.Advisory {
-				message = "ready, and a part is not well"
-			} else {
-				ready = false
-			}
+			ready = ready && check.Advisory
 			if c := callOf(ctx); s.hasLines(c, "") {
-				s.Logger.WarnContext(ctx, message, "request", c.id, c.givenAttr(), "check", check.Name, "error", c.printable(err.Error()))
+				s.Logger.WarnContext(ctx, "a part is not well", "request", c.id, c.givenAttr(), "check", check.Name, "ready", check.Advisory, "error", c.printable(err.Error()))
 			}
 		}
 	}

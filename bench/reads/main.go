@@ -75,7 +75,7 @@ type slowLog struct {
 }
 
 func (f slowLog) Sync() error {
-	time.Sleep(time.Duration(f.delay.Load()))
+	time.Sleep(time.Duration(f.delay.Load())) //nolint:forbidigo // how long the disk takes is what is measured
 	return f.File.Sync()
 }
 
@@ -169,7 +169,7 @@ func read(ctx context.Context, o options, s storage.Store) (latencies, error) {
 	err := each(o.readers, func(reader int) error {
 		random := rand.New(rand.NewPCG(uint64(reader), 1)) //nolint:gosec // which user is read
 		for due := began; due.Before(began.Add(o.slice)); due = due.Add(o.every) {
-			time.Sleep(time.Until(due))
+			time.Sleep(time.Until(due)) //nolint:forbidigo // readers come at set times
 			begin := time.Now()
 			if begin.Sub(due) > o.every { // else it was only the timer
 				begin = due

@@ -70,7 +70,7 @@ func (p *backupPage) readUsers(db *database, after int64) error {
 // or again, because their picture was erased after they were written. That is done once for each user, with the newest
 // receipt.
 func (p *backupPage) readReceipts(db *database, after int64) error {
-	err := db.page(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason, 
+	err := db.page(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason,
 		ifnull(r.previous, 0) <= ?3 OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq
 		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
 		func(row backupRow) bool {

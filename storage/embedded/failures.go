@@ -37,5 +37,5 @@ func (f *failures) error(log *slog.Logger, message string, args ...any) {
 		args = append(args, "omitted", last.omitted)
 	}
 	last.at, last.omitted = now, 0
-	log.Error(message, args...)
+	log.Error(message, args...) //nolint:sloglint // the message is one of the callers' constants
 }

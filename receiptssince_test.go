@@ -1,0 +1,55 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Receipts in several files, each since the one before: restore takes them together, and notices when one is missing.
+func TestReceiptsSinceCommands(t *testing.T) {
+	dir, files := t.TempDir(), t.TempDir()
+	name := func(s string) string { return filepath.Join(files, s) }
+	change := func(user string) {
+		t.Helper()
+		store := openStore(t, dir)
+		putFor(t, store, user, 1000)
+		putFor(t, store, user, 1200)
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("alice")
+	for _, args := range [][]string{
+		{name("full")},
+		{"--receipts-only", "--since", name("full"), name("r1")},
+		{"--receipts-only", "--since", name("r1"), name("r2")},
+	} {
+		if _, stderr, code := runAll(t, append([]string{"backup", "--data", dir}, args...)...); code != exitOK {
+			t.Fatalf("backup %v = exit code %d, %s", args, code, stderr)
+		}
+		change("bob")
+	}
+	if _, stderr, code := runAll(t, "backup", "--data", dir, "--since", name("full"), name("x")); code != exitUsage || !strings.Contains(stderr, "goes with --receipts-only") {
+		t.Errorf("backup --since alone = exit code %d, %s", code, stderr)
+	}
+	if _, stderr, code := runAll(t, "backup", "--data", t.TempDir(), "--receipts-only", "--since", name("none"), name("x")); code != exitFailed || !strings.Contains(stderr, "no such file") {
+		t.Errorf("backup --since of nothing = exit code %d, %s", code, stderr)
+	}
+	if stdout, stderr, code := runAll(t, "restore", "--check", name("full"), "--receipts", name("r1"), "--receipts", name("r2")); code != exitOK || strings.Count(stdout, "\n") != 3 ||
+		!strings.Contains(stdout, "r2: 2 receipts since 20") {
+		t.Errorf("restore --check = exit code %d, %s%s", code, stdout, stderr)
+	}
+	_, stderr, code := runAll(t, "restore", name("full"), "--receipts", name("r2"), "--data", name("gap"))
+	if code != exitFailed || !strings.Contains(stderr, "is not known") || !strings.Contains(stderr, "--allow-gap") {
+		t.Errorf("restore with a gap = exit code %d, %s", code, stderr)
+	}
+	_, stderr, code = runAll(t, "restore", name("full"), "--receipts", name("r2"), "--allow-gap", "--data", name("gap"))
+	if code != exitOK || !strings.Contains(stderr, "is back") {
+		t.Errorf("restore --allow-gap = exit code %d, %s", code, stderr)
+	}
+	stdout, stderr, code := runAll(t, "restore", name("full"), "--receipts", name("r2"), "--receipts", name("r1"), "--data", name("whole"))
+	if code != exitOK || strings.Contains(stderr, "warning") || !strings.Contains(stdout, "2 users") {
+		t.Errorf("restore = exit code %d, %s%s", code, stdout, stderr)
+	}
+}
