@@ -280,7 +280,7 @@ func (c *gatheredConn) shut() error {
 	if c.listener.counted != nil {
 		defer c.listener.counted.leave(c)
 	}
-	if c.cut {
+	if c.cut || c.err != nil { // TLS would say goodbye first, to a peer that takes nothing, for up to five seconds
 		return c.raw.Close()
 	}
 	return c.Conn.Close()
