@@ -135,8 +135,12 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 	if err := db.conn.Exec(lockingMode); err != nil {
 		return err
 	}
-	if _, err := db.version(migrations); err != nil {
+	found, err := db.version(migrations)
+	if err != nil {
 		return err
+	}
+	if found == 0 { // a new database comes from no older version
+		step = nil
 	}
 	if err := db.configure(); err != nil {
 		return err

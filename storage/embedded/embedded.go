@@ -178,9 +178,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	s.space.open()
 	for {
 		s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, s.moveLogAtStart, func(version int) {
-			if version > 1 { // else there was no database
-				s.log.Info("the metadata's schema was brought to a newer version", "version", version)
-			}
+			s.log.Info("the metadata's schema was brought to a newer version", "version", version)
 		})
 		if !noRoom(err) || !s.makeRoom() {
 			break

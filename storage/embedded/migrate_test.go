@@ -1,8 +1,10 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -88,6 +90,26 @@ func TestMigrate(t *testing.T) {
 	editData(t, dir, `CREATE TABLE proof (rows INTEGER CHECK (rows = 1)); INSERT INTO proof SELECT count(*) FROM quota WHERE organization = 'acme' AND bytes = 0`)
 	if steps, from, err := migrateSteps(Config{Dir: dir}, laterSchema()); err != nil || from != 3 || steps != nil {
 		t.Errorf("Migrate again = from %d, steps %v, %v, want 3 and nothing to do", from, steps, err)
+	}
+}
+
+// The log tells of a schema that was brought forward, and not of a new one.
+func TestOpenTellsOfMigration(t *testing.T) {
+	for _, c := range []struct {
+		name, dir string
+		want      int
+	}{{"old data", oldData(t), 1}, {"a new directory", t.TempDir(), 0}} {
+		var log bytes.Buffer
+		s, err := Open(t.Context(), Config{Dir: c.dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(log.String(), "brought to a newer version"); n != c.want {
+			t.Errorf("%s: the log tells of %d versions, want %d:\n%s", c.name, n, c.want, log.String())
+		}
 	}
 }
 
