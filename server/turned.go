@@ -15,10 +15,8 @@ const (
 	awayRequestsOfAddress                      // too many in flight from one address
 	awayHeaders                                // too many bytes of header fields in flight
 	awayFields                                 // more header fields than a request may have
-	awayUploads                                // too many uploads of one caller wait
 	awayConnections                            // too many connections
 	awayConnectionsOfAddress                   // too many connections from one address
-	awayHeads                                  // too many requests whose header fields do not end
 	awayReasons
 )
 
