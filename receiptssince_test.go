@@ -40,6 +40,12 @@ func TestReceiptsSinceCommands(t *testing.T) {
 		!strings.Contains(stdout, "r2: 2 receipts since 20") {
 		t.Errorf("restore --check = exit code %d, %s%s", code, stdout, stderr)
 	}
+	if _, stderr, code := runAll(t, "restore", "--check", name("full"), "--receipts", name("r2")); code != exitFailed || !strings.Contains(stderr, "is not known") {
+		t.Errorf("restore --check with a gap = exit code %d, %s", code, stderr)
+	}
+	if _, stderr, code := runAll(t, "restore", "--check", name("full"), "--receipts", name("r2"), "--allow-gap"); code != exitOK {
+		t.Errorf("restore --check --allow-gap = exit code %d, %s", code, stderr)
+	}
 	_, stderr, code := runAll(t, "restore", name("full"), "--receipts", name("r2"), "--data", name("gap"))
 	if code != exitFailed || !strings.Contains(stderr, "is not known") || !strings.Contains(stderr, "--allow-gap") {
 		t.Errorf("restore with a gap = exit code %d, %s", code, stderr)

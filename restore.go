@@ -36,7 +36,7 @@ func newRestoreFlags(fs *flag.FlagSet) *restoreFlags {
 	f := &restoreFlags{configFlags: addConfigFlags(fs, "data")}
 	fs.Var(&f.receipts, "receipts", "newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times `FILE`")
 	fs.BoolVar(&f.allowGap, "allow-gap", false, "restore although the files leave out what was erased at some time after the backup: those pictures come back")
-	fs.BoolVar(&f.check, "check", false, "read the files, say what is in them, and change nothing")
+	fs.BoolVar(&f.check, "check", false, "read the files, say what is in them and whether their times leave a gap, and change nothing")
 	return f
 }
 
@@ -52,7 +52,7 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("restore takes the name of one file")
 	}
 	if flags.check {
-		err = checkBackups(inv.stdout, append([]string{words[0]}, flags.receipts...))
+		err = checkBackups(inv.stdout, append([]string{words[0]}, flags.receipts...), flags.allowGap)
 	} else {
 		cfg, cerr := readConfig(inv.environ, flags.configFlags, "data")
 		if cerr != nil {
@@ -71,8 +71,9 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 	return nil
 }
 
-// checkBackups reads files to their ends.
-func checkBackups(w io.Writer, names []string) error {
+// checkBackups reads files to their ends. Unless gaps are allowed, the receipts behind the first file have to go on from it.
+func checkBackups(w io.Writer, names []string, allowGap bool) error {
+	var sums []embedded.BackupSummary
 	for _, name := range names {
 		sum, err := checkBackup(name)
 		if err != nil {
@@ -81,8 +82,12 @@ func checkBackups(w io.Writer, names []string) error {
 		if err := printBackup(w, name, sum); err != nil {
 			return err
 		}
+		sums = append(sums, sum)
 	}
-	return nil
+	if allowGap || sums[0].ReceiptsOnly {
+		return nil
+	}
+	return embedded.CheckGaps(sums[0], sums[1:])
 }
 
 func checkBackup(name string) (embedded.BackupSummary, error) {

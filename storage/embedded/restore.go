@@ -85,6 +85,16 @@ func known(backup BackupSummary, newer []BackupSummary) (until time.Time, gaps [
 	return until, gaps
 }
 
+// CheckGaps returns ErrGap when Restore would refuse these files for what they leave out, unless that is allowed.
+func CheckGaps(backup BackupSummary, newer []BackupSummary) error {
+	_, gaps := known(backup, newer)
+	if len(gaps) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: between %s, up to where the backup and what goes on from it know, and %s, from where on the receipts do; add the file of that time, or take a newer backup",
+		ErrGap, gaps[0].From.Format(time.RFC3339Nano), gaps[0].Until.Format(time.RFC3339Nano))
+}
+
 // Restore builds a store from a backup in cfg.Dir, which may be missing but must not hold one. The store is the one that
 // was backed up: ids of pictures and receipts, details of users, the audit trail. A picture is in it only when no
 // receipt of either file names it; bytes of others are not even written.

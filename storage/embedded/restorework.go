@@ -269,10 +269,8 @@ func (r *restore) checkGaps() error {
 	if len(r.sum.Gaps) == 0 {
 		return nil
 	}
-	gap := r.sum.Gaps[0]
 	if !r.opt.AllowGap {
-		return fmt.Errorf("%w: between %s, up to where the backup and what goes on from it know, and %s, from where on the receipts do; add the file of that time, or take a newer backup",
-			ErrGap, gap.From.Format(time.RFC3339Nano), gap.Until.Format(time.RFC3339Nano))
+		return CheckGaps(r.sum.Backup, r.sum.Newer)
 	}
 	r.horizon = r.sum.Gaps[len(r.sum.Gaps)-1].Until
 	return nil
