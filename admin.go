@@ -111,7 +111,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, do func(context.C
 	if err != nil {
 		log.Warn("admin call failed", "error", err)
 	} else {
-		log.Info("admin call", "created", created)
+		log.Info("admin call", "changed", created)
 	}
 	switch {
 	case err == nil:
@@ -159,7 +159,7 @@ func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org
 	}
 	_, created, err = store.AddUser(ctx, user, org, commandLine)
 	if errors.Is(err, storage.ErrOtherOrganization) {
-		return false, fmt.Errorf("%w: user %s belongs to another organisation; a user has one", errRefused, user.ID)
+		return false, fmt.Errorf("%w: user %s belongs to another organisation; \"avatard user move\" moves somebody", errRefused, user.ID)
 	}
 	return created, err
 }

@@ -20,8 +20,8 @@ func parseAge(to *time.Duration, s string) error {
 	age, err := time.ParseDuration(s)
 	if number, isDays := strings.CutSuffix(s, "d"); isDays {
 		var days uint64
-		days, err = strconv.ParseUint(number, 10, 16)
-		age = time.Duration(days) * day
+		days, err = strconv.ParseUint(number, 10, 64)
+		age = time.Duration(min(days, uint64(maxAge/day)+1)) * day
 	}
 	if err != nil {
 		return fmt.Errorf("%q is no length of time; expected days such as 400d, hours such as 36h, or 0 for ever", s)
