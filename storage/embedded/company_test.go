@@ -141,26 +141,44 @@ func expectCompany(s *Store, n int) {
 	s.company.known, s.company.took, s.company.ended = (4*n+2)/3, time.Hour, time.Now()
 }
 
-// A round that waits for company makes way for a read: no time passes.
-func TestReadEndsWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := openTest(t, t.TempDir())
-		mustPut(t, s, 1, 100)
-		mustPut(t, s, 2, 100)
-		synctest.Wait()
-		expectCompany(s, 2)
-		began := time.Now()
-		var removed sync.WaitGroup
-		removed.Go(func() { mustRemove(t, s, 1) })
-		synctest.Wait()
-		if _, err := s.Get(t.Context(), testKey(2), testOrg); err != nil {
-			t.Error(err)
-		}
-		removed.Wait()
-		if waited := time.Since(began); waited != 0 {
-			t.Errorf("waited %v", waited)
-		}
-	})
+// A round that is open ends its waiting for somebody who wants the connection, as backups and checks do. A read wants it not, and
+// does not wait for the round.
+func TestWantedConnectionEndsWaiting(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		read  func(*testing.T, *Store)
+		waits bool
+	}{
+		{"a look of a backup", func(_ *testing.T, s *Store) { s.db.lock(); s.db.mu.Unlock() }, false},
+		{"a read", func(t *testing.T, s *Store) {
+			began := time.Now()
+			if _, err := s.Get(t.Context(), testKey(2), testOrg); err != nil {
+				t.Error(err)
+			}
+			if waited := time.Since(began); waited != 0 {
+				t.Errorf("the read waited %v", waited)
+			}
+		}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := openTest(t, t.TempDir())
+				mustPut(t, s, 1, 100)
+				mustPut(t, s, 2, 100)
+				synctest.Wait()
+				expectCompany(s, 2)
+				began := time.Now()
+				var removed sync.WaitGroup
+				removed.Go(func() { mustRemove(t, s, 1) })
+				synctest.Wait()
+				tt.read(t, s)
+				removed.Wait()
+				if waited := time.Since(began); waited != 0 != tt.waits {
+					t.Errorf("the round waited %v", waited)
+				}
+			})
+		})
+	}
 }
 
 // What arrives while a round is open shares its transaction, its syncs, and its failure only as far as it is to blame.
