@@ -76,6 +76,9 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 	}
 	req := backupRequest{ReceiptsOnly: flags.receiptsOnly}
 	if flags.since != "" {
+		if sameFile(flags.since, name) {
+			return sum, fmt.Errorf("%s would replace the file that it goes on from, which restore needs, too; take another name", name)
+		}
 		since, err := embedded.EndOfBackup(flags.since)
 		if err != nil {
 			return sum, err
@@ -99,6 +102,16 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); nothing is left of it, and the log says more", err))
 	}
 	return sum, err
+}
+
+// sameFile tells whether two names lead to one file that is there.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
 }
 
 // backupStream returns the bytes of a backup, from the running server or, when there is none, from the store itself, under

@@ -36,6 +36,9 @@ func TestReceiptsSinceCommands(t *testing.T) {
 	if _, stderr, code := runAll(t, "backup", "--data", t.TempDir(), "--receipts-only", "--since", name("none"), name("x")); code != exitFailed || !strings.Contains(stderr, "no such file") {
 		t.Errorf("backup --since of nothing = exit code %d, %s", code, stderr)
 	}
+	if _, stderr, code := runAll(t, "backup", "--data", dir, "--receipts-only", "--since", name("r2"), "--force", name("r2")); code != exitFailed || !strings.Contains(stderr, "goes on from") {
+		t.Errorf("backup --since the file that it replaces = exit code %d, %s", code, stderr)
+	}
 	if stdout, stderr, code := runAll(t, "restore", "--check", name("full"), "--receipts", name("r1"), "--receipts", name("r2")); code != exitOK || strings.Count(stdout, "\n") != 3 ||
 		!strings.Contains(stdout, "r2: 2 receipts since 20") {
 		t.Errorf("restore --check = exit code %d, %s%s", code, stdout, stderr)
