@@ -35,10 +35,13 @@ func newIdentity(cfg config, logger *slog.Logger, now func() time.Time, observer
 		Timeout:          cfg.IntrospectionTimeout,
 		UnknownPerSecond: unknown.PerSecond,
 		UnknownBurst:     unknown.Burst,
-		CarryToken:       cfg.Source == sourceZitadel,
-		Now:              now,
-		Logger:           logger,
-		Observer:         observer,
+		// A quarter of the calls that may be in flight is left to tokens that are known.
+		UnknownWaiting:           max(1, cfg.MaxRequests*3/4),
+		UnknownWaitingPerAddress: max(1, cfg.MaxRequestsPerAddress*3/4),
+		CarryToken:               cfg.Source == sourceZitadel,
+		Now:                      now,
+		Logger:                   logger,
+		Observer:                 observer,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -52,6 +52,9 @@ type IntrospectionConfig struct {
 	// DefaultUnknownBurst; UnknownPerSecond below 0 = no bound.
 	UnknownPerSecond float64
 	UnknownBurst     int
+	// UnknownWaiting and UnknownWaitingPerAddress bound how many calls with such tokens wait for the provider at one time, in all
+	// and of one client address; over them the error is ErrFlood. 0 = DefaultUnknownWaiting and DefaultUnknownWaitingPerAddress.
+	UnknownWaiting, UnknownWaitingPerAddress int
 	// CarryToken gives every Identity the token it came from, as a Credential, for a Source that asks the provider.
 	CarryToken bool
 	// Now is the clock that token and cache times are compared with. nil = time.Now. Timeout uses real time.
@@ -103,6 +106,7 @@ type Introspector struct {
 	cache       *cache[verdict] // nil when nothing is to be kept
 	known       *knownTokens
 	unknown     *limit.Rates[netip.Addr]
+	waiting     unknownWaiting
 
 	// The steps, and for introspection one for each kind of token.
 	discovery, introspectKnown, introspectUnknown *step
@@ -133,6 +137,12 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	if cfg.UnknownPerSecond == 0 {
 		cfg.UnknownPerSecond, cfg.UnknownBurst = DefaultUnknownPerSecond, DefaultUnknownBurst
 	}
+	if cfg.UnknownWaiting <= 0 {
+		cfg.UnknownWaiting = DefaultUnknownWaiting
+	}
+	if cfg.UnknownWaitingPerAddress <= 0 {
+		cfg.UnknownWaitingPerAddress = DefaultUnknownWaitingPerAddress
+	}
 	keys, err := newKeyHash()
 	if err != nil {
 		return nil, err
@@ -155,6 +165,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		known:       newKnownTokens(cfg.CacheTTL),
 		unknown: limit.NewRates[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
 			maxAddresses, cfg.Now),
+		waiting: unknownWaiting{most: cfg.UnknownWaiting, each: cfg.UnknownWaitingPerAddress, of: make(map[netip.Addr]int)},
 	}
 	outage := &outage{log: cfg.Logger, now: cfg.Now}
 	in.discovery = in.newStep(stepDiscovery, noSeat, outage)
@@ -203,6 +214,11 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 
 	p, counted := in.provider.Load(), false
 	if p == nil { // nothing is known of any token, so all count, the wait for discovery included
+		leave, err := in.waitUnknown(ctx)
+		if err != nil {
+			return verdict{}, err
+		}
+		defer leave()
 		if err := in.admitUnknown(ctx); err != nil {
 			return verdict{}, err
 		}
@@ -216,6 +232,11 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 	if q.known = in.known.has(q.key, in.now()); q.known {
 		s = in.introspectKnown
 	} else if !counted {
+		leave, err := in.waitUnknown(ctx)
+		if err != nil {
+			return verdict{}, err
+		}
+		defer leave()
 		q.mayAsk = func() error { return in.admitUnknown(ctx) }
 	}
 	introspect := func(caller context.Context) (verdict, error) {
