@@ -126,6 +126,9 @@ func (c *checker) cut(end int64) func(context.Context) (string, error) {
 			if max(c.s.slots.end, 1) != end {
 				return errMoved
 			}
+			if c.s.commitErr != nil { // a region that is not known may be on record, see grow
+				return fmt.Errorf("%w: %w", storage.ErrUnavailable, c.s.commitErr)
+			}
 			if err := c.s.slab.cut(end); err != nil {
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}

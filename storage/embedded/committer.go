@@ -363,7 +363,7 @@ func (s *Store) learnAlone(r *regionSlots) error {
 func (s *Store) grow(r region) error {
 	failpoint("grow-begin")
 	s.trimmer.length = max(s.trimmer.length, r.end()*pageBytes)
-	if err := s.slab.grow(r.first, r.slotPages*r.slots); err != nil {
+	if err := s.slab.grow(r.first, r.slotPages*r.slots, s.commitErr == nil); err != nil {
 		return err
 	}
 	failpoint("grow-listed")
@@ -373,6 +373,8 @@ func (s *Store) grow(r region) error {
 		return errors.New("a transaction has not ended")
 	}
 	if err := s.db.exec(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
+		// A crash may leave it on record all the same: until a transaction has taken its place in the log, the file is not cut.
+		s.commitErr = err
 		return err
 	}
 	failpoint("grow-recorded")

@@ -149,14 +149,18 @@ func (s *slab) probe() error {
 }
 
 // grow writes zeros over the pages of a new region and makes them and the file's size durable. Writing now is what
-// keeps later uploads cheap: a file system does not have to find blocks for them.
-func (s *slab) grow(first, pages int64) error {
+// keeps later uploads cheap: a file system does not have to find blocks for them. What a failure leaves is cut off where it
+// may be.
+func (s *slab) grow(first, pages int64, mayCut bool) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	err := s.fill(first, pages)
-	if err != nil {
+	if err != nil && mayCut {
 		// What was taken of a full disk goes back: deletes need some for their records.
-		return errors.Join(err, s.file.Truncate(first*pageBytes))
+		err = errors.Join(err, s.file.Truncate(first*pageBytes))
+	}
+	if err != nil {
+		return err
 	}
 	failpoint("grow-synced")
 	return syncDir(s.dir, DataDir, s.wrap)
