@@ -245,7 +245,9 @@ func (c *gatheredConn) abort() {
 	if c.err == nil {
 		c.err = net.ErrClosed
 	}
-	if !c.gone {
+	if c.gone {
+		_ = c.raw.Close() // it may still be saying farewell
+	} else {
 		c.cut = true
 		if tcp, ok := c.raw.(interface{ SetLinger(seconds int) error }); ok {
 			_ = tcp.SetLinger(0) // what the kernel still has is thrown away
@@ -270,20 +272,29 @@ func connOf(ctx context.Context) *gatheredConn {
 	return conn
 }
 
-// shut closes Conn, once. The caller holds mu.
+// shut closes Conn, once. It does not wait: the farewell of TLS takes seconds where a peer takes nothing. The caller holds mu.
 func (c *gatheredConn) shut() error {
 	if c.gone {
 		return nil
 	}
 	c.gone = true
-	defer c.listener.open.Done()
-	if c.listener.counted != nil {
-		defer c.listener.counted.leave(c)
-	}
-	if c.cut || c.err != nil { // TLS would say goodbye first, to a peer that takes nothing, for up to five seconds
+	if c.cut || c.err != nil || c.raw == c.Conn { // what failed has no farewell
+		defer c.left()
 		return c.raw.Close()
 	}
-	return c.Conn.Close()
+	go func() {
+		defer c.left()
+		_ = c.Conn.Close()
+	}()
+	return nil
+}
+
+// left tells those who count that the connection is closed.
+func (c *gatheredConn) left() {
+	if c.listener.counted != nil {
+		c.listener.counted.leave(c)
+	}
+	c.listener.open.Done()
 }
 
 // SetWriteDeadline does nothing on a connection that gathers: it has its own rule, writeTimeout.

@@ -124,14 +124,24 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return s.serve(ctx, ln, nil)
 }
 
-// ServeTLS is Serve over TLS 1.2 and newer. The client chooses HTTP/2 or HTTP/1.1 (ALPN, RFC 7301); without a choice it
+// ServeTLS is Serve over TLS 1.2 with authenticated encryption and newer. The client chooses HTTP/2 or HTTP/1.1 (ALPN, RFC 7301); without a choice it
 // is HTTP/1.1. certificate gives the certificate for a handshake, as in [tls.Config]; it is asked each time.
 func (s *Server) ServeTLS(ctx context.Context, ln net.Listener, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) error {
 	return s.serve(ctx, ln, encryption(certificate))
 }
 
 func encryption(certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *tls.Config {
-	return &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	return &tls.Config{GetCertificate: certificate, MinVersion: tls.VersionTLS12, CipherSuites: cipherSuites(), NextProtos: []string{"h2", "http/1.1"}}
+}
+
+// cipherSuites are those of TLS 1.2 with forward secrecy and authenticated encryption (RFC 9325 section 4.2). HTTP/2 forbids all others
+// (RFC 9113 section 9.2.2), and net/http, which does not see the TLS, cannot look.
+func cipherSuites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
 }
 
 // serve is Serve, with encryption unless it is nil.
