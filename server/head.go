@@ -19,6 +19,7 @@ type head struct {
 	over  bool // what comes is a body, or the head was refused
 	lines int
 	begun bool // the line has something in it
+	some  bool // a line had something in it: net/http skips empty ones before a request (RFC 9112 section 2.2)
 }
 
 // read follows what was read. It reports false when there are too many lines.
@@ -31,8 +32,8 @@ func (h *head) read(p []byte) bool {
 		}
 		empty := !h.begun && (i == 0 || i == 1 && p[0] == '\r')
 		p = p[i+1:]
-		h.begun = false
-		if h.lines++; empty && h.lines > 1 {
+		h.some, h.begun = h.some || !empty, false
+		if h.lines++; empty && h.some {
 			h.over = true
 		} else if h.lines > maxHeadLines {
 			h.over = true

@@ -23,6 +23,7 @@ func TestHead(t *testing.T) {
 		{"one more, without CR", strings.Repeat("a:\n", maxHeadLines+1), false, true},
 		{"a body of lines", "POST / HTTP/1.1\r\n\r\n" + strings.Repeat("\n", 10_000), true, true},
 		{"an empty line before the request", "\r\nGET / HTTP/1.1\r\n" + lines(3), true, false},
+		{"empty lines before the request, and too many after", "\r\n\r\nGET / HTTP/1.1\r\n" + lines(maxHeadLines), false, true},
 		{"all of it", "GET / HTTP/1.1\r\n" + lines(3) + "\r\n", true, true},
 		{"without CR", "GET / HTTP/1.1\na: b\n\n", true, true},
 	} {
