@@ -2,6 +2,14 @@ package embedded
 
 import "time"
 
+const (
+	// choreLate is how long a chore that is due waits for a moment at which nobody waits. Then a step of it is done between two rounds,
+	// so that a server that is never idle does it too.
+	choreLate = 10 * time.Second
+	// choreRounds is how many rounds come to one such step.
+	choreRounds = 64
+)
+
 // chore is something that the committer does between two rounds when nobody waits for it. A chore is short, since whoever
 // comes meanwhile waits: one that has more to do is due again at once.
 type chore struct {
@@ -9,18 +17,49 @@ type chore struct {
 	due func(quiet time.Time) time.Time
 	// do does it, and by that moves the time when it is due.
 	do func()
+	// late does a step of it while changes wait; nil when it does not depend on such moments.
+	late func()
 }
 
 // doChore does one of those that are due, and reports whether there was one.
 func (s *Store) doChore() bool {
-	now := time.Now()
-	for _, c := range s.chores {
-		if due := c.due(s.quiet); !due.IsZero() && !due.After(now) {
-			c.do()
-			return true
+	do := s.dueChore(false)
+	if do == nil {
+		return false
+	}
+	do()
+	return true
+}
+
+// doLateChore does a step, every so many rounds, of one that has found no moment at which nobody waits.
+func (s *Store) doLateChore() {
+	if s.rounds%choreRounds != 0 {
+		return
+	}
+	if do := s.dueChore(true); do != nil {
+		do()
+	}
+}
+
+// dueChore returns what to do of a chore that is due, or late; nil when there is none. They take turns: one that always has more to do
+// keeps no other one waiting.
+func (s *Store) dueChore(late bool) func() {
+	by := time.Now()
+	if late {
+		by = by.Add(-choreLate)
+	}
+	for range s.chores {
+		c := s.chores[s.turn]
+		s.turn = (s.turn + 1) % len(s.chores)
+		do := c.do
+		if late {
+			do = c.late
+		}
+		if due := c.due(s.quiet); do != nil && !due.IsZero() && !due.After(by) {
+			return do
 		}
 	}
-	return false
+	return nil
 }
 
 // nextChore returns a channel that receives when a chore is due, nil when none is going to be.

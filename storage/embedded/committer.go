@@ -47,9 +47,11 @@ func (s *Store) run() {
 		s.company.end(n, s.line.arrivals())
 		s.checkpointBusy()
 		s.spaceBusy()
+		s.rounds++
 		s.trimBusy()
 		s.quiet = time.Now()
 		s.tidying.changed(s.quiet)
+		s.doLateChore()
 	}
 }
 

@@ -90,6 +90,8 @@ type Store struct {
 	probes    attempts  // to write something after a transaction that failed
 	failures  failures
 	chores    []chore
+	turn      int // of the chores
+	rounds    int // that were made
 	// quiet is when the last round ended.
 	quiet       time.Time
 	choreTimer  *time.Timer
@@ -191,7 +193,13 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		return err
 	}
 	s.checkpoints.bound = maxLog
-	s.chores = []chore{{s.sweepDue, s.sweep}, {s.checkpointDue, s.checkpointIdle}, {s.tidyDue, s.tidy}, {s.pruneDue, s.prune}, {s.spaceDue, s.regainRoom}}
+	s.chores = []chore{
+		{s.sweepDue, s.sweep, nil}, // that and checkpoints ask nobody's leave when they are pressing, see run
+		{s.checkpointDue, s.checkpointIdle, nil},
+		{s.tidyDue, s.tidy, s.tidyLate},
+		{s.pruneDue, s.prune, s.prune},
+		{s.spaceDue, s.regainRoom, nil},
+	}
 	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
 	s.tidying.changed(time.Now())
 	s.line.init()

@@ -20,8 +20,9 @@ const (
 	// Whether there is something to do is looked up a tenth of the shortest age apart, within these.
 	pruneEveryMin = 100 * time.Millisecond
 	pruneEveryMax = 10 * time.Minute
-	// pruneLate is how long a step waits for a moment in which nobody comes, before it takes one in which nobody waits.
-	pruneLate = 10 * time.Minute
+	// pruneLate is how long a pass waits for a moment in which nobody comes. Then it takes those in which nobody waits, for a step every
+	// choreRounds rounds, and after choreLate any.
+	pruneLate = 10 * time.Second
 	// pruneRetry is when it is tried again while the store is in trouble.
 	pruneRetry = time.Minute
 )
@@ -44,7 +45,9 @@ func (k Retention) every() (every time.Duration) {
 // pruning is how the committer keeps the retention. Only it uses this.
 type pruning struct {
 	keep Retention
-	next time.Time // of the next step
+	next time.Time // of the next pass, or since when the one that is under way is due
+	// round is the one before which no other step is made, unless nobody comes.
+	round int
 	// Where a pass has come to in the audit trail: what is before, and still there, is of times to come.
 	changes, refusals int64
 	pass              pruned // what this pass has removed so far
@@ -67,7 +70,7 @@ func (s *Store) pruneDue(quiet time.Time) time.Time {
 		return next
 	}
 	if calm := quiet.Add(quietTime); next.Before(calm) {
-		if late := next.Add(pruneLate); late.Before(calm) {
+		if late := next.Add(pruneLate); late.Before(calm) && s.rounds >= s.pruning.round {
 			return late
 		}
 		return calm
@@ -82,6 +85,7 @@ func (s *Store) prune() {
 		p.next = time.Now().Add(pruneRetry) // what removes nothing of anybody's can wait
 		return
 	}
+	p.round = s.rounds + choreRounds
 	w := &pruneStep{s: s}
 	s.round([]*ticket{{work: w}})
 	switch {
@@ -89,7 +93,9 @@ func (s *Store) prune() {
 		p.next = time.Now().Add(pruneRetry)
 		return
 	case w.more:
-		p.next = time.Now()
+		if now := time.Now(); p.next.IsZero() || p.next.After(now) {
+			p.next = now
+		}
 		return
 	}
 	if p.pass != (pruned{}) {

@@ -102,8 +102,21 @@ func (s *Store) tidyDue(quiet time.Time) (due time.Time) {
 }
 
 // tidy does a step of it.
-func (s *Store) tidy() {
-	if s.tidyStep() {
+func (s *Store) tidy() { s.tidied(s.tidyStep()) }
+
+// tidyLate does one between two rounds of a server that has always something to do: changes put on record what is finished, and regions
+// that nobody needs are worth more than holes.
+func (s *Store) tidyLate() {
+	if s.trimmer.err != nil && time.Since(s.trimmer.since) >= trimRetry {
+		s.retryTrim()
+	}
+	s.tidied(s.learnOne() || s.cutTail() || s.trim(tidyPunches))
+	s.measureSlab()
+}
+
+// tidied notes whether a step has found something to do.
+func (s *Store) tidied(more bool) {
+	if more {
 		s.tidying.due = true
 		return
 	}

@@ -35,7 +35,6 @@ type trimmer struct {
 	err    error          // what the last try brought, nil when all went well
 	look   error          // what looking for free slots brought last
 	length int64          // of the slab's file, in bytes
-	rounds int
 }
 
 // trim punches holes where free slots are beyond the reserve, the highest first, at most so many. It reports whether there may be
@@ -113,16 +112,8 @@ func (s *Store) retryTrim() {
 
 // trimBusy gives space back between two rounds of a server that has always something to do, when there is much of it.
 func (s *Store) trimBusy() {
-	t := &s.trimmer
-	if t.rounds++; t.rounds%busyRounds != 0 {
-		return
-	}
-	if s.slots.whole > busyPages+s.slots.used/4 {
+	if s.rounds%busyRounds == 0 && s.slots.whole > busyPages+s.slots.used/4 {
 		s.trim(busyPunches)
-	}
-	if t.rounds%(8*busyRounds) == 0 {
-		s.learnOne()
-		s.measureSlab()
 	}
 }
 

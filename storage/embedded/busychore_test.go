@@ -1,0 +1,94 @@
+package embedded
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// hookedFile calls something before each sync, and does none: nothing here loses power.
+type hookedFile struct {
+	File
+	hook func()
+}
+
+func (f *hookedFile) Sync() error {
+	f.hook()
+	return nil
+}
+
+// A server on which a change waits at every moment removes what is old, looks for free slots and cuts off free regions all the same, a
+// step every so many rounds at most.
+func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir)
+	const users = 200
+	each(16, users, func(i int) {
+		for size := range 4 {
+			mustPut(t, s, i, 100+size)
+		}
+	})
+	mustPut(t, s, users, 1_000_000) // in a region that can be cut off
+	mustRemove(t, s, users)
+	before := s.slots.end * pageBytes
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		const rounds, took = 20 * choreRounds, 100 * time.Millisecond // of the test's own clock
+		var callers sync.WaitGroup
+		working, made := false, 0
+		arrive := func() { // while a round is committed
+			if !working || made == rounds || s.line.arrivals() > 0 {
+				return
+			}
+			made++
+			time.Sleep(took)
+			user := made % users
+			callers.Go(func() { mustPut(t, s, user, 100) })
+			for s.line.arrivals() == 0 && !s.line.isClosed() {
+				runtime.Gosched()
+			}
+		}
+		later := time.Now().Add(100 * 365 * day)
+		var err error
+		s, err = Open(t.Context(), Config{Dir: dir, Keep: Retention{Changes: day, Receipts: day}, Now: func() time.Time { return later },
+			WrapFile: func(name string, f File) File {
+				if name != logName {
+					return f
+				}
+				return &hookedFile{f, arrive}
+			}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		onCommitter(s, func() {
+			working, s.trimmer.rooted, s.pruning.next = true, 0, time.Now().Add(time.Second)
+			s.chores = append(s.chores, chore{due: func(time.Time) (due time.Time) {
+				if 0 < made && made < rounds {
+					due = time.Now()
+				}
+				return due
+			}, do: func() {
+				t.Errorf("nobody waits after %d rounds", made)
+				made = rounds
+			}})
+		})
+		mustPut(t, s, 0, 300)
+		callers.Wait()
+		synctest.Wait() // until the last round is over
+		st := s.Stats()
+		if st.PrunedReceipts < 3*users-users || st.PrunedChanges < 4*users {
+			t.Errorf("%d receipts and %d records were removed, want at least %d and %d", st.PrunedReceipts, st.PrunedChanges, 2*users, 4*users)
+		}
+		if st.SlabBytes >= before {
+			t.Errorf("the slab has %d bytes, and had %d before", st.SlabBytes, before)
+		}
+		if made < rounds {
+			t.Errorf("%d changes, want %d", made, rounds)
+		}
+	})
+}
