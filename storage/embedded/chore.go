@@ -21,6 +21,17 @@ type chore struct {
 	late func()
 }
 
+// afterRound does what does not wait for a moment at which nobody waits, or no longer.
+func (s *Store) afterRound() {
+	s.rounds++
+	s.checkpointBusy()
+	s.spaceBusy()
+	s.trimBusy()
+	s.quiet = time.Now()
+	s.tidying.changed(s.quiet)
+	s.doLateChore()
+}
+
 // doChore does one of those that are due, and reports whether there was one.
 func (s *Store) doChore() bool {
 	do := s.dueChore(false)

@@ -45,13 +45,7 @@ func (s *Store) run() {
 		s.company.begin()
 		n := s.openRound(batch)
 		s.company.end(n, s.line.arrivals())
-		s.checkpointBusy()
-		s.spaceBusy()
-		s.rounds++
-		s.trimBusy()
-		s.quiet = time.Now()
-		s.tidying.changed(s.quiet)
-		s.doLateChore()
+		s.afterRound()
 	}
 }
 

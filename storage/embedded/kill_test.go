@@ -127,7 +127,7 @@ func killChild(dir string) error {
 	case "moves":
 		err = tellMoves(ctx, s)
 	case "pruning":
-		err = tellPruning(ctx, s)
+		err = tellPruning(ctx, s, func() { fmt.Println("done") })
 	case "faults":
 		err = tellFaults(ctx, s, f, bad)
 	}

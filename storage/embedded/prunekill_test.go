@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -23,9 +22,9 @@ func (c *steppedClock) now() time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(c.ahead.Load()))
 }
 
-// tellPruning comes and goes with three users, twice, and removes what has become old after each time. It prints a line for each
-// picture that has come and gone, and for each pass.
-func tellPruning(ctx context.Context, s *Store) error {
+// tellPruning comes and goes with three users, twice, and removes what has become old after each time. It tells of each picture that has
+// come and gone.
+func tellPruning(ctx context.Context, s *Store, gone func()) error {
 	for range 3 {
 		for i := range 3 {
 			for range 2 {
@@ -38,7 +37,7 @@ func tellPruning(ctx context.Context, s *Store) error {
 			}
 			s.RecordRefusal(storage.Refusal{By: testBy, Action: "GET"})
 			s.RecordRefusal(storage.Refusal{By: testBy, Action: "GET"})
-			fmt.Println("done")
+			gone()
 		}
 		pruneClock.ahead.Add(int64(3 * day))
 		if _, err := s.Put(ctx, upload(9, 300)); err != nil { // nothing of this is old

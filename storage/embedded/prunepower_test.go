@@ -1,0 +1,57 @@
+package embedded
+
+import (
+	"path/filepath"
+	"testing"
+
+	"avatard/storage/powercut"
+)
+
+// The power is cut at places all over a run that removes what is old, with what was not synced kept, lost or torn. What is left is
+// sound, nobody's picture is back, everybody has a newest receipt, and numbers go on.
+func TestPowerCutWhilePruning(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "data")
+	disk, err := powercut.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrap := func(name string, f File) File { return disk.Wrap(name, f) }
+	s, err := Open(t.Context(), Config{Dir: dir, Keep: pruneKeep, Now: pruneClock.now, WrapFile: wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tellPruning(t.Context(), s, func() { disk.Mark(true) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[uint64]bool{}
+	image := filepath.Join(t.TempDir(), "image")
+	for cut := range disk.Trace().Cuts() {
+		if cut.At%5 != 0 && !cut.Last {
+			continue
+		}
+		fates := []powercut.Fate{powercut.Random(uint64(cut.At))}
+		for fate := range cut.Simple() {
+			fates = append(fates, fate)
+		}
+		for _, fate := range fates {
+			left := cut.Image(fate)
+			if hash := left.Hash(); seen[hash] {
+				continue
+			} else {
+				seen[hash] = true
+			}
+			if err := left.Write(image); err != nil {
+				t.Fatal(err)
+			}
+			checkPruning(t, image, cut.At, len(cut.Marks))
+			if t.Failed() {
+				t.Fatalf("cut before operation %d, %s", cut.At, fate.Name)
+			}
+		}
+	}
+	t.Logf("%d different outcomes", len(seen))
+}
