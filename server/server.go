@@ -270,7 +270,8 @@ func (s *Server) ready(ctx context.Context) (ready bool, failed []string) {
 			failed = append(failed, check.Name)
 			ready = ready && check.Advisory
 			if c := callOf(ctx); s.hasLines(c, "") {
-				s.Logger.WarnContext(ctx, "a part is not well", "request", c.id, c.givenAttr(), "check", check.Name, "ready", check.Advisory, "error", c.printable(err.Error()))
+				s.Logger.LogAttrs(ctx, slog.LevelWarn, "a part is not well", slog.String("request", c.id), c.givenAttr(),
+					slog.String("check", check.Name), slog.Bool("ready", check.Advisory), slog.String("error", c.printable(err.Error())))
 			}
 		}
 	}
