@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,8 +21,26 @@ import (
 
 // badPages is a disk on which two pages of the database cannot be written, or the whole of it not be synced.
 type badPages struct {
-	mode  atomic.Int32 // 0 well, 1 the pages, 2 the sync
-	tries []time.Time  // that failed
+	mode atomic.Int32 // 0 well, 1 the pages, 2 the sync
+
+	mu    sync.Mutex
+	tries []time.Time // that failed
+}
+
+func (b *badPages) fail() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tries = append(b.tries, time.Now())
+	return syscall.EIO
+}
+
+// take returns the tries, and forgets all but the first.
+func (b *badPages) take() (tries []time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tries = slices.Clone(b.tries)
+	b.tries = b.tries[:min(1, len(b.tries))]
+	return tries
 }
 
 type badPagesFile struct {
@@ -37,16 +57,14 @@ func (b *badPages) wrap(name string, f File) File {
 
 func (f *badPagesFile) WriteAt(p []byte, off int64) (int, error) {
 	if f.b.mode.Load() == 1 && off >= 4096 && off < 12288 {
-		f.b.tries = append(f.b.tries, time.Now())
-		return 0, syscall.EIO
+		return 0, f.b.fail()
 	}
 	return f.File.WriteAt(p, off)
 }
 
 func (f *badPagesFile) Sync() error {
 	if f.b.mode.Load() == 2 {
-		f.b.tries = append(f.b.tries, time.Now())
-		return syscall.EIO
+		return f.b.fail()
 	}
 	return nil // nothing here loses power
 }
@@ -77,20 +95,20 @@ func TestCheckpointThatFails(t *testing.T) {
 			if err := s.Ready(ctx); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), databaseName) {
 				t.Errorf("%s: Ready = %v, want the file and the reason", what, err)
 			}
-			bad.tries = bad.tries[:1]
+			bad.take()
 			time.Sleep(10 * time.Minute) // of the test's own clock
 			mustPut(t, s, 1, 3000)       // the log still takes it
 			if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 				t.Errorf("%s: %d errors in the log, want one:\n%s", what, n, &log)
 			}
-			want := checkpointDelayMin
-			for i := 1; i < len(bad.tries); i++ {
-				if gap := bad.tries[i].Sub(bad.tries[i-1]); gap != want {
+			want, tries := checkpointDelayMin, bad.take()
+			for i := 1; i < len(tries); i++ {
+				if gap := tries[i].Sub(tries[i-1]); gap != want {
 					t.Errorf("%s: try %d came %v after the one before, want %v", what, i, gap, want)
 				}
 				want = min(2*want, checkpointDelayMax)
 			}
-			if n := len(bad.tries); n < 10 {
+			if n := len(tries); n < 10 {
 				t.Errorf("%s: %d tries in ten minutes", what, n)
 			}
 			if got := s.Stats(); got.CheckpointFailures < 10 {
@@ -202,10 +220,10 @@ func TestIdleLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		moves := 0
+		var moves atomic.Int64
 		f.set(func(_ int, name, op string) bool {
 			if name == databaseName && op == "sync" {
-				moves++
+				moves.Add(1)
 			}
 			return false
 		})
@@ -213,20 +231,20 @@ func TestIdleLog(t *testing.T) {
 			mustPut(t, s, i%20, 300)
 		}
 		synctest.Wait()
-		if moves != s.checkpointsMade(t) || moves == 0 {
-			t.Errorf("%d checkpoints, %d are counted", moves, s.checkpointsMade(t))
+		if made := moves.Load(); made != s.checkpointsMade() || made == 0 {
+			t.Errorf("%d checkpoints, %d are counted", made, s.checkpointsMade())
 		}
 		time.Sleep(2 * idleTime) // of the test's own clock
 		if got := s.Stats().LogBytes; got != 0 {
 			t.Errorf("%d bytes of log when nobody has come for a while", got)
 		}
 		mustRemove(t, s, 1)
-		before := moves
+		before := moves.Load()
 		time.Sleep(time.Hour)
-		if got := s.Stats().LogBytes; got == 0 || got > logIdle || moves != before {
-			t.Errorf("%d bytes of log, and %d checkpoints for one delete", got, moves-before)
+		if got := s.Stats().LogBytes; got == 0 || got > logIdle || moves.Load() != before {
+			t.Errorf("%d bytes of log, and %d checkpoints for one delete", got, moves.Load()-before)
 		}
 	})
 }
 
-func (s *Store) checkpointsMade(t *testing.T) int { return int(total(s.Stats().CheckpointSeconds)) }
+func (s *Store) checkpointsMade() int64 { return int64(total(s.Stats().CheckpointSeconds)) }
