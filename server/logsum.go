@@ -18,8 +18,8 @@ import (
 const (
 	logPause          = time.Second
 	maxLinesOfAddress = 10   // lines of their own for calls from one address
-	maxLines          = 100  // and for all such calls
-	maxSums           = 20   // lines with sums
+	maxLines          = 40   // and for all such calls
+	maxSums           = 10   // lines with sums
 	maxSummed         = 1024 // addresses that are counted one by one
 )
 
