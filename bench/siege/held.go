@@ -13,7 +13,7 @@ const (
 	heldAddresses = 50
 	// heldPerSecond streams are begun a second, first and again: a server without bounds soon has thousands of them, one with
 	// bounds is not kept busy saying no.
-	heldPerSecond = 1000
+	heldPerSecond = 500
 )
 
 // holdTrailers opens as many calls as it may without ending them. Each announces a thousand trailers in a field that is
@@ -30,7 +30,7 @@ func holdTrailers(ctx context.Context, a *attacker) error {
 // holdHeaders does the same with header fields that are new each time and as large as they may be.
 func holdHeaders(ctx context.Context, a *attacker) error {
 	var turn atomic.Int64
-	return hold(ctx, a, heldPerSecond/4, func() (fields []string) {
+	return hold(ctx, a, heldPerSecond/2, func() (fields []string) {
 		n := turn.Add(1)
 		for i := range 60 {
 			fields = append(fields, fmt.Sprintf("x-field-%d", i), strings.Repeat(fmt.Sprintf("%07d~", n), 120))
