@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"avatard/bench/usage"
 	"avatard/storage/embedded"
 )
 
@@ -23,7 +24,7 @@ func checkAlone(ctx context.Context, dir string, users int) (r result, err error
 	r.BeforeBytes, r.PeakBytes, err = watchMemory(func() error {
 		began := time.Now()
 		r.Summary, err = embedded.CheckDir(ctx, embedded.Config{Dir: dir}, embedded.CheckOptions{}, found)
-		r.Took, r.CPU = time.Since(began), processCPU()
+		r.Took, r.CPU = time.Since(began), usage.CPU()
 		return errors.Join(err, complete(r.Summary, users, 0))
 	})
 	return r, err
@@ -99,7 +100,7 @@ func change(ctx context.Context, s *embedded.Store, users, limit int) (took [3]t
 
 // watchMemory returns how much memory of this process was resident before do and at most while it ran.
 func watchMemory(do func() error) (before, most int64, err error) {
-	if before, err = resident(); err != nil {
+	if before, err = usage.Resident(); err != nil {
 		return 0, 0, err
 	}
 	most = before
@@ -109,7 +110,7 @@ func watchMemory(do func() error) (before, most int64, err error) {
 		tick := time.NewTicker(sampleEvery)
 		defer tick.Stop()
 		for {
-			if now, err := resident(); err == nil {
+			if now, err := usage.Resident(); err == nil {
 				most = max(most, now)
 			}
 			select {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"avatard/bench/large"
+	"avatard/bench/usage"
 	"avatard/storage"
 	"avatard/storage/embedded"
 )
@@ -59,8 +60,8 @@ func openStore(ctx context.Context, dir, users string, stdout io.Writer) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	r.Took, r.CPU = time.Since(began), processCPU() // of all the process has done
-	if r.Resident, err = resident(); err != nil {
+	r.Took, r.CPU = time.Since(began), usage.CPU() // of all the process has done
+	if r.Resident, err = usage.Resident(); err != nil {
 		return err
 	}
 	timed := func(call func() error) (took time.Duration) {
@@ -83,13 +84,13 @@ func openStore(ctx context.Context, dir, users string, stdout io.Writer) (err er
 	for i := range moreUploads {
 		r.Longest = max(r.Longest, timed(put(n+1+i)))
 	}
-	before := processCPU()
+	before := usage.CPU()
 	r.Tidied = timed(func() error { return s.Tidy(ctx) })
-	r.TidyCPU = processCPU() - before
+	r.TidyCPU = usage.CPU() - before
 	if err != nil {
 		return err
 	}
-	if r.After, err = resident(); err != nil {
+	if r.After, err = usage.Resident(); err != nil {
 		return err
 	}
 	return json.NewEncoder(stdout).Encode(r)

@@ -1,4 +1,5 @@
-package main
+// Package usage tells what memory and processor time this process has used, for programs that measure themselves.
+package usage
 
 import (
 	"bytes"
@@ -8,8 +9,8 @@ import (
 	"time"
 )
 
-// resident returns how many bytes of this process are in RAM.
-func resident() (int64, error) {
+// Resident returns how many bytes of this process are in RAM.
+func Resident() (int64, error) {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err
@@ -22,8 +23,8 @@ func resident() (int64, error) {
 	return kibibytes << 10, nil
 }
 
-// processCPU returns the CPU time, user and system, that this process has used.
-func processCPU() time.Duration {
+// CPU returns the CPU time, user and system, that this process has used.
+func CPU() time.Duration {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
 		return 0
