@@ -21,8 +21,7 @@ func TestBearerToken(t *testing.T) {
 		{"the scheme is case-insensitive", []string{"bEARER abc"}, "abc", nil},
 		{"several spaces inside", []string{"Bearer    abc"}, "abc", nil},
 		{"spaces and tabs around", []string{" \t Bearer abc\t "}, "abc", nil},
-		{"the longest token", []string{"Bearer " + strings.Repeat("a", MaxTokenBytes)}, strings.Repeat("a", MaxTokenBytes), nil},
-		{"one byte longer is garbage, not bad grammar", []string{"Bearer " + strings.Repeat("a", MaxTokenBytes+1)}, "", ErrInvalidToken},
+		{"as long as header fields may be", []string{"Bearer " + strings.Repeat("a", 1<<20)}, strings.Repeat("a", 1<<20), nil},
 		{"empty header", []string{""}, "", ErrMalformedToken},
 		{"blank header", []string{" \t"}, "", ErrMalformedToken},
 		{"scheme alone", []string{"Bearer"}, "", ErrMalformedToken},
@@ -67,7 +66,7 @@ func FuzzBearerToken(f *testing.F) {
 		switch {
 		case match == nil && !errors.Is(err, ErrMalformedToken):
 			t.Errorf("bearerToken(%q) = %q, %v, want ErrMalformedToken", value, got, err)
-		case match != nil && len(match[1]) <= MaxTokenBytes && (err != nil || got != match[1]):
+		case match != nil && (err != nil || got != match[1]):
 			t.Errorf("bearerToken(%q) = %q, %v, want %q", value, got, err, match[1])
 		}
 	})

@@ -21,6 +21,9 @@ type keyHash struct {
 	room sync.Pool // of *[]byte
 }
 
+// keptRoom is how large the room for a text may be to be used again, in bytes: tokens are seldom longer.
+const keptRoom = 16 << 10
+
 // One text has one tag only because all share a nonce. That is safe as no tag is ever shown to anybody.
 var keyNonce [12]byte
 
@@ -53,8 +56,10 @@ func (h *keyHash) of(prefix []byte, parts ...string) (key cacheKey) {
 	text = h.gcm.Seal(text, keyNonce[:], nil, text) //nolint:gosec // nothing is encrypted, and no tag is shown, see keyNonce
 	copy(key[:], text[n:])
 	clear(text) // a token is kept nowhere
-	*room = text
-	h.room.Put(room)
+	if cap(text) <= keptRoom {
+		*room = text
+		h.room.Put(room)
+	}
 	return key
 }
 

@@ -7,8 +7,9 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// maxBodyBytes bounds a request; forms here are a few hundred bytes.
-const maxBodyBytes = 64 << 10
+// maxBodyBytes bounds a request. A token may be nearly as long as the header fields of a request, 64 KiB, and a form takes three bytes for
+// some of its characters.
+const maxBodyBytes = 256 << 10
 
 // routes serves below prefix, the path of the issuer. Only what is listed here reaches the library: its router would
 // also answer for device codes, sessions and probes, and take tokens from a query.
