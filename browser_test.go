@@ -124,7 +124,8 @@ func TestBrowser(t *testing.T) {
 	node, dir := npmClients(t)
 	pages := servePages(t, dir)
 	_, env := startDev(t, "--seed-users", "6", "--seed-bytes", "900")
-	_, served := startServe(t, providerless(t), t.TempDir(), "--cors-origins", strings.TrimSuffix(pages("app.example"), "/"))
+	_, served := startServe(t, providerless(t), t.TempDir(), "--cors-origins", strings.TrimSuffix(pages("app.example"), "/"),
+		"--cors-headers", "X-App-Version,sentry-trace")
 
 	plan := newClientPlan(t, env, pageClients)
 	removal := plan

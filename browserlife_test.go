@@ -43,6 +43,9 @@ func pictureLife(env map[string]string) (pageRequests, []pageWant) {
 			pageWant{200, "remove", `"sequence":"4"`, append(always, "x-avatard-receipt")}},
 		{pageRequest{Method: "GET", Path: public},
 			pageWant{404, "read what is gone", "no picture", always}},
+		{pageRequest{Method: "GET", Path: "/nothing/here", Headers: map[string]string{"X-Requested-With": "XMLHttpRequest", "Baggage": "a=b",
+			"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "Tracestate": "a=b"}},
+			pageWant{404, "no route, with the headers of libraries", "no such route", always}},
 		{pageRequest{Method: "GET", Path: "/nothing/here"},
 			pageWant{404, "no route", "no such route", always}},
 	} {
@@ -68,7 +71,7 @@ func simpleRequests(env map[string]string) (pageRequests, []pageWant) {
 // refusedForNow is a call to a server that cannot reach its identity provider.
 func refusedForNow(url string) (pageRequests, []pageWant) {
 	return pageRequests{URL: url, Requests: []pageRequest{{Step: "provider down", Method: "DELETE",
-			Path: "/auth/v1/users/me/avatar", Headers: map[string]string{"Authorization": "Bearer a-token"}}}},
+			Path: "/auth/v1/users/me/avatar", Headers: map[string]string{"Authorization": "Bearer a-token", "X-App-Version": "1.2", "Sentry-Trace": "a-b"}}}},
 		[]pageWant{{503, "provider down", "try again", []string{"retry-after", "x-request-id"}}}
 }
 

@@ -51,6 +51,7 @@ type config struct {
 	RegisterOnAdminUpload bool
 	Organizations         []string
 	Origins               []string // pages of these may call the API
+	CORSHeaders           []string // and send these request headers, too
 
 	TrustedProxies          []netip.Prefix
 	CallerRate, AddressRate limit.Rate
@@ -234,6 +235,9 @@ func (r *configReader) finish(required []string) {
 		if slices.Contains(required, s.key) && !r.given[s.key] && !(s.key == "client_secret" && (r.given["client_secret_file"] || r.given["client_key_file"])) {
 			r.fault(s.key, "is not set; expected in the file, as --%s or as %s: %s", s.flagName(), s.variable(), s.about)
 		}
+	}
+	if r.given["cors.headers"] && !r.given["cors.origins"] {
+		r.fault("cors.headers", "counts for nothing without cors.origins; expected the origins of the pages that send them")
 	}
 	r.finishIdentity(required)
 	r.checkCertificate(required)

@@ -77,6 +77,7 @@ users:
 organisations: [0x10, "acme, inc"]
 cors:
   origins: [https://app.example:8443]
+  headers: [X-App-Version, sentry-trace]
 trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
 limits: {requests: 100, requests_per_address: 10, connections: 200, connections_per_address: 20, header_bytes: 8192}
@@ -104,7 +105,7 @@ log:
 			InstanceRoles:        map[string][]authz.Permission{"IAM_OWNER": {authz.OrgDelete}},
 		},
 		AllowPAT: true, RegisterOnAdminUpload: true,
-		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"},
+		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"}, CORSHeaders: []string{"X-App-Version", "sentry-trace"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
 		Keep:        embedded.Retention{Changes: 100 * day, Refusals: 36 * time.Hour, RefusalRows: 500},
@@ -151,6 +152,7 @@ func TestConfigPrecedence(t *testing.T) {
 		return names
 	}
 	beside := map[string]string{ // what a setting cannot do without
+		"cors.headers":         "AVATARD_CORS_ORIGINS=https://a",
 		"authz.instance_roles": "AVATARD_AUTHZ_INSTANCE_ORGANISATION=x",
 		"tls.cert_file":        "AVATARD_TLS_KEY_FILE=" + pair.key,
 		"tls.key_file":         "AVATARD_TLS_CERT_FILE=" + pair.chain,
@@ -189,6 +191,7 @@ func TestConfigPrecedence(t *testing.T) {
 		"tracing.trust_parent":           {"true", "false", "true"},
 		"shutdown.grace":                 {"1s", "2s", "3s"},
 		"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
+		"cors.headers":                   {"X-A", "x-b", "X-C,sentry-trace"},
 		"log.level":                      {"debug", "warn", "error"},
 		"log.format":                     {"json", "text", "json"},
 		"tls.cert_file":                  copies(pair.chain),

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avatard/authz"
+	"avatard/server"
 	"avatard/storage"
 )
 
@@ -187,6 +188,22 @@ func parseOrigins(to *[]string, items []string) error {
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || s != u.Scheme+"://"+strings.ToLower(u.Host) {
 			faults = append(faults, fmt.Errorf("%q is no origin; expected scheme and host, with the port if it has one: https://app.example", s))
 		}
+	}
+	*to = items
+	return errors.Join(faults...)
+}
+
+// maxHeaderNames bounds the answer to each preflight.
+const maxHeaderNames = 32
+
+// parseHeaderNames accepts names of request headers.
+func parseHeaderNames(to *[]string, items []string) error {
+	var faults []error
+	for _, s := range items {
+		faults = append(faults, server.CheckHeaderName(s))
+	}
+	if len(items) > maxHeaderNames {
+		faults = append(faults, fmt.Errorf("%d headers are too many; expected %d at most", len(items), maxHeaderNames))
 	}
 	*to = items
 	return errors.Join(faults...)

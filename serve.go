@@ -79,7 +79,7 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
 			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
 		},
-		AllowedOrigin: allowedOrigins(cfg.Origins),
+		AllowedOrigin: allowedOrigins(cfg.Origins), AllowedHeaders: cfg.CORSHeaders,
 		ClientAddress: server.ForwardedAddress(cfg.TrustedProxies),
 		AddressRate:   cfg.AddressRate,
 		CallerRate:    cfg.CallerRate,

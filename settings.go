@@ -121,6 +121,9 @@ func settings() []setting {
 		{key: "cors.origins", fallback: "none",
 			about: "web origins whose pages may call the API: https://app.example,https://...",
 			list:  func(c *config, items []string) error { return parseOrigins(&c.Origins, items) }},
+		{key: "cors.headers", fallback: "none",
+			about: "request headers that those pages may send beside the ones of the API, X-Requested-With and those of traces: X-App-Version,...",
+			list:  func(c *config, items []string) error { return parseHeaderNames(&c.CORSHeaders, items) }},
 
 		{key: "trusted_proxies", fallback: "none",
 			about: "proxies whose X-Forwarded-For or Forwarded tells a client's address: 10.0.0.0/8,192.0.2.1",

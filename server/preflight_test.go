@@ -39,7 +39,10 @@ func listed(values []string) []string {
 // Browsers sort the names and write them small; clients elsewhere that act as browsers do, and proxies, need not.
 func TestPreflights(t *testing.T) {
 	const page, rest = "https://app.example:8443", "/management/v1/users/" + alice + "/avatar"
-	f := start(t, func(c *Config) { c.AllowedOrigin = func(origin string) bool { return origin == page } })
+	f := start(t, func(c *Config) {
+		c.AllowedOrigin = func(origin string) bool { return origin == page }
+		c.AllowedHeaders = []string{"X-App-Version"}
+	})
 	for _, row := range []struct {
 		title, path, method string
 		asked               []string // Access-Control-Request-Headers
@@ -58,6 +61,9 @@ func TestPreflights(t *testing.T) {
 		{"Connect, backwards", removeProcedure, "POST", []string{"Content-Type,Connect-Timeout-Ms,Connect-Protocol-Version,Authorization"}, true},
 		{"gRPC-Web", removeProcedure, "POST", []string{"authorization,content-type,grpc-timeout,x-grpc-web,x-user-agent,x-zitadel-orgid"}, true},
 		{"gRPC-Web, backwards", removeProcedure, "POST", []string{"X-Zitadel-Orgid,X-User-Agent,X-Grpc-Web,Grpc-Timeout,Content-Type,Authorization"}, true},
+		{"what axios and jQuery add", rest, "DELETE", []string{"authorization,x-requested-with"}, true},
+		{"what OpenTelemetry adds", removeProcedure, "POST", []string{"authorization,baggage,content-type,traceparent,tracestate"}, true},
+		{"a configured one, in another case", rest, "DELETE", []string{"authorization,X-APP-VERSION"}, true},
 		{"one header more than there is", rest, "DELETE", []string{"authorization,x-something"}, false},
 		{"a method that nothing has", rest, "PUT", []string{"authorization"}, false},
 		{"a method in small letters", rest, "delete", []string{"authorization"}, false},

@@ -108,6 +108,9 @@ type Config struct {
 	// AllowedOrigin reports whether pages of a web origin may call the API (CORS). nil = none, no CORS header at
 	// all. The origin "null" is refused without asking.
 	AllowedOrigin func(origin string) bool
+	// AllowedHeaders are names of request headers that those pages may send beside the ones that are of use here, and those
+	// that libraries add: X-Requested-With, Traceparent, Tracestate and Baggage. nil = none.
+	AllowedHeaders []string
 	// ClientAddress returns the address that limits are counted for. nil = the peer's IP address; behind proxies see
 	// ForwardedAddress.
 	ClientAddress func(*http.Request) string
@@ -218,6 +221,11 @@ func (c *Config) complete() error {
 	}
 	if !quotable(c.Realm) {
 		faults = append(faults, errors.New("server: Realm must be printable ASCII without quotes and backslashes"))
+	}
+	for _, name := range c.AllowedHeaders {
+		if err := CheckHeaderName(name); err != nil {
+			faults = append(faults, fmt.Errorf("server: AllowedHeaders: %w", err))
+		}
 	}
 	if c.Pictures == nil {
 		c.Pictures = picture.New(picture.Config{})
