@@ -61,7 +61,7 @@ func webpConfig(data []byte) (image.Config, error) {
 func decodeWebP(data []byte, limited func(io.Reader) io.Reader) (image.Image, error) {
 	canvas, animated, _ := webpCanvas(data)
 	if !animated {
-		return webp.Decode(limited(bytes.NewReader(data)))
+		return decodeStillWebP(limited(bytes.NewReader(data)))
 	}
 	frame, _ := webpChunk(data[riffHeaderBytes:], "ANMF")
 	if len(frame) < frameHeaderBytes {
@@ -78,11 +78,20 @@ func decodeWebP(data []byte, limited func(io.Reader) io.Reader) (image.Image, er
 	if err != nil || cfg.Width != size.X || cfg.Height != size.Y {
 		return nil, ErrMalformed
 	}
-	img, err := webp.Decode(limited(bytes.NewReader(still)))
+	img, err := decodeStillWebP(limited(bytes.NewReader(still)))
 	if err != nil {
 		return nil, err
 	}
 	return onCanvas(img, place, canvas), nil
+}
+
+func decodeStillWebP(r io.Reader) (image.Image, error) {
+	img, err := webp.Decode(r)
+	if err != nil {
+		return nil, err
+	}
+	fullRange(img)
+	return img, nil
 }
 
 // stillWebP makes a file of the chunks of one frame: alpha, if any, and bitstream.
