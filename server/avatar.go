@@ -41,7 +41,11 @@ func (a auth) RemoveMyAvatar(ctx context.Context, _ *authv1.RemoveMyAvatarReques
 
 func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.ObjectDetails, error) {
 	c := callOf(ctx)
-	rm.By = c.origin()
+	demanded, err := c.condition.parse()
+	if err != nil {
+		return nil, err
+	}
+	rm.By, rm.If = c.origin(), demanded
 	res, err := s.Store.Remove(ctx, rm)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,10 @@ type call struct {
 	caller       authz.Identity
 	organization string // the organisation that the call acts on, once decided
 
+	condition condition // of a REST call that changes something
+	// status is what a failure is on REST; 0 = none is noted.
+	status int
+
 	// answer is what an RPC handler answered with, for the forms that write it in their own way.
 	answer proto.Message
 
@@ -158,7 +162,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 // note leaves the traces of a failure: what the access log says, the inner story, and the audit trail.
 func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 	o := outcomes[f.situation]
-	c.outcome = o.code.String()
+	c.outcome, c.status = o.code.String(), o.status
 	if o.id != "" {
 		c.outcome += " " + o.id
 	}

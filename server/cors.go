@@ -13,7 +13,7 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, DELETE"
 	corsRequest = "Authorization, Content-Type, X-Zitadel-Orgid, Grpc-Metadata-X-Zitadel-Orgid, X-Request-Id, " +
-		"Connect-Protocol-Version, Connect-Timeout-Ms, Grpc-Timeout, X-Grpc-Web, X-User-Agent, If-None-Match, " +
+		"Connect-Protocol-Version, Connect-Timeout-Ms, Grpc-Timeout, X-Grpc-Web, X-User-Agent, If-Match, If-None-Match, " +
 		"X-Requested-With, Traceparent, Tracestate, Baggage"
 	corsAnswer = "Grpc-Status, Grpc-Message, Grpc-Status-Details-Bin, WWW-Authenticate, Retry-After, X-Request-Id, " +
 		"X-Avatard-Receipt, X-Avatard-Notice, ETag"

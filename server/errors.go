@@ -35,6 +35,7 @@ const (
 	invalidRequest
 	uploadTooLarge
 	otherOrganization
+	conditionFailed
 	unknownUser
 	noPicture
 	unavailable
@@ -82,6 +83,7 @@ var outcomes = [...]outcome{
 	invalidRequest:    {code: connect.CodeInvalidArgument, status: 400, message: "invalid request"},
 	uploadTooLarge:    {code: connect.CodeInvalidArgument, status: 413, message: fmt.Sprintf("the picture is larger than %d bytes", picture.MaxUploadBytes)},
 	otherOrganization: {code: connect.CodeFailedPrecondition, status: 400, audited: true, message: "your token names another organisation than the one you are registered in"},
+	conditionFailed:   {code: connect.CodeFailedPrecondition, status: 412, message: "the picture is not the one that If-Match or If-None-Match asks for"},
 	unknownUser:       {code: connect.CodeNotFound, status: 404, id: "USER-35N8f", audited: true, message: "user not found in this organisation"},
 	noPicture:         {code: connect.CodeNotFound, status: 404, message: "no picture"},
 
@@ -150,6 +152,7 @@ func failureOf(ctx context.Context, err error) *failure {
 		{storage.ErrOtherOrganization, unknownUser},
 		{storage.ErrOrganizationNotFound, unknownUser},
 		{storage.ErrNoPicture, noPicture},
+		{storage.ErrConditionFailed, conditionFailed},
 	} {
 		if errors.Is(err, known.err) {
 			return &failure{situation: known.situation, retryAfter: authz.RetryAfter(err)}

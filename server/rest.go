@@ -72,7 +72,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, va
 
 	// Inside, errors are written as Connect writes them. A panic is answered out here again.
 	c := callOf(r.Context())
-	c.procedure = b.url.Path
+	c.procedure, c.condition = b.url.Path, conditionIn(r.Header)
 	func() {
 		c.form = formConnect
 		defer func() { c.form = formREST }()
@@ -93,7 +93,11 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, va
 		if strings.HasSuffix(body.Message, errNotProto.Error()) { // we made the message, so it is the text in it
 			body.Message = "the path holds text that is not UTF-8"
 		}
-		writeRESTError(w, rec.status, body)
+		status := rec.status
+		if c.status != 0 { // Connect's is coarser
+			status = c.status
+		}
+		writeRESTError(w, status, body)
 		return
 	}
 	s.writeREST(w, r, c.answer)

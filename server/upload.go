@@ -92,6 +92,12 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		s.refuse(w, r, &failure{situation: uploadTooLarge})
 		return
 	}
+	demanded, err := conditionIn(r.Header).parse()
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	up.If = demanded
 	arriving, err := s.arrive(w, r)
 	if err != nil {
 		s.refuse(w, r, err)

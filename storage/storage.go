@@ -39,6 +39,8 @@ var (
 	ErrOrganizationNotFound = errors.New("organisation not found")
 	// ErrNoPicture: the user has no picture; it was never set, or it is erased or about to be.
 	ErrNoPicture = errors.New("no picture")
+	// ErrConditionFailed: the picture is not what the change was bound to, see Condition. Nothing changed.
+	ErrConditionFailed = errors.New("precondition failed")
 	// ErrUnavailable: the engine cannot do its part now. What was begun is finished later; the same call again
 	// resumes it.
 	ErrUnavailable = errors.New("storage unavailable")
@@ -207,6 +209,8 @@ type Upload struct {
 	// Register adds an unknown user, and the organisation, together with the upload's first durable step. An upload
 	// that fails later leaves the registration.
 	Register bool
+	// If is decided with the upload's first durable step; no other change of the user comes between that and the last.
+	If Condition
 }
 
 // Removal is the request of Remove. The user is looked up inside Organization.
@@ -218,6 +222,8 @@ type Removal struct {
 	// changed at the provider must still be able to.
 	AnyOrganization bool
 	By              Origin
+	// If is decided by HoldsForRemoval.
+	If Condition
 }
 
 // Refusal is a call that was turned away after its caller was known.

@@ -290,7 +290,8 @@ func (r *round) apply(batch []*ticket) error {
 
 // isAnswer reports whether err is meant for the caller of one change, not a failure of the transaction.
 func isAnswer(err error) bool {
-	for _, answer := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound, storage.ErrUnavailable} {
+	for _, answer := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound,
+		storage.ErrConditionFailed, storage.ErrUnavailable} {
 		if errors.Is(err, answer) {
 			return true
 		}

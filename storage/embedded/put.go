@@ -24,7 +24,7 @@ func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, err
 	if err := ctx.Err(); err != nil {
 		return storage.Result{}, err
 	}
-	w := &put{s: s, key: up.User, organization: up.Organization, by: up.By, register: up.Register,
+	w := &put{s: s, key: up.User, organization: up.Organization, by: up.By, register: up.Register, condition: up.If,
 		class: classFor(size), size: int64(size), format: int64(up.Picture.Format)}
 	if _, err := io.ReadFull(s.rand, w.id[:]); err != nil {
 		return storage.Result{}, fmt.Errorf("put picture: %w", err)
@@ -47,6 +47,7 @@ type put struct {
 	organization string
 	by           storage.Origin
 	register     bool
+	condition    storage.Condition
 	id           generationID
 	class        class
 	size, format int64
@@ -81,10 +82,13 @@ func (w *put) apply(r *round, t *ticket) error {
 
 // reserve makes the upload the owner of a slot, which is then filled.
 func (w *put) reserve(r *round, t *ticket) error {
-	u, err := r.user(w.key, w.organization)
+	u, before, err := w.before(r)
 	unknown := errors.Is(err, storage.ErrUserNotFound) && w.register
 	if err != nil && !unknown {
 		return err
+	}
+	if !w.condition.Empty() && !w.condition.Holds(activeGeneration(before)) {
+		return storage.ErrConditionFailed
 	}
 	if err := r.s.takesNew(); err != nil {
 		return err
@@ -105,6 +109,16 @@ func (w *put) reserve(r *round, t *ticket) error {
 		t.write.rest = slotPages[w.class] - int64(len(t.image))/pageBytes
 	}
 	return r.db.execOne(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
+}
+
+// before looks up the user, and what they have where the upload depends on it. The user's next change waits until this one is
+// through, so what is met here is what activate meets.
+func (w *put) before(r *round) (u userRecord, gens []generationRecord, err error) {
+	if w.condition.Empty() {
+		u, err = r.user(w.key, w.organization)
+		return u, nil, err
+	}
+	return r.userAndGenerations(w.key, w.organization, 0)
 }
 
 // activate makes the picture the user's, and what was there before go.

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -33,6 +34,9 @@ func (w *remove) apply(r *round, t *ticket) error {
 	if err != nil && !(w.rm.AnyOrganization && errors.Is(err, storage.ErrOtherOrganization)) {
 		return err
 	}
+	if !w.rm.If.Empty() && !w.rm.If.HoldsForRemoval(activeGeneration(gens)) {
+		return storage.ErrConditionFailed
+	}
 	if len(gens) > 0 {
 		if err := r.s.logRoom(true); err != nil {
 			return err
@@ -61,6 +65,16 @@ func (w *remove) apply(r *round, t *ticket) error {
 func (w *remove) settled(t *ticket, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
+}
+
+// activeGeneration returns the one that is served, in the form that callers know, "" = none.
+func activeGeneration(gens []generationRecord) string {
+	for i := range gens {
+		if gens[i].state == stateActive {
+			return hex.EncodeToString(gens[i].id[:])
+		}
+	}
+	return ""
 }
 
 // unavailable makes a failure of the engine one that callers may try again.

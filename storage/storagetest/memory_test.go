@@ -39,6 +39,8 @@ type state struct {
 
 	grave   map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
 	pending func()                               // for a flaw: a change that lands late
+	decided int                                  // for a flaw: conditions that have held
+	second  chan struct{}                        // for the same: closed when a second one has
 }
 
 type entry struct {
@@ -72,7 +74,8 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 	defer m.mu.Unlock()
 	st := m.states[name]
 	if st == nil || m.flaw == "forgets everything" {
-		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, grave: map[storage.UserKey]*storage.Picture{}}
+		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, grave: map[storage.UserKey]*storage.Picture{},
+			second: make(chan struct{})}
 		m.states[name] = st
 	}
 	s := &memoryStore{memory: m, state: st, now: now, stale: map[storage.UserKey]storage.Picture{},
@@ -240,6 +243,17 @@ func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.R
 	}
 	if err != nil {
 		return storage.Result{}, err
+	}
+	generation := ""
+	if e.picture != nil {
+		generation = e.picture.Generation
+	}
+	holds := rm.If.HoldsForRemoval(generation)
+	if s.has("removes nothing twice under a condition") {
+		holds = rm.If.Holds(generation)
+	}
+	if !holds && !s.has("decides no conditions of removals") {
+		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrConditionFailed)
 	}
 	if e.picture == nil {
 		if s.has("counts every remove") {

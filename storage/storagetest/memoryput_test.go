@@ -24,10 +24,39 @@ func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Resul
 		s.pending = func() { _, _ = s.put(up) }
 		return storage.Result{}, ctx.Err()
 	}
+	if s.has("decides conditions before the change") && !up.If.Empty() && s.decide(up) == nil {
+		up.If = storage.Condition{}
+		switch s.decided++; s.decided {
+		case 1: // the second one decides by the same picture
+			s.mu.Unlock()
+			<-s.second
+			s.mu.Lock()
+		case 2:
+			close(s.second)
+		}
+	}
 	return s.put(up)
 }
 
+// decide reports whether an upload's condition holds.
+func (s *memoryStore) decide(up storage.Upload) error {
+	generation := ""
+	if e := s.users[s.key(up.User)]; e != nil && e.picture != nil {
+		generation = e.picture.Generation
+	}
+	if !up.If.Holds(generation) && !s.has("decides no conditions of uploads") {
+		return fmt.Errorf("put: %w", storage.ErrConditionFailed)
+	}
+	return nil
+}
+
 func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
+	if err := s.decide(up); err != nil {
+		if up.Register && s.has("registers before it decides") {
+			_, _, _ = s.add(up.User, up.Organization)
+		}
+		return storage.Result{}, err
+	}
 	if up.Register {
 		if _, _, err := s.add(up.User, up.Organization); err != nil {
 			return storage.Result{}, err

@@ -76,6 +76,8 @@ func checks() []check {
 		{"PictureOwnership", checkPictureOwnership},
 		{"Generation", checkGeneration},
 		{"SameContent", checkSameContent},
+		{"Conditions", checkConditions},
+		{"ConditionsAtOnce", checkConditionsAtOnce},
 
 		{"OddIDs", checkOddIDs},
 		{"InvalidIDs", checkInvalidIDs},
