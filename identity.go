@@ -76,6 +76,9 @@ func (r *configReader) finishIdentity(required []string) {
 		r.fault("authz.instance_roles", "count nowhere without authz.instance_organisation; expected both or neither")
 	}
 	if c.Source == sourceZitadel {
+		if !r.given["authz.allow_pat"] {
+			c.AllowPAT = true // the provider's API takes them, and it is that which says what they allow
+		}
 		for _, key := range []string{"authz.project_id", "authz.instance_organisation", "authz.roles", "authz.instance_roles"} {
 			if r.given[key] {
 				r.fault(key, "counts for nothing with authz.source: %s, where the provider says what roles allow; expected only one of them", sourceZitadel)

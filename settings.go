@@ -102,7 +102,7 @@ func settings() []setting {
 		{key: "authz.instance_roles", fallback: "none",
 			about: "what each instance-wide role allows in every organisation; same form",
 			table: func(c *config, rows map[string][]string) error { return parseRoles(&c.Policy.InstanceRoles, rows) }},
-		{key: "authz.allow_pat", fallback: "false", isSwitch: true,
+		{key: "authz.allow_pat", fallback: "false; true with authz.source: zitadel", isSwitch: true,
 			about: "accept tokens whose introspection names no client, such as ZITADEL's personal access tokens, which carry the audience of whoever asks",
 			text:  func(c *config, s string) error { return parseSwitch(&c.AllowPAT, s) }},
 

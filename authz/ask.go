@@ -15,6 +15,7 @@ const (
 	stepDiscovery     = "discovery"
 	stepIntrospection = "introspection"
 	stepPermissions   = "permissions"
+	stepHome          = "organisation"
 )
 
 // asker is what asking the provider takes, whatever the question.

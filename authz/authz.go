@@ -8,7 +8,7 @@
 //
 //	Authorization header ─► bearer.go ─► introspect.go, cache.go ─► ask.go ─► answer.go ─► identity.go ─► Identity
 //	Identity + organisation ─► policy.go ─► Grant
-//	                        └► permissions.go, cache.go ─► ask.go ─► Grant
+//	                        └► permissions.go, home.go, cache.go ─► ask.go ─► Grant
 //	ask.go ─► flood.go (who may ask) ─► breaker.go (is it worth while) ─► transport.go ─► provider
 //	discovery.go, rediscovery.go: where the provider is asked
 package authz

@@ -11,7 +11,7 @@ type Observer interface {
 
 // QuestionReport is what an Observer is told about one question. Its texts are out of the sets below.
 type QuestionReport struct {
-	// Question is "discovery", "introspection" or "permissions".
+	// Question is "discovery", "introspection", "permissions" or "organisation".
 	Question string
 	Outcome  QuestionOutcome
 	// Took is the time from the question to its end, the wait for a place included; 0 when it was not asked.

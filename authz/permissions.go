@@ -24,6 +24,7 @@ type ProviderPermissions struct {
 	keyPrefix []byte // of cache keys
 	cache     *cache[permits]
 	step      *step
+	homes     homes
 }
 
 var _ Source = (*ProviderPermissions)(nil)
@@ -39,8 +40,12 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	p := &ProviderPermissions{asker: &own, keys: in.keys, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
 	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now})
 	p.keyPrefix = appendPart(nil, p.endpoint)
+	p.homes.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
+	p.homes.step = p.newStep(stepHome, knownSeat, &outage{log: own.log, now: own.now})
+	p.homes.keyPrefix = appendPart(nil, p.homes.endpoint)
 	if in.cache != nil {
 		p.cache = newCache[permits](in.cache.ttl, in.now)
+		p.homes.cache = newCache[home](in.cache.ttl, in.now)
 	}
 	return p, nil
 }

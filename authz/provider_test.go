@@ -24,13 +24,13 @@ const (
 // testProvider is an OAuth 2 provider on loopback that answers as it is told to.
 type testProvider struct {
 	*httptest.Server
-	introspections, discoveries, searches, elsewhere atomic.Int64
+	introspections, discoveries, searches, homes, elsewhere atomic.Int64
 
 	log lockedBuffer
 
-	mu                            sync.Mutex
-	discovery, introspect, search http.HandlerFunc // nil = as a good provider
-	revoked                       map[string]bool
+	mu                                  sync.Mutex
+	discovery, introspect, search, home http.HandlerFunc // nil = as a good provider
+	revoked                             map[string]bool
 }
 
 func startProvider(t *testing.T) *testProvider {
@@ -65,6 +65,10 @@ func startProvider(t *testing.T) *testProvider {
 	mux.HandleFunc("POST /idp/auth/v1/permissions/zitadel/me/_search", func(w http.ResponseWriter, r *http.Request) {
 		p.searches.Add(1)
 		p.pick(&p.search, p.goodSearch)(w, r)
+	})
+	mux.HandleFunc("GET /idp/auth/v1/users/me", func(w http.ResponseWriter, r *http.Request) {
+		p.homes.Add(1)
+		p.pick(&p.home, p.goodHome)(w, r)
 	})
 	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
 		p.elsewhere.Add(1)

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,36 +37,38 @@ func (s *Server) admit(r *http.Request, rule access) error {
 		return err
 	}
 	c := callOf(ctx)
-	home := "" // whose name in the headers says no more than the token did
 	if rule.own {
-		home = c.caller.Organization
-	}
-	named, err := s.namedOrganization(ctx, r.Header, home)
-	if rule.own {
-		// Nobody acts on their own user in somebody else's organisation, so a header cannot stand in for the token. A
-		// delete finds the user where they are on record all the same, since the token's organisation may have changed.
-		switch {
-		case c.caller.Organization == "":
-			return &failure{situation: noHomeOrganization}
-		case err != nil:
+		// The header says nothing here, whatever it says: clients set it once for all their calls, and nobody acts on
+		// their own user in an organisation that a header chose. A delete finds the user where they are on record, since
+		// the caller's organisation may have changed.
+		if err := s.findHome(ctx, c); err != nil {
 			return err
-		case named != "" && named != c.caller.Organization:
-			return &failure{situation: unknownOrganization}
+		}
+		if c.caller.Organization == "" {
+			return &failure{situation: noHomeOrganization}
 		}
 		c.organization = c.caller.Organization
 		return nil
 	}
+	org, err := namedOrganization(r.Header)
+	if err == nil && org != "" {
+		err = s.checkNamed(ctx, org)
+	}
+	if err == nil && org == "" {
+		err = s.findHome(ctx, c)
+		org = c.caller.Organization
+	}
 	if err != nil {
 		return err
-	}
-	org := named
-	if org == "" {
-		org = c.caller.Organization
 	}
 	if org == "" {
 		return &failure{situation: noOrganization}
 	}
-	return s.permit(ctx, org, rule.need)
+	if err := s.permit(ctx, org, rule.need); err != nil {
+		return err
+	}
+	s.registerPermitted(ctx, org)
+	return nil
 }
 
 // authenticate finds out who calls.
@@ -85,6 +86,9 @@ func (s *Server) authenticate(ctx context.Context, header http.Header) error {
 func (s *Server) permit(ctx context.Context, org string, need authz.Permission) error {
 	c := callOf(ctx)
 	c.organization = org
+	if err := s.limitInvented(ctx, c, org); err != nil {
+		return err
+	}
 	grant, err := s.Permissions.Grant(ctx, c.caller, org)
 	switch {
 	case err != nil:
@@ -97,8 +101,8 @@ func (s *Server) permit(ctx context.Context, org string, need authz.Permission) 
 	return nil
 }
 
-// namedOrganization returns the organisation that the headers name, "" when they name none. It is registered, or home.
-func (s *Server) namedOrganization(ctx context.Context, header http.Header, home string) (string, error) {
+// namedOrganization returns the organisation that the headers name, "" when they name none.
+func namedOrganization(header http.Header) (string, error) {
 	var named string
 	for _, value := range header["X-Zitadel-Orgid"] {
 		value = strings.Trim(value, " \t")
@@ -109,16 +113,6 @@ func (s *Server) namedOrganization(ctx context.Context, header http.Header, home
 			return "", &failure{situation: unknownOrganization}
 		}
 		named = value
-	}
-	if named == "" || named == home {
-		return named, nil
-	}
-	registered, err := s.Store.HasOrganization(ctx, named)
-	if err != nil {
-		return "", fmt.Errorf("look up organisation: %w", err)
-	}
-	if !registered {
-		return "", &failure{situation: unknownOrganization}
 	}
 	return named, nil
 }

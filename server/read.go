@@ -108,7 +108,10 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 		return err
 	}
 	takeRESTOrganization(r.Header)
-	named, err := s.namedOrganization(ctx, r.Header, "")
+	named, err := namedOrganization(r.Header)
+	if err == nil && named != "" {
+		err = s.checkNamed(ctx, named)
+	}
 	if err != nil {
 		return err
 	}
@@ -116,6 +119,11 @@ func (s *Server) admitReader(r *http.Request, org, user string) error {
 		return &failure{situation: unknownOrganization}
 	}
 	c := callOf(ctx)
+	if c.caller.Subject == user {
+		if err := s.findHome(ctx, c); err != nil {
+			return err
+		}
+	}
 	if c.caller.Subject == user && c.caller.Organization == org {
 		c.organization = org
 	} else if err := s.permit(ctx, org, authz.UserRead); err != nil {

@@ -13,7 +13,7 @@
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    rooms.go, places.go   how many of them at once, and who makes room for whom
 //	    health.go    the open endpoints
-//	  access.go    who may call what, decided before a body is read
+//	  access.go, organisation.go   who may call what and where, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
 //	  inflight.go, turned.go  how many at once, and what was turned away
 //	  errors.go    the one table of refusals and failures
@@ -77,7 +77,8 @@ type Config struct {
 	Issuer string
 	// Authenticator finds out who is calling. Required.
 	Authenticator authz.Authenticator
-	// Permissions finds out what a caller may do. Required.
+	// Permissions finds out what a caller may do. One that is an authz.Directory as well is asked which organisation a caller
+	// belongs to whose token does not say, and about organisations that are not registered here. Required.
 	Permissions authz.Source
 	// Pictures decodes uploads. nil = one with the defaults of its package.
 	Pictures *picture.Normalizer
@@ -156,7 +157,9 @@ type Server struct {
 	byCaller   *limit.Rates[string]     // nil = no bound
 	// reflections counts streams of reflection by address.
 	reflections *limit.Rates[netip.Addr]
-	buffers     sync.Pool // of *recorder
+	// invented counts questions about organisations that are not registered, by caller.
+	invented *limit.Rates[string]
+	buffers  sync.Pool // of *recorder
 
 	calls       *inFlight
 	openCalls   *inFlight
@@ -181,6 +184,7 @@ func New(cfg Config) (*Server, error) {
 		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
+		invented:    limit.NewRates[string](inventedRate, maxCounted, cfg.Now),
 		logSums:     &logSums{logger: cfg.Logger},
 		rooms:       newRooms(cfg.MaxUploads),
 		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),

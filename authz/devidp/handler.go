@@ -38,6 +38,7 @@ func (p *Provider) routes(prefix string) http.Handler {
 	get(p.library.UserinfoEndpoint().Relative(), library)
 	post(p.library.UserinfoEndpoint().Relative(), library)
 	post(permissionsPath, http.HandlerFunc(p.searchPermissions))
+	get(myUserPath, http.HandlerFunc(p.myUser))
 	return http.MaxBytesHandler(mux, maxBodyBytes)
 }
 

@@ -56,6 +56,22 @@ func (p *Provider) searchPermissions(w http.ResponseWriter, r *http.Request) {
 	}{p.cfg.Permissions.of(account, org)})
 }
 
+// myUserPath is the call by which ZITADEL tells the bearer of a token who they are.
+const myUserPath = "/auth/v1/users/me"
+
+// myUser answers with as much of the bearer's user as says where it belongs.
+func (p *Provider) myUser(w http.ResponseWriter, r *http.Request) {
+	account, ok := p.bearer(r)
+	if !ok {
+		refuse(w, http.StatusUnauthorized, 16, "AUTH-7fs1e", "the token is not valid")
+		return
+	}
+	answerJSON(w, http.StatusOK, map[string]any{"user": map[string]any{
+		"id": account.ID, "userName": account.Login,
+		"details": map[string]string{"sequence": "1", "resourceOwner": account.Organization},
+	}})
+}
+
 // bearer returns the account behind the token of a request.
 func (p *Provider) bearer(r *http.Request) (Account, bool) {
 	values := r.Header.Values("Authorization")

@@ -1,0 +1,88 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"avatard/authz"
+	"avatard/authz/limit"
+)
+
+// inventedRate bounds how often one caller may act in organisations that are not registered here, where the provider is
+// asked about each: a caller with a token could invent them, and take the places of other callers' questions.
+var inventedRate = limit.Rate{PerSecond: 5, Burst: 20}
+
+// directory returns what knows organisations and who belongs to them, nil where only tokens and the store tell.
+func (c *Config) directory() authz.Directory {
+	d, _ := c.Permissions.(authz.Directory)
+	return d
+}
+
+// findHome finds out which organisation a caller belongs to whose token does not say, where somebody can be asked. It stays
+// "" where nobody knows.
+func (s *Server) findHome(ctx context.Context, c *call) error {
+	d := s.directory()
+	if c.caller.Organization != "" || d == nil {
+		return nil
+	}
+	home, err := d.Home(ctx, c.caller)
+	if err != nil {
+		return fmt.Errorf("look up the caller's organisation: %w", err)
+	}
+	c.caller.Organization = home
+	return nil
+}
+
+// checkNamed refuses an organisation that a header names and nobody knows. With a directory that is not for us to tell: it is
+// asked about the organisation with the permission.
+func (s *Server) checkNamed(ctx context.Context, org string) error {
+	if s.directory() != nil && authz.ValidID(org) {
+		return nil
+	}
+	registered, err := s.registered(ctx, org)
+	if err == nil && !registered {
+		err = &failure{situation: unknownOrganization}
+	}
+	return err
+}
+
+// limitInvented counts a question about an organisation that is not registered here.
+func (s *Server) limitInvented(ctx context.Context, c *call, org string) error {
+	if s.directory() == nil {
+		return nil
+	}
+	registered, err := s.registered(ctx, org)
+	if err != nil || registered {
+		return err
+	}
+	if wait, ok := s.invented.Allow(c.caller.Subject); !ok {
+		return &failure{situation: overLimit, retryAfter: wait}
+	}
+	return nil
+}
+
+// registerPermitted registers an organisation that is new here, once the provider has said that the caller may act in it. A
+// failure is none of the call, which finds nobody in such an organisation.
+func (s *Server) registerPermitted(ctx context.Context, org string) {
+	if s.directory() == nil {
+		return
+	}
+	if registered, err := s.registered(ctx, org); err != nil || registered {
+		return
+	}
+	c := callOf(ctx)
+	if _, err := s.Store.AddOrganization(ctx, org, c.origin()); err != nil && s.hasLines(c, "") {
+		s.Logger.LogAttrs(ctx, slog.LevelWarn, "an organisation could not be registered", slog.String("request", c.id), c.givenAttr(),
+			slog.String("organisation", org), slog.String("error", c.printable(err.Error())))
+	}
+}
+
+// registered reports whether an organisation is registered here.
+func (s *Server) registered(ctx context.Context, org string) (bool, error) {
+	registered, err := s.Store.HasOrganization(ctx, org)
+	if err != nil {
+		err = fmt.Errorf("look up organisation: %w", err)
+	}
+	return registered, err
+}
