@@ -1,17 +1,13 @@
 package main
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -132,28 +128,4 @@ func readKeyPair(chainFile, keyFile string, known [sha256.Size]byte) (pair *tls.
 		return nil, content, fmt.Errorf("%s and %s: %w", chainFile, keyFile, err)
 	}
 	return &read, content, nil
-}
-
-// reloadOnHangup reloads on SIGHUP until stop is called.
-func (c *certificate) reloadOnHangup(ctx context.Context) (stop func()) {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case <-hangup:
-				c.reload()
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return func() {
-		signal.Stop(hangup)
-		cancel()
-		<-ended
-	}
 }

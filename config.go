@@ -21,6 +21,8 @@ import (
 
 // config is what serve can be told. settings.go describes each field for the people who set them.
 type config struct {
+	File string // that the settings come from, "" = none
+
 	Listen string
 	Data   string
 
@@ -209,6 +211,7 @@ func (r *configReader) variables(environ []string, file string) {
 		file = given[configVariable]
 	}
 	if file != "" {
+		r.cfg.File = file
 		r.file(file)
 		if r.given["client_secret"] {
 			r.cfg.SecretInFile = file

@@ -93,7 +93,7 @@ log:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := config{
+	want := config{File: file,
 		Listen: "[::]:80", Data: "/var/lib/avatard", TLSCertFile: pair.chain, TLSKeyFile: pair.key,
 		Issuer: "https://id.example/realm", Audience: "069629023906488334",
 		ClientID: "avatard", ClientSecret: "hunter2", ClientSecretFile: secret, Realm: "pictures of us",
@@ -126,7 +126,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := defaultConfig()
-	want.SecretInFile = file
+	want.File, want.SecretInFile = file, file
 	want.Data, want.Issuer, want.Audience = "/var/lib/avatard", "https://id.example", "1"
 	want.ClientID, want.ClientSecret = "c", "s"
 	want.ProjectID = "1" // with ZITADEL the audience is the project
@@ -221,12 +221,14 @@ func TestConfigPrecedence(t *testing.T) {
 				mustRead(t, with, append(extra, s.variable()+"="+v[1])),
 				mustRead(t, with, append(extra, s.variable()+"="+v[1]), "--"+s.flagName()+"="+v[2]),
 			} {
-				got.SecretInFile = want[i].SecretInFile // each has a file of its own
+				got.File, got.SecretInFile = want[i].File, want[i].SecretInFile // each has a file of its own
 				if diff := cmp.Diff(want[i], got, samePrefix()); diff != "" {
 					t.Errorf("source %d (-want +got):\n%s", i, diff)
 				}
 			}
-			want[1].SecretInFile, want[2].SecretInFile = want[0].SecretInFile, want[0].SecretInFile
+			for i := range want {
+				want[i].File, want[i].SecretInFile = want[0].File, want[0].SecretInFile
+			}
 			if cmp.Equal(want[0], want[1], samePrefix()) || cmp.Equal(want[1], want[2], samePrefix()) {
 				t.Error("the values of this row make no difference")
 			}

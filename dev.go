@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -73,9 +72,11 @@ func runDev(ctx context.Context, inv *invocation, args []string) error {
 	return dev(ctx, inv, flags)
 }
 
-// dev runs the development server until ctx ends. The order matters: the listener gives the port that is part of
+// dev runs the development server until ctx ends, and cuts off what is under way then when a second signal comes. The order matters: the listener gives the port that is part of
 // the issuer's URL, and the environment file tells others that everything behind it answers.
 func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
+	hurry, release := onSecondSignal(ctx, endingSignals()...)
+	defer release()
 	log := server.NewLogWriter(inv.stderr)
 	defer log.Close()
 	logger := slog.New(slog.NewTextHandler(log, nil))
@@ -90,10 +91,13 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	defer func() { _ = ln.Close() }() // again, when it was served
 	dir := flags.data
 	if dir == "" {
-		if dir, err = os.MkdirTemp("", "avatard-dev-"); err != nil {
+		sweepDevTemps(logger)
+		temp, err := newDevTemp()
+		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		defer func() { err = errors.Join(err, temp.remove()) }()
+		dir = temp.dir
 	}
 	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
 	if err != nil {
@@ -159,7 +163,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	cleanUp := func() {}
 	defer func() { cleanUp() }()
 	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), logger)
-	return serveUntil(ctx, httpServer, ln, func() error {
+	return serveUntil(ctx, hurry, httpServer, ln, func() error {
 		if err := awaitAnswer(ctx, url+"/readyz"); err != nil {
 			return err
 		}
@@ -197,8 +201,9 @@ func devHandler(provider, avatars http.Handler) http.Handler {
 	}))
 }
 
-// serveUntil serves until ctx ends. It calls ready at once; a request that ready sends is answered.
-func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, ready func() error) error {
+// serveUntil serves until ctx ends, and lets running calls end then for devGrace or until hurry ends. It calls ready at once;
+// a request that ready sends is answered.
+func serveUntil(ctx, hurry context.Context, srv *http.Server, ln net.Listener, ready func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(ln) }()
 	failed := ready()
@@ -211,7 +216,7 @@ func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener, ready fu
 	} else if ctx.Err() != nil {
 		failed = nil // stopped before it was ready
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), devGrace)
+	grace, cancel := context.WithTimeout(hurry, devGrace)
 	defer cancel()
 	if srv.Shutdown(grace) != nil {
 		_ = srv.Close() // cuts off what is left

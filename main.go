@@ -3,9 +3,9 @@
 // This package is the wiring: it reads the command line and the configuration, puts the parts together, and
 // shuts them down. What the parts do is in packages server, authz and storage.
 //
-//	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go, certificate.go
+//	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go, certificate.go, reload.go
 //	                        │      └─► watch.go ─► diagnostics.go (metrics, traces, profiles)
-//	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go
+//	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devtemp.go
 //	                        ├► migrate.go
 //	                        ├► fsck.go ─► fsckclient.go ─(socket)─► fsckserver.go
 //	                        ├► migrate.go, restore.go
@@ -20,8 +20,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"avatard/server"
 	"avatard/storage/embedded"
@@ -38,10 +36,13 @@ const (
 
 func main() {
 	server.TuneRuntime(os.Getenv)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
-	os.Exit(report(os.Stderr, err))
+	os.Exit(runProcess(os.Args[1:], os.Environ()))
+}
+
+// runProcess does a command in this process and returns the exit code.
+func runProcess(args, environ []string) int {
+	err := run(endOnSignal(context.Background()), args, environ, os.Stdout, os.Stderr)
+	return report(os.Stderr, err)
 }
 
 // run is the whole program behind main, for tests too: it parses args (without the program's name), does the
@@ -52,6 +53,11 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	cmd, rest, err := findCommand(args)
 	if err != nil {
 		return err
+	}
+	if cmd.name != "serve" { // to which it means something else
+		var stop context.CancelFunc
+		ctx, stop = endOnHangup(ctx)
+		defer stop()
 	}
 	err = cmd.run(ctx, inv, rest)
 	if errors.Is(err, flag.ErrHelp) {

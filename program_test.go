@@ -3,12 +3,10 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,10 +32,7 @@ func becomeProgram() {
 		}
 	}
 	endWithTest()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	err := run(ctx, strings.Split(args, "\n"), nil, os.Stdout, os.Stderr)
-	stop()
-	os.Exit(report(os.Stderr, err)) //nolint:revive // this process is the program, and its exit code is what the test is about
+	os.Exit(runProcess(strings.Split(args, "\n"), nil)) //nolint:revive // this process is the program, and its exit code is what the test is about
 }
 
 // endWithTest ends this process when the test that started it is gone.

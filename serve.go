@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"avatard/server"
@@ -25,20 +28,34 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	if len(words) > 0 {
 		return usagef("serve takes flags only, not %q", words[0])
 	}
-	cfg, err := readConfig(inv.environ, flags, "data", "issuer", "audience", "client_id", "client_secret")
+	cfg, err := readServeConfig(inv, flags)
 	if err != nil {
 		return err
 	}
 	log := server.NewLogWriter(inv.stderr)
 	defer log.Close()
-	return serve(ctx, cfg, log, inv.now)
+	return serve(ctx, cfg, func() (config, error) { return readServeConfig(inv, flags) }, log, inv.now)
+}
+
+func readServeConfig(inv *invocation, flags *configFlags) (config, error) {
+	return readConfig(inv.environ, flags, "data", "issuer", "audience", "client_id", "client_secret")
 }
 
 // serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
-// earlier process left, so whoever reaches it reaches a server that can keep its promise. now is the clock of
-// everything that compares or stores times, nil = time.Now; time-outs use real time.
-func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() time.Time) (err error) {
-	logger := newLogger(log, cfg)
+// earlier process left, so whoever reaches it reaches a server that can keep its promise. reread reads the configuration
+// again. now is the clock of everything that compares or stores times, nil = time.Now; time-outs use real time.
+func serve(ctx context.Context, cfg config, reread func() (config, error), log *server.LogWriter, now func() time.Time) (err error) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // it must not end the process, nor while that starts
+	defer signal.Stop(hangups)
+	var reloaders []reloader
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	logger := newLogger(log, cfg.LogFormat, level)
+	if cfg.File != "" {
+		again := &configReloader{read: reread, current: cfg, level: level, logger: logger}
+		reloaders = append(reloaders, reloader{"configuration", again.reload})
+	}
 	log.Tell(logger)
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
@@ -102,9 +119,10 @@ func serve(ctx context.Context, cfg config, log *server.LogWriter, now func() ti
 		if err != nil {
 			return fmt.Errorf("reading the certificate: %w", err)
 		}
-		defer shown.reloadOnHangup(ctx)()
+		reloaders = append(reloaders, reloader{"certificate", shown.reload})
 		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.get) }
 	}
+	defer reloadOn(hangups, logger, reloaders)()
 	stopAdmin, err := serveAdmin(cfg.Data, &admin{store: store, issuer: cfg.Issuer, logger: logger})
 	if err != nil {
 		return err
@@ -131,9 +149,9 @@ func allowedOrigins(origins []string) func(origin string) bool {
 	return func(origin string) bool { return slices.Contains(origins, origin) }
 }
 
-func newLogger(w io.Writer, cfg config) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
+func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "json" {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
