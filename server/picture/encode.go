@@ -1,15 +1,14 @@
 package picture
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/jpeg"
 	"image/png"
 	"io"
 	"math"
-	"slices"
 
 	"avatard/storage"
 )
@@ -17,113 +16,187 @@ import (
 // jpegQuality is where a second encoding of a photograph stays invisible.
 const jpegQuality = 90
 
-// maxPalette is the number of colours a PNG palette holds.
-const maxPalette = 256
+// A PNG of so many pixels, or of which so many bytes are expected, is compressed hard. At worst that takes 3 µs a byte.
+const (
+	hardPixels = 128 * 128
+	hardBytes  = 96 << 10
+)
 
-// encode writes img in at most limit bytes, as PNG or JPEG. A picture that does not fit is not refused, since
-// nothing is wrong with it: an opaque PNG becomes a JPEG, and what still does not fit becomes smaller. Transparent
-// pictures stay PNG, for a background chosen here would be seen on every page of another colour.
-func encode(img image.Image, asPNG bool, limit int) (Encoded, error) {
+// traits are what an upload tells about how its picture should be kept.
+type traits struct {
+	// lossless: what was uploaded had no artefacts of a lossy format. It stays so where that takes no more bytes.
+	lossless bool
+	// fineColour: the upload had colour at its full resolution.
+	fineColour bool
+}
+
+// encoder makes the stored form of one picture. It counts, because encoding is most of the work and must not be done in vain.
+type encoder struct {
+	ctx   context.Context
+	limit int // bytes of the result
+
+	encodings int // begun
+	bytes     int // written by them
+	sampled   int // written for estimates
+}
+
+// tooLarge is a picture that takes more bytes than allowed: about so many.
+type tooLarge struct{ bytes int }
+
+func (e tooLarge) Error() string { return fmt.Sprintf("picture takes about %d bytes", e.bytes) }
+
+// encode writes img in at most e.limit bytes. A picture that does not fit is not refused, since nothing is wrong with it: it
+// becomes smaller.
+func (e *encoder) encode(img *image.NRGBA, t traits) (Encoded, error) {
 	for {
-		size := img.Bounds().Size()
-		var buf output
-		var err error
-		format := storage.JPEG
-		if asPNG {
-			format = storage.PNG
-			err = writePNG(&buf, img)
-		} else {
-			err = jpeg.Encode(&buf, img, &jpeg.Options{Quality: jpegQuality})
+		size := img.Rect.Size()
+		format, data, err := e.choose(img, t)
+		if err == nil {
+			return Encoded{Format: format, Data: data, Width: size.X, Height: size.Y}, nil
 		}
-		if err != nil {
-			return Encoded{}, fmt.Errorf("encode picture: %w", err)
+		var large tooLarge
+		if !errors.As(err, &large) {
+			return Encoded{}, err
 		}
-		if len(buf.bytes) <= limit {
-			return Encoded{Format: format, Data: buf.bytes, Width: size.X, Height: size.Y}, nil
-		}
-		clear(buf.bytes)
 		side := max(size.X, size.Y)
-		switch {
-		case asPNG && !hasAlpha(img):
-			asPNG = false
-		case side == 1:
-			return Encoded{}, fmt.Errorf("encode picture: one pixel takes more than %d bytes", limit)
-		default:
-			// Bytes go about with the area; a little less, so that the next try mostly fits. At least half, so
-			// that scaling stays within what it is good at.
-			factor := 0.95 * math.Sqrt(float64(limit)/float64(len(buf.bytes)))
-			img = shrink(img, max(1, int(float64(side)*max(0.5, factor))))
-			defer wipe(img) // there are few
+		if side == 1 {
+			return Encoded{}, fmt.Errorf("encode picture: one pixel takes more than %d bytes", e.limit)
 		}
+		// Bytes go about with the area; a little less, so that the next try mostly fits.
+		factor := min(0.95*math.Sqrt(float64(e.limit)/float64(large.bytes)), 0.9)
+		from, err := newImageRows(img)
+		if err != nil {
+			return Encoded{}, err
+		}
+		if img, err = reduce(e.ctx, from, max(1, int(float64(side)*factor))); err != nil {
+			return Encoded{}, err
+		}
+		defer wipe(img) // there are few
 	}
 }
 
-func writePNG(w io.Writer, img image.Image) error {
-	if small := paletted(img); small != nil {
-		defer wipe(small)
-		img = small
-	}
-	return png.Encode(w, img)
-}
-
-// fewColours reports whether a palette would hold every colour of img.
-func fewColours(img image.Image) bool {
-	if _, ok := img.(*image.Gray); ok {
-		return true
-	}
-	small := paletted(img)
-	wipe(small)
-	return small != nil
-}
-
-// paletted returns img with a palette of exactly its colours, or nil when there are too many of them, some are
-// half transparent, or img is of a kind that gains nothing.
+// choose encodes img as PNG or JPEG.
 //
-// The palette stands in the file as it is, and its order says nothing about pixels: in the order of their appearance the
-// colours of the first sixteen pixels were 48 bytes of whatever the uploader liked to write. So it is sorted. The alpha of
-// its colours stands in the file by itself; with half transparent ones either that or the colours would have the uploader's
-// order still, whichever of the two it is sorted by. Here it is one zero, for what is invisible, or nothing.
-func paletted(img image.Image) *image.Paletted {
-	var pix []byte
-	switch src := img.(type) {
-	case *image.RGBA:
-		pix = src.Pix
-	case *image.NRGBA:
-		pix = src.Pix
-	default:
-		return nil
+// Transparent pictures become PNG, for a background chosen here would be seen on every page of another colour. What was lossless
+// and has few colours becomes PNG, too, or whatever else it has where that is no larger than a JPEG: the JPEG is
+// encoded first, which takes about the same time for any picture, and a PNG that grows over it is not encoded to its end.
+func (e *encoder) choose(img *image.NRGBA, t traits) (storage.Format, []byte, error) {
+	few, plain := simplest(img)
+	defer wipe(few)
+	if plane, ok := plain.(*image.Gray); ok {
+		defer wipe(plane)
 	}
-	dst := image.NewPaletted(img.Bounds(), nil)
-	colours := make([][4]byte, 0, maxPalette) // in the order of their appearance, alpha first
-	index := make(map[[4]byte]byte, maxPalette)
-	var last [4]byte
-	var lastIndex byte
-	for i := range dst.Pix {
-		c := [4]byte{pix[4*i+3], pix[4*i], pix[4*i+1], pix[4*i+2]}
-		if c != last || i == 0 {
-			at, known := index[c]
-			if !known {
-				if len(colours) == maxPalette || c[0] != 0 && c[0] != 255 {
-					wipe(dst)
-					return nil
-				}
-				at = byte(len(colours))
-				index[c] = at
-				colours = append(colours, c)
-			}
-			last, lastIndex = c, at
+	if _, alpha := plain.(*image.NRGBA); alpha {
+		if few != nil {
+			return e.png(few, e.limit)
 		}
-		dst.Pix[i] = lastIndex
+		return e.png(img, e.limit)
 	}
-	sorted := slices.SortedFunc(slices.Values(colours), func(a, b [4]byte) int { return bytes.Compare(a[:], b[:]) })
-	var place [maxPalette]byte // of each colour
-	dst.Palette = make(color.Palette, len(sorted))
-	for i, c := range sorted {
-		place[index[c]] = byte(i)
-		dst.Palette[i] = color.NRGBA{R: c[1], G: c[2], B: c[3], A: c[0]}
+	if !t.lossless {
+		return e.jpeg(plain, t.fineColour)
 	}
-	for i, at := range dst.Pix {
-		dst.Pix[i] = place[at]
+	_, grey := plain.(*image.Gray)
+	if few != nil || grey {
+		first := plain
+		if few != nil && !(grey && len(few.Palette) > fourBits) {
+			first = few
+		}
+		if format, data, err := e.png(first, e.limit); !isTooLarge(err) {
+			return format, data, err
+		}
+		return e.jpeg(plain, true)
 	}
-	return dst
+	format, data, err := e.jpeg(plain, true)
+	if err != nil && !isTooLarge(err) {
+		return 0, nil, err
+	}
+	limit := e.limit
+	if err == nil {
+		limit = len(data)
+	}
+	if pngFormat, smaller, pngErr := e.png(plain, limit); !isTooLarge(pngErr) {
+		clear(data)
+		return pngFormat, smaller, pngErr
+	}
+	return format, data, err
+}
+
+func isTooLarge(err error) bool {
+	var large tooLarge
+	return errors.As(err, &large)
+}
+
+// png encodes img in at most limit bytes. One of which a part shows that it would take more is not begun.
+//
+// Compressing harder makes a drawing half as large, but takes ten times as long for noise, of which it gains a fifth. So it is done
+// where little is to come out.
+func (e *encoder) png(img image.Image, limit int) (storage.Format, []byte, error) {
+	encoder := png.Encoder{CompressionLevel: png.DefaultCompression}
+	if size := img.Bounds().Size(); size.X*size.Y > hardPixels {
+		expected := e.estimate(img)
+		if expected > limit+limit/8 {
+			return 0, nil, tooLarge{expected}
+		}
+		if expected > hardBytes {
+			encoder.CompressionLevel = png.BestSpeed
+		}
+	}
+	data, err := e.write(limit, func(w io.Writer) error { return encoder.Encode(w, img) })
+	if errors.Is(err, errOutput) {
+		err = tooLarge{max(limit+1, e.estimate(img))}
+	}
+	return storage.PNG, data, err
+}
+
+// jpeg encodes img in at most e.limit bytes: with colour at the full resolution where that is wanted and fits.
+func (e *encoder) jpeg(img image.Image, fineColour bool) (storage.Format, []byte, error) {
+	if rgba, ok := img.(*image.RGBA); ok && fineColour {
+		data, err := e.fineJPEG(rgba)
+		if !errors.Is(err, errOutput) {
+			return storage.JPEG, data, err
+		}
+	}
+	data, err := e.write(e.limit, func(w io.Writer) error { return jpeg.Encode(w, img, &jpeg.Options{Quality: jpegQuality}) })
+	if errors.Is(err, errOutput) {
+		err = tooLarge{2 * e.limit}
+	}
+	return storage.JPEG, data, err
+}
+
+// write runs an encoder. What it wrote is overwritten unless it came to its end.
+func (e *encoder) write(limit int, encode func(io.Writer) error) ([]byte, error) {
+	out := &output{ctx: e.ctx, limit: limit}
+	e.encodings++
+	err := encode(out)
+	e.bytes += len(out.bytes)
+	if err != nil {
+		clear(out.bytes)
+		return nil, fmt.Errorf("encode picture: %w", err)
+	}
+	return out.bytes, nil
+}
+
+// fourBits are the colours of a palette whose pixels take four bits; with more they take eight, as grey ones do.
+const fourBits = 16
+
+// simplest returns img with a palette, nil when it has too many colours, and as the simplest kind of image without one:
+// *image.Gray, *image.RGBA, which is opaque, or *image.NRGBA, which is not. The last two share memory with img.
+func simplest(img *image.NRGBA) (few *image.Paletted, plain image.Image) {
+	opaque, grey := true, true
+	for pix := img.Pix; len(pix) >= 4 && opaque; pix = pix[4:] {
+		opaque = pix[3] == 0xff
+		grey = grey && pix[0] == pix[1] && pix[1] == pix[2]
+	}
+	few = paletted(img)
+	switch {
+	case !opaque:
+		return few, img
+	case grey:
+		plane := image.NewGray(img.Rect)
+		for i := range plane.Pix {
+			plane.Pix[i] = img.Pix[4*i]
+		}
+		return few, plane
+	}
+	return few, &image.RGBA{Pix: img.Pix, Stride: img.Stride, Rect: img.Rect}
 }

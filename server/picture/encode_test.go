@@ -15,7 +15,7 @@ import (
 )
 
 // noise cannot be compressed by anything.
-func noise(w, h int, alpha bool) image.Image {
+func noise(w, h int, alpha bool) *image.NRGBA {
 	random := rand.New(rand.NewPCG(1, 2))
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for i := range img.Pix {
@@ -24,30 +24,37 @@ func noise(w, h int, alpha bool) image.Image {
 			img.Pix[i] = 255
 		}
 	}
-	return opaqueAsRGBA(img)
+	return img
 }
 
-// An acceptable picture is never refused because its stored form came out too large.
+// An acceptable picture is never refused because its stored form came out too large, and what does not fit is hardly begun.
 func TestEncodeFits(t *testing.T) {
-	grey := image.NewGray16(image.Rect(0, 0, 64, 64))
-	copy(grey.Pix, noise(64, 64, false).(*image.RGBA).Pix)
+	grey := noise(64, 64, false)
+	for i := 0; i < len(grey.Pix); i += 4 {
+		grey.Pix[i+1], grey.Pix[i+2] = grey.Pix[i], grey.Pix[i]
+	}
 	for _, row := range []struct {
-		about   string
-		img     image.Image
-		png     bool
-		limit   int
-		format  storage.Format
-		minSide int
+		about     string
+		img       *image.NRGBA
+		traits    traits
+		limit     int
+		format    storage.Format
+		minSide   int
+		encodings int // at most
 	}{
-		{"what fits stays", noise(64, 64, true), true, 64*64*4 + 1000, storage.PNG, 64},
-		{"opaque PNG becomes JPEG of the same size", noise(64, 64, false), true, 8000, storage.JPEG, 64},
-		{"grey PNG becomes JPEG of the same size", flatten(grey), true, 4100, storage.JPEG, 64},
-		{"transparent PNG becomes smaller", noise(64, 64, true), true, 8000, storage.PNG, 32},
-		{"JPEG becomes smaller", noise(64, 64, false), false, 3000, storage.JPEG, 32},
-		{"far over the limit", noise(512, 64, true), true, 200, storage.PNG, 4},
-		{"the limit of stores, the most that a JPEG can hold", noise(1024, 1024, false), false, storage.MaxPictureBytes, storage.JPEG, 1024},
+		{"what fits stays", noise(64, 64, true), traits{lossless: true}, 64*64*4 + 1000, storage.PNG, 64, 1},
+		{"opaque PNG becomes JPEG of the same size", noise(64, 64, false), traits{lossless: true}, 8000, storage.JPEG, 64, 3},
+		{"grey PNG becomes JPEG of the same size", grey, traits{lossless: true}, 4100, storage.JPEG, 64, 2},
+		{"transparent PNG becomes smaller", noise(64, 64, true), traits{lossless: true}, 8000, storage.PNG, 32, 2},
+		{"JPEG becomes smaller", noise(64, 64, false), traits{}, 3000, storage.JPEG, 32, 3},
+		{"JPEG loses fineness of colour first", noise(64, 64, false), traits{fineColour: true}, 8000, storage.JPEG, 64, 2},
+		{"far over the limit", noise(512, 64, true), traits{lossless: true}, 200, storage.PNG, 4, 2},
+		{"the limit of stores, the most that a JPEG can hold", noise(1024, 1024, false), traits{}, storage.MaxPictureBytes, storage.JPEG, 1024, 1},
+		{"the limit of stores, with colour at its full resolution", noise(1024, 1024, false), traits{fineColour: true}, storage.MaxPictureBytes, storage.JPEG, 1024, 2},
+		{"the limit of stores, transparent", noise(1024, 1024, true), traits{}, storage.MaxPictureBytes, storage.PNG, 400, 1},
 	} {
-		got, err := encode(row.img, row.png, row.limit)
+		e := encoder{ctx: t.Context(), limit: row.limit}
+		got, err := e.encode(row.img, row.traits)
 		if err != nil {
 			t.Errorf("%s: %v", row.about, err)
 			continue
@@ -57,8 +64,13 @@ func TestEncodeFits(t *testing.T) {
 			t.Errorf("%s: format %d, %d × %d, %d bytes; want format %d, %d pixels or more, %d bytes or less",
 				row.about, got.Format, got.Width, got.Height, len(got.Data), row.format, row.minSide, row.limit)
 		}
+		if most := row.encodings * row.limit; e.encodings > row.encodings || e.bytes > most || e.sampled > len(row.img.Pix)/3 {
+			t.Errorf("%s: %d encodings of %d bytes and samples of %d; want %d, %d and %d at most",
+				row.about, e.encodings, e.bytes, e.sampled, row.encodings, most, len(row.img.Pix)/3)
+		}
 	}
-	if got, err := encode(grey, false, 100); err == nil {
+	e := encoder{ctx: t.Context(), limit: 100}
+	if got, err := e.encode(grey, traits{}); err == nil {
 		t.Errorf("a JPEG of %d bytes cannot be: its tables alone are more than 100", len(got.Data))
 	}
 }
@@ -194,7 +206,7 @@ func TestNormalizeMemory(t *testing.T) {
 		{"refused by its scans", flatJPEG(0xc2, 128, []byte{1}, MaxScans), 1 << 20},
 		{"refused by its size", make([]byte, MaxUploadBytes+1), 1 << 20},
 		{"the worst PNG", bomb, 120 << 20 / 4},
-		{"the worst JPEG", flatJPEG(0xc2, 128, []byte{1, 2, 3, 4}, 0), 120 << 20 / 4},
+		{"the worst JPEG", flatJPEG(0xc2, 128, []byte{1, 2, 3, 4}, 0), 128 << 20 / 4},
 	} {
 		n := New(Config{})
 		var before, after runtime.MemStats

@@ -76,7 +76,7 @@ func mended(data []byte) []byte {
 func FuzzOrientation(f *testing.F) {
 	f.Add([]byte(exif(binary.BigEndian, 6)))
 	f.Add([]byte(exif(binary.LittleEndian, 8)))
-	blank := image.NewGray(image.Rect(0, 0, 1, 1))
+	blank := image.NewNRGBA(image.Rect(0, 0, 1, 1))
 	f.Fuzz(func(t *testing.T, tiff []byte) {
 		if o := tiffOrientation(tiff); o < 1 || o > 8 {
 			t.Fatalf("orientation %d", o)

@@ -7,7 +7,7 @@
 // The package does not know HTTP, users or stores, writes no file and fetches nothing. It does not manage colour:
 // pixels are taken as sRGB and embedded profiles are dropped.
 //
-//	header.go ─► (one of few places) ─► decode ─► pixels.go (8 bits, scaled, upright) ─► encode.go
+//	header.go ─► (one of few places) ─► decode ─► rows.go ─► reduce.go ─► turn.go (upright) ─► encode.go (PNG or JPEG)
 //	orientation.go reads the one piece of metadata that matters; sample.go and portrait.go make pictures up
 package picture
 
@@ -88,7 +88,8 @@ func New(cfg Config) *Normalizer {
 // context's, or a fault of this program. Byte and pixel limits are checked before anything is decoded and without
 // waiting for a place. A context that ends stops the wait, and soon also the decoding.
 //
-// The result is a PNG when the source is no JPEG and has transparent pixels or at most 256 colours, else a JPEG.
+// The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is no larger
+// as a PNG; else a JPEG.
 // Of an animation one frame is kept, see Encoded. data is only read, and not kept.
 func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error) {
 	src, err := check(data)
@@ -104,27 +105,41 @@ func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error
 	case <-ctx.Done():
 		return Encoded{}, ctx.Err()
 	}
-	decoded, err := src.decode(ctx)
+	pixels, err := src.decode(ctx)
 	if err != nil {
 		return Encoded{}, err
 	}
-	defer wipe(decoded)
-	if err := ctx.Err(); err != nil {
+	img, err := reduce(ctx, pixels, MaxStoredPixelsPerSide)
+	traits := src.traits(pixels)
+	pixels.wipe()
+	if err != nil {
 		return Encoded{}, err
 	}
-	img := flatten(decoded)
-	defer wipe(img)
-	asPNG := src.kind != kindJPEG && (hasAlpha(img) || fewColours(img))
-	img = shrink(img, MaxStoredPixelsPerSide)
 	defer wipe(img)
 	img = upright(img, src.orientation())
 	defer wipe(img)
-	out, err := encode(img, asPNG, storage.MaxPictureBytes)
+	e := encoder{ctx: ctx, limit: storage.MaxPictureBytes}
+	out, err := e.encode(img, traits)
 	out.Animated = src.animated()
 	return out, err
 }
 
-func (s source) decode(ctx context.Context) (image.Image, error) {
+// traits tells what the upload says about how its picture should be kept.
+func (s source) traits(pixels rows) traits {
+	t := traits{lossless: s.kind == kindPNG || s.kind == kindGIF || s.kind == kindWebP, fineColour: true}
+	if from, ok := pixels.(*imageRows); ok {
+		switch img := from.img.(type) {
+		case *image.YCbCr: // of JPEG and lossy WebP
+			t.lossless = false
+			t.fineColour = img.SubsampleRatio == image.YCbCrSubsampleRatio444
+		case *image.NYCbCrA:
+			t.lossless, t.fineColour = false, false
+		}
+	}
+	return t
+}
+
+func (s source) decode(ctx context.Context) (rows, error) {
 	r := &contextReader{ctx: ctx, r: bytes.NewReader(s.data)}
 	var img image.Image
 	var err error
@@ -144,7 +159,7 @@ func (s source) decode(ctx context.Context) (image.Image, error) {
 	if err != nil {
 		return nil, decodeError(err)
 	}
-	return img, nil
+	return newImageRows(img)
 }
 
 // decodeError replaces the text of a decoder, which may hold pieces of the upload, by one of ours.

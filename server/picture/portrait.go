@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"image/png"
 	"math/rand/v2"
 	"strings"
 	"unicode"
@@ -28,8 +29,12 @@ func Initials(name string, seed uint64) []byte {
 	fill(img, img.Rect, shade(hue, 0.80))
 	pattern(img, random, shade(hue, 0.68))
 	letters(img, initials(name))
+	var drawn image.Image = img
+	if few := paletted(img); few != nil {
+		drawn = few
+	}
 	var buf bytes.Buffer
-	if err := writePNG(&buf, img); err != nil {
+	if err := png.Encode(&buf, drawn); err != nil {
 		panic(err) // neither the buffer nor the encoder of a picture of this size can fail
 	}
 	return buf.Bytes()

@@ -1,6 +1,10 @@
 package picture
 
-import "image"
+import (
+	"context"
+	"errors"
+	"image"
+)
 
 // Who deletes a picture should not find it in the memory of the process afterwards, so what this package makes of an upload is
 // overwritten when it is done with. What the decoders and encoders of other packages keep for themselves is out of reach: a few
@@ -42,15 +46,30 @@ func wipePlanes(m *image.YCbCr) {
 	clear(m.Cr)
 }
 
-// output takes what an encoder writes. What it grows out of is overwritten.
-type output struct{ bytes []byte }
+// output takes what an encoder writes, at most limit bytes and for as long as somebody waits for it. What it grows out of is
+// overwritten.
+type output struct {
+	ctx   context.Context
+	limit int
+	bytes []byte
+}
+
+// errOutput tells an encoder that its picture takes too many bytes.
+var errOutput = errors.New("too many bytes")
 
 // firstOutput is as much as most pictures take.
 const firstOutput = 64 << 10
 
 func (o *output) Write(p []byte) (int, error) {
-	if need := len(o.bytes) + len(p); need > cap(o.bytes) {
-		grown := make([]byte, len(o.bytes), max(2*cap(o.bytes), need, firstOutput))
+	need := len(o.bytes) + len(p)
+	if err := o.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if need > o.limit {
+		return 0, errOutput
+	}
+	if need > cap(o.bytes) {
+		grown := make([]byte, len(o.bytes), max(2*cap(o.bytes), need, min(firstOutput, o.limit)))
 		copy(grown, o.bytes)
 		clear(o.bytes)
 		o.bytes = grown
@@ -58,3 +77,5 @@ func (o *output) Write(p []byte) (int, error) {
 	o.bytes = append(o.bytes, p...)
 	return len(p), nil
 }
+
+func (o *output) wipe() { clear(o.bytes) }
