@@ -80,18 +80,6 @@ func (c *contract) testMedia(t *testing.T) {
 			}
 		}
 	}
-	// Parameters and case of a known one.
-	for _, f := range []wireForm{
-		{"JSON with a charset", "connect", 1, "application/json; charset=utf-8"},
-		{"gRPC-Web with a parameter", "grpc-web", 1, "application/grpc-web+proto"},
-		{"gRPC-Web JSON", "grpc-web", 2, "application/grpc-web+json"},
-		{"gRPC-Web text JSON", "grpc-web", 1, "application/grpc-web-text+json"},
-	} {
-		t.Run(f.name, func(t *testing.T) {
-			q := question{user: c.variable("USER_BOB"), fields: []wireField{c.bearer("TOKEN_ADMIN")}}
-			c.ask(t, f, f.request(q), wanted{owner: c.variable("ORG_ACME")})
-		})
-	}
 }
 
 // What a message may look like.

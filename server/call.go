@@ -89,6 +89,9 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	t := s.route(sent)
 	c := &call{id: s.NewRequestID(), given: givenID(sent.Header), form: t.form, action: t.action, address: s.ClientAddress(sent),
 		credentials: sent.Header["Authorization"]}
+	if c.form != formREST && c.form != formPlain {
+		tidyRPC(sent.Header, c.form)
+	}
 	ctx, cancel := c.bound(context.WithValue(sent.Context(), callKey{}, c), sent.Header)
 	defer cancel()
 	r := sent.WithContext(ctx)

@@ -50,6 +50,7 @@ const (
 	wrongMethod
 	unknownProcedure
 	unknownCompression
+	unknownCoding
 )
 
 // outcome is how one situation looks from outside.
@@ -100,6 +101,7 @@ var outcomes = [...]outcome{
 	wrongMethod:        {code: connect.CodeUnimplemented, status: 405, message: "the route does not have this method"},
 	unknownProcedure:   {code: connect.CodeUnimplemented, status: 404, message: "no such procedure"},
 	unknownCompression: {code: connect.CodeUnimplemented, status: 501, message: "unknown compression, known are gzip and identity"},
+	unknownCoding:      {code: connect.CodeInvalidArgument, status: 415, message: "unknown Content-Encoding, known are gzip and identity"},
 }
 
 // failure is a situation with what is known of it. Its text is for the log; answers use the table.

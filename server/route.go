@@ -147,19 +147,3 @@ func (s *Server) underService(path string) bool {
 func (s *Server) refusing(why situation) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, &failure{situation: why}) }
 }
-
-// rpcFormOf tells the wire form that a media type belongs to. Everything that is not of the gRPC family counts as
-// Connect, whose errors anyone can read.
-func rpcFormOf(contentType string) form {
-	media, _, _ := strings.Cut(contentType, ";")
-	media = strings.ToLower(strings.TrimSpace(media))
-	switch base, _, _ := strings.Cut(media, "+"); {
-	case base == textMediaType:
-		return formGRPCWebText
-	case base == "application/grpc-web":
-		return formGRPCWeb
-	case strings.HasPrefix(base, "application/grpc"):
-		return formGRPC
-	}
-	return formConnect
-}

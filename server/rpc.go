@@ -205,14 +205,12 @@ func checkEnvelope(r *http.Request) error {
 	if c.badTimeout {
 		return errBadTimeout()
 	}
-	compression := "Grpc-Encoding"
 	if c.form == formConnect {
-		compression = "Content-Encoding"
 		if version := r.Header.Get("Connect-Protocol-Version"); version != "" && version != "1" {
 			return &failure{situation: invalidRequest, message: "Connect-Protocol-Version must be 1"}
 		}
 	}
-	switch r.Header.Get(compression) {
+	switch r.Header.Get(codingHeader(c.form)) {
 	case "", "identity", "gzip":
 		return nil
 	}

@@ -9,6 +9,7 @@
 //	    rpc.go       the RPC handlers, and what wraps every one of them
 //	    rest.go      REST ─► the same handlers
 //	    webtext.go   gRPC-Web text ─► the same handlers
+//	    media.go     names of media types and compressions, as the RPC library wants them
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    rooms.go, places.go   how many of them at once, and who makes room for whom

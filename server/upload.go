@@ -98,6 +98,12 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		return
 	}
 	up.If = demanded
+	unpacked, err := gunzipUpload(w, r)
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	defer unpacked()
 	arriving, err := s.arrive(w, r)
 	if err != nil {
 		s.refuse(w, r, err)

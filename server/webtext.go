@@ -24,16 +24,7 @@ type textResponse struct {
 // newTextResponse makes r a binary request.
 func newTextResponse(w http.ResponseWriter, r *http.Request) *textResponse {
 	t := &textResponse{ResponseWriter: w, contentType: r.Header.Get("Content-Type")}
-	media, parameters, _ := strings.Cut(t.contentType, ";")
-	_, codec, found := strings.Cut(strings.ToLower(strings.TrimSpace(media)), "+")
-	binary := "application/grpc-web"
-	if found {
-		binary += "+" + codec
-	}
-	if parameters != "" {
-		binary += ";" + parameters
-	}
-	r.Header.Set("Content-Type", binary)
+	r.Header.Set("Content-Type", "application/grpc-web"+strings.TrimPrefix(t.contentType, textMediaType))
 	r.Header.Del("Content-Length")
 	if r.Body != nil {
 		r.Body = &textBody{body: r.Body}
