@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -97,10 +98,8 @@ func BenchmarkManyMembers(b *testing.B) {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
-			for b.Loop() {
-				_, _ = in.Authenticate(b.Context(), bearer("token"))
-				in.introspectUnknown.door.breaker = breaker{}
-				in.introspectKnown.door.breaker = breaker{}
+			for i := 0; b.Loop(); i++ { // a token that has failed is not asked about again at once
+				_, _ = in.Authenticate(b.Context(), bearer("token-"+strconv.Itoa(i)))
 			}
 		})
 	}

@@ -33,21 +33,31 @@ type asker struct {
 // step is one kind of question. Each has a breaker of its own: one that fails says little about the others, and tokens
 // that nobody knows must not be able to end the asking about those that are known.
 type step struct {
-	name   string
-	seat   seat
-	door   door
-	outage *outage
+	name    string
+	seat    seat
+	breaker sharedBreaker
+	outage  *outage
+	// failed is nil for questions that are about no token.
+	failed *failedQuestions
+	// also is nil or a step with the same question about other tokens: what is answered here shows that the provider is
+	// there for those, too.
+	also *step
 }
 
-func (a *asker) newStep(name string, seat seat, outage *outage) *step {
-	return &step{name: name, seat: seat, door: door{now: a.now}, outage: outage}
+func (a *asker) newStep(name string, seat seat, outage *outage, failed *failedQuestions) *step {
+	return &step{name: name, seat: seat, breaker: sharedBreaker{now: a.now}, outage: outage, failed: failed}
+}
+
+// subject is what a question is about: the token, and that together with all else that the answer depends on. Zero = no token.
+type subject struct {
+	token, question cacheKey
 }
 
 // ask runs one question as soon as there is a place for it, unless the provider is left alone. It waits until the deadline
 // at most. What ends with the caller's context is no failure of the provider and not reported as one, nor is that others took
 // the places or the time; every other error comes back as ErrUnavailable with the step and the kind of failure, and is logged.
-func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, do func(context.Context) (V, error)) (v V, err error) {
-	leave, err := s.door.enter()
+func ask[V any](caller context.Context, a *asker, s *step, about subject, deadline time.Time, do func(context.Context) (V, error)) (v V, err error) {
+	leave, err := s.breaker.enter(about.token)
 	if err != nil {
 		a.tell(s.name, QuestionResting, 0)
 		return v, err
@@ -63,9 +73,7 @@ func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, d
 			err = errNoPlace // the time went by before the provider was asked
 		}
 		end := endingOf(caller, err, panicked, time.Since(asked) >= a.timeout/2)
-		if rest := s.door.leave(leave, end); rest > 0 {
-			a.log.Warn("identity provider is left alone", "step", s.name, "for", rest)
-		}
+		a.learn(s, leave, about, end, err)
 		if panicked == nil && ended(caller) == nil && errors.Is(err, errNoPlace) {
 			err = a.turnAway(s.name, s.seat == unknownSeat)
 			return
@@ -83,8 +91,37 @@ func ask[V any](caller context.Context, a *asker, s *step, deadline time.Time, d
 	return do(ctx)
 }
 
+// failedBefore returns an error that says when to try again for a question that has failed a moment ago. shared tells that
+// callers share the answer.
+func (a *asker) failedBefore(s *step, question cacheKey, shared bool) error {
+	err := s.failed.check(question, shared)
+	if err != nil {
+		a.tell(s.name, QuestionFailedBefore, 0)
+	}
+	return err
+}
+
+// learn takes in how a question ended.
+func (a *asker) learn(s *step, p pass, about subject, end ending, err error) {
+	if rest := s.breaker.leave(p, end); rest > 0 {
+		a.log.Warn("identity provider is left alone", "step", s.name, "for", rest)
+	}
+	switch end {
+	case noNews, unreachable: // nothing about the token
+		return
+	case answered:
+		if s.also != nil {
+			s.also.breaker.answered()
+		}
+	}
+	if end != answered && err == nil { // a panic
+		err = ErrUnavailable
+	}
+	s.failed.note(about.question, err)
+}
+
 // endingOf tells what the end of a question says about the provider. long tells that it had a fair share of the
-// time-out; who joined the end of another's may have had next to nothing.
+// time-out; a caller who joined the end of another's may have had next to nothing.
 func endingOf(caller context.Context, err error, panicked any, long bool) ending {
 	if panicked != nil {
 		return failedQuickly
@@ -98,12 +135,17 @@ func endingOf(caller context.Context, err error, panicked any, long bool) ending
 	switch {
 	case ended(caller) != nil, errors.Is(err, errNoPlace):
 		return noNews
-	case failureKind(err) != noAnswerInTime:
-		return failedQuickly
-	case long:
-		return failedSlowly
+	case isUnusable(err):
+		return unusable
+	case failureKind(err) == noAnswerInTime:
+		if long {
+			return failedSlowly
+		}
+		return noNews
+	case isUnreachable(err):
+		return unreachable
 	}
-	return noNews
+	return failedQuickly
 }
 
 // report logs how a step ended and turns what went wrong into ErrUnavailable with the step and the kind of failure.

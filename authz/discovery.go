@@ -68,7 +68,7 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 }
 
 func (in *Introspector) fetchProvider(deadline time.Time) (*provider, error) {
-	return ask(context.Background(), in.asker, in.discovery, deadline, in.discoverNow)
+	return ask(context.Background(), in.asker, in.discovery, subject{}, deadline, in.discoverNow)
 }
 
 func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {

@@ -59,9 +59,12 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 			return kept.organization, kept.refused
 		}
 	}
+	if err := p.failedBefore(p.homes.step, key, p.homes.cache != nil); err != nil {
+		return "", err
+	}
 	deadline := time.Now().Add(p.timeout)
 	look := func(caller context.Context) (home, error) {
-		return ask(caller, p.asker, p.homes.step, deadline, func(ctx context.Context) (home, error) {
+		return ask(caller, p.asker, p.homes.step, subject{key, key}, deadline, func(ctx context.Context) (home, error) {
 			return p.askHome(ctx, token, id.Subject)
 		})
 	}

@@ -94,8 +94,8 @@ func (cfg IntrospectionConfig) check() error {
 // Introspector is the [Authenticator] that asks an OAuth 2 provider about each token (RFC 7662), with a short memory.
 //
 // When the provider does not answer, or answers anything but an introspection response, the error is ErrUnavailable:
-// nobody is let in, and nobody is told that their token is bad. A provider that keeps failing is left alone for a
-// moment and then tried with single calls. Tokens that were not active of late are limited for each client address (see
+// nobody is let in, and nobody is told that their token is bad. A provider that keeps failing, for several tokens,
+// is left alone for a moment and then tried with single calls; a token for which it fails is not asked about for a moment. Tokens that were not active of late are limited for each client address (see
 // [WithClientAddress] and [ErrFlood]) and leave room for those that were.
 type Introspector struct {
 	*asker
@@ -168,9 +168,11 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		waiting: unknownWaiting{most: cfg.UnknownWaiting, each: cfg.UnknownWaitingPerAddress, of: make(map[netip.Addr]int)},
 	}
 	outage := &outage{log: cfg.Logger, now: cfg.Now}
-	in.discovery = in.newStep(stepDiscovery, noSeat, outage)
-	in.introspectKnown = in.newStep(stepIntrospection, knownSeat, outage)
-	in.introspectUnknown = in.newStep(stepIntrospection, unknownSeat, outage)
+	failed := newFailedQuestions(cfg.Now)
+	in.discovery = in.newStep(stepDiscovery, noSeat, outage, nil)
+	in.introspectKnown = in.newStep(stepIntrospection, knownSeat, outage, failed)
+	in.introspectUnknown = in.newStep(stepIntrospection, unknownSeat, outage, failed)
+	in.introspectKnown.also = in.introspectUnknown
 	if cfg.CacheTTL > 0 {
 		in.cache = newCache[verdict](cfg.CacheTTL, cfg.Now)
 	}
@@ -229,6 +231,9 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 	}
 	q := question[verdict]{key: in.keys.of(p.keyPrefix, token)}
 	s := in.introspectUnknown
+	if err := in.failedBefore(s, q.key, in.cache != nil); err != nil {
+		return verdict{}, err
+	}
 	if q.known = in.known.has(q.key, in.now()); q.known {
 		s = in.introspectKnown
 	} else if !counted {
@@ -240,7 +245,7 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 		q.mayAsk = func() error { return in.admitUnknown(ctx) }
 	}
 	introspect := func(caller context.Context) (verdict, error) {
-		v, err := ask(caller, in.asker, s, deadline, func(ctx context.Context) (v verdict, err error) {
+		v, err := ask(caller, in.asker, s, subject{q.key, q.key}, deadline, func(ctx context.Context) (v verdict, err error) {
 			a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
 			if err == nil {
 				v, err = in.rules.judge(a)

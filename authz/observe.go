@@ -21,7 +21,7 @@ type QuestionReport struct {
 // QuestionOutcome is how a question to the provider ended.
 type QuestionOutcome string
 
-// Outcomes of a question. With the last three, the provider was not asked.
+// Outcomes of a question. With the last four, the provider was not asked.
 const (
 	// QuestionAnswered: the provider answered, whatever the answer was.
 	QuestionAnswered QuestionOutcome = "answered"
@@ -33,6 +33,8 @@ const (
 	QuestionCrowded QuestionOutcome = "crowded"
 	// QuestionResting: the provider had failed again and again and was left alone.
 	QuestionResting QuestionOutcome = "resting"
+	// QuestionFailedBefore: the provider had failed twice in a row for this token, and a moment ago.
+	QuestionFailedBefore QuestionOutcome = "failed_before"
 	// QuestionFlood: too many unknown tokens had come, from one address or in all, see ErrFlood.
 	QuestionFlood QuestionOutcome = "flood"
 )

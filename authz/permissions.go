@@ -38,10 +38,10 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	own := *in.asker
 	own.client = passing(in.client, http.StatusUnauthorized, http.StatusForbidden)
 	p := &ProviderPermissions{asker: &own, keys: in.keys, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
-	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now})
+	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.keyPrefix = appendPart(nil, p.endpoint)
 	p.homes.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
-	p.homes.step = p.newStep(stepHome, knownSeat, &outage{log: own.log, now: own.now})
+	p.homes.step = p.newStep(stepHome, knownSeat, &outage{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.homes.keyPrefix = appendPart(nil, p.homes.endpoint)
 	if in.cache != nil {
 		p.cache = newCache[permits](in.cache.ttl, in.now)
@@ -66,9 +66,13 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 			return kept.Grant, kept.refused
 		}
 	}
+	if err := p.failedBefore(p.step, key, p.cache != nil); err != nil {
+		return Grant{}, err
+	}
+	about := subject{token: p.keys.of(p.keyPrefix, token), question: key}
 	deadline := time.Now().Add(p.timeout)
 	search := func(caller context.Context) (permits, error) {
-		return ask(caller, p.asker, p.step, deadline, func(ctx context.Context) (permits, error) {
+		return ask(caller, p.asker, p.step, about, deadline, func(ctx context.Context) (permits, error) {
 			return p.search(ctx, token, org)
 		})
 	}

@@ -16,6 +16,9 @@ var errCrowded = fmt.Errorf("%w: too many questions at once", ErrUnavailable)
 // errResting: the provider has failed again and again and is left alone for a moment.
 var errResting = fmt.Errorf("%w: failing, not asked for a moment", ErrUnavailable)
 
+// errFailedBefore: the provider has failed twice in a row for this token, and a moment ago.
+var errFailedBefore = fmt.Errorf("%w: failing for this token, not asked for a moment", ErrUnavailable)
+
 // retryError is an error with the time after which asking again makes sense.
 type retryError struct {
 	cause error

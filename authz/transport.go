@@ -150,6 +150,25 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// isUnusable reports whether an answer with status 200 arrived that cannot be read as what was asked for.
+func isUnusable(err error) bool {
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
+	return syntax || mistyped || slices.ContainsFunc(unusableAnswers[:], func(ours error) bool { return errors.Is(err, ours) })
+}
+
+var unusableAnswers = [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errDiscovery, errMalformedAnswer}
+
+// isUnreachable reports whether the question did not get as far as the provider: there was no connection to send it over.
+func isUnreachable(err error) bool {
+	if operation, ok := errors.AsType[*net.OpError](err); ok && operation.Op == "dial" {
+		return true
+	}
+	_, name := errors.AsType[*net.DNSError](err)
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	return name || certificate
+}
+
 // failureKindOf is failureKind that has nothing to say of no failure.
 func failureKindOf(err error) string {
 	if err == nil {
@@ -165,7 +184,7 @@ func failureKind(err error) string {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status.Error()
 	}
-	for _, ours := range [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errDiscovery} {
+	for _, ours := range unusableAnswers {
 		if errors.Is(err, ours) {
 			return ours.Error()
 		}
@@ -173,6 +192,8 @@ func failureKind(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return noAnswerInTime
+	case isUnusable(err):
+		return errMalformedAnswer.Error()
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "certificate not accepted"
@@ -182,11 +203,6 @@ func failureKind(err error) string {
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return "connection failed"
-	}
-	_, syntax := errors.AsType[*json.SyntaxError](err)
-	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
-	if syntax || mistyped || errors.Is(err, errMalformedAnswer) {
-		return errMalformedAnswer.Error()
 	}
 	return "no usable answer"
 }

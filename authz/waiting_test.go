@@ -23,6 +23,13 @@ func respond(text string) (*http.Response, error) {
 		Body: io.NopCloser(strings.NewReader(text))}, nil
 }
 
+// status is a provider that answers with a status and nothing else.
+func status(code int) roundTrip {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: http.NoBody}, nil
+	}
+}
+
 const bubbleDiscovery = `{"issuer":"https://id.example","introspection_endpoint":"https://id.example/i"}`
 
 // bubbleIntrospector asks a provider whose introspection is given.

@@ -72,7 +72,7 @@ func New(cfg Config) *Metrics {
 		}, []string{"question"}),
 		notAskedCount: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "avatard_provider_questions_withheld_total",
-			Help: "Questions that the identity provider was not asked, because it was left alone (resting), too many unknown tokens came from one address or in all (flood), or too many other questions were under way (crowded).",
+			Help: "Questions that the identity provider was not asked, because it was left alone (resting), it had failed for that token a moment ago (failed_before), too many unknown tokens came from one address or in all (flood), or too many other questions were under way (crowded).",
 		}, []string{"question", "reason"}),
 	}
 	if m.logger == nil {
@@ -98,7 +98,7 @@ func (m *Metrics) ObserveCall(r server.CallReport) {
 // ObserveQuestion counts a question to the identity provider.
 func (m *Metrics) ObserveQuestion(r authz.QuestionReport) {
 	switch r.Outcome {
-	case authz.QuestionFlood, authz.QuestionResting, authz.QuestionCrowded:
+	case authz.QuestionFlood, authz.QuestionResting, authz.QuestionCrowded, authz.QuestionFailedBefore:
 		m.notAskedCount.WithLabelValues(r.Question, string(r.Outcome)).Inc()
 		return
 	}

@@ -1,0 +1,81 @@
+package authz
+
+import (
+	"sync"
+	"time"
+
+	"avatard/authz/limit"
+)
+
+const (
+	// failedFor is how often a question that failed twice in a row is asked again.
+	failedFor = time.Second
+	// failuresInARow are further apart than failedFor, but not than this.
+	failuresInARow = time.Minute
+	// maxFailed questions are remembered at least, and twice as many at most.
+	maxFailed = 1 << 12
+)
+
+// failedQuestions remembers the questions about tokens which the provider could not answer of late. A token for which it
+// fails again and again is answered from here, so that it costs the provider and the other callers next to nothing. A
+// question that has failed once may be asked again at once: a provider that is started anew cuts connections.
+//
+// A nil *failedQuestions remembers nothing.
+type failedQuestions struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	recent *limit.Recent[cacheKey, failedQuestion]
+}
+
+// failedQuestion is one that had no usable answer.
+type failedQuestion struct {
+	failures int // in a row
+	last     time.Time
+}
+
+func newFailedQuestions(now func() time.Time) *failedQuestions {
+	return &failedQuestions{now: now, recent: limit.NewRecent[cacheKey, failedQuestion](maxFailed)}
+}
+
+// check returns an error that says when to try again for a question that is not to be asked now. Otherwise it may be asked
+// once: where callers do not share the answer, nobody else is to ask it for as long, so that a token for which the provider
+// hangs takes up few places.
+func (f *failedQuestions) check(question cacheKey, shared bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	failed, _ := f.recent.Get(question)
+	if failed.failures < 2 {
+		return nil
+	}
+	now := f.now()
+	if wait := failed.last.Add(failedFor).Sub(now); wait > 0 {
+		return &retryError{cause: errFailedBefore, after: wait}
+	}
+	if !shared && now.Sub(failed.last) < failuresInARow {
+		failed.last = now
+		f.recent.Set(question, failed)
+	}
+	return nil
+}
+
+// note takes in how a question ended that says something about the token: with an answer, or without.
+func (f *failedQuestions) note(question cacheKey, err error) {
+	if f == nil {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.recent.Delete(question)
+		return
+	}
+	failed, _ := f.recent.Get(question)
+	now := f.now()
+	if now.Sub(failed.last) > failuresInARow {
+		failed.failures = 0
+	}
+	failed.failures++
+	failed.last = now
+	f.recent.Set(question, failed)
+}
