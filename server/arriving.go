@@ -24,6 +24,7 @@ type arriving struct {
 	io.ReadCloser
 	room    holding
 	control *http.ResponseController
+	client  departure
 
 	mu    sync.Mutex
 	ended bool
@@ -35,7 +36,7 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, erro
 	if size < 0 {
 		size = maxUploadBody
 	}
-	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w)}
+	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w), client: newDeparture(w, r)}
 	of := placeOwner{caller: callOf(r.Context()).caller.Subject}
 	if err := s.arriving.take(r.Context(), &a.room, of, max(int(size), leastArriving), a); err != nil {
 		return nil, err
@@ -58,6 +59,9 @@ func (a *arriving) giveWay() {
 		_ = a.control.SetReadDeadline(longAgo)
 	}
 }
+
+// gone reports whether the client has left while it waits for room.
+func (a *arriving) gone() bool { return a.client.gone() }
 
 // complete tells that nothing more is read. It reports false when the reading was broken off.
 func (a *arriving) complete() bool {

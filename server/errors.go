@@ -135,6 +135,9 @@ func (f *failure) text() string {
 // errCrowded tells that there was no room for a picture. It has no cause: the log must not grow with a crowd.
 var errCrowded error = &failure{situation: crowded}
 
+// errDeparted tells that the client of a call left before the call's end, which its context did not show.
+var errDeparted error = &failure{situation: callerGone}
+
 // failureOf maps an error of a package below to a situation. ctx is the context that the call ran with: a deadline
 // counts as the caller's only when it is theirs.
 func failureOf(ctx context.Context, err error) *failure {

@@ -23,6 +23,10 @@ const (
 	writeTimeoutSlack = time.Second
 	// closeGrace is how long a connection that is closed may take for what was written before.
 	closeGrace = time.Second
+	// yieldBytes is how much is read from an HTTP/2 connection before other goroutines have their turn. The goroutines that read a connection
+	// wake each other and so keep the processor for 10 ms, in which they make a dozen requests of large header fields; these would wait
+	// behind a thousand other connections until their handlers run and refuse them.
+	yieldBytes = 16 << 10
 )
 
 // gatherListener accepts connections that gather what HTTP/2 writes.
@@ -64,15 +68,16 @@ func (l *gatherListener) letOthersRun() {
 // reads ahead. Before its first bytes have shown that it is cleartext HTTP/2 it is as it was.
 type gatheredConn struct {
 	net.Conn
-	raw      net.Conn // below TLS
-	head     head
-	listener *gatherListener
-	address  netip.Addr // that it is counted for
-	reserved bool       // it is out of the reserve
-	gathers  atomic.Bool
-	since    atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
-	preface  int           // how much of the client's preface was read, -1 when it was something else
-	ahead    *bufio.Reader // what is read from instead of Conn, unless nil
+	raw       net.Conn // below TLS
+	head      head
+	listener  *gatherListener
+	address   netip.Addr // that it is counted for
+	reserved  bool       // it is out of the reserve
+	gathers   atomic.Bool
+	since     atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
+	preface   int           // how much of the client's preface was read, -1 when it was something else
+	ahead     *bufio.Reader // what is read from instead of Conn, unless nil
+	unyielded int           // bytes read from ahead since other goroutines had their turn
 
 	mu      sync.Mutex
 	written sync.Cond // writing has ended
@@ -89,7 +94,13 @@ var gatherBuffers = sync.Pool{New: func() any { return new([maxGathered]byte) }}
 
 func (c *gatheredConn) Read(p []byte) (int, error) {
 	if c.ahead != nil {
-		return c.ahead.Read(p)
+		if c.unyielded >= yieldBytes {
+			c.unyielded = 0
+			c.listener.letOthersRun()
+		}
+		n, err := c.ahead.Read(p)
+		c.unyielded += n
+		return n, err
 	}
 	n, err := c.Conn.Read(p)
 	c.match(p[:n])

@@ -289,3 +289,28 @@ func TestGatherPreface(t *testing.T) {
 		}
 	})
 }
+
+// A peer that sends and sends does not keep the processor: other goroutines, such as those that handle what it has sent, have their turn each time
+// that yieldBytes were read. Who sends little never waits for that.
+func TestReadingLetsOthersRun(t *testing.T) {
+	var yields atomic.Int32
+	conn, _, peer := gathered(t, clientPreface, func() { yields.Add(1) })
+	defer conn.Close()
+	read := func(pieces int) {
+		t.Helper()
+		go func() { _, _ = peer.Write(make([]byte, pieces*1024)) }()
+		for range pieces {
+			if _, err := io.ReadFull(conn, make([]byte, 1024)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	read(16)
+	if n := yields.Load(); n != 0 {
+		t.Errorf("%d turns of others for %d bytes, want none", n, yieldBytes)
+	}
+	read(64)
+	if n := yields.Load(); n != 4 {
+		t.Errorf("%d turns of others for %d bytes more, want 4", n, 4*yieldBytes)
+	}
+}

@@ -23,8 +23,9 @@ const (
 // without progress for longest first; where nobody is, the owner with the largest part loses its oldest. So nobody waits for
 // the slow connection of somebody else, and the slow ones keep what nobody else asks for.
 type places struct {
-	size, each int           // of all places, and of those of one owner
-	patience   time.Duration // how long a call waits
+	size, each int              // of all places, and of those of one owner
+	patience   time.Duration    // how long a call waits
+	looks      <-chan time.Time // when calls that wait look whether their client is there; nil = every departedInterval
 
 	mu             sync.Mutex
 	used           int
@@ -47,6 +48,12 @@ type share struct{ used, waiting int }
 type placeHolder interface {
 	// giveWay breaks the call off, for which it must not wait. It is called once, by somebody else.
 	giveWay()
+}
+
+// departing is a placeHolder whose client may leave without an end of the call's context.
+type departing interface {
+	// gone is asked once a second while the call waits, by the call itself. It reports whether nobody is there for the answer.
+	gone() bool
 }
 
 // holding is what one call has.
@@ -116,13 +123,9 @@ func (p *places) enter(pl *holding) (*waiting, error) {
 
 // wait waits until the place is held.
 func (p *places) wait(ctx context.Context, w *waiting) error {
-	patience := time.NewTimer(p.patience)
-	defer patience.Stop()
-	select {
-	case <-w.ready:
+	err := p.awaitPlace(ctx, w)
+	if err == nil {
 		return nil
-	case <-patience.C:
-	case <-ctx.Done():
 	}
 	p.mu.Lock()
 	var lost []*holding
@@ -130,7 +133,7 @@ func (p *places) wait(ctx context.Context, w *waiting) error {
 	if !held {
 		p.queue = slices.DeleteFunc(p.queue, func(other *waiting) bool { return other == w })
 		p.count(w.of.owner, 0, -1)
-		if ctx.Err() == nil {
+		if err == errCrowded { //nolint:errorlint // the value itself
 			lost, held = p.admit(w.of) // somebody may have become slow meanwhile
 			if !held {
 				p.counts.Refused++
@@ -139,13 +142,39 @@ func (p *places) wait(ctx context.Context, w *waiting) error {
 	}
 	p.mu.Unlock()
 	cutAll(lost)
-	switch {
-	case held:
+	if held {
 		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
 	}
-	return errCrowded
+	return err
+}
+
+// awaitPlace waits until somebody else has given the call its place, or says why it waits no longer.
+func (p *places) awaitPlace(ctx context.Context, w *waiting) error {
+	patience := time.NewTimer(p.patience)
+	defer patience.Stop()
+	var looks <-chan time.Time
+	client, ok := w.of.holder.(departing)
+	if ok && p.looks != nil {
+		looks = p.looks
+	} else if ok {
+		every := time.NewTicker(departedInterval)
+		defer every.Stop()
+		looks = every.C
+	}
+	for {
+		select {
+		case <-w.ready:
+			return nil
+		case <-patience.C:
+			return errCrowded
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-looks:
+			if client.gone() {
+				return errDeparted
+			}
+		}
+	}
 }
 
 // release gives the place back. It may be called again, also when the place was taken away.
