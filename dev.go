@@ -123,6 +123,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	}
 
 	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		UserAgent:    "avatard/" + buildVersion(),
 		Issuer:       seeded.Issuer,
 		ClientID:     seeded.Client.ID,
 		ClientSecret: seeded.Client.Secret,

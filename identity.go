@@ -24,6 +24,7 @@ func newIdentity(cfg config, logger *slog.Logger, now func() time.Time, observer
 		unknown.PerSecond = -1 // what is 0 for those who configure is -1 for the package, whose 0 is its default
 	}
 	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		UserAgent:        "avatard/" + buildVersion(),
 		Issuer:           cfg.Issuer,
 		ClientID:         cfg.ClientID,
 		ClientSecret:     cfg.ClientSecret,

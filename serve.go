@@ -149,9 +149,18 @@ func allowedOrigins(origins []string) func(origin string) bool {
 	return func(origin string) bool { return slices.Contains(origins, origin) }
 }
 
+// durationText gives durations their unit. As a bare number, which is JSON's way of slog, nobody can tell nanoseconds from milliseconds.
+func durationText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
+}
+
 func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
 	if format == "json" {
+		opts.ReplaceAttr = durationText
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))

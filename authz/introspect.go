@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,9 @@ type IntrospectionConfig struct {
 	// redirect policy and cookies are not used. nil, or a nil transport = an own one, which keeps connections over
 	// HTTP/2 only: over HTTP/1.1 an answer too many would be taken for that about the next token.
 	HTTPClient *http.Client
+	// UserAgent is what requests to the provider are sent as (RFC 9110 section 10.1.5), so that its operators know whose they are.
+	// "" = avatard.
+	UserAgent string
 	// Logger hears of a provider that fails, and of its recovery, and of more tokens than are asked about, each at most
 	// every ten seconds: never a token and nothing the provider said. nil = silence.
 	Logger *slog.Logger
@@ -150,7 +154,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	in := &Introspector{
 		keys: keys,
 		asker: &asker{
-			client:  newClient(cfg.HTTPClient, cfg.Timeout),
+			client:  newClient(cfg.HTTPClient, cfg.Timeout, cmp.Or(cfg.UserAgent, "avatard")),
 			timeout: cfg.Timeout,
 			now:     cfg.Now,
 			places:  newPlaces(),

@@ -44,7 +44,7 @@ const noAnswerInTime = "no answer in time"
 // newClient returns a client for the provider: bounded in time and size, without cookies, and one that follows no
 // redirect, because the request carries the caller's token and the client secret. base gives the transport, which is
 // asked for a connection of its own for each request; without one it is our own, see connections.
-func newClient(base *http.Client, timeout time.Duration) *http.Client {
+func newClient(base *http.Client, timeout time.Duration, userAgent string) *http.Client {
 	var transport http.RoundTripper
 	if base != nil && base.Transport != nil {
 		transport = onceOnly{base.Transport}
@@ -52,7 +52,7 @@ func newClient(base *http.Client, timeout time.Duration) *http.Client {
 		transport = newConnections(timeout, nil)
 	}
 	return &http.Client{
-		Transport:     guard{next: transport},
+		Transport:     guard{next: transport, userAgent: userAgent},
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -73,6 +73,8 @@ func passing(c *http.Client, statuses ...int) *http.Client {
 type guard struct {
 	next http.RoundTripper
 	also []int
+	// userAgent is what every request is sent as.
+	userAgent string
 }
 
 // CloseIdleConnections closes what nobody uses.
@@ -87,6 +89,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	// sent again. net/http does that for a request with this key, and does not send an empty one.
 	req = req.Clone(req.Context())
 	req.Header["Idempotency-Key"] = []string{}
+	req.Header["User-Agent"], req.Header["Accept"] = []string{g.userAgent}, []string{"application/json"}
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, err

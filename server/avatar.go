@@ -45,7 +45,7 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.Obj
 	if err != nil {
 		return nil, err
 	}
-	rm.By, rm.If = c.origin(), demanded
+	rm.By, rm.If, c.user = c.origin(), demanded, rm.User.ID
 	res, err := s.Store.Remove(ctx, rm)
 	if err != nil {
 		return nil, err

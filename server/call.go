@@ -47,6 +47,7 @@ type call struct {
 	identified   bool
 	caller       authz.Identity
 	organization string // the organisation that the call acts on, once decided
+	user         string // whose picture a change that was let in is about, for the log
 
 	condition condition // of a REST call that changes something
 	// status is what a failure is on REST; 0 = none is noted.
@@ -108,7 +109,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	defer func() {
 		took := s.Now().Sub(started)
 		if admitted { // what was turned away is counted, and told of once a minute
-			s.logCall(ctx, c, counted, took)
+			s.logCall(ctx, c, counted, sentPath(sent.URL), took)
 		}
 		s.report(c, counted, took)
 	}()
@@ -171,8 +172,11 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 	}
 	if f.cause != nil && s.hasLines(c, o.code.String()) {
 		level := slog.LevelWarn
-		if f.situation == internal {
+		switch f.situation {
+		case internal:
 			level = slog.LevelError
+		case callerGone: // nobody's fault here
+			level = slog.LevelDebug
 		}
 		s.Logger.LogAttrs(ctx, level, "call failed", slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action),
 			slog.String("code", c.outcome), slog.String("error", c.printable(f.cause.Error())))
@@ -200,25 +204,57 @@ func (c *call) printable(text string) string {
 	return text
 }
 
-// logCall writes the access log, or counts the call for a sum. It names the route, not the path, and nothing of headers, query or
-// body but the caller's id of the request.
-func (s *Server) logCall(ctx context.Context, c *call, w *response, took time.Duration) {
-	if !s.Logger.Enabled(ctx, slog.LevelInfo) {
-		return
-	}
+// logCall writes the access log, or counts the call for a sum. It names the route, the path where it is none, and nothing of
+// headers, query or body but the caller's id of the request and whose picture was changed.
+func (s *Server) logCall(ctx context.Context, c *call, w *response, path string, took time.Duration) {
 	outcome := c.outcome
 	if outcome == "" {
 		outcome = w.outcome()
+	}
+	level := slog.LevelInfo
+	if outcome == outcomes[callerGone].code.String() {
+		level = slog.LevelDebug // people leave; it says nothing about the server
+	}
+	if !s.Logger.Enabled(ctx, level) {
+		return
 	}
 	if !s.hasLines(c, outcome) {
 		s.logSums.count(limit.Address(c.address), outcome)
 		return
 	}
-	s.Logger.LogAttrs(ctx, slog.LevelInfo, "call",
-		slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action), slog.String("form", string(c.form)),
+	var where slog.Attr
+	if c.action == "" {
+		where = slog.String("path", c.printablePath(path))
+	}
+	s.Logger.LogAttrs(ctx, level, "call",
+		slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action), where, slog.String("form", string(c.form)),
 		slog.Int("status", w.status), slog.String("code", outcome), slog.Duration("took", took),
-		slog.String("caller", c.caller.Subject), slog.String("organisation", c.organization),
+		slog.String("caller", c.caller.Subject), slog.String("organisation", c.organization), c.userAttr(),
 		slog.String("address", c.address))
+}
+
+// printablePath makes a path that is no route fit for the log, whose handlers quote it. A long segment may be a token that strayed into
+// the path; its beginning tells what it is.
+func (c *call) printablePath(path string) string {
+	const limit, longSegment, shown = 200, 40, 8
+	segments := strings.Split(path[:min(len(path), limit)], "/")
+	for i, segment := range segments {
+		if len(segment) > longSegment {
+			segments[i] = segment[:shown] + "…"
+		}
+	}
+	if len(path) > limit {
+		segments = append(segments, "…")
+	}
+	return c.printable(strings.ToValidUTF8(strings.Join(segments, "/"), "\uFFFD"))
+}
+
+// userAttr is whose picture a change is about, where there is a change.
+func (c *call) userAttr() slog.Attr {
+	if c.user == "" {
+		return slog.Attr{} // handlers leave it out
+	}
+	return slog.String("user", c.user)
 }
 
 // givenAttr is the caller's id of the request for a log line, where there is one.

@@ -6,16 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Errors of decoding, in our own words: those of the libraries repeat pieces of the message.
 var (
 	errNotProto = errors.New("this is no valid protobuf message, or a text in it is not UTF-8")
 	errNotJSON  = errors.New("this is no valid JSON message")
+	errNotText  = errors.New("ids are texts: put the number in quotes, {\"userId\":\"123\"}")
 	errNoProto  = errors.New("not a protobuf type")
 )
 
@@ -66,9 +69,31 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	}
 	// Newer clients may know fields that this server does not.
 	if (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(data, m) != nil {
+		if hasNumberForText(data, m.ProtoReflect().Descriptor()) {
+			return errNotText
+		}
 		return errNotJSON
 	}
 	return nil
+}
+
+// hasNumberForText reports whether an object gives a number where the message has a text. It is the likeliest mistake: ids look like
+// numbers, and a program that reads them as such loses their last digits beyond 2^53.
+func hasNumberForText(data []byte, message protoreflect.MessageDescriptor) bool {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(data, &object) != nil {
+		return false
+	}
+	for name, value := range object {
+		field := message.Fields().ByJSONName(name)
+		if field == nil {
+			field = message.Fields().ByTextName(name)
+		}
+		if field != nil && field.Kind() == protoreflect.StringKind && strings.IndexByte("-0123456789", value[0]) >= 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // compactJSON returns a message in protobuf's JSON mapping, without white space.

@@ -2,9 +2,12 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+
+	"avatard/authz/limit"
 )
 
 // What pages of an allowed origin may send and see. Simple headers such as Content-Language need no mention, and
@@ -22,23 +25,28 @@ const (
 
 // crossOrigin lets pages of allowed origins call the API (Fetch standard, CORS protocol). Never with credentials of
 // the browser's own: a caller is who sends a token. For any other origin the answers carry no CORS header at all, and
-// the browser keeps them from the page.
+// the browser keeps them from the page; what a preflight of such a page asks for is answered 204 without any, since the question was
+// a proper one, and the log names the origin.
 func (s *Server) crossOrigin(next http.Handler) http.Handler {
-	if s.AllowedOrigin == nil {
-		return next
-	}
 	request := strings.Join(append([]string{corsRequest}, s.AllowedHeaders...), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Origin")
-		origins := r.Header.Values("Origin")
-		if len(origins) != 1 || origins[0] == "null" || !s.AllowedOrigin(origins[0]) {
-			next.ServeHTTP(w, r)
+		h, origins := w.Header(), r.Header["Origin"]
+		if s.AllowedOrigin != nil {
+			h.Add("Vary", "Origin")
+		}
+		asked := r.Header.Get("Access-Control-Request-Method")
+		preflight := r.Method == http.MethodOptions && asked != "" && len(origins) > 0
+		if len(origins) != 1 || origins[0] == "null" || s.AllowedOrigin == nil || !s.AllowedOrigin(origins[0]) {
+			if !preflight {
+				next.ServeHTTP(w, r)
+				return
+			}
+			s.logForeignOrigin(r, strings.Join(origins, ", "))
+			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", origins[0])
-		asked := r.Header.Get("Access-Control-Request-Method")
-		if r.Method != http.MethodOptions || asked == "" {
+		if !preflight {
 			h.Set("Access-Control-Expose-Headers", corsAnswer)
 			next.ServeHTTP(w, r)
 			return
@@ -50,6 +58,18 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+// logForeignOrigin tells of a page that the browser keeps from calling, in the same measure as other calls of strangers.
+func (s *Server) logForeignOrigin(r *http.Request, origin string) {
+	address := s.ClientAddress(r)
+	if !s.logSums.line(limit.Address(address)) {
+		s.logSums.count(limit.Address(address), "foreign origin")
+		return
+	}
+	c := &call{credentials: r.Header["Authorization"]}
+	s.Logger.LogAttrs(r.Context(), slog.LevelInfo, "a page of this origin may not call: cors.origins does not list it",
+		slog.String("origin", c.printablePath(origin)), slog.String("address", address))
 }
 
 // CheckHeaderName returns what is wrong with the name of a request header that pages are to be allowed (Config.AllowedHeaders).

@@ -12,6 +12,10 @@ import (
 
 	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	authv1 "avatard/gen/zitadel/auth/v1"
+	managementv1 "avatard/gen/zitadel/management/v1"
 )
 
 // reflectionForms are the forms in which reflection is served, each in both versions of the service.
@@ -309,4 +313,32 @@ func TestReflectionDescribesNoFileTwice(t *testing.T) {
 	if once, often := ask(1), ask(maxReflectionRequests); often > 2*once {
 		t.Errorf("%v allocations for %d requests, %v for one", often, maxReflectionRequests, once)
 	}
+}
+
+// Whoever has the files of a service can read the details of its errors.
+func TestServicesBringErrorDetail(t *testing.T) {
+	var has func(file protoreflect.FileDescriptor) bool
+	has = func(file protoreflect.FileDescriptor) bool {
+		if file.FullName() == "zitadel.v1" && file.Messages().ByName("ErrorDetail") != nil {
+			return true
+		}
+		for i := range file.Imports().Len() {
+			if has(file.Imports().Get(i).FileDescriptor) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, file := range []protoreflect.FileDescriptor{managementv1.File_zitadel_management_v1_management_proto, authv1.File_zitadel_auth_v1_auth_proto} {
+		if !has(file) {
+			t.Errorf("%s does not import zitadel.v1.ErrorDetail", file.Path())
+		}
+	}
+	f := start(t, nil)
+	reflectionForms(t, func(t *testing.T, path, contentType string) {
+		got := reflectStream(t, f, path, contentType, []string{bySymbol("zitadel.v1.ErrorDetail")})
+		if len(got.answers) != 1 || !strings.Contains(string(got.answers[0]), "ErrorDetail") {
+			t.Errorf("%d answers, code %q", len(got.answers), got.code)
+		}
+	})
 }

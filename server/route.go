@@ -67,7 +67,7 @@ func (s *Server) route(r *http.Request) target {
 			t.form = formPlain
 			t.serve = func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Allow", http.MethodPost)
-				w.WriteHeader(http.StatusMethodNotAllowed)
+				http.Error(w, "a procedure is called with POST", http.StatusMethodNotAllowed)
 			}
 		}
 		return t

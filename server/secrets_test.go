@@ -121,21 +121,23 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 	}
 }
 
+// What a line of the log says: whose picture was changed, and where a request went that found nothing, but no token.
 func TestOneLogLinePerRequest(t *testing.T) {
+	long := strings.Repeat("opaque", 8)
 	f := start(t, nil)
 	f.do(t, http.MethodDelete, "/management/v1/users/"+bob+"/avatar?access_token=query-token-1", nil, bearer("admin-token-1", "X-Request-Id", "abc")...)
-	f.do(t, http.MethodDelete, "/nowhere/query-token-1", nil, bearer("admin-token-1")...)
+	f.do(t, http.MethodDelete, "/nowhere/admin-token-1/"+long+"?access_token=query-token-1", nil, bearer("admin-token-1")...)
 	lines := strings.Split(strings.TrimSpace(f.log.String()), "\n")
 	if len(lines) != 2 {
 		t.Fatalf("%d lines, want 2:\n%s", len(lines), f.log)
 	}
 	for _, want := range []string{"request=abc", `action="DELETE /management/v1/users/{user_id}/avatar"`, "form=rest", "status=200",
-		"code=ok", "caller=900000000000000001", "organisation=" + acme, "address=127.0.0.1"} {
+		"code=ok", "caller=900000000000000001", "organisation=" + acme, "user=" + bob, "address=127.0.0.1"} {
 		if !strings.Contains(lines[0], want) {
 			t.Errorf("line %s\nlacks %s", lines[0], want)
 		}
 	}
-	if !strings.Contains(lines[1], `code=not_found`) || strings.Contains(f.log.String(), "token-1") {
+	if !strings.Contains(lines[1], `code=not_found`) || !strings.Contains(lines[1], "path=/nowhere/[token]/opaqueop… ") || strings.Contains(f.log.String(), "token-1") {
 		t.Errorf("log:\n%s", f.log)
 	}
 }

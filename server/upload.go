@@ -97,7 +97,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		s.refuse(w, r, err)
 		return
 	}
-	up.If = demanded
+	up.If, c.user = demanded, up.User.ID
 	unpacked, err := gunzipUpload(w, r)
 	if err != nil {
 		s.refuse(w, r, err)

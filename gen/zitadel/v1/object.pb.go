@@ -99,6 +99,62 @@ func (x *ObjectDetails) GetResourceOwner() string {
 	return ""
 }
 
+// ErrorDetail travels in the details of an error status, so that programs can match on an id that does not
+// change when the wording does.
+type ErrorDetail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Stable id of the situation, for example "USER-35N8f".
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The same message as the status has, without the id. English, for people.
+	Message       string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ErrorDetail) Reset() {
+	*x = ErrorDetail{}
+	mi := &file_zitadel_v1_object_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ErrorDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ErrorDetail) ProtoMessage() {}
+
+func (x *ErrorDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_zitadel_v1_object_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ErrorDetail.ProtoReflect.Descriptor instead.
+func (*ErrorDetail) Descriptor() ([]byte, []int) {
+	return file_zitadel_v1_object_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ErrorDetail) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ErrorDetail) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
 var File_zitadel_v1_object_proto protoreflect.FileDescriptor
 
 const file_zitadel_v1_object_proto_rawDesc = "" +
@@ -110,7 +166,10 @@ const file_zitadel_v1_object_proto_rawDesc = "" +
 	"\rcreation_date\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\fcreationDate\x12;\n" +
 	"\vchange_date\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"changeDate\x12%\n" +
-	"\x0eresource_owner\x18\x04 \x01(\tR\rresourceOwnerB\"Z avatard/gen/zitadel/v1;zitadelv1b\x06proto3"
+	"\x0eresource_owner\x18\x04 \x01(\tR\rresourceOwner\"7\n" +
+	"\vErrorDetail\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\tR\amessageB\"Z avatard/gen/zitadel/v1;zitadelv1b\x06proto3"
 
 var (
 	file_zitadel_v1_object_proto_rawDescOnce sync.Once
@@ -124,14 +183,15 @@ func file_zitadel_v1_object_proto_rawDescGZIP() []byte {
 	return file_zitadel_v1_object_proto_rawDescData
 }
 
-var file_zitadel_v1_object_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_zitadel_v1_object_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_zitadel_v1_object_proto_goTypes = []any{
 	(*ObjectDetails)(nil),         // 0: zitadel.v1.ObjectDetails
-	(*timestamppb.Timestamp)(nil), // 1: google.protobuf.Timestamp
+	(*ErrorDetail)(nil),           // 1: zitadel.v1.ErrorDetail
+	(*timestamppb.Timestamp)(nil), // 2: google.protobuf.Timestamp
 }
 var file_zitadel_v1_object_proto_depIdxs = []int32{
-	1, // 0: zitadel.v1.ObjectDetails.creation_date:type_name -> google.protobuf.Timestamp
-	1, // 1: zitadel.v1.ObjectDetails.change_date:type_name -> google.protobuf.Timestamp
+	2, // 0: zitadel.v1.ObjectDetails.creation_date:type_name -> google.protobuf.Timestamp
+	2, // 1: zitadel.v1.ObjectDetails.change_date:type_name -> google.protobuf.Timestamp
 	2, // [2:2] is the sub-list for method output_type
 	2, // [2:2] is the sub-list for method input_type
 	2, // [2:2] is the sub-list for extension type_name
@@ -150,7 +210,7 @@ func file_zitadel_v1_object_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_zitadel_v1_object_proto_rawDesc), len(file_zitadel_v1_object_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
