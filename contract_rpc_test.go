@@ -65,7 +65,7 @@ func (c *contract) testMedia(t *testing.T) {
 					req.fields = append(req.fields, c.bearer(row.token))
 				}
 				if row.code == 0 {
-					if a := c.send(t, version, req); a.status != 415 || a.header.Get("X-Request-Id") == "" {
+					if a := c.send(t, version, req); a.status != 415 || a.header.Get("X-Request-Id") == "" || !strings.Contains(string(a.body), "Accept-Post") || a.header.Get("Accept-Post") == "" {
 						t.Errorf("%q: %d %v, want 415", media, a.status, a.header)
 					}
 					continue

@@ -275,6 +275,11 @@ func (w *response) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}
+	if status == http.StatusUnsupportedMediaType && w.Header()["Accept-Post"] != nil {
+		// The RPC library's own answer, which has no body: people would see nothing at all.
+		http.Error(w.ResponseWriter, "the media type is none of a message; Accept-Post names those that are", status)
+		return
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
