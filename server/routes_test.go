@@ -50,7 +50,7 @@ func TestRoutes(t *testing.T) {
 		{title: "unknown service, gRPC-Web text", method: "POST", path: "/any.Service/Call", contentType: "application/grpc-web-text", anonymous: true, status: 200, grpc: "12"},
 		{title: "unknown service, Connect", method: "POST", path: "/any.Service/Call", contentType: "application/json", anonymous: true, status: 404, body: `{"code":5`},
 		{title: "procedure with an escape", method: "POST", path: "/zitadel.auth.v1.AuthService/%52emoveMyAvatar", contentType: "application/json", anonymous: true, status: 404, body: `{"code":"unimplemented"`},
-		{title: "unknown media type", method: "POST", path: removeProcedure, contentType: "text/plain", status: 415},
+		{title: "unknown media type", method: "POST", path: removeProcedure, contentType: "text/plain", status: 415, body: "the media type is none of a message"},
 		{title: "unknown gRPC encoding", method: "POST", path: removeProcedure, contentType: "application/grpc+thrift", status: 415, body: "the media type is none of a message"},
 		{title: "unknown media type without token", method: "POST", path: removeProcedure, contentType: "text/plain", anonymous: true, status: 401, body: `{"code":"unauthenticated"`},
 		{title: "JSON with a charset", method: "POST", path: removeProcedure, contentType: "application/json; charset=UTF-8", status: 400, body: `{"code":"invalid_argument"`},
