@@ -37,6 +37,10 @@ var (
 	ErrOtherOrganization = errors.New("user belongs to another organisation")
 	// ErrOrganizationNotFound: no organisation of that id is registered.
 	ErrOrganizationNotFound = errors.New("organisation not found")
+	// ErrIssuerNotFound: no user of that issuer is registered.
+	ErrIssuerNotFound = errors.New("no user of this issuer")
+	// ErrIssuerInUse: users of that issuer are registered already.
+	ErrIssuerInUse = errors.New("the issuer has users already")
 	// ErrNoPicture: the user has no picture; it was never set, or it is erased or about to be.
 	ErrNoPicture = errors.New("no picture")
 	// ErrConditionFailed: the picture is not what the change was bound to, see Condition. Nothing changed.
@@ -73,6 +77,12 @@ type Store interface {
 	// change date count it as one change of the record. For a user of org already it changes nothing; moved tells which
 	// it was. It registers nobody: ErrUserNotFound, or ErrOrganizationNotFound when org is not registered.
 	MoveUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, moved bool, err error)
+
+	// MoveIssuer gives every user of one issuer to another, whose users keep their ids, records, pictures and receipts: the
+	// issuer's address has changed. It is one change, all or nothing. From then on nobody of the issuer from is registered; doing it
+	// again changes nothing, which moved tells. ErrIssuerNotFound when from has no user, ErrIssuerInUse when to has one: the same id
+	// may be two people then.
+	MoveIssuer(ctx context.Context, from, to string, by Origin) (moved bool, err error)
 
 	// Put makes a picture the user's only one. When it returns nil the new picture is durable and the one it
 	// replaced is erased as by Remove. ErrUnavailable with a Result means that the new picture is in place and

@@ -81,6 +81,7 @@ type backup struct {
 	store storeRecord
 
 	issuers       map[int64]bool  // written
+	issuerMoves   int64           // so many there had been when they were
 	organizations map[string]bool // written
 	trails        []*trail        // none of receipts alone
 	lastUser      int64           // uid of the last user of the first pass
@@ -104,7 +105,7 @@ func (b *backup) write(w io.Writer) (end endRecord, err error) {
 	if b.out, err = newBackupWriter(w); err != nil {
 		return end, err
 	}
-	if err := b.begin(); err != nil {
+	if err := errors.Join(b.begin(), b.writeIssuers()); err != nil {
 		return end, err
 	}
 	for _, tr := range b.trails {
@@ -123,7 +124,7 @@ func (b *backup) write(w io.Writer) (end endRecord, err error) {
 	if err != nil {
 		return end, err
 	}
-	if err := errors.Join(b.writeIssuers(), b.writeOrganizations()); err != nil {
+	if err := errors.Join(b.checkIssuers(), b.writeOrganizations()); err != nil {
 		return end, err
 	}
 	for _, tr := range b.trails {

@@ -73,6 +73,9 @@ func (b *body) encode(record any) (recordKind, error) {
 	case issuerRecord:
 		kind = kindIssuer
 		r.fields(b)
+	case issuerMove:
+		kind = kindIssuerMove
+		r.fields(b)
 	case organizationRecord:
 		kind = kindOrganization
 		r.fields(b)
@@ -184,6 +187,8 @@ func decode(version uint32, kind recordKind, b []byte) (record any, err error) {
 		record = read[storeRecord](p)
 	case kindIssuer:
 		record = read[issuerRecord](p)
+	case kindIssuerMove:
+		record = read[issuerMove](p)
 	case kindOrganization:
 		record = read[organizationRecord](p)
 	case kindUser:

@@ -52,6 +52,12 @@ func (r *issuerRecord) fields(f fields) {
 	f.id(&r.url)
 }
 
+func (r *issuerMove) fields(f fields) {
+	ordinal(f, &r.from)
+	ordinal(f, &r.to)
+	f.demand(r.from != r.to, "an issuer became itself")
+}
+
 func (r *organizationRecord) fields(f fields) {
 	f.id(&r.id)
 	moment(f, &r.created)

@@ -59,6 +59,8 @@ const (
 	kindEnd  recordKind = 9
 	// kindRefusal is a call that was turned away; in version 1 those are of kindAudit.
 	kindRefusal recordKind = 10
+	// kindIssuerMove is an issuer whose users were given to another one. Since version 2.
+	kindIssuerMove recordKind = 11
 )
 
 // storeRecord is the first record.
@@ -80,6 +82,9 @@ type issuerRecord struct {
 	iid int64
 	url string
 }
+
+// issuerMove tells that the users of one issuer were given to another; both were named before.
+type issuerMove struct{ from, to int64 }
 
 type organizationRecord struct {
 	id      string
@@ -161,7 +166,7 @@ func (c *backupCounts) count(kind recordKind) {
 		c.audit++
 	case kindRefusal:
 		c.refusals++
-	case kindStore, kindEnd:
+	case kindStore, kindEnd, kindIssuerMove:
 	}
 }
 

@@ -159,28 +159,6 @@ func (tr *trail) write(b *backup, after, to int64) error {
 	return nil
 }
 
-// writeIssuers writes the issuers that have no user in the backup.
-func (b *backup) writeIssuers() error {
-	var all []issuerRecord
-	err := b.s.look(func(db *database) error {
-		return db.page(`SELECT iid, url FROM issuer ORDER BY iid`, func(row backupRow) bool { // as few as configurations
-			all = append(all, issuerRecord{iid: row.ColumnInt64(0), url: row.ColumnText(1)})
-			return true
-		})
-	})
-	if err != nil {
-		return err
-	}
-	for _, i := range all {
-		if !b.issuers[i.iid] {
-			if err := b.out.write(i); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // writeOrganizations writes the organisations that have no user in the backup.
 func (b *backup) writeOrganizations() error {
 	for after := ""; ; {

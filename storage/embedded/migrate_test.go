@@ -98,7 +98,7 @@ func TestOpenTellsOfMigration(t *testing.T) {
 	for _, c := range []struct {
 		name, dir string
 		want      int
-	}{{"old data", oldData(t), 1}, {"a new directory", t.TempDir(), 0}} {
+	}{{"old data", oldData(t), len(migrations) - 1}, {"a new directory", t.TempDir(), 0}} {
 		var log bytes.Buffer
 		s, err := Open(t.Context(), Config{Dir: c.dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		if err != nil {

@@ -10,17 +10,21 @@ import (
 type names struct {
 	mu            sync.RWMutex
 	organizations map[string]struct{}
-	issuers       map[string]int64
+	issuers       map[string]int64 // those that became another one included
+	becomes       map[int64]int64  // which issuer one became
+	lastIssuer    int64            // the largest number
+	moves         int64            // of issuers, since the start
 }
 
-// namesAdded are those a transaction adds.
+// namesAdded are those a transaction adds, or gives another number.
 type namesAdded struct {
 	organizations []string
 	issuers       map[string]int64
+	becomes       map[int64]int64
 }
 
 func (n *names) add(a namesAdded) {
-	if len(a.organizations) == 0 && len(a.issuers) == 0 {
+	if len(a.organizations) == 0 && len(a.issuers) == 0 && len(a.becomes) == 0 {
 		return
 	}
 	n.mu.Lock()
@@ -28,7 +32,12 @@ func (n *names) add(a namesAdded) {
 	for _, org := range a.organizations {
 		n.organizations[org] = struct{}{}
 	}
-	maps.Copy(n.issuers, a.issuers)
+	for url, iid := range a.issuers {
+		n.issuers[url] = iid
+		n.lastIssuer = max(n.lastIssuer, iid)
+	}
+	maps.Copy(n.becomes, a.becomes)
+	n.moves += int64(len(a.becomes))
 }
 
 func (n *names) hasOrganization(org string) bool {
@@ -45,10 +54,25 @@ func (n *names) issuer(url string) (iid int64, ok bool) {
 	return iid, ok
 }
 
-func (n *names) issuerCount() int64 {
+// newestIssuer returns the largest number of an issuer.
+func (n *names) newestIssuer() int64 {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return int64(len(n.issuers))
+	return n.lastIssuer
+}
+
+// issuerMoves counts the moves of issuers since the start.
+func (n *names) issuerMoves() int64 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.moves
+}
+
+// became returns the issuer that one became, 0 for none.
+func (n *names) became(iid int64) int64 {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.becomes[iid]
 }
 
 // hasOrganization reports whether org is registered, the transaction included.
@@ -70,22 +94,30 @@ func (r *round) addOrganization(org string) (made bool, err error) {
 
 // issuer returns the number of an issuer; 0 when it is unknown and add is not set.
 func (r *round) issuer(url string, add bool) (int64, error) {
-	if iid, ok := r.s.names.issuer(url); ok {
+	if iid, ok := r.added.issuers[url]; ok { // first: the transaction may have moved it
 		return iid, nil
 	}
-	if iid, ok := r.added.issuers[url]; ok {
+	if iid, ok := r.s.names.issuer(url); ok {
 		return iid, nil
 	}
 	if !add {
 		return 0, nil
 	}
-	iid := r.s.names.issuerCount() + int64(len(r.added.issuers)) + 1
+	iid := r.s.names.newestIssuer() + 1
+	for _, added := range r.added.issuers {
+		iid = max(iid, added+1)
+	}
 	if err := r.db.exec(sqlAddIssuer, iid, url); err != nil {
 		return 0, err
 	}
+	r.nameIssuer(url, iid)
+	return iid, nil
+}
+
+// nameIssuer notes what number an issuer has once the transaction is durable.
+func (r *round) nameIssuer(url string, iid int64) {
 	if r.added.issuers == nil {
 		r.added.issuers = make(map[string]int64)
 	}
 	r.added.issuers[url] = iid
-	return iid, nil
 }

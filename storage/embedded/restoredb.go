@@ -141,20 +141,6 @@ func (r *restoreDB) addStore(id generationID) error {
 	return r.do(r.database, `INSERT INTO store (one, id) VALUES (1, ?1)`, id[:])
 }
 
-func (r *restoreDB) addIssuer(i issuerRecord) error {
-	return r.do(r.database, `INSERT INTO issuer (iid, url) VALUES (?1, ?2)`, i.iid, i.url)
-}
-
-// issuer returns the number of an issuer, which it adds where needed.
-func (r *restoreDB) issuer(url string) (iid int64, err error) {
-	if err := r.do(r.database, `INSERT INTO issuer (iid, url) SELECT ifnull(max(iid), 0) + 1, ?1 FROM issuer WHERE true
-		ON CONFLICT (url) DO NOTHING`, url); err != nil {
-		return 0, err
-	}
-	err = r.ask(r.database, `SELECT iid FROM issuer WHERE url = ?1`, func(row *sqlite3.Stmt) { iid = row.ColumnInt64(0) }, url)
-	return iid, err
-}
-
 func (r *restoreDB) addOrganization(o organizationRecord) error {
 	return r.do(r.database, `INSERT INTO organization (id, created) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING`, o.id, o.created)
 }

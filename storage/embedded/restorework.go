@@ -192,6 +192,8 @@ func (r *restore) readRecords() (err error) {
 		switch rec := record.(type) {
 		case issuerRecord:
 			return r.db.addIssuer(rec)
+		case issuerMove:
+			return r.db.addIssuerMove(rec)
 		case organizationRecord:
 			return r.db.addOrganization(rec)
 		case backedUser:
@@ -226,22 +228,22 @@ func (r *restore) addReceipt(rec receiptRecord, uid int64) error {
 // further. Numbers of users and receipts are each file's own; people are known by their ids, receipts by the
 // generation that they name.
 func (r *restore) readNewer(f *backupFile) error {
-	issuers := make(map[int64]int64) // theirs to ours
+	issuers := newerIssuers{db: r.db, urls: make(map[int64]string), later: f.store.began > r.backup.store.began}
 	if err := r.db.forgetTheirs(); err != nil {
 		return err
 	}
 	sum, err := r.each(f, 0, func(record any) (err error) {
 		switch rec := record.(type) {
 		case issuerRecord:
-			issuers[rec.iid], err = r.db.issuer(rec.url)
+			return issuers.add(rec)
+		case issuerMove:
+			return issuers.move(rec)
 		case organizationRecord:
 			return r.db.addOrganization(rec)
 		case backedUser:
-			iid, ok := issuers[rec.iid]
-			if !ok {
-				return fmt.Errorf("%w: a user of an issuer that is not in it", ErrBackupDamaged)
+			if rec.iid, err = issuers.ours(rec.iid); err != nil {
+				return err
 			}
-			rec.iid = iid
 			return r.db.mergeUser(rec)
 		case receiptRecord:
 			known, err := r.db.erased(rec.generation)

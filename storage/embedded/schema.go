@@ -225,6 +225,9 @@ WHEN NOT (OLD.state = 3 AND (
 BEGIN
 	SELECT RAISE (ROLLBACK, 'the generation is not erased');
 END;
+`, `
+-- An issuer whose users were given to another one stays, and names it: backups from before speak of the old one.
+ALTER TABLE issuer ADD COLUMN becomes INTEGER REFERENCES issuer (iid) DEFERRABLE INITIALLY DEFERRED;
 `}
 
 // States of a generation, as stored.

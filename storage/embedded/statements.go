@@ -24,6 +24,9 @@ const (
 	sqlStillActive
 	sqlReceipt
 	sqlAddIssuer
+	sqlIssuerHasUsers
+	sqlNameIssuer
+	sqlIssuerBecomes
 	sqlAddOrganization
 	sqlAddUser
 	sqlReserve
@@ -75,6 +78,9 @@ var statements = [numStatements]string{
 	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
 	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
 	sqlAddIssuer:       `INSERT OR ROLLBACK INTO issuer (iid, url) VALUES (?1, ?2)`,
+	sqlIssuerHasUsers:  `SELECT 1 FROM user WHERE iid = ?1 LIMIT 1`,
+	sqlNameIssuer:      `UPDATE OR ROLLBACK issuer SET url = ?2 WHERE iid = ?1`,
+	sqlIssuerBecomes:   `UPDATE OR ROLLBACK issuer SET becomes = ?2 WHERE iid = ?1`,
 	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)`,
 	sqlAddUser: `INSERT OR ROLLBACK INTO user (uid, iid, id, organization, created, changed, sequence)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?4, 1)`,

@@ -26,6 +26,7 @@ const (
 	HasOrganization Method = "HasOrganization"
 	AddUser         Method = "AddUser"
 	MoveUser        Method = "MoveUser"
+	MoveIssuer      Method = "MoveIssuer"
 	Put             Method = "Put"
 	Remove          Method = "Remove"
 	Get             Method = "Get"
@@ -37,7 +38,7 @@ const (
 
 // Methods returns all of them.
 func Methods() []Method {
-	return []Method{AddOrganization, HasOrganization, AddUser, MoveUser, Put, Remove, Get, Stat, RecordRefusal, Ready, Close}
+	return []Method{AddOrganization, HasOrganization, AddUser, MoveUser, MoveIssuer, Put, Remove, Get, Stat, RecordRefusal, Ready, Close}
 }
 
 // Kind is the way in which a call goes wrong.

@@ -87,6 +87,13 @@ func calls() []call {
 			p, err := s.Get(ctx, ann, org2)
 			return err == nil && string(p.Data) == "old"
 		}},
+		{faulty.MoveIssuer, func(ctx context.Context, s storage.Store) error {
+			_, err := s.MoveIssuer(ctx, ann.Issuer, "https://new.example", by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			p, err := s.Get(ctx, storage.UserKey{Issuer: "https://new.example", ID: ann.ID}, org)
+			return err == nil && string(p.Data) == "old"
+		}},
 		{faulty.Put, func(ctx context.Context, s storage.Store) error {
 			_, err := s.Put(ctx, storage.Upload{User: ann, Organization: org, By: by, Picture: picture})
 			return err

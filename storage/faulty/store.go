@@ -34,6 +34,11 @@ func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, 
 	return d.res, d.changed, err
 }
 
+// MoveIssuer implements [storage.Store].
+func (s *Store) MoveIssuer(ctx context.Context, from, to string, by storage.Origin) (moved bool, err error) {
+	return around(ctx, s, MoveIssuer, func() (bool, error) { return s.inner.MoveIssuer(ctx, from, to, by) })
+}
+
 // done is what a call returns that also tells whether it changed anything.
 type done struct {
 	res     storage.Result

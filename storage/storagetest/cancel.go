@@ -33,6 +33,8 @@ func checkEndedContext(t TB, h Harness) {
 		f.wantErr(err, c.want, "AddUser with an ended context")
 		_, _, err = f.store.MoveUser(c.ctx, u, other, origin())
 		f.wantErr(err, c.want, "MoveUser with an ended context")
+		_, err = f.store.MoveIssuer(c.ctx, u.Issuer, "https://new.example", origin())
+		f.wantErr(err, c.want, "MoveIssuer with an ended context")
 		up := upload(user("new"), globex, sample(2, 100))
 		up.Register = true
 		_, err = f.store.Put(c.ctx, up)

@@ -145,6 +145,10 @@ func checkClosed(t TB, h Harness) {
 		_, _, err := s.MoveUser(ctx, u, acme, origin())
 		return err
 	}
+	calls["MoveIssuer"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.MoveIssuer(ctx, u.Issuer, "https://new.example", origin())
+		return err
+	}
 	calls["Get"] = func(ctx context.Context, s storage.Store) error {
 		_, err := s.Get(ctx, u, acme)
 		return err

@@ -106,7 +106,11 @@ func checkInvalidIDs(t TB, h Harness) {
 				t.Errorf("Stat with %s %.20q = %v, want an error", c.field, bad, err)
 			}
 		}
-		_, err := f.store.AddOrganization(f.Context(), bad, origin())
+		_, err := f.store.MoveIssuer(f.Context(), user("u").Issuer, bad, origin())
+		f.wantErr(err, storage.ErrInvalid, "MoveIssuer to %.20q", bad)
+		_, err = f.store.MoveIssuer(f.Context(), bad, user("u").Issuer, origin())
+		f.wantErr(err, storage.ErrInvalid, "MoveIssuer from %.20q", bad)
+		_, err = f.store.AddOrganization(f.Context(), bad, origin())
 		f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
 		if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {
 			t.Errorf("HasOrganization(%.20q) = %v, %v, want false, and no error but %v", bad, has, err, storage.ErrInvalid)

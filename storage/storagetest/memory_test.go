@@ -34,6 +34,8 @@ type state struct {
 	mu    sync.Mutex
 	orgs  map[string]bool
 	users map[storage.UserKey]*entry
+	// became tells which issuer one became.
+	became map[string]string
 
 	refusals []storage.Refusal
 
@@ -74,7 +76,7 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 	defer m.mu.Unlock()
 	st := m.states[name]
 	if st == nil || m.flaw == "forgets everything" {
-		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, grave: map[storage.UserKey]*storage.Picture{},
+		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, grave: map[storage.UserKey]*storage.Picture{},
 			second: make(chan struct{})}
 		m.states[name] = st
 	}

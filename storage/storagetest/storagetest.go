@@ -65,6 +65,7 @@ func checks() []check {
 		{"OtherOrganization", checkOtherOrganization},
 		{"Move", checkMove},
 		{"RemoveAnywhere", checkRemoveAnywhere},
+		{"MoveIssuer", checkMoveIssuer},
 
 		{"Details", checkDetails},
 		{"DetailsReopened", checkDetailsReopened},

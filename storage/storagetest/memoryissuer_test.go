@@ -1,0 +1,46 @@
+package storagetest_test
+
+import (
+	"context"
+	"fmt"
+
+	"avatard/storage"
+)
+
+func (s *memoryStore) MoveIssuer(ctx context.Context, from, to string, _ storage.Origin) (bool, error) {
+	if err := s.enter(ctx, from, to); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	if from == to {
+		return false, fmt.Errorf("the same issuer: %w", storage.ErrInvalid)
+	}
+	users := map[string]int{}
+	for u := range s.users {
+		users[u.Issuer]++
+	}
+	switch {
+	case users[from] == 0 && s.became[from] == to:
+		return false, nil
+	case users[from] == 0:
+		return false, fmt.Errorf("%q: %w", from, storage.ErrIssuerNotFound)
+	case users[to] > 0 && !s.has("moves into an issuer in use"):
+		return false, fmt.Errorf("%q: %w", to, storage.ErrIssuerInUse)
+	case s.has("moves nobody of an issuer"):
+		return true, nil
+	}
+	for u, e := range s.users {
+		if u.Issuer != from {
+			continue
+		}
+		if !s.has("keeps users of the old issuer") {
+			delete(s.users, u)
+		}
+		if s.has("counts a move of the issuer") {
+			s.change(e)
+		}
+		s.users[s.key(storage.UserKey{Issuer: to, ID: u.ID})] = e
+	}
+	s.became[from] = to
+	return true, nil
+}
