@@ -26,6 +26,7 @@ import (
 //	POST /organisations {"organisation": ORG}                              → {"created": true}
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
 //	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
+//	POST /issuers       {"issuer": OLD, "to": NEW}                         → {"created": true}, when something changed
 //	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
 //	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes
@@ -46,6 +47,8 @@ type adminRequest struct {
 	User         string `json:"user,omitempty"`
 	// Issuer is only compared: a user goes to the issuer that the server has. "" = whatever that is.
 	Issuer string `json:"issuer,omitempty"`
+	// To is the issuer that users of Issuer are given to.
+	To string `json:"to,omitempty"`
 }
 
 type adminResponse struct {
@@ -77,6 +80,7 @@ func (a *admin) handler() http.Handler {
 	mux.HandleFunc("POST /moves", func(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, r, a.ofUser(moveUser))
 	})
+	mux.HandleFunc("POST /issuers", a.issuerMove)
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
 	mux.HandleFunc("POST /backups/end", a.backupEnd)

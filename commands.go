@@ -37,6 +37,7 @@ func commands() []command {
 			helpOf(newRegisterFlags), runUserAdd},
 		{"user move", "USER --org ORG [--data DIR] [--issuer URL] [--config FILE]", "put a user into another organisation, with picture and receipts",
 			helpOf(newRegisterFlags), runUserMove},
+		{"issuer move", "OLD NEW [--data DIR] [--config FILE]", "give the users of an issuer to another one, when its address has changed", helpOf(newIssuerMoveFlags), runIssuerMove},
 		{"fsck", "[--repair] [--json] [--data DIR] [--config FILE]", "check that metadata and pictures agree, beside a running server or without one",
 			helpOf(newFsckFlags), runFsck},
 		{"backup", "FILE [--receipts-only [--since FILE]] [--force] [--data DIR] [--config FILE]", "write everything into a file, beside a running server or without one",

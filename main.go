@@ -7,6 +7,7 @@
 //	                        │      └─► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devtemp.go
 //	                        ├► migrate.go
+//	                        ├► issuermove.go ─(socket)─► admin.go
 //	                        ├► fsck.go ─► fsckclient.go ─(socket)─► fsckserver.go
 //	                        ├► migrate.go, restore.go
 //	                        ├► backup.go ─► backupclient.go ─(socket)─► backupserver.go

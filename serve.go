@@ -77,6 +77,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	warnOfOtherIssuers(logger, store, cfg.Issuer)
 	for _, org := range cfg.Organizations {
 		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
 			return fmt.Errorf("registering organisation %s: %w", org, err)

@@ -14,7 +14,9 @@ import (
 const newIssuer = "https://new.example"
 
 // movedKey is testKey at another issuer.
-func movedKey(i int, issuer string) storage.UserKey { return storage.UserKey{Issuer: issuer, ID: testKey(i).ID} }
+func movedKey(i int, issuer string) storage.UserKey {
+	return storage.UserKey{Issuer: issuer, ID: testKey(i).ID}
+}
 
 func mustMoveIssuer(t *testing.T, s *Store, from, to string) {
 	t.Helper()
