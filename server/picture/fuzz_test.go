@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"image"
 	"testing"
+
+	"avatard/server/picture/picturetest"
 )
 
 // FuzzNormalize holds whatever is uploaded to the promises of Normalize. The pictures it begins with are small:
@@ -25,6 +27,12 @@ func FuzzNormalize(f *testing.F) {
 	for _, name := range []string{"lossless", "lossy-alpha", "animated", "animated-lossy", "turned"} {
 		f.Add(webpFile(f, name))
 	}
+	profile := picturetest.RGBProfile(4, picturetest.AdobeRGB, picturetest.Gamma(2.2))
+	f.Add(withICCP(pngOf(f, small), profile))
+	f.Add(picturetest.InJPEG(jpegOf(f, small), profile, 100))
+	f.Add(picturetest.InWebP(webpFile(f, "lossy-alpha"), profile, 24, 16))
+	f.Add(picturetest.InPNG(pngOf(f, small), "cICP", picturetest.CICP(9, 16)))
+	f.Add(picturetest.InPNG(picturetest.InPNG(pngOf(f, small), "gAMA", picturetest.GAMA(1)), "cHRM", picturetest.CHRM(picturetest.AdobeRGB)))
 	n := New(Config{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 4096 {

@@ -1,14 +1,13 @@
 // Package picture turns what somebody uploaded into a picture that is safe to keep and to serve.
 //
 // PNG, JPEG, GIF and WebP come in, recognised by their content alone. Everything but the pixels stays outside: a picture is
-// decoded, turned upright, made no larger than it is shown anywhere and encoded anew, so that no text, position,
+// decoded, made no larger than it is shown anywhere, converted to sRGB, turned upright and encoded anew, so that no text, position,
 // thumbnail or trailing archive of the upload can be stored or served.
 //
-// The package does not know HTTP, users or stores, writes no file and fetches nothing. It does not manage colour:
-// pixels are taken as sRGB and embedded profiles are dropped.
+// The package does not know HTTP, users or stores, writes no file and fetches nothing.
 //
-//	header.go ─► (one of few places) ─► decode ─► rows.go ─► reduce.go ─► turn.go (upright) ─► encode.go (PNG or JPEG)
-//	orientation.go reads the one piece of metadata that matters; sample.go and portrait.go make pictures up
+//	header.go ─► (one of few places) ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
+//	orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up
 package picture
 
 import (
@@ -105,7 +104,8 @@ func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error
 	case <-ctx.Done():
 		return Encoded{}, ctx.Err()
 	}
-	pixels, err := src.decode(ctx)
+	colours := src.colours()
+	pixels, err := src.decode(ctx, colours)
 	if err != nil {
 		return Encoded{}, err
 	}
@@ -116,6 +116,7 @@ func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error
 		return Encoded{}, err
 	}
 	defer wipe(img)
+	colours.convert(img.Pix)
 	img = upright(img, src.orientation())
 	defer wipe(img)
 	e := encoder{ctx: ctx, limit: storage.MaxPictureBytes}
@@ -139,7 +140,7 @@ func (s source) traits(pixels rows) traits {
 	return t
 }
 
-func (s source) decode(ctx context.Context) (rows, error) {
+func (s source) decode(ctx context.Context, colours *colours) (rows, error) {
 	r := &contextReader{ctx: ctx, r: bytes.NewReader(s.data)}
 	var img image.Image
 	var err error
@@ -158,6 +159,9 @@ func (s source) decode(ctx context.Context) (rows, error) {
 	}
 	if err != nil {
 		return nil, decodeError(err)
+	}
+	if colours.isDeep() {
+		return newDeepRows(img, colours)
 	}
 	return newImageRows(img)
 }

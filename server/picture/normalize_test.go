@@ -253,7 +253,7 @@ func TestDecodeStopsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := src.decode(ctx); !errors.Is(err, context.Canceled) {
+		if _, err := src.decode(ctx, src.colours()); !errors.Is(err, context.Canceled) {
 			t.Errorf("kind %d: %v, want %v", src.kind, err, context.Canceled)
 		}
 	}

@@ -3,6 +3,7 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 )
 
 // orientationTag is the tag Orientation of TIFF 6.0 section 8, which EXIF (CIPA DC-008) took over.
@@ -25,38 +26,31 @@ func (s source) orientation() int {
 
 // jpegEXIF returns the TIFF part of the first EXIF segment before the first scan, nil if there is none.
 func jpegEXIF(data []byte) []byte {
-	const app1, sos, eoi = 0xe1, 0xda, 0xd9
-	rest := data[2:] // after SOI
-	for len(rest) >= 4 && rest[0] == 0xff {
-		marker := rest[1]
-		if marker == 0xff { // fill byte, ITU-T T.81 section B.1.1.2
-			rest = rest[1:]
-			continue
+	const app1 = 0xe1
+	for marker, body := range jpegSegments(data) {
+		if exif, ok := bytes.CutPrefix(body, []byte("Exif\x00\x00")); ok && marker == app1 {
+			return exif
 		}
-		size := int(binary.BigEndian.Uint16(rest[2:])) // counts itself, not the marker
-		if marker == sos || marker == eoi || size < 2 || len(rest) < 2+size {
-			return nil
-		}
-		if body, ok := bytes.CutPrefix(rest[4:2+size], []byte("Exif\x00\x00")); ok && marker == app1 {
-			return body
-		}
-		rest = rest[2+size:]
 	}
 	return nil
 }
 
 // pngChunk returns the content of the first chunk of a type, nil if there is none.
-func pngChunk(data []byte, name string) []byte {
+func pngChunk(data []byte, name string) []byte { return pngChunkBefore(data, name, "IEND") }
+
+// pngChunkBefore does not look beyond the first chunk of one of the types in ends.
+func pngChunkBefore(data []byte, name string, ends ...string) []byte {
 	rest := data[len(pngSignature):]
 	for len(rest) >= 12 {
 		size := uint64(binary.BigEndian.Uint32(rest))
 		if uint64(len(rest)) < 12+size {
 			return nil
 		}
-		switch string(rest[4:8]) {
-		case name:
+		kind := string(rest[4:8])
+		if kind == name {
 			return rest[8 : 8+size]
-		case "IEND":
+		}
+		if slices.Contains(ends, kind) {
 			return nil
 		}
 		rest = rest[12+size:]
