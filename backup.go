@@ -40,7 +40,17 @@ func runBackup(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	if len(words) != 1 {
-		return usagef("backup takes the name of one file")
+		return usagef("backup takes the name of one file, or - for standard output")
+	}
+	name, status := words[0], inv.stdout
+	if name == stdioName {
+		if err := checkOutput(inv.stdout); err != nil {
+			return err
+		}
+		name, status = "standard output", inv.stderr
+	}
+	if flags.since == stdioName {
+		return usagef("--since takes a file: only its beginning and its end are read")
 	}
 	if flags.since != "" && !flags.receiptsOnly {
 		return usagef("--since goes with --receipts-only: a whole backup does not go on from another one")
@@ -56,27 +66,24 @@ func runBackup(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	if err := printBackup(inv.stdout, words[0], sum); err != nil {
+	if err := printBackup(status, name, sum); err != nil {
 		return err
 	}
 	if sum.Unreadable > 0 {
-		return fmt.Errorf("backup: %s is written, but %s could not be read and are not in it; the log names them", words[0], countOf(sum.Unreadable, "picture"))
+		return fmt.Errorf("backup: %s is written, but %s could not be read and are not in it; the log names them", name, countOf(sum.Unreadable, "picture"))
 	}
 	return nil
 }
 
 func backup(ctx context.Context, inv *invocation, dir, name string, flags *backupFlags) (sum embedded.BackupSummary, err error) {
-	if inside, err := liesIn(name, dir); err != nil {
-		return sum, err
-	} else if inside {
-		return sum, fmt.Errorf("%s lies in the data directory, which is where pictures are deleted from; write it elsewhere", name)
-	}
-	if _, err := os.Lstat(name); err == nil && !flags.force { // before a server is bothered
-		return sum, fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
+	if name != stdioName { // before a server is bothered
+		if err := checkBackupName(name, dir, flags.force); err != nil {
+			return sum, err
+		}
 	}
 	req := backupRequest{ReceiptsOnly: flags.receiptsOnly}
 	if flags.since != "" {
-		if sameFile(flags.since, name) {
+		if name != stdioName && sameFile(flags.since, name) {
 			return sum, fmt.Errorf("%s would replace the file that it goes on from, which restore needs, too; take another name", name)
 		}
 		since, err := embedded.EndOfBackup(flags.since)
@@ -96,12 +103,31 @@ func backup(ctx context.Context, inv *invocation, dir, name string, flags *backu
 		}
 	}()
 	bar := startProgress(inv.stderr, "backup", 0)
-	sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
+	left := "nothing is left of it"
+	if name == stdioName {
+		sum, err = copyBackup(inv, stream, bar.set)
+		left = "what was sent of it is no backup"
+	} else {
+		sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
+	}
 	bar.finish()
 	if errors.Is(err, embedded.ErrBackupDamaged) {
-		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); nothing is left of it, and the log says more", err))
+		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); %s, and the log says more", err, left))
 	}
 	return sum, err
+}
+
+// checkBackupName refuses a file that lies in the data directory, and one that is there unless it may be replaced.
+func checkBackupName(name, dir string, force bool) error {
+	if inside, err := liesIn(name, dir); err != nil {
+		return err
+	} else if inside {
+		return fmt.Errorf("%s lies in the data directory, which is where pictures are deleted from; write it elsewhere", name)
+	}
+	if _, err := os.Lstat(name); err == nil && !force {
+		return fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
+	}
+	return nil
 }
 
 // sameFile tells whether two names lead to one file that is there.

@@ -12,6 +12,7 @@ import (
 // invocation is what a command gets from its surroundings.
 type invocation struct {
 	environ        []string // as os.Environ
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	now            func() time.Time // the clock of serve, nil = time.Now
 }
@@ -40,9 +41,9 @@ func commands() []command {
 		{"issuer move", "OLD NEW [--data DIR] [--config FILE]", "give the users of an issuer to another one, when its address has changed", helpOf(newIssuerMoveFlags), runIssuerMove},
 		{"fsck", "[--repair] [--json] [--data DIR] [--config FILE]", "check that metadata and pictures agree, beside a running server or without one",
 			helpOf(newFsckFlags), runFsck},
-		{"backup", "FILE [--receipts-only [--since FILE]] [--force] [--data DIR] [--config FILE]", "write everything into a file, beside a running server or without one",
+		{"backup", "FILE|- [--receipts-only [--since FILE]] [--force] [--data DIR] [--config FILE]", "write everything into a file, or with - to standard output, beside a running server or without one",
 			helpOf(newBackupFlags), runBackup},
-		{"restore", "FILE [--receipts FILE]... [--allow-gap] [--check] [--data DIR] [--config FILE]", "make data out of a backup, without what was erased since",
+		{"restore", "FILE|- [--receipts FILE|-]... [--allow-gap] [--check] [--data DIR] [--config FILE]", "make data out of a backup, with - from standard input, without what was erased since",
 			helpOf(newRestoreFlags), runRestore},
 		{"migrate", "[--check] [--data DIR] [--config FILE]", "bring data of an older program forward, with no server running",
 			helpOf(newMigrateFlags), runMigrate},

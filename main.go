@@ -50,7 +50,7 @@ func runProcess(args, environ []string) int {
 // command and returns when it is done or ctx has ended. environ has the form of os.Environ; it is a list and
 // not a look-up function because a misspelt AVATARD_ variable can only be refused when all of them are seen.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	inv := &invocation{environ: environ, stdout: stdout, stderr: stderr}
+	inv := &invocation{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr}
 	cmd, rest, err := findCommand(args)
 	if err != nil {
 		return err

@@ -17,6 +17,8 @@ import (
 const (
 	programArgs = "AVATARD_TEST_PROGRAM_ARGS"
 	programUser = "AVATARD_TEST_PROGRAM_USER"
+	// programInput tells that standard input is the program's own, not there to tell of the test's end.
+	programInput = "AVATARD_TEST_PROGRAM_INPUT"
 )
 
 // becomeProgram makes this process the program, where it was started to be that. The first line of a test that starts others.
@@ -31,7 +33,9 @@ func becomeProgram() {
 			panic(err)
 		}
 	}
-	endWithTest()
+	if os.Getenv(programInput) == "" {
+		endWithTest()
+	}
 	os.Exit(runProcess(strings.Split(args, "\n"), nil)) //nolint:revive // this process is the program, and its exit code is what the test is about
 }
 
@@ -64,7 +68,9 @@ func startProcess(t *testing.T, prepare func(*exec.Cmd), args ...string) *proces
 	if prepare != nil {
 		prepare(p.cmd)
 	}
-	if _, err := p.cmd.StdinPipe(); err != nil { // it ends when this test does
+	if p.cmd.Stdin != nil {
+		p.cmd.Env = append(p.cmd.Env, programInput+"=1")
+	} else if _, err := p.cmd.StdinPipe(); err != nil { // it ends when this test does
 		t.Fatal(err)
 	}
 	if err := p.cmd.Start(); err != nil {

@@ -49,10 +49,14 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 		return err
 	}
 	if len(words) != 1 {
-		return usagef("restore takes the name of one file")
+		return usagef("restore takes the name of one file, or - for standard input")
+	}
+	names := append([]string{words[0]}, flags.receipts...)
+	if err := checkInput(inv.stdin, names...); err != nil {
+		return err
 	}
 	if flags.check {
-		err = checkBackups(inv.stdout, append([]string{words[0]}, flags.receipts...), flags.allowGap)
+		err = checkBackups(inv, names, flags.allowGap)
 	} else {
 		cfg, cerr := readConfig(inv.environ, flags.configFlags, "data")
 		if cerr != nil {
@@ -72,14 +76,21 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 }
 
 // checkBackups reads files to their ends. Unless gaps are allowed, the receipts behind the first file have to go on from it.
-func checkBackups(w io.Writer, names []string, allowGap bool) error {
+func checkBackups(inv *invocation, names []string, allowGap bool) error {
 	var sums []embedded.BackupSummary
 	for _, name := range names {
-		sum, err := checkBackup(name)
+		var sum embedded.BackupSummary
+		var err error
+		if name == stdioName {
+			name = "standard input"
+			sum, err = embedded.CheckBackup(inv.stdin)
+		} else {
+			sum, err = checkBackup(name)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := printBackup(w, name, sum); err != nil {
+		if err := printBackup(inv.stdout, name, sum); err != nil {
 			return err
 		}
 		sums = append(sums, sum)
@@ -102,7 +113,7 @@ func checkBackup(name string) (embedded.BackupSummary, error) {
 func restore(ctx context.Context, inv *invocation, dir, name string, flags *restoreFlags) error {
 	bar := startProgress(inv.stderr, "restore", 0)
 	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.receipts,
-		AllowGap: flags.allowGap, Progress: bar.set})
+		AllowGap: flags.allowGap, Stream: inv.stdin, Progress: bar.set})
 	bar.finish()
 	if err != nil {
 		return err

@@ -74,9 +74,20 @@ func mayWrite(name string, overwrite bool) error {
 	return nil
 }
 
+// CopyBackup passes a stream of [Store.Backup] on to w and returns what is in it. It checks the stream on the way, which
+// holds nothing back: what w has got when it fails is cut off, and no backup. Pictures that were erased before the backup's end
+// may be in it, for bytes that are gone cannot be taken out; late tells that some were erased meanwhile. Restore leaves them out.
+func CopyBackup(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum BackupSummary, late bool, err error) {
+	b, first, err := receiveBackup(w, stream, progress)
+	if err != nil {
+		return sum, false, err
+	}
+	return b.summary(), first > 0, nil
+}
+
 // receiveBackup writes a stream to a file and checks it on the way. It returns its reader, at its end, and the place of the first receipt of the time
 // of the backup, 0 when there is none: what those name may be in the file before them.
-func receiveBackup(f *os.File, stream io.Reader, progress func(done, total int64)) (b *backupReader, first int64, err error) {
+func receiveBackup(f io.Writer, stream io.Reader, progress func(done, total int64)) (b *backupReader, first int64, err error) {
 	out := bufio.NewWriterSize(f, 256<<10)
 	if b, err = newBackupReader(io.TeeReader(stream, out)); err != nil {
 		return nil, 0, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,6 +28,9 @@ var (
 // database beside it, nothing in the data directory is served.
 const restoreName = "restore.unfinished"
 
+// StreamName is the name of a file in RestoreOptions that stands for their Stream.
+const StreamName = "-"
+
 // RestoreOptions tell what to restore.
 type RestoreOptions struct {
 	// Backup is the name of the file to restore, one made without BackupOptions.ReceiptsOnly.
@@ -37,6 +41,9 @@ type RestoreOptions struct {
 	// AllowGap restores although erasures of some time between Backup and the last of Receipts are not known: because receipts
 	// have gone that are not younger than the backup, or because a file is missing. Pictures that were erased then come back.
 	AllowGap bool
+	// Stream is read to its end in place of the one file that is called StreamName; nil = that is a file like others. It takes
+	// its size in the directory, or the nearest one above that there is, until Restore returns: encrypted and without a name.
+	Stream io.Reader
 	// Progress, unless it is nil, hears now and then how many bytes of the backup are dealt with, twice over.
 	Progress func(done, total int64)
 }
@@ -112,7 +119,16 @@ func Restore(ctx context.Context, cfg Config, opt RestoreOptions) (RestoreSummar
 
 // restoreAnd calls after behind each step that is a change of the data directory.
 func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(step string)) (sum RestoreSummary, err error) {
-	backup, newer, err := openBackups(opt)
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return sum, err
+	}
+	if opt.streams() { // before that is read
+		if err := hasNoStore(dir); err != nil {
+			return sum, err
+		}
+	}
+	backup, newer, err := openBackups(ctx, opt, dir, cfg.WrapFile)
 	if err != nil {
 		return sum, err
 	}
@@ -121,10 +137,6 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 			err = errors.Join(err, f.close())
 		}
 	}()
-	dir, err := filepath.Abs(cfg.Dir)
-	if err != nil {
-		return sum, err
-	}
 	if err := hasNoStore(dir); err != nil { // before anything is made
 		return sum, err
 	}

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,22 +16,28 @@ import (
 // says so and leaves nothing, or all is well; and the next one succeeds.
 func TestRestoreEveryFault(t *testing.T) {
 	backup, receipts := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
+	files := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
 	for _, kind := range []struct {
 		name    string
 		mode    faultMode
 		forever bool
 		reads   bool
 		every   int // one place in so many: each of a kind is much like the next
+		stream  bool
 	}{
-		{"before", failBefore, false, true, 1},
-		{"after", failAfter, false, false, 3},
-		{"torn", failTorn, false, false, 3},
-		{"from then on", failBefore, true, false, 3},
+		{"before", failBefore, false, true, 1, false},
+		{"after", failAfter, false, false, 3, false},
+		{"torn", failTorn, false, false, 3, false},
+		{"from then on", failBefore, true, false, 3, false},
+		{"of a stream", failBefore, false, true, 5, true},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
 			for call := 1; ; call += kind.every {
+				opt := files
+				if kind.stream {
+					opt.Backup, opt.Stream = StreamName, bytes.NewReader(backup)
+				}
 				reached, dir := false, t.TempDir()
 				f := &faults{mode: kind.mode, reads: kind.reads, fail: func(n int, _, _ string) bool {
 					reached = reached || n == call
@@ -45,7 +52,7 @@ func TestRestoreEveryFault(t *testing.T) {
 				}
 				if err != nil {
 					wantOnlyLock(t, dir)
-					if _, err = Restore(context.Background(), Config{Dir: dir}, opt); err != nil {
+					if _, err = Restore(context.Background(), Config{Dir: dir}, files); err != nil {
 						t.Fatalf("call %d: Restore then = %v", call, err)
 					}
 				}

@@ -1,14 +1,11 @@
 package embedded
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -16,80 +13,6 @@ import (
 
 // restoreBatch is how many rows share a transaction.
 const restoreBatch = 8192
-
-// backupFile is an open file that begins like a backup.
-type backupFile struct {
-	*os.File
-	name  string
-	size  int64
-	store storeRecord
-}
-
-func (f *backupFile) close() error {
-	if f == nil {
-		return nil
-	}
-	return f.Close()
-}
-
-// records begins to read from the start.
-func (f *backupFile) records() (*backupReader, error) {
-	return newBackupReader(io.NewSectionReader(f, 0, f.size))
-}
-
-func openBackup(name string) (*backupFile, error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	f := &backupFile{File: file, name: name}
-	info, err := file.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("it is no regular file")
-	}
-	if err == nil {
-		f.size = info.Size()
-		var b *backupReader
-		if b, err = f.records(); err == nil {
-			f.store = b.store
-			return f, nil
-		}
-	}
-	return nil, errors.Join(fmt.Errorf("%s: %w", name, err), file.Close())
-}
-
-func openBackups(opt RestoreOptions) (backup *backupFile, newer []*backupFile, err error) {
-	defer func() {
-		if err == nil {
-			return
-		}
-		for _, f := range append(newer, backup) {
-			err = errors.Join(err, f.close())
-		}
-		backup, newer = nil, nil
-	}()
-	if backup, err = openBackup(opt.Backup); err != nil {
-		return backup, newer, err
-	}
-	if backup.store.receiptsOnly {
-		return backup, newer, fmt.Errorf("%s holds receipts only, which go beside a backup", opt.Backup)
-	}
-	for _, name := range opt.Receipts {
-		f, err := openBackup(name)
-		if err != nil {
-			return backup, newer, err
-		}
-		newer = append(newer, f)
-		if f.store.id != backup.store.id {
-			return backup, newer, fmt.Errorf("%s: %w", name, ErrOtherStore)
-		}
-	}
-	// The oldest first: receipts get their numbers in this order.
-	slices.SortStableFunc(newer, func(a, b *backupFile) int {
-		return cmp.Or(cmp.Compare(a.store.began, b.store.began), cmp.Compare(a.store.since, b.store.since))
-	})
-	return backup, newer, nil
-}
 
 // restore builds a store in a directory of its own.
 //
@@ -117,7 +40,7 @@ func (r *restore) run() (sum RestoreSummary, err error) {
 	}
 	defer func() { err = errors.Join(err, r.db.close()) }()
 	if err := r.readRecords(); err != nil {
-		return sum, fmt.Errorf("%s: %w", r.opt.Backup, err)
+		return sum, fmt.Errorf("%s: %w", r.backup.name, err)
 	}
 	for _, f := range r.newer {
 		if err := r.readNewer(f); err != nil {
@@ -133,7 +56,7 @@ func (r *restore) run() (sum RestoreSummary, err error) {
 	}
 	defer func() { err = errors.Join(err, r.slab.file.Close()) }()
 	if err := r.readPictures(); err != nil {
-		return sum, fmt.Errorf("%s: %w", r.opt.Backup, err)
+		return sum, fmt.Errorf("%s: %w", r.backup.name, err)
 	}
 	if err := r.fillSlab(); err != nil {
 		return sum, err

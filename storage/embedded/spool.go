@@ -1,0 +1,103 @@
+package embedded
+
+import (
+	"bufio"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// spool keeps a stream, so that it can be read more than once, in a file that has no name and is encrypted with a key in
+// memory alone: of the pictures in it nothing is left when the process has ended, not even in free blocks of the disk.
+type spool struct {
+	file  File
+	block cipher.Block
+	size  int64
+}
+
+// spoolName is what the file is called before it loses its name. What is left of a process that was killed just then is
+// removed like other temporary files.
+const spoolName = tempName + "stream-"
+
+// newSpool reads a stream to its end, or until ctx ends, into a file of a directory that is there.
+func newSpool(ctx context.Context, dir string, stream io.Reader, wrap func(string, File) File) (s *spool, err error) {
+	var key [32]byte
+	rand.Read(key[:])
+	s = new(spool)
+	if s.block, err = aes.NewCipher(key[:]); err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(dir, spoolName+"*") // with mode 0600
+	if err != nil {
+		return nil, err
+	}
+	s.file = osFile{f}
+	if wrap != nil {
+		s.file = wrap(spoolName, s.file)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	filled := make(chan error, 1)
+	go func() { // which goes on waiting for a stream that never ends when nobody else does any more
+		out := bufio.NewWriterSize(spoolWriter{s}, 256<<10)
+		_, err := out.ReadFrom(stream)
+		filled <- errors.Join(err, out.Flush())
+	}()
+	select {
+	case err = <-filled:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("keeping the stream in %s: %w", dir, err), s.Close())
+	}
+	return s, nil
+}
+
+// spoolWriter writes at the end of a spool.
+type spoolWriter struct{ *spool }
+
+func (w spoolWriter) Write(p []byte) (int, error) {
+	b := make([]byte, len(p))
+	w.crypt(b, p, w.size)
+	n, err := w.file.WriteAt(b, w.size)
+	w.size += int64(n)
+	return n, err
+}
+
+func (s *spool) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.file.ReadAt(p, off)
+	s.crypt(p[:n], p[:n], off)
+	return n, err
+}
+
+// Close removes the file.
+func (s *spool) Close() error { return s.file.Close() }
+
+// crypt encrypts or decrypts what is at an offset. The counter of the blocks begins at 0: no key is used twice.
+func (s *spool) crypt(dst, src []byte, off int64) {
+	var counter [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(counter[8:], uint64(off/aes.BlockSize))
+	stream := cipher.NewCTR(s.block, counter[:])
+	var skipped [aes.BlockSize]byte
+	stream.XORKeyStream(skipped[:off%aes.BlockSize], skipped[:off%aes.BlockSize])
+	stream.XORKeyStream(dst, src)
+}
+
+// nearestDir returns the directory itself if it is there, else the nearest one above it.
+func nearestDir(dir string) string {
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() || dir == filepath.Dir(dir) {
+			return dir
+		}
+		dir = filepath.Dir(dir)
+	}
+}
