@@ -86,7 +86,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.listen)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return listeningFailed(err, "choose another one with --listen 127.0.0.1:0")
 	}
 	defer func() { _ = ln.Close() }() // again, when it was served
 	dir := flags.data
@@ -111,7 +111,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 	}
 
 	url := "http://" + devAddress(flags.listen, ln)
-	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp"})
+	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp", AllowedOrigin: isDevOrigin})
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
 			}
 			cleanUp = func() { forgetEnvFile(flags.envFile, vars) }
 		}
-		return printDevReady(inv.stdout, url, flags.envFile, vars)
+		return printDevReady(ctx, inv.stdout, store, url, flags.envFile, vars)
 	})
 }
 
@@ -250,7 +250,7 @@ func awaitAnswer(ctx context.Context, url string) error {
 }
 
 func devVariables(url string, seeded *devidp.Seeded, seedUsers int) []variable {
-	vars := []variable{{"AVATARD_URL", url}}
+	vars := []variable{{"AVATARD_URL", url}, {"GRPC_ADDRESS", strings.TrimPrefix(url, "http://")}}
 	for _, v := range seeded.Variables() {
 		vars = append(vars, variable{v.Name, v.Value})
 	}

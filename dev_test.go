@@ -53,11 +53,11 @@ func TestDevFromStartToEnd(t *testing.T) {
 	dev, env := startDev(t)
 
 	want := []string{
-		"AVATARD_AUDIENCE", "AVATARD_CLIENT_ID", "AVATARD_CLIENT_SECRET", "AVATARD_ISSUER", "AVATARD_URL",
+		"AVATARD_AUDIENCE", "AVATARD_CLIENT_ID", "AVATARD_CLIENT_SECRET", "AVATARD_ISSUER", "AVATARD_URL", "GRPC_ADDRESS", "LOGIN_CLIENT_ID", "LOGIN_SCOPES",
 		"ORG_ACME", "ORG_GLOBEX", "ORG_INITECH",
 		"TOKEN_ADMIN", "TOKEN_ALICE", "TOKEN_EXPIRED", "TOKEN_GLOBEX_ADMIN", "TOKEN_GLOBEX_OWNER", "TOKEN_MANAGER",
 		"TOKEN_NOBODY", "TOKEN_OTHER_AUDIENCE", "TOKEN_REVOKED", "TOKEN_VIEWER", "TOKEN_WRONG_AUDIENCE",
-		"USER_ALICE", "USER_BOB", "USER_CAROL", "USER_DAVE",
+		"USER_ALICE", "USER_BOB", "USER_CAROL", "USER_DAVE", "USER_ERIN",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(env))); diff != "" {
 		t.Errorf("variables (-want +got):\n%s", diff)
@@ -113,6 +113,9 @@ func TestDevAgainOnTheSameData(t *testing.T) {
 	wantStatus(t, 200, "DELETE", removalURL(before, "USER_ALICE"), before["TOKEN_ADMIN"])
 	wantStatus(t, 200, "DELETE", removalURL(seeded(before, "2"), "USER"), before["TOKEN_ADMIN"])
 	wantOutput(t, "user eve added\n", "user", "add", "eve", "--org", before["ORG_ACME"], "--data", dir)
+	if want := "# Alice has a picture."; !strings.Contains(dev.out.String(), want) {
+		t.Errorf("the first start does not say %q:\n%s", want, dev.out)
+	}
 	dev.stop()
 
 	again, after := startDev(t, "--data", dir, "--seed-users", "8", "--seed-bytes", "900")
@@ -122,6 +125,10 @@ func TestDevAgainOnTheSameData(t *testing.T) {
 			(wantSame || strings.HasPrefix(name, "TOKEN_") || name == "AVATARD_CLIENT_SECRET") {
 			t.Errorf("%s was %q and is %q, want the same: %v", name, value, after[name], wantSame)
 		}
+	}
+	if out := again.out.String(); !strings.Contains(out, "# Alice's picture is deleted since an earlier start") || strings.Contains(out, "Alice has a picture") ||
+		!strings.Contains(out, "for Carol of another organisation:") {
+		t.Errorf("the second start does not say who has a picture:\n%s", out)
 	}
 	wantStatus(t, 404, "GET", avatarURL(after, "ORG_ACME", "USER_ALICE"), "")
 	wantStatus(t, 200, "GET", avatarURL(after, "ORG_GLOBEX", "USER_CAROL"), "")

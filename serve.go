@@ -136,7 +136,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 	defer stopShowing()
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return listeningFailed(err, "set listen to another one")
 	}
 	return listen(ctx, ln) // it logs the address
 }

@@ -39,6 +39,9 @@ type Config struct {
 	// RedirectURIs are where that application may send people back to. On a loopback address any port goes with
 	// the path given (RFC 8252 section 7.3).
 	RedirectURIs []string
+	// AllowedOrigin reports whether a web page of an origin may read the answers of the endpoints that an application in a browser calls
+	// itself: discovery, keys, token, userinfo, revocation (CORS, never with the browser's credentials). nil = none.
+	AllowedOrigin func(origin string) bool
 	// TokenLifetime is how long an access token lives. 0 means DefaultTokenLifetime.
 	TokenLifetime time.Duration
 	// Now is the clock of access tokens and sign-ins, nil = time.Now. The library dates ID tokens by the wall

@@ -99,7 +99,7 @@ func New(cfg Config) (*Provider, error) {
 		p.store, op.StaticIssuer(cfg.Issuer),
 		op.WithAllowInsecure(), // The issuer is on loopback: Config.check saw to it.
 		op.WithCrypto(p.seal),
-		op.WithCORSOptions(nil), // Who may read answers from a browser is the server's to say, for all its paths alike.
+		op.WithCORSOptions(nil), // The library's lets any page read, with the browser's credentials; see Config.AllowedOrigin.
 		op.WithIDTokenHintVerifierOpts(op.WithSupportedIDTokenHintSigningAlgorithms(string(signingAlgorithm))),
 	)
 	if err != nil {

@@ -3,6 +3,7 @@ package devidp
 import (
 	"net/http"
 
+	"github.com/rs/cors"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -25,21 +26,42 @@ func (p *Provider) routes(prefix string) http.Handler {
 	mux := http.NewServeMux()
 	get := func(path string, h http.Handler) { mux.Handle("GET "+prefix+path, h) }
 	post := func(path string, h http.Handler) { mux.Handle("POST "+prefix+path, h) }
-	get(oidc.DiscoveryEndpoint, http.HandlerFunc(p.discovery))
-	get(p.library.KeysEndpoint().Relative(), library)
+	pages := p.forPages(mux, prefix)
+	pages(oidc.DiscoveryEndpoint, http.HandlerFunc(p.discovery), http.MethodGet)
+	pages(p.library.KeysEndpoint().Relative(), library, http.MethodGet)
+	pages(p.library.TokenEndpoint().Relative(), library, http.MethodPost)
+	pages(p.library.RevocationEndpoint().Relative(), library, http.MethodPost)
+	pages(p.library.UserinfoEndpoint().Relative(), library, http.MethodGet, http.MethodPost)
 	get(p.library.AuthorizationEndpoint().Relative(), library)
 	post(p.library.AuthorizationEndpoint().Relative(), library)
 	get(loginPath, http.HandlerFunc(login.show))
 	post(loginPath, sameOrigin.Handler(http.HandlerFunc(login.submit)))
 	get(p.library.AuthorizationEndpoint().Relative()+"/callback", library)
-	post(p.library.TokenEndpoint().Relative(), library)
 	post(p.library.IntrospectionEndpoint().Relative(), introspection)
-	post(p.library.RevocationEndpoint().Relative(), library)
-	get(p.library.UserinfoEndpoint().Relative(), library)
-	post(p.library.UserinfoEndpoint().Relative(), library)
 	post(permissionsPath, http.HandlerFunc(p.searchPermissions))
 	get(myUserPath, http.HandlerFunc(p.myUser))
 	return http.MaxBytesHandler(mux, maxBodyBytes)
+}
+
+// forPages returns a function that mounts an endpoint which web pages of allowed origins may call.
+func (p *Provider) forPages(mux *http.ServeMux, prefix string) func(path string, h http.Handler, methods ...string) {
+	if p.cfg.AllowedOrigin == nil {
+		return func(path string, h http.Handler, methods ...string) {
+			for _, method := range methods {
+				mux.Handle(method+" "+prefix+path, h)
+			}
+		}
+	}
+	return func(path string, h http.Handler, methods ...string) {
+		h = cors.New(cors.Options{
+			AllowOriginFunc: p.cfg.AllowedOrigin,
+			AllowedMethods:  methods,
+			AllowedHeaders:  []string{"Authorization", "Content-Type", "X-Requested-With"},
+		}).Handler(h)
+		for _, method := range append(methods, http.MethodOptions) {
+			mux.Handle(method+" "+prefix+path, h)
+		}
+	}
 }
 
 // discovery is the library's document without what is not served here.

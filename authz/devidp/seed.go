@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
 // What every start of "avatard dev" finds: these ids never change, so that a data directory can be used again.
@@ -18,6 +21,7 @@ const (
 	UserBob   = "150317214593155074"
 	UserCarol = "150317214593155075"
 	UserDave  = "150317214593155076"
+	UserErin  = "150317214593155077" // manages Acme
 
 	seedProject     = "69629023906488340"
 	seedClient      = "avatard-server"
@@ -58,8 +62,8 @@ type SeededUser struct {
 type Variable struct{ Name, Value string }
 
 // Seed starts a provider with the fixed organisations, people and machines of "avatard dev" and makes their tokens.
-// Of cfg it takes Issuer, RedirectURIs, TokenLifetime, Now and Rand; the rest it fills in. Without RedirectURIs the
-// application may come back to /callback on any loopback address and port.
+// Of cfg it takes Issuer, RedirectURIs, AllowedOrigin, TokenLifetime, Now and Rand; the rest it fills in. Without RedirectURIs the
+// application may come back to /callback and / on any loopback address and port.
 func Seed(cfg Config) (*Provider, *Seeded, error) {
 	organizations := []SeededOrganization{
 		{"ORG_ACME", Organization{OrgAcme, "Acme", "acme.example"}},
@@ -71,6 +75,8 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 		{"USER_BOB", Account{ID: UserBob, Login: "bob", Name: "Bob", Organization: OrgAcme}, false},
 		{"USER_CAROL", Account{ID: UserCarol, Login: "carol", Name: "Carol", Organization: OrgGlobex}, true},
 		{"USER_DAVE", Account{ID: UserDave, Login: "dave", Name: "Dave", Organization: OrgInitech}, true},
+		{"USER_ERIN", Account{ID: UserErin, Login: "erin", Name: "Erin, who manages Acme", Organization: OrgAcme,
+			Roles: map[string][]string{"ORG_USER_MANAGER": {OrgAcme}}}, false},
 	}
 	machine := func(number int, login, name, org string, roles map[string][]string) Account {
 		return Account{ID: fmt.Sprintf("1503172145931552%02d", number), Login: login, Name: name, Organization: org, Roles: roles}
@@ -96,7 +102,7 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 	}
 	cfg.Machines = []Account{admin, manager, viewer, nobody, globexOwner, globexAdmin}
 	if cfg.RedirectURIs == nil {
-		cfg.RedirectURIs = []string{"http://127.0.0.1/callback"}
+		cfg.RedirectURIs = []string{"http://127.0.0.1/callback", "http://127.0.0.1/", "http://127.0.0.1"}
 	}
 	p, err := New(cfg)
 	if err != nil {
@@ -149,13 +155,15 @@ func seedPermissions() Permissions {
 	}
 }
 
-// Variables lists everything a client needs to know, in a fixed order. No value needs quoting in a shell.
+// Variables lists everything a client needs to know, in a fixed order. The scopes are one value with spaces between them.
 func (s *Seeded) Variables() []Variable {
 	vars := []Variable{
 		{"AVATARD_ISSUER", s.Issuer},
 		{"AVATARD_AUDIENCE", s.Audience},
 		{"AVATARD_CLIENT_ID", s.Client.ID},
 		{"AVATARD_CLIENT_SECRET", s.Client.Secret},
+		{"LOGIN_CLIENT_ID", s.ApplicationID},
+		{"LOGIN_SCOPES", strings.Join([]string{oidc.ScopeOpenID, oidc.ScopeProfile, ScopeOrganization, ScopeAudience(s.Audience)}, " ")},
 	}
 	for _, org := range s.Organizations {
 		vars = append(vars, Variable{org.Variable, org.ID})

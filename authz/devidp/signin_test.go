@@ -163,8 +163,8 @@ func TestLoginPage(t *testing.T) {
 	if strings.Contains(page.body, "<script") || !strings.Contains(page.body, "&lt;script&gt;") {
 		t.Errorf("names are not escaped: %s", page.body)
 	}
-	if strings.Count(page.body, "<button") != 4 {
-		t.Errorf("want a button for each of the four people: %s", page.body)
+	if strings.Count(page.body, "<button") != 5 {
+		t.Errorf("want a button for each of the five people: %s", page.body)
 	}
 	policy := page.header.Get("Content-Security-Policy")
 	for _, part := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self' http:;"} {
