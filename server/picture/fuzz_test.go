@@ -33,6 +33,11 @@ func FuzzNormalize(f *testing.F) {
 	f.Add(picturetest.InWebP(webpFile(f, "lossy-alpha"), profile, 24, 16))
 	f.Add(picturetest.InPNG(pngOf(f, small), "cICP", picturetest.CICP(9, 16)))
 	f.Add(picturetest.InPNG(picturetest.InPNG(pngOf(f, small), "gAMA", picturetest.GAMA(1)), "cHRM", picturetest.CHRM(picturetest.AdobeRGB)))
+	for i, s := range corpus(f) {
+		if i%6 == 0 {
+			f.Add(s.data)
+		}
+	}
 	n := New(Config{})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 4096 {

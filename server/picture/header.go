@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	"image/gif"
-	"image/jpeg"
 	"image/png"
 )
 
@@ -46,6 +44,7 @@ type source struct {
 	kind kind
 	data []byte
 	size image.Point
+	jpeg jpegFrame // of a JPEG
 }
 
 // check recognises the format and enforces every limit that the header shows, before a pixel is decoded.
@@ -58,11 +57,16 @@ func check(data []byte) (source, error) {
 	var err error
 	switch src.kind {
 	case kindPNG:
-		cfg, err = png.DecodeConfig(bytes.NewReader(data))
+		var stream *pngStream
+		if stream, err = newPNGStream(data); err == nil {
+			cfg, err = png.DecodeConfig(stream)
+			stream.wipe()
+		}
 	case kindJPEG:
-		cfg, err = jpeg.DecodeConfig(bytes.NewReader(data))
+		src.jpeg, err = readJPEGFrame(data)
+		cfg = image.Config{Width: src.jpeg.size.X, Height: src.jpeg.size.Y}
 	case kindGIF:
-		cfg, err = gif.DecodeConfig(bytes.NewReader(data))
+		cfg, err = gifConfig(data)
 	case kindWebP:
 		cfg, err = webpConfig(data)
 	default:
@@ -89,12 +93,11 @@ func check(data []byte) (source, error) {
 func (s source) animated() bool {
 	switch s.kind {
 	case kindPNG:
-		return pngChunk(s.data, "acTL") != nil
+		return pngAnimated(s.data)
 	case kindGIF:
 		return gifAnimated(s.data)
 	case kindWebP:
-		_, animated, _ := webpCanvas(s.data)
-		return animated
+		return webpAnimated(s.data)
 	}
 	return false
 }

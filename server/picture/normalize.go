@@ -11,7 +11,6 @@
 package picture
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -141,18 +140,18 @@ func (s source) traits(pixels rows) traits {
 }
 
 func (s source) decode(ctx context.Context, colours *colours) (rows, error) {
-	r := &contextReader{ctx: ctx, r: bytes.NewReader(s.data)}
+	limited := func(r io.Reader) io.Reader { return &contextReader{ctx: ctx, r: r} }
 	var img image.Image
 	var err error
 	switch s.kind {
 	case kindPNG:
-		img, err = png.Decode(r)
+		img, err = decodePNG(s.data, limited)
 	case kindJPEG:
-		img, err = jpeg.Decode(r)
+		img, err = s.decodeJPEG(ctx, limited)
 	case kindGIF:
-		img, err = decodeGIF(r, s.size)
+		img, err = decodeGIF(s.data, limited)
 	case kindWebP:
-		img, err = decodeWebP(s.data, func(part io.Reader) io.Reader { return &contextReader{ctx: ctx, r: part} })
+		img, err = decodeWebP(s.data, limited)
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -168,6 +167,9 @@ func (s source) decode(ctx context.Context, colours *colours) (rows, error) {
 
 // decodeError replaces the text of a decoder, which may hold pieces of the upload, by one of ours.
 func decodeError(err error) error {
+	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrMalformed) {
+		return err
+	}
 	var rareJPEG jpeg.UnsupportedError
 	var rarePNG png.UnsupportedError
 	switch {

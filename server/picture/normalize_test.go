@@ -108,7 +108,7 @@ func TestNormalizeRefuses(t *testing.T) {
 		{"nothing at all", nil, ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"BMP", []byte("BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00"), ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"GIF without a frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), ErrMalformed, ""},
-		{"GIF over the limit", []byte("GIF89a\x01\x08\x01\x00\x00\x00\x00;"), ErrPixels, "2049 × 1"},
+		{"GIF over the limit", []byte("GIF89a\x01\x08\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"), ErrPixels, "2049 × 1"},
 		{"SVG", []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"signature cut", small[:7], ErrUnsupported, ""},
 		{"signature alone", small[:8], ErrMalformed, ""},
@@ -126,16 +126,31 @@ func TestNormalizeRefuses(t *testing.T) {
 	}
 }
 
-// A picture cut anywhere is refused, with an error for its sender and not as a fault of this program.
+// A picture cut anywhere is refused, with an error for its sender and not as a fault of this program, unless all of its
+// pixels are there.
 func TestNormalizeTruncated(t *testing.T) {
 	n := New(Config{})
-	for about, data := range map[string][]byte{
-		"PNG": pngOf(t, photo(8, 8)), "JPEG": jpegOf(t, photo(8, 8)), "progressive JPEG": flatJPEG(0xc2, 2, []byte{9}, 2),
+	for _, row := range []struct {
+		about string
+		data  []byte
+		// end is how many bytes at the end hold no pixels: IEND and checksums; EOI; scans that refine nothing and EOI.
+		end int
+	}{
+		{"PNG", pngOf(t, photo(8, 8)), 25}, {"JPEG", jpegOf(t, photo(8, 8)), 2}, {"progressive JPEG", flatJPEG(0xc2, 2, []byte{9}, 2), 26},
 	} {
-		for cut := range data {
-			_, err := n.Normalize(t.Context(), data[:cut])
-			if !errors.Is(err, ErrMalformed) && !(errors.Is(err, ErrUnsupported) && cut < len(pngSignature)) {
-				t.Errorf("%s cut to %d of %d bytes: %v, want %v", about, cut, len(data), err, ErrMalformed)
+		whole, err := n.Normalize(t.Context(), row.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for cut := range row.data {
+			got, err := n.Normalize(t.Context(), row.data[:cut])
+			switch {
+			case err == nil && cut >= len(row.data)-row.end:
+				if !bytes.Equal(got.Data, whole.Data) {
+					t.Errorf("%s cut to %d of %d bytes is another picture", row.about, cut, len(row.data))
+				}
+			case !errors.Is(err, ErrMalformed) && !(errors.Is(err, ErrUnsupported) && cut < len(pngSignature)):
+				t.Errorf("%s cut to %d of %d bytes: %v, want %v", row.about, cut, len(row.data), err, ErrMalformed)
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package picture
 import (
 	"bytes"
 	"compress/zlib"
-	"encoding/binary"
 	"io"
 	"iter"
 )
@@ -42,20 +41,9 @@ func profileFor(data []byte, greyPicture bool) (colourSpace, bool) {
 
 // jpegSegments yields marker and content of the segments before the first scan: ITU-T T.81 section B.1.1.4.
 func jpegSegments(data []byte) iter.Seq2[byte, []byte] {
-	const sos, eoi = 0xda, 0xd9
 	return func(yield func(byte, []byte) bool) {
-		rest := data[2:] // after SOI
-		for len(rest) >= 4 && rest[0] == 0xff {
-			marker := rest[1]
-			if marker == 0xff { // fill byte, section B.1.1.2
-				rest = rest[1:]
-				continue
-			}
-			size := int(binary.BigEndian.Uint16(rest[2:])) // counts itself, not the marker
-			if marker == sos || marker == eoi || size < 2 || len(rest) < 2+size || !yield(marker, rest[4:2+size]) {
-				return
-			}
-			rest = rest[2+size:]
+		for w := (jpegWalker{rest: data[2:]}); w.next() && w.kind != jpegSOS && yield(w.kind, w.body); {
+			continue
 		}
 	}
 }

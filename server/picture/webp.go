@@ -56,6 +56,20 @@ func webpConfig(data []byte) (image.Config, error) {
 	return webp.DecodeConfig(bytes.NewReader(data))
 }
 
+// webpAnimated reports whether a file has more than one frame.
+func webpAnimated(data []byte) bool {
+	if _, animated, _ := webpCanvas(data); !animated {
+		return false
+	}
+	_, from := webpChunk(data[riffHeaderBytes:], "ANMF")
+	if len(from) < chunkHeaderBytes {
+		return false
+	}
+	size := uint64(binary.LittleEndian.Uint32(from[4:]))
+	second, _ := webpChunk(from[min(uint64(len(from)), chunkHeaderBytes+size+size%2):], "ANMF")
+	return second != nil
+}
+
 // decodeWebP decodes a still picture, or the first frame of an animation on an empty canvas. The library knows still
 // ones only, so a frame is handed to it as a file of its own.
 func decodeWebP(data []byte, limited func(io.Reader) io.Reader) (image.Image, error) {

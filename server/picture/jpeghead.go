@@ -1,0 +1,205 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+)
+
+// Markers: ITU-T T.81 table B.1.
+const (
+	jpegSOF0, jpegSOF1, jpegSOF2                  = 0xc0, 0xc1, 0xc2
+	jpegDHT, jpegJPG, jpegDAC                     = 0xc4, 0xc8, 0xcc
+	jpegRST0, jpegRST7, jpegSOI, jpegEOI, jpegSOS = 0xd0, 0xd7, 0xd8, 0xd9, 0xda
+	jpegDQT, jpegDRI, jpegAPP0, jpegAPP14         = 0xdb, 0xdd, 0xe0, 0xee
+)
+
+// jpegWalker walks the segments of a JPEG. Like other decoders it passes over bytes that are no marker, so that
+// the coded data behind a scan's header is skipped as well.
+type jpegWalker struct {
+	rest []byte // behind the present segment
+	kind byte
+	body []byte
+}
+
+// next goes to the next segment that has a body, and reports whether there is one before the end of the picture.
+func (s *jpegWalker) next() bool {
+	for {
+		at := bytes.IndexByte(s.rest, 0xff)
+		if at < 0 || at+1 >= len(s.rest) {
+			return false
+		}
+		kind := s.rest[at+1]
+		if kind == 0xff { // fill byte, T.81 section B.1.1.2
+			s.rest = s.rest[at+1:]
+			continue
+		}
+		s.rest = s.rest[at+2:]
+		if kind <= 1 || kind >= jpegRST0 && kind <= jpegSOI {
+			continue // coded data, or markers that stand alone
+		}
+		if kind == jpegEOI || len(s.rest) < 2 {
+			return false
+		}
+		size := int(binary.BigEndian.Uint16(s.rest)) // counts itself
+		if size < 2 || size > len(s.rest) {
+			return false
+		}
+		s.kind, s.body, s.rest = kind, s.rest[2:size], s.rest[size:]
+		return true
+	}
+}
+
+// jpegFrame is the frame header of a JPEG (T.81 section B.2.2), and what else decides how it is decoded.
+type jpegFrame struct {
+	size        image.Point
+	progressive bool
+	components  []jpegComponent
+	most        image.Point // the largest sampling factors
+	thirds      bool        // a sampling factor is 3
+	jfif        bool
+	adobe       int  // colour transform of Adobe's segment, -1 without one
+	restarts    bool // within a scan that leaves components out
+}
+
+// jpegComponent is one colour of a frame.
+type jpegComponent struct {
+	id         byte
+	h, v       int // sampling factors
+	quantiser  byte
+	across     int // blocks in a row, with those that only fill the last MCUs
+	down       int
+	inside     int // blocks in a row of a scan of this component alone
+	below      int
+	samples    []byte  // rows of 8 × across
+	amplitudes []int16 // of a progressive frame: 64 for each block
+	prediction int
+	seen       bool // in a scan
+}
+
+// onlyJPEG is what a message says of rare kinds of JPEG.
+const onlyJPEG = "of JPEG only baseline and progressive with 8 bits"
+
+// readJPEGFrame reads the header. Its errors wrap ErrUnsupported or ErrMalformed.
+func readJPEGFrame(data []byte) (jpegFrame, error) {
+	f := jpegFrame{adobe: -1}
+	rare := func(what string) (jpegFrame, error) {
+		return jpegFrame{}, fmt.Errorf("%w: %s; this one is %s", ErrUnsupported, onlyJPEG, what)
+	}
+	interval := 0
+	for s := (&jpegWalker{rest: data[2:]}); s.next(); {
+		switch {
+		case s.kind == jpegAPP0 && bytes.HasPrefix(s.body, []byte("JFIF\x00")):
+			f.jfif = true
+		case s.kind == jpegAPP14 && len(s.body) >= 12 && bytes.HasPrefix(s.body, []byte("Adobe")):
+			f.adobe = int(s.body[11])
+		case s.kind == jpegDRI && len(s.body) >= 2:
+			interval = int(binary.BigEndian.Uint16(s.body))
+		case s.kind == jpegSOS:
+			if f.components == nil || len(s.body) == 0 {
+				return jpegFrame{}, ErrMalformed
+			}
+			f.restarts = f.restarts || interval > 0 && int(s.body[0]) < len(f.components)
+			if !f.progressive && int(s.body[0]) == len(f.components) {
+				return f, nil // the only scan
+			}
+		case s.kind == jpegDHT || s.kind == jpegJPG || s.kind == jpegDAC:
+		case s.kind == jpegSOF0 || s.kind == jpegSOF1 || s.kind == jpegSOF2:
+			if f.components != nil || len(s.body) < 6 || len(s.body) != 6+3*int(s.body[5]) {
+				return jpegFrame{}, ErrMalformed
+			}
+			n := int(s.body[5])
+			if s.body[0] != 8 {
+				return rare(fmt.Sprintf("of %d bits", s.body[0]))
+			}
+			if n != 1 && n != 3 && n != 4 {
+				return rare(fmt.Sprintf("of %d components", n))
+			}
+			f.size = image.Pt(int(binary.BigEndian.Uint16(s.body[3:])), int(binary.BigEndian.Uint16(s.body[1:])))
+			if f.size.X > 0 && f.size.Y == 0 {
+				return rare("without a height in its header")
+			}
+			f.progressive = s.kind == jpegSOF2
+			if !f.setComponents(s.body[6:]) {
+				return jpegFrame{}, ErrMalformed
+			}
+		case s.kind == 0xc3:
+			return rare("lossless")
+		case s.kind == 0xc9:
+			return rare("with arithmetic coding")
+		case s.kind == 0xca:
+			return rare("progressive with arithmetic coding")
+		case s.kind == 0xcb:
+			return rare("lossless with arithmetic coding")
+		case s.kind > jpegSOF2 && s.kind <= 0xcf:
+			return rare("hierarchical")
+		}
+	}
+	if f.components == nil {
+		return jpegFrame{}, ErrMalformed
+	}
+	return f, nil
+}
+
+// setComponents takes the specification of each component, three bytes, and reports whether it is valid.
+func (f *jpegFrame) setComponents(body []byte) bool {
+	f.most = image.Pt(1, 1)
+	for ; len(body) >= 3; body = body[3:] {
+		c := jpegComponent{id: body[0], h: int(body[1] >> 4), v: int(body[1] & 15), quantiser: body[2]}
+		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.quantiser > 3 {
+			return false
+		}
+		for _, other := range f.components {
+			if other.id == c.id {
+				return false
+			}
+		}
+		f.thirds = f.thirds || c.h == 3 || c.v == 3
+		f.most = image.Pt(max(f.most.X, c.h), max(f.most.Y, c.v))
+		f.components = append(f.components, c)
+	}
+	if len(f.components) == 1 { // its factors mean nothing: T.81 section A.2.2
+		f.components[0].h, f.components[0].v, f.most = 1, 1, image.Pt(1, 1)
+	}
+	mcus := f.mcus()
+	for i := range f.components {
+		c := &f.components[i]
+		c.across, c.down = mcus.X*c.h, mcus.Y*c.v
+		c.inside = ((f.size.X*c.h+f.most.X-1)/f.most.X + 7) / 8
+		c.below = ((f.size.Y*c.v+f.most.Y-1)/f.most.Y + 7) / 8
+	}
+	return true
+}
+
+// mcus returns how many MCUs the frame has across and down: T.81 section A.2.
+func (f *jpegFrame) mcus() image.Point {
+	return image.Pt((f.size.X+8*f.most.X-1)/(8*f.most.X), (f.size.Y+8*f.most.Y-1)/(8*f.most.Y))
+}
+
+// common reports whether image/jpeg decodes the frame. It takes few sampling factors, no CMYK that Adobe's segment does
+// not announce, and counts restart intervals wrongly in scans of one component of several blocks in an MCU.
+func (f *jpegFrame) common() bool {
+	c := f.components
+	factors := func(i int) [2]int { return [2]int{c[i].h, c[i].v} }
+	several := false
+	for i := range c {
+		several = several || c[i].h*c[i].v > 1
+	}
+	if f.thirds || f.restarts && several {
+		return false
+	}
+	switch len(c) {
+	case 3:
+		switch [2]int{c[0].h * 16 / c[1].h, c[0].v * 16 / c[1].v} {
+		case [2]int{16, 16}, [2]int{32, 16}, [2]int{16, 32}, [2]int{32, 32}, [2]int{64, 16}, [2]int{64, 32}:
+			return factors(1) == factors(2) && c[0].v <= 2
+		}
+		return false
+	case 4:
+		one := [2]int{1, 1}
+		return f.adobe >= 0 && (factors(0) == one || factors(0) == [2]int{2, 2}) &&
+			factors(1) == one && factors(2) == one && factors(3) == factors(0)
+	}
+	return true
+}

@@ -1,0 +1,210 @@
+package picture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"io"
+	"math"
+	"strings"
+)
+
+// decodeJPEG decodes with image/jpeg what that takes, and the rest here. A picture whose end is missing is taken when
+// all of its pixels are there.
+func (s source) decodeJPEG(ctx context.Context, limited func(io.Reader) io.Reader) (image.Image, error) {
+	if s.jpeg.common() {
+		return jpeg.Decode(limited(io.MultiReader(bytes.NewReader(s.data), strings.NewReader("\xff\xd9"))))
+	}
+	d := &rareJPEG{jpegFrame: s.jpeg, ctx: ctx}
+	defer d.wipe()
+	return d.decode(s.data)
+}
+
+// maxRareBytes bounds the memory for one JPEG that is decoded here: about 8 million pixels in the worst case.
+const maxRareBytes = 64 << 20
+
+func (d *rareJPEG) decode(data []byte) (image.Image, error) {
+	bytes := 4 * d.size.X * d.size.Y
+	for _, c := range d.components {
+		bytes += 64 * c.across * c.down
+		if d.progressive {
+			bytes += 128 * c.across * c.down
+		}
+	}
+	if bytes > maxRareBytes {
+		return nil, fmt.Errorf("%w: this one has unusual chroma subsampling, of which only smaller ones are", ErrUnsupported)
+	}
+	for i := range d.components {
+		c := &d.components[i]
+		c.samples = make([]byte, 64*c.across*c.down)
+		if d.progressive {
+			c.amplitudes = make([]int16, 64*c.across*c.down)
+		}
+	}
+	for s := (&jpegWalker{rest: data[2:]}); s.next(); {
+		valid := true
+		switch s.kind {
+		case jpegDHT:
+			valid = d.readHuffmanTables(s.body)
+		case jpegDQT:
+			valid = d.readQuantisers(s.body)
+		case jpegDRI:
+			if valid = len(s.body) == 2; valid {
+				d.interval = int(binary.BigEndian.Uint16(s.body))
+			}
+		case jpegSOS:
+			head, err := d.readScanHead(s.body)
+			if err != nil {
+				return nil, err
+			}
+			if s.rest, err = d.scan(head, s.rest); err != nil {
+				return nil, err
+			}
+		}
+		if !valid {
+			return nil, ErrMalformed
+		}
+	}
+	for i := range d.components {
+		c := &d.components[i]
+		if !c.seen {
+			return nil, ErrMalformed
+		}
+		for at := range len(c.amplitudes) / 64 {
+			c.render((*[64]int16)(c.amplitudes[64*at:]), at, &d.quantisers[c.quantiser])
+		}
+	}
+	return d.picture(), nil
+}
+
+// wipe overwrites what is not part of the picture.
+func (d *rareJPEG) wipe() {
+	for _, c := range d.components {
+		clear(c.amplitudes)
+		if len(d.components) > 1 {
+			clear(c.samples)
+		}
+	}
+}
+
+// zigzag is the order of coefficients: T.81 figure A.6.
+var zigzag = [64]int{
+	0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
+	35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+}
+
+// render puts the samples of a block in their place.
+func (c *jpegComponent) render(b *[64]int16, at int, quantiser *[64]int32) {
+	var v [64]float32
+	flat := true
+	for k, amplitude := range b {
+		if amplitude != 0 {
+			v[zigzag[k]] = float32(int32(amplitude) * quantiser[k])
+			flat = flat && k == 0
+		}
+	}
+	stride := 8 * c.across
+	out := c.samples[at/c.across*8*stride+at%c.across*8:]
+	if flat {
+		level := sample(v[0] / 8)
+		for y := range 8 {
+			row := out[y*stride:][:8]
+			for x := range row {
+				row[x] = level
+			}
+		}
+		return
+	}
+	for x := range 8 {
+		inverseCosines(&v, x, 8)
+	}
+	for y := range 8 {
+		inverseCosines(&v, 8*y, 1)
+		for x, value := range v[8*y : 8*y+8] {
+			out[y*stride+x] = sample(value)
+		}
+	}
+}
+
+// sample shifts the level of a value and rounds it: T.81 section A.3.1.
+func sample(v float32) byte {
+	return byte(min(max(v+128.5, 0), 255))
+}
+
+// c1 to c7 are half of the cosines of 1/16 to 7/16 of π.
+var c1, c2, c3, c4, c5, c6, c7 = cosine(1), cosine(2), cosine(3), cosine(4), cosine(5), cosine(6), cosine(7)
+
+func cosine(n float64) float32 { return float32(math.Cos(n*math.Pi/16) / 2) }
+
+// inverseCosines is the inverse transform of T.81 section A.3.3 along one row or column: eight values from first on,
+// each step behind the one before. Even and odd frequencies are summed up apart, since those of the second half of the
+// result are the ones of the first half, the odd ones with the other sign.
+func inverseCosines(v *[64]float32, first, step int) {
+	at := func(i int) *float32 { return &v[(first+i*step)&63] }
+	f0, f1, f2, f3, f4, f5, f6, f7 := *at(0), *at(1), *at(2), *at(3), *at(4), *at(5), *at(6), *at(7)
+	even := [4]float32{
+		(f0+f4)*c4 + f2*c2 + f6*c6, (f0-f4)*c4 + f2*c6 - f6*c2, (f0-f4)*c4 - f2*c6 + f6*c2, (f0+f4)*c4 - f2*c2 - f6*c6,
+	}
+	odd := [4]float32{
+		f1*c1 + f3*c3 + f5*c5 + f7*c7, f1*c3 - f3*c7 - f5*c1 - f7*c5, f1*c5 - f3*c1 + f5*c7 + f7*c3, f1*c7 - f3*c5 + f5*c3 - f7*c1,
+	}
+	for i := range even {
+		*at(i), *at(7 - i) = even[i]+odd[i], even[i]-odd[i]
+	}
+}
+
+// picture puts the components together. Each sample covers as many pixels as its factors say.
+func (d *rareJPEG) picture() image.Image {
+	bounds := image.Rectangle{Max: d.size}
+	switch len(d.components) {
+	case 1:
+		c := d.components[0]
+		return &image.Gray{Pix: c.samples, Stride: 8 * c.across, Rect: bounds}
+	case 3:
+		named := string([]byte{d.components[0].id, d.components[1].id, d.components[2].id}) == "RGB"
+		if !d.jfif && (d.adobe == 0 || d.adobe < 0 && named) {
+			img := image.NewRGBA(bounds)
+			for i := range d.components {
+				d.spread(i, img.Pix[i:], 4)
+			}
+			for i := 3; i < len(img.Pix); i += 4 {
+				img.Pix[i] = 255
+			}
+			return img
+		}
+		img := image.NewYCbCr(bounds, image.YCbCrSubsampleRatio444)
+		d.spread(0, img.Y, 1)
+		d.spread(1, img.Cb, 1)
+		d.spread(2, img.Cr, 1)
+		return img
+	}
+	// All files that are met hold light instead of ink; of those with YCbCr three components are ink.
+	img := image.NewCMYK(bounds)
+	for i := range d.components {
+		d.spread(i, img.Pix[i:], 4)
+	}
+	for p := img.Pix; len(p) >= 4; p = p[4:] {
+		if d.adobe > 0 {
+			p[0], p[1], p[2] = color.YCbCrToRGB(p[0], p[1], p[2])
+		} else {
+			p[0], p[1], p[2] = 255-p[0], 255-p[1], 255-p[2]
+		}
+		p[3] = 255 - p[3]
+	}
+	return img
+}
+
+// spread writes the samples of a component to every step-th byte.
+func (d *rareJPEG) spread(i int, out []byte, step int) {
+	c := d.components[i]
+	for y := range d.size.Y {
+		row := c.samples[y*c.v/d.most.Y*8*c.across:]
+		for x := range d.size.X {
+			out[(y*d.size.X+x)*step] = row[x*c.h/d.most.X]
+		}
+	}
+}
