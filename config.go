@@ -48,6 +48,8 @@ type config struct {
 	Policy    authz.Policy
 	AllowPAT  bool
 
+	AllowImpersonation bool
+
 	PublicAssets          bool
 	Reflection            bool
 	RegisterOnAdminUpload bool

@@ -69,6 +69,7 @@ authz:
     IAM_OWNER:
       - org.delete
   allow_pat: true
+  allow_impersonation: true
 assets:
   public: false
 reflection: false
@@ -104,7 +105,7 @@ log:
 			Roles:                map[string][]authz.Permission{"ORG_OWNER": {authz.UserWrite, authz.UserRead}, "GUEST": {}},
 			InstanceRoles:        map[string][]authz.Permission{"IAM_OWNER": {authz.OrgDelete}},
 		},
-		AllowPAT: true, RegisterOnAdminUpload: true,
+		AllowPAT: true, AllowImpersonation: true, RegisterOnAdminUpload: true,
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"}, CORSHeaders: []string{"X-App-Version", "sentry-trace"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
@@ -133,7 +134,7 @@ func TestConfigDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got, samePrefix()); diff != "" {
 		t.Errorf("readConfig (-want +got):\n%s", diff)
 	}
-	if got.AllowPAT || got.RegisterOnAdminUpload || len(got.Policy.InstanceRoles) > 0 {
+	if got.AllowPAT || got.AllowImpersonation || got.RegisterOnAdminUpload || len(got.Policy.InstanceRoles) > 0 {
 		t.Errorf("a default opens something: %+v", got)
 	}
 }
@@ -182,6 +183,7 @@ func TestConfigPrecedence(t *testing.T) {
 		"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
 		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
 		"authz.allow_pat":                {"true", "false", "true"},
+		"authz.allow_impersonation":      {"true", "false", "true"},
 		"assets.public":                  {"false", "true", "false"},
 		"reflection":                     {"false", "true", "false"},
 		"users.register_on_admin_upload": {"true", "false", "true"},

@@ -105,6 +105,9 @@ func settings() []setting {
 		{key: "authz.allow_pat", fallback: "false; true with authz.source: zitadel", isSwitch: true,
 			about: "accept tokens whose introspection names no client, such as ZITADEL's personal access tokens, which carry the audience of whoever asks",
 			text:  func(c *config, s string) error { return parseSwitch(&c.AllowPAT, s) }},
+		{key: "authz.allow_impersonation", fallback: "false", isSwitch: true,
+			about: "accept tokens with which somebody else acts as the user (claim act); log and audit trail name both",
+			text:  func(c *config, s string) error { return parseSwitch(&c.AllowImpersonation, s) }},
 
 		{key: "assets.public", fallback: "true", isSwitch: true,
 			about: "anyone may read a picture whose organisation and user id they know",

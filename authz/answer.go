@@ -37,6 +37,7 @@ type answer struct {
 	notBefore  int64 // Unix seconds, 0 when absent
 	kinds      []string
 	keyBound   bool // a cnf member is there
+	actors     []string
 	homeID     string
 	roleClaims map[string]json.RawMessage // by qualified claim name, of all projects
 }
@@ -104,6 +105,9 @@ func (a *answer) readMembers(members map[string]json.RawMessage) (err error) {
 		return err
 	}
 	a.keyBound = confirmation != nil
+	if a.actors, err = readActors(members); err != nil {
+		return err
+	}
 	a.roleClaims = make(map[string]json.RawMessage)
 	for name, raw := range members {
 		if len(name) > len(rolesClaimPrefix) && name[:len(rolesClaimPrefix)] == rolesClaimPrefix {

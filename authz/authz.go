@@ -28,6 +28,10 @@ var (
 	ErrMalformedToken = errors.New("malformed Authorization header")
 	// ErrInvalidToken: the provider or our own checks call the token inactive.
 	ErrInvalidToken = errors.New("invalid token")
+	// ErrImpersonation: somebody else acts as the token's subject, and that is not allowed.
+	ErrImpersonation = errors.New("token of an impersonation")
+	// ErrForbidden: the provider lets the caller do nothing in an organisation.
+	ErrForbidden = errors.New("the provider refuses the caller")
 	// ErrUnknownOrganization: the provider knows no such organisation.
 	ErrUnknownOrganization = errors.New("unknown organisation")
 	// ErrUnavailable: the provider could not tell. Nobody is let through, and nobody is told that their token is bad.
@@ -44,6 +48,9 @@ type Identity struct {
 	Organization string
 	// Roles holds the roles of the configured project: role → organisations it was granted in.
 	Roles map[string][]string
+	// Actors are the ids of those who act in the caller's place (RFC 8693 section 4.1), the one who does so now first. It is
+	// empty unless IntrospectionConfig.AllowImpersonation.
+	Actors []string
 	// Credential is the caller's token where a Source needs it, otherwise zero.
 	Credential Credential
 }
@@ -51,8 +58,8 @@ type Identity struct {
 // Authenticator finds out who sent a request.
 type Authenticator interface {
 	// Authenticate looks at the Authorization headers only, and at the address in the context (WithClientAddress).
-	// Its errors are ErrNoToken, ErrMalformedToken, ErrInvalidToken and ErrUnavailable, wrapped, or the context's.
-	// RetryAfter may know more of one.
+	// Its errors are ErrNoToken, ErrMalformedToken, ErrInvalidToken, ErrImpersonation and ErrUnavailable, wrapped, or the
+	// context's. RetryAfter and Refused may know more of one.
 	Authenticate(ctx context.Context, header http.Header) (Identity, error)
 }
 
@@ -78,7 +85,7 @@ type Grant struct {
 // Source finds out what a caller may do in an organisation.
 type Source interface {
 	// Grant returns the zero Grant for a caller without any role in org. An error is ErrUnavailable,
-	// ErrUnknownOrganization, ErrInvalidToken (the token has ended since the caller was identified), or the
-	// context's.
+	// ErrUnknownOrganization, ErrForbidden, ErrInvalidToken (the token has ended since the caller was identified),
+	// ErrImpersonation, or the context's.
 	Grant(ctx context.Context, id Identity, org string) (Grant, error)
 }

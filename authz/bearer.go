@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 )
@@ -20,19 +19,23 @@ func bearerToken(header http.Header) (string, error) {
 		return "", ErrNoToken
 	case 1:
 	default:
-		return "", fmt.Errorf("%w: %d headers", ErrMalformedToken, len(values))
+		return "", malformed("several headers")
 	}
 	const scheme = "Bearer"
 	value := strings.Trim(values[0], " \t")
 	if len(value) <= len(scheme) || !strings.EqualFold(value[:len(scheme)], scheme) {
-		return "", fmt.Errorf("%w: scheme is not Bearer", ErrMalformedToken)
+		return "", malformed("the scheme is not Bearer")
 	}
 	rest := value[len(scheme):]
 	token := strings.TrimLeft(rest, " ")
 	if len(token) == len(rest) || !isB64Token(token) {
-		return "", fmt.Errorf("%w: not one b64token", ErrMalformedToken)
+		return "", malformed("what follows Bearer is not one token")
 	}
 	return token, nil
+}
+
+func malformed(detail string) error {
+	return &RefusedError{Reason: ReasonMalformed, Detail: detail, kind: ErrMalformedToken}
 }
 
 // tokenBytes are the letters, digits and "-._~+/" of a b64token.

@@ -26,7 +26,7 @@ var _ Directory = (*ProviderPermissions)(nil)
 // home is what the provider says of the user behind a token. It is never changed.
 type home struct {
 	organization string
-	// refused is nil, or ErrInvalidToken.
+	// refused is nil, or what refusal.err returns.
 	refused error
 }
 
@@ -105,8 +105,8 @@ func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string
 	if resp.StatusCode == http.StatusOK {
 		return readHome(body, subject)
 	}
-	if resp.StatusCode == http.StatusUnauthorized && readRefusal(body).code == codeUnauthenticated {
-		return home{refused: fmt.Errorf("%w: the provider says so when asked for the caller's organisation", ErrInvalidToken)}, nil
+	if err := readRefusal(body).err(resp.StatusCode); err != nil {
+		return home{refused: err}, nil
 	}
 	return home{}, statusError(resp.StatusCode)
 }

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -35,20 +34,17 @@ type rules struct {
 	audience  string
 	projectID string // "" = no roles
 	allowPAT  bool
+
+	allowImpersonation bool
 }
 
 // verdict is what an answer comes to, apart from the time. It is never changed.
 type verdict struct {
 	identity Identity
-	// refused is nil, or ErrInvalidToken with the reason for the log.
-	refused error
+	// refused is nil, or why the token is refused.
+	refused *RefusedError
 	// The token is good from notBefore (0 = always) less the skew, and up to but not at expires. Unix seconds.
 	expires, notBefore int64
-}
-
-// refuse returns the verdict that a token is good for nothing, for a reason that is safe to log.
-func refuse(reason string) verdict {
-	return verdict{refused: fmt.Errorf("%w: %s", ErrInvalidToken, reason)}
 }
 
 // judge applies the rules to an answer. Its error says that the answer is malformed, and then nothing about the token.
@@ -57,32 +53,34 @@ func (r rules) judge(a answer) (verdict, error) {
 	case !a.read:
 		return verdict{}, errMalformedAnswer
 	case !a.active:
-		return refuse("inactive"), nil
+		return refuse(ReasonInactive), nil
 	case a.expires == 0:
-		return refuse("no expiry"), nil
+		return refuse(ReasonNoExpiry), nil
 	case a.issuer != nil && *a.issuer != r.issuer:
-		return refuse("another issuer"), nil
+		return refuseAs(ReasonIssuer, ErrInvalidToken, "the token's is "+quotes(*a.issuer)+", ours is "+quotes(r.issuer)), nil
 	case !slices.Contains(a.audience, r.audience):
-		return refuse("not for this audience"), nil
+		return refuseAs(ReasonAudience, ErrInvalidToken, "the token's are "+quotes(a.audience...)+", ours is "+quotes(r.audience)), nil
 	case !trustedID(a.subject):
-		return refuse("no usable subject"), nil
+		return refuse(ReasonSubject), nil
 	case a.homeID != "" && !trustedID(a.homeID):
-		return refuse("no usable organisation"), nil
+		return refuse(ReasonOrganization), nil
 	case slices.ContainsFunc(a.kinds, isNoAccessToken):
-		return refuse("no access token"), nil
+		return refuseAs(ReasonKind, ErrInvalidToken, "it is "+quotes(a.kinds...)), nil
 	case a.keyBound:
 		// Bound to a key or certificate (RFC 7800) whose possession is not checked here.
-		return refuse("sender-constrained"), nil
+		return refuse(ReasonBound), nil
 	case a.clientID == "" && !r.allowPAT:
 		// ZITADEL fills the audience of a personal access token with whoever asks.
-		return refuse("personal access token"), nil
+		return refuse(ReasonNoClient), nil
+	case len(a.actors) > 0 && !(r.allowImpersonation && usableActors(a.subject, a.actors)):
+		return refuseAs(ReasonImpersonation, ErrImpersonation, ""), nil
 	}
 	roles, err := a.roles(r.projectID)
 	if err != nil {
 		return verdict{}, err
 	}
 	return verdict{
-		identity:  Identity{Issuer: r.issuer, Subject: a.subject, Organization: a.homeID, Roles: roles},
+		identity:  Identity{Issuer: r.issuer, Subject: a.subject, Organization: a.homeID, Roles: roles, Actors: a.actors},
 		expires:   a.expires,
 		notBefore: a.notBefore,
 	}, nil
@@ -104,10 +102,10 @@ func (v *verdict) at(now time.Time) (Identity, error) {
 		return Identity{}, v.refused
 	}
 	if now.Unix() >= v.expires {
-		return Identity{}, fmt.Errorf("%w: expired", ErrInvalidToken)
+		return Identity{}, errExpired
 	}
 	if now.Add(notBeforeSkew).Unix() < v.notBefore {
-		return Identity{}, fmt.Errorf("%w: not valid yet", ErrInvalidToken)
+		return Identity{}, errNotYetValid
 	}
 	return v.identity, nil
 }
@@ -118,6 +116,12 @@ func (v verdict) ends() int64 { return v.expires }
 func (v verdict) weight() int {
 	const perEntry, perString = 512, 32
 	n := perEntry + len(v.identity.Subject) + len(v.identity.Organization)
+	if v.refused != nil {
+		n += len(v.refused.Detail)
+	}
+	for _, actor := range v.identity.Actors {
+		n += perString + len(actor)
+	}
 	for role, orgs := range v.identity.Roles {
 		n += 2*perString + len(role)
 		for _, org := range orgs {

@@ -42,6 +42,9 @@ type IntrospectionConfig struct {
 	// AllowPAT lets tokens in that were issued to no client, as ZITADEL's personal access tokens are. Those hold
 	// whatever audience asks for them.
 	AllowPAT bool
+	// AllowImpersonation lets tokens in with which somebody else acts as the subject (claim act, RFC 8693 section 4.1). Who that
+	// is stands in Identity.Actors. Otherwise the error is ErrImpersonation.
+	AllowImpersonation bool
 	// CacheTTL is how long an answer may be used again, and so how long a revoked token may live on. 0 = every
 	// call asks the provider, and none shares the answer of another. See DefaultCacheTTL.
 	CacheTTL time.Duration
@@ -163,7 +166,8 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 
 			observer: cfg.Observer,
 		},
-		rules:       rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT},
+		rules: rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT,
+			allowImpersonation: cfg.AllowImpersonation},
 		credentials: credentials{clientID: cfg.ClientID, secret: cfg.ClientSecret, key: cfg.ClientKey},
 		carryToken:  cfg.CarryToken,
 		known:       newKnownTokens(cfg.CacheTTL),

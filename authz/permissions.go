@@ -3,7 +3,6 @@ package authz
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -115,12 +114,8 @@ func (p *ProviderPermissions) search(ctx context.Context, token, org string) (pe
 	if resp.StatusCode == http.StatusOK {
 		return readPermits(body)
 	}
-	// Anybody on the way can answer with these. Only the provider's own words count; anything else is a failure.
-	switch refusal := readRefusal(body); {
-	case resp.StatusCode == http.StatusUnauthorized && refusal.code == codeUnauthenticated:
-		return permits{refused: fmt.Errorf("%w: the provider says so when asked for permissions", ErrInvalidToken)}, nil
-	case resp.StatusCode == http.StatusForbidden && refusal.id == idUnknownOrganization:
-		return permits{refused: ErrUnknownOrganization}, nil
+	if err := readRefusal(body).err(resp.StatusCode); err != nil {
+		return permits{refused: err}, nil
 	}
 	return permits{}, statusError(resp.StatusCode)
 }

@@ -3,19 +3,22 @@ package authz
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 )
 
-// What ZITADEL's API says when it refuses: the number of the gRPC code, and the id of the one reason we look for.
+// What ZITADEL's API says when it refuses: the number of the gRPC code, and the ids of the reasons we look for.
 const (
+	codePermissionDenied  = 7
 	codeUnauthenticated   = 16
 	idUnknownOrganization = "AUTH-Bs7Ds"
+	idImpersonation       = "APP-Shi0J"
 )
 
 // permits is what the provider lets a caller do in an organisation. It is never changed.
 type permits struct {
 	Grant
-	// refused is nil, or ErrInvalidToken or ErrUnknownOrganization.
+	// refused is nil, or what refusal.err returns.
 	refused error
 }
 
@@ -64,6 +67,24 @@ func readPermits(body []byte) (permits, error) {
 type refusal struct {
 	code int    // 0 = none that we can read
 	id   string // of the first error detail
+}
+
+// err returns what an answer with a status means for the caller, nil when it is no refusal in the provider's own words:
+// anybody on the way can answer with 401 and 403.
+func (r refusal) err(status int) error {
+	switch {
+	case status == http.StatusUnauthorized && r.code == codeUnauthenticated:
+		return errEnded
+	case status != http.StatusForbidden:
+		return nil
+	case r.id == idUnknownOrganization:
+		return ErrUnknownOrganization
+	case r.id == idImpersonation:
+		return &RefusedError{Reason: ReasonImpersonation, kind: ErrImpersonation, Detail: "the provider says so"}
+	case r.code == codePermissionDenied:
+		return ErrForbidden
+	}
+	return nil
 }
 
 // readRefusal reads the body of an error. What is no such body says nothing.

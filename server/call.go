@@ -56,8 +56,9 @@ type call struct {
 	// answer is what an RPC handler answered with, for the forms that write it in their own way.
 	answer proto.Message
 
-	outcome string // for the log: code and id of the failure
-	lines   int    // whether the log has lines of its own about it: 1 yes, -1 no, 0 not decided yet
+	outcome string              // for the log: code and id of the failure
+	refused *authz.RefusedError // why the token was refused, nil when it was not
+	lines   int                 // whether the log has lines of its own about it: 1 yes, -1 no, 0 not decided yet
 }
 
 type callKey struct{}
@@ -73,7 +74,7 @@ func (c *call) origin() storage.Origin {
 	if c.given != "" {
 		id = c.given + "/" + id
 	}
-	return storage.Origin{Caller: c.caller.Subject, CallerOrganization: c.caller.Organization, RequestID: id}
+	return storage.Origin{Caller: c.caller.Caller(), CallerOrganization: c.caller.Organization, RequestID: id}
 }
 
 // answeredID is the id that the caller is told.
@@ -166,7 +167,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 // note leaves the traces of a failure: what the access log says, the inner story, and the audit trail.
 func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 	o := outcomes[f.situation]
-	c.outcome, c.status = o.code.String(), o.status
+	c.outcome, c.status, c.refused = o.code.String(), o.status, f.refused
 	if o.id != "" {
 		c.outcome += " " + o.id
 	}
@@ -229,8 +230,8 @@ func (s *Server) logCall(ctx context.Context, c *call, w *response, path string,
 	s.Logger.LogAttrs(ctx, level, "call",
 		slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action), where, slog.String("form", string(c.form)),
 		slog.Int("status", w.status), slog.String("code", outcome), slog.Duration("took", took),
-		slog.String("caller", c.caller.Subject), slog.String("organisation", c.organization), c.userAttr(),
-		slog.String("address", c.address))
+		slog.String("caller", c.caller.Subject), c.actorAttr(), slog.String("organisation", c.organization), c.userAttr(),
+		slog.String("address", c.address), c.refusedAttr())
 }
 
 // printablePath makes a path that is no route fit for the log, whose handlers quote it. A long segment may be a token that strayed into

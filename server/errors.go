@@ -27,6 +27,7 @@ const (
 	noToken
 	malformedToken
 	invalidToken
+	impersonation
 	unknownOrganization
 	noOrganization
 	noHomeOrganization
@@ -74,6 +75,7 @@ var outcomes = [...]outcome{
 	noToken:        {code: connect.CodeUnauthenticated, status: 401, challenge: true, message: "no bearer token"},
 	malformedToken: {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-toLo1", challenge: true, message: "the Authorization header is not exactly one bearer token"},
 	invalidToken:   {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-7fs1e", challenge: true, challengeError: "invalid_token", message: "the token is inactive, expired, revoked or meant for somebody else"},
+	impersonation:  {code: connect.CodePermissionDenied, status: 403, id: "APP-Shi0J", message: "tokens of an impersonation are not accepted"},
 
 	unknownOrganization: {code: connect.CodePermissionDenied, status: 403, id: "AUTH-Bs7Ds", audited: true, message: "x-zitadel-orgid does not name one organisation that this call can act on"},
 	noOrganization:      {code: connect.CodeNotFound, status: 404, id: "AUTHZ-cdgFk", audited: true, message: "no organisation: send x-zitadel-orgid, or get a token with the scope urn:zitadel:iam:user:resourceowner"},
@@ -113,6 +115,8 @@ type failure struct {
 	violations *validate.Violations
 	// retryAfter is how long to wait before the same call has a chance. 0 = nobody knows.
 	retryAfter time.Duration
+	// refused tells for log and metrics why the token was refused, nil when it was not.
+	refused *authz.RefusedError
 	// cause is for the log alone, nil when there is nothing to add.
 	cause error
 }
@@ -151,6 +155,8 @@ func failureOf(ctx context.Context, err error) *failure {
 		{authz.ErrNoToken, noToken},
 		{authz.ErrMalformedToken, malformedToken},
 		{authz.ErrInvalidToken, invalidToken},
+		{authz.ErrImpersonation, impersonation},
+		{authz.ErrForbidden, noPermission},
 		{authz.ErrFlood, tooManyUnknown}, // without a cause: the log must not grow with a flood
 		{authz.ErrUnknownOrganization, unknownOrganization},
 		{storage.ErrUserNotFound, unknownUser},
@@ -160,7 +166,7 @@ func failureOf(ctx context.Context, err error) *failure {
 		{storage.ErrConditionFailed, conditionFailed},
 	} {
 		if errors.Is(err, known.err) {
-			return &failure{situation: known.situation, retryAfter: authz.RetryAfter(err)}
+			return &failure{situation: known.situation, retryAfter: authz.RetryAfter(err), refused: authz.Refused(err)}
 		}
 	}
 	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMalformed} {

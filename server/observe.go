@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"avatard/authz"
 )
 
 // Observer is told about calls, for metrics.
@@ -27,6 +29,8 @@ type CallReport struct {
 	// Code is "ok" or the name of a Connect code, such as "not_found". Answers of the transport that have none are
 	// "http_" and the status, and a message that could not be read is "malformed" where nothing else tells.
 	Code string
+	// Refused is why the token was refused, "" when it was not.
+	Refused authz.Reason
 	// Took is the time from the request's headers to the end of the answer.
 	Took time.Duration
 }
@@ -39,6 +43,9 @@ func (s *Server) report(c *call, w *response, took time.Duration) {
 	r := CallReport{Procedure: c.procedure, Form: string(c.form), Code: c.code(w), Took: took}
 	if r.Procedure == "" {
 		r.Procedure = c.action
+	}
+	if c.refused != nil {
+		r.Refused = c.refused.Reason
 	}
 	s.Observer.ObserveCall(r)
 }

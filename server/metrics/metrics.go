@@ -36,6 +36,7 @@ type Metrics struct {
 
 	calls         *prometheus.CounterVec
 	callSeconds   *prometheus.HistogramVec
+	refused       *prometheus.CounterVec
 	asked         *prometheus.CounterVec
 	askedSeconds  *prometheus.HistogramVec
 	notAskedCount *prometheus.CounterVec
@@ -61,6 +62,10 @@ func New(cfg Config) *Metrics {
 			Help:    "Time from the headers of a request to the end of its answer.",
 			Buckets: []float64{0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 30},
 		}, []string{"procedure", "form"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "avatard_tokens_refused_total",
+			Help: "Calls whose token was refused, by the reason that the log line of the call gives.",
+		}, []string{"reason"}),
 		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "avatard_provider_questions_total",
 			Help: "Questions that the identity provider was asked: discovery, introspection, permissions, organisation; and how they ended.",
@@ -84,7 +89,10 @@ func New(cfg Config) *Metrics {
 		ConstLabels: prometheus.Labels{"version": cfg.Version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.calls, m.callSeconds, m.asked, m.askedSeconds, m.notAskedCount, build,
+	for _, reason := range authz.Reasons() {
+		m.refused.WithLabelValues(string(reason))
+	}
+	m.registry.MustRegister(m.calls, m.callSeconds, m.refused, m.asked, m.askedSeconds, m.notAskedCount, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -93,6 +101,9 @@ func New(cfg Config) *Metrics {
 func (m *Metrics) ObserveCall(r server.CallReport) {
 	m.calls.WithLabelValues(r.Procedure, r.Form, r.Code).Inc()
 	m.callSeconds.WithLabelValues(r.Procedure, r.Form).Observe(r.Took.Seconds())
+	if r.Refused != "" {
+		m.refused.WithLabelValues(string(r.Refused)).Inc()
+	}
 }
 
 // ObserveQuestion counts a question to the identity provider.

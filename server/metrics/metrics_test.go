@@ -20,7 +20,7 @@ import (
 func watched() *Metrics {
 	m := New(Config{Version: "1.2.3"})
 	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "ok", Took: 3 * time.Millisecond})
-	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "not_found", Took: time.Minute})
+	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "not_found", Refused: authz.ReasonAudience, Took: time.Minute})
 	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionAnswered, Took: 20 * time.Millisecond})
 	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionFlood})
 	m.WatchTokens(func() authz.Stats {
@@ -153,6 +153,20 @@ avatard_token_cache_entries{kind="accepted"} 7
 avatard_token_cache_entries{kind="refused"} 1
 avatard_token_cache_lookups_total{result="hit"} 40
 avatard_token_cache_lookups_total{result="miss"} 2
+avatard_tokens_refused_total{reason="audience"} 1
+avatard_tokens_refused_total{reason="ended"} 0
+avatard_tokens_refused_total{reason="expired"} 0
+avatard_tokens_refused_total{reason="impersonation"} 0
+avatard_tokens_refused_total{reason="inactive"} 0
+avatard_tokens_refused_total{reason="issuer"} 0
+avatard_tokens_refused_total{reason="malformed"} 0
+avatard_tokens_refused_total{reason="no_client_id"} 0
+avatard_tokens_refused_total{reason="no_expiry"} 0
+avatard_tokens_refused_total{reason="not_yet_valid"} 0
+avatard_tokens_refused_total{reason="organisation"} 0
+avatard_tokens_refused_total{reason="sender_constrained"} 0
+avatard_tokens_refused_total{reason="subject"} 0
+avatard_tokens_refused_total{reason="token_type"} 0
 avatard_turned_away_total{reason="connections"} 0
 avatard_turned_away_total{reason="requests"} 3
 `), "\n")
