@@ -63,6 +63,7 @@ type config struct {
 	MaxRequests, MaxRequestsPerAddress       int
 	MaxConnections, MaxConnectionsPerAddress int
 	MaxHeaderBytes                           int
+	IdleTimeout                              time.Duration // of connections
 	Keep                                     embedded.Retention
 
 	Watch watchConfig
@@ -88,6 +89,7 @@ func defaultConfig() config {
 		MaxRequests:          server.DefaultRequests, MaxRequestsPerAddress: server.DefaultRequestsPerAddress,
 		MaxConnections: server.DefaultConnections, MaxConnectionsPerAddress: server.DefaultConnectionsPerAddress,
 		MaxHeaderBytes: server.DefaultHeaderBytes,
+		IdleTimeout:    server.DefaultIdleTimeout,
 		ShutdownGrace:  35 * time.Second,
 		LogFormat:      "text",
 	}

@@ -81,7 +81,7 @@ cors:
   headers: [X-App-Version, sentry-trace]
 trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
-limits: {requests: 100, requests_per_address: 10, connections: 200, connections_per_address: 20, header_bytes: 8192}
+limits: {requests: 100, requests_per_address: 10, connections: 200, connections_per_address: 20, header_bytes: 8192, idle_timeout: 2m}
 metrics: {listen: ":9464"}
 tracing: {endpoint: "http://127.0.0.1:4318", ratio: 0.25, trust_parent: true}
 shutdown:
@@ -110,7 +110,7 @@ log:
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
 		Keep:        embedded.Retention{Changes: 100 * day, Refusals: 36 * time.Hour, RefusalRows: 500},
-		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192,
+		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192, IdleTimeout: 2 * time.Minute,
 		Watch: watchConfig{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
 			TracingRatio: 0.25, TracingTrustParent: true},
 		ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
@@ -176,6 +176,7 @@ func TestConfigPrecedence(t *testing.T) {
 		"limits.connections":             {"1", "2", "3"},
 		"limits.connections_per_address": {"1", "2", "3"},
 		"limits.header_bytes":            {"4096", "8192", "1048576"},
+		"limits.idle_timeout":            {"1s", "90s", "24h"},
 		"audit.retention":                {"0", "36h", "400d"},
 		"audit.refusals":                 {"1h", "30d", "0"},
 		"audit.refusal_rows":             {"0", "1000", "2000000"},

@@ -90,6 +90,7 @@ func TestConfigFaults(t *testing.T) {
 		{"no negative duration", minimal, nil, []string{"--introspection-cache-ttl", "-1s"}, "0s to 10m0s"},
 		{"a provider must get some time", minimal, nil, []string{"--introspection-timeout", "0"}, "10ms to 30s"},
 		{"running calls must get some time", minimal, nil, []string{"--shutdown-grace", "0"}, "100ms to 10m0s"},
+		{"an idle connection stays for some time", minimal, nil, []string{"--limits-idle-timeout", "0"}, "1s to 24h0m0s"},
 		{"an age has an end", minimal, nil, []string{"--audit-retention", "99999999d"}, "99999999d is out of range; expected 1h to 36500d"},
 		{"an age has a unit", minimal, nil, []string{"--audit-retention", "400"}, "days such as 400d"},
 		{"an age of half an hour", minimal, nil, []string{"--audit-refusals", "30m"}, "1h to 36500d, or 0 for ever"},

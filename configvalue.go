@@ -20,6 +20,8 @@ import (
 const (
 	maxCacheTTL = 10 * time.Minute
 	minTimeout  = 10 * time.Millisecond
+	minIdle     = time.Second
+	maxIdle     = 24 * time.Hour
 	minGrace    = 100 * time.Millisecond
 	maxTimeout  = 30 * time.Second
 	maxGrace    = 10 * time.Minute

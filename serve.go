@@ -103,13 +103,13 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		CallerRate:    cfg.CallerRate,
 		MaxRequests:   cfg.MaxRequests, MaxRequestsPerAddress: cfg.MaxRequestsPerAddress,
 		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
-		MaxHeaderBytes: cfg.MaxHeaderBytes,
-		Proxies:        cfg.TrustedProxies,
-		Now:            now,
-		Observer:       watch.calls(),
-		Interceptors:   watch.interceptors(),
-		Version:        buildVersion(),
-		ShutdownGrace:  cfg.ShutdownGrace,
+		MaxHeaderBytes: cfg.MaxHeaderBytes, IdleTimeout: cfg.IdleTimeout,
+		Proxies:       cfg.TrustedProxies,
+		Now:           now,
+		Observer:      watch.calls(),
+		Interceptors:  watch.interceptors(),
+		Version:       buildVersion(),
+		ShutdownGrace: cfg.ShutdownGrace,
 	})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -161,4 +162,21 @@ func TestServeLetsCallsEnd(t *testing.T) {
 		t.Errorf("the call under way was answered %d, want %d of a provider that fails", status, http.StatusServiceUnavailable)
 	}
 	srv.stop()
+}
+
+// The setting reaches the connections.
+func TestIdleTimeoutSetting(t *testing.T) {
+	_, url := startServe(t, providerless(t), t.TempDir(), "--limits-idle-timeout", "1s")
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn) // to the end of the connection
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 OK\r\n") || strings.Contains(string(answer), "Connection: close") {
+		t.Errorf("%q, %v, want an answer and then the end of the connection", answer, err)
+	}
 }

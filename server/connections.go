@@ -18,8 +18,9 @@ const (
 	connReserveShare = 8
 )
 
-// connections counts the connections of a listener, in all and for each address. What is over a bound gets into a reserve, out of
-// which the oldest has to go when it is full: a request that is there when the connection is open has been answered by then.
+// connections counts the connections of a listener, in all and for each address. At a bound the one that has been idle longest gives way to
+// a new one, see idleList. What is over a bound then gets into a reserve, out of which the oldest has to go when it is full: a request that is
+// there when the connection is open has been answered by then.
 type connections struct {
 	max, each int
 	proxies   []netip.Prefix // their addresses may have max
@@ -27,15 +28,22 @@ type connections struct {
 
 	mu       sync.Mutex
 	all      int
-	of       map[netip.Addr]int
+	idle     idleList
+	of       map[netip.Addr]*connectionsOf
 	reserve  []*gatheredConn // oldest first
 	reserved atomic.Int32    // len(reserve)
+}
+
+// connectionsOf are those of one address.
+type connectionsOf struct {
+	all  int
+	idle idleList
 }
 
 // newConnections returns room for the connections that a Server is configured for.
 func (s *Server) newConnections() *connections {
 	return &connections{max: s.MaxConnections, each: s.MaxConnectionsPerAddress, proxies: s.Proxies, turned: &s.turned,
-		of: make(map[netip.Addr]int)}
+		of: make(map[netip.Addr]*connectionsOf)}
 }
 
 // enter counts a connection.
@@ -53,18 +61,16 @@ func (n *connections) enter(c *gatheredConn) {
 
 // place finds room for a connection and makes some in the reserve.
 func (n *connections) place(c *gatheredConn, host string) (over turnedAway, full bool) {
-	n.mu.Lock()
-	own := n.of[c.address]
 	ip, _ := netip.ParseAddr(host)
-	isProxy := slices.ContainsFunc(n.proxies, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) })
-	switch {
-	case n.all >= n.max:
-		over = awayConnections
-	case own >= n.each && !isProxy:
-		over = awayConnectionsOfAddress
-	default:
-		n.all++
-		n.of[c.address] = own + 1
+	c.proxy = slices.ContainsFunc(n.proxies, func(p netip.Prefix) bool { return p.Contains(ip.Unmap()) })
+	n.mu.Lock()
+	over, idle, full := n.over(c)
+	if idle != nil {
+		n.remove(idle)
+		defer func() { _ = idle.Close() }()
+	}
+	if !full || idle != nil {
+		n.add(c)
 		n.mu.Unlock()
 		return 0, false
 	}
@@ -78,6 +84,44 @@ func (n *connections) place(c *gatheredConn, host string) (over turnedAway, full
 	n.mu.Unlock()
 	gone.abort()
 	return over, true
+}
+
+// over tells the bound that one connection more would be over, and which one can give way to it. The caller holds mu.
+func (n *connections) over(c *gatheredConn) (over turnedAway, idle *gatheredConn, full bool) {
+	own := n.of[c.address]
+	switch {
+	case own != nil && own.all >= n.each && !c.proxy:
+		return awayConnectionsOfAddress, own.idle.longest(), true
+	case n.all >= n.max:
+		return awayConnections, n.idle.longest(), true
+	}
+	return 0, nil, false
+}
+
+// add counts a connection. The caller holds mu.
+func (n *connections) add(c *gatheredConn) {
+	own := n.of[c.address]
+	if own == nil {
+		own = new(connectionsOf)
+		n.of[c.address] = own
+	}
+	own.all++
+	n.all++
+	c.counted = true
+}
+
+// remove takes a connection out of those that are counted, if it is still there. The caller holds mu.
+func (n *connections) remove(c *gatheredConn) {
+	if !c.counted {
+		return
+	}
+	n.setIdle(c, false)
+	c.counted = false
+	n.all--
+	own := n.of[c.address]
+	if own.all--; own.all == 0 {
+		delete(n.of, c.address)
+	}
 }
 
 // oldestOf returns the connection that has to leave the reserve for another one of an address, nil = none has to.
@@ -113,12 +157,7 @@ func (n *connections) leave(c *gatheredConn) {
 		n.drop(c)
 		return
 	}
-	n.all--
-	if own := n.of[c.address]; own > 1 {
-		n.of[c.address] = own - 1
-	} else {
-		delete(n.of, c.address)
-	}
+	n.remove(c)
 }
 
 // count tells how many are open.

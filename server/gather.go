@@ -73,6 +73,10 @@ type gatheredConn struct {
 	listener  *gatherListener
 	address   netip.Addr // that it is counted for
 	reserved  bool       // it is out of the reserve
+	proxy     bool       // its peer is one of Config.Proxies
+	counted   bool       // among the connections of listener.counted, whose lock guards it and what follows
+	idle      time.Time  // since when no request is under way on it, zero = there is one, or none has been yet
+	links     [idleLists]idleLinks
 	gathers   atomic.Bool
 	since     atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
 	preface   int           // how much of the client's preface was read, -1 when it was something else

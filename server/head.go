@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/http"
 )
 
 // maxHeadLines bounds the lines of an HTTP/1 request up to its body while they are being read. net/http takes as many as there is room
@@ -41,18 +40,6 @@ func (h *head) read(p []byte) bool {
 		}
 	}
 	return true
-}
-
-// followHead is told by net/http when a request was read to the end of its head, and when the next one may come.
-func followHead(conn net.Conn, state http.ConnState) {
-	if c, ok := conn.(*gatheredConn); ok && !c.gathers.Load() {
-		switch state {
-		case http.StateActive:
-			c.head.over = true
-		case http.StateIdle:
-			c.head = head{}
-		}
-	}
 }
 
 const headTooLong = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n431 Request Header Fields Too Large"

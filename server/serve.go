@@ -39,7 +39,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, a
 		Handler:     boundHeaders(handler, headerBytes, away),
 		Protocols:   protocols,
 		ConnContext: rememberConn,
-		ConnState:   followHead,
+		ConnState:   followState,
 		ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
 		// everybody behind the same proxy.
@@ -48,7 +48,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, a
 		// A call has its own deadline for its body; these are behind it, for what no call has begun or ended.
 		ReadTimeout:  MaxCallDuration + 5*time.Second,
 		WriteTimeout: MaxCallDuration + 10*time.Second,
-		IdleTimeout:  90 * time.Second,
+		IdleTimeout:  DefaultIdleTimeout,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          maxStreams,
 			MaxReadFrameSize:              16 << 10, // the smallest; each connection keeps a buffer for one
@@ -147,6 +147,7 @@ func cipherSuites() []uint16 {
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
 	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes, &s.turned)
+	srv.IdleTimeout = s.IdleTimeout
 	gathering := &gatherListener{Listener: ln, tls: encryption, counted: s.connections}
 	defer s.tellTheRest()
 	defer gathering.open.Wait()

@@ -22,7 +22,7 @@
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
 //	  gather.go    fewer system calls for HTTP/2
-//	  connections.go, head.go   how many connections, and what may come before a request is known
+//	  connections.go, idle.go, head.go   how many connections, and what may come before a request is known
 //	runtime.go   what a process that serves asks of the Go runtime
 package server
 
@@ -68,6 +68,8 @@ const (
 	DefaultConnections           = 4096
 	DefaultConnectionsPerAddress = 1024
 	DefaultHeaderBytes           = 64 << 10
+	// DefaultIdleTimeout is longer than the ten minutes that load balancers keep connections.
+	DefaultIdleTimeout = 620 * time.Second
 )
 
 // Config is what a Server depends on.
@@ -141,6 +143,10 @@ type Config struct {
 	MaxHeaderBytes int
 	// Proxies are addresses whose connections are those of others: they may have all of MaxConnections. nil = none.
 	Proxies []netip.Prefix
+	// IdleTimeout is how long Serve keeps a connection on which no call is under way. It has to be longer than a proxy in front keeps it:
+	// else a call that the proxy sends at that moment gets no answer. At a bound of connections those that have been idle for 90 s
+	// give way, but for those of Proxies. 0 = 620 seconds.
+	IdleTimeout time.Duration
 	// ShutdownGrace is how long Serve lets running calls end. 0 = 35 seconds, more than the longest call.
 	ShutdownGrace time.Duration
 }
@@ -253,6 +259,7 @@ func (c *Config) complete() error {
 	c.MaxConnections = orDefault(c.MaxConnections, DefaultConnections)
 	c.MaxConnectionsPerAddress = min(orDefault(c.MaxConnectionsPerAddress, DefaultConnectionsPerAddress), c.MaxConnections)
 	c.MaxHeaderBytes = orDefault(c.MaxHeaderBytes, DefaultHeaderBytes)
+	c.IdleTimeout = orDefault(c.IdleTimeout, DefaultIdleTimeout)
 	c.ShutdownGrace = orDefault(c.ShutdownGrace, MaxCallDuration+5*time.Second)
 	return errors.Join(faults...)
 }
