@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -24,9 +25,10 @@ import (
 // 0600: who may open the data may use it, and nobody else. It speaks JSON over HTTP:
 //
 //	POST /organisations {"organisation": ORG}                              → {"created": true}
-//	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}
+//	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; with "new_organisation": true ORG may be unknown
 //	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
 //	POST /issuers       {"issuer": OLD, "to": NEW}                         → {"created": true}, when something changed
+//	POST /lists         {"organisations": false, "after": …}               → a page of users or organisations, see listReply
 //	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
 //	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes
@@ -49,6 +51,8 @@ type adminRequest struct {
 	Issuer string `json:"issuer,omitempty"`
 	// To is the issuer that users of Issuer are given to.
 	To string `json:"to,omitempty"`
+	// NewOrganization lets a user be added to an organisation that is not registered.
+	NewOrganization bool `json:"new_organisation,omitempty"`
 }
 
 type adminResponse struct {
@@ -81,6 +85,7 @@ func (a *admin) handler() http.Handler {
 		a.answer(w, r, a.ofUser(moveUser))
 	})
 	mux.HandleFunc("POST /issuers", a.issuerMove)
+	mux.HandleFunc("POST /lists", a.list)
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
 	mux.HandleFunc("POST /backups/end", a.backupEnd)
@@ -93,7 +98,7 @@ func (a *admin) ofUser(do userChange) func(context.Context, adminRequest) (bool,
 		if req.Issuer != "" && req.Issuer != a.issuer {
 			return false, fmt.Errorf("%w: the running server has the issuer %q, not %q", errRefused, a.issuer, req.Issuer)
 		}
-		return do(ctx, a.store, storage.UserKey{Issuer: a.issuer, ID: req.User}, req.Organization)
+		return do(ctx, a.store, storage.UserKey{Issuer: a.issuer, ID: req.User}, req.Organization, req.NewOrganization)
 	}
 }
 
@@ -145,8 +150,9 @@ func addOrganization(ctx context.Context, store storage.Store, org string) (crea
 	return store.AddOrganization(ctx, org, commandLine)
 }
 
-// userChange does something to a user's registration, and reports whether that changed anything.
-type userChange func(ctx context.Context, store storage.Store, user storage.UserKey, org string) (changed bool, err error)
+// userChange does something to a user's registration, and reports whether that changed anything. newOrg lets it register the
+// organisation.
+type userChange func(ctx context.Context, store storage.Store, user storage.UserKey, org string, newOrg bool) (changed bool, err error)
 
 func checkUserIDs(user storage.UserKey, org string) error {
 	for _, id := range []string{user.ID, org} {
@@ -157,9 +163,14 @@ func checkUserIDs(user storage.UserKey, org string) error {
 	return nil
 }
 
-func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org string) (created bool, err error) {
+func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org string, newOrg bool) (created bool, err error) {
 	if err := checkUserIDs(user, org); err != nil {
 		return false, err
+	}
+	if !newOrg {
+		if err := checkOrganization(ctx, store, org); err != nil {
+			return false, err
+		}
 	}
 	_, created, err = store.AddUser(ctx, user, org, commandLine)
 	if errors.Is(err, storage.ErrOtherOrganization) {
@@ -168,7 +179,40 @@ func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org
 	return created, err
 }
 
-func moveUser(ctx context.Context, store storage.Store, user storage.UserKey, org string) (moved bool, err error) {
+// maxNamed is how many organisations or issuers a message names.
+const maxNamed = 5
+
+// checkOrganization refuses an organisation that is not registered, and says which are.
+func checkOrganization(ctx context.Context, store storage.Store, org string) error {
+	known, err := store.HasOrganization(ctx, org)
+	if err != nil || known {
+		return err
+	}
+	page, err := store.ListOrganizations(ctx, "")
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, o := range page {
+		ids = append(ids, o.ID)
+	}
+	return fmt.Errorf("%w: organisation %s is not registered (there %s); --new-org registers it", errRefused, org, namesOf(ids))
+}
+
+// namesOf names a few of several things.
+func namesOf(names []string) string {
+	switch {
+	case len(names) == 0:
+		return "is none"
+	case len(names) > maxNamed:
+		return "are " + strings.Join(names[:maxNamed], ", ") + " and more"
+	case len(names) == 1:
+		return "is " + names[0]
+	}
+	return "are " + strings.Join(names, ", ")
+}
+
+func moveUser(ctx context.Context, store storage.Store, user storage.UserKey, org string, _ bool) (moved bool, err error) {
 	if err := checkUserIDs(user, org); err != nil {
 		return false, err
 	}

@@ -67,7 +67,7 @@ func TestRegisterWithAndWithoutServer(t *testing.T) {
 	data, issuer := "--data="+dir, "--issuer=https://id.example"
 	wantOutput(t, "organisation acme added\n", "org", "add", "acme", data)
 	wantOutput(t, "organisation acme already there\n", "org", "add", data, "acme")
-	wantOutput(t, "user alice added\n", "user", "add", "alice", "--org", "globex", data, issuer)
+	wantOutput(t, "user alice added\n", "user", "add", "alice", "--org", "globex", "--new-org", data, issuer)
 
 	store, stop := startAdmin(t, dir)
 	wantOutput(t, "organisation globex already there\n", "org", "add", "globex", data) // registered with alice
@@ -98,7 +98,7 @@ func TestMoveWithAndWithoutServer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	data, issuer := "--data="+dir, "--issuer=https://id.example"
 	alice := storage.UserKey{Issuer: "https://id.example", ID: "alice"}
-	wantOutput(t, "user alice added\n", "user", "add", "alice", "--org", "acme", data, issuer)
+	wantOutput(t, "user alice added\n", "user", "add", "alice", "--org", "acme", "--new-org", data, issuer)
 	wantOutput(t, "organisation globex added\n", "org", "add", "globex", data)
 	wantFailure(t, "not registered", "user", "move", "alice", "--org", "nowhere", data, issuer)
 	wantFailure(t, "user is not registered", "user", "move", "bob", "--org", "globex", data, issuer)

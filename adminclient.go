@@ -37,9 +37,16 @@ func askServer(ctx context.Context, dir, path string, req adminRequest) (created
 var errHungUp = errors.New("the running server hung up")
 
 func askOnce(ctx context.Context, dir, path string, req adminRequest) (created bool, err error) {
+	var res adminResponse
+	err = exchange(ctx, dir, path, req, &res, maxAdminBytes)
+	return res.Created, err
+}
+
+// exchange sends one request and reads its answer, of a size up to a limit, into res.
+func exchange(ctx context.Context, dir, path string, req, res any, limit int64) error {
 	conn, err := dialAdmin(ctx, dir)
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer func() { _ = conn.Close() }()
 	// One call over one connection, which is there already: that there is no server must show before anything
@@ -57,28 +64,30 @@ func askOnce(ctx context.Context, dir, path string, req adminRequest) (created b
 	defer tr.CloseIdleConnections()
 	body, err := json.Marshal(req)
 	if err != nil {
-		return false, err
+		return err
 	}
 	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://avatard"+path, bytes.NewReader(body))
 	if err != nil {
-		return false, err
+		return err
 	}
 	resp, err := tr.RoundTrip(httpReq)
 	if err != nil {
 		if ctx.Err() != nil {
-			return false, fmt.Errorf("asking the running server: %w", ctx.Err())
+			return fmt.Errorf("asking the running server: %w", ctx.Err())
 		}
-		return false, errHungUp // whatever the transport makes of it
+		return errHungUp // whatever the transport makes of it
 	}
 	defer resp.Body.Close()
-	var res adminResponse
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAdminBytes)).Decode(&res); err != nil {
-		return false, fmt.Errorf("the running server answered %s, which is no answer to this command", resp.Status)
-	}
+	answer := json.NewDecoder(io.LimitReader(resp.Body, limit))
 	if resp.StatusCode != http.StatusOK {
-		return false, errors.New(res.Error)
+		var failed adminResponse
+		if err := answer.Decode(&failed); err == nil && failed.Error != "" {
+			return errors.New(failed.Error)
+		}
+	} else if answer.Decode(res) == nil {
+		return nil
 	}
-	return res.Created, nil
+	return fmt.Errorf("the running server answered %s, which is no answer to this command; is it of another version?", resp.Status)
 }
 
 func dialAdmin(ctx context.Context, dir string) (net.Conn, error) {

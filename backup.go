@@ -147,8 +147,8 @@ func backupStream(ctx context.Context, inv *invocation, dir string, req backupRe
 	if !errors.Is(err, errNoServer) {
 		return stream, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w in %s", embedded.ErrNoDatabase, dir) // opening it would make one
+	if err := hasDatabase(dir); err != nil {
+		return nil, err
 	}
 	logger := slog.New(slog.NewTextHandler(inv.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
@@ -164,6 +164,14 @@ func backupStream(ctx context.Context, inv *invocation, dir string, req backupRe
 		s.ended <- errors.Join(err, store.Close())
 	}()
 	return s, nil
+}
+
+// hasDatabase refuses a directory without data, in which opening a store would make one.
+func hasDatabase(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w in %s", embedded.ErrNoDatabase, dir)
+	}
+	return nil
 }
 
 // ownStream is the backup of a store that this process has open.

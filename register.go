@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"avatard/authz"
 	"avatard/storage"
@@ -15,12 +16,21 @@ import (
 // registerFlags are the flags of org add, user add and user move.
 type registerFlags struct {
 	*configFlags
-	org string
+	org               string
+	newOrg, newIssuer bool
 }
 
 func newRegisterFlags(fs *flag.FlagSet) *registerFlags {
 	f := &registerFlags{configFlags: addConfigFlags(fs, "data", "issuer")}
 	fs.StringVar(&f.org, "org", "", "`ORG` that the user belongs to (user add), or is to (user move)")
+	return f
+}
+
+// newUserAddFlags are those of user add, which can meet something new.
+func newUserAddFlags(fs *flag.FlagSet) *registerFlags {
+	f := newRegisterFlags(fs)
+	fs.BoolVar(&f.newOrg, "new-org", false, "register ORG too, if it is not yet")
+	fs.BoolVar(&f.newIssuer, "new-issuer", false, "register a user of an issuer that nobody on record has")
 	return f
 }
 
@@ -56,11 +66,11 @@ func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func runUserAdd(ctx context.Context, inv *invocation, args []string) error {
-	return runOnUser(ctx, inv, args, "user add", "/users", addUser, addedOr)
+	return runOnUser(ctx, inv, args, "user add", newUserAddFlags, "/users", addUser, addedOr)
 }
 
 func runUserMove(ctx context.Context, inv *invocation, args []string) error {
-	return runOnUser(ctx, inv, args, "user move", "/moves", moveUser, func(moved bool) string {
+	return runOnUser(ctx, inv, args, "user move", newRegisterFlags, "/moves", moveUser, func(moved bool) string {
 		if moved {
 			return "moved"
 		}
@@ -69,9 +79,9 @@ func runUserMove(ctx context.Context, inv *invocation, args []string) error {
 }
 
 // runOnUser runs a command that changes one user's registration, through the running server where there is one.
-func runOnUser(ctx context.Context, inv *invocation, args []string, command, path string, do userChange, done func(changed bool) string) error {
+func runOnUser(ctx context.Context, inv *invocation, args []string, command string, define func(*flag.FlagSet) *registerFlags, path string, do userChange, done func(changed bool) string) error {
 	fs := newFlagSet(command)
-	flags := newRegisterFlags(fs)
+	flags := define(fs)
 	words, err := parseFlags(fs, args)
 	if err != nil {
 		return err
@@ -92,7 +102,7 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command, pat
 	if err != nil {
 		return err
 	}
-	req := adminRequest{Organization: flags.org, User: user}
+	req := adminRequest{Organization: flags.org, User: user, NewOrganization: flags.newOrg}
 	if given := flags.values["issuer"].text; given != nil {
 		req.Issuer = *given // an issuer from file or environment may be meant for another server
 	}
@@ -103,7 +113,12 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command, pat
 			return err
 		}
 		changed, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			return do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.org)
+			if !flags.newIssuer {
+				if err := checkIssuer(store, cfg.Issuer); err != nil {
+					return false, err
+				}
+			}
+			return do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.org, flags.newOrg)
 		})
 	}
 	if err != nil {
@@ -111,6 +126,16 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command, pat
 	}
 	_, err = fmt.Fprintf(inv.stdout, "user %s %s\n", user, done(changed))
 	return err
+}
+
+// checkIssuer refuses an issuer that no user on record has, unless there is no user. A running server needs no such look: the one
+// that it has is right.
+func checkIssuer(store storage.Store, issuer string) error {
+	known := store.(*embedded.Store).Issuers()
+	if len(known) == 0 || slices.Contains(known, issuer) {
+		return nil
+	}
+	return fmt.Errorf("%w: nobody on record has the issuer %s (there %s); with \"user add\" --new-issuer adds the first", errRefused, issuer, namesOf(known))
 }
 
 func addedOr(created bool) string {

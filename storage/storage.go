@@ -107,6 +107,14 @@ type Store interface {
 	// moment, and costs no look at the bytes.
 	Stat(ctx context.Context, user UserKey, org string) (Info, error)
 
+	// ListUsers lists users in the order of their ids, part by part. Each part is as the store was at one moment. ErrInvalid for a
+	// text of the query that is neither empty nor an id.
+	ListUsers(ctx context.Context, q UserQuery) (UserPage, error)
+
+	// ListOrganizations lists at most MaxPage organisations in the order of their ids, those behind one; "" = from the
+	// beginning. No more follow when there are fewer.
+	ListOrganizations(ctx context.Context, after string) ([]ListedOrganization, error)
+
 	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note. It
 	// takes any text: what is recorded is r.Fit().
 	RecordRefusal(r Refusal)

@@ -120,6 +120,14 @@ func calls() []call {
 			s.RecordRefusal(storage.Refusal{By: by, Organization: org})
 			return nil
 		}, func(_ context.Context, s *counting) bool { return s.refusals.Load() == 1 }},
+		{faulty.ListUsers, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ListUsers(ctx, storage.UserQuery{})
+			return err
+		}, nil},
+		{faulty.ListOrganizations, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ListOrganizations(ctx, "")
+			return err
+		}, nil},
 		{faulty.Ready, func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }, nil},
 		{faulty.Close, func(_ context.Context, s storage.Store) error { return s.Close() },
 			func(ctx context.Context, s *counting) bool { return s.Ready(ctx) != nil }},

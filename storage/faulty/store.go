@@ -39,6 +39,16 @@ func (s *Store) MoveIssuer(ctx context.Context, from, to string, by storage.Orig
 	return around(ctx, s, MoveIssuer, func() (bool, error) { return s.inner.MoveIssuer(ctx, from, to, by) })
 }
 
+// ListUsers implements [storage.Store].
+func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (storage.UserPage, error) {
+	return around(ctx, s, ListUsers, func() (storage.UserPage, error) { return s.inner.ListUsers(ctx, q) })
+}
+
+// ListOrganizations implements [storage.Store].
+func (s *Store) ListOrganizations(ctx context.Context, after string) ([]storage.ListedOrganization, error) {
+	return around(ctx, s, ListOrganizations, func() ([]storage.ListedOrganization, error) { return s.inner.ListOrganizations(ctx, after) })
+}
+
 // done is what a call returns that also tells whether it changed anything.
 type done struct {
 	res     storage.Result

@@ -35,6 +35,10 @@ func checkEndedContext(t TB, h Harness) {
 		f.wantErr(err, c.want, "MoveUser with an ended context")
 		_, err = f.store.MoveIssuer(c.ctx, u.Issuer, "https://new.example", origin())
 		f.wantErr(err, c.want, "MoveIssuer with an ended context")
+		_, err = f.store.ListUsers(c.ctx, storage.UserQuery{})
+		f.wantErr(err, c.want, "ListUsers with an ended context")
+		_, err = f.store.ListOrganizations(c.ctx, "")
+		f.wantErr(err, c.want, "ListOrganizations with an ended context")
 		up := upload(user("new"), globex, sample(2, 100))
 		up.Register = true
 		_, err = f.store.Put(c.ctx, up)

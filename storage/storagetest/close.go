@@ -157,6 +157,14 @@ func checkClosed(t TB, h Harness) {
 		_, err := s.Stat(ctx, u, acme)
 		return err
 	}
+	calls["ListUsers"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ListUsers(ctx, storage.UserQuery{})
+		return err
+	}
+	calls["ListOrganizations"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ListOrganizations(ctx, "")
+		return err
+	}
 	calls["Ready"] = func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }
 	for name, call := range calls {
 		f.wantErr(call(f.Context(), closed), storage.ErrUnavailable, "%s after Close", name)

@@ -110,6 +110,14 @@ func checkInvalidIDs(t TB, h Harness) {
 		f.wantErr(err, storage.ErrInvalid, "MoveIssuer to %.20q", bad)
 		_, err = f.store.MoveIssuer(f.Context(), bad, user("u").Issuer, origin())
 		f.wantErr(err, storage.ErrInvalid, "MoveIssuer from %.20q", bad)
+		if bad != "" {
+			for _, q := range []storage.UserQuery{{ID: bad}, {Organization: bad}, {After: storage.UserKey{Issuer: bad, ID: "u"}}} {
+				_, err = f.store.ListUsers(f.Context(), q)
+				f.wantErr(err, storage.ErrInvalid, "ListUsers with %.20q", bad)
+			}
+			_, err = f.store.ListOrganizations(f.Context(), bad)
+			f.wantErr(err, storage.ErrInvalid, "ListOrganizations behind %.20q", bad)
+		}
 		_, err = f.store.AddOrganization(f.Context(), bad, origin())
 		f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
 		if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {

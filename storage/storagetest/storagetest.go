@@ -66,6 +66,7 @@ func checks() []check {
 		{"Move", checkMove},
 		{"RemoveAnywhere", checkRemoveAnywhere},
 		{"MoveIssuer", checkMoveIssuer},
+		{"Lists", checkLists},
 
 		{"Details", checkDetails},
 		{"DetailsReopened", checkDetailsReopened},

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"avatard/authz"
+	"avatard/storage"
+)
+
+// maxListBytes bounds one page: each of its texts may be escaped to six times its length.
+const maxListBytes = 16 << 20
+
+// listFlags are the flags of org list, user list and user show.
+type listFlags struct {
+	*configFlags
+	json bool
+	org  string
+}
+
+func newListFlags(fs *flag.FlagSet) *listFlags {
+	f := &listFlags{configFlags: addConfigFlags(fs, "data")}
+	fs.BoolVar(&f.json, "json", false, "print a line of JSON for each")
+	return f
+}
+
+func newUserListFlags(fs *flag.FlagSet) *listFlags {
+	f := newListFlags(fs)
+	fs.StringVar(&f.org, "org", "", "only users of `ORG`")
+	return f
+}
+
+// listRequest asks for one page of a list.
+type listRequest struct {
+	Organizations bool              `json:"organisations"` // else users
+	Query         storage.UserQuery `json:"query"`
+}
+
+// listReply is one page.
+type listReply struct {
+	Users         []shownUser         `json:"users,omitempty"`
+	Organizations []shownOrganization `json:"organisations,omitempty"`
+	// Next is what the next page goes on behind, nil at the end.
+	Next *storage.UserKey `json:"next,omitempty"`
+}
+
+// shownUser is a user as --json prints it.
+type shownUser struct {
+	User         string        `json:"user"`
+	Issuer       string        `json:"issuer"`
+	Organization string        `json:"organisation"`
+	Created      time.Time     `json:"created"`
+	Changed      time.Time     `json:"changed"`
+	Sequence     uint64        `json:"sequence"`
+	Picture      *shownPicture `json:"picture"` // null = none
+}
+
+type shownPicture struct {
+	ID        string `json:"id"`
+	MediaType string `json:"media_type"`
+	Bytes     int64  `json:"bytes"`
+}
+
+// shownOrganization is an organisation as --json prints it.
+type shownOrganization struct {
+	Organization string    `json:"organisation"`
+	Created      time.Time `json:"created"`
+}
+
+func (u shownUser) String() string {
+	picture := "no picture"
+	if p := u.Picture; p != nil {
+		picture = fmt.Sprintf("%s of %d bytes", p.MediaType, p.Bytes)
+	}
+	return fmt.Sprintf("%s  organisation %s  issuer %s  changed %s  %s", u.User, u.Organization, u.Issuer, u.Changed.Format(time.RFC3339), picture)
+}
+
+func (o shownOrganization) String() string {
+	return fmt.Sprintf("%s  created %s", o.Organization, o.Created.Format(time.RFC3339))
+}
+
+// listPage reads one page of a list.
+func listPage(ctx context.Context, store storage.Store, req listRequest) (reply listReply, err error) {
+	if req.Organizations {
+		page, err := store.ListOrganizations(ctx, req.Query.After.ID)
+		for _, o := range page {
+			reply.Organizations = append(reply.Organizations, shownOrganization{o.ID, o.CreationDate})
+		}
+		if len(page) == storage.MaxPage {
+			reply.Next = &storage.UserKey{ID: page[len(page)-1].ID}
+		}
+		return reply, err
+	}
+	page, err := store.ListUsers(ctx, req.Query)
+	for _, u := range page.Users {
+		shown := shownUser{User: u.User.ID, Issuer: u.User.Issuer, Organization: u.Details.Organization, Created: u.Details.CreationDate,
+			Changed: u.Details.ChangeDate, Sequence: u.Details.Sequence}
+		if u.Generation != "" {
+			shown.Picture = &shownPicture{u.Generation, u.Format.MediaType(), u.Size}
+		}
+		reply.Users = append(reply.Users, shown)
+	}
+	if page.Next != (storage.UserKey{}) {
+		reply.Next = &page.Next
+	}
+	return reply, err
+}
+
+// list serves POST /lists.
+func (a *admin) list(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
+	defer cancel()
+	var req listRequest
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBytes))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&req); err != nil {
+		writeAdmin(w, http.StatusBadRequest, adminResponse{Error: "the request is not what this server understands; is the command of another version?"})
+		return
+	}
+	reply, err := listPage(ctx, a.store, req)
+	if err != nil {
+		a.logger.Warn("admin call failed", "path", r.URL.Path, "error", err)
+		writeAdmin(w, http.StatusServiceUnavailable, adminResponse{Error: "the store is not available now; try again"})
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(reply) // the client is gone when this fails
+}
+
+func runOrgList(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("org list")
+	flags := newListFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("org list takes flags only, not %q", words[0])
+	}
+	_, err = printList(ctx, inv, flags, listRequest{Organizations: true})
+	return err
+}
+
+func runUserList(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("user list")
+	flags := newUserListFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("user list takes flags only, not %q", words[0])
+	}
+	if flags.org != "" && !authz.ValidID(flags.org) {
+		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
+	}
+	_, err = printList(ctx, inv, flags, listRequest{Query: storage.UserQuery{Organization: flags.org}})
+	return err
+}
+
+func runUserShow(ctx context.Context, inv *invocation, args []string) error {
+	fs := newFlagSet("user show")
+	flags := newListFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return usagef("user show takes one user id")
+	}
+	if !authz.ValidID(words[0]) {
+		return usagef("%q is no user id; expected 1 to 200 characters without control characters", words[0])
+	}
+	shown, err := printList(ctx, inv, flags, listRequest{Query: storage.UserQuery{ID: words[0]}})
+	if err == nil && shown == 0 {
+		return fmt.Errorf("user %s is not registered", words[0])
+	}
+	return err
+}
+
+// printList prints a list page by page, through the running server where there is one, and returns how many it had. Users who are added
+// meanwhile may be in it or not.
+func printList(ctx context.Context, inv *invocation, flags *listFlags, req listRequest) (shown int, err error) {
+	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
+	if err != nil {
+		return 0, err
+	}
+	ask := func(req listRequest) (reply listReply, err error) {
+		return reply, exchange(ctx, cfg.Data, "/lists", req, &reply, maxListBytes)
+	}
+	err = printPages(inv.stdout, flags.json, req, ask, &shown)
+	if errors.Is(err, errNoServer) && shown == 0 {
+		if err := hasDatabase(cfg.Data); err != nil {
+			return 0, err
+		}
+		_, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
+			return false, printPages(inv.stdout, flags.json, req, func(req listRequest) (listReply, error) { return listPage(ctx, store, req) }, &shown)
+		})
+	}
+	return shown, err
+}
+
+func printPages(w io.Writer, asJSON bool, req listRequest, ask func(listRequest) (listReply, error), shown *int) error {
+	for {
+		reply, err := ask(req)
+		if err != nil {
+			return err
+		}
+		var items []any
+		for _, u := range reply.Users {
+			items = append(items, u)
+		}
+		for _, o := range reply.Organizations {
+			items = append(items, o)
+		}
+		for _, item := range items {
+			if asJSON {
+				err = json.NewEncoder(w).Encode(item)
+			} else {
+				_, err = fmt.Fprintln(w, item)
+			}
+			if err != nil {
+				return err
+			}
+			*shown++
+		}
+		if reply.Next == nil {
+			return nil
+		}
+		req.Query.After = *reply.Next
+	}
+}

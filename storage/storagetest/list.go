@@ -1,0 +1,119 @@
+package storagetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"avatard/storage"
+)
+
+// checkLists: lists hold everybody once, page by page, with the record and the picture as they are.
+func checkLists(t TB, h Harness) {
+	f := open(t, h)
+	if page, err := f.store.ListUsers(f.Context(), storage.UserQuery{}); err != nil || len(page.Users) > 0 || page.Next != (storage.UserKey{}) {
+		t.Errorf("ListUsers of nobody = %+v, %v", page, err)
+	}
+	want := map[storage.UserKey]string{} // organisations
+	for i := range 2*storage.MaxPage + 1 {
+		u, org := user(fmt.Sprintf("user %03d", i)), acme
+		if i%100 == 7 {
+			org = globex
+		}
+		f.addUser(u, org)
+		want[u] = org
+	}
+	namesake := storage.UserKey{Issuer: "https://other.test", ID: "user 007"}
+	f.addUser(namesake, acme)
+	want[namesake] = acme
+	shown := user("user 007")
+	data := sample(1, 3000)
+	f.put(shown, globex, data)
+	gone := user("user 008")
+	f.put(gone, acme, data)
+	f.remove(gone, acme)
+
+	f.lasting(func(when string) {
+		all := f.listed(storage.UserQuery{})
+		if len(all) != len(want) {
+			t.Errorf("%s: %d users are listed, want %d", when, len(all), len(want))
+		}
+		for u, org := range want {
+			l, ok := all[u]
+			if !ok || l.Details.Organization != org {
+				t.Errorf("%s: %v is listed: %v, in %q, want %q", when, u, ok, l.Details.Organization, org)
+			}
+			info, err := f.store.Stat(f.Context(), u, org)
+			if err != nil || l.Info != info {
+				t.Errorf("%s: %v is listed as %+v, Stat = %+v, %v", when, u, l.Info, info, err)
+			}
+		}
+		if l := all[shown]; l.Generation == "" || l.Size != 3000 {
+			t.Errorf("%s: %v is listed as %+v, want a picture", when, shown, l)
+		}
+		if l := all[gone]; l.Generation != "" {
+			t.Errorf("%s: %v is listed as %+v, want none", when, gone, l)
+		}
+		if few := f.listed(storage.UserQuery{Organization: globex}); len(few) != 4 {
+			t.Errorf("%s: %d users of %s are listed, want 4", when, len(few), globex)
+		}
+		if two := f.listed(storage.UserQuery{ID: "user 007"}); len(two) != 2 || two[namesake].Details.Organization != acme {
+			t.Errorf("%s: of one id %v are listed, want two", when, two)
+		}
+		if none := f.listed(storage.UserQuery{ID: "user"}); len(none) != 0 {
+			t.Errorf("%s: of an unknown id %v are listed", when, none)
+		}
+	})
+	for i := range storage.MaxPage {
+		if _, err := f.store.AddOrganization(f.Context(), fmt.Sprintf("org %03d", i), origin()); err != nil {
+			t.Fatalf("AddOrganization = %v", err)
+		}
+	}
+	f.lasting(func(when string) {
+		var ids []string
+		for more := true; more; {
+			after := ""
+			if len(ids) > 0 {
+				after = ids[len(ids)-1]
+			}
+			page, err := f.store.ListOrganizations(f.Context(), after)
+			if err != nil || len(page) > storage.MaxPage {
+				t.Fatalf("%s: ListOrganizations(%q) = %d, %v", when, after, len(page), err)
+			}
+			for _, o := range page {
+				if o.CreationDate.IsZero() {
+					t.Errorf("%s: %s has no date", when, o.ID)
+				}
+				ids = append(ids, o.ID)
+			}
+			more = len(page) == storage.MaxPage
+		}
+		if len(ids) != storage.MaxPage+2 || !slices.IsSorted(ids) || len(slices.Compact(ids)) != storage.MaxPage+2 {
+			t.Errorf("%s: %d organisations are listed, want %d in order", when, len(ids), storage.MaxPage+2)
+		}
+	})
+}
+
+// listed goes through all pages of a list, which have to be in order and of a bounded size.
+func (f *fixture) listed(q storage.UserQuery) map[storage.UserKey]storage.ListedUser {
+	f.Helper()
+	all := map[storage.UserKey]storage.ListedUser{}
+	last := ""
+	for pages := 0; ; pages++ {
+		page, err := f.store.ListUsers(f.Context(), q)
+		if err != nil || len(page.Users) > storage.MaxPage || pages > 10 {
+			f.Fatalf("page %d of ListUsers = %d users, %v", pages, len(page.Users), err)
+		}
+		for _, l := range page.Users {
+			if _, again := all[l.User]; again || strings.Compare(l.User.ID, last) < 0 {
+				f.Errorf("%v is listed twice, or behind %q", l.User, last)
+			}
+			last = l.User.ID
+			all[l.User] = l
+		}
+		if page.Next == (storage.UserKey{}) {
+			return all
+		}
+		q.After = page.Next
+	}
+}
