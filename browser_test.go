@@ -119,7 +119,7 @@ func servePages(t *testing.T, dir string) func(host string) string {
 }
 
 // Against dev a page of another loopback port may do everything; against serve only those that are configured may.
-// Pages of other origins, and those without one, may do nothing.
+// Pages of other origins, and those without one, may do nothing. Pictures are stored in the colours that the browser shows of uploads.
 func TestBrowser(t *testing.T) {
 	node, dir := npmClients(t)
 	pages := servePages(t, dir)
@@ -133,6 +133,7 @@ func TestBrowser(t *testing.T) {
 	life, wantLife := pictureLife(env)
 	simple, wantSimple := simpleRequests(env)
 	down, wantDown := refusedForNow(served)
+	coloured := colouredPictures(t)
 	told := browse(t, node, dir,
 		visit{URL: pages("evil.example"), Run: "removals", Plan: removal},
 		visit{URL: pages("evil.example"), Run: "requests", Plan: simple},
@@ -144,6 +145,7 @@ func TestBrowser(t *testing.T) {
 		visit{URL: pages("127.0.0.1"), Run: "requests", Plan: simple},
 		visit{URL: pages("127.0.0.1"), Run: "requests", Plan: life},
 		visit{URL: pages("127.0.0.1"), Run: "removals", Plan: plan},
+		visit{URL: pages("127.0.0.1"), Run: "pixels", Plan: coloured},
 	)
 	for _, v := range []visited{told[0], told[2]} {
 		lines := answersOf[clientLine](t, v)
@@ -164,6 +166,7 @@ func TestBrowser(t *testing.T) {
 	checkPageAnswers(t, wantLife, answersOf[pageAnswer](t, told[8]))
 	// Each user is removed for the first time: the foreign pages' calls never came to be.
 	plan.check(t, env, answersOf[clientLine](t, told[9]))
+	checkColours(t, coloured, answersOf[[]byte](t, told[10]))
 }
 
 // wantBlocked checks that the browser has kept a request or its answer from the page.

@@ -2,7 +2,7 @@
 
 import { toJson } from "@bufbuild/protobuf";
 import { ConnectError, createClient } from "@connectrpc/connect";
-import { ErrorDetailSchema } from "./gen/zitadel/v1/error_pb.js";
+import { ErrorDetailSchema } from "./gen/zitadel/v1/object_pb.js";
 import { ManagementService, RemoveHumanAvatarResponseSchema } from "./gen/zitadel/management/v1/management_pb.js";
 import { headersOf, Refused, timeoutMs } from "./report.js";
 

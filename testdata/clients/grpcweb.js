@@ -4,7 +4,7 @@ import { create, fromBinary, toBinary, toJson } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
 import { anyUnpack, AnySchema } from "@bufbuild/protobuf/wkt";
 import { GrpcWebClientBase, MethodDescriptor, MethodType, RpcError } from "grpc-web";
-import { ErrorDetailSchema } from "./gen/zitadel/v1/error_pb.js";
+import { ErrorDetailSchema } from "./gen/zitadel/v1/object_pb.js";
 import { RemoveHumanAvatarRequestSchema, RemoveHumanAvatarResponseSchema } from "./gen/zitadel/management/v1/management_pb.js";
 import { headersOf, Refused, timeoutMs } from "./report.js";
 

@@ -63,4 +63,18 @@ async function sizeOf(res) {
   return `${picture.width} x ${picture.height}`;
 }
 
-globalThis.clients = { removals, requests };
+/** Decodes pictures and returns the pixels of each in sRGB, four bytes a pixel. Bytes come and go in base64. */
+async function pixels(pictures) {
+  const shown = [];
+  for (const { data } of pictures) {
+    const picture = await (await fetch(`data:image/png;base64,${data}`)).blob(); // which kind it is, is found by content
+    const bitmap = await createImageBitmap(picture);
+    const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { colorSpace: "srgb" });
+    context.drawImage(bitmap, 0, 0);
+    const bytes = context.getImageData(0, 0, bitmap.width, bitmap.height).data;
+    shown.push(btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), "")));
+  }
+  return shown;
+}
+
+globalThis.clients = { pixels, removals, requests };

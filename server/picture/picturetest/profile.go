@@ -3,6 +3,7 @@
 package picturetest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -136,15 +137,15 @@ type tag struct {
 
 // profile writes header, tag table and tags: ICC.1:2022 section 7.
 func profile(version byte, space, connection string, tags ...tag) []byte {
-	out := make([]byte, 128)
-	out[8] = version
-	copy(out[12:], "mntr")
-	copy(out[16:], space)
-	copy(out[20:], connection)
-	copy(out[24:], "\x07\xea\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00") // year, month, day
-	copy(out[36:], "acsp")
-	copy(out[68:], xyzTag(d50)[8:])
-	out = binary.BigEndian.AppendUint32(out, uint32(len(tags)))
+	header := make([]byte, 128)
+	header[8] = version
+	copy(header[12:], "mntr")
+	copy(header[16:], space)
+	copy(header[20:], connection)
+	copy(header[24:], "\x07\xea\x00\x01\x00\x01\x00\x00\x00\x00\x00\x00") // year, month, day
+	copy(header[36:], "acsp")
+	copy(header[68:], xyzTag(d50)[8:])
+	out := binary.BigEndian.AppendUint32(bytes.Clone(header), uint32(len(tags)))
 	offset := len(out) + 12*len(tags)
 	var bodies []byte
 	for _, t := range tags {
