@@ -76,7 +76,7 @@ func turned(q [4]color.NRGBA, orientation int) [4]color.NRGBA {
 // corpus returns all specimens.
 func corpus(t testing.TB) []specimen {
 	return slices.Concat(pngSpecimens(), pngOddSpecimens(), jpegSpecimens(), jpegOddSpecimens(), gifSpecimens(),
-		webpSpecimens(t), foreignSpecimens())
+		webpSpecimens(t), colourSpecimens(), foreignSpecimens())
 }
 
 func TestCorpus(t *testing.T) {

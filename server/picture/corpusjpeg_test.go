@@ -279,7 +279,7 @@ func (s jpegScan) block(w *jpegBits, component int, b [64]int, progressive bool)
 		run = 0
 	}
 	if run > 0 {
-		if w.endRun++; !progressive {
+		if w.endRun++; !progressive || w.endRun == 1<<15-1 {
 			w.end()
 		}
 	}

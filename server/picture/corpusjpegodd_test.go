@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"image"
+	"image/jpeg"
 	"strings"
 
 	"avatard/storage"
@@ -61,6 +62,7 @@ func jpegOddSpecimens() []specimen {
 	add("with restarts, progressive", with(func(j *jpegPicture) { progressive(j); j.restart = 3 }))
 	add("with many restarts", with(func(j *jpegPicture) { j.restart = 1 }))
 	add("whose scan tells its height", with(func(j *jpegPicture) { j.lines = true }), refused("height"), chromium("hidden"))
+	add("without Huffman tables", withoutTables())
 	for orientation := 1; orientation <= 8; orientation++ {
 		size := image.Pt(96, 64)
 		if orientation >= 5 {
@@ -74,7 +76,10 @@ func jpegOddSpecimens() []specimen {
 			})
 		}
 	}
-	for name, sof := range map[string]byte{"lossless": 0xc3, "hierarchical": 0xc5, "with arithmetic coding": 0xc9, "progressive with arithmetic coding": 0xca} {
+	for sof, name := range []string{0xc3: "lossless", 0xc5: "hierarchical", 0xc9: "with arithmetic coding", 0xca: "progressive with arithmetic coding", 0xcb: "lossless with arithmetic coding"} {
+		if name == "" {
+			continue
+		}
 		does := "hidden"
 		switch sof { // some builds of Chromium try, others and other browsers do not
 		case 0xc9:
@@ -82,7 +87,7 @@ func jpegOddSpecimens() []specimen {
 		case 0xca:
 			does = "blank"
 		}
-		add(name, with(func(j *jpegPicture) { j.sof = sof }), refused(name), chromium(does))
+		add(name, with(func(j *jpegPicture) { j.sof = byte(sof) }), refused(name), chromium(does))
 	}
 	twelve := bytes.Replace(with(func(j *jpegPicture) { j.sof = 0xc1 }), []byte("\xff\xc1\x00\x11\x08"), []byte("\xff\xc1\x00\x11\x0c"), 1)
 	add("of 12 bits", twelve, refused("8 bits"), chromium("hidden"))
@@ -92,6 +97,20 @@ func jpegOddSpecimens() []specimen {
 	}
 	add("of two components", two.encode(), refused("components"), chromium("hidden"))
 	return all
+}
+
+// withoutTables returns a frame of Motion JPEG: the Huffman tables are the usual ones, and not in it.
+func withoutTables() []byte {
+	img := image.NewRGBA(image.Rect(0, 0, 96, 64))
+	for y := range 64 {
+		for x := range 96 {
+			img.Set(x, y, vivid[quarter(x, y, img.Rect.Max)])
+		}
+	}
+	var buf bytes.Buffer
+	_ = jpeg.Encode(&buf, img, &jpeg.Options{Quality: 95}) // into memory
+	tables := usualTables()
+	return bytes.Replace(buf.Bytes(), tables, nil, 1)
 }
 
 // cut leaves the last bytes out.

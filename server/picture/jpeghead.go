@@ -60,6 +60,7 @@ type jpegFrame struct {
 	thirds      bool        // a sampling factor is 3
 	jfif        bool
 	adobe       int  // colour transform of Adobe's segment, -1 without one
+	codes       bool // Huffman tables stand before the first scan
 	restarts    bool // within a scan that leaves components out
 }
 
@@ -87,7 +88,7 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 	rare := func(what string) (jpegFrame, error) {
 		return jpegFrame{}, fmt.Errorf("%w: %s; this one is %s", ErrUnsupported, onlyJPEG, what)
 	}
-	interval := 0
+	interval, scanned := 0, false
 	for s := (&jpegWalker{rest: data[2:]}); s.next(); {
 		switch {
 		case s.kind == jpegAPP0 && bytes.HasPrefix(s.body, []byte("JFIF\x00")):
@@ -100,11 +101,14 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 			if f.components == nil || len(s.body) == 0 {
 				return jpegFrame{}, ErrMalformed
 			}
+			scanned = true
 			f.restarts = f.restarts || interval > 0 && int(s.body[0]) < len(f.components)
 			if !f.progressive && int(s.body[0]) == len(f.components) {
 				return f, nil // the only scan
 			}
-		case s.kind == jpegDHT || s.kind == jpegJPG || s.kind == jpegDAC:
+		case s.kind == jpegDHT:
+			f.codes = f.codes || !scanned
+		case s.kind == jpegJPG || s.kind == jpegDAC:
 		case s.kind == jpegSOF0 || s.kind == jpegSOF1 || s.kind == jpegSOF2:
 			if f.components != nil || len(s.body) < 6 || len(s.body) != 6+3*int(s.body[5]) {
 				return jpegFrame{}, ErrMalformed

@@ -17,11 +17,28 @@ import (
 // all of its pixels are there.
 func (s source) decodeJPEG(ctx context.Context, limited func(io.Reader) io.Reader) (image.Image, error) {
 	if s.jpeg.common() {
-		return jpeg.Decode(limited(io.MultiReader(bytes.NewReader(s.data), strings.NewReader("\xff\xd9"))))
+		start, rest, end := bytes.NewReader(s.data[:2]), bytes.NewReader(s.data[2:]), strings.NewReader("\xff\xd9")
+		if s.jpeg.codes {
+			return jpeg.Decode(limited(io.MultiReader(start, rest, end)))
+		}
+		return jpeg.Decode(limited(io.MultiReader(start, bytes.NewReader(usualTables()), rest, end)))
 	}
 	d := &rareJPEG{jpegFrame: s.jpeg, ctx: ctx}
 	defer d.wipe()
 	return d.decode(s.data)
+}
+
+// usualTables returns the segment with the Huffman tables of T.81 annex K.3, which frames of Motion JPEG leave out. They are
+// those of the standard library's encoder.
+func usualTables() []byte {
+	var out bytes.Buffer
+	_ = jpeg.Encode(&out, image.NewRGBA(image.Rect(0, 0, 1, 1)), nil) // into memory
+	for kind, body := range jpegSegments(out.Bytes()) {
+		if kind == jpegDHT {
+			return append([]byte{0xff, jpegDHT, byte((len(body) + 2) >> 8), byte(len(body) + 2)}, body...)
+		}
+	}
+	return nil
 }
 
 // maxRareBytes bounds the memory for one JPEG that is decoded here: about 8 million pixels in the worst case.
@@ -44,6 +61,9 @@ func (d *rareJPEG) decode(data []byte) (image.Image, error) {
 		if d.progressive {
 			c.amplitudes = make([]int16, 64*c.across*c.down)
 		}
+	}
+	if !d.codes {
+		d.readHuffmanTables(usualTables()[4:])
 	}
 	for s := (&jpegWalker{rest: data[2:]}); s.next(); {
 		valid := true
