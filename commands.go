@@ -58,6 +58,7 @@ func commands() []command {
 // usageError is a command line that cannot be understood.
 type usageError struct {
 	command string // "" when it is not known which one was meant
+	group   string // the first word of several that may have been meant, "" when not even that is known
 	problem string
 }
 
@@ -69,6 +70,9 @@ func (e *usageError) hint() string {
 		if c.name == e.command {
 			return fmt.Sprintf("usage: %s\nTry \"avatard help %s\".\n", c.usage(), c.name)
 		}
+	}
+	if e.group != "" {
+		return groupHelp(e.group)
 	}
 	return commandList()
 }
@@ -84,8 +88,13 @@ func findCommand(args []string) (command, []string, error) {
 	if len(args) == 0 {
 		return command{}, nil, usagef("which command?")
 	}
-	if args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
+	switch {
+	case isHelpFlag(args[0]):
 		args = append([]string{"help"}, args[1:]...)
+	case args[0] == "--version" || args[0] == "-version":
+		args = append([]string{"version"}, args[1:]...)
+	case len(args) > 1 && isHelpFlag(args[1]) && len(groupOf(args[0])) > 0: // "user --help"
+		args = append([]string{"help", args[0]}, args[2:]...)
 	}
 	for _, c := range commands() {
 		words := strings.Fields(c.name)
@@ -93,17 +102,45 @@ func findCommand(args []string) (command, []string, error) {
 			return c, args[len(words):], nil
 		}
 	}
-	return command{}, nil, usagef("unknown command %q", strings.Join(args[:min(len(args), 2)], " "))
+	if group := groupOf(args[0]); len(group) > 0 {
+		return command{}, nil, &usageError{group: args[0], problem: fmt.Sprintf("unknown command %q", strings.Join(args[:min(len(args), 2)], " "))}
+	}
+	return command{}, nil, usagef("unknown command %q", args[0])
+}
+
+func isHelpFlag(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
+
+// groupOf returns the commands of two words that begin with one.
+func groupOf(word string) (group []command) {
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, word+" ") {
+			group = append(group, c)
+		}
+	}
+	return group
 }
 
 func commandList() string {
 	var b strings.Builder
 	b.WriteString("usage: avatard COMMAND ...\n\n")
-	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.about)
-	}
+	listCommands(&b, commands())
 	b.WriteString("\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 data directory in use,\n" +
 		"4 data damaged or not for this program.\n")
+	return b.String()
+}
+
+func listCommands(w io.Writer, list []command) {
+	for _, c := range list {
+		fmt.Fprintf(w, "  %-11s %s\n", c.name, c.about)
+	}
+}
+
+// groupHelp lists the commands that begin with one word.
+func groupHelp(word string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "usage: avatard %s COMMAND ...\n\n", word)
+	listCommands(&b, groupOf(word))
+	fmt.Fprintf(&b, "\nTry \"avatard help %s COMMAND\".\n", word)
 	return b.String()
 }
 
@@ -121,12 +158,16 @@ func runHelp(_ context.Context, inv *invocation, args []string) error {
 		_, err := io.WriteString(inv.stdout, commandList())
 		return err
 	}
+	if len(args) == 1 && len(groupOf(args[0])) > 0 {
+		_, err := io.WriteString(inv.stdout, groupHelp(args[0]))
+		return err
+	}
 	c, rest, err := findCommand(args)
 	if err != nil {
 		return err
 	}
-	if len(rest) > 0 {
-		return usagef("help takes the name of one command")
+	if len(rest) > 0 && !isHelpFlag(rest[0]) || len(rest) > 1 {
+		return usagef("help takes the name of one command, not %q", strings.Join(args, " "))
 	}
 	return printCommandHelp(inv.stdout, c)
 }

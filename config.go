@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -149,7 +150,9 @@ func readConfig(environ []string, flags *configFlags, required ...string) (confi
 			r.set(s, "--"+s.flagName(), textValue(*v.text))
 		}
 	}
-	r.finish(required)
+	if !r.unread {
+		r.finish(required)
+	}
 	if len(r.faults) > 0 {
 		return config{}, &configError{r.faults}
 	}
@@ -161,6 +164,8 @@ type configReader struct {
 	cfg    *config
 	given  map[string]bool // settings that some source named, rightly or not
 	faults []fault
+	unread bool   // nothing is known of what stands in the file, so nothing can be missed
+	dir    string // that relative paths start from: the file's for what stands in it, "" = where the process is
 }
 
 func (r *configReader) fault(where, format string, args ...any) {
@@ -180,6 +185,9 @@ func (r *configReader) set(s setting, where string, v value) {
 		text, err := v.asText()
 		if err == nil && text == "" {
 			err = errors.New("is empty; expected a value")
+		}
+		if s.isPath && err == nil && !filepath.IsAbs(text) {
+			text = filepath.Join(r.dir, text)
 		}
 		if err == nil {
 			err = s.text(r.cfg, text)

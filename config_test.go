@@ -158,7 +158,8 @@ func TestConfigPrecedence(t *testing.T) {
 		"tls.cert_file":        "AVATARD_TLS_KEY_FILE=" + pair.key,
 		"tls.key_file":         "AVATARD_TLS_CERT_FILE=" + pair.chain,
 	}
-	values := map[string][3]string{ // three valid texts for those that take no id
+	values := map[string][3]string{
+		"data":                           {"/one", "/two", "/three"}, // a relative one would start from the file // three valid texts for those that take no id
 		"listen":                         {":1", ":2", ":3"},
 		"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
 		"introspection.cache_ttl":        {"1s", "2s", "3s"},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -21,6 +22,7 @@ func (r *configReader) file(name string) {
 	data, err := readBounded(name, maxConfigBytes)
 	if err != nil {
 		r.fault("--config", "%v; expected a readable YAML file", err)
+		r.unread = true
 		return
 	}
 	tree, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
@@ -30,6 +32,7 @@ func (r *configReader) file(name string) {
 			where = position(name, syntax.GetToken())
 		}
 		r.fault(where, "is no YAML from here on; expected \"key: value\" lines")
+		r.unread = true
 		return
 	}
 	f := fileReader{configReader: r, name: name, known: map[string]setting{}, groups: map[string]bool{}, lines: map[string]int{}}
@@ -39,6 +42,8 @@ func (r *configReader) file(name string) {
 			f.groups[group] = true
 		}
 	}
+	r.dir = filepath.Dir(name)
+	defer func() { r.dir = "" }()
 	for i, doc := range tree.Docs {
 		switch {
 		case i > 0 && doc.Body != nil:
@@ -61,6 +66,7 @@ type fileReader struct {
 func (f *fileReader) mapping(prefix string, n ast.Node) {
 	entries, ok := mappingEntries(n)
 	if !ok {
+		f.unread = f.unread || prefix == ""
 		f.fault(f.at(prefix, n), "is no group of settings; expected \"key: value\" lines")
 		return
 	}

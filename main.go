@@ -60,6 +60,9 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		ctx, stop = endOnHangup(ctx)
 		defer stop()
 	}
+	if len(rest) == 1 && isHelpFlag(rest[0]) { // also of commands that have no flags
+		return printCommandHelp(stdout, cmd)
+	}
 	err = cmd.run(ctx, inv, rest)
 	if errors.Is(err, flag.ErrHelp) {
 		return printCommandHelp(stdout, cmd)

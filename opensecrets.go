@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"runtime"
 )
@@ -26,6 +27,15 @@ func (c config) secretFiles() []secretFile {
 		}
 	}
 	return files
+}
+
+// warnOfCleartext tells the log that tokens pass a network as they are, which whoever terminates TLS in front would have said by
+// naming its address.
+func warnOfCleartext(cfg config, logger *slog.Logger) {
+	host, _, _ := net.SplitHostPort(cfg.Listen) // it was read
+	if cfg.TLSCertFile == "" && len(cfg.TrustedProxies) == 0 && !isLoopbackHost(host) {
+		logger.Warn("tokens and pictures pass the network in cleartext; set tls.cert_file, or trusted_proxies if a proxy in front speaks TLS", "listen", cfg.Listen)
+	}
 }
 
 // warnIfOpen tells the log that others than its owner may read or change a file that holds a secret. It is no fault: whoever

@@ -60,6 +60,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
+	warnOfCleartext(cfg, logger)
 	for _, file := range cfg.secretFiles() {
 		file.warnIfOpen(logger)
 	}

@@ -19,6 +19,7 @@ type setting struct {
 	fallback string // shown in the help; defaultConfig holds the value
 	secret   bool   // the value is never shown, not even in a fault
 	isSwitch bool   // true or false: the flag may stand without a value
+	isPath   bool   // in the configuration file a relative one starts from where that lies
 	text     func(c *config, s string) error
 	list     func(c *config, items []string) error
 	table    func(c *config, rows map[string][]string) error
@@ -39,13 +40,13 @@ func settings() []setting {
 		{key: "listen", fallback: "127.0.0.1:8080",
 			about: "address to serve on, host:port; an empty host means every interface",
 			text:  func(c *config, s string) error { return parseAddress(&c.Listen, s) }},
-		{key: "data",
+		{key: "data", isPath: true,
 			about: "data directory; made when it is not there",
 			text:  func(c *config, s string) error { return parsePath(&c.Data, s) }},
-		{key: "tls.cert_file", fallback: "none: cleartext",
+		{key: "tls.cert_file", isPath: true, fallback: "none: cleartext",
 			about: "certificate and the chain above it, in PEM; read again within a second of a change, and on SIGHUP",
 			text:  func(c *config, s string) error { return parsePath(&c.TLSCertFile, s) }},
-		{key: "tls.key_file",
+		{key: "tls.key_file", isPath: true,
 			about: "its private key, in PEM and without a passphrase",
 			text:  func(c *config, s string) error { return parsePath(&c.TLSKeyFile, s) }},
 
@@ -61,10 +62,10 @@ func settings() []setting {
 		{key: "client_secret", secret: true,
 			about: "its secret; other users of the machine can see flags, so prefer client_secret_file",
 			text:  func(c *config, s string) error { c.ClientSecret = s; return nil }},
-		{key: "client_secret_file",
+		{key: "client_secret_file", isPath: true,
 			about: "file that holds the secret and nothing else but white space around it",
 			text:  func(c *config, s string) error { return parsePath(&c.ClientSecretFile, s) }},
-		{key: "client_key_file",
+		{key: "client_key_file", isPath: true,
 			about: "JSON file of the client's private key, as ZITADEL gives it out for a JWT profile, in place of a secret",
 			text:  func(c *config, s string) error { return parsePath(&c.ClientKeyFile, s) }},
 		{key: "realm", fallback: "avatard",
@@ -207,7 +208,7 @@ var notSettings = [...]string{"AVATARD_URL", "AVATARD_TOKEN", configVariable}
 const configVariable = "AVATARD_CONFIG"
 
 func printSettings(w io.Writer) {
-	fmt.Fprintf(w, "  --config FILE   %s\n        YAML file with the settings below; flags win over variables, variables over the file.\n", configVariable)
+	fmt.Fprintf(w, "  --config FILE   %s\n        YAML file with the settings below; flags win over variables, variables over the file.\n        Relative paths in it start from the directory that it lies in, others from the working directory.\n", configVariable)
 	for _, s := range settings() {
 		fmt.Fprintf(w, "\n  %s   --%s   %s\n        %s", s.key, s.flagName(), s.variable(), s.about)
 		if s.fallback != "" {

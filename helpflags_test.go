@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whoever asks for help or for the version gets it on standard output, with exit code 0; what cannot be meant is refused with the
+// commands that might be.
+func TestHelpEverywhere(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		code int
+		text string // on standard output, with another code on standard error
+	}{
+		{"--version", exitOK, "avatard " + buildVersion()},
+		{"-h", exitOK, "usage: avatard COMMAND"},
+		{"--help user add", exitOK, "usage: avatard user add USER"},
+		{"help user add", exitOK, "usage: avatard user add USER"},
+		{"user add -h", exitOK, "usage: avatard user add USER"},
+		{"user add alice --help", exitOK, "usage: avatard user add USER"},
+		{"user --help", exitOK, "usage: avatard user COMMAND"},
+		{"org -h", exitOK, "usage: avatard org COMMAND"},
+		{"help org", exitOK, "usage: avatard org COMMAND"},
+		{"version --help", exitOK, "usage: avatard version"},
+		{"help --help", exitOK, "usage: avatard help"},
+		{"user", exitUsage, "usage: avatard user COMMAND"},
+		{"user ad", exitUsage, "unknown command \"user ad\"\nusage: avatard user COMMAND"},
+		{"help user add alice", exitUsage, "the name of one command"},
+		{"--version now", exitUsage, "takes no arguments"},
+		{"migrate now --data d", exitUsage, "usage: avatard migrate"},
+		{"fsck now --data d", exitUsage, "usage: avatard fsck"},
+		{"org list now --data d", exitUsage, "usage: avatard org list"},
+		{"user list now --data d", exitUsage, "usage: avatard user list"},
+		{"serve now", exitUsage, "usage: avatard serve"},
+	} {
+		stdout, stderr, code := runAll(t, strings.Fields(tt.args)...)
+		said, silent := stdout, strings.TrimPrefix(stderr, stdout) // runAll has the output of both in one
+		if code != exitOK {
+			said, silent = stderr, stdout
+		}
+		if code != tt.code || !strings.Contains(said, tt.text) || silent != "" {
+			t.Errorf("avatard %s: exit code %d, %q, and %q; want %d, %q, and nothing", tt.args, code, said, silent, tt.code, tt.text)
+		}
+	}
+}
+
+// A file of which nothing can be read is one fault: what stands in it is not missing.
+func TestUnreadableConfigurationIsOneFault(t *testing.T) {
+	for title, file := range map[string]string{
+		"not there":   filepath.Join(t.TempDir(), "no.yaml"),
+		"a directory": t.TempDir(),
+		"no YAML":     writeFile(t, "c.yaml", "data: [\n"),
+		"no settings": writeFile(t, "c.yaml", "data"),
+	} {
+		_, stderr, code := runAll(t, "serve", "--config", file)
+		if code != exitUsage || !strings.Contains(stderr, "the configuration has a fault:") || strings.Count(stderr, "\n  ") != 1 {
+			t.Errorf("%s: exit code %d, %s, want one fault", title, code, stderr)
+		}
+	}
+}
+
+// A relative path in the file starts from where the file lies, wherever the process is; one of a flag or variable from there.
+func TestRelativePathsOfTheConfiguration(t *testing.T) {
+	etc := t.TempDir()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile(filepath.Join(etc, "secret"), []byte("s"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(etc, "avatard.yaml")
+	if err := os.WriteFile(file, []byte("data: ../pictures\nissuer: https://id.example\naudience: a\nclient_id: c\nclient_secret_file: secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := read(t, nil, "--config", file)
+	if err != nil || cfg.Data != filepath.Join(filepath.Dir(etc), "pictures") || cfg.ClientSecretFile != filepath.Join(etc, "secret") || cfg.ClientSecret != "s" {
+		t.Errorf("read %+v, %v, want paths beside the file", cfg, err)
+	}
+	cfg, err = read(t, []string{"AVATARD_DATA=here"}, "--config", file)
+	if err != nil || cfg.Data != "here" {
+		t.Errorf("a variable's path is %q, %v, want it as it is", cfg.Data, err)
+	}
+	cfg, err = read(t, []string{"AVATARD_CONFIG=" + file}, "--data", "there")
+	if err != nil || cfg.Data != "there" {
+		t.Errorf("a flag's path is %q, %v, want it as it is", cfg.Data, err)
+	}
+	paths := 0
+	for _, s := range settings() {
+		if strings.HasSuffix(s.key, "_file") && !s.isPath {
+			t.Errorf("%s is a path and not marked as one", s.key)
+		}
+		if s.isPath {
+			paths++
+		}
+	}
+	if paths < 5 {
+		t.Errorf("%d settings are paths", paths)
+	}
+}
+
+// Whoever lets tokens pass a network in cleartext is told at the start.
+func TestCleartextIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want bool
+	}{
+		{"--listen :8080", true},
+		{"--listen 0.0.0.0:8080", true},
+		{"--listen [::]:8080", true},
+		{"--listen 192.0.2.1:8080", true},
+		{"--listen avatars.internal:8080", true},
+		{"--listen 127.0.0.1:8080", false},
+		{"--listen [::1]:8080", false},
+		{"--listen localhost:8080", false},
+		{"--listen :8080 --trusted-proxies 10.0.0.0/8", false},
+	} {
+		cfg := mustRead(t, minimal, nil, strings.Fields(tt.args)...)
+		var log bytes.Buffer
+		warnOfCleartext(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+		if got := strings.Contains(log.String(), "cleartext"); got != tt.want {
+			t.Errorf("%s: told %v, want %v: %s", tt.args, got, tt.want, &log)
+		}
+	}
+	cfg := mustRead(t, minimal, nil, "--listen", ":8080")
+	cfg.TLSCertFile = "cert.pem"
+	var log bytes.Buffer
+	warnOfCleartext(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if log.Len() > 0 {
+		t.Errorf("with TLS it says %s", &log)
+	}
+}
