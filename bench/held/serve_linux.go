@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -23,7 +24,8 @@ import (
 	"avatard/storage"
 )
 
-// serveVariable makes the program the server that it attacks: "clear" or "tls".
+// serveVariable makes the program the server that it attacks: "clear", "tls", or "proxied", which is in clear behind
+// a proxy at 127.0.0.1 that says where calls come from.
 const serveVariable = "HELD_SERVES"
 
 // nothing is a store that is ready and has nothing.
@@ -40,7 +42,13 @@ func (stranger) Authenticate(context.Context, http.Header) (authz.Identity, erro
 
 func serve(ctx context.Context) error {
 	server.TuneRuntime(os.Getenv) //nolint:forbidigo // a main of its own
-	s, err := server.New(server.Config{Store: nothing{}, Issuer: "x", Authenticator: stranger{}, Permissions: authz.NewClaims(authz.DefaultPolicy())})
+	cfg := server.Config{Store: nothing{}, Issuer: "x", Authenticator: stranger{}, Permissions: authz.NewClaims(authz.DefaultPolicy())}
+	mode := os.Getenv(serveVariable) //nolint:forbidigo // a main of its own
+	if mode == "proxied" {
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+		cfg.ClientAddress = server.ForwardedAddress(cfg.Proxies)
+	}
+	s, err := server.New(cfg)
 	if err != nil {
 		return err
 	}
@@ -49,7 +57,7 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(os.Stdout, ln.Addr())
-	if os.Getenv(serveVariable) == "clear" { //nolint:forbidigo // a main of its own
+	if mode != "tls" {
 		return s.Serve(ctx, ln)
 	}
 	certificate, err := selfSigned()

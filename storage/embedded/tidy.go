@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"avatard/storage"
 )
 
@@ -20,7 +22,7 @@ const (
 )
 
 // Tidy does at once what the store does by itself when nobody calls, within seconds: space that deleted pictures have
-// left goes back to the file system. It waits for a moment at which no change is under way.
+// left goes back to the file system, and that of the log of metadata. It waits for a moment at which no change is under way.
 //
 // An error says that not all of it could be done; it is tried again later. Callers never notice. The errors are those of ctx,
 // storage.ErrUnavailable for a store that is closed, and those of the disk.
@@ -57,10 +59,19 @@ func (s *Store) recordFinished() bool {
 func (s *Store) tidyAll() error {
 	s.retryTrim()
 	for s.tidyStep() {
+		s.checkpointBusy() // each region that is cut off is a transaction
 	}
 	s.measureSlab()
 	s.stand()
-	return errors.Join(s.trimmer.err, s.trimmer.look, s.commitErr)
+	return errors.Join(s.trimmer.err, s.trimmer.look, s.commitErr, s.emptyLog())
+}
+
+// emptyLog does ahead of its time what checkpointIdle does after idleTime.
+func (s *Store) emptyLog() error {
+	if _, size := s.db.log.state(); size <= logIdle || s.space.short.Load() {
+		return nil
+	}
+	return s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)
 }
 
 // learnOne looks which slots of one region are free, if there is one of which that is not known.
