@@ -14,3 +14,5 @@ const noFollow = 0
 func lockDir(string) (*os.File, error) {
 	return nil, errors.New("the embedded engine needs a Unix-like system")
 }
+
+func unlockDir(f *os.File) error { return f.Close() }

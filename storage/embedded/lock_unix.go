@@ -46,3 +46,9 @@ func lockDir(path string) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// unlockDir gives the data directory back. Closing the file alone would not while somebody has a copy of it: a program that this
+// process is just about to start holds one until it runs.
+func unlockDir(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}

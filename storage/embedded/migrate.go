@@ -79,7 +79,7 @@ func withMetadata(cfg Config, do func(*database) error) (err error) {
 	if err != nil {
 		return explain(err)
 	}
-	defer func() { err = explain(errors.Join(err, lock.Close())) }()
+	defer func() { err = explain(errors.Join(err, unlockDir(lock))) }()
 	if err := inspect(cfg.Dir, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}

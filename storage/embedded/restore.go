@@ -147,7 +147,7 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 	if err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, unlockDir(lock)) }()
 	if err := errors.Join(noLinks(dir), hasNoStore(dir)); err != nil {
 		return sum, err
 	}
