@@ -23,6 +23,9 @@ func newIdentity(cfg config, logger *slog.Logger, now func() time.Time, observer
 	if unknown.PerSecond == 0 {
 		unknown.PerSecond = -1 // what is 0 for those who configure is -1 for the package, whose 0 is its default
 	}
+	if cfg.Source == sourceZitadel {
+		cfg.ProjectID = "" // roles in tokens play no part, so one that nobody can read must not be anybody's trouble
+	}
 	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
 		UserAgent:          "avatard/" + buildVersion(),
 		Issuer:             cfg.Issuer,

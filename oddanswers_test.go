@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -24,6 +25,8 @@ type script struct {
 	introspect map[string]map[string]any
 	// statuses are what is answered about a token instead of 200: by the token.
 	statuses map[string]int
+	// down: every token is inactive, and there is no discovery document.
+	down bool
 	// permissions is the answer to questions for permissions, 0 and "" = as it is.
 	permissions int
 	refusal     string
@@ -36,6 +39,10 @@ func (p *moodyProvider) follow(s script) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(s.permissions)
 			io.WriteString(w, s.refusal)
+			return
+		}
+		if s.down && strings.HasSuffix(r.URL.Path, "/openid-configuration") {
+			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
 		if !strings.HasSuffix(r.URL.Path, "/introspect") {
@@ -55,6 +62,9 @@ func (p *moodyProvider) follow(s script) {
 		var members map[string]any
 		if json.Unmarshal(rec.Body.Bytes(), &members) == nil {
 			maps.Copy(members, s.introspect[token])
+			if s.down {
+				members = map[string]any{"active": false}
+			}
 			rec.Body.Reset()
 			json.NewEncoder(rec.Body).Encode(members)
 		}
@@ -113,6 +123,91 @@ func TestImpersonation(t *testing.T) {
 		log := srv.out.String()
 		if row.want == success && !strings.Contains(log, "mallory") || row.want != success && !strings.Contains(log, "reason=impersonation") || strings.Contains(log, token) {
 			t.Errorf("%s: the log:\n%s", row.title, log)
+		}
+	}
+}
+
+// One token for which the provider fails is nobody else's trouble, in any form and with either source of permissions.
+func TestOneTokenFails(t *testing.T) {
+	for _, source := range []string{"claims", "zitadel"} {
+		p := newMoodyProvider(t, nil)
+		dir := filepath.Join(t.TempDir(), "data")
+		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
+		srv, base := startServe(t, p.settings(), dir, "--authz-source", source, "--introspection-cache-ttl", "0")
+		client := newRemover(t, base)
+		roles := "urn:zitadel:iam:org:project:" + p.settings()["AVATARD_AUDIENCE"] + ":roles"
+		odd, broken, known := p.mint(t, managerID), p.mint(t, managerID), p.mint(t, managerID)
+		everybody := func(when, token string) {
+			for form, got := range client.removeInAllForms(t, token, devidp.UserBob) {
+				if got.code != success {
+					t.Errorf("%s, %s, %s: a bystander: %v %s", source, when, form, got.code, got.message)
+				}
+			}
+		}
+		everybody("before", known)
+		p.follow(script{
+			introspect: map[string]map[string]any{odd: {roles: map[string]any{"ORG_OWNER": map[string]any{"org1": nil}}}},
+			statuses:   map[string]int{broken: http.StatusInternalServerError},
+		})
+		for range 10 {
+			for form, got := range client.removeInAllForms(t, broken, devidp.UserAlice) {
+				wantUnavailable(t, source+", "+form, got, p, broken)
+			}
+			for form, got := range client.removeInAllForms(t, odd, devidp.UserBob) { // roles of the token play no part with zitadel
+				if source == "claims" {
+					wantUnavailable(t, source+", "+form, got, p, odd)
+				} else if got.code != success {
+					t.Errorf("%s, %s: an odd role claim: %v %s", source, form, got.code, got.message)
+				}
+			}
+		}
+		everybody("known", known)
+		everybody("fresh", p.mint(t, managerID))
+		p.follow(script{permissions: http.StatusInternalServerError})
+		client.removeInAllForms(t, odd, devidp.UserAlice)
+		p.behave(nil)
+		everybody("after a question for permissions has failed", p.mint(t, managerID))
+		client.close()
+		srv.stop()
+	}
+}
+
+// A provider that calls every token inactive while its discovery document fails signs nobody out.
+func TestInactiveWhileBroken(t *testing.T) {
+	v := startRevocation(t)
+	v.want("a good token", success)
+	v.provider.follow(script{down: true})
+	v.clock.advance(5 * time.Second)
+	v.want("down, with nothing to believe", connect.CodeUnavailable)
+	v.provider.behave(nil)
+	v.clock.advance(time.Second)
+	v.want("well again", success)
+	v.revoke()
+	v.clock.advance(5 * time.Second)
+	v.want("revoked at a provider that is well", connect.CodeUnauthenticated)
+}
+
+// A token that the provider rejects while it answers about others is a bad one, and the log says so.
+func TestRejectedToken(t *testing.T) {
+	for _, status := range []int{http.StatusBadRequest, http.StatusUnauthorized} {
+		p := newMoodyProvider(t, nil)
+		dir := filepath.Join(t.TempDir(), "data")
+		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
+		srv, base := startServe(t, p.settings(), dir)
+		client := newRemover(t, base)
+		token, form := p.mint(t, managerID), removalForms()[0]
+		p.follow(script{statuses: map[string]int{token: status}})
+		wantUnavailable(t, "nobody else was asked about", client.remove(t, form, token, devidp.UserAlice), p, token)
+		if got := client.remove(t, form, p.mint(t, managerID), devidp.UserBob); got.code != success {
+			t.Errorf("%d: a bystander: %v %s", status, got.code, got.message)
+		}
+		if got := client.remove(t, form, token, devidp.UserAlice); got.code != connect.CodeUnauthenticated || !strings.HasSuffix(got.message, "(AUTH-7fs1e)") {
+			t.Errorf("%d: the token: %v %s, want that it is no good", status, got.code, got.message)
+		}
+		client.close()
+		srv.stop()
+		if log := srv.out.String(); !strings.Contains(log, `reason=rejected`) || strings.Contains(log, token) {
+			t.Errorf("%d: the log:\n%s", status, log)
 		}
 	}
 }

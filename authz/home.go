@@ -105,10 +105,8 @@ func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string
 	if resp.StatusCode == http.StatusOK {
 		return readHome(body, subject)
 	}
-	if err := readRefusal(body).err(resp.StatusCode); err != nil {
-		return home{refused: err}, nil
-	}
-	return home{}, statusError(resp.StatusCode)
+	refused, err := p.readRefused(ctx, resp.StatusCode, body)
+	return home{refused: refused}, err
 }
 
 // readHome reads the answer to GetMyUser: {"user":{"id":…,"details":{"resourceOwner":…}}}. An answer about somebody else is no

@@ -114,6 +114,9 @@ type Introspector struct {
 	known       *knownTokens
 	unknown     *limit.Rates[netip.Addr]
 	waiting     unknownWaiting
+	rejections  *rejections
+	// confirmation is about tokens that turn inactive.
+	confirmation *confirmation
 
 	// The steps, and for introspection one for each kind of token.
 	discovery, introspectKnown, introspectUnknown *step
@@ -176,6 +179,11 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		waiting: unknownWaiting{most: cfg.UnknownWaiting, each: cfg.UnknownWaitingPerAddress, of: make(map[netip.Addr]int)},
 	}
 	outage := &outage{log: cfg.Logger, now: cfg.Now}
+	in.rejections = newRejections(cfg.Now)
+	in.confirmation = &confirmation{now: cfg.Now, ask: func(deadline time.Time) error {
+		_, err := in.fetchProvider(deadline)
+		return err
+	}}
 	failed := newFailedQuestions(cfg.Now)
 	in.discovery = in.newStep(stepDiscovery, noSeat, outage, nil)
 	in.introspectKnown = in.newStep(stepIntrospection, knownSeat, outage, failed)
@@ -252,12 +260,9 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 		defer leave()
 		q.mayAsk = func() error { return in.admitUnknown(ctx) }
 	}
-	introspect := func(caller context.Context) (verdict, error) {
+	look := func(caller context.Context) (verdict, error) {
 		v, err := ask(caller, in.asker, s, subject{q.key, q.key}, deadline, func(ctx context.Context) (v verdict, err error) {
-			a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
-			if err == nil {
-				v, err = in.rules.judge(a)
-			}
+			v, err = in.introspect(ctx, p, token, q.key, q.known)
 			if err == nil || ended(caller) == nil {
 				in.introspected(err)
 			}
@@ -269,16 +274,37 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 		return v, err
 	}
 	if in.cache != nil {
-		q.ask = introspect
+		q.ask = look
 		if v, err = in.cache.share(waiting, q); errors.Is(err, errFull) {
 			err = in.turnAway(stepIntrospection, !q.known)
 		}
 	} else if q.mayAsk != nil {
 		if err = q.mayAsk(); err == nil {
-			v, err = introspect(ctx)
+			v, err = look(ctx)
 		}
 	} else {
-		v, err = introspect(ctx)
+		v, err = look(ctx)
 	}
 	return v, in.waited(ctx, err)
+}
+
+// introspect asks what a token stands for. known tells that it was active of late.
+func (in *Introspector) introspect(ctx context.Context, p *provider, token string, key cacheKey, known bool) (verdict, error) {
+	question := in.rejections.begin()
+	a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
+	if status, ok := errors.AsType[statusError](err); ok {
+		return in.rejections.judge(key, status)
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	in.rejections.answer(question, key)
+	v, err := in.rules.judge(a)
+	if err == nil && known && v.refused != nil && v.refused.Reason == ReasonInactive {
+		err = in.confirmation.check(ctx)
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	return v, nil
 }

@@ -24,6 +24,8 @@ type ProviderPermissions struct {
 	cache     *cache[permits]
 	step      *step
 	homes     homes
+	// confirmation is about tokens that have ended since introspection.
+	confirmation *confirmation
 }
 
 var _ Source = (*ProviderPermissions)(nil)
@@ -36,7 +38,7 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	}
 	own := *in.asker
 	own.client = passing(in.client, http.StatusUnauthorized, http.StatusForbidden)
-	p := &ProviderPermissions{asker: &own, keys: in.keys, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
+	p := &ProviderPermissions{asker: &own, keys: in.keys, confirmation: in.confirmation, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
 	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.keyPrefix = appendPart(nil, p.endpoint)
 	p.homes.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
@@ -114,8 +116,18 @@ func (p *ProviderPermissions) search(ctx context.Context, token, org string) (pe
 	if resp.StatusCode == http.StatusOK {
 		return readPermits(body)
 	}
-	if err := readRefusal(body).err(resp.StatusCode); err != nil {
-		return permits{refused: err}, nil
+	refused, err := p.readRefused(ctx, resp.StatusCode, body)
+	return permits{refused: refused}, err
+}
+
+// readRefused returns what the provider's refusal of a question means for the caller, or an error when it says nothing.
+func (p *ProviderPermissions) readRefused(ctx context.Context, status int, body []byte) (refused, err error) {
+	refused = readRefusal(body).err(status)
+	switch {
+	case refused == nil:
+		return nil, statusError(status)
+	case errors.Is(refused, ErrInvalidToken): // introspection took it for active a moment ago
+		return refused, p.confirmation.check(ctx)
 	}
-	return permits{}, statusError(resp.StatusCode)
+	return refused, nil
 }

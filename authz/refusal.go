@@ -16,6 +16,8 @@ const (
 	ReasonMalformed Reason = "malformed"
 	// ReasonInactive: the provider calls the token inactive: expired, revoked, unknown, or not meant for this client.
 	ReasonInactive Reason = "inactive"
+	// ReasonRejected: the provider answers with status 400 or 401 when asked about this token, and about others as it should.
+	ReasonRejected Reason = "rejected"
 	// ReasonNoExpiry: the answer has no exp.
 	ReasonNoExpiry Reason = "no_expiry"
 	// ReasonExpired: exp has passed.
@@ -44,7 +46,7 @@ const (
 
 // Reasons returns all reasons there are.
 func Reasons() []Reason {
-	return []Reason{ReasonMalformed, ReasonInactive, ReasonNoExpiry, ReasonExpired, ReasonNotYetValid, ReasonIssuer, ReasonAudience,
+	return []Reason{ReasonMalformed, ReasonInactive, ReasonRejected, ReasonNoExpiry, ReasonExpired, ReasonNotYetValid, ReasonIssuer, ReasonAudience,
 		ReasonSubject, ReasonOrganization, ReasonKind, ReasonBound, ReasonNoClient, ReasonImpersonation, ReasonEnded}
 }
 

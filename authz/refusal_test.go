@@ -14,7 +14,7 @@ import (
 func TestReasons(t *testing.T) {
 	type change = map[string]any
 	long := strings.Repeat("ü", 300)
-	seen := []Reason{ReasonMalformed, ReasonEnded} // their tests are elsewhere
+	seen := []Reason{ReasonMalformed, ReasonEnded, ReasonRejected} // their tests are elsewhere
 	for _, row := range []struct {
 		change change
 		reason Reason

@@ -160,7 +160,7 @@ func isUnusable(err error) bool {
 	return syntax || mistyped || slices.ContainsFunc(unusableAnswers[:], func(ours error) bool { return errors.Is(err, ours) })
 }
 
-var unusableAnswers = [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errDiscovery, errMalformedAnswer}
+var unusableAnswers = [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errDiscovery, errMalformedAnswer, errUnconfirmed}
 
 // isUnreachable reports whether the question did not get as far as the provider: there was no connection to send it over.
 func isUnreachable(err error) bool {
@@ -184,6 +184,9 @@ func failureKindOf(err error) string {
 // out: they may quote whole bodies.
 func failureKind(err error) string {
 	var network net.Error
+	if errors.Is(err, ErrClientRefused) {
+		return err.Error()
+	}
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status.Error()
 	}

@@ -1,0 +1,63 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// unconfirmedFor is how long it counts that the discovery document could not be had.
+const unconfirmedFor = time.Second
+
+// errUnconfirmed: the provider calls a token inactive that it called active of late, and is not well: what it serves from
+// memory may be all it has.
+var errUnconfirmed = errors.New("a token turned inactive, and there is no discovery document")
+
+// confirmation asks for the discovery document when a token that was active of late has ended. A provider whose database is
+// down may know no token any more and say so; believed, that would sign everybody out. There is one question at a time,
+// which all share who come meanwhile.
+type confirmation struct {
+	ask func(deadline time.Time) error
+	now func() time.Time
+
+	mu      sync.Mutex
+	pending *call[struct{}] // nil when none is under way
+	failing time.Time       // the last question has failed, and counts until then
+}
+
+// check returns nil when the provider is well, and errUnconfirmed when it is not, or when that cannot be found out before ctx ends.
+func (c *confirmation) check(ctx context.Context) error {
+	c.mu.Lock()
+	now := c.now()
+	if now.Before(c.failing) {
+		c.mu.Unlock()
+		return errUnconfirmed
+	}
+	pending := c.pending
+	if pending == nil {
+		deadline, ok := ctx.Deadline()
+		if !ok {
+			deadline = time.Now().Add(DefaultIntrospectionTimeout)
+		}
+		pending = newCall[struct{}](now)
+		c.pending = pending
+		go c.find(pending, deadline)
+	}
+	c.mu.Unlock()
+	if _, err := pending.wait(ctx); err != nil {
+		return errUnconfirmed
+	}
+	return nil
+}
+
+func (c *confirmation) find(pending *call[struct{}], deadline time.Time) {
+	err := c.ask(deadline)
+	c.mu.Lock()
+	c.pending = nil
+	if err != nil {
+		c.failing = c.now().Add(unconfirmedFor)
+	}
+	c.mu.Unlock()
+	pending.finish(struct{}{}, err)
+}
