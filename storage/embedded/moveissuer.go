@@ -60,11 +60,11 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 			return err
 		}
 	}
-	// No two rows have the same URL, not even between two statements. No URL has a space.
+	// No two rows have the same URL, not even between two statements. No valid id has a control character.
 	for _, name := range []struct {
 		iid int64
 		url string
-	}{{to, "moved from " + w.from}, {from, w.to}, {to, w.from}} {
+	}{{to, "\n"}, {from, w.to}, {to, w.from}} {
 		if err := r.db.execOne(sqlNameIssuer, name.iid, name.url); err != nil {
 			return err
 		}

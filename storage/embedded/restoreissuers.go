@@ -104,7 +104,7 @@ func (n *newerIssuers) move(m issuerMove) error {
 		iid     int64
 		url     string
 		becomes int64
-	}{{to.iid, "moved from " + fromURL, from.iid}, {from.iid, toURL, 0}, {to.iid, fromURL, from.iid}} {
+	}{{to.iid, "\n", from.iid}, {from.iid, toURL, 0}, {to.iid, fromURL, from.iid}} {
 		sql := `UPDATE issuer SET url = ?2, becomes = nullif(?3, 0) WHERE iid = ?1`
 		if err := n.db.do(n.db.database, sql, name.iid, name.url, name.becomes); err != nil {
 			return err

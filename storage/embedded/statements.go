@@ -122,7 +122,7 @@ var statements = [numStatements]string{
 
 // changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has
 // the user's key on its ticket, or everything is forgotten.
-var changesUsers = [numStatements]bool{sqlAddUser: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
+var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 
 // maxParameters is how many parameters a statement has at most.
 const maxParameters = 9
