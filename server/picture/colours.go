@@ -134,10 +134,15 @@ func (c *colours) convert(pixels []byte) {
 
 // put writes the colour of a light.
 func (c *colours) put(p []byte, levels *[lightSteps + 1]uint8, r, g, b int) {
+	m := &c.mix
+	_ = p[2]
+	p[0] = levels[step(m[0][0]*r+m[0][1]*g+m[0][2]*b)]
+	p[1] = levels[step(m[1][0]*r+m[1][1]*g+m[1][2]*b)]
+	p[2] = levels[step(m[2][0]*r+m[2][1]*g+m[2][2]*b)]
+}
+
+// step rounds the light of a mix to a step that sRGB has.
+func step(light int) int {
 	const half = 1 << (stepShift - 1)
-	for i := range 3 {
-		mix := &c.mix[i]
-		light := (mix[0]*r + mix[1]*g + mix[2]*b + half) >> stepShift
-		p[i] = levels[min(max(light, 0), lightSteps)]
-	}
+	return min(max((light+half)>>stepShift, 0), lightSteps)
 }

@@ -51,7 +51,7 @@ func newImageRows(img image.Image) (*imageRows, error) {
 		r.put = func(row []byte, y int) { putYCbCr(row, src, y) }
 	case *image.NYCbCrA: // WebP with alpha
 		r.put = func(row []byte, y int) {
-			putYCbCr(row, &src.YCbCr, y)
+			putSmoothYCbCr(row, &src.YCbCr, y)
 			for x, a := range src.A[y*src.AStride:][:len(row)/4] {
 				row[4*x+3] = a
 			}
