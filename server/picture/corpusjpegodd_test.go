@@ -62,6 +62,12 @@ func jpegOddSpecimens() []specimen {
 	add("with restarts, progressive", with(func(j *jpegPicture) { progressive(j); j.restart = 3 }))
 	add("with many restarts", with(func(j *jpegPicture) { j.restart = 1 }))
 	add("whose scan tells its height", with(func(j *jpegPicture) { j.lines = true }), refused("height"), chromium("hidden"))
+	// DNL behind a scan, though the header tells the height.
+	add("whose scan tells its height too", bytes.Replace(whole, []byte("\xff\xd9"), []byte("\xff\xdc\x00\x04\x00\x40\xff\xd9"), 1))
+	add("with a comment of no length", with(func(j *jpegPicture) { j.segments = jfif + "\xff\xfe\x00\x00" }))
+	add("whose components have one name", with(func(j *jpegPicture) { j.ids = []byte{1, 1, 1} }))
+	add("without a scan of a colour", with(func(j *jpegPicture) { j.scans = separate(3)[:2] }), refused("incomplete"))
+	add("progressive without its first scan", with(func(j *jpegPicture) { progressive(j); j.scans = j.scans[1:] }), refused("incomplete"))
 	add("without Huffman tables", withoutTables())
 	for orientation := 1; orientation <= 8; orientation++ {
 		size := image.Pt(96, 64)

@@ -52,6 +52,16 @@ func pngOddSpecimens() []specimen {
 	add("with a wrong checksum behind the pixels", with(func(p *pngPicture) { p.after = wrongSum(madeChunk("tEXt", "Title\x00x")) }))
 	add("with a chunk behind the pixels that is cut", append(bytes.Clone(noEnd), "\x00\x00\x10\x00tEXtTitle"...))
 	add("with a palette to choose from", with(func(p *pngPicture) { p.palette = bytes.Repeat([]byte{1, 2, 3}, 40) }))
+	grey := pngOfColours(typeGrey, 8, greys)
+	grey.palette = []byte{1, 2, 3}
+	add("grey with a palette", grey.encode(), func(s *specimen) { s.quarters = greys })
+	add("with transparency of another colour type", with(func(p *pngPicture) { p.trns = []byte{0, 0} }))
+	full := pngOfColours(typeRGBA, 8, vivid)
+	full.trns = []byte{0, 0, 0, 0, 0, 0}
+	add("with transparency twice", full.encode())
+	few := pngOfColours(typeIndexed, 8, vivid)
+	few.trns = bytes.Repeat([]byte{255}, 9)
+	add("with transparency of colours that are not there", few.encode())
 	add("with two texts of one kind", with(func(p *pngPicture) { p.before = strings.Repeat(madeChunk("tEXt", "Title\x00x"), 2) }))
 
 	// An animation (PNG specification, third edition, section 11.3.6) has more than one frame.

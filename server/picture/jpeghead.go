@@ -9,10 +9,10 @@ import (
 
 // Markers: ITU-T T.81 table B.1.
 const (
-	jpegSOF0, jpegSOF1, jpegSOF2                  = 0xc0, 0xc1, 0xc2
-	jpegDHT, jpegJPG, jpegDAC                     = 0xc4, 0xc8, 0xcc
-	jpegRST0, jpegRST7, jpegSOI, jpegEOI, jpegSOS = 0xd0, 0xd7, 0xd8, 0xd9, 0xda
-	jpegDQT, jpegDRI, jpegAPP0, jpegAPP14         = 0xdb, 0xdd, 0xe0, 0xee
+	jpegSOF0, jpegSOF1, jpegSOF2                   = 0xc0, 0xc1, 0xc2
+	jpegDHT, jpegJPG, jpegDAC                      = 0xc4, 0xc8, 0xcc
+	jpegRST0, jpegRST7, jpegSOI, jpegEOI, jpegSOS  = 0xd0, 0xd7, 0xd8, 0xd9, 0xda
+	jpegDQT, jpegDRI, jpegAPP0, jpegAPP14, jpegCOM = 0xdb, 0xdd, 0xe0, 0xee, 0xfe
 )
 
 // jpegWalker walks the segments of a JPEG. Like other decoders it passes over bytes that are no marker, so that
@@ -21,6 +21,7 @@ type jpegWalker struct {
 	rest []byte // behind the present segment
 	kind byte
 	body []byte
+	odd  bool // a segment was shorter than its own length
 }
 
 // next goes to the next segment that has a body, and reports whether there is one before the end of the picture.
@@ -43,6 +44,10 @@ func (s *jpegWalker) next() bool {
 			return false
 		}
 		size := int(binary.BigEndian.Uint16(s.rest)) // counts itself
+		if size < 2 && kind >= jpegAPP0 {            // what follows is passed over like any bytes that are no marker
+			s.rest, s.odd = s.rest[2:], true
+			continue
+		}
 		if size < 2 || size > len(s.rest) {
 			return false
 		}
@@ -57,7 +62,7 @@ type jpegFrame struct {
 	progressive bool
 	components  []jpegComponent
 	most        image.Point // the largest sampling factors
-	thirds      bool        // a sampling factor is 3
+	rare        bool        // has what image/jpeg does not take, beside the sampling factors
 	jfif        bool
 	adobe       int  // colour transform of Adobe's segment, -1 without one
 	codes       bool // Huffman tables stand before the first scan
@@ -76,7 +81,8 @@ type jpegComponent struct {
 	samples    []byte  // rows of 8 × across
 	amplitudes []int16 // of a progressive frame: 64 for each block
 	prediction int
-	seen       bool // in a scan
+	announced  bool // the header of a scan names it
+	seen       bool // a scan of it was decoded
 }
 
 // onlyJPEG is what a message says of rare kinds of JPEG.
@@ -98,17 +104,18 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 		case s.kind == jpegDRI && len(s.body) >= 2:
 			interval = int(binary.BigEndian.Uint16(s.body))
 		case s.kind == jpegSOS:
-			if f.components == nil || len(s.body) == 0 {
+			head, ok := f.readScanHead(s.body)
+			if !ok {
 				return jpegFrame{}, ErrMalformed
 			}
 			scanned = true
-			f.restarts = f.restarts || interval > 0 && int(s.body[0]) < len(f.components)
-			if !f.progressive && int(s.body[0]) == len(f.components) {
-				return f, nil // the only scan
+			f.restarts = f.restarts || interval > 0 && len(head.components) < len(f.components)
+			for _, c := range head.components {
+				c.announced = c.announced || head.from == 0 && head.high == 0
 			}
 		case s.kind == jpegDHT:
 			f.codes = f.codes || !scanned
-		case s.kind == jpegJPG || s.kind == jpegDAC:
+		case s.kind == jpegDQT || s.kind >= jpegAPP0 && s.kind < jpegAPP0+16 || s.kind == jpegCOM:
 		case s.kind == jpegSOF0 || s.kind == jpegSOF1 || s.kind == jpegSOF2:
 			if f.components != nil || len(s.body) < 6 || len(s.body) != 6+3*int(s.body[5]) {
 				return jpegFrame{}, ErrMalformed
@@ -136,11 +143,17 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 			return rare("progressive with arithmetic coding")
 		case s.kind == 0xcb:
 			return rare("lossless with arithmetic coding")
-		case s.kind > jpegSOF2 && s.kind <= 0xcf:
+		case s.kind > jpegSOF2 && s.kind <= 0xcf && s.kind != jpegJPG && s.kind != jpegDAC:
 			return rare("hierarchical")
+		default:
+			f.rare = true
 		}
+		f.rare = f.rare || s.odd
 	}
-	if f.components == nil {
+	for _, c := range f.components {
+		scanned = scanned && c.announced
+	}
+	if !scanned { // or not all of it
 		return jpegFrame{}, ErrMalformed
 	}
 	return f, nil
@@ -155,11 +168,9 @@ func (f *jpegFrame) setComponents(body []byte) bool {
 			return false
 		}
 		for _, other := range f.components {
-			if other.id == c.id {
-				return false
-			}
+			f.rare = f.rare || other.id == c.id
 		}
-		f.thirds = f.thirds || c.h == 3 || c.v == 3
+		f.rare = f.rare || c.h == 3 || c.v == 3
 		f.most = image.Pt(max(f.most.X, c.h), max(f.most.Y, c.v))
 		f.components = append(f.components, c)
 	}
@@ -190,7 +201,7 @@ func (f *jpegFrame) common() bool {
 	for i := range c {
 		several = several || c[i].h*c[i].v > 1
 	}
-	if f.thirds || f.restarts && several {
+	if f.rare || f.restarts && several {
 		return false
 	}
 	switch len(c) {

@@ -77,10 +77,11 @@ func (d *rareJPEG) decode(data []byte) (image.Image, error) {
 				d.interval = int(binary.BigEndian.Uint16(s.body))
 			}
 		case jpegSOS:
-			head, err := d.readScanHead(s.body)
-			if err != nil {
-				return nil, err
+			head, ok := d.readScanHead(s.body)
+			if !ok {
+				return nil, ErrMalformed
 			}
+			var err error
 			if s.rest, err = d.scan(head, s.rest); err != nil {
 				return nil, err
 			}
@@ -101,13 +102,15 @@ func (d *rareJPEG) decode(data []byte) (image.Image, error) {
 	return d.picture(), nil
 }
 
-// wipe overwrites what is not part of the picture.
+// wipe overwrites what is not part of the picture, and lets go of it.
 func (d *rareJPEG) wipe() {
-	for _, c := range d.components {
+	for i := range d.components {
+		c := &d.components[i]
 		clear(c.amplitudes)
 		if len(d.components) > 1 {
 			clear(c.samples)
 		}
+		c.amplitudes, c.samples = nil, nil
 	}
 }
 

@@ -24,49 +24,39 @@ type jpegScanHead struct {
 
 type scanComponent struct {
 	*jpegComponent
-	dc, ac *huffmanTable
+	dc, ac byte // numbers of Huffman tables
 }
 
-// readScanHead checks everything that the decoding of the scan relies on.
-func (d *rareJPEG) readScanHead(body []byte) (s jpegScanHead, err error) {
+// readScanHead checks everything that the decoding of the scan relies on; ok is false when something is wrong. Of two
+// components with the same id, which some programs write, the first that the scan has not yet is meant.
+func (f *jpegFrame) readScanHead(body []byte) (s jpegScanHead, ok bool) {
 	n := len(body)/2 - 2
-	if n < 1 || n > len(d.components) || len(body) != 2*n+4 || int(body[0]) != n {
-		return s, ErrMalformed
+	if n < 1 || n > len(f.components) || len(body) != 2*n+4 || int(body[0]) != n {
+		return s, false
 	}
-	blocks := 0
+	blocks, taken := 0, [4]bool{}
 	for i := range n {
-		id, selectors := body[1+2*i], body[2+2*i]
-		var component *jpegComponent
-		for k := range d.components {
-			if d.components[k].id == id {
-				component = &d.components[k]
-			}
+		id, tables := body[1+2*i], body[2+2*i]
+		at := 0
+		for at < len(f.components) && (taken[at] || f.components[at].id != id) {
+			at++
 		}
-		if component == nil || selectors>>4 > 3 || selectors&15 > 3 {
-			return s, ErrMalformed
+		if at == len(f.components) || tables>>4 > 3 || tables&15 > 3 {
+			return s, false
 		}
-		for _, other := range s.components {
-			if other.jpegComponent == component {
-				return s, ErrMalformed
-			}
-		}
-		if component.seen && !d.progressive {
-			return s, ErrMalformed // a second time
-		}
-		blocks += component.h * component.v
-		s.components = append(s.components, scanComponent{component, &d.tables[0][selectors>>4], &d.tables[1][selectors&15]})
+		taken[at] = true
+		c := &f.components[at]
+		blocks += c.h * c.v
+		s.components = append(s.components, scanComponent{c, tables >> 4, tables & 15})
 	}
 	s.from, s.to, s.high, s.low = 0, 63, 0, 0
-	if d.progressive {
+	if f.progressive {
 		tail := body[2*n+1:]
 		s.from, s.to, s.high, s.low = int(tail[0]), int(tail[1]), int(tail[2]>>4), int(tail[2]&15)
 	}
-	switch { // T.81 sections B.2.3 and G.1.1.1.1
-	case n > 1 && blocks > 10, s.from > s.to || s.to > 63, d.progressive && s.from == 0 && s.to != 0, s.from > 0 && n > 1,
-		s.high != 0 && s.high != s.low+1, s.low > 13:
-		return s, ErrMalformed
-	}
-	return s, nil
+	wrong := n > 1 && blocks > 10 || s.from > s.to || s.to > 63 || s.low > 13 || s.high != 0 && s.high != s.low+1 ||
+		f.progressive && s.from == 0 && s.to != 0 || s.from > 0 && n > 1 // T.81 sections B.2.3 and G.1.1.1.1
+	return s, !wrong
 }
 
 // scan decodes one scan and returns what follows it.
@@ -74,6 +64,9 @@ func (d *rareJPEG) scan(head jpegScanHead, data []byte) ([]byte, error) {
 	d.bits = bitReader{rest: data}
 	d.restart()
 	for _, c := range head.components {
+		if c.seen && !d.progressive {
+			return nil, ErrMalformed // a second time
+		}
 		c.seen = true
 	}
 	mcus := d.mcus()
@@ -147,7 +140,7 @@ func (d *rareJPEG) block(s *jpegScanHead, c *scanComponent, at int) error {
 func (d *rareJPEG) first(s *jpegScanHead, c *scanComponent, b *[64]int16) error {
 	k := s.from
 	if k == 0 {
-		size, err := d.bits.symbol(c.dc)
+		size, err := d.bits.symbol(&d.tables[0][c.dc])
 		if err != nil {
 			return err
 		}
@@ -164,7 +157,7 @@ func (d *rareJPEG) first(s *jpegScanHead, c *scanComponent, b *[64]int16) error 
 		return nil
 	}
 	for ; k <= s.to; k++ {
-		symbol, err := d.bits.symbol(c.ac)
+		symbol, err := d.bits.symbol(&d.tables[1][c.ac])
 		if err != nil {
 			return err
 		}
@@ -213,7 +206,7 @@ func (d *rareJPEG) refine(s *jpegScanHead, c *scanComponent, b *[64]int16) error
 	}
 	k := s.from
 	for d.endRun == 0 && k <= s.to {
-		symbol, err := d.bits.symbol(c.ac)
+		symbol, err := d.bits.symbol(&d.tables[1][c.ac])
 		if err != nil {
 			return err
 		}

@@ -45,20 +45,28 @@ func newPNGStream(data []byte) (*pngStream, error) {
 	p := &pngStream{idat: idatReader{rest: data[pngHeadBytes:]}, left: pngRowBytes(data[16:29]), sum: adler32.New()}
 	p.buffer = make([]byte, 0, pngStep+64)
 	p.out = append(p.buffer, data[:pngHeadBytes]...)
-	// In this order, and each once: PNG specification, section 5.6.
-	for _, name := range []string{"PLTE", "tRNS"} {
-		body := pngChunkBefore(data, name, "IDAT")
-		if body == nil {
-			continue
-		}
-		// Other colours than were meant are damage; less transparency is what browsers put up with.
-		sum := crc32.Update(crc32.ChecksumIEEE([]byte(name)), crc32.IEEETable, body)
-		if name == "PLTE" && sum != binary.BigEndian.Uint32(body[len(body):len(body)+4]) {
-			return nil, ErrMalformed
-		}
-		p.out = appendChunk(p.out, name, func(b []byte) []byte { return append(b, body...) })
+	palette, transparency := pngChunkBefore(data, "PLTE", "IDAT"), pngChunkBefore(data, "tRNS", "IDAT")
+	// Other colours than were meant are damage; with transparency browsers are not as strict.
+	if palette != nil && crc32.ChecksumIEEE(append([]byte("PLTE"), palette...)) != binary.BigEndian.Uint32(palette[len(palette):len(palette)+4]) {
+		return nil, ErrMalformed
+	}
+	// What does not fit the colour type says nothing about pixels: PNG specification, sections 11.2.2 and 11.3.1.1.
+	switch kind := data[pngTypeAt]; {
+	case kind == 3:
+		p.out = appendPNGChunk(p.out, "PLTE", palette)
+		p.out = appendPNGChunk(p.out, "tRNS", transparency[:min(len(transparency), len(palette)/3)])
+	case kind == 0 && len(transparency) == 2, kind == 2 && len(transparency) == 6:
+		p.out = appendPNGChunk(p.out, "tRNS", transparency)
 	}
 	return p, nil
+}
+
+// appendPNGChunk appends a chunk unless it has no content.
+func appendPNGChunk(b []byte, name string, body []byte) []byte {
+	if len(body) == 0 {
+		return b
+	}
+	return appendChunk(b, name, func(b []byte) []byte { return append(b, body...) })
 }
 
 // pngRowBytes returns how many bytes the decompressed rows of all passes have, 0 when the header is not one that the
