@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -31,6 +32,44 @@ type certificate struct {
 	looked time.Time
 	tried  [sha256.Size]byte // content that was tried last, good or not
 	failed string            // why that failed, as logged
+	warned time.Time         // when it was last said that the certificate expires
+}
+
+const (
+	// expiryNear is how long before its end the log tells of a certificate, or a sixth of its life if that is less: those of a few
+	// days are renewed late.
+	expiryNear = 14 * 24 * time.Hour
+	// expiryInterval is the least time between two such lines.
+	expiryInterval = 24 * time.Hour
+)
+
+// expiry returns when the certificate, or the first one above it in its chain, is no longer valid.
+func (c *certificate) expiry() time.Time { return expiryOf(c.current.Load()) }
+
+func expiryOf(pair *tls.Certificate) time.Time {
+	end := pair.Leaf.NotAfter
+	for _, der := range pair.Certificate[1:] {
+		if above, err := x509.ParseCertificate(der); err == nil && above.NotAfter.Before(end) {
+			end = above.NotAfter
+		}
+	}
+	return end
+}
+
+// warnOfExpiry tells the log, once a day, that the certificate is about to expire or has. The caller holds mu.
+func (c *certificate) warnOfExpiry() {
+	pair, now := c.current.Load(), c.now()
+	end := expiryOf(pair)
+	near := min(expiryNear, pair.Leaf.NotAfter.Sub(pair.Leaf.NotBefore)/6)
+	if end.Sub(now) > near || !c.warned.IsZero() && now.Sub(c.warned) < expiryInterval {
+		return
+	}
+	c.warned = now
+	if end.After(now) {
+		c.logger.Warn("the certificate expires soon", "file", c.chainFile, "until", end.UTC())
+	} else {
+		c.logger.Error("the certificate has expired", "file", c.chainFile, "until", end.UTC())
+	}
 }
 
 // checkCertificate looks for faults of the two files. Commands that show no certificate do not open them.
@@ -60,6 +99,9 @@ func openCertificate(chainFile, keyFile string, logger *slog.Logger, now func() 
 	}
 	c.looked, c.tried = now(), content
 	c.current.Store(pair)
+	if logger != nil {
+		c.warnOfExpiry()
+	}
 	return c, nil
 }
 
@@ -87,6 +129,7 @@ func (c *certificate) reload() {
 // holds mu.
 func (c *certificate) look() {
 	c.looked = c.now()
+	defer c.warnOfExpiry()
 	pair, content, err := readKeyPair(c.chainFile, c.keyFile, c.tried)
 	unchanged := content == c.tried
 	c.tried = content
@@ -97,7 +140,7 @@ func (c *certificate) look() {
 		}
 		c.failed = err.Error()
 	case pair != nil:
-		c.failed = ""
+		c.failed, c.warned = "", time.Time{}
 		c.current.Store(pair)
 		secretFile{"tls.key_file", c.keyFile}.warnIfOpen(c.logger)
 		c.logger.Info("certificate read", "subject", pair.Leaf.Subject.String(), "until", pair.Leaf.NotAfter.UTC())

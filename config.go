@@ -69,6 +69,7 @@ type config struct {
 
 	Watch watchConfig
 
+	ShutdownDelay time.Duration
 	ShutdownGrace time.Duration
 	LogLevel      slog.Level
 	LogFormat     string // "text" or "json"

@@ -85,6 +85,7 @@ limits: {requests: 100, requests_per_address: 10, connections: 200, connections_
 metrics: {listen: ":9464"}
 tracing: {endpoint: "http://127.0.0.1:4318", ratio: 0.25, trust_parent: true}
 shutdown:
+  delay: 10s
   grace: 1m
 log:
   level: debug
@@ -113,7 +114,7 @@ log:
 		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192, IdleTimeout: 2 * time.Minute,
 		Watch: watchConfig{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
 			TracingRatio: 0.25, TracingTrustParent: true},
-		ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
+		ShutdownDelay: 10 * time.Second, ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
 	}
 	if diff := cmp.Diff(want, got, samePrefix()); diff != "" {
 		t.Errorf("readConfig (-want +got):\n%s", diff)
@@ -193,6 +194,7 @@ func TestConfigPrecedence(t *testing.T) {
 		"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},
 		"tracing.ratio":                  {"0", "0.5", "1"},
 		"tracing.trust_parent":           {"true", "false", "true"},
+		"shutdown.delay":                 {"1s", "2s", "3s"},
 		"shutdown.grace":                 {"1s", "2s", "3s"},
 		"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
 		"cors.headers":                   {"X-A", "x-b", "X-C,sentry-trace"},

@@ -84,6 +84,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 			return fmt.Errorf("registering organisation %s: %w", org, err)
 		}
 	}
+	draining := &drain{delay: cfg.ShutdownDelay, logger: logger}
 	srv, err := server.New(server.Config{
 		Store:                 watch.store(store),
 		Issuer:                cfg.Issuer,
@@ -94,10 +95,9 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		PublicAssets:          cfg.PublicAssets,
 		WithoutReflection:     !cfg.Reflection,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
-		Checks: []server.Check{
-			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
-			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
-		},
+		Checks: append(draining.checks(),
+			server.Check{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
+			server.Check{Name: "uploads", Ready: store.RoomForUploads, Advisory: true}),
 		AllowedOrigin: allowedOrigins(cfg.Origins), AllowedHeaders: cfg.CORSHeaders,
 		ClientAddress: server.ForwardedAddress(cfg.TrustedProxies),
 		AddressRate:   cfg.AddressRate,
@@ -122,6 +122,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 			return fmt.Errorf("reading the certificate: %w", err)
 		}
 		reloaders = append(reloaders, reloader{"certificate", shown.reload})
+		watch.certificate(shown)
 		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.get) }
 	}
 	defer reloadOn(hangups, logger, reloaders)()
@@ -139,7 +140,9 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 	if err != nil {
 		return listeningFailed(err, "set listen to another one")
 	}
-	return listen(ctx, ln) // it logs the address
+	serving, stop := draining.after(ctx)
+	defer stop()
+	return listen(serving, ln) // it logs the address
 }
 
 // allowedOrigins reports whether an origin is a configured one. It is nil where none is, so that no answer has a header

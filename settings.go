@@ -189,6 +189,9 @@ func settings() []setting {
 			about: "continue the traces that requests name, and let them decide what is traced; only behind a proxy that strips or sets traceparent",
 			text:  func(c *config, s string) error { return parseSwitch(&c.Watch.TracingTrustParent, s) }},
 
+		{key: "shutdown.delay", fallback: "0s",
+			about: "how long to go on listening after a signal, while /readyz and the health service say that the server is not ready, so that nobody is sent here any more; another signal ends it",
+			text:  func(c *config, s string) error { return parseDuration(&c.ShutdownDelay, s, 0, maxGrace) }},
 		{key: "shutdown.grace", fallback: "35s",
 			about: "how long running calls may take to end after a signal",
 			text:  func(c *config, s string) error { return parseDuration(&c.ShutdownGrace, s, minGrace, maxGrace) }},

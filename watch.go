@@ -90,6 +90,13 @@ func (w *watch) show(ctx context.Context, address string, in *authz.Introspector
 	return serveDiagnostics(ctx, address, w.metrics.Handler(), w.logger)
 }
 
+// certificate shows when the certificate expires.
+func (w *watch) certificate(c *certificate) {
+	if w.metrics != nil {
+		w.metrics.WatchCertificate(c.expiry)
+	}
+}
+
 // close sends the traces that have not been sent. A collector that does not answer holds up the end for a moment only.
 func (w *watch) close() {
 	if w.tracing == nil {

@@ -31,6 +31,7 @@ func watched() *Metrics {
 			Rooms: map[string]server.PlaceStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Cut: 2, Refused: 1}}, SummedCalls: 21, LostRefusals: 22}
 	})
 	m.WatchLog(func() uint64 { return 17 })
+	m.WatchCertificate(func() time.Time { return time.Unix(1_800_000_000, 0) })
 	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
 	m.WatchStorage(func() storage.Stats {
 		return storage.Stats{
@@ -149,6 +150,7 @@ avatard_storage_sync_failures_total{target="log"} 0
 avatard_storage_sync_failures_total{target="slab"} 1
 avatard_storage_trim_failures_total 3
 avatard_storage_uploads_stopped 1
+avatard_tls_certificate_expiry_timestamp_seconds 1.8e+09
 avatard_token_cache_entries{kind="accepted"} 7
 avatard_token_cache_entries{kind="refused"} 1
 avatard_token_cache_lookups_total{result="hit"} 40

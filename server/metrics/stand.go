@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -114,6 +115,12 @@ func (m *Metrics) WatchLoad(load func() server.Load) {
 			ch <- counter(refused, n, reason)
 		}
 	}))
+}
+
+// WatchCertificate shows when what TLS shows to clients is no longer valid. It is for once only.
+func (m *Metrics) WatchCertificate(expiry func() time.Time) {
+	end := newDesc("avatard_tls_certificate_expiry_timestamp_seconds", "When the certificate, or the first one above it in its chain, is no longer valid, in seconds since 1970.")
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- gauge(end, float64(expiry().Unix())) }))
 }
 
 // WatchLog shows how many lines the log has lost. It is for once only.
