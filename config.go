@@ -17,6 +17,7 @@ import (
 	"avatard/authz"
 	"avatard/authz/limit"
 	"avatard/server"
+	"avatard/server/picture"
 	"avatard/storage/embedded"
 )
 
@@ -51,6 +52,7 @@ type config struct {
 
 	AllowImpersonation bool
 
+	Pictures              picture.Config
 	PublicAssets          bool
 	Reflection            bool
 	RegisterOnAdminUpload bool
@@ -81,6 +83,7 @@ func defaultConfig() config {
 		Realm:                "avatard",
 		CacheTTL:             5 * time.Second,
 		IntrospectionTimeout: 2500 * time.Millisecond,
+		Pictures:             picture.Config{MaxUploadBytes: picture.DefaultUploadBytes, MaxPixels: picture.DefaultPixels},
 		Unknown:              limit.Rate{PerSecond: authz.DefaultUnknownPerSecond, Burst: authz.DefaultUnknownBurst},
 		Source:               sourceClaims,
 		Policy:               authz.DefaultPolicy(),

@@ -119,8 +119,8 @@ func (c *contract) testUploads(t *testing.T) {
 	}{
 		{"PNG", encodedPNG(t, 3, 2), "image/png"},
 		{"JPEG", encodedJPEG(t, 3, 2), "image/jpeg"},
-		{"as many pixels as allowed on a side", encodedPNG(t, 2048, 1), "image/png"},
-		{"as many bytes as allowed", append(encodedPNG(t, 3, 2), make([]byte, picture.MaxUploadBytes-len(encodedPNG(t, 3, 2)))...), "image/png"},
+		{"as many pixels as allowed on a side", encodedPNG(t, 16384, 1), "image/png"},
+		{"as many bytes as allowed", append(encodedPNG(t, 3, 2), make([]byte, picture.DefaultUploadBytes-len(encodedPNG(t, 3, 2)))...), "image/png"},
 	} {
 		for _, f := range wireForms()[:2] {
 			t.Run(f.name+" "+row.title, func(t *testing.T) {
@@ -203,9 +203,9 @@ func (c *contract) testUploadsRefused(t *testing.T) {
 		"SVG":                         {file([]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`)), wanted{code: 3, says: "PNG"}},
 		"BMP":                         {file([]byte("BM\x1e\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x01\x00\x01\x00\x18\x00\xff\xff\xff\x00")), wanted{code: 3, says: "PNG"}},
 		"half a PNG":                  {file(good[:len(good)/2]), wanted{code: 3}},
-		"too many pixels on one side": {file(encodedPNG(t, 2049, 1)), wanted{code: 3}},
-		"too many on the other":       {file(encodedJPEG(t, 1, 2049)), wanted{code: 3}},
-		"a byte too many":             {file(make([]byte, picture.MaxUploadBytes+1)), tooLarge},
+		"too many pixels on one side": {file(encodedPNG(t, 16385, 1)), wanted{code: 3}},
+		"too many on the other":       {file(encodedJPEG(t, 1, 16385)), wanted{code: 3}},
+		"a byte too many":             {file(make([]byte, picture.DefaultUploadBytes+1)), tooLarge},
 		"far too many":                {file(make([]byte, 3<<20)), tooLarge},
 		"too many and no picture":     {file(bytes.Repeat([]byte("x"), 1<<20)), tooLarge},
 	}

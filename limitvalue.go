@@ -17,6 +17,9 @@ const (
 	// Tokens have to fit into the header fields of a request.
 	minHeaderBytes = 4 << 10
 	maxHeaderBytes = 1 << 20
+	// Small pictures of small phones have to pass.
+	minUploadBytes = 64 << 10
+	minPixels      = 1_000_000
 )
 
 // parsePerSecond reads how often something may happen in a second, 0 for no limit.
@@ -54,6 +57,16 @@ func parseHeaderBytes(to *int, s string) error {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < minHeaderBytes || n > maxHeaderBytes {
 		return fmt.Errorf("%q is no size of header fields; expected a number of bytes from %d to %d", s, minHeaderBytes, maxHeaderBytes)
+	}
+	*to = n
+	return nil
+}
+
+// parseBetween reads a number of something from least to most.
+func parseBetween(to *int, s, what string, least, most int) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%q is no %s; expected a whole number from %d to %d", s, what, least, most)
 	}
 	*to = n
 	return nil

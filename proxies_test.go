@@ -224,8 +224,8 @@ func (m *proxied) testTooLongHeaders(t *testing.T, version int) {
 }
 
 func (m *proxied) testUpload(t *testing.T, version int) {
-	data := picture.Sample(7, picture.MaxUploadBytes-1000)
-	if len(data) < picture.MaxUploadBytes*3/4 || len(data) > picture.MaxUploadBytes {
+	data := picture.Sample(7, picture.DefaultUploadBytes-1000)
+	if len(data) < picture.DefaultUploadBytes*3/4 || len(data) > picture.DefaultUploadBytes {
 		t.Fatalf("the picture has %d bytes", len(data))
 	}
 	m.ask(t, restIn(version), uploadRequest(portrait(devidp.UserAlice), "file", data, m.bearer()), wanted{owner: devidp.OrgAcme})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avatard/server"
+	"avatard/server/picture"
 	"avatard/storage"
 	"avatard/storage/embedded"
 )
@@ -90,6 +91,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		Issuer:                cfg.Issuer,
 		Authenticator:         authenticator,
 		Permissions:           permissions,
+		Pictures:              picture.New(cfg.Pictures),
 		Logger:                logger,
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,

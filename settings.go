@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"avatard/authz"
+	"avatard/server/picture"
 )
 
 // setting describes one thing that can be configured. Its flag and its variable follow from the key:
@@ -116,6 +117,16 @@ func settings() []setting {
 		{key: "reflection", fallback: "true", isSwitch: true,
 			about: "anyone may ask over gRPC's reflection what the API looks like, as grpcurl and buf curl do",
 			text:  func(c *config, s string) error { return parseSwitch(&c.Reflection, s) }},
+		{key: "pictures.max_upload_bytes", fallback: "524288",
+			about: "size of a picture as uploaded, 65536 to 16777216 bytes; over it 413. Uploads on their way take eight times that in memory, and at least 32 MiB",
+			text: func(c *config, s string) error {
+				return parseBetween(&c.Pictures.MaxUploadBytes, s, "size of a picture", minUploadBytes, picture.MostUploadBytes)
+			}},
+		{key: "pictures.max_pixels", fallback: "12500000",
+			about: "width × height of a picture as uploaded, 1000000 to 100000000; over it 400. Up to 12500000 pictures take 192 MB in memory together, above that in proportion",
+			text: func(c *config, s string) error {
+				return parseBetween(&c.Pictures.MaxPixels, s, "number of pixels", minPixels, picture.MostPixels)
+			}},
 		{key: "users.register_on_admin_upload", fallback: "false", isSwitch: true,
 			about: "an administrator's upload for an unknown user registers that user in the administrator's organisation, and nobody else can then; only where administrators of all organisations trust each other",
 			text:  func(c *config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},

@@ -8,7 +8,8 @@ import (
 )
 
 const (
-	// maxArriving bounds the bodies of uploads that are being read or wait for their turn, in bytes. One caller gets a quarter.
+	// maxArriving bounds the bodies of uploads that are being read or wait for their turn, in bytes, and more where
+	// pictures may be larger than 4 MiB: eight of them. One caller gets a quarter.
 	maxArriving = 32 << 20
 	// leastArriving is what a small or unfinished body counts as.
 	leastArriving = 16 << 10
@@ -34,7 +35,7 @@ type arriving struct {
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, error) {
 	size := r.ContentLength
 	if size < 0 {
-		size = maxUploadBody
+		size = int64(s.Pictures.MaxUploadBytes() + maxFormBytes)
 	}
 	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w), client: newDeparture(w, r)}
 	of := placeOwner{caller: callOf(r.Context()).caller.Subject}

@@ -31,7 +31,7 @@ func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
 			slow[c] = token
 			for range 16 {
 				stream := c.next()
-				c.upload(stream, token, "multipart/form-data; boundary=x", picture.MaxUploadBytes)
+				c.upload(stream, token, "multipart/form-data; boundary=x", picture.DefaultUploadBytes)
 				c.must(c.WriteData(stream, false, []byte(formHead)))
 				c.must(c.WriteData(stream, false, make([]byte, 16<<10)))
 			}
@@ -84,7 +84,7 @@ func TestSlowUploadsOverHTTP1(t *testing.T) {
 			for range 16 {
 				conn := server.connect(t)
 				slow = append(slow, conn)
-				if _, err := io.WriteString(conn, head(token, "multipart/form-data; boundary=x", picture.MaxUploadBytes)+formHead); err != nil {
+				if _, err := io.WriteString(conn, head(token, "multipart/form-data; boundary=x", picture.DefaultUploadBytes)+formHead); err != nil {
 					t.Fatal(err)
 				}
 				synctest.Wait()

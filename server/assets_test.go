@@ -147,9 +147,11 @@ func TestUploadsRefused(t *testing.T) {
 		{"cut off", management, "admin-token-1", func() (string, string) { b, m := file("file", good); return b[:len(b)-200], m }, 400, "incomplete"},
 		{"SVG", management, "admin-token-1", func() (string, string) { return file("file", []byte("<svg/>")) }, 400, "PNG, JPEG, GIF and WebP"},
 		{"nothing in it", management, "admin-token-1", func() (string, string) { return file("file", nil) }, 400, "PNG, JPEG, GIF and WebP"},
-		{"a byte too many", management, "admin-token-1", func() (string, string) { return file("file", make([]byte, picture.MaxUploadBytes+1)) }, 413, "524288"},
+		{"a byte too many", management, "admin-token-1", func() (string, string) { return file("file", make([]byte, picture.DefaultUploadBytes+1)) }, 413, "524288"},
 		{"far too many", management, "admin-token-1", func() (string, string) { return file("file", make([]byte, 4<<20)) }, 413, "524288"},
-		{"many bytes before it", management, "admin-token-1", func() (string, string) { return file("other", make([]byte, picture.MaxUploadBytes+maxFormBytes-200)) }, 413, "524288"},
+		{"many bytes before it", management, "admin-token-1", func() (string, string) {
+			return file("other", make([]byte, picture.DefaultUploadBytes+maxFormBytes-200))
+		}, 413, "524288"},
 		{"bad id", "/management/v1/users/%00/avatar", "admin-token-1", func() (string, string) { return file("file", good) }, 400, "user id"},
 		{"unknown user", "/management/v1/users/1/avatar", "admin-token-1", func() (string, string) { return file("file", good) }, 404, "USER-35N8f"},
 		{"user of another organisation", "/management/v1/users/" + carol + "/avatar", "admin-token-1", func() (string, string) { return file("file", good) }, 404, "USER-35N8f"},

@@ -8,14 +8,14 @@ import (
 )
 
 // gunzipUpload makes the body of an upload what it was before its content coding (RFC 9110 section 8.4). The compressed bytes are bounded
-// as if they were none; what they unpack to is for the reader of the form to bound. done overwrites what is left of the picture.
-func gunzipUpload(w http.ResponseWriter, r *http.Request) (done func(), err error) {
+// by limit; what they unpack to is for the reader of the form to bound. done overwrites what is left of the picture.
+func gunzipUpload(w http.ResponseWriter, r *http.Request, limit int) (done func(), err error) {
 	joinLines(r.Header, "Content-Encoding")
 	switch tidyCoding(r.Header.Get("Content-Encoding")) {
 	case "", "identity":
 		return func() {}, nil
 	case "gzip":
-		b := &gzipBody{ReadCloser: http.MaxBytesReader(innermost(w), r.Body, maxUploadBody)}
+		b := &gzipBody{ReadCloser: http.MaxBytesReader(innermost(w), r.Body, int64(limit))}
 		r.Body, r.ContentLength = b, -1 // nobody knows how much it is
 		return b.overwrite, nil
 	}

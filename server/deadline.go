@@ -164,8 +164,8 @@ func (b *followedBody) leave(w http.ResponseWriter) {
 // between headers and body. Only a peer that sends nothing before it has the answer waits for it.
 const unreadGrace = 500 * time.Millisecond
 
-// maxLeftBytes is how much of an HTTP/2 body that nobody wants is read: twice the largest picture.
-const maxLeftBytes = 2 * picture.MaxUploadBytes
+// maxLeftBytes is how much of an HTTP/2 body that nobody wants is read: twice what a picture has by default.
+const maxLeftBytes = 2 * picture.DefaultUploadBytes
 
 // messageBody is the body of an RPC: bounded, and with errors in our own words. The RPC library passes errors that
 // are already its own on as they are, and puts the text of others into its answer.

@@ -84,7 +84,7 @@ var outcomes = [...]outcome{
 	noPermission:        {code: connect.CodePermissionDenied, status: 403, id: "AUTH-5mWD2", audited: true, message: "none of your roles in this organisation allows this"},
 
 	invalidRequest:    {code: connect.CodeInvalidArgument, status: 400, message: "invalid request"},
-	uploadTooLarge:    {code: connect.CodeInvalidArgument, status: 413, message: fmt.Sprintf("the picture is larger than %d bytes", picture.MaxUploadBytes)},
+	uploadTooLarge:    {code: connect.CodeInvalidArgument, status: 413, message: "the picture is too large"},
 	otherOrganization: {code: connect.CodeFailedPrecondition, status: 400, audited: true, message: "your token names another organisation than the one you are registered in"},
 	conditionFailed:   {code: connect.CodeFailedPrecondition, status: 412, message: "the picture is not the one that If-Match or If-None-Match asks for"},
 	unknownUser:       {code: connect.CodeNotFound, status: 404, id: "USER-35N8f", audited: true, message: "user not found in this organisation"},
@@ -169,14 +169,14 @@ func failureOf(ctx context.Context, err error) *failure {
 			return &failure{situation: known.situation, retryAfter: authz.RetryAfter(err), refused: authz.Refused(err)}
 		}
 	}
-	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMalformed} {
+	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMemory, picture.ErrMalformed} {
 		if errors.Is(err, rejected) {
 			return &failure{situation: invalidRequest, message: err.Error()} // that package words it for the sender
 		}
 	}
 	switch ended := ctx.Err(); {
 	case errors.Is(err, picture.ErrTooLarge):
-		return &failure{situation: uploadTooLarge}
+		return &failure{situation: uploadTooLarge, message: err.Error()}
 	case errors.Is(ended, context.DeadlineExceeded):
 		return &failure{situation: deadlinePassed, cause: err}
 	case ended != nil:

@@ -18,11 +18,11 @@ func receive(t *testing.T, body []byte) ([]byte, error) {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
-	data, err := readUpload(httptest.NewRecorder(), req)
+	data, err := readUpload(httptest.NewRecorder(), req, picture.DefaultUploadBytes)
 	if f, ok := errors.AsType[*failure](err); err != nil && (!ok || f.situation != invalidRequest && f.situation != uploadTooLarge) {
 		t.Fatalf("a form is answered with %v", err)
 	}
-	if len(data) > picture.MaxUploadBytes || err != nil && data != nil {
+	if len(data) > picture.DefaultUploadBytes || err != nil && data != nil {
 		t.Fatalf("%d bytes, %v", len(data), err)
 	}
 	return data, err
@@ -63,7 +63,7 @@ func FuzzUploadForm(f *testing.F) {
 			want = []byte("before")
 		}
 		form := body.Bytes()
-		if got, err := receive(t, form); err != nil && len(data) <= picture.MaxUploadBytes || err == nil && !bytes.Equal(got, want) {
+		if got, err := receive(t, form); err != nil && len(data) <= picture.DefaultUploadBytes || err == nil && !bytes.Equal(got, want) {
 			t.Fatalf("field %q and a file: %q, %v; want %q", field, got, err, want)
 		}
 		form = form[:min(max(cut, 0), len(form))]

@@ -17,7 +17,7 @@ const (
 	slowBytes = 32 << 10
 )
 
-// places are room in memory, or turns, that owners share. One owner gets a quarter and waits for more.
+// places are room in memory, or turns, that owners share. One owner gets a part, mostly a quarter, and waits for more.
 //
 // A place may be taken away while its owner is slow. When somebody finds no room, those who are slow lose theirs, the one
 // without progress for longest first; where nobody is, the owner with the largest part loses its oldest. So nobody waits for
@@ -26,12 +26,14 @@ type places struct {
 	size, each int              // of all places, and of those of one owner
 	patience   time.Duration    // how long a call waits
 	looks      <-chan time.Time // when calls that wait look whether their client is there; nil = every departedInterval
+	inOrder    bool             // nobody passes those who wait for more than there is; for turns that are short
 
 	mu             sync.Mutex
 	used           int
 	owners         map[placeOwner]share // nobody who has nothing and wants nothing
 	oldest, newest *holding             // of those that may be taken away, by the time of their last progress
 	queue          []*waiting
+	served         uint64 // places that were given
 	counts         PlaceStats
 }
 
@@ -42,7 +44,10 @@ type placeOwner struct {
 }
 
 // share is what one owner has.
-type share struct{ used, waiting int }
+type share struct {
+	used, waiting int
+	served        uint64 // which one was the last that got a place, 0 = none since the owner has anything or wants anything
+}
 
 // placeHolder is a call that can lose its place.
 type placeHolder interface {
@@ -86,7 +91,12 @@ type PlaceStats struct {
 
 // newPlaces returns places of a size in all, of which one owner gets a quarter, but at least 1.
 func newPlaces(size int, patience time.Duration) *places {
-	return &places{size: size, each: max(1, size/4), patience: patience, owners: make(map[placeOwner]share)}
+	return newShares(size, max(1, size/4), patience)
+}
+
+// newShares returns places of a size in all, of which one owner gets each.
+func newShares(size, each int, patience time.Duration) *places {
+	return &places{size: size, each: each, patience: patience, owners: make(map[placeOwner]share)}
 }
 
 // take takes a place, of an owner's whole share at most, and waits for it if it has to; errCrowded tells that it took too long.
@@ -103,7 +113,11 @@ func (p *places) take(ctx context.Context, pl *holding, of placeOwner, size int,
 // enter takes the place at once, or queues for it.
 func (p *places) enter(pl *holding) (*waiting, error) {
 	p.mu.Lock()
-	lost, ok := p.admit(pl)
+	var lost []*holding
+	ok := false
+	if !p.inOrder || len(p.queue) == 0 {
+		lost, ok = p.admit(pl)
+	}
 	if ok {
 		p.mu.Unlock()
 		cutAll(lost)
@@ -118,6 +132,9 @@ func (p *places) enter(pl *holding) (*waiting, error) {
 	p.count(pl.owner, 0, 1)
 	w := &waiting{of: pl, ready: make(chan struct{})}
 	p.queue = append(p.queue, w)
+	if p.inOrder {
+		p.serveQueue()
+	}
 	return w, nil
 }
 
@@ -138,6 +155,9 @@ func (p *places) wait(ctx context.Context, w *waiting) error {
 			if !held {
 				p.counts.Refused++
 			}
+		}
+		if p.inOrder {
+			p.serveQueue() // those who waited behind it
 		}
 	}
 	p.mu.Unlock()
@@ -258,7 +278,12 @@ func (p *places) admit(pl *holding) (lost []*holding, ok bool) {
 }
 
 func (p *places) fits(pl *holding) bool {
-	return p.owners[pl.owner].used+pl.size <= p.each && p.used+pl.size <= p.size
+	return p.mayHave(pl) && p.used+pl.size <= p.size
+}
+
+// mayHave reports whether the place is within its owner's part.
+func (p *places) mayHave(pl *holding) bool {
+	return p.owners[pl.owner].used+pl.size <= p.each
 }
 
 // victim chooses who makes room for a place, nil = nobody.
@@ -302,33 +327,16 @@ func (p *places) drop(pl *holding) {
 	}
 }
 
-// serveQueue gives places to those who wait, as long as there is room: of those for whom there is, the owner that has least
-// comes first, then who has waited longest.
-func (p *places) serveQueue() {
-	for {
-		next, least := -1, 0
-		for i, w := range p.queue {
-			if used := p.owners[w.of.owner].used; p.fits(w.of) && (next < 0 || used < least) {
-				next, least = i, used
-			}
-		}
-		if next < 0 {
-			return
-		}
-		w := p.queue[next]
-		p.queue = slices.Delete(p.queue, next, next+1)
-		p.count(w.of.owner, 0, -1)
-		p.hold(w.of)
-		close(w.ready)
-	}
-}
-
 // count changes what is known of an owner.
 func (p *places) count(of placeOwner, used, waiting int) {
 	own := p.owners[of]
 	own.used += used
 	own.waiting += waiting
-	if own == (share{}) {
+	if used > 0 {
+		p.served++
+		own.served = p.served
+	}
+	if own.used == 0 && own.waiting == 0 {
 		delete(p.owners, of)
 	} else {
 		p.owners[of] = own

@@ -45,7 +45,7 @@ import (
 	"avatard/storage"
 )
 
-// Limits of what a caller may send and of how long a call may take. Uploads are bounded by picture.MaxUploadBytes.
+// Limits of what a caller may send and of how long a call may take. Uploads are bounded by Config.Pictures.
 const (
 	// MaxMessageBytes bounds one RPC message, compressed or not. Requests are a few hundred bytes.
 	MaxMessageBytes = 64 << 10
@@ -193,7 +193,7 @@ func New(cfg Config) (*Server, error) {
 		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
 		invented:    limit.NewRates[string](inventedRate, maxCounted, cfg.Now),
 		logSums:     &logSums{logger: cfg.Logger},
-		rooms:       newRooms(cfg.MaxUploads),
+		rooms:       newRooms(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
 		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		openCalls:   newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
 		leaving:     newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),

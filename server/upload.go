@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"runtime"
 
 	"avatard/authz"
 	managementv1 "avatard/gen/zitadel/management/v1"
@@ -20,8 +21,7 @@ const (
 	// noticeHeader tells, on success, what of an upload was not kept.
 	noticeHeader = "X-Avatard-Notice"
 	// maxFormBytes bounds the form around the picture: boundaries, headers, other fields.
-	maxFormBytes  = 64 << 10
-	maxUploadBody = picture.MaxUploadBytes + maxFormBytes
+	maxFormBytes = 64 << 10
 	// maxFormParts bounds the fields of the form. One is needed.
 	maxFormParts = 8
 )
@@ -88,8 +88,9 @@ func (s *Server) admitREST(r *http.Request, rule access) error {
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload, reword func(error) error) {
 	ctx := r.Context()
 	c := callOf(ctx)
-	if r.ContentLength > maxUploadBody {
-		s.refuse(w, r, &failure{situation: uploadTooLarge})
+	limit := s.Pictures.MaxUploadBytes()
+	if r.ContentLength > int64(limit+maxFormBytes) {
+		s.refuse(w, r, &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)})
 		return
 	}
 	demanded, err := conditionIn(r.Header).parse()
@@ -98,7 +99,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		return
 	}
 	up.If, c.user = demanded, up.User.ID
-	unpacked, err := gunzipUpload(w, r)
+	unpacked, err := gunzipUpload(w, r, limit+maxFormBytes)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -110,7 +111,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		return
 	}
 	defer arriving.end()
-	data, err := readUpload(w, r)
+	data, err := readUpload(w, r, limit)
 	defer clear(data)
 	if !arriving.complete() {
 		err = errCrowded
@@ -125,7 +126,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		return
 	}
 	defer turn.release()
-	encoded, err := s.Pictures.Normalize(ctx, data)
+	encoded, err := s.normalize(ctx, c, data)
 	clear(data) // the rest may take a while
 	if err != nil {
 		s.refuse(w, r, err)
@@ -148,10 +149,35 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	s.writeREST(w, r, &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)})
 }
 
-// readUpload returns the picture in a multipart form (RFC 7578). Nothing of it touches a disk; Request's own
+// normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.
+func (s *Server) normalize(ctx context.Context, c *call, data []byte) (picture.Encoded, error) {
+	up, err := s.Pictures.Open(data)
+	if err != nil {
+		return picture.Encoded{}, err
+	}
+	var memory holding
+	if err := s.decoding.take(ctx, &memory, placeOwner{caller: c.caller.Subject}, s.decodingShare(up.Memory()), nil); err != nil {
+		return picture.Encoded{}, err
+	}
+	defer memory.release()
+	return up.Normalize(ctx)
+}
+
+// decodingShare is what a picture counts as that takes so much memory: at least a processor's share, so that no more are worked on
+// than there are processors.
+func (s *Server) decodingShare(memory int) int {
+	return max(memory, s.decoding.size/max(2, runtime.GOMAXPROCS(0)))
+}
+
+// uploadTooLargeText is what callers are told whose picture is over a limit in bytes.
+func uploadTooLargeText(limit int) string {
+	return fmt.Sprintf("the picture is larger than %d bytes", limit)
+}
+
+// readUpload returns the picture of at most limit bytes in a multipart form (RFC 7578). Nothing of it touches a disk; Request's own
 // ParseMultipartForm would put large files into the temporary directory, where a crash leaves them.
-func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	r.Body = http.MaxBytesReader(innermost(w), r.Body, maxUploadBody)
+func readUpload(w http.ResponseWriter, r *http.Request, limit int) ([]byte, error) {
+	r.Body = http.MaxBytesReader(innermost(w), r.Body, int64(limit+maxFormBytes))
 	form, err := r.MultipartReader()
 	if err != nil {
 		return nil, &failure{situation: invalidRequest, message: "an upload is a multipart/form-data body with the field " + uploadField}
@@ -162,17 +188,17 @@ func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, uploadFailure(r.Context(), err)
+			return nil, uploadFailure(r.Context(), err, limit)
 		}
 		if part.FormName() == uploadField {
-			data, err := readPicture(r.Context(), part, int(r.ContentLength))
+			data, err := readPicture(r.Context(), part, int(r.ContentLength), limit)
 			if err != nil {
 				return nil, err
 			}
 			// The end of the form, so that the connection can be used again and a form cut off is noticed.
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				clear(data)
-				return nil, uploadFailure(r.Context(), err)
+				return nil, uploadFailure(r.Context(), err, limit)
 			}
 			return data, nil
 		}
@@ -180,29 +206,29 @@ func readUpload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return nil, &failure{situation: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
 }
 
-// readPicture reads the picture of a form that has so many bytes, negative when that is not known. What was read and is not
+// readPicture reads the picture of at most limit bytes of a form that has so many bytes, negative when that is not known. What was read and is not
 // returned is overwritten.
-func readPicture(ctx context.Context, part *multipart.Part, formBytes int) ([]byte, error) {
-	const limit = picture.MaxUploadBytes + 1 // one more tells that there are too many
+func readPicture(ctx context.Context, part *multipart.Part, formBytes, limit int) ([]byte, error) {
+	most := limit + 1 // one more tells that there are too many
 	if formBytes < 0 {
 		formBytes = leastArriving
 	}
-	data := make([]byte, 0, min(formBytes+1, limit))
+	data := make([]byte, 0, min(formBytes+1, most))
 	for {
 		n, err := part.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		switch {
-		case len(data) == limit:
+		case len(data) == most:
 			clear(data)
-			return nil, &failure{situation: uploadTooLarge}
+			return nil, &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)}
 		case errors.Is(err, io.EOF):
 			return data, nil
 		case err != nil:
 			clear(data)
-			return nil, uploadFailure(ctx, err)
+			return nil, uploadFailure(ctx, err, limit)
 		}
 		if len(data) == cap(data) {
-			grown := make([]byte, len(data), min(2*cap(data), limit))
+			grown := make([]byte, len(data), min(2*cap(data), most))
 			copy(grown, data)
 			clear(data)
 			data = grown
@@ -211,10 +237,10 @@ func readPicture(ctx context.Context, part *multipart.Part, formBytes int) ([]by
 }
 
 // uploadFailure says why a form could not be read to its end.
-func uploadFailure(ctx context.Context, err error) error {
+func uploadFailure(ctx context.Context, err error, limit int) error {
 	switch why := bodyFailure(ctx, err); why {
 	case messageTooLarge:
-		return &failure{situation: uploadTooLarge}
+		return &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)}
 	case invalidRequest:
 		return &failure{situation: invalidRequest, message: "the form is malformed or incomplete"}
 	default:

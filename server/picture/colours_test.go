@@ -132,7 +132,7 @@ func TestWebPProfiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		src, err := check(data)
+		src, err := check(data, New(Config{}).cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

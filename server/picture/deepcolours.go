@@ -1,9 +1,6 @@
 package picture
 
-import (
-	"encoding/binary"
-	"image"
-)
+import "encoding/binary"
 
 // deepColours hold the light of values of 16 bits: in eight, dark colours of a space close to light would be one.
 type deepColours struct{ light [3][1 << 16]int32 }
@@ -22,22 +19,6 @@ func newDeepColours(curves []curve) *deepColours {
 // isDeep reports whether c is for pictures of 16 bits a channel, which convertDeep is there for; convert leaves their pixels alone.
 func (c *colours) isDeep() bool { return c != nil && c.deep != nil }
 
-// newDeepRows reads an image of 16 bits a channel, in sRGB.
-func newDeepRows(img image.Image, c *colours) (*imageRows, error) {
-	r := &imageRows{img: img}
-	switch src := img.(type) {
-	case *image.Gray16:
-		r.put = func(row []byte, y int) { c.convertDeepGrey(row, src.Pix[y*src.Stride:]) }
-	case *image.NRGBA64:
-		r.put = func(row []byte, y int) { c.convertDeep(row, src.Pix[y*src.Stride:]) }
-	case *image.RGBA64: // the decoders return it for pictures without alpha only
-		r.put = func(row []byte, y int) { c.convertDeep(row, src.Pix[y*src.Stride:]) }
-	default:
-		return nil, errImageKind
-	}
-	return r, nil
-}
-
 // convertDeep turns pixels as image.NRGBA64 has them into pixels as image.NRGBA has them, in sRGB.
 func (c *colours) convertDeep(pixels, deep []byte) {
 	levels := sRGBLevels()
@@ -47,17 +28,5 @@ func (c *colours) convertDeep(pixels, deep []byte) {
 		r, g, b := binary.BigEndian.Uint16(deep), binary.BigEndian.Uint16(deep[2:]), binary.BigEndian.Uint16(deep[4:])
 		c.put(p, levels, int(light[0][r]), int(light[1][g]), int(light[2][b]))
 		p[3] = deep[6]
-	}
-}
-
-// convertDeepGrey does the same to pixels as image.Gray16 has them.
-func (c *colours) convertDeepGrey(pixels, deep []byte) {
-	levels := sRGBLevels()
-	light := &c.deep.light
-	for ; len(pixels) >= 4; pixels, deep = pixels[4:], deep[2:] {
-		p := pixels[:4:4]
-		v := binary.BigEndian.Uint16(deep)
-		c.put(p, levels, int(light[0][v]), int(light[1][v]), int(light[2][v]))
-		p[3] = 0xff
 	}
 }

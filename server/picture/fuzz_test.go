@@ -45,9 +45,6 @@ func FuzzNormalize(f *testing.F) {
 		}
 		data = mended(data)
 		got, err := n.Normalize(t.Context(), data)
-		if len(n.places) != 0 {
-			t.Fatalf("%d places are still taken", len(n.places))
-		}
 		if err != nil {
 			for _, want := range []error{ErrUnsupported, ErrMalformed, ErrPixels, ErrTooLarge} {
 				if errors.Is(err, want) {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image"
-	"image/png"
 )
 
 const (
@@ -45,23 +44,21 @@ type source struct {
 	data []byte
 	size image.Point
 	jpeg jpegFrame // of a JPEG
+	png  pngFile   // of a PNG
 }
 
 // check recognises the format and enforces every limit that the header shows, before a pixel is decoded.
-func check(data []byte) (source, error) {
-	if len(data) > MaxUploadBytes {
-		return source{}, fmt.Errorf("%w: it has %d bytes, limit %d", ErrTooLarge, len(data), MaxUploadBytes)
+func check(data []byte, limits Config) (source, error) {
+	if len(data) > limits.MaxUploadBytes {
+		return source{}, fmt.Errorf("%w: it has %d bytes, limit %d", ErrTooLarge, len(data), limits.MaxUploadBytes)
 	}
 	src := source{kind: recognise(data), data: data}
 	var cfg image.Config
 	var err error
 	switch src.kind {
 	case kindPNG:
-		var stream *pngStream
-		if stream, err = newPNGStream(data); err == nil {
-			cfg, err = png.DecodeConfig(stream)
-			stream.wipe()
-		}
+		src.png, err = readPNG(data)
+		cfg = image.Config{Width: src.png.size.X, Height: src.png.size.Y}
 	case kindJPEG:
 		src.jpeg, err = readJPEGFrame(data)
 		cfg = image.Config{Width: src.jpeg.size.X, Height: src.jpeg.size.Y}
@@ -81,6 +78,9 @@ func check(data []byte) (source, error) {
 	if cfg.Width > MaxPixelsPerSide || cfg.Height > MaxPixelsPerSide {
 		return source{}, fmt.Errorf("%w: it is %d × %d, limit %d × %d",
 			ErrPixels, cfg.Width, cfg.Height, MaxPixelsPerSide, MaxPixelsPerSide)
+	}
+	if pixels := cfg.Width * cfg.Height; pixels > limits.MaxPixels {
+		return source{}, fmt.Errorf("%w: it is %d × %d, which is %d pixels, limit %d", ErrPixels, cfg.Width, cfg.Height, pixels, limits.MaxPixels)
 	}
 	if src.kind == kindJPEG && scans(data) > MaxScans {
 		return source{}, fmt.Errorf("%w: of JPEG only such with at most %d scans", ErrUnsupported, MaxScans)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -41,20 +40,7 @@ func usualTables() []byte {
 	return nil
 }
 
-// maxRareBytes bounds the memory for one JPEG that is decoded here: about 8 million pixels in the worst case.
-const maxRareBytes = 64 << 20
-
 func (d *rareJPEG) decode(data []byte) (image.Image, error) {
-	bytes := 4 * d.size.X * d.size.Y
-	for _, c := range d.components {
-		bytes += 64 * c.across * c.down
-		if d.progressive {
-			bytes += 128 * c.across * c.down
-		}
-	}
-	if bytes > maxRareBytes {
-		return nil, fmt.Errorf("%w: this one has unusual chroma subsampling, of which only smaller ones are", ErrUnsupported)
-	}
 	for i := range d.components {
 		c := &d.components[i]
 		c.samples = make([]byte, 64*c.across*c.down)

@@ -6,7 +6,7 @@
 //
 // The package does not know HTTP, users or stores, writes no file and fetches nothing.
 //
-//	header.go ─► (one of few places) ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
+//	header.go, memory.go ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
 //	orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up
 package picture
 
@@ -16,19 +16,21 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
-	"image/png"
 	"io"
-	"runtime"
 
 	"avatard/storage"
 )
 
 // Limits of what is taken and of what comes out.
 const (
-	// MaxUploadBytes bounds a picture as uploaded.
-	MaxUploadBytes = 512 << 10
-	// MaxPixelsPerSide bounds width and height as uploaded.
-	MaxPixelsPerSide = 2048
+	// DefaultUploadBytes bounds a picture as uploaded, unless Config says otherwise; it may say up to MostUploadBytes.
+	DefaultUploadBytes = 512 << 10
+	MostUploadBytes    = 16 << 20
+	// DefaultPixels bounds width × height as uploaded, unless Config says otherwise; it may say up to MostPixels.
+	DefaultPixels = 12_500_000
+	MostPixels    = 100_000_000
+	// MaxPixelsPerSide bounds width and height as uploaded. It is also the most that WebP allows.
+	MaxPixelsPerSide = 16384
 	// MaxStoredPixelsPerSide bounds width and height of the result.
 	MaxStoredPixelsPerSide = 1024
 	// MaxScans bounds the passes over one progressive JPEG. Encoders use about ten. Without a bound twenty bytes
@@ -41,10 +43,12 @@ const (
 var (
 	// ErrUnsupported: not a PNG, JPEG, GIF or WebP, or of a rare kind of them.
 	ErrUnsupported = errors.New("picture format is not accepted, accepted are PNG, JPEG, GIF and WebP")
-	// ErrTooLarge: more bytes than MaxUploadBytes.
+	// ErrTooLarge: more bytes than Config.MaxUploadBytes.
 	ErrTooLarge = errors.New("picture has too many bytes")
-	// ErrPixels: wider or higher than MaxPixelsPerSide.
+	// ErrPixels: more pixels than Config.MaxPixels, or wider or higher than MaxPixelsPerSide.
 	ErrPixels = errors.New("picture has too many pixels")
+	// ErrMemory: decoding would take more memory than one picture may.
+	ErrMemory = errors.New("picture takes too much memory to decode")
 	// ErrMalformed: begins like an accepted format, but cannot be read to its end.
 	ErrMalformed = errors.New("picture is damaged or incomplete")
 )
@@ -62,66 +66,116 @@ type Encoded struct {
 
 // Config configures a Normalizer.
 type Config struct {
-	// Concurrency is the number of pictures decoded at once; others wait. One may need 120 MB for a moment, so
-	// it bounds memory as well. 0 means GOMAXPROCS.
-	Concurrency int
+	// MaxUploadBytes bounds a picture as uploaded, in bytes. 0 = DefaultUploadBytes.
+	MaxUploadBytes int
+	// MaxPixels bounds width × height of a picture as uploaded. Memory grows with it, see Normalizer.MaxMemory. 0 = DefaultPixels.
+	MaxPixels int
 }
 
-// Normalizer brings uploaded pictures into their stored form. All callers of a process should share one, since it
-// bounds their work together. Its methods may be called concurrently.
+// Normalizer brings uploaded pictures into their stored form. Its methods may be called concurrently. It does not bound how many
+// pictures are worked on at once: that is the caller's, who knows whose they are.
 type Normalizer struct {
-	places chan struct{}
+	cfg Config
 }
 
-// New returns a Normalizer.
+// New returns a Normalizer. What cfg asks for beyond MostUploadBytes and MostPixels is brought down to them.
 func New(cfg Config) *Normalizer {
-	n := cfg.Concurrency
-	if n <= 0 {
-		n = runtime.GOMAXPROCS(0)
+	if cfg.MaxUploadBytes <= 0 {
+		cfg.MaxUploadBytes = DefaultUploadBytes
 	}
-	return &Normalizer{places: make(chan struct{}, n)}
+	if cfg.MaxPixels <= 0 {
+		cfg.MaxPixels = DefaultPixels
+	}
+	cfg.MaxUploadBytes, cfg.MaxPixels = min(cfg.MaxUploadBytes, MostUploadBytes), min(cfg.MaxPixels, MostPixels)
+	return &Normalizer{cfg: cfg}
 }
 
-// Normalize returns the stored form of an uploaded picture. Its errors are those of this package, the
-// context's, or a fault of this program. Byte and pixel limits are checked before anything is decoded and without
-// waiting for a place. A context that ends stops the wait, and soon also the decoding.
+// MaxUploadBytes is the size of the largest picture that is taken, in bytes.
+func (n *Normalizer) MaxUploadBytes() int { return n.cfg.MaxUploadBytes }
+
+// MaxMemory is what one picture may take at most while it is worked on, in bytes, the upload itself included: 96 MB, and with
+// more than 12.5 million pixels in proportion.
+func (n *Normalizer) MaxMemory() int {
+	return max(leastMaxMemory, leastMaxMemory*n.cfg.MaxPixels/DefaultPixels)
+}
+
+// leastMaxMemory is what a photograph of 12.5 million pixels takes as a progressive JPEG, and a little more.
+const leastMaxMemory = 96_000_000
+
+// Normalize is Open and Upload.Normalize.
+func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error) {
+	u, err := n.Open(data)
+	if err != nil {
+		return Encoded{}, err
+	}
+	return u.Normalize(ctx)
+}
+
+// Upload is a picture whose header was found acceptable.
+type Upload struct {
+	source
+	memory int
+}
+
+// Open recognises a picture by its content and looks at its header. All limits are enforced here, before a pixel is decoded, and with
+// hardly any work. Its errors are those of this package. data is only read, and must not change while the Upload is in use.
+func (n *Normalizer) Open(data []byte) (*Upload, error) {
+	src, err := check(data, n.cfg)
+	if err != nil {
+		return nil, err
+	}
+	u := &Upload{source: src, memory: len(data) + src.need().total()}
+	if u.memory > n.MaxMemory() {
+		return nil, src.memoryError()
+	}
+	return u, nil
+}
+
+// Memory is what Normalize takes at most, in bytes, with the upload itself.
+func (u *Upload) Memory() int { return u.memory }
+
+// Normalize returns the stored form of the picture. Its errors are those of this package, the context's, or a fault of this program. A
+// context that ends soon stops it.
 //
 // The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is no larger
-// as a PNG; else a JPEG.
-// Of an animation one frame is kept, see Encoded. data is only read, and not kept.
-func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error) {
-	src, err := check(data)
+// as a PNG; else a JPEG. Of an animation one frame is kept, see Encoded.
+func (u *Upload) Normalize(ctx context.Context) (Encoded, error) {
+	src := u.source
+	img, traits, err := src.read(ctx)
 	if err != nil {
 		return Encoded{}, err
 	}
-	if err := ctx.Err(); err != nil {
-		return Encoded{}, err
-	}
-	select {
-	case n.places <- struct{}{}:
-		defer func() { <-n.places }()
-	case <-ctx.Done():
-		return Encoded{}, ctx.Err()
-	}
-	colours := src.colours()
-	pixels, err := src.decode(ctx, colours)
-	if err != nil {
-		return Encoded{}, err
-	}
-	img, err := reduce(ctx, pixels, MaxStoredPixelsPerSide)
-	traits := src.traits(pixels)
-	pixels.wipe()
-	if err != nil {
-		return Encoded{}, err
-	}
+	return src.finish(ctx, img, traits)
+}
+
+// finish returns the stored form of the small picture, which is overwritten.
+func (s source) finish(ctx context.Context, img *image.NRGBA, t traits) (Encoded, error) {
 	defer wipe(img)
-	colours.convert(img.Pix)
-	img = upright(img, src.orientation())
+	img = upright(img, s.orientation())
 	defer wipe(img)
 	e := encoder{ctx: ctx, limit: storage.MaxPictureBytes}
-	out, err := e.encode(img, traits)
-	out.Animated = src.animated()
+	out, err := e.encode(img, t)
+	out.Animated = s.animated()
 	return out, err
+}
+
+// read returns the picture in the size in which it is stored.
+func (s source) read(ctx context.Context) (*image.NRGBA, traits, error) {
+	colours := s.colours()
+	pixels, err := s.decode(ctx, colours)
+	var img *image.NRGBA
+	if err == nil {
+		defer pixels.wipe()
+		img, err = reduce(ctx, pixels, MaxStoredPixelsPerSide)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, traits{}, ctx.Err()
+	case err != nil:
+		return nil, traits{}, decodeError(err)
+	}
+	colours.convert(img.Pix)
+	return img, s.traits(pixels), nil
 }
 
 // traits tells what the upload says about how its picture should be kept.
@@ -145,7 +199,7 @@ func (s source) decode(ctx context.Context, colours *colours) (rows, error) {
 	var err error
 	switch s.kind {
 	case kindPNG:
-		img, err = decodePNG(s.data, limited)
+		return s.png.rows(ctx, colours)
 	case kindJPEG:
 		img, err = s.decodeJPEG(ctx, limited)
 	case kindGIF:
@@ -153,14 +207,8 @@ func (s source) decode(ctx context.Context, colours *colours) (rows, error) {
 	case kindWebP:
 		img, err = decodeWebP(s.data, limited)
 	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
 	if err != nil {
-		return nil, decodeError(err)
-	}
-	if colours.isDeep() {
-		return newDeepRows(img, colours)
+		return nil, err
 	}
 	return newImageRows(img)
 }
@@ -171,12 +219,8 @@ func decodeError(err error) error {
 		return err
 	}
 	var rareJPEG jpeg.UnsupportedError
-	var rarePNG png.UnsupportedError
-	switch {
-	case errors.As(err, &rareJPEG):
+	if errors.As(err, &rareJPEG) {
 		return fmt.Errorf("%w: of JPEG only baseline and progressive with 8 bits", ErrUnsupported)
-	case errors.As(err, &rarePNG):
-		return fmt.Errorf("%w: of PNG only what its standard defines", ErrUnsupported)
 	}
 	return ErrMalformed
 }

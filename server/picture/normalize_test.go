@@ -9,7 +9,6 @@ import (
 	"image/color"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"avatard/storage"
 )
@@ -96,19 +95,21 @@ func TestNormalizeRefuses(t *testing.T) {
 		want  error
 		says  string
 	}{
-		{"exactly the byte limit passes", padded(MaxUploadBytes), nil, ""},
-		{"one byte more", padded(MaxUploadBytes + 1), ErrTooLarge, "524289 bytes, limit 524288"},
-		{"exactly the pixel limit passes", pngOf(t, image.NewGray(image.Rect(0, 0, 2048, 2048))), nil, ""},
-		{"PNG one too wide", pngOf(t, image.NewGray(image.Rect(0, 0, 2049, 1))), ErrPixels, "2049 × 1, limit 2048 × 2048"},
-		{"PNG one too high", pngOf(t, image.NewGray(image.Rect(0, 0, 1, 2049))), ErrPixels, "1 × 2049"},
-		{"JPEG one too wide", jpegOf(t, image.NewGray(image.Rect(0, 0, 2049, 1))), ErrPixels, "2049 × 1"},
-		{"JPEG one too high", jpegOf(t, image.NewGray(image.Rect(0, 0, 1, 2049))), ErrPixels, "1 × 2049"},
+		{"exactly the byte limit passes", padded(DefaultUploadBytes), nil, ""},
+		{"one byte more", padded(DefaultUploadBytes + 1), ErrTooLarge, "524289 bytes, limit 524288"},
+		{"exactly the limit of a side passes", pngOf(t, image.NewGray(image.Rect(0, 0, 16384, 1))), nil, ""},
+		{"PNG one too wide", pngOf(t, image.NewGray(image.Rect(0, 0, 16385, 1))), ErrPixels, "16385 × 1, limit 16384 × 16384"},
+		{"PNG one too high", pngOf(t, image.NewGray(image.Rect(0, 0, 1, 16385))), ErrPixels, "1 × 16385"},
+		{"JPEG one too wide", jpegOf(t, image.NewGray(image.Rect(0, 0, 16385, 1))), ErrPixels, "16385 × 1"},
+		{"JPEG one too high", jpegOf(t, image.NewGray(image.Rect(0, 0, 1, 16385))), ErrPixels, "1 × 16385"},
+		{"PNG with too many pixels", headOfPNG(t, 4000, 3126), ErrPixels, "4000 × 3126, which is 12504000 pixels, limit 12500000"},
+		{"PNG with as many as may be", headOfPNG(t, 4000, 3125), ErrMalformed, "incomplete"},
 		{"as many scans as may be", flatJPEG(0xc2, 2, []byte{9}, MaxScans-1), nil, ""},
 		{"one scan more", flatJPEG(0xc2, 2, []byte{9}, MaxScans), ErrUnsupported, "100 scans"},
 		{"nothing at all", nil, ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"BMP", []byte("BM\x3a\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00"), ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"GIF without a frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), ErrMalformed, ""},
-		{"GIF over the limit", []byte("GIF89a\x01\x08\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"), ErrPixels, "2049 × 1"},
+		{"GIF over the limit", []byte("GIF89a\x01\x40\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x00;"), ErrPixels, "16385 × 1"},
 		{"SVG", []byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), ErrUnsupported, "accepted are PNG, JPEG, GIF and WebP"},
 		{"signature cut", small[:7], ErrUnsupported, ""},
 		{"signature alone", small[:8], ErrMalformed, ""},
@@ -153,9 +154,6 @@ func TestNormalizeTruncated(t *testing.T) {
 				t.Errorf("%s cut to %d of %d bytes: %v, want %v", row.about, cut, len(row.data), err, ErrMalformed)
 			}
 		}
-	}
-	if len(n.places) != 0 {
-		t.Errorf("%d places are still taken", len(n.places))
 	}
 }
 
@@ -219,56 +217,15 @@ func TestNormalizeAnimated(t *testing.T) {
 	}
 }
 
-func TestNormalizeWaitsForAPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		data := pngOf(t, image.NewGray(image.Rect(0, 0, 4, 4)))
-		n := New(Config{Concurrency: 2})
-		n.places <- struct{}{}
-		n.places <- struct{}{}
-		if _, err := n.Normalize(t.Context(), []byte("BM6")); !errors.Is(err, ErrUnsupported) {
-			t.Errorf("what is refused anyway does not wait: %v", err)
-		}
-
-		ctx, cancel := context.WithCancel(t.Context())
-		results := make(chan error, 1)
-		call := func() { _, err := n.Normalize(ctx, data); results <- err }
-		go call()
-		synctest.Wait()
-		if len(results) != 0 {
-			t.Fatal("a third picture was decoded beside two")
-		}
-		<-n.places
-		synctest.Wait()
-		if len(results) != 1 {
-			t.Fatal("a place became free, but the picture that waited did not take it")
-		}
-		if err := <-results; err != nil {
-			t.Errorf("after waiting: %v", err)
-		}
-
-		n.places <- struct{}{}
-		go call()
-		synctest.Wait()
-		cancel()
-		synctest.Wait()
-		if err := <-results; !errors.Is(err, context.Canceled) {
-			t.Errorf("cancelled while waiting: %v, want %v", err, context.Canceled)
-		}
-		if len(n.places) != 2 {
-			t.Errorf("%d places taken, want 2", len(n.places))
-		}
-	})
-}
-
 func TestDecodeStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, data := range [][]byte{pngOf(t, photo(8, 8)), jpegOf(t, photo(8, 8)), gifOf(t, 1), webpFile(t, "lossy"), webpFile(t, "animated")} {
-		src, err := check(data)
+		src, err := check(data, New(Config{}).cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := src.decode(ctx, src.colours()); !errors.Is(err, context.Canceled) {
+		if _, _, err := src.read(ctx); !errors.Is(err, context.Canceled) {
 			t.Errorf("kind %d: %v, want %v", src.kind, err, context.Canceled)
 		}
 	}

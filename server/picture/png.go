@@ -2,175 +2,107 @@ package picture
 
 import (
 	"compress/flate"
+	"context"
 	"encoding/binary"
 	"hash"
 	"hash/adler32"
 	"hash/crc32"
-	"image"
-	"image/png"
 	"io"
 )
 
-// pngStream writes a PNG anew while it is read: only what the pixels need, with right checksums and an end. Browsers
-// show files whose end is missing, whose texts have wrong checksums or whose pixels go on behind the last row, and
-// image/png refuses them. Nothing is added: a file whose pixels end before the last row fails.
-//
-// Of the two checksums over the pixels, that of the chunks and that of the rows, one may be wrong, for programs are met
-// that get one wrong; what was damaged on its way has two.
-type pngStream struct {
-	idat    idatReader
-	rows    io.Reader   // decompressed
-	left    int64       // bytes of rows to come
-	sum     hash.Hash32 // Adler-32 of those that came
-	started bool
-	ended   bool
-	out     []byte // not read yet
-	buffer  []byte
-	block   [pngStep]byte
+// pngFile is what of a PNG its pixels need.
+type pngFile struct {
+	pngHead
+	palette, transparency []byte // contents of PLTE and tRNS
+	data                  []byte // behind the header
 }
 
 const (
 	// pngHeadBytes are signature and IHDR.
 	pngHeadBytes = len(pngSignature) + 25
-	// pngStep is how many bytes of rows become one chunk.
+	// pngStep is how many bytes of rows are looked at at once.
 	pngStep = 16 << 10
 )
 
-// newPNGStream returns ErrMalformed when the file has no right header.
-func newPNGStream(data []byte) (*pngStream, error) {
+// readPNG returns ErrMalformed when the file has no right header, and ErrUnsupported for one that the specification does not know.
+func readPNG(data []byte) (f pngFile, err error) {
 	if len(data) < pngHeadBytes || string(data[8:16]) != "\x00\x00\x00\x0dIHDR" ||
 		crc32.ChecksumIEEE(data[12:29]) != binary.BigEndian.Uint32(data[29:]) {
-		return nil, ErrMalformed
+		return f, ErrMalformed
 	}
-	p := &pngStream{idat: idatReader{rest: data[pngHeadBytes:]}, left: pngRowBytes(data[16:29]), sum: adler32.New()}
-	p.buffer = make([]byte, 0, pngStep+64)
-	p.out = append(p.buffer, data[:pngHeadBytes]...)
-	palette, transparency := pngChunkBefore(data, "PLTE", "IDAT"), pngChunkBefore(data, "tRNS", "IDAT")
-	// Other colours than were meant are damage; with transparency browsers are not as strict.
-	if palette != nil && crc32.ChecksumIEEE(append([]byte("PLTE"), palette...)) != binary.BigEndian.Uint32(palette[len(palette):len(palette)+4]) {
-		return nil, ErrMalformed
+	if f.pngHead, err = readPNGHead(data[16:29]); err != nil {
+		return f, err
 	}
-	// What does not fit the colour type says nothing about pixels: PNG specification, sections 11.2.2 and 11.3.1.1.
-	switch kind := data[pngTypeAt]; {
-	case kind == 3:
-		p.out = appendPNGChunk(p.out, "PLTE", palette)
-		p.out = appendPNGChunk(p.out, "tRNS", transparency[:min(len(transparency), len(palette)/3)])
-	case kind == 0 && len(transparency) == 2, kind == 2 && len(transparency) == 6:
-		p.out = appendPNGChunk(p.out, "tRNS", transparency)
-	}
-	return p, nil
-}
-
-// appendPNGChunk appends a chunk unless it has no content.
-func appendPNGChunk(b []byte, name string, body []byte) []byte {
-	if len(body) == 0 {
-		return b
-	}
-	return appendChunk(b, name, func(b []byte) []byte { return append(b, body...) })
-}
-
-// pngRowBytes returns how many bytes the decompressed rows of all passes have, 0 when the header is not one that the
-// specification knows: sections 7.2 and 8.
-func pngRowBytes(head []byte) int64 {
-	channels := map[byte]int64{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[head[9]]
-	w, h := int64(binary.BigEndian.Uint32(head)), int64(binary.BigEndian.Uint32(head[4:]))
-	bits := channels * int64(head[8])
-	if bits == 0 || bits > 64 || w > 1<<31 || h > 1<<31 {
-		return 0
-	}
-	size := func(w, h int64) int64 {
-		if w <= 0 || h <= 0 {
-			return 0
+	f.data = data[pngHeadBytes:]
+	f.palette, f.transparency = pngChunkBefore(data, "PLTE", "IDAT"), pngChunkBefore(data, "tRNS", "IDAT")
+	// Other colours than were meant are damage; less transparency is what browsers put up with.
+	if body := f.palette; body != nil {
+		sum := crc32.Update(crc32.ChecksumIEEE([]byte("PLTE")), crc32.IEEETable, body)
+		if sum != binary.BigEndian.Uint32(body[len(body):len(body)+4]) {
+			return f, ErrMalformed
 		}
-		return h * (1 + (w*bits+7)/8)
 	}
-	if head[12] == 0 {
-		return size(w, h)
-	}
-	total := int64(0)
-	for _, p := range [7][4]int64{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}} {
-		total += size((w-p[0]+p[2]-1)/p[2], (h-p[1]+p[3]-1)/p[3])
-	}
-	return total
+	return f, nil
 }
 
-// wipe overwrites the pixels that went through.
-func (p *pngStream) wipe() {
-	clear(p.block[:])
-	clear(p.buffer[:cap(p.buffer)])
-}
-
-// decodePNG decodes the picture that every program shows: of an animation its default image.
-func decodePNG(data []byte, limited func(io.Reader) io.Reader) (image.Image, error) {
-	stream, err := newPNGStream(data)
+// rows returns the rows of the picture that every program shows: of an animation its default image. Those of pictures with 16 bits a
+// sample are brought into sRGB, where colours says how.
+func (f pngFile) rows(ctx context.Context, colours *colours) (rows, error) {
+	p, err := newPNGRows(f, &pngPixels{ctx: ctx, idat: idatReader{rest: f.data}, left: f.rowBytes(), sum: adler32.New()})
 	if err != nil {
 		return nil, err
 	}
-	defer stream.wipe()
-	return png.Decode(limited(stream))
-}
-
-func (p *pngStream) Read(b []byte) (int, error) {
-	if len(p.out) == 0 {
-		if p.ended {
-			return 0, io.EOF
-		}
-		if err := p.next(); err != nil {
-			return 0, err
-		}
+	if colours.isDeep() {
+		p.deep = colours
 	}
-	n := copy(b, p.out)
-	p.out = p.out[n:]
-	return n, nil
+	if !f.interlaced {
+		return p, nil
+	}
+	img, err := p.deinterlace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newImageRows(img)
 }
 
-// next makes one more IDAT chunk: a stored block of rows (RFC 1951 section 3.2.4), with the beginning of the zlib
-// stream (RFC 1950) before the first and its end and that of the file behind the last.
-func (p *pngStream) next() error {
-	if !p.started {
+// pngPixels are the decompressed rows of a PNG. Browsers show files whose end is missing, whose texts have wrong checksums or whose
+// pixels go on behind the last row, and so do we. A file whose pixels end before the last row fails.
+//
+// Of the two checksums over the pixels, that of the chunks and that of the rows, one may be wrong, for programs are met
+// that get one wrong; what was damaged on its way has two.
+type pngPixels struct {
+	ctx  context.Context
+	idat idatReader
+	rows io.Reader   // decompressed, nil = nothing was read yet
+	left int64       // bytes of rows to come
+	sum  hash.Hash32 // Adler-32 of those that came
+}
+
+func (p *pngPixels) Read(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	if p.rows == nil { // RFC 1950
 		var head [2]byte
 		if _, err := io.ReadFull(&p.idat, head[:]); err != nil || head[0]&15 != 8 || head[1]&0x20 != 0 {
-			return ErrMalformed
+			return 0, ErrMalformed
 		}
 		p.rows = flate.NewReader(&p.idat)
 	}
-	rows := p.block[:min(p.left, pngStep)]
-	if _, err := io.ReadFull(p.rows, rows); err != nil {
-		return ErrMalformed
+	b = b[:min(int64(len(b)), p.left, pngStep)]
+	if _, err := io.ReadFull(p.rows, b); err != nil {
+		return 0, ErrMalformed
 	}
-	p.left -= int64(len(rows))
-	_, _ = p.sum.Write(rows) // never fails
-	last := p.left == 0
-	if last && !p.sumsMatch() {
-		return ErrMalformed
+	p.left -= int64(len(b))
+	_, _ = p.sum.Write(b) // never fails
+	if p.left == 0 && !p.sumsMatch() {
+		return 0, ErrMalformed
 	}
-	p.out = appendChunk(p.buffer[:0], "IDAT", func(b []byte) []byte {
-		final := byte(0)
-		if !p.started {
-			b = append(b, 0x78, 1)
-		}
-		if last {
-			final = 1
-		}
-		b = append(b, final)
-		b = binary.LittleEndian.AppendUint16(b, uint16(len(rows)))
-		b = binary.LittleEndian.AppendUint16(b, ^uint16(len(rows)))
-		b = append(b, rows...)
-		if last {
-			b = p.sum.Sum(b)
-		}
-		return b
-	})
-	p.started = true
-	if last {
-		p.ended = true
-		p.out = appendChunk(p.out, "IEND", func(b []byte) []byte { return b })
-	}
-	return nil
+	return len(b), nil
 }
 
 // sumsMatch reports whether one of the checksums over the pixels is right, as far as they are there.
-func (p *pngStream) sumsMatch() bool {
+func (p *pngPixels) sumsMatch() bool {
 	var one [1]byte
 	rowsRight := true
 	// With more rows than the picture has, their sum is that of others.

@@ -44,7 +44,7 @@ func storable(t *testing.T, data []byte) {
 	}
 	size := img.Bounds().Size()
 	decoded(t, Encoded{Format: storage.PNG, Data: data, Width: size.X, Height: size.Y})
-	if len(data) > MaxUploadBytes {
+	if len(data) > DefaultUploadBytes {
 		t.Errorf("made-up picture has %d bytes, could not be uploaded", len(data))
 		return
 	}

@@ -33,6 +33,17 @@ func jpegOf(t testing.TB, img image.Image) []byte {
 	return buf.Bytes()
 }
 
+// headOfPNG is a grey PNG of any size whose pixels are missing.
+func headOfPNG(t testing.TB, w, h int) []byte {
+	t.Helper()
+	out := pngOf(t, image.NewGray(image.Rect(0, 0, 1, 1)))[:len(pngSignature)]
+	out = appendChunk(out, "IHDR", func(b []byte) []byte {
+		b = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, uint32(w)), uint32(h))
+		return append(b, 8, 0, 0, 0, 0)
+	})
+	return appendChunk(out, "IEND", func(b []byte) []byte { return b })
+}
+
 // withChunk puts a chunk behind the IHDR of a PNG.
 func withChunk(data []byte, kind, body string) []byte {
 	const behind = len(pngSignature) + 25

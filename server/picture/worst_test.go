@@ -1,0 +1,45 @@
+package picture
+
+import (
+	"image"
+	"testing"
+)
+
+// heavy are pictures within the default limits that cost most of those known: what their kind takes at its largest, and what is hard to encode.
+func heavy(t testing.TB) []upload {
+	most := image.Pt(4080, 3060)
+	noisyPNG := func(bits uint, alpha bool, side int) []byte { return pngOf(t, grainy(side, side, bits, alpha)) }
+	all := kinds(t, most)
+	return append(all,
+		upload{"progressive JPEG 4:2:0, as many scans as may be", wideJPEG(0xc2, most, []byte{0x22, 0x11, 0x11}, MaxScans-1)},
+		upload{"PNG with alpha, 16384 × 762", pngWith(pngHead{image.Pt(16384, 762), 16, pngColourAlpha, false}, 4, flatRows)},
+		upload{"PNG with alpha, 762 × 16384", pngWith(pngHead{image.Pt(762, 16384), 16, pngColourAlpha, true}, 4, flatRows)},
+		upload{"2048: WebP with alpha and grain", noisyWebP(image.Pt(2040, 2040))},
+		upload{"2048: PNG of grain, 1 bit", noisyPNG(1, true, 700)},
+		upload{"2048: PNG of grain, 2 bits", noisyPNG(2, true, 600)},
+		upload{"2048: PNG of noise", noisyPNG(8, false, 400)},
+		upload{"2048: PNG with alpha, 16 bits, interlaced", pngWith(pngHead{image.Pt(2048, 2048), 16, pngColourAlpha, true}, 4, flatRows)},
+		upload{"2048: progressive JPEG, as many scans as may be", wideJPEG(0xc2, image.Pt(2048, 2048), []byte{0x11, 0x11, 0x11}, MaxScans-1)},
+		upload{"2048: WebP with alpha", plainWebP(image.Pt(2048, 2048), 128)},
+	)
+}
+
+// BenchmarkHeavy shows what the heaviest pictures cost: task bench:pictures.
+func BenchmarkHeavy(b *testing.B) {
+	n := New(Config{})
+	for _, u := range heavy(b) {
+		opened, err := n.Open(u.data)
+		if err != nil {
+			continue // refused for the memory it would take
+		}
+		b.Run(u.about, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := opened.Normalize(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(opened.Memory())/1e6, "MB-said")
+		})
+	}
+}
