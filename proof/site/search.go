@@ -89,10 +89,13 @@ func newIndex(pictures []Picture) *index {
 		slot := hash >> (64 - maybeBits)
 		x.maybe[slot/64] |= 1 << (slot % 64)
 	}
-	for _, p := range pictures { // what went from the upload into the stored form, perhaps to an odd place
-		for i := 0; i+blockBytes <= len(p.Stored); i++ {
-			if at, ok := x.find(p.Stored[i:]); ok && int(at.text) >= len(pictures) {
-				delete(x.at, blockHash(p.Stored[i:]))
+	// What is somewhere else, too, perhaps at an odd place: what went from an upload into the stored form, and tables of codes, which
+	// the pictures of one format have in common.
+	for number, text := range x.texts {
+		for i := 0; i+blockBytes <= len(text); i++ {
+			at, ok := x.find(text[i:])
+			if ok && at != (place{int32(number), int32(i)}) && !(int(at.text)+len(pictures) == number) {
+				delete(x.at, blockHash(text[i:]))
 			}
 		}
 	}
