@@ -83,7 +83,6 @@ func TestNormalizeGIFAndWebP(t *testing.T) {
 		{"GIF whose frame is smaller", smallFrameGIF(t), storage.PNG, image.Pt(24, 16), nothing, nothing, 0, false},
 		{"lossless WebP stays exact", webpFile(t, "lossless"), storage.PNG, image.Pt(24, 16), red, pale, 0, false},
 		{"lossless WebP with alpha", webpFile(t, "lossless-alpha"), storage.PNG, image.Pt(24, 16), red, nothing, 0, false},
-		// The edge between the quarters lies in the same block of the JPEG, which spreads it; TestLossyWebPIsLimitedRange has no edges.
 		{"lossy WebP becomes JPEG", webpFile(t, "lossy"), storage.JPEG, image.Pt(24, 16), red, pale, 12, false},
 		{"lossy WebP with alpha", webpFile(t, "lossy-alpha"), storage.PNG, image.Pt(24, 16), red, nothing, 3, false},
 		{"animated WebP", webpFile(t, "animated"), storage.PNG, image.Pt(24, 16), red, pale, 0, true},
