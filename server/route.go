@@ -80,7 +80,7 @@ func (s *Server) route(r *http.Request) target {
 		}
 		t.action, t.serve = known.pattern, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", known.allow())
-			s.refuse(w, r, &failure{situation: wrongMethod})
+			s.refuse(w, r, &failure{situation: wrongMethod, message: outcomes[wrongMethod].message + routeHint(r.Method, path)})
 		}
 		return t
 	}
@@ -88,7 +88,9 @@ func (s *Server) route(r *http.Request) target {
 	if rpcForm != formConnect || r.Header.Get("Connect-Protocol-Version") != "" || s.underService(path) {
 		return target{form: rpcForm, serve: s.refusing(unknownProcedure)}
 	}
-	return target{form: formPlain, serve: s.refusing(noRoute)}
+	return target{form: formPlain, serve: func(w http.ResponseWriter, r *http.Request) {
+		s.refuse(w, r, &failure{situation: noRoute, message: outcomes[noRoute].message + routeHint(r.Method, path)})
+	}}
 }
 
 // sentPath returns a path as it was sent. [url.URL.EscapedPath] does too, but not where a client left characters

@@ -19,12 +19,16 @@ func TestRoutes(t *testing.T) {
 		status                           int
 		grpc, allow, body                string // body: how it begins
 	}{
-		{title: "trailing slash", method: "DELETE", path: route + "/", status: 404, body: `{"code":5,"message":"no such route"}`},
+		{title: "trailing slash", method: "DELETE", path: route + "/", status: 404,
+			body: `{"code":5,"message":"no such route; DELETE /management/v1/users/{user_id}/avatar deletes a user's picture, without a slash at the end"}`},
+		{title: "one's own picture, on the route that reads it", method: "DELETE", path: "/assets/v1/users/me/avatar", status: 405, allow: "GET, HEAD, POST",
+			body: `{"code":12,"message":"the route does not have this method; DELETE /auth/v1/users/me/avatar deletes one's own picture"}`},
 		{title: "extra segment", method: "DELETE", path: route + "/x", status: 404, body: `{"code":5`},
 		{title: "missing prefix", method: "DELETE", path: "/users/1/avatar", status: 404, body: `{"code":5`},
 		{title: "other case", method: "DELETE", path: "/Management/v1/users/1/avatar", status: 404, body: `{"code":5`},
 		{title: "no route needs no token", method: "DELETE", path: "/", anonymous: true, status: 404, body: `{"code":5`},
-		{title: "doubled slash is an empty id", method: "DELETE", path: "/management/v1/users//avatar", status: 400, body: `{"code":3`},
+		{title: "doubled slash is an empty id", method: "DELETE", path: "/management/v1/users//avatar", status: 400,
+			body: `{"code":3,"message":"invalid request: user_id: must be at least 1 character"`},
 		{title: "leading doubled slash", method: "DELETE", path: "/" + route, status: 404, body: `{"code":5,"message":"no such route"}`},
 		{title: "dots are an id", method: "DELETE", path: "/management/v1/users/../avatar", status: 404, body: `{"code":5,"message":"user not found`},
 		{title: "escaped dots and slash are an id", method: "DELETE", path: "/management/v1/users/%2e%2e%2F/avatar", status: 404, body: `{"code":5,"message":"user not found`},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -140,6 +141,9 @@ func (s *Server) validateAndReport(validator protovalidate.Validator) connect.In
 	})
 }
 
+// singular finds what the library of rules says of one thing: "at least 1 characters".
+var singular = regexp.MustCompile(`\b1 (character|byte|item|pair)s\b`)
+
 // checkRules words a violation itself: what the caller sent does not come back.
 func checkRules(validator protovalidate.Validator, request any) error {
 	message, ok := request.(proto.Message)
@@ -156,6 +160,7 @@ func checkRules(validator protovalidate.Validator, request any) error {
 	}
 	var faults []string
 	for _, v := range broken.Violations {
+		v.Proto.SetMessage(singular.ReplaceAllString(v.Proto.GetMessage(), "1 $1"))
 		faults = append(faults, protovalidate.FieldPathString(v.Proto.GetField())+": "+v.Proto.GetMessage())
 	}
 	return &failure{situation: invalidRequest, violations: broken.ToProto(),
