@@ -111,7 +111,7 @@ func (a *asker) learn(s *step, p pass, about subject, end ending, err error) {
 		return
 	case answered:
 		if s.also != nil {
-			s.also.breaker.answered()
+			s.also.breaker.othersAnswered()
 		}
 	}
 	if end != answered && err == nil { // a panic

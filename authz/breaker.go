@@ -12,6 +12,8 @@ const (
 	restScore  = 12
 	quickScore = 1
 	slowScore  = 4
+	// answerCounts is how long a provider that has answered counts as one that is there, whatever fails meanwhile.
+	answerCounts = 2 * time.Second
 	// failureWindow is how far apart failures are that have nothing to do with each other.
 	failureWindow = time.Minute
 	// firstRest doubles with every probe that fails, up to maxRest.
@@ -42,12 +44,14 @@ const (
 //
 // A failure counts for the token that was asked about, and each token counts once: a provider that fails for one token
 // may be well for all others. Only failures to reach the provider at all count for no token.
+// A provider that has answered a moment ago is asked, however many tokens fail: they may be invented ones.
 // Failures of calls that ran at the same time tell the same thing and count once. So it takes several rounds of asking,
 // not several callers, to end it.
 //
 // After a rest the probe goes to a token that has not failed. One of those that have may be asked about beside it: its
 // answer ends the rest, and its failure is no news.
 type breaker struct {
+	answered time.Time           // the last answer
 	round    int                 // failures that have counted
 	score    int                 // sum of failures since the last answer
 	last     time.Time           // the newest failure that has counted
@@ -95,7 +99,7 @@ func (b *breaker) leave(p pass, end ending, now time.Time) (rests bool) {
 	case noNews:
 		return false
 	case answered:
-		b.reset()
+		b.answer(now)
 		return false
 	case unusable:
 		if p.token != (cacheKey{}) {
@@ -126,16 +130,22 @@ func (b *breaker) leave(p pass, end ending, now time.Time) (rests bool) {
 	}
 	b.round++
 	b.note(p.token, now)
-	if b.score += score; b.score < restScore {
+	if b.score += score; b.score < restScore || now.Sub(b.answered) < answerCounts {
 		return false
 	}
 	b.rest, b.until = firstRest, now.Add(firstRest)
 	return true
 }
 
-// reset forgets failures: the provider has answered.
+// answer takes in that the provider has answered.
+func (b *breaker) answer(now time.Time) {
+	b.reset()
+	b.answered = now
+}
+
+// reset forgets failures.
 func (b *breaker) reset() {
-	*b = breaker{round: b.round, probing: b.probing, repeating: b.repeating}
+	*b = breaker{answered: b.answered, round: b.round, probing: b.probing, repeating: b.repeating}
 }
 
 // hasFailed reports whether a token is among those whose failures have counted.

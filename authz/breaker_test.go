@@ -51,6 +51,9 @@ func TestBreaker(t *testing.T) {
 		{"three that took the whole time-out", [][]move{each(3, failedSlowly), {rests("at once", 0, 99)}}},
 		{"two slow and three quick ones are not enough", [][]move{each(2, failedSlowly), each(5, failedQuickly), {asked("still asked", 0, 99, answered)}}},
 		{"failures a minute apart have nothing to do with each other", [][]move{each(2, failedSlowly), {asked("a minute later", failureWindow, 3, failedSlowly), asked("still asked", 0, 4, failedSlowly), asked("and now", 0, 5, failedSlowly), rests("three within a minute", 0, 99)}}},
+		{"however many tokens fail right after an answer", [][]move{{asked("ok", 0, 99, answered)}, each(100, failedSlowly), {
+			asked("a moment before it is long ago", answerCounts-1, 101, failedQuickly), asked("long ago", 1, 102, failedQuickly), rests("at once", 0, 99),
+		}}},
 		{"what tells nothing neither adds nor clears", [][]move{each(11, failedQuickly), times(50, asked("no news", 0, 99, noNews)), {asked("the twelfth", 0, 12, failedQuickly), rests("twelve by now", 0, 99)}}},
 		{"rests grow with each probe that fails, up to their limit", [][]move{each(12, failedQuickly), {
 			asked("first probe", time.Second, 21, failedQuickly), rests("2 s", 2*time.Second-1, 99),

@@ -82,6 +82,7 @@ func TestObserver(t *testing.T) {
 		}
 
 		broken = true
+		time.Sleep(answerCounts)
 		for n := range restScore {
 			call(fmt.Sprint("other-", n))
 			expect("a provider that fails", QuestionReport{stepIntrospection, QuestionFailed, took})

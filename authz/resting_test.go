@@ -175,6 +175,7 @@ func TestUnknownTokensDoNotEndTheAskingAboutKnownOnes(t *testing.T) {
 			}
 		}
 		good(testToken)
+		time.Sleep(answerCounts)
 		resting := 0
 		for n := range 100 {
 			if _, err := in.Authenticate(t.Context(), bearer(fmt.Sprint("poison-", n))); errors.Is(err, errResting) {
@@ -188,5 +189,12 @@ func TestUnknownTokensDoNotEndTheAskingAboutKnownOnes(t *testing.T) {
 		}
 		good(testToken)
 		good("fresh")
+		for n := range 10 { // however the poison goes on
+			for m := range 100 {
+				in.Authenticate(t.Context(), bearer(fmt.Sprint("more-poison-", n, "-", m)))
+			}
+			good("fresh")
+			time.Sleep(answerCounts / 2)
+		}
 	})
 }

@@ -34,9 +34,9 @@ func (s *sharedBreaker) leave(p pass, end ending) time.Duration {
 	return 0
 }
 
-// answered takes in that the provider has answered a question like those of this breaker.
-func (s *sharedBreaker) answered() {
+// othersAnswered takes in that the provider has answered a question like those of this breaker.
+func (s *sharedBreaker) othersAnswered() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.reset()
+	s.answer(s.now())
 }
