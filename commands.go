@@ -33,6 +33,7 @@ func commands() []command {
 		{"dev", "[--listen ADDR] [--data DIR] [--env-file FILE] [--seed-users N] [--seed-bytes N]",
 			"try it out: server, identity provider and people, all on loopback", helpOf(newDevFlags), runDev},
 		{"serve", "[--config FILE] [--SETTING VALUE ...]", "run the server", printSettings, runServe},
+		{"config", "[--check] [--config FILE] [--SETTING VALUE ...]", "print what serve would go by and where each value stands, without secrets; --check tries the provider", printConfigHelp, runConfig},
 		{"org add", "ORG [--data DIR] [--config FILE]", "register an organisation", helpOf(newRegisterFlags), runOrgAdd},
 		{"org list", "[--json] [--data DIR] [--config FILE]", "list the organisations", helpOf(newListFlags), runOrgList},
 		{"user add", "USER --org ORG [--new-org] [--new-issuer] [--data DIR] [--issuer URL] [--config FILE]", "register a user in an organisation",

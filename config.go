@@ -32,6 +32,9 @@ type config struct {
 	TLSKeyFile  string
 
 	Issuer           string
+	DiscoveryURL     string // "" = below the issuer
+	Introspection    string // URL of the endpoint; "" = as discovered
+	DefaultOrg       string // of callers whose token names none; "" = none
 	Audience         string
 	ClientID         string
 	ClientSecret     string // from either setting, once readConfig has returned
@@ -100,6 +103,14 @@ func defaultConfig() config {
 	}
 }
 
+// organizations are those to register at start.
+func (c config) organizations() []string {
+	if c.DefaultOrg == "" {
+		return c.Organizations
+	}
+	return append(slices.Clone(c.Organizations), c.DefaultOrg)
+}
+
 // fault is one thing that is wrong with a configuration.
 type fault struct {
 	where   string // the setting as it was given: key, flag or variable, with line where there is one
@@ -146,8 +157,14 @@ func addConfigFlags(fs *flag.FlagSet, keys ...string) *configFlags {
 // readConfig puts the configuration together: defaults, then the file, then variables, then flags. required
 // names the settings that the command cannot do without. The error is a *configError with every fault.
 func readConfig(environ []string, flags *configFlags, required ...string) (config, error) {
+	cfg, _, err := readConfigAndSources(environ, flags, required...)
+	return cfg, err
+}
+
+// readConfigAndSources is readConfig that also tells, by key, where the values of those settings stand that are not the defaults.
+func readConfigAndSources(environ []string, flags *configFlags, required ...string) (config, map[string]settingSource, error) {
 	cfg := defaultConfig()
-	r := configReader{cfg: &cfg, given: map[string]bool{}}
+	r := configReader{cfg: &cfg, given: map[string]bool{}, sources: map[string]settingSource{}}
 	r.variables(environ, flags.file)
 	for _, s := range settings() {
 		if v := flags.values[s.key]; v != nil && v.text != nil {
@@ -158,9 +175,9 @@ func readConfig(environ []string, flags *configFlags, required ...string) (confi
 		r.finish(required)
 	}
 	if len(r.faults) > 0 {
-		return config{}, &configError{r.faults}
+		return config{}, r.sources, &configError{r.faults}
 	}
-	return cfg, nil
+	return cfg, r.sources, nil
 }
 
 // configReader collects values and what is wrong with them.
@@ -170,6 +187,8 @@ type configReader struct {
 	faults []fault
 	unread bool   // nothing is known of what stands in the file, so nothing can be missed
 	dir    string // that relative paths start from: the file's for what stands in it, "" = where the process is
+	// sources tells of the last of them, nil where nobody asks.
+	sources map[string]settingSource
 }
 
 func (r *configReader) fault(where, format string, args ...any) {
@@ -178,6 +197,9 @@ func (r *configReader) fault(where, format string, args ...any) {
 
 func (r *configReader) set(s setting, where string, v value) {
 	r.given[s.key] = true
+	if r.sources != nil {
+		r.sources[s.key] = settingSource{where, s.written(v)}
+	}
 	switch {
 	case s.table != nil:
 		rows, err := v.asTable() // what can be read of it, so that all of it is judged

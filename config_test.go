@@ -166,6 +166,8 @@ func TestConfigPrecedence(t *testing.T) {
 		"data":                           {"/one", "/two", "/three"}, // a relative one would start from the file // three valid texts for those that take no id
 		"listen":                         {":1", ":2", ":3"},
 		"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
+		"discovery_url":                  {"https://a/d", "https://b/d", "http://127.0.0.1:3/d"},
+		"introspection.endpoint":         {"https://a/i", "https://b/i", "http://127.0.0.1:3/i"},
 		"introspection.cache_ttl":        {"1s", "2s", "3s"},
 		"introspection.timeout":          {"1s", "2s", "3s"},
 		"introspection.unknown_rate":     {"0", "0.5", "1000"},

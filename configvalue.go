@@ -101,6 +101,19 @@ func parseIssuer(to *string, s string) error {
 	return nil
 }
 
+// parseProviderURL accepts where a provider is asked, which is as well protected as its issuer has to be.
+func parseProviderURL(to *string, s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Hostname() == "" || u.User != nil || strings.Contains(s, "#"):
+		return errors.New("is no URL with a host, or holds a user or a fragment; expected one such as https://id.internal.example/oauth/introspect")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLoopbackHost(u.Hostname())):
+		return fmt.Errorf("%q has the scheme %q; expected https, or http on loopback", s, u.Scheme)
+	}
+	*to = s
+	return nil
+}
+
 // isLoopbackHost reports whether a host, without port and brackets, can only be this machine.
 func isLoopbackHost(host string) bool {
 	if strings.EqualFold(host, "localhost") {

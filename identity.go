@@ -29,6 +29,7 @@ func newIdentity(cfg config, logger *slog.Logger, now func() time.Time, observer
 	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
 		UserAgent:          "avatard/" + buildVersion(),
 		Issuer:             cfg.Issuer,
+		DiscoveryURL:       cfg.DiscoveryURL,
 		ClientID:           cfg.ClientID,
 		ClientSecret:       cfg.ClientSecret,
 		ClientKey:          cfg.ClientKey,
@@ -37,9 +38,11 @@ func newIdentity(cfg config, logger *slog.Logger, now func() time.Time, observer
 		AllowPAT:           cfg.AllowPAT,
 		AllowImpersonation: cfg.AllowImpersonation,
 		CacheTTL:           cfg.CacheTTL,
-		Timeout:            cfg.IntrospectionTimeout,
-		UnknownPerSecond:   unknown.PerSecond,
-		UnknownBurst:       unknown.Burst,
+
+		IntrospectionEndpoint: cfg.Introspection, DefaultOrganization: cfg.DefaultOrg,
+		Timeout:          cfg.IntrospectionTimeout,
+		UnknownPerSecond: unknown.PerSecond,
+		UnknownBurst:     unknown.Burst,
 		// A quarter of the calls that may be in flight is left to tokens that are known.
 		UnknownWaiting:           max(1, cfg.MaxRequests*3/4),
 		UnknownWaitingPerAddress: max(1, cfg.MaxRequestsPerAddress*3/4),
@@ -79,6 +82,15 @@ func (r *configReader) finishIdentity(required []string) {
 	}
 	if len(c.Policy.InstanceRoles) > 0 && !r.given["authz.instance_organisation"] {
 		r.fault("authz.instance_roles", "count nowhere without authz.instance_organisation; expected both or neither")
+	}
+	if c.Audience != "" && c.Audience == c.ClientID {
+		r.fault("audience", "is the client id, which is the audience of whatever token this client asks about; expected what callers' tokens are made for, with ZITADEL the id of the project")
+	}
+	if c.DiscoveryURL != "" && c.Introspection != "" {
+		r.fault("discovery_url", "is not read beside introspection.endpoint; expected only one of them")
+	}
+	if c.Source == sourceZitadel && c.DefaultOrg != "" {
+		r.fault("default_organisation", "counts for nothing with authz.source: %s, where the provider says where callers belong; expected only one of them", sourceZitadel)
 	}
 	if c.Source == sourceZitadel {
 		if !r.given["authz.allow_pat"] {

@@ -5,6 +5,7 @@
 //
 //	main.go ─► commands.go ─┬► serve.go ◄─ config.go ◄─ settings.go, certificate.go, reload.go
 //	                        │      └─► watch.go ─► diagnostics.go (metrics, traces, profiles)
+//	                        │      └─► secretwatch.go, providertry.go ◄─ configcommand.go
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devtemp.go
 //	                        ├► migrate.go
 //	                        ├► issuermove.go ─(socket)─► admin.go

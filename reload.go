@@ -30,7 +30,7 @@ func reloadOn(signals <-chan os.Signal, logger *slog.Logger, reloaders []reloade
 				return
 			case s := <-signals:
 				if len(reloaders) == 0 {
-					logger.Info("nothing to reload: there is no configuration file and no certificate", "signal", s.String())
+					logger.Info("nothing to reload: there is no configuration file, no certificate and no secret in a file of its own", "signal", s.String())
 					continue
 				}
 				logger.Info("reloading", "signal", s.String(), "what", names)

@@ -39,7 +39,12 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func readServeConfig(inv *invocation, flags *configFlags) (config, error) {
-	return readConfig(inv.environ, flags, "data", "issuer", "audience", "client_id", "client_secret")
+	return readConfig(inv.environ, flags, serveNeeds()...)
+}
+
+// serveNeeds are the settings that serve cannot do without.
+func serveNeeds() []string {
+	return []string{"data", "issuer", "audience", "client_id", "client_secret"}
 }
 
 // serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
@@ -74,13 +79,18 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 	if err != nil {
 		return err
 	}
+	if secret := newClientSecret(cfg, authenticator, logger); secret != nil {
+		reload, stop := secret.watch(secretInterval)
+		defer stop()
+		reloaders = append(reloaders, reloader{"client secret", reload})
+	}
 	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger, Now: now, Keep: cfg.Keep})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	warnOfOtherIssuers(logger, store, cfg.Issuer)
-	for _, org := range cfg.Organizations {
+	for _, org := range cfg.organizations() {
 		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
 			return fmt.Errorf("registering organisation %s: %w", org, err)
 		}
@@ -142,6 +152,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 	if err != nil {
 		return listeningFailed(err, "set listen to another one")
 	}
+	defer tryProvider(ctx, authenticator, logger)()
 	serving, stop := draining.after(ctx)
 	defer stop()
 	return listen(serving, ln) // it logs the address

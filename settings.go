@@ -26,6 +26,26 @@ type setting struct {
 	table    func(c *config, rows map[string][]string) error
 }
 
+// written returns a value in the form that it has as a flag, as far as it can be read. A secret is not.
+func (s setting) written(v value) string {
+	switch {
+	case s.secret:
+		return ""
+	case s.table != nil:
+		rows, _ := v.asTable()
+		var parts []string
+		for _, name := range sortedKeys(rows) {
+			parts = append(parts, name+"="+strings.Join(rows[name], ","))
+		}
+		return strings.Join(parts, ";")
+	case s.list != nil:
+		items, _ := v.asList()
+		return strings.Join(items, ",")
+	}
+	text, _ := v.asText()
+	return text
+}
+
 func (s setting) flagName() string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(s.key)
 }
@@ -54,6 +74,9 @@ func settings() []setting {
 		{key: "issuer",
 			about: "URL of the OAuth 2 provider, exactly as in its tokens",
 			text:  func(c *config, s string) error { return parseIssuer(&c.Issuer, s) }},
+		{key: "discovery_url", fallback: "{issuer}/.well-known/openid-configuration",
+			about: "where the provider describes itself, when that is elsewhere: an internal address, or RFC 8414's /.well-known/oauth-authorization-server; the issuer in it must be the configured one",
+			text:  func(c *config, s string) error { return parseProviderURL(&c.DiscoveryURL, s) }},
 		{key: "audience",
 			about: "what a token's aud must hold; with ZITADEL the id of the project",
 			text:  func(c *config, s string) error { return parseName(&c.Audience, s) }},
@@ -64,15 +87,18 @@ func settings() []setting {
 			about: "its secret; other users of the machine can see flags, so prefer client_secret_file",
 			text:  func(c *config, s string) error { c.ClientSecret = s; return nil }},
 		{key: "client_secret_file", isPath: true,
-			about: "file that holds the secret and nothing else but white space around it",
+			about: "file that holds the secret and nothing else but white space around it; read again within a second of a change",
 			text:  func(c *config, s string) error { return parsePath(&c.ClientSecretFile, s) }},
 		{key: "client_key_file", isPath: true,
-			about: "JSON file of the client's private key, as ZITADEL gives it out for a JWT profile, in place of a secret",
+			about: "JSON file of the client's private key, as ZITADEL gives it out for a JWT profile, in place of a secret; read again within a second of a change",
 			text:  func(c *config, s string) error { return parsePath(&c.ClientKeyFile, s) }},
 		{key: "realm", fallback: "avatard",
 			about: "realm of the WWW-Authenticate challenge",
 			text:  func(c *config, s string) error { return parseRealm(&c.Realm, s) }},
 
+		{key: "introspection.endpoint", fallback: "as the provider describes it",
+			about: "where the provider is asked about tokens; its description is not read then",
+			text:  func(c *config, s string) error { return parseProviderURL(&c.Introspection, s) }},
 		{key: "introspection.cache_ttl", fallback: "5s",
 			about: "how long an answer of the provider is believed, so also how long a revoked token may live on; 0 asks every time",
 			text:  func(c *config, s string) error { return parseDuration(&c.CacheTTL, s, 0, maxCacheTTL) }},
@@ -130,6 +156,9 @@ func settings() []setting {
 		{key: "users.register_on_admin_upload", fallback: "false", isSwitch: true,
 			about: "an administrator's upload for an unknown user registers that user in the administrator's organisation, and nobody else can then; only where administrators of all organisations trust each other",
 			text:  func(c *config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},
+		{key: "default_organisation", fallback: "none: such tokens are refused",
+			about: "organisation of everybody whose token names none, for providers that know no organisations; registered at start",
+			text:  func(c *config, s string) error { return parseName(&c.DefaultOrg, s) }},
 		{key: "organisations", fallback: "none",
 			about: "organisations to register at start: ORG,ORG",
 			list:  func(c *config, items []string) error { return parseIDs(&c.Organizations, items) }},

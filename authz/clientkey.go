@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/client"
@@ -60,6 +62,30 @@ func (k ClientKey) check() error {
 type credentials struct {
 	clientID, secret string
 	key              ClientKey
+	// authorize returns what the library puts into a question: a header, or members of the form.
+	authorize func() (any, error)
+}
+
+// newCredentials returns credentials that can be used at an issuer, or what is wrong with them.
+func newCredentials(issuer, clientID, secret string, key ClientKey) (*credentials, error) {
+	c := &credentials{clientID: clientID, secret: secret, key: key}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	// Only what the library makes of them is wanted, so it need not know where to ask.
+	nowhere := rs.WithStaticEndpoints("none:", "none:")
+	build := func() (rs.ResourceServer, error) {
+		if key.given() {
+			return rs.NewResourceServerJWTProfile(context.Background(), issuer, clientID, key.ID, key.PEM, nowhere)
+		}
+		return rs.NewResourceServerClientCredentials(context.Background(), issuer, clientID, secret, nowhere)
+	}
+	server, err := build()
+	if err != nil {
+		return nil, errors.New("client credentials: cannot be used") // the library's text may show them
+	}
+	c.authorize = server.AuthFn
+	return c, nil
 }
 
 func (c credentials) check() error {
@@ -76,10 +102,26 @@ func (c credentials) check() error {
 	return c.key.check()
 }
 
-// resourceServer returns the library's client for introspection.
-func (c credentials) resourceServer(ctx context.Context, issuer string, options ...rs.Option) (rs.ResourceServer, error) {
-	if c.key.given() {
-		return rs.NewResourceServerJWTProfile(ctx, issuer, c.clientID, c.key.ID, c.key.PEM, options...)
+// resourceServer is what the library asks about tokens: a provider that introspects at an endpoint, with the credentials of the
+// moment.
+type resourceServer struct {
+	client      *http.Client
+	endpoint    string
+	credentials *atomic.Pointer[credentials]
+}
+
+// IntrospectionURL, TokenEndpoint, HttpClient and AuthFn implement rs.ResourceServer. There is no token to be had.
+func (r resourceServer) IntrospectionURL() string { return r.endpoint }
+func (r resourceServer) TokenEndpoint() string    { return "" }
+func (r resourceServer) HttpClient() *http.Client { return r.client }
+func (r resourceServer) AuthFn() (any, error)     { return r.credentials.Load().authorize() }
+
+// UseCredentials replaces what this server proves itself to the provider with: a secret or a key, of the client it has. Questions
+// that begin from now on use them. What cannot be used changes nothing.
+func (in *Introspector) UseCredentials(secret string, key ClientKey) error {
+	fresh, err := newCredentials(in.rules.issuer, in.credentials.Load().clientID, secret, key)
+	if err == nil {
+		in.credentials.Store(fresh)
 	}
-	return rs.NewResourceServerClientCredentials(ctx, issuer, c.clientID, c.secret, options...)
+	return err
 }

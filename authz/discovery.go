@@ -1,14 +1,15 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/client/rs"
 	httphelper "github.com/zitadel/oidc/v3/pkg/http"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
@@ -16,9 +17,12 @@ import (
 // errDiscovery: the discovery document is of another issuer or names no endpoint that we would send a secret to.
 var errDiscovery = errors.New("unusable discovery document")
 
+// errNoEndpoint: the discovery document does not say where to introspect.
+var errNoEndpoint = fmt.Errorf("%w: no introspection_endpoint in it", errDiscovery)
+
 // provider is what discovery found out: where and as whom to introspect. It is never changed.
 type provider struct {
-	resourceServer rs.ResourceServer
+	resourceServer resourceServer
 	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
 }
 
@@ -72,38 +76,59 @@ func (in *Introspector) fetchProvider(deadline time.Time) (*provider, error) {
 }
 
 func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
-	where := strings.TrimSuffix(in.rules.issuer, "/") + oidc.DiscoveryEndpoint
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, where, nil)
+	if in.where.endpoint != "" {
+		return in.providerAt(in.where.endpoint), nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.where.document(in.rules.issuer), nil)
 	if err != nil {
 		return nil, err
 	}
 	// The library's own discovery dereferences nil when the document is `null`.
 	var document struct {
 		Issuer        string `json:"issuer"`
-		Token         string `json:"token_endpoint"`
 		Introspection string `json:"introspection_endpoint"`
 	}
 	if err := httphelper.HttpRequest(in.client, req, &document); err != nil {
 		return nil, err
 	}
-	// OpenID Connect Discovery 1.0 section 4.3: the issuer must be exactly the one that was asked.
-	if document.Issuer != in.rules.issuer || !in.mayReceiveSecret(document.Introspection) {
+	switch {
+	case document.Issuer != in.rules.issuer: // OpenID Connect Discovery 1.0 section 4.3, RFC 8414 section 3.3
+		return nil, &otherIssuerError{theirs: document.Issuer, ours: in.rules.issuer}
+	case document.Introspection == "":
+		return nil, errNoEndpoint
+	case !in.mayReceiveSecret(document.Introspection):
 		return nil, errDiscovery
 	}
-	if document.Token == "" {
-		document.Token = document.Introspection // the library insists on one; it is never called
-	}
-	server, err := in.credentials.resourceServer(ctx, in.rules.issuer,
-		rs.WithClient(in.client), rs.WithStaticEndpoints(document.Token, document.Introspection))
-	if err != nil {
-		return nil, err
-	}
-	p := &provider{resourceServer: server}
-	for _, part := range []string{in.rules.issuer, document.Introspection, in.credentials.clientID} {
+	return in.providerAt(document.Introspection), nil
+}
+
+// providerAt returns the provider that introspects at an endpoint.
+func (in *Introspector) providerAt(endpoint string) *provider {
+	p := &provider{resourceServer: resourceServer{client: in.client, endpoint: endpoint, credentials: &in.credentials}}
+	for _, part := range []string{in.rules.issuer, endpoint, in.credentials.Load().clientID} {
 		p.keyPrefix = appendPart(p.keyPrefix, part)
 	}
-	return p, nil
+	return p
 }
+
+// whereabouts are the places at which a provider is asked that are not where its issuer says.
+type whereabouts struct {
+	discovery string // URL of the document, "" = that of OpenID Connect below the issuer
+	endpoint  string // of introspection, "" = what the document says
+}
+
+func (w whereabouts) document(issuer string) string {
+	return cmp.Or(w.discovery, strings.TrimSuffix(issuer, "/")+oidc.DiscoveryEndpoint)
+}
+
+// otherIssuerError is a discovery document of another issuer than the configured one. Its text quotes the document's, up to a bound.
+type otherIssuerError struct{ theirs, ours string }
+
+func (e *otherIssuerError) Error() string {
+	return fmt.Sprintf("the discovery document's issuer is %.200q, the configured one %q", e.theirs, e.ours)
+}
+
+func (e *otherIssuerError) Unwrap() error { return errDiscovery }
 
 // mayReceiveSecret reports whether endpoint is an absolute URL that is not less protected than the issuer.
 func (in *Introspector) mayReceiveSecret(endpoint string) bool {

@@ -29,6 +29,11 @@ type IntrospectionConfig struct {
 	// Issuer is the provider's issuer, exactly as it spells it: an http or https URL without query and fragment.
 	// Its discovery document tells where to introspect. Required.
 	Issuer string
+	// DiscoveryURL is where that document is, where it is not at the issuer's /.well-known/openid-configuration, such as at an
+	// internal address or at RFC 8414's /.well-known/oauth-authorization-server. Its issuer must be Issuer all the same. "" = there.
+	DiscoveryURL string
+	// IntrospectionEndpoint is where to introspect; no discovery document is read then. "" = what the document says.
+	IntrospectionEndpoint string
 	// ClientID is this server's client at the introspection endpoint. Required.
 	ClientID string
 	// ClientSecret proves it (client_secret_basic). Required unless there is a ClientKey.
@@ -37,6 +42,9 @@ type IntrospectionConfig struct {
 	ClientKey ClientKey
 	// Audience must be among the audiences of every token. Required.
 	Audience string
+	// DefaultOrganization is the organisation of callers whose token names none, for providers that know no organisations. "" = they
+	// have none.
+	DefaultOrganization string
 	// ProjectID is the project whose roles count. "" = no roles: callers can act on their own account only.
 	ProjectID string
 	// AllowPAT lets tokens in that were issued to no client, as ZITADEL's personal access tokens are. Those hold
@@ -84,6 +92,14 @@ func (cfg IntrospectionConfig) check() error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		faults = append(faults, errors.New("issuer must be an http or https URL without query and fragment"))
 	}
+	if cfg.DefaultOrganization != "" && !ValidID(cfg.DefaultOrganization) {
+		faults = append(faults, errors.New("the default organisation must be an id"))
+	}
+	for _, u := range []string{cfg.DiscoveryURL, cfg.IntrospectionEndpoint} {
+		if parsed, err := url.Parse(u); u != "" && (err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "") {
+			faults = append(faults, errors.New("discovery URL and introspection endpoint must be http or https URLs"))
+		}
+	}
 	for _, field := range []struct{ name, value string }{
 		{"client id", cfg.ClientID}, {"audience", cfg.Audience},
 	} {
@@ -91,7 +107,7 @@ func (cfg IntrospectionConfig) check() error {
 			faults = append(faults, fmt.Errorf("introspection needs a value: %s", field.name))
 		}
 	}
-	faults = append(faults, credentials{cfg.ClientID, cfg.ClientSecret, cfg.ClientKey}.check())
+	faults = append(faults, credentials{clientID: cfg.ClientID, secret: cfg.ClientSecret, key: cfg.ClientKey}.check())
 	if cfg.CacheTTL < 0 || cfg.Timeout < 0 {
 		faults = append(faults, errors.New("introspection cache ttl and time-out must not be negative"))
 	}
@@ -107,8 +123,10 @@ func (cfg IntrospectionConfig) check() error {
 type Introspector struct {
 	*asker
 	rules       rules
-	credentials credentials
+	where       whereabouts
+	credentials atomic.Pointer[credentials]
 	carryToken  bool
+	defaultOrg  string // of callers whose token names none
 	keys        *keyHash
 	cache       *cache[verdict] // nil when nothing is to be kept
 	known       *knownTokens
@@ -171,13 +189,19 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		},
 		rules: rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT,
 			allowImpersonation: cfg.AllowImpersonation},
-		credentials: credentials{clientID: cfg.ClientID, secret: cfg.ClientSecret, key: cfg.ClientKey},
-		carryToken:  cfg.CarryToken,
-		known:       newKnownTokens(cfg.CacheTTL),
+		where:      whereabouts{discovery: cfg.DiscoveryURL, endpoint: cfg.IntrospectionEndpoint},
+		carryToken: cfg.CarryToken,
+		defaultOrg: cfg.DefaultOrganization,
+		known:      newKnownTokens(cfg.CacheTTL),
 		unknown: limit.NewRates[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
 			maxAddresses, cfg.Now),
 		waiting: unknownWaiting{most: cfg.UnknownWaiting, each: cfg.UnknownWaitingPerAddress, of: make(map[netip.Addr]int)},
 	}
+	own, err := newCredentials(cfg.Issuer, cfg.ClientID, cfg.ClientSecret, cfg.ClientKey)
+	if err != nil {
+		return nil, err
+	}
+	in.credentials.Store(own)
 	outage := &outage{log: cfg.Logger, now: cfg.Now}
 	in.rejections = newRejections(cfg.Now)
 	in.confirmation = &confirmation{now: cfg.Now, ask: func(deadline time.Time) error {
@@ -218,6 +242,9 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 // identity returns who a token stands for now.
 func (in *Introspector) identity(v *verdict, now time.Time, token string) (Identity, error) {
 	id, err := v.at(now)
+	if err == nil && id.Organization == "" {
+		id.Organization = in.defaultOrg
+	}
 	if err == nil && in.carryToken {
 		id.Credential = NewCredential(token)
 	}

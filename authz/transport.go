@@ -160,7 +160,7 @@ func isUnusable(err error) bool {
 	return syntax || mistyped || slices.ContainsFunc(unusableAnswers[:], func(ours error) bool { return errors.Is(err, ours) })
 }
 
-var unusableAnswers = [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errDiscovery, errMalformedAnswer, errUnconfirmed}
+var unusableAnswers = [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errNoEndpoint, errDiscovery, errMalformedAnswer, errUnconfirmed}
 
 // isUnreachable reports whether the question did not get as far as the provider: there was no connection to send it over.
 func isUnreachable(err error) bool {
@@ -189,6 +189,9 @@ func failureKind(err error) string {
 	}
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status.Error()
+	}
+	if other, ok := errors.AsType[*otherIssuerError](err); ok {
+		return other.Error()
 	}
 	for _, ours := range unusableAnswers {
 		if errors.Is(err, ours) {
