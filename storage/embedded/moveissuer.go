@@ -110,7 +110,8 @@ func (r *round) issuerHasUsers(iid int64) (has bool, err error) {
 	if iid == 0 {
 		return false, nil
 	}
-	err = r.db.query(sqlIssuerHasUsers, func(*sqlite3.Stmt) bool {
+	// Not among the statements of serving: it looks through all users where there is none of this issuer.
+	err = r.db.look(`SELECT 1 FROM user WHERE iid = ?1 LIMIT 1`, func(*sqlite3.Stmt) bool {
 		has = true
 		return false
 	}, iid)

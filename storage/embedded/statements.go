@@ -24,7 +24,6 @@ const (
 	sqlStillActive
 	sqlReceipt
 	sqlAddIssuer
-	sqlIssuerHasUsers
 	sqlNameIssuer
 	sqlIssuerBecomes
 	sqlAddOrganization
@@ -78,7 +77,6 @@ var statements = [numStatements]string{
 	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
 	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
 	sqlAddIssuer:       `INSERT OR ROLLBACK INTO issuer (iid, url) VALUES (?1, ?2)`,
-	sqlIssuerHasUsers:  `SELECT 1 FROM user WHERE iid = ?1 LIMIT 1`,
 	sqlNameIssuer:      `UPDATE OR ROLLBACK issuer SET url = ?2 WHERE iid = ?1`,
 	sqlIssuerBecomes:   `UPDATE OR ROLLBACK issuer SET becomes = ?2 WHERE iid = ?1`,
 	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)`,
