@@ -107,6 +107,7 @@ type followedBody struct {
 	http1 bool
 	call  *call
 	over  atomic.Bool // read to its end, failed or closed
+	whole atomic.Bool // read to its end
 }
 
 // followBody puts a followedBody in place. It returns nil where there is no body.
@@ -123,6 +124,7 @@ func (b *followedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		b.over.Store(true)
+		b.whole.Store(errors.Is(err, io.EOF))
 	}
 	return n, err
 }
@@ -159,9 +161,8 @@ func (b *followedBody) leave(w http.ResponseWriter) {
 	_, _ = io.CopyN(io.Discard, b.ReadCloser, maxLeftBytes)
 }
 
-// unreadGrace is how long a body that nobody wants may take to arrive. When it ends, an HTTP/1 connection is closed on
-// whatever still comes, and the peer may lose the answer: so it is longer than slow networks and busy machines put
-// between headers and body. Only a peer that sends nothing before it has the answer waits for it.
+// unreadGrace is how long a body that nobody wants may take to arrive for its connection to be used again. When it ends, an HTTP/1
+// connection lingers and is closed, and an HTTP/2 stream is reset. Only a peer that sends nothing before it has the answer waits for it.
 const unreadGrace = 500 * time.Millisecond
 
 // maxLeftBytes is how much of an HTTP/2 body that nobody wants is read: twice what a picture has by default.

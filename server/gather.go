@@ -36,10 +36,11 @@ const (
 // in two pieces, with one each.
 type gatherListener struct {
 	net.Listener
-	tls     *tls.Config    // what is spoken around HTTP. nil = nothing
-	counted *connections   // counts them. nil = nobody does
-	yield   func()         // lets other goroutines run. nil = runtime.Gosched
-	open    sync.WaitGroup // connections that are not closed
+	tls       *tls.Config    // what is spoken around HTTP. nil = nothing
+	counted   *connections   // counts them. nil = nobody does
+	lingering *lingering     // nil = none lingers
+	yield     func()         // lets other goroutines run. nil = runtime.Gosched
+	open      sync.WaitGroup // connections that are not closed
 }
 
 func (l *gatherListener) Accept() (net.Conn, error) {
@@ -77,6 +78,9 @@ type gatheredConn struct {
 	counted   bool       // among the connections of listener.counted, whose lock guards it and what follows
 	idle      time.Time  // since when no request is under way on it, zero = there is one, or none has been yet
 	links     [idleLists]idleLinks
+	answering atomic.Bool // a request of HTTP/1 is being served
+	unread    atomic.Bool // more of one may come
+	deadline  readDeadline
 	gathers   atomic.Bool
 	since     atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
 	preface   int           // how much of the client's preface was read, -1 when it was something else
@@ -109,6 +113,8 @@ func (c *gatheredConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.match(p[:n])
 	switch {
+	case err != nil && n == 0 && len(p) == 1 && c.answering.Load() && isEnd(err):
+		return c.holdEnd()
 	case err != nil && n == 0:
 		return 0, unencrypted(err)
 	case !c.gathers.Load() && !c.head.read(p[:n]):
@@ -242,7 +248,11 @@ func (c *gatheredConn) Close() error {
 		return net.ErrClosed
 	}
 	c.closed = true
+	c.deadline.set(longAgo)
 	if c.pending == nil && !c.writing {
+		if c.lingers() {
+			return nil
+		}
 		return c.shut()
 	}
 	now := time.Now()

@@ -20,6 +20,8 @@ func followState(conn net.Conn, state http.ConnState) {
 	idle := state == http.StateIdle
 	if !c.gathers.Load() {
 		c.head = head{over: !idle}
+		c.answering.Store(!idle)
+		c.unread.Store(!idle) // until the handler knows
 	}
 	if counted := c.listener.counted; counted != nil && !c.reserved && !c.proxy {
 		counted.follow(c, idle)

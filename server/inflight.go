@@ -141,6 +141,9 @@ func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, 
 	unread := body != nil && !body.over.Load()
 	untaken := sent.ProtoMajor > 1 && (t.open || w.status >= http.StatusBadRequest)
 	p.leave()
+	if conn := connOf(sent.Context()); conn != nil {
+		conn.unread.Store(body != nil && !body.whole.Load())
+	}
 	if !unread && !untaken {
 		return
 	}

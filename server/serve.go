@@ -150,7 +150,9 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 	srv.IdleTimeout = s.IdleTimeout
 	gathering := &gatherListener{Listener: ln, tls: encryption, counted: s.connections}
 	defer s.tellTheRest()
+	gathering.lingering = new(lingering)
 	defer gathering.open.Wait()
+	defer gathering.lingering.end()
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(gathering) }()
 	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.Version)

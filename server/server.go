@@ -22,6 +22,7 @@
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
 //	  gather.go    fewer system calls for HTTP/2
+//	  linger.go, halfclosed.go   peers that go on sending, or have stopped
 //	  connections.go, idle.go, head.go   how many connections, and what may come before a request is known
 //	runtime.go   what a process that serves asks of the Go runtime
 package server

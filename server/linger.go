@@ -1,0 +1,159 @@
+package server
+
+import (
+	"crypto/tls"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A peer that is still sending when its connection is closed gets a reset, and may lose the answer with it. So a connection on
+// which more of a request may come is closed for writing and read on, for as long as the peer goes on (RFC 9112 section 9.6).
+const (
+	// lingerTime and lingerBytes bound what is read: 32 MiB are more than any picture that people send by mistake.
+	lingerTime  = 30 * time.Second
+	lingerBytes = 32 << 20
+	// lingerPiece is what a peer has to bring within lingerPatience to be read on.
+	lingerPiece    = 16 << 10
+	lingerPatience = 2 * time.Second
+	// maxLingering connections linger at once, lingerShare of one address. The oldest has to go for another one. They count as open.
+	maxLingering = 256
+	lingerShare  = 16
+)
+
+// lingering are the connections that linger.
+type lingering struct {
+	mu    sync.Mutex
+	conns []*gatheredConn // oldest first
+	ended bool
+}
+
+// enter lets a connection linger and ends another one that has to go for it. It reports false at the end of the server.
+func (l *lingering) enter(c *gatheredConn) bool {
+	l.mu.Lock()
+	if l.ended {
+		l.mu.Unlock()
+		return false
+	}
+	gone := l.oldest(c.address)
+	l.drop(gone)
+	l.conns = append(l.conns, c)
+	l.mu.Unlock()
+	gone.abort()
+	return true
+}
+
+// oldest returns the connection that has to go for another one of an address, nil = none has to.
+func (l *lingering) oldest(address netip.Addr) *gatheredConn {
+	own, first := 0, -1
+	for i, c := range l.conns {
+		if c.address == address {
+			if own++; first < 0 {
+				first = i
+			}
+		}
+	}
+	switch {
+	case own >= lingerShare:
+		return l.conns[first]
+	case len(l.conns) >= maxLingering:
+		return l.conns[0]
+	}
+	return nil
+}
+
+// drop takes a connection out, if it is there. The caller holds mu.
+func (l *lingering) drop(c *gatheredConn) {
+	if i := slices.Index(l.conns, c); i >= 0 {
+		l.conns = slices.Delete(l.conns, i, i+1)
+	}
+}
+
+func (l *lingering) leave(c *gatheredConn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(c)
+}
+
+// end ends all.
+func (l *lingering) end() {
+	l.mu.Lock()
+	conns := l.conns
+	l.conns, l.ended = nil, true
+	l.mu.Unlock()
+	for _, c := range conns {
+		c.abort()
+	}
+}
+
+// halfCloser is a connection that can be closed for writing alone.
+type halfCloser interface{ CloseWrite() error }
+
+// lingers begins to linger where more of a request may come, and reports whether it does. The caller holds mu.
+func (c *gatheredConn) lingers() bool {
+	raw, ok := c.raw.(halfCloser)
+	if !ok || c.gathers.Load() || !c.unread.Load() || c.listener.lingering == nil {
+		return false
+	}
+	go c.linger(raw)
+	return true
+}
+
+// CloseWrite is called by net/http half a second before Close where it has stopped to read a request. The connection is closed from
+// then on, and lingers.
+func (c *gatheredConn) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed && c.lingers() {
+		c.closed = true
+	}
+	return nil
+}
+
+// linger tells the peer that nothing more comes, throws away what still arrives, and closes the connection. Below TLS nothing is decrypted.
+func (c *gatheredConn) linger(raw halfCloser) {
+	if c.listener.lingering.enter(c) {
+		defer c.listener.lingering.leave(c)
+		if secure, ok := c.Conn.(*tls.Conn); ok {
+			_ = secure.SetWriteDeadline(time.Now().Add(closeGrace))
+			_ = secure.CloseWrite()
+		}
+		if raw.CloseWrite() == nil {
+			c.discard()
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cut = true // TLS has said farewell
+	_ = c.shut()
+}
+
+var lingerBuffers = sync.Pool{New: func() any { return new([lingerPiece]byte) }}
+
+// discard reads until the peer has sent all, or within the bounds.
+func (c *gatheredConn) discard() {
+	buf := lingerBuffers.Get().(*[lingerPiece]byte)
+	defer func() {
+		clear(buf[:])
+		lingerBuffers.Put(buf)
+	}()
+	end := time.Now().Add(lingerTime)
+	for left := lingerBytes; left > 0; left -= lingerPiece {
+		_ = c.raw.SetReadDeadline(earlier(time.Now().Add(lingerPatience), end))
+		for piece := 0; piece < lingerPiece; {
+			n, err := c.raw.Read(buf[:])
+			if err != nil {
+				return
+			}
+			piece += n
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

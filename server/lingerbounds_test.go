@@ -1,0 +1,132 @@
+package server
+
+import (
+	"net"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// halfClosing is a connection in memory that can be closed for writing alone.
+type halfClosing struct{ net.Conn }
+
+func (halfClosing) CloseWrite() error { return nil }
+
+// lingerer returns a connection that lingers from now on, and its peer's end.
+func lingerer(t *testing.T, l *gatherListener, address string) (c *gatheredConn, peer net.Conn) {
+	t.Helper()
+	here, there := net.Pipe()
+	c = &gatheredConn{Conn: halfClosing{there}, raw: halfClosing{there}, listener: l, address: netip.MustParseAddr(address)}
+	c.written.L = &c.mu
+	l.open.Add(1)
+	c.unread.Store(true)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+	return c, here
+}
+
+// Who sends little is cut off soon, who sends much in the end: nobody keeps a connection by sending.
+func TestLingeringIsBounded(t *testing.T) {
+	for _, row := range []struct {
+		title   string
+		piece   int // bytes
+		every   time.Duration
+		longest time.Duration
+		most    int
+	}{
+		{"silence", 0, time.Hour, lingerPatience, 0},
+		{"a byte now and then", 1, 100 * time.Millisecond, lingerPatience, 1 << 10},
+		{"less than the least", lingerPiece - 1, lingerPatience, lingerPatience, lingerPiece},
+		{"a slow network", 4 << 10, 100 * time.Millisecond, lingerTime, 2 << 20},
+		{"a fast one", 64 << 10, time.Millisecond, lingerTime, lingerBytes + 64<<10},
+	} {
+		t.Run(row.title, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &gatherListener{lingering: new(lingering)}
+				_, peer := lingerer(t, l, "192.0.2.1")
+				began, sent := time.Now(), 0
+				go func() {
+					for {
+						time.Sleep(row.every)
+						n, err := peer.Write(make([]byte, row.piece))
+						if sent += n; err != nil {
+							return
+						}
+					}
+				}()
+				l.open.Wait()
+				if took := time.Since(began); took > row.longest || sent > row.most {
+					t.Errorf("it lasted %v and %d bytes, want %v and %d at most", took, sent, row.longest, row.most)
+				}
+				_ = peer.Close()
+				time.Sleep(2 * time.Hour) // the peer notices
+			})
+		})
+	}
+}
+
+// A peer that has sent all is not waited for.
+func TestLingeringEndsWithThePeer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &gatherListener{lingering: new(lingering)}
+		c, peer := lingerer(t, l, "192.0.2.1")
+		began := time.Now()
+		_ = peer.Close()
+		l.open.Wait()
+		if !c.gone || time.Since(began) != 0 || len(l.lingering.conns) != 0 {
+			t.Errorf("gone %v after %v, %d linger", c.gone, time.Since(began), len(l.lingering.conns))
+		}
+	})
+}
+
+// Few linger at once, in all and of one address, and the oldest goes for a new one. None does once the server has ended.
+func TestFewLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &gatherListener{lingering: new(lingering)}
+		var own, all []*gatheredConn
+		add := func(address string) *gatheredConn {
+			c, peer := lingerer(t, l, address)
+			all = append(all, c)
+			t.Cleanup(func() { _ = peer.Close() })
+			return c
+		}
+		isGone := func(c *gatheredConn) bool {
+			synctest.Wait()
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.gone
+		}
+		other := add("192.0.2.2")
+		for range lingerShare {
+			own = append(own, add("192.0.2.1"))
+		}
+		if isGone(own[0]) {
+			t.Error("one of an address's share is gone")
+		}
+		add("192.0.2.1")
+		if !isGone(own[0]) || isGone(own[1]) || isGone(other) {
+			t.Error("the oldest of an address that has its share should go, and nobody else")
+		}
+		for i := range byte(maxLingering - lingerShare - 1) {
+			add(netip.AddrFrom4([4]byte{198, 51, 100, i}).String())
+		}
+		if isGone(other) || len(l.lingering.conns) != maxLingering {
+			t.Errorf("%d linger, want %d", len(l.lingering.conns), maxLingering)
+		}
+		add("203.0.113.1")
+		if !isGone(other) || isGone(own[1]) {
+			t.Error("the oldest of all should go")
+		}
+		l.lingering.end()
+		add("203.0.113.2")
+		for _, c := range all {
+			if !isGone(c) {
+				t.Fatal("one lingers after the end of the server")
+			}
+		}
+		l.open.Wait()
+	})
+}
