@@ -214,6 +214,9 @@ func (r *configReader) set(s setting, where string, v value) {
 		}
 		if s.isPath && err == nil && !filepath.IsAbs(text) {
 			text = filepath.Join(r.dir, text)
+			if r.sources != nil {
+				r.sources[s.key] = settingSource{where, text} // the file that is meant
+			}
 		}
 		if err == nil {
 			err = s.text(r.cfg, text)

@@ -191,3 +191,12 @@ func TestProviderSettingsThatContradict(t *testing.T) {
 		t.Errorf("a document on loopback: %v", err)
 	}
 }
+
+// A relative path is shown as the file that is meant.
+func TestConfigCommandShowsWholePaths(t *testing.T) {
+	file := writeFile(t, "avatard.yaml", "data: pictures\nissuer: https://id.example\naudience: a\nclient_id: c\nclient_secret: s\n")
+	out, err := runCommand(t, "config", "--config", file)
+	if want := filepath.Join(filepath.Dir(file), "pictures") + " "; err != nil || !strings.Contains(out, want) {
+		t.Errorf("config = %v\n%s, want %s in it", err, out, want)
+	}
+}
