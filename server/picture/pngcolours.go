@@ -2,6 +2,7 @@ package picture
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"math"
 )
 
@@ -36,9 +37,17 @@ func pngColours(data []byte, grey bool) (space colourSpace, ok bool) {
 }
 
 // pngColourChunk returns the content of the first chunk of a type, nil if there is none before palette and pixels, where
-// those about colours have to stand (section 5.6).
+// those about colours have to stand (section 5.6), or its checksum is wrong.
 func pngColourChunk(data []byte, name string) []byte {
-	return pngChunkBefore(data, name, "PLTE", "IDAT")
+	body := pngChunkBefore(data, name, "PLTE", "IDAT")
+	if body == nil {
+		return nil
+	}
+	sum := crc32.Update(crc32.ChecksumIEEE([]byte(name)), crc32.IEEETable, body)
+	if sum != binary.BigEndian.Uint32(body[len(body):len(body)+4]) { // the chunk was there as a whole
+		return nil
+	}
+	return body
 }
 
 // cHRM and gAMA hold numbers times 100,000: sections 11.3.2.1 and 11.3.2.2.

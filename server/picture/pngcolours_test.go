@@ -70,8 +70,8 @@ func TestPNGColours(t *testing.T) {
 	}
 }
 
-// A chunk about colours behind palette or pixels comes too late to count.
-func TestPNGColoursBehindPixels(t *testing.T) {
+// A chunk about colours whose checksum is wrong does not count, and one behind palette or pixels comes too late.
+func TestPNGColoursThatDoNotCount(t *testing.T) {
 	data := withICCP(pngOf(t, flat(color.NRGBA{200, 100, 50, 255})), picturetest.RGBProfile(2, picturetest.AdobeRGB, picturetest.Gamma(1)))
 	from := bytes.Index(data, []byte("iCCP")) - 4
 	to := bytes.Index(data, []byte("IDAT")) - 4
@@ -80,6 +80,14 @@ func TestPNGColoursBehindPixels(t *testing.T) {
 	late = append(append(late, data[from:to]...), data[end:]...)
 	if src := (source{kind: kindPNG, data: late}); src.colours() != nil {
 		t.Error("a profile behind the pixels counts")
+	}
+	damaged := bytes.Clone(data)
+	damaged[to-1]++
+	if src := (source{kind: kindPNG, data: damaged}); src.colours() != nil {
+		t.Error("a profile with a wrong checksum counts")
+	}
+	if src := (source{kind: kindPNG, data: data}); src.colours() == nil {
+		t.Error("the profile does not count where it should")
 	}
 }
 
