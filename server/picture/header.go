@@ -82,8 +82,8 @@ func check(data []byte, limits Config) (source, error) {
 	if pixels := cfg.Width * cfg.Height; pixels > limits.MaxPixels {
 		return source{}, fmt.Errorf("%w: it is %d × %d, which is %d pixels, limit %d", ErrPixels, cfg.Width, cfg.Height, pixels, limits.MaxPixels)
 	}
-	if src.kind == kindJPEG && scans(data) > MaxScans {
-		return source{}, fmt.Errorf("%w: of JPEG only such with at most %d scans", ErrUnsupported, MaxScans)
+	if most := maxScans(cfg.Width * cfg.Height); src.kind == kindJPEG && scans(data) > most {
+		return source{}, fmt.Errorf("%w: of JPEG only such with at most %d scans, or %d of this size", ErrUnsupported, MaxScans, most)
 	}
 	src.size = image.Pt(cfg.Width, cfg.Height)
 	return src, nil
@@ -100,6 +100,11 @@ func (s source) animated() bool {
 		return webpAnimated(s.data)
 	}
 	return false
+}
+
+// maxScans is how many passes over so many pixels are allowed.
+func maxScans(pixels int) int {
+	return min(max(scannedPixels/max(1, pixels), leastScans), MaxScans)
 }
 
 // scans returns an upper bound of the start-of-scan markers in a JPEG. Coded data never holds the two bytes of a

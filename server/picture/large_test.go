@@ -224,3 +224,13 @@ func noisyWebP(size image.Point) []byte {
 	}
 	return w.file()
 }
+
+// randomBits is a PNG with a random bit in each sample, alpha included. Nothing takes longer to compress.
+func randomBits(side int) []byte {
+	random := rand.New(rand.NewPCG(6, 4))
+	return pngWith(pngHead{image.Pt(side, side), 8, pngColourAlpha, false}, 0, func(row []byte) {
+		for i := range row {
+			row[i] = 128 + byte(random.Uint32()&1)
+		}
+	})
+}

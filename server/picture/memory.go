@@ -32,7 +32,11 @@ func (s source) need() need {
 	case kindGIF: // a frame, on a canvas if it is smaller
 		return need{decoding: 5 * pixels, decoded: 4 * pixels}
 	}
-	return need{decoding: 6 * pixels, decoded: 4 * pixels} // WebP: NRGBA, beside which indices into a palette may stand
+	// WebP: NRGBA, beside which indices into a palette may stand; and a canvas, on which the frame of an animation is put.
+	if _, animated, _ := webpCanvas(s.data); animated {
+		return need{decoding: 10 * pixels, decoded: 4 * pixels}
+	}
+	return need{decoding: 6 * pixels, decoded: 4 * pixels}
 }
 
 // need is one byte a sample. For a progressive picture image/jpeg takes four more for its coefficients, and four bytes a

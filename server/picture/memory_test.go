@@ -155,3 +155,18 @@ func resized(data []byte, size image.Point) []byte {
 	}
 	return data
 }
+
+// The more pixels, the fewer passes over them: together they are what costs time.
+func TestScansBySize(t *testing.T) {
+	for _, row := range []struct {
+		size image.Point
+		most int
+	}{{image.Pt(640, 480), 100}, {image.Pt(1581, 1581), 100}, {image.Pt(2048, 2048), 59}, {image.Pt(4080, 3060), 20}, {image.Pt(16384, 762), 20}} {
+		for scans, want := range map[int]error{row.most: nil, row.most + 1: ErrUnsupported} {
+			data := resized(wideJPEG(0xc2, image.Pt(8, 8), []byte{0x22, 0x11, 0x11}, scans-1), row.size)
+			if _, err := New(Config{}).Open(data); !errors.Is(err, want) {
+				t.Errorf("%v, %d scans: %v, want %v", row.size, scans, err, want)
+			}
+		}
+	}
+}

@@ -33,9 +33,12 @@ const (
 	MaxPixelsPerSide = 16384
 	// MaxStoredPixelsPerSide bounds width and height of the result.
 	MaxStoredPixelsPerSide = 1024
-	// MaxScans bounds the passes over one progressive JPEG. Encoders use about ten. Without a bound twenty bytes
-	// of upload cost a pass over four million pixels, and one upload could keep a core busy for minutes.
+	// MaxScans bounds the passes over one progressive JPEG; of a large one there may be fewer, down to 20 from 12.5 million pixels on.
+	// Encoders use about ten. Without a bound twenty bytes of upload cost a pass over all pixels, and one upload could keep a
+	// core busy for minutes.
 	MaxScans = 100
+	// scannedPixels bounds passes × pixels, unless there are no more than leastScans passes.
+	scannedPixels, leastScans = 250_000_000, 20
 )
 
 // Errors of Normalize. Compare with errors.Is. The text of an error that wraps one of them is meant for whoever
