@@ -81,7 +81,7 @@ type backup struct {
 	store storeRecord
 
 	issuers       map[int64]bool  // written
-	issuerMoves   int64           // so many there had been when they were
+	issuerMoves   int             // so many there had been when they were
 	organizations map[string]bool // written
 	trails        []*trail        // none of receipts alone
 	lastUser      int64           // uid of the last user of the first pass

@@ -53,8 +53,8 @@ func (r *issuerRecord) fields(f fields) {
 }
 
 func (r *issuerMove) fields(f fields) {
-	ordinal(f, &r.from)
-	ordinal(f, &r.to)
+	f.id(&r.from)
+	f.id(&r.to)
 	f.demand(r.from != r.to, "an issuer became itself")
 }
 

@@ -83,8 +83,9 @@ type issuerRecord struct {
 	url string
 }
 
-// issuerMove tells that the users of one issuer were given to another; both were named before.
-type issuerMove struct{ from, to int64 }
+// issuerMove tells that the users of one issuer were given to another. They are in the order in which that was done, all of them since
+// the first, and before the first user.
+type issuerMove struct{ from, to string }
 
 type organizationRecord struct {
 	id      string

@@ -7,22 +7,22 @@ import (
 	"avatard/storage"
 )
 
-// writeIssuers writes the issuers that there are, and which of them became others: whoever reads the file has to know that before
+// writeIssuers writes the issuers that there are, and the moves that there were: whoever reads the file has to know those before
 // the first user. Those that are added later come with their users.
 func (b *backup) writeIssuers() error {
 	var all []issuerRecord
 	var moves []issuerMove
 	err := b.s.look(func(db *database) error {
-		b.issuerMoves = b.s.names.issuerMoves()
-		return db.page(`SELECT iid, url, ifnull(becomes, 0) FROM issuer ORDER BY iid`, func(row backupRow) bool { // as few as configurations
-			i := issuerRecord{iid: row.ColumnInt64(0), url: row.ColumnText(1)}
-			all = append(all, i)
-			if other := row.ColumnInt64(2); other != 0 {
-				moves = append(moves, issuerMove{i.iid, other})
-			}
+		err := db.page(`SELECT old, new FROM issuer_move ORDER BY seq`, func(row backupRow) bool { // as few as configurations
+			moves = append(moves, issuerMove{row.ColumnText(0), row.ColumnText(1)})
 			return true
 		})
+		return errors.Join(err, db.page(`SELECT iid, url FROM issuer ORDER BY iid`, func(row backupRow) bool {
+			all = append(all, issuerRecord{iid: row.ColumnInt64(0), url: row.ColumnText(1)})
+			return true
+		}))
 	})
+	b.issuerMoves = len(moves)
 	for _, i := range all {
 		b.issuers[i.iid] = true
 		err = errors.Join(err, b.out.write(i))

@@ -30,9 +30,9 @@ func TestConditionOfAResumedRemoval(t *testing.T) {
 			t.Errorf("Remove on a failing slab = %v, want %v", err, storage.ErrUnavailable)
 		}
 	}
-	any := removal(1)
-	any.If.IfMatch = []string{storage.AnyPicture}
-	if _, err := s.Remove(ctx, any); !errors.Is(err, storage.ErrConditionFailed) {
+	whichever := removal(1)
+	whichever.If.IfMatch = []string{storage.AnyPicture}
+	if _, err := s.Remove(ctx, whichever); !errors.Is(err, storage.ErrConditionFailed) {
 		t.Errorf("Remove of any picture while it is being erased = %v, want %v", err, storage.ErrConditionFailed)
 	}
 	f.set(nil)

@@ -18,7 +18,6 @@ func (s *Store) load() (found loaded, err error) {
 	s.stats.init()
 	s.names.organizations = make(map[string]struct{})
 	s.names.issuers = make(map[string]int64)
-	s.names.becomes = make(map[int64]int64)
 	s.ledger.open = make(map[int64]erasure)
 	s.ledger.failed = make(map[int64]attempts)
 	s.ledger.locked = make(map[int64]int64)
@@ -51,13 +50,13 @@ func (s *Store) load() (found loaded, err error) {
 		row func(*sqlite3.Stmt)
 	}{
 		{`SELECT id FROM organization`, func(row *sqlite3.Stmt) { s.names.organizations[row.ColumnText(0)] = struct{}{} }},
-		{`SELECT url, iid, ifnull(becomes, 0) FROM issuer`, func(row *sqlite3.Stmt) {
+		{`SELECT url, iid FROM issuer`, func(row *sqlite3.Stmt) {
 			iid := row.ColumnInt64(1)
 			s.names.issuers[row.ColumnText(0)] = iid
 			s.names.lastIssuer = max(s.names.lastIssuer, iid)
-			if other := row.ColumnInt64(2); other != 0 {
-				s.names.becomes[iid] = other
-			}
+		}},
+		{`SELECT old, new FROM issuer_move ORDER BY seq`, func(row *sqlite3.Stmt) {
+			s.names.moves = append(s.names.moves, issuerMove{row.ColumnText(0), row.ColumnText(1)})
 		}},
 		{`SELECT ifnull(max(seq), 0) FROM receipt`, func(row *sqlite3.Stmt) { s.ledger.issued = row.ColumnInt64(0) }},
 	} {

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/ncruces/go-sqlite3"
@@ -11,7 +12,7 @@ import (
 )
 
 // MoveIssuer implements [storage.Store]. It takes as long for ten million users as for ten: the issuer's row gets another URL, and
-// users name that row by its number. The old URL stays in a row of its own that names the other one, for backups from before.
+// users name that row by its number. The move stays on record, for backups from before.
 func (s *Store) MoveIssuer(ctx context.Context, from, to string, by storage.Origin) (bool, error) {
 	if !storage.ValidID(from) || !storage.ValidID(to) || from == to || !by.Valid() {
 		return false, fmt.Errorf("move issuer: %w: id", storage.ErrInvalid)
@@ -44,7 +45,7 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	switch {
 	case err != nil:
 		return err
-	case !has && from != 0 && r.became(from) == to:
+	case !has && r.movedTo(w.from) == w.to:
 		return nil // it is done
 	case !has:
 		return fmt.Errorf("%w: %q", storage.ErrIssuerNotFound, w.from)
@@ -55,27 +56,20 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	if has {
 		return fmt.Errorf("%w: %q", storage.ErrIssuerInUse, w.to)
 	}
-	if to == 0 {
-		if to, err = r.issuer(w.to, true); err != nil {
+	if to != 0 { // no two rows have the same URL
+		if err := r.db.execOne(sqlDropIssuer, to); err != nil {
 			return err
 		}
 	}
-	// No two rows have the same URL, not even between two statements. No valid id has a control character.
-	for _, name := range []struct {
-		iid int64
-		url string
-	}{{to, "\n"}, {from, w.to}, {to, w.from}} {
-		if err := r.db.execOne(sqlNameIssuer, name.iid, name.url); err != nil {
-			return err
-		}
+	if err := r.db.execOne(sqlNameIssuer, from, w.to); err != nil {
+		return err
 	}
-	for _, row := range [][2]int64{{to, from}, {from, 0}} {
-		if err := r.issuerBecomes(row[0], row[1]); err != nil {
-			return err
-		}
+	if err := r.db.exec(sqlAddIssuerMove, w.from, w.to); err != nil {
+		return err
 	}
 	r.nameIssuer(w.to, from)
-	r.nameIssuer(w.from, to)
+	r.nameIssuer(w.from, 0)
+	r.added.moves = append(r.added.moves, issuerMove{w.from, w.to})
 	t.made = true
 	if err := r.audit("issuer-move-from", "done", "", w.from, w.by); err != nil {
 		return err
@@ -86,23 +80,6 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 func (w *moveIssuer) settled(t *ticket, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
-}
-
-// issuerBecomes puts on record which issuer one became, 0 = none.
-func (r *round) issuerBecomes(iid, other int64) error {
-	if r.added.becomes == nil {
-		r.added.becomes = make(map[int64]int64)
-	}
-	r.added.becomes[iid] = other
-	return r.db.execOne(sqlIssuerBecomes, iid, orNull(other))
-}
-
-// useIssuer makes an issuer that became another one an issuer of its own again, for a new user.
-func (r *round) useIssuer(iid int64) error {
-	if r.became(iid) == 0 {
-		return nil
-	}
-	return r.issuerBecomes(iid, 0)
 }
 
 // issuerHasUsers reports whether anybody is registered with an issuer, 0 = none.
@@ -118,28 +95,30 @@ func (r *round) issuerHasUsers(iid int64) (has bool, err error) {
 	return has, err
 }
 
-// became returns the issuer that one became, the transaction included; 0 for none.
-func (r *round) became(iid int64) int64 {
-	if other, ok := r.added.becomes[iid]; ok {
-		return other
+// movedTo returns the issuer that the users of one were last given to, the transaction included; "" for none.
+func (r *round) movedTo(from string) string {
+	if to := lastMove(r.added.moves, from); to != "" {
+		return to
 	}
-	return r.s.names.became(iid)
+	return r.s.names.movedTo(from)
+}
+
+func lastMove(moves []issuerMove, from string) string {
+	for _, m := range slices.Backward(moves) {
+		if m.from == from {
+			return m.to
+		}
+	}
+	return ""
 }
 
 // OtherIssuers returns the issuers of the users of a store that has none of the issuer named, sorted; nothing when it has.
-// Those whose users have all been moved are left out. It looks at no user.
+// It looks at no user: an issuer is on record from its first user on, and until its users move.
 func (s *Store) OtherIssuers(issuer string) []string {
 	s.names.mu.RLock()
 	defer s.names.mu.RUnlock()
-	if iid, ok := s.names.issuers[issuer]; ok && s.names.becomes[iid] == 0 {
-		return nil // an issuer is on record from its first user on
+	if _, ok := s.names.issuers[issuer]; ok {
+		return nil
 	}
-	var others []string
-	for url, iid := range s.names.issuers {
-		if s.names.becomes[iid] == 0 {
-			others = append(others, url)
-		}
-	}
-	slices.Sort(others)
-	return others
+	return slices.Sorted(maps.Keys(s.names.issuers))
 }

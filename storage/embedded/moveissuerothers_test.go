@@ -7,6 +7,8 @@ import (
 	"avatard/storage"
 )
 
+const thirdIssuer = "https://third.example"
+
 // putAt uploads a picture of a user of an issuer, whom it registers in an organisation.
 func putAt(t *testing.T, s *Store, i int, issuer, org string) {
 	t.Helper()
@@ -60,4 +62,89 @@ func TestMoveOfAnIssuerOfAnyName(t *testing.T) {
 		old = to
 	}
 	putAt(t, s, 0, newIssuer, testOrg)
+}
+
+// wantPerson demands who has a picture in a restored store, by its entity tag, "" = nobody has one, and in which organisation.
+func wantPerson(t *testing.T, s *Store, i int, issuer, org, generation string) {
+	t.Helper()
+	info, err := s.Stat(t.Context(), movedKey(i, issuer), org)
+	if err != nil || info.Generation != generation {
+		t.Errorf("user %d of %s in %s = %+v, %v, want the picture %q", i, issuer, org, info, err, generation)
+	}
+}
+
+func generationAt(t *testing.T, s *Store, i int, issuer, org string) string {
+	t.Helper()
+	info, err := s.Stat(t.Context(), movedKey(i, issuer), org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Generation
+}
+
+// An old issuer that has users of its own again, or an issuer whose name another one got, has other people: no restore mixes them,
+// whichever files it is of.
+func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
+	const org = "another"
+	s := openTest(t, t.TempDir())
+	old := testKey(0).Issuer
+	putAt(t, s, 0, old, testOrg)
+	first := generationAt(t, s, 0, old, testOrg)
+	one, _ := saveTest(t, s, BackupOptions{})
+	mustRemoveAt(t, s, 0, old)
+	putAt(t, s, 0, old, testOrg)
+	receiptsOne, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	second := generationAt(t, s, 0, old, testOrg)
+	mustMoveIssuer(t, s, old, newIssuer)
+	two, _ := saveTest(t, s, BackupOptions{})
+	for range 4 { // the record of the other person has come further
+		putAt(t, s, 0, old, org)
+	}
+	others := generationAt(t, s, 0, old, org)
+	three, _ := saveTest(t, s, BackupOptions{})
+	receiptsThree, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	mustMoveIssuer(t, s, old, thirdIssuer) // the others move on, and the first ones get their old name back
+	mustMoveIssuer(t, s, newIssuer, old)
+	four, _ := saveTest(t, s, BackupOptions{})
+	receiptsFour, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+
+	restored := func(backup string, receipts ...string) *Store {
+		t.Helper()
+		dir := t.TempDir()
+		if _, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts}); err != nil {
+			t.Fatal(err)
+		}
+		s := openTest(t, dir)
+		wantClean(t, s)
+		return s
+	}
+	for _, receipts := range [][]string{nil, {receiptsOne}} {
+		r := restored(one, receipts...)
+		want := first
+		if receipts != nil {
+			want = "" // erased, and what came then is not in the backup
+		}
+		wantPerson(t, r, 0, old, testOrg, want)
+	}
+	for _, receipts := range [][]string{{receiptsThree}, {receiptsOne, receiptsThree}} {
+		r := restored(one, receipts...)
+		wantPerson(t, r, 0, newIssuer, testOrg, "")
+		wantPerson(t, r, 0, old, org, "")
+		r = restored(two, receipts...)
+		wantPerson(t, r, 0, newIssuer, testOrg, second)
+		wantPerson(t, r, 0, old, org, "")
+		r = restored(three, receipts...)
+		wantPerson(t, r, 0, newIssuer, testOrg, second)
+		wantPerson(t, r, 0, old, org, others)
+	}
+	for _, receipts := range [][]string{{receiptsFour}, {receiptsOne, receiptsThree, receiptsFour}, {receiptsFour, receiptsOne}} {
+		for backup, want := range map[string][2]string{one: {"", ""}, two: {second, ""}, three: {second, others}, four: {second, others}} {
+			r := restored(backup, receipts...)
+			wantPerson(t, r, 0, old, testOrg, want[0])
+			wantPerson(t, r, 0, thirdIssuer, org, want[1])
+			if _, err := r.Stat(t.Context(), movedKey(0, newIssuer), testOrg); !errors.Is(err, storage.ErrUserNotFound) {
+				t.Errorf("Stat of a user of an issuer that nobody has any more = %v, want %v", err, storage.ErrUserNotFound)
+			}
+		}
+	}
 }

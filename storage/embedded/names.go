@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"maps"
 	"slices"
 	"sync"
 )
@@ -10,21 +9,20 @@ import (
 type names struct {
 	mu            sync.RWMutex
 	organizations map[string]struct{}
-	issuers       map[string]int64 // those that became another one included
-	becomes       map[int64]int64  // which issuer one became
-	lastIssuer    int64            // the largest number
-	moves         int64            // of issuers, since the start
+	issuers       map[string]int64
+	lastIssuer    int64        // the largest number
+	moves         []issuerMove // all of them, in their order
 }
 
 // namesAdded are those a transaction adds, or gives another number.
 type namesAdded struct {
 	organizations []string
-	issuers       map[string]int64
-	becomes       map[int64]int64
+	issuers       map[string]int64 // 0 = those that are no more
+	moves         []issuerMove
 }
 
 func (n *names) add(a namesAdded) {
-	if len(a.organizations) == 0 && len(a.issuers) == 0 && len(a.becomes) == 0 {
+	if len(a.organizations) == 0 && len(a.issuers) == 0 {
 		return
 	}
 	n.mu.Lock()
@@ -33,11 +31,12 @@ func (n *names) add(a namesAdded) {
 		n.organizations[org] = struct{}{}
 	}
 	for url, iid := range a.issuers {
-		n.issuers[url] = iid
+		if n.issuers[url] = iid; iid == 0 {
+			delete(n.issuers, url)
+		}
 		n.lastIssuer = max(n.lastIssuer, iid)
 	}
-	maps.Copy(n.becomes, a.becomes)
-	n.moves += int64(len(a.becomes))
+	n.moves = append(n.moves, a.moves...)
 }
 
 func (n *names) hasOrganization(org string) bool {
@@ -61,18 +60,18 @@ func (n *names) newestIssuer() int64 {
 	return n.lastIssuer
 }
 
-// issuerMoves counts the moves of issuers since the start.
-func (n *names) issuerMoves() int64 {
+// issuerMoves counts the moves of issuers.
+func (n *names) issuerMoves() int {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return n.moves
+	return len(n.moves)
 }
 
-// became returns the issuer that one became, 0 for none.
-func (n *names) became(iid int64) int64 {
+// movedTo returns the issuer that the users of one were last given to, "" for none.
+func (n *names) movedTo(from string) string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	return n.becomes[iid]
+	return lastMove(n.moves, from)
 }
 
 // hasOrganization reports whether org is registered, the transaction included.
@@ -94,16 +93,14 @@ func (r *round) addOrganization(org string) (made bool, err error) {
 
 // issuer returns the number of an issuer; 0 when it is unknown and add is not set.
 func (r *round) issuer(url string, add bool) (int64, error) {
-	if iid, ok := r.added.issuers[url]; ok { // first: the transaction may have moved it
+	iid, ok := r.added.issuers[url] // first: the transaction may have moved it
+	if !ok {
+		iid, _ = r.s.names.issuer(url)
+	}
+	if iid != 0 || !add {
 		return iid, nil
 	}
-	if iid, ok := r.s.names.issuer(url); ok {
-		return iid, nil
-	}
-	if !add {
-		return 0, nil
-	}
-	iid := r.s.names.newestIssuer() + 1
+	iid = r.s.names.newestIssuer() + 1
 	for _, added := range r.added.issuers {
 		iid = max(iid, added+1)
 	}
@@ -114,7 +111,7 @@ func (r *round) issuer(url string, add bool) (int64, error) {
 	return iid, nil
 }
 
-// nameIssuer notes what number an issuer has once the transaction is durable.
+// nameIssuer notes what number an issuer has once the transaction is durable, 0 = it is no more.
 func (r *round) nameIssuer(url string, iid int64) {
 	if r.added.issuers == nil {
 		r.added.issuers = make(map[string]int64)

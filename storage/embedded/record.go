@@ -119,9 +119,6 @@ func (r *round) register(key storage.UserKey, organization string, by storage.Or
 		return u, err
 	}
 	iid, err := r.issuer(key.Issuer, true)
-	if err == nil {
-		err = r.useIssuer(iid)
-	}
 	if err != nil {
 		return u, err
 	}

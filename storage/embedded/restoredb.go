@@ -28,6 +28,7 @@ type restoreDB struct {
 	*database
 	scratch     *database
 	lastReceipt int64
+	moves       []issuerMove // all that are on record
 	prepared    map[string]*sqlite3.Stmt
 }
 

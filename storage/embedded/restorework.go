@@ -151,14 +151,14 @@ func (r *restore) addReceipt(rec receiptRecord, uid int64) error {
 // further. Numbers of users and receipts are each file's own; people are known by their ids, receipts by the
 // generation that they name.
 func (r *restore) readNewer(f *backupFile) error {
-	issuers := newerIssuers{db: r.db, urls: make(map[int64]string), later: f.store.began > r.backup.store.began}
+	issuers := newerIssuers{db: r.db, urls: make(map[int64]string)}
 	if err := r.db.forgetTheirs(); err != nil {
 		return err
 	}
 	sum, err := r.each(f, 0, func(record any) (err error) {
 		switch rec := record.(type) {
 		case issuerRecord:
-			return issuers.add(rec)
+			issuers.add(rec)
 		case issuerMove:
 			return issuers.move(rec)
 		case organizationRecord:
@@ -182,6 +182,9 @@ func (r *restore) readNewer(f *backupFile) error {
 		}
 		return err
 	})
+	if err == nil { // the file may have no user
+		err = issuers.settle()
+	}
 	r.sum.Newer = append(r.sum.Newer, sum)
 	return err
 }

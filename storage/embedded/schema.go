@@ -226,8 +226,12 @@ BEGIN
 	SELECT RAISE (ROLLBACK, 'the generation is not erased');
 END;
 `, `
--- An issuer whose users were given to another one stays, and names it: backups from before speak of the old one.
-ALTER TABLE issuer ADD COLUMN becomes INTEGER REFERENCES issuer (iid) DEFERRABLE INITIALLY DEFERRED;
+-- Issuers whose users were given to another one, in the order in which that was done: backups from before speak of the old ones.
+CREATE TABLE issuer_move (
+	seq INTEGER PRIMARY KEY,
+	old TEXT    NOT NULL,
+	new TEXT    NOT NULL CHECK (new <> old)
+) STRICT;
 `}
 
 // States of a generation, as stored.
