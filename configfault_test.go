@@ -182,7 +182,7 @@ func TestSecretFileIsNotReadWithoutNeed(t *testing.T) {
 	if _, err := parseFlags(fs, []string{"--config", file}); err != nil {
 		t.Fatal(err)
 	}
-	if cfg, err := readConfig(nil, flags, "data"); err != nil || cfg.Data != "d" {
+	if cfg, err := readConfig(nil, flags, "data"); err != nil || filepath.Base(cfg.Data) != "d" {
 		t.Errorf("readConfig = %q, %v, want data d: a command that needs no secret must not ask for one", cfg.Data, err)
 	}
 }
