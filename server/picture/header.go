@@ -82,7 +82,7 @@ func check(data []byte, limits Config) (source, error) {
 	if pixels := cfg.Width * cfg.Height; pixels > limits.MaxPixels {
 		return source{}, fmt.Errorf("%w: it is %d × %d, which is %d pixels, limit %d", ErrPixels, cfg.Width, cfg.Height, pixels, limits.MaxPixels)
 	}
-	if most := maxScans(cfg.Width * cfg.Height); src.kind == kindJPEG && scans(data) > most {
+	if most := maxScans(cfg.Width * cfg.Height); src.kind == kindJPEG && (src.jpeg.scans > most || scans(data) > MaxScans) {
 		return source{}, fmt.Errorf("%w: of JPEG only such with at most %d scans, or %d of this size", ErrUnsupported, MaxScans, most)
 	}
 	src.size = image.Pt(cfg.Width, cfg.Height)

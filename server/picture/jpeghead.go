@@ -60,6 +60,7 @@ func (s *jpegWalker) next() bool {
 type jpegFrame struct {
 	size        image.Point
 	progressive bool
+	scans       int // of a progressive frame
 	components  []jpegComponent
 	most        image.Point // the largest sampling factors
 	rare        bool        // has what image/jpeg does not take, beside the sampling factors
@@ -109,6 +110,9 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 				return jpegFrame{}, ErrMalformed
 			}
 			scanned = true
+			if f.progressive {
+				f.scans++
+			}
 			f.restarts = f.restarts || interval > 0 && len(head.components) < len(f.components)
 			for _, c := range head.components {
 				c.announced = c.announced || head.from == 0 && head.high == 0

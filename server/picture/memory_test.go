@@ -170,3 +170,14 @@ func TestScansBySize(t *testing.T) {
 		}
 	}
 }
+
+// What stands in metadata or behind the end, as the video of a phone's moving picture does, is no scan.
+func TestScansAreCountedWhereTheyAre(t *testing.T) {
+	n := New(Config{})
+	for _, sof := range []byte{0xc0, 0xc2} {
+		data := append(wideJPEG(sof, image.Pt(4080, 3060), []byte{0x22, 0x11, 0x11}, 0), bytes.Repeat([]byte("video\xff\xda"), 60)...)
+		if _, err := n.Open(data); err != nil {
+			t.Errorf("frame %#x: %v", sof, err)
+		}
+	}
+}
