@@ -114,7 +114,6 @@ func (c *gatheredConn) CloseWrite() error {
 // linger tells the peer that nothing more comes, throws away what still arrives, and closes the connection. Below TLS nothing is decrypted.
 func (c *gatheredConn) linger(raw halfCloser) {
 	if c.listener.lingering.enter(c) {
-		defer c.listener.lingering.leave(c)
 		if secure, ok := c.Conn.(*tls.Conn); ok {
 			_ = secure.SetWriteDeadline(time.Now().Add(closeGrace))
 			_ = secure.CloseWrite()
@@ -122,6 +121,7 @@ func (c *gatheredConn) linger(raw halfCloser) {
 		if raw.CloseWrite() == nil {
 			c.discard()
 		}
+		c.listener.lingering.leave(c)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,7 +36,7 @@ func TestLingeringIsBounded(t *testing.T) {
 		piece   int // bytes
 		every   time.Duration
 		longest time.Duration
-		most    int
+		most    int64
 	}{
 		{"silence", 0, time.Hour, lingerPatience, 0},
 		{"a byte now and then", 1, 100 * time.Millisecond, lingerPatience, 1 << 10},
@@ -47,19 +48,20 @@ func TestLingeringIsBounded(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &gatherListener{lingering: new(lingering)}
 				_, peer := lingerer(t, l, "192.0.2.1")
-				began, sent := time.Now(), 0
+				began := time.Now()
+				var sent atomic.Int64
 				go func() {
 					for {
 						time.Sleep(row.every)
 						n, err := peer.Write(make([]byte, row.piece))
-						if sent += n; err != nil {
+						if sent.Add(int64(n)); err != nil {
 							return
 						}
 					}
 				}()
 				l.open.Wait()
-				if took := time.Since(began); took > row.longest || sent > row.most {
-					t.Errorf("it lasted %v and %d bytes, want %v and %d at most", took, sent, row.longest, row.most)
+				if took := time.Since(began); took > row.longest || sent.Load() > row.most {
+					t.Errorf("it lasted %v and %d bytes, want %v and %d at most", took, sent.Load(), row.longest, row.most)
 				}
 				_ = peer.Close()
 				time.Sleep(2 * time.Hour) // the peer notices
@@ -76,6 +78,7 @@ func TestLingeringEndsWithThePeer(t *testing.T) {
 		began := time.Now()
 		_ = peer.Close()
 		l.open.Wait()
+		synctest.Wait()
 		if !c.gone || time.Since(began) != 0 || len(l.lingering.conns) != 0 {
 			t.Errorf("gone %v after %v, %d linger", c.gone, time.Since(began), len(l.lingering.conns))
 		}
