@@ -26,20 +26,20 @@ func (r *restoreDB) addIssuerMove(m issuerMove) error {
 	return r.do(r.database, `INSERT INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`, m.from, m.to)
 }
 
-// moveIssuer does a move again. Where users of the new issuer are here already, which no store has had, both stay what they are.
+// moveIssuer does a move again, unless users of the new issuer are here already: then it is of a store that was restored from before it
+// and went on without it, and both stay what they are.
 func (r *restoreDB) moveIssuer(m issuerMove) error {
 	inUse := false
-	if err := r.ask(r.database, `SELECT 1 FROM user WHERE iid = (SELECT iid FROM issuer WHERE url = ?1) LIMIT 1`,
-		func(*sqlite3.Stmt) { inUse = true }, m.to); err != nil {
+	err := r.ask(r.database, `SELECT 1 FROM user WHERE iid = (SELECT iid FROM issuer WHERE url = ?1) LIMIT 1`,
+		func(*sqlite3.Stmt) { inUse = true }, m.to)
+	if err != nil || inUse {
 		return err
 	}
-	if !inUse {
-		if err := r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.to); err != nil {
-			return err
-		}
-		if err := r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, m.from, m.to); err != nil {
-			return err
-		}
+	if err := r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.to); err != nil {
+		return err
+	}
+	if err := r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, m.from, m.to); err != nil {
+		return err
 	}
 	return r.addIssuerMove(m)
 }
@@ -83,8 +83,8 @@ func (n *newerIssuers) settle() error {
 		if err := n.db.moveIssuer(m); err != nil {
 			return err
 		}
-		n.shared++
 	}
+	n.shared = len(n.db.moves)
 	return nil
 }
 

@@ -1,0 +1,38 @@
+package embedded
+
+import "testing"
+
+// A store that was restored from before a move, and went on without it, has users of both issuers in the end: those who were not to be
+// moved then are not moved by a file that was thought lost, and stay apart.
+func TestRestoreWithAMoveThatTheStoreNeverMade(t *testing.T) {
+	const org = "another"
+	s := openTest(t, t.TempDir())
+	old := testKey(0).Issuer
+	for i := range 2 {
+		putAt(t, s, i, old, testOrg)
+	}
+	first, _ := saveTest(t, s, BackupOptions{})
+	mustMoveIssuer(t, s, old, newIssuer)
+	mustRemoveAt(t, s, 0, newIssuer)
+	lost, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	restored := func(backup string, receipts ...string) *Store {
+		t.Helper()
+		dir := t.TempDir()
+		if _, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts}); err != nil {
+			t.Fatal(err)
+		}
+		return openTest(t, dir)
+	}
+	on := restored(first)
+	putAt(t, on, 1, newIssuer, org)
+	generation := generationAt(t, on, 1, newIssuer, org)
+	full, _ := saveTest(t, on, BackupOptions{})
+	mustRemoveAt(t, on, 1, old)
+	newest, _ := saveTest(t, on, BackupOptions{ReceiptsOnly: true})
+
+	r := restored(full, newest, lost)
+	wantClean(t, r)
+	wantPerson(t, r, 0, old, testOrg, "")
+	wantPerson(t, r, 1, old, testOrg, "")
+	wantPerson(t, r, 1, newIssuer, org, generation)
+}
