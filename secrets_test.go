@@ -254,7 +254,7 @@ func TestSecretOfTheProvider(t *testing.T) {
 		"no JSON":         {reply(200, "SPILT"), connect.CodeUnavailable},
 		"a wrong type":    {reply(200, `{"active":"SPILT"}`), connect.CodeUnavailable},
 		"unknown members": {reply(200, `{"active":false,"SPILT":"SPILT"}`), connect.CodeUnauthenticated},
-		"another issuer":  {reply(200, `{"active":true,"exp":99999999999,"iss":"SPILT","sub":"SPILT","aud":"SPILT"}`), connect.CodeUnauthenticated},
+		"another issuer":  {reply(200, `{"active":true,"exp":99999999999,"iss":"https://other.example","sub":"SPILT","aud":"SPILT"}`), connect.CodeUnauthenticated}, // the issuer is told
 		"a redirect": {func(p *moodyProvider) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				http.Redirect(w, r, strings.Replace(p.elsewhere.URL, "http://", "http://user:"+plantedSecret+"@", 1)+"/"+plantedSecret, http.StatusTemporaryRedirect)
