@@ -59,7 +59,7 @@ func TestDecodingTakesTurns(t *testing.T) {
 			}()
 			synctest.Wait()
 		}
-		for _, caller := range strings.Split("a a a a b b b b c c", " ") {
+		for caller := range strings.SplitSeq("a a a a b b b b c c", " ") {
 			want(caller)
 		}
 		for i := range 10 {

@@ -40,10 +40,10 @@ type encoder struct {
 	sampled   int // written for estimates
 }
 
-// tooLarge is a picture that takes more bytes than allowed: about so many.
-type tooLarge struct{ bytes int }
+// tooLargeError tells that a picture takes more bytes than allowed: about so many.
+type tooLargeError struct{ bytes int }
 
-func (e tooLarge) Error() string { return fmt.Sprintf("picture takes about %d bytes", e.bytes) }
+func (e tooLargeError) Error() string { return fmt.Sprintf("picture takes about %d bytes", e.bytes) }
 
 // encode writes img in at most e.limit bytes. A picture that does not fit is not refused, since nothing is wrong with it: it
 // becomes smaller.
@@ -54,8 +54,8 @@ func (e *encoder) encode(img *image.NRGBA, t traits) (Encoded, error) {
 		if err == nil {
 			return Encoded{Format: format, Data: data, Width: size.X, Height: size.Y}, nil
 		}
-		var large tooLarge
-		if !errors.As(err, &large) {
+		large, ok := errors.AsType[tooLargeError](err)
+		if !ok {
 			return Encoded{}, err
 		}
 		side := max(size.X, size.Y)
@@ -122,8 +122,8 @@ func (e *encoder) choose(img *image.NRGBA, t traits) (storage.Format, []byte, er
 }
 
 func isTooLarge(err error) bool {
-	var large tooLarge
-	return errors.As(err, &large)
+	_, ok := errors.AsType[tooLargeError](err)
+	return ok
 }
 
 // png encodes img in at most limit bytes. One of which a part shows that it would take more is not begun.
@@ -135,7 +135,7 @@ func (e *encoder) png(img image.Image, limit int) (storage.Format, []byte, error
 	if size := img.Bounds().Size(); size.X*size.Y > hardPixels {
 		expected := e.estimate(img)
 		if expected > limit+limit/8 {
-			return 0, nil, tooLarge{expected}
+			return 0, nil, tooLargeError{expected}
 		}
 		if expected > hardBytes {
 			encoder.CompressionLevel = png.BestSpeed
@@ -143,7 +143,7 @@ func (e *encoder) png(img image.Image, limit int) (storage.Format, []byte, error
 	}
 	data, err := e.write(limit, func(w io.Writer) error { return encoder.Encode(w, img) })
 	if errors.Is(err, errOutput) {
-		err = tooLarge{max(limit+1, e.estimate(img))}
+		err = tooLargeError{max(limit+1, e.estimate(img))}
 	}
 	return storage.PNG, data, err
 }
@@ -158,7 +158,7 @@ func (e *encoder) jpeg(img image.Image, fineColour bool) (storage.Format, []byte
 	}
 	data, err := e.write(e.limit, func(w io.Writer) error { return jpeg.Encode(w, img, &jpeg.Options{Quality: jpegQuality}) })
 	if errors.Is(err, errOutput) {
-		err = tooLarge{2 * e.limit}
+		err = tooLargeError{2 * e.limit}
 	}
 	return storage.JPEG, data, err
 }

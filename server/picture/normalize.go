@@ -221,8 +221,7 @@ func decodeError(err error) error {
 	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrMalformed) {
 		return err
 	}
-	var rareJPEG jpeg.UnsupportedError
-	if errors.As(err, &rareJPEG) {
+	if _, rare := errors.AsType[jpeg.UnsupportedError](err); rare {
 		return fmt.Errorf("%w: of JPEG only baseline and progressive with 8 bits", ErrUnsupported)
 	}
 	return ErrMalformed
