@@ -113,7 +113,7 @@ type resourceServer struct {
 // IntrospectionURL, TokenEndpoint, HttpClient and AuthFn implement rs.ResourceServer. There is no token to be had.
 func (r resourceServer) IntrospectionURL() string { return r.endpoint }
 func (r resourceServer) TokenEndpoint() string    { return "" }
-func (r resourceServer) HttpClient() *http.Client { return r.client }
+func (r resourceServer) HttpClient() *http.Client { return r.client } //nolint:staticcheck // the name that the interface has
 func (r resourceServer) AuthFn() (any, error)     { return r.credentials.Load().authorize() }
 
 // UseCredentials replaces what this server proves itself to the provider with: a secret or a key, of the client it has. Questions
