@@ -74,11 +74,11 @@ func (s *Server) logForeignOrigin(r *http.Request, origin string) {
 
 // CheckHeaderName returns what is wrong with the name of a request header that pages are to be allowed (Config.AllowedHeaders).
 func CheckHeaderName(name string) error {
-	const token = "!#$%&'+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz" // RFC 9110 section 5.6.2, without "*"
+	const characters = "!#$%&'+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz" // RFC 9110 section 5.6.2, without "*"
 	switch {
 	case name == "*":
 		return fmt.Errorf("%q is no name, and browsers do not take it for Authorization; expected each header by its name", name)
-	case name == "" || len(name) > 64 || strings.Trim(strings.ToLower(name), token) != "":
+	case name == "" || len(name) > 64 || strings.Trim(strings.ToLower(name), characters) != "":
 		return fmt.Errorf("%q is no name of a header; expected 1 to 64 letters, digits and dashes", name)
 	}
 	return nil

@@ -59,7 +59,7 @@ func TestHalfClosedClientsAreAnswered(t *testing.T) {
 			if rest, err := io.ReadAll(res.Body); err != nil {
 				t.Fatalf("%q, %v", rest, err)
 			}
-			if _, err := answers.ReadByte(); err != io.EOF { //nolint:errorlint // the value itself
+			if _, err := answers.ReadByte(); err != io.EOF {
 				t.Errorf("after the answer: %v, want the end of the connection", err)
 			}
 			conn.Close()
@@ -113,7 +113,7 @@ func TestResetCancels(t *testing.T) {
 		t.Fatal(err)
 	}
 	tcp.Close()
-	if err := <-cancelled; err != context.Canceled { //nolint:errorlint // the value itself
+	if err := <-cancelled; err != context.Canceled {
 		t.Errorf("the call ended with %v, want that it was cancelled", err)
 	}
 	s.emptied()

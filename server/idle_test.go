@@ -32,7 +32,7 @@ func TestIdleConnectionsOutliveProxies(t *testing.T) {
 			}
 			time.Sleep(601 * time.Second)
 		}
-		if _, err := reader.ReadByte(); err != io.EOF { //nolint:errorlint // net.Conn's own
+		if _, err := reader.ReadByte(); err != io.EOF {
 			t.Errorf("an idle connection for ever: %v, want its end", err)
 		}
 	})
