@@ -113,7 +113,7 @@ func TestResetCancels(t *testing.T) {
 		t.Fatal(err)
 	}
 	tcp.Close()
-	if err := <-cancelled; err != context.Canceled {
+	if err := <-cancelled; err != context.Canceled { //nolint:errorlint // the value itself
 		t.Errorf("the call ended with %v, want that it was cancelled", err)
 	}
 	s.emptied()
