@@ -123,8 +123,8 @@ func TestTLSHandshake(t *testing.T) {
 		})
 	}
 	t.Run("cleartext", func(t *testing.T) {
-		if status, body := call(t, "GET", "http://"+s.address+"/healthz", ""); status != 400 {
-			t.Errorf("without TLS the answer is %d %q, want 400", status, body)
+		if status, body := call(t, "GET", "http://"+s.address+"/healthz", ""); status != 400 || strings.Count(body, "HTTPS server") != 1 {
+			t.Errorf("without TLS the answer is %d %q, want 400 and one sentence", status, body)
 		}
 		if res, err := newHTTP2().RoundTrip(mustRequest(t, "GET", "http://"+s.address+"/healthz")); err == nil {
 			res.Body.Close()

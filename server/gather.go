@@ -86,6 +86,7 @@ type gatheredConn struct {
 	preface   int           // how much of the client's preface was read, -1 when it was something else
 	ahead     *bufio.Reader // what is read from instead of Conn, unless nil
 	unyielded int           // bytes read from ahead since other goroutines had their turn
+	told      bool          // the peer was told that TLS is spoken here
 
 	mu      sync.Mutex
 	written sync.Cond // writing has ended
@@ -116,7 +117,7 @@ func (c *gatheredConn) Read(p []byte) (int, error) {
 	case err != nil && n == 0 && len(p) == 1 && c.answering.Load() && isEnd(err):
 		return c.holdEnd()
 	case err != nil && n == 0:
-		return 0, unencrypted(err)
+		return 0, c.unencrypted(err)
 	case !c.gathers.Load() && !c.head.read(p[:n]):
 		return 0, c.refuseHead()
 	}

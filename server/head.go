@@ -62,12 +62,16 @@ func encrypt(conn net.Conn, config *tls.Config) net.Conn {
 	return tls.Server(conn, config)
 }
 
-// unencrypted tells a peer that began in clear where TLS is spoken, as net/http does.
-func unencrypted(err error) error {
+// unencrypted tells a peer that began in clear where TLS is spoken, as net/http does. net/http reads again after an error, so it tells once.
+func (c *gatheredConn) unencrypted(err error) error {
 	header, ok := errors.AsType[tls.RecordHeaderError](err)
 	if !ok || header.Conn == nil {
 		return err
 	}
+	if c.told {
+		return io.EOF
+	}
+	c.told = true
 	switch string(header.RecordHeader[:]) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "DELET":
 		_, _ = io.WriteString(header.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
