@@ -43,7 +43,7 @@ const (
 	maxSocketPathLen = 103 // the smallest sun_path among the systems we build for is 104 bytes with its NUL
 )
 
-// adminRequest is the body of both calls.
+// adminRequest is the body of the calls that change something.
 type adminRequest struct {
 	Organization string `json:"organisation"`
 	User         string `json:"user,omitempty"`
@@ -117,6 +117,9 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, do func(context.C
 	}
 	created, err := do(ctx, req)
 	log := a.logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User)
+	if req.To != "" {
+		log = a.logger.With("path", r.URL.Path, "issuer", req.Issuer, "to", req.To)
+	}
 	if err != nil {
 		log.Warn("admin call failed", "error", err)
 	} else {
@@ -168,7 +171,7 @@ func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org
 		return false, err
 	}
 	if !newOrg {
-		if err := checkOrganization(ctx, store, org); err != nil {
+		if err := checkOrganization(ctx, store, org, "; --new-org registers it"); err != nil {
 			return false, err
 		}
 	}
@@ -182,8 +185,8 @@ func addUser(ctx context.Context, store storage.Store, user storage.UserKey, org
 // maxNamed is how many organisations or issuers a message names.
 const maxNamed = 5
 
-// checkOrganization refuses an organisation that is not registered, and says which are.
-func checkOrganization(ctx context.Context, store storage.Store, org string) error {
+// checkOrganization refuses an organisation that is not registered, and says which are. advice, if any, is what else to do.
+func checkOrganization(ctx context.Context, store storage.Store, org, advice string) error {
 	known, err := store.HasOrganization(ctx, org)
 	if err != nil || known {
 		return err
@@ -196,7 +199,7 @@ func checkOrganization(ctx context.Context, store storage.Store, org string) err
 	for _, o := range page {
 		ids = append(ids, o.ID)
 	}
-	return fmt.Errorf("%w: organisation %s is not registered (there %s); --new-org registers it", errRefused, org, namesOf(ids))
+	return fmt.Errorf("%w: organisation %s is not registered (there %s)%s", errRefused, org, namesOf(ids), advice)
 }
 
 // namesOf names a few of several things.
@@ -219,7 +222,10 @@ func moveUser(ctx context.Context, store storage.Store, user storage.UserKey, or
 	_, moved, err = store.MoveUser(ctx, user, org, commandLine)
 	switch {
 	case errors.Is(err, storage.ErrOrganizationNotFound):
-		return false, fmt.Errorf("%w: organisation %s is not registered; \"avatard org add\" registers it", errRefused, org)
+		if err := checkOrganization(ctx, store, org, `; "avatard org add" registers it`); err != nil {
+			return false, err
+		}
+		return false, fmt.Errorf("%w: organisation %s was registered a moment ago; try again", errRefused, org)
 	case errors.Is(err, storage.ErrUserNotFound):
 		return false, fmt.Errorf("%w: the user is not registered; \"avatard user add\" registers somebody", errRefused)
 	}

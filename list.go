@@ -97,6 +97,11 @@ func listPage(ctx context.Context, store storage.Store, req listRequest) (reply 
 		}
 		return reply, err
 	}
+	if org := req.Query.Organization; org != "" {
+		if err := checkOrganization(ctx, store, org, ""); err != nil {
+			return reply, err
+		}
+	}
 	page, err := store.ListUsers(ctx, req.Query)
 	for _, u := range page.Users {
 		shown := shownUser{User: u.User.ID, Issuer: u.User.Issuer, Organization: u.Details.Organization, Created: u.Details.CreationDate,
@@ -124,6 +129,10 @@ func (a *admin) list(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply, err := listPage(ctx, a.store, req)
+	if errors.Is(err, errRefused) {
+		writeAdmin(w, http.StatusConflict, adminResponse{Error: err.Error()})
+		return
+	}
 	if err != nil {
 		a.logger.Warn("admin call failed", "path", r.URL.Path, "error", err)
 		writeAdmin(w, http.StatusServiceUnavailable, adminResponse{Error: "the store is not available now; try again"})

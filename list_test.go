@@ -83,6 +83,7 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: org list --json prints %q, %v", when, orgs, err)
 		}
 		wantFailure(t, "user nobody is not registered", "user", "show", "nobody", data)
+		wantFailure(t, "organisation globexx is not registered (there are acme, globex)", "user", "list", "--org", "globexx", data)
 	}
 	look("beside a server")
 	stop()

@@ -135,7 +135,7 @@ func checkIssuer(store storage.Store, issuer string) error {
 	if len(known) == 0 || slices.Contains(known, issuer) {
 		return nil
 	}
-	return fmt.Errorf("%w: nobody on record has the issuer %s (there %s); with \"user add\" --new-issuer adds the first", errRefused, issuer, namesOf(known))
+	return fmt.Errorf("%w: nobody on record has the issuer %s (there %s); \"avatard user add --new-issuer\" registers the first one", errRefused, issuer, namesOf(known))
 }
 
 func addedOr(created bool) string {

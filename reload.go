@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"strings"
 )
 
 // reloader is something that serve can read again while it runs. reload logs how it went; what cannot be read changes
@@ -33,7 +34,7 @@ func reloadOn(signals <-chan os.Signal, logger *slog.Logger, reloaders []reloade
 					logger.Info("nothing to reload: there is no configuration file, no certificate and no secret in a file of its own", "signal", s.String())
 					continue
 				}
-				logger.Info("reloading", "signal", s.String(), "what", names)
+				logger.Info("reloading", "signal", s.String(), "what", strings.Join(names, ", "))
 				for _, r := range reloaders {
 					r.reload()
 				}
