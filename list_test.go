@@ -70,6 +70,9 @@ func TestLists(t *testing.T) {
 		}
 		text, err := runCommand(t, "user", "show", "zoe", "--json", data)
 		var shown shownUser
+		if err != nil {
+			t.Errorf("%s: user show --json: %v", when, err)
+		}
 		if err := json.Unmarshal([]byte(strings.SplitAfter(text, "\n")[0]), &shown); err != nil || shown.Picture == nil || shown.Picture.ID != picture.Generation ||
 			shown.User != "zoe" || shown.Organization != "acme" || shown.Sequence != 2 {
 			t.Errorf("%s: user show --json prints\n%s%v", when, text, err)
