@@ -36,6 +36,7 @@ type step struct {
 	name    string
 	seat    seat
 	breaker sharedBreaker
+	tokens  byToken
 	outage  *outage
 	// failed is nil for questions that are about no token.
 	failed *failedQuestions
@@ -45,7 +46,7 @@ type step struct {
 }
 
 func (a *asker) newStep(name string, seat seat, outage *outage, failed *failedQuestions) *step {
-	return &step{name: name, seat: seat, breaker: sharedBreaker{now: a.now}, outage: outage, failed: failed}
+	return &step{name: name, seat: seat, breaker: sharedBreaker{now: a.now}, tokens: byToken{of: make(map[cacheKey]*ofToken)}, outage: outage, failed: failed}
 }
 
 // subject is what a question is about: the token, and that together with all else that the answer depends on. Zero = no token.
@@ -83,6 +84,12 @@ func ask[V any](caller context.Context, a *asker, s *step, about subject, deadli
 			err = a.report(s, panicked, err)
 		}
 	}()
+	if about.token != (cacheKey{}) {
+		if err := s.tokens.take(ctx, about.token); err != nil {
+			return v, err
+		}
+		defer s.tokens.free(about.token)
+	}
 	if err := a.places.take(ctx, s.seat); err != nil {
 		return v, err
 	}

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -223,8 +224,11 @@ func TestPlacesAreBounded(t *testing.T) {
 			<-release
 			return respond(bubbleAnswer())
 		})
-		if _, err := in.Authenticate(t.Context(), bearer("known")); err != nil {
-			t.Fatal(err)
+		const tokens = maxConcurrent / tokenPlaces // take all places together
+		for n := range tokens {
+			if _, err := in.Authenticate(t.Context(), bearer(fmt.Sprint("known", n))); err != nil {
+				t.Fatal(err)
+			}
 		}
 		release = make(chan struct{})
 		results := make(chan error, 4*maxConcurrent)
@@ -236,19 +240,19 @@ func TestPlacesAreBounded(t *testing.T) {
 			token string
 			want  int64
 		}{{"unknown", maxConcurrent - knownPlaces}, {"known", maxConcurrent}} {
-			for range 2 * maxConcurrent {
-				go call(row.token)
+			for n := range 2 * maxConcurrent {
+				go call(fmt.Sprint(row.token, n%tokens))
 			}
 			synctest.Wait()
 			if n := running.Load(); n != row.want {
-				t.Fatalf("%d introspections at once with the %s token, want %d", n, row.token, row.want)
+				t.Fatalf("%d introspections at once with %s tokens, want %d", n, row.token, row.want)
 			}
 		}
 		// Callers give up; the places they waited for are not lost.
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, token := range []string{"known", "unknown"} {
-			if _, err := in.Authenticate(ctx, bearer(token)); !errors.Is(err, context.Canceled) {
+			if _, err := in.Authenticate(ctx, bearer(token+"0")); !errors.Is(err, context.Canceled) {
 				t.Errorf("Authenticate without a place = %v, want the context's error", err)
 			}
 		}
