@@ -315,8 +315,20 @@ func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, er
 	return v, in.waited(ctx, err)
 }
 
-// introspect asks what a token stands for. known tells that it was active of late.
+// introspect asks what a token stands for. known tells that it was active of late: then its end is believed of a provider that is well.
 func (in *Introspector) introspect(ctx context.Context, p *provider, token string, key cacheKey, known bool) (verdict, error) {
+	v, err := in.askAbout(ctx, p, token, key)
+	if err == nil && known && v.refused != nil && (v.refused.Reason == ReasonInactive || v.refused.Reason == ReasonRejected) {
+		err = in.confirmation.check(ctx)
+	}
+	if err != nil {
+		return verdict{}, err
+	}
+	return v, nil
+}
+
+// askAbout returns what the provider says a token stands for.
+func (in *Introspector) askAbout(ctx context.Context, p *provider, token string, key cacheKey) (verdict, error) {
 	question := in.rejections.begin()
 	a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
 	if status, ok := errors.AsType[statusError](err); ok {
@@ -326,12 +338,5 @@ func (in *Introspector) introspect(ctx context.Context, p *provider, token strin
 		return verdict{}, err
 	}
 	in.rejections.answer(question, key)
-	v, err := in.rules.judge(a)
-	if err == nil && known && v.refused != nil && v.refused.Reason == ReasonInactive {
-		err = in.confirmation.check(ctx)
-	}
-	if err != nil {
-		return verdict{}, err
-	}
-	return v, nil
+	return in.rules.judge(a)
 }
