@@ -42,6 +42,9 @@ func runIssuerMove(ctx context.Context, inv *invocation, args []string) error {
 	}
 	moved, err := askServer(ctx, cfg.Data, "/issuers", adminRequest{Issuer: from, To: to})
 	if errors.Is(err, errNoServer) {
+		if err := hasDatabase(cfg.Data); err != nil {
+			return err
+		}
 		moved, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
 			return moveIssuer(ctx, store, from, to)
 		})

@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,7 +44,12 @@ func TestTyposInUserAdd(t *testing.T) {
 func TestLists(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	data := "--data=" + dir
-	wantFailure(t, "there is no database in ", "user", "list", data)
+	for _, command := range [][]string{{"user", "list"}, {"user", "move", "zoe", "--org", "acme", "--issuer=https://id.example"}, {"issuer", "move", "https://a.example", "https://b.example"}} {
+		wantFailure(t, "there is no database in ", append(command, data)...)
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%v makes the directory that was mistyped: %v", command, err)
+		}
+	}
 	store, stop := startAdmin(t, dir)
 	for i := range storage.MaxPage + 1 {
 		key := storage.UserKey{Issuer: "https://id.example", ID: fmt.Sprintf("user%03d", i)}

@@ -112,6 +112,11 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command stri
 		if cfg, err = readConfig(inv.environ, flags.configFlags, "data", "issuer"); err != nil {
 			return err
 		}
+		if command == "user move" {
+			if err := hasDatabase(cfg.Data); err != nil {
+				return err
+			}
+		}
 		changed, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
 			if !flags.newIssuer {
 				if err := checkIssuer(store, cfg.Issuer); err != nil {
