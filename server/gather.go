@@ -268,6 +268,7 @@ func (c *gatheredConn) abort() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true
+	c.deadline.set(longAgo)
 	if c.err == nil {
 		c.err = net.ErrClosed
 	}

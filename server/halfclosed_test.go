@@ -119,6 +119,37 @@ func TestResetCancels(t *testing.T) {
 	s.emptied()
 }
 
+// The call of a client that is half-closed ends with its connection, when that has to go for another one.
+func TestAbortCancelsHalfClosed(t *testing.T) {
+	began := make(chan *gatheredConn, 1)
+	cancelled := make(chan error, 1)
+	s := startWire(t, false, func(c *Config) {
+		c.Authenticator = authenticatorFunc(func(ctx context.Context) (authz.Identity, error) {
+			began <- connOf(ctx)
+			<-ctx.Done()
+			cancelled <- ctx.Err()
+			return authz.Identity{}, ctx.Err()
+		})
+	})
+	client, tcp := s.dial(t)
+	_, err := io.WriteString(client, "DELETE /auth/v1/users/me/avatar HTTP/1.1\r\nHost: x\r\nConnect-Timeout-Ms: 2000\r\nAuthorization: Bearer t\r\n\r\n")
+	if err == nil {
+		err = tcp.CloseWrite()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := <-began
+	for !conn.deadline.isAwaited() {
+		runtime.Gosched()
+	}
+	conn.abort()
+	if err := <-cancelled; err != context.Canceled { //nolint:errorlint // the value itself
+		t.Errorf("the call ended with %v, want that it was cancelled", err)
+	}
+	s.emptied()
+}
+
 type authenticatorFunc func(context.Context) (authz.Identity, error)
 
 func (f authenticatorFunc) Authenticate(ctx context.Context, _ http.Header) (authz.Identity, error) {
