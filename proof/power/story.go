@@ -280,6 +280,9 @@ func (s *story) givingBack(stride int) error {
 	s.put(1, 900_000)
 	s.together(func() { s.put(2, large) }, func() { s.put(3, large) }, func() { s.put(4, large) })
 	s.remove(1)
+	s.put(1, 300_000)
+	s.remove(2)
+	s.put(2, 5000)
 	trace, err := s.end()
 	if err != nil {
 		return err

@@ -166,6 +166,7 @@ avatard_tokens_refused_total{reason="no_client_id"} 0
 avatard_tokens_refused_total{reason="no_expiry"} 0
 avatard_tokens_refused_total{reason="not_yet_valid"} 0
 avatard_tokens_refused_total{reason="organisation"} 0
+avatard_tokens_refused_total{reason="rejected"} 0
 avatard_tokens_refused_total{reason="sender_constrained"} 0
 avatard_tokens_refused_total{reason="subject"} 0
 avatard_tokens_refused_total{reason="token_type"} 0
