@@ -115,8 +115,8 @@ func (o *fsckOutput) summary(sum embedded.Summary) error {
 	if o.json {
 		return json.NewEncoder(o.stdout).Encode(fsckReply{Summary: &sum})
 	}
-	_, err := fmt.Fprintf(o.stdout, "%d slots, %d pictures, %d users and %d receipts checked: %s\n",
-		sum.Slots, sum.Pictures, sum.Users, sum.Receipts, findingCount(sum))
+	_, err := fmt.Fprintf(o.stdout, "%s, %s, %s and %s checked: %s\n",
+		countOf(sum.Slots, "slot"), countOf(sum.Pictures, "picture"), countOf(sum.Users, "user"), countOf(sum.Receipts, "receipt"), findingCount(sum))
 	return err
 }
 

@@ -49,6 +49,18 @@ func spoilSlab(t *testing.T, dir string, off int64, data string) {
 	}
 }
 
+// One of a kind is not called several.
+func TestFsckCountsInEnglish(t *testing.T) {
+	var out strings.Builder
+	o := &fsckOutput{stdout: &out}
+	if err := o.summary(embedded.Summary{Slots: 4, Pictures: 1, Users: 1, Receipts: 0}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "4 slots, 1 picture, 1 user and 0 receipts checked: clean\n"; out.String() != want {
+		t.Errorf("the summary is %q, want %q", out.String(), want)
+	}
+}
+
 // What fsck prints and how it ends, beside a server and without one: clean, with findings, repaired, clean again.
 func TestFsckCommand(t *testing.T) {
 	const slot = 4096
