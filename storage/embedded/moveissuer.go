@@ -57,7 +57,8 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 		return fmt.Errorf("%w: %q", storage.ErrIssuerInUse, w.to)
 	}
 	if to != 0 { // no two rows have the same URL
-		if err := r.db.execOne(sqlDropIssuer, to); err != nil {
+		// Not among the statements of serving: it looks through all users for one of this issuer.
+		if err := r.db.look(`DELETE FROM issuer WHERE iid = ?1`, func(*sqlite3.Stmt) bool { return true }, to); err != nil {
 			return err
 		}
 	}

@@ -25,7 +25,6 @@ const (
 	sqlReceipt
 	sqlAddIssuer
 	sqlNameIssuer
-	sqlDropIssuer
 	sqlAddIssuerMove
 	sqlAddOrganization
 	sqlAddUser
@@ -79,7 +78,6 @@ var statements = [numStatements]string{
 	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
 	sqlAddIssuer:       `INSERT OR ROLLBACK INTO issuer (iid, url) VALUES (?1, ?2)`,
 	sqlNameIssuer:      `UPDATE OR ROLLBACK issuer SET url = ?2 WHERE iid = ?1`,
-	sqlDropIssuer:      `DELETE FROM issuer WHERE iid = ?1`,
 	sqlAddIssuerMove:   `INSERT OR ROLLBACK INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`,
 	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)`,
 	sqlAddUser: `INSERT OR ROLLBACK INTO user (uid, iid, id, organization, created, changed, sequence)
