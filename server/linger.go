@@ -2,7 +2,6 @@ package server
 
 import (
 	"crypto/tls"
-	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -17,9 +16,11 @@ const (
 	// lingerPiece is what a peer has to bring within lingerPatience to be read on.
 	lingerPiece    = 16 << 10
 	lingerPatience = 2 * time.Second
-	// maxLingering connections linger at once, lingerShare of one address. The oldest has to go for another one. They count as open.
-	maxLingering = 256
-	lingerShare  = 16
+	// maxLingering connections linger at once, lingerShare of one address, proxyLingerShare of one of Config.Proxies. The oldest has to go for
+	// another one. They count as open.
+	maxLingering     = 256
+	lingerShare      = 16
+	proxyLingerShare = maxLingering / 2
 )
 
 // lingering are the connections that linger.
@@ -36,7 +37,7 @@ func (l *lingering) enter(c *gatheredConn) bool {
 		l.mu.Unlock()
 		return false
 	}
-	gone := l.oldest(c.address)
+	gone := l.oldest(c)
 	l.drop(gone)
 	l.conns = append(l.conns, c)
 	l.mu.Unlock()
@@ -44,18 +45,22 @@ func (l *lingering) enter(c *gatheredConn) bool {
 	return true
 }
 
-// oldest returns the connection that has to go for another one of an address, nil = none has to.
-func (l *lingering) oldest(address netip.Addr) *gatheredConn {
+// oldest returns the connection that has to go for another one, nil = none has to.
+func (l *lingering) oldest(another *gatheredConn) *gatheredConn {
+	share := lingerShare
+	if another.proxy {
+		share = proxyLingerShare
+	}
 	own, first := 0, -1
 	for i, c := range l.conns {
-		if c.address == address {
+		if c.address == another.address {
 			if own++; first < 0 {
 				first = i
 			}
 		}
 	}
 	switch {
-	case own >= lingerShare:
+	case own >= share:
 		return l.conns[first]
 	case len(l.conns) >= maxLingering:
 		return l.conns[0]

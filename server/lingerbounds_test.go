@@ -133,3 +133,31 @@ func TestFewLinger(t *testing.T) {
 		l.open.Wait()
 	})
 }
+
+// A proxy's connections are those of others: one of its clients does not cut off what the others still have to get. It leaves half to everybody else.
+func TestProxiesLingerMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lingering{}
+		enter := func(address string, proxy bool) *gatheredConn {
+			here, there := net.Pipe()
+			t.Cleanup(func() { _ = here.Close() })
+			c := &gatheredConn{Conn: there, raw: there, listener: &gatherListener{}, address: netip.MustParseAddr(address), proxy: proxy}
+			c.written.L = &c.mu
+			c.listener.open.Add(1)
+			l.enter(c)
+			return c
+		}
+		other := enter("192.0.2.1", false)
+		first := enter("192.0.2.2", true)
+		for range maxLingering/2 - 1 {
+			enter("192.0.2.2", true)
+		}
+		if first.gone {
+			t.Error("one of a proxy's share is gone")
+		}
+		enter("192.0.2.2", true)
+		if !first.gone || other.gone {
+			t.Error("the oldest of a proxy that has its share should go, and nobody else")
+		}
+	})
+}
