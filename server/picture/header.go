@@ -45,6 +45,7 @@ type source struct {
 	size image.Point
 	jpeg jpegFrame // of a JPEG
 	png  pngFile   // of a PNG
+	webp int       // bytes that the lossless parts of a WebP take until they are decoded
 }
 
 // check recognises the format and enforces every limit that the header shows, before a pixel is decoded.
@@ -86,6 +87,11 @@ func check(data []byte, limits Config) (source, error) {
 		return source{}, fmt.Errorf("%w: of JPEG only such with at most %d scans, or %d of this size", ErrUnsupported, MaxScans, most)
 	}
 	src.size = image.Pt(cfg.Width, cfg.Height)
+	if src.kind == kindWebP {
+		if src.webp, err = webpMemory(data, src.size); err != nil {
+			return source{}, err
+		}
+	}
 	return src, nil
 }
 

@@ -32,11 +32,13 @@ func (s source) need() need {
 	case kindGIF: // a frame, on a canvas if it is smaller
 		return need{decoding: 5 * pixels, decoded: 4 * pixels}
 	}
-	// WebP: NRGBA, beside which indices into a palette may stand; and a canvas, on which the frame of an animation is put.
+	// WebP: NRGBA, beside which indices into a palette may stand, or what its bit stream says; and a canvas, on which the frame of an
+	// animation is put.
+	n := need{decoding: max(6*pixels, s.webp), decoded: 4 * pixels}
 	if _, animated, _ := webpCanvas(s.data); animated {
-		return need{decoding: 10 * pixels, decoded: 4 * pixels}
+		n.decoding += 4 * pixels
 	}
-	return need{decoding: 6 * pixels, decoded: 4 * pixels}
+	return n
 }
 
 // need is one byte a sample. For a progressive picture image/jpeg takes four more for its coefficients, and four bytes a
@@ -73,6 +75,9 @@ func (s source) memoryError() error {
 		default:
 			why = ", which a JPEG of this size in CMYK or RGB does; one in YCbCr takes less"
 		}
+	}
+	if s.kind == kindWebP && s.webp > 6*s.size.X*s.size.Y {
+		why = ", and the prefix codes of its lossless WebP take much; one that is encoded with a lower effort, or as PNG, takes less"
 	}
 	return fmt.Errorf("%w: it is %d × %d%s", ErrMemory, s.size.X, s.size.Y, why)
 }
