@@ -136,7 +136,10 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command stri
 // checkIssuer refuses an issuer that no user on record has, unless there is no user. A running server needs no such look: the one
 // that it has is right.
 func checkIssuer(store storage.Store, issuer string) error {
-	known := store.(*embedded.Store).Issuers()
+	known, err := store.(*embedded.Store).Issuers()
+	if err != nil {
+		return err
+	}
 	if len(known) == 0 || slices.Contains(known, issuer) {
 		return nil
 	}

@@ -37,6 +37,8 @@ var (
 	ErrOtherOrganization = errors.New("user belongs to another organisation")
 	// ErrOrganizationNotFound: no organisation of that id is registered.
 	ErrOrganizationNotFound = errors.New("organisation not found")
+	// ErrOrganizationInUse: users of that organisation are registered.
+	ErrOrganizationInUse = errors.New("organisation has users")
 	// ErrIssuerNotFound: no user of that issuer is registered.
 	ErrIssuerNotFound = errors.New("no user of this issuer")
 	// ErrIssuerInUse: users of that issuer are registered already.
@@ -96,6 +98,16 @@ type Store interface {
 	// The first durable step moves the picture to the erasing state, and with it sequence and change date; from
 	// then on no read returns it. A failure after it is ErrUnavailable, and the next Remove of the user resumes.
 	Remove(ctx context.Context, rm Removal) (Result, error)
+
+	// RemoveUser erases the user's picture as Remove does and then takes the user off the record, which counts as one change more: until
+	// somebody registers them again every method answers ErrUserNotFound, this one as well. ErrUnavailable tells that the picture may be
+	// erased and the user still be registered; the same call again resumes. A user who comes back has a sequence and receipts that go on,
+	// and no generation of before.
+	RemoveUser(ctx context.Context, rm Removal) (Result, error)
+
+	// RemoveOrganization takes an organisation without users off the record; removed is false when it is not on it.
+	// ErrOrganizationInUse while a user is registered there. Registering it again makes it a new one.
+	RemoveOrganization(ctx context.Context, org string, by Origin) (removed bool, err error)
 
 	// Get returns the user's picture, which the caller may keep. It never returns a byte of a picture whose
 	// removal returned before Get was called. ErrUserNotFound, ErrOtherOrganization or ErrNoPicture tell why
@@ -231,7 +243,7 @@ type Upload struct {
 	If Condition
 }
 
-// Removal is the request of Remove. The user is looked up inside Organization.
+// Removal is the request of Remove and RemoveUser. The user is looked up inside Organization.
 type Removal struct {
 	User         UserKey
 	Organization string

@@ -64,7 +64,7 @@ func (s *Store) Backup(ctx context.Context, w io.Writer, opt BackupOptions) (Bac
 }
 
 func (s *Store) newBackup(ctx context.Context, opt BackupOptions) *backup {
-	b := &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]bool)}
+	b := &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]organizationRecord)}
 	if !opt.ReceiptsOnly {
 		b.trails = newTrails()
 	}
@@ -80,16 +80,16 @@ type backup struct {
 	out   *backupWriter
 	store storeRecord
 
-	issuers       map[int64]bool  // written
-	issuerMoves   int             // so many there had been when they were
-	organizations map[string]bool // written
-	trails        []*trail        // none of receipts alone
-	lastUser      int64           // uid of the last user of the first pass
-	receipt       int64           // newest receipt written
-	generation    generationID    // what it is of
-	horizon       int64           // of the store's receipts, when the backup ended
-	pictureBytes  int64           // written in the first pass
-	againBytes    int64           // and after it
+	issuers       map[int64]bool                // written
+	issuerMoves   int                           // so many there had been when they were
+	organizations map[string]organizationRecord // as written
+	trails        []*trail                      // none of receipts alone
+	lastUser      int64                         // uid of the last user of the first pass
+	receipt       int64                         // newest receipt written
+	generation    generationID                  // what it is of
+	horizon       int64                         // of the store's receipts, when the backup ended
+	pictureBytes  int64                         // written in the first pass
+	againBytes    int64                         // and after it
 	totals        BackupTotals
 }
 
@@ -181,7 +181,11 @@ func (b *backup) writeUsers() error {
 			return err
 		}
 		b.lastUser = p.users[len(p.users)-1].uid
-		b.totals.Users += int64(len(p.users))
+		for _, u := range p.users {
+			if !u.removed {
+				b.totals.Users++
+			}
+		}
 	}
 }
 
@@ -323,11 +327,12 @@ func (b *backup) writeOwner(u pageUser) error {
 			return err
 		}
 	}
-	if b.organizations[u.organization] {
+	o := organizationRecord{id: u.organization, created: u.organizationCreated, removed: u.organizationRemoved}
+	if b.organizations[o.id] == o {
 		return nil
 	}
-	b.organizations[u.organization] = true
-	return b.out.write(organizationRecord{id: u.organization, created: u.organizationCreated})
+	b.organizations[o.id] = o
+	return b.out.write(o)
 }
 
 // look reads metadata. Changes wait meanwhile.
@@ -354,7 +359,8 @@ type BackupSummary struct {
 	// Since is the end of the backup that it goes on from, zero for none. Receipts of erasures before Horizon may have gone
 	// because of their age; it is zero when none have.
 	Since, Horizon time.Time
-	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole. Audit are changes and refusals.
+	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole. Organizations are those that were
+	// removed as well, Audit are changes and refusals.
 	Organizations, Receipts, Audit, Bytes int64
 	// Pictures counts those in it.
 	Pictures int64

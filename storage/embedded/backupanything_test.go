@@ -53,7 +53,7 @@ func (r stranger) act(t *testing.T, s *Store, users *[]storage.UserKey) bool {
 		by = r.origin()
 	}
 	var err error
-	switch r.IntN(5) {
+	switch r.IntN(7) {
 	case 0:
 		_, err = s.AddOrganization(t.Context(), org, by)
 	case 1:
@@ -65,9 +65,14 @@ func (r stranger) act(t *testing.T, s *Store, users *[]storage.UserKey) bool {
 	case 3:
 		_, err = s.Remove(t.Context(), storage.Removal{User: key, Organization: org, By: by})
 	case 4:
+		_, err = s.RemoveUser(t.Context(), storage.Removal{User: key, AnyOrganization: true, By: by})
+	case 5:
+		_, err = s.RemoveOrganization(t.Context(), org, by)
+	case 6:
 		s.RecordRefusal(storage.Refusal{By: r.origin(), Organization: r.text(), Target: r.text(), Action: r.text(), Reason: r.text(), Dropped: r.number()})
 	}
-	if err != nil && !errors.Is(err, storage.ErrInvalid) && !errors.Is(err, storage.ErrUserNotFound) && !errors.Is(err, storage.ErrOtherOrganization) {
+	if err != nil && !errors.Is(err, storage.ErrInvalid) && !errors.Is(err, storage.ErrOrganizationInUse) &&
+		!errors.Is(err, storage.ErrUserNotFound) && !errors.Is(err, storage.ErrOtherOrganization) {
 		t.Errorf("%v", err)
 	}
 	if err == nil && key.Valid() {

@@ -44,6 +44,12 @@ func (b *body) note(s *string) {
 func (b *body) name(id *generationID) { b.bytes = append(b.bytes, id[:]...) }
 func (b *body) octet(o *byte)         { b.bytes = append(b.bytes, *o) }
 
+func (b *body) mark(is *bool) {
+	if *is {
+		b.bytes = append(b.bytes, 1)
+	}
+}
+
 func (b *body) rest(r *[]byte, low, high int) {
 	b.demand(len(*r) >= low && len(*r) <= high, sizeFault)
 	b.bytes = append(b.bytes, *r...)
@@ -172,6 +178,16 @@ func (p *parser) octet(o *byte) {
 	if b := p.take(1); len(b) == 1 {
 		*o = b[0]
 	}
+}
+
+func (p *parser) mark(is *bool) {
+	if len(p.left) == 0 || p.format < 2 {
+		return
+	}
+	var one byte
+	p.octet(&one)
+	p.demand(one == 1, "a mark is none")
+	*is = true
 }
 
 func (p *parser) rest(b *[]byte, low, high int) {

@@ -19,6 +19,8 @@ type fields interface {
 	// rest is what is left: low to high bytes.
 	rest(b *[]byte, low, high int)
 	octet(b *byte)
+	// mark is written only where it is set, behind everything else.
+	mark(is *bool)
 	// fail says that the record cannot be, when it does not hold.
 	demand(holds bool, fault string)
 }
@@ -61,6 +63,7 @@ func (r *issuerMove) fields(f fields) {
 func (r *organizationRecord) fields(f fields) {
 	f.id(&r.id)
 	moment(f, &r.created)
+	f.mark(&r.removed)
 }
 
 func (r *backedUser) fields(f fields) {
@@ -74,7 +77,9 @@ func (r *backedUser) fields(f fields) {
 	picture := int64(r.picture)
 	f.number(&picture, int64(pictureNone), int64(pictureMissing), false)
 	r.picture = pictureState(picture)
+	f.mark(&r.removed)
 	f.demand(r.changed >= r.created, "a user was changed before being registered")
+	f.demand(!r.removed || r.picture == pictureNone, "a user who was removed has a picture")
 }
 
 func (r *pictureRecord) fields(f fields) {

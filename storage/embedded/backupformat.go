@@ -87,9 +87,11 @@ type issuerRecord struct {
 // the first, and before the first user.
 type issuerMove struct{ from, to string }
 
+// organizationRecord is an organisation. A later record of the same id replaces it.
 type organizationRecord struct {
 	id      string
 	created int64
+	removed bool // since version 2, as that of a user
 }
 
 // pictureState tells whether a user's picture is in the file.
@@ -108,6 +110,8 @@ type backedUser struct {
 	created, changed int64
 	sequence         int64
 	picture          pictureState
+	// removed: the user is off the record, and somebody who comes back goes on with this one.
+	removed bool
 }
 
 type pictureRecord struct {

@@ -13,6 +13,7 @@ type pageUser struct {
 	backedUser
 	issuer              string
 	organizationCreated int64
+	organizationRemoved bool
 
 	// The active picture; slot is 0 where there is none.
 	slot, size int64
@@ -24,17 +25,21 @@ type pageUser struct {
 // userPageColumns are the columns that scanPageUser reads. The tables are joined in this order, each by its key.
 const (
 	userPageColumns = `u.uid, u.iid, i.url, u.id, u.organization, o.created, u.created, u.changed, u.sequence,
-		ifnull(g.slot, 0), g.id, g.size, g.format`
+		ifnull(g.slot, 0), g.id, g.size, g.format, u.removed, o.removed`
 	userPageTables = `CROSS JOIN issuer i ON i.iid = u.iid CROSS JOIN organization o ON o.id = u.organization
 		LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2`
-	userPageWidth = 13
+	userPageWidth = 15
 )
 
 func scanPageUser(row backupRow) (u pageUser) {
 	u.uid, u.iid, u.issuer = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnText(2)
 	u.id, u.organization, u.organizationCreated = row.ColumnText(3), row.ColumnText(4), row.ColumnInt64(5)
 	u.created, u.changed, u.sequence = row.ColumnInt64(6), row.ColumnInt64(7), row.ColumnInt64(8)
-	if u.slot = row.ColumnInt64(9); u.slot != 0 {
+	u.removed, u.organizationRemoved = row.ColumnBool(13), row.ColumnBool(14)
+	if u.slot = row.ColumnInt64(9); u.removed {
+		u.slot = 0 // else the row is damaged
+	}
+	if u.slot != 0 {
 		u.generation, u.size, u.format = scanID(row, 10), row.ColumnInt64(11), storage.Format(row.ColumnInt64(12))
 	}
 	return u
@@ -159,12 +164,12 @@ func (tr *trail) write(b *backup, after, to int64) error {
 	return nil
 }
 
-// writeOrganizations writes the organisations that have no user in the backup.
+// writeOrganizations writes the organisations that have no user in the backup, and those that are not what was written.
 func (b *backup) writeOrganizations() error {
 	for after := ""; ; {
 		var page []organizationRecord
 		err := b.s.look(func(db *database) error {
-			stmt, _, err := db.conn.Prepare(`SELECT id, created FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`)
+			stmt, _, err := db.conn.Prepare(`SELECT id, created, removed FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`)
 			if err != nil {
 				return err
 			}
@@ -176,7 +181,7 @@ func (b *backup) writeOrganizations() error {
 				return err
 			}
 			for stmt.Step() {
-				page = append(page, organizationRecord{id: stmt.ColumnText(0), created: stmt.ColumnInt64(1)})
+				page = append(page, organizationRecord{id: stmt.ColumnText(0), created: stmt.ColumnInt64(1), removed: stmt.ColumnBool(2)})
 			}
 			return stmt.Err()
 		})
@@ -184,7 +189,7 @@ func (b *backup) writeOrganizations() error {
 			return err
 		}
 		for _, o := range page {
-			if !b.organizations[o.id] {
+			if b.organizations[o.id] != o {
 				if err := b.out.write(o); err != nil {
 					return err
 				}

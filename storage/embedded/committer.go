@@ -291,7 +291,7 @@ func (r *round) apply(batch []*ticket) error {
 // isAnswer reports whether err is meant for the caller of one change, not a failure of the transaction.
 func isAnswer(err error) bool {
 	for _, answer := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound,
-		storage.ErrIssuerNotFound, storage.ErrIssuerInUse,
+		storage.ErrOrganizationInUse, storage.ErrIssuerNotFound, storage.ErrIssuerInUse,
 		storage.ErrConditionFailed, storage.ErrUnavailable} {
 		if errors.Is(err, answer) {
 			return true

@@ -104,7 +104,8 @@ var FaultFailpoints = []string{
 	"quarantine-committed",
 }
 
-// CommandFailpoints are the places that a process passes only when a user is moved to another organisation.
+// CommandFailpoints are the places that a process passes only when a user is moved to another organisation, and when one is taken off
+// the record, in the round behind the erasure.
 var CommandFailpoints = []string{
 	"move-apply",
 	"move-row", // the record is changed in the transaction, the audit trail not
@@ -112,6 +113,12 @@ var CommandFailpoints = []string{
 	"move-committed",
 	"move-answer",
 	"move-answered",
+	"remove-user-apply",
+	"remove-user-row", // the user is off the record in the transaction, the audit trail does not say so
+	"remove-user-commit",
+	"remove-user-committed",
+	"remove-user-answer",
+	"remove-user-answered",
 }
 
 // TrimFailpoints are the places that a process passes when nobody calls and there is space to be given back.

@@ -105,6 +105,11 @@ func kindOf(t *ticket) string {
 		return [...]string{stageReserve: "reserve", stageActivate: "activate", stageAbandon: "abandon"}[w.stage]
 	case *remove:
 		return "remove"
+	case *removeUser:
+		if w.erased {
+			return "remove-user"
+		}
+		return "remove"
 	case *addUser, *addOrganization:
 		return "register"
 	case *moveUser:

@@ -105,15 +105,18 @@ func TestFailpoints(t *testing.T) {
 			}
 		})
 	}
-	t.Run("moving", func(t *testing.T) {
+	t.Run("moving and removing users", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range CommandFailpoints {
-			dir := t.TempDir()
-			killed, steps := runFailpoint(t, program, dir, "moves", name+":1")
+			dir, job, check := t.TempDir(), "moves", checkMoves
+			if strings.HasPrefix(name, "remove-user") {
+				job, check = "removals", checkRemovals
+			}
+			killed, steps := runFailpoint(t, program, dir, job, name+":1")
 			if !killed {
 				t.Errorf("nothing passes %s", name)
 			}
-			checkMoves(t, dir, name, steps)
+			check(t, dir, name, steps)
 		}
 	})
 	t.Run("giving space back", func(t *testing.T) {

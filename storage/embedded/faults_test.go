@@ -32,6 +32,7 @@ var diskStories = []struct {
 	{"upload, replacement, delete", 20, nil, (*diskStory).lifetime},
 	{"registration", 3, nil, (*diskStory).registration},
 	{"move", 3, (*diskStory).twoOrganizations, (*diskStory).moves},
+	{"removal of a user", 8, (*diskStory).finished, (*diskStory).removals},
 	{"sweep", 4, (*diskStory).leaveUndone, (*diskStory).sweepAgain},
 	{"start-up", 10, (*diskStory).leaveUndone, (*diskStory).openAgain},
 	{"checkpoint", 8, (*diskStory).finished, (*diskStory).checkpoints},

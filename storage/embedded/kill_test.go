@@ -126,6 +126,8 @@ func killChild(dir string) error {
 		}
 	case "moves":
 		err = tellMoves(ctx, s)
+	case "removals":
+		err = tellRemovals(ctx, s, func() { fmt.Println("done") })
 	case "pruning":
 		err = tellPruning(ctx, s, func() { fmt.Println("done") })
 	case "faults":

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -14,13 +15,13 @@ import (
 
 // A page is read in one look, which changes wait for: so many rows take about a millisecond.
 const (
-	sqlListUsers = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format
+	sqlListUsers = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format, u.removed
 		FROM user u CROSS JOIN issuer i ON i.iid = u.iid LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2
 		WHERE (u.id, u.iid) > (?1, ?2) ORDER BY u.id, u.iid LIMIT ?3`
-	sqlListNamesakes = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format
+	sqlListNamesakes = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format, u.removed
 		FROM user u CROSS JOIN issuer i ON i.iid = u.iid LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2
 		WHERE u.id = ?1 AND u.iid > ?2 ORDER BY u.iid LIMIT ?3`
-	sqlListOrganizations = `SELECT id, created FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`
+	sqlListOrganizations = `SELECT id, created FROM organization WHERE id > ?1 AND removed = 0 ORDER BY id LIMIT ?2`
 )
 
 // ListUsers implements [storage.Store]. Issuers of one id come in the order in which they were met first.
@@ -42,7 +43,8 @@ func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storag
 			rows++
 			u := scanListed(row)
 			more = u.User
-			if q.Organization == "" || u.Details.Organization == q.Organization {
+			removed := row.ColumnBool(9)
+			if !removed && (q.Organization == "" || u.Details.Organization == q.Organization) {
 				page.Users = append(page.Users, u)
 			}
 		}, after, iid, storage.MaxPage)
@@ -86,8 +88,24 @@ func (s *Store) ListOrganizations(ctx context.Context, after string) (page []sto
 	return page, nil
 }
 
-// Issuers returns the issuers of the users on record, sorted. Those whose users have all been moved are left out.
-func (s *Store) Issuers() []string { return s.OtherIssuers("") }
+// Issuers returns the issuers of the users on record, sorted. Those whose users have all been moved or removed are left out; to find that
+// out of one takes a look at all users.
+func (s *Store) Issuers() ([]string, error) {
+	all := s.OtherIssuers("")
+	err := s.look(func(db *database) (err error) {
+		all = slices.DeleteFunc(all, func(url string) bool {
+			iid, _ := s.names.issuer(url)
+			has, _, ierr := db.issuerHasUsers(iid)
+			err = errors.Join(err, ierr)
+			return !has
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list issuers: %w", err)
+	}
+	return all, nil
+}
 
 func emptyOrID(texts ...string) bool {
 	return !slices.ContainsFunc(texts, func(text string) bool { return text != "" && !storage.ValidID(text) })

@@ -49,7 +49,7 @@ func (s *Store) load() (found loaded, err error) {
 		sql string
 		row func(*sqlite3.Stmt)
 	}{
-		{`SELECT id FROM organization`, func(row *sqlite3.Stmt) { s.names.organizations[row.ColumnText(0)] = struct{}{} }},
+		{`SELECT id FROM organization WHERE removed = 0`, func(row *sqlite3.Stmt) { s.names.organizations[row.ColumnText(0)] = struct{}{} }},
 		{`SELECT url, iid FROM issuer`, func(row *sqlite3.Stmt) {
 			iid := row.ColumnInt64(1)
 			s.names.issuers[row.ColumnText(0)] = iid

@@ -41,7 +41,7 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	if err != nil {
 		return err
 	}
-	has, err := r.issuerHasUsers(from)
+	has, _, err := r.db.issuerHasUsers(from)
 	switch {
 	case err != nil:
 		return err
@@ -50,26 +50,36 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	case !has:
 		return fmt.Errorf("%w: %q", storage.ErrIssuerNotFound, w.from)
 	}
-	if has, err = r.issuerHasUsers(to); err != nil {
+	has, had, err := r.db.issuerHasUsers(to)
+	switch {
+	case err != nil:
 		return err
-	}
-	if has {
+	case has:
 		return fmt.Errorf("%w: %q", storage.ErrIssuerInUse, w.to)
-	}
-	if to != 0 { // no two rows have the same URL
+	case had: // the rows change places: no two have the same URL, and users who were removed need theirs
+		err = r.db.execOne(sqlNameIssuer, to, "")
+	case to != 0:
 		// Not among the statements of serving: it looks through all users for one of this issuer.
-		if err := r.db.look(`DELETE FROM issuer WHERE iid = ?1`, func(*sqlite3.Stmt) bool { return true }, to); err != nil {
-			return err
-		}
+		err = r.db.change(`DELETE FROM issuer WHERE iid = ?1`, to)
+	}
+	if err != nil {
+		return err
 	}
 	if err := r.db.execOne(sqlNameIssuer, from, w.to); err != nil {
 		return err
+	}
+	left := int64(0)
+	if had {
+		left = to
+		if err := r.db.execOne(sqlNameIssuer, to, w.from); err != nil {
+			return err
+		}
 	}
 	if err := r.db.exec(sqlAddIssuerMove, w.from, w.to); err != nil {
 		return err
 	}
 	r.nameIssuer(w.to, from)
-	r.nameIssuer(w.from, 0)
+	r.nameIssuer(w.from, left)
 	r.added.moves = append(r.added.moves, issuerMove{w.from, w.to})
 	t.made = true
 	if err := r.audit("issuer-move-from", "done", "", w.from, w.by); err != nil {
@@ -83,17 +93,18 @@ func (w *moveIssuer) settled(t *ticket, _ bool, err error) bool {
 	return false
 }
 
-// issuerHasUsers reports whether anybody is registered with an issuer, 0 = none.
-func (r *round) issuerHasUsers(iid int64) (has bool, err error) {
+// issuerHasUsers reports whether anybody is registered with an issuer, 0 = none, and else whether somebody was.
+func (db *database) issuerHasUsers(iid int64) (has, had bool, err error) {
 	if iid == 0 {
-		return false, nil
+		return false, false, nil
 	}
-	// Not among the statements of serving: it looks through all users where there is none of this issuer.
-	err = r.db.look(`SELECT 1 FROM user WHERE iid = ?1 LIMIT 1`, func(*sqlite3.Stmt) bool {
-		has = true
-		return false
+	// Not among the statements of serving: it looks through all users where there is none of this issuer on record.
+	err = db.look(`SELECT DISTINCT removed FROM user WHERE iid = ?1`, func(row *sqlite3.Stmt) bool {
+		had = row.ColumnBool(0)
+		has = !had
+		return !has
 	}, iid)
-	return has, err
+	return has, had, err
 }
 
 // movedTo returns the issuer that the users of one were last given to, the transaction included; "" for none.

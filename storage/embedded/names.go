@@ -1,9 +1,6 @@
 package embedded
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // names keeps the registered organisations and issuers in memory: they are few, and every request asks for one.
 type names struct {
@@ -14,9 +11,9 @@ type names struct {
 	moves         []issuerMove // all of them, in their order
 }
 
-// namesAdded are those a transaction adds, or gives another number.
+// namesAdded are those a transaction adds, takes away, or gives another number.
 type namesAdded struct {
-	organizations []string
+	organizations map[string]bool  // false = those that are no more
 	issuers       map[string]int64 // 0 = those that are no more
 	moves         []issuerMove
 }
@@ -27,8 +24,10 @@ func (n *names) add(a namesAdded) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, org := range a.organizations {
-		n.organizations[org] = struct{}{}
+	for org, there := range a.organizations {
+		if n.organizations[org] = struct{}{}; !there {
+			delete(n.organizations, org)
+		}
 	}
 	for url, iid := range a.issuers {
 		if n.issuers[url] = iid; iid == 0 {
@@ -76,7 +75,10 @@ func (n *names) movedTo(from string) string {
 
 // hasOrganization reports whether org is registered, the transaction included.
 func (r *round) hasOrganization(org string) bool {
-	return r.s.names.hasOrganization(org) || slices.Contains(r.added.organizations, org)
+	if there, ok := r.added.organizations[org]; ok {
+		return there
+	}
+	return r.s.names.hasOrganization(org)
 }
 
 // addOrganization registers org in the transaction, unless it is there.
@@ -87,8 +89,16 @@ func (r *round) addOrganization(org string) (made bool, err error) {
 	if err := r.db.exec(sqlAddOrganization, org, r.now); err != nil {
 		return false, err
 	}
-	r.added.organizations = append(r.added.organizations, org)
+	r.nameOrganization(org, true)
 	return true, nil
+}
+
+// nameOrganization notes whether an organisation is registered once the transaction is durable.
+func (r *round) nameOrganization(org string, there bool) {
+	if r.added.organizations == nil {
+		r.added.organizations = make(map[string]bool)
+	}
+	r.added.organizations[org] = there
 }
 
 // issuer returns the number of an issuer; 0 when it is unknown and add is not set.

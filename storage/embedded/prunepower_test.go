@@ -27,10 +27,17 @@ func TestPowerCutWhilePruning(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	checkOutcomes(t, disk, 5, checkPruning)
+}
+
+// checkOutcomes cuts the power before every so-manyth operation and at the end, and calls check with what is left and how often the disk
+// was marked until then.
+func checkOutcomes(t *testing.T, disk *powercut.Disk, stride int, check func(t *testing.T, dir string, at any, marks int)) {
+	t.Helper()
 	seen := map[uint64]bool{}
 	image := filepath.Join(t.TempDir(), "image")
 	for cut := range disk.Trace().Cuts() {
-		if cut.At%5 != 0 && !cut.Last {
+		if cut.At%stride != 0 && !cut.Last {
 			continue
 		}
 		fates := []powercut.Fate{powercut.Random(uint64(cut.At))}
@@ -47,7 +54,7 @@ func TestPowerCutWhilePruning(t *testing.T) {
 			if err := left.Write(image); err != nil {
 				t.Fatal(err)
 			}
-			checkPruning(t, image, cut.At, len(cut.Marks))
+			check(t, image, cut.At, len(cut.Marks))
 			if t.Failed() {
 				t.Fatalf("cut before operation %d, %s", cut.At, fate.Name)
 			}

@@ -99,7 +99,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 	}
 	t.taken = append(t.taken, slotTaken{slot, whole})
 	if unknown {
-		if u, err = r.register(w.key, w.organization, w.by); err != nil {
+		if u, err = r.register(u, w.key, w.organization, w.by); err != nil {
 			return err
 		}
 	}

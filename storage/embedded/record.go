@@ -18,6 +18,7 @@ type userRecord struct {
 	changed      int64
 	sequence     int64
 	receipt      int64 // newest, 0 for none
+	removed      bool
 	// erased is the generation that the newest receipt is of, where this round wrote it; else the receipt tells.
 	erased generationID
 }
@@ -41,7 +42,7 @@ type generationRecord struct {
 }
 
 // userColumns is how many columns a userRecord takes.
-const userColumns = 6
+const userColumns = 7
 
 // scanID reads a generation's id. A damaged row may hold anything; what comes of it is the id of no slot.
 func scanID(row *sqlite3.Stmt, column int) (id generationID) {
@@ -61,11 +62,12 @@ func scanUser(row *sqlite3.Stmt, expected string) userRecord {
 		changed:      row.ColumnInt64(3),
 		sequence:     row.ColumnInt64(4),
 		receipt:      row.ColumnInt64(5),
+		removed:      row.ColumnBool(6),
 	}
 }
 
 // user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization; with the
-// latter the record is there all the same.
+// latter the record is there all the same, and with the former that of a user who was removed, for register.
 func (r *round) user(key storage.UserKey, organization string) (u userRecord, err error) {
 	return r.lookUp(sqlUser, nil, key, organization)
 }
@@ -104,7 +106,7 @@ func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storag
 			return u, err
 		}
 	}
-	if !found {
+	if !found || u.removed {
 		return u, fmt.Errorf("%w: %q", storage.ErrUserNotFound, key.ID)
 	}
 	if u.organization != organization {
@@ -113,14 +115,23 @@ func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storag
 	return u, nil
 }
 
-// register adds an unknown user and, where needed, issuer and organisation.
-func (r *round) register(key storage.UserKey, organization string, by storage.Origin) (u userRecord, err error) {
+// register adds a user who was not found and, where needed, issuer and organisation. One who was removed goes on with the record of
+// before, which is what u holds then.
+func (r *round) register(u userRecord, key storage.UserKey, organization string, by storage.Origin) (userRecord, error) {
 	if _, err := r.addOrganization(organization); err != nil {
 		return u, err
 	}
 	iid, err := r.issuer(key.Issuer, true)
 	if err != nil {
 		return u, err
+	}
+	if u.removed {
+		u.removed, u.organization, u.created, u.changed = false, organization, r.now, max(r.now, u.changed) // the clock may have been set back
+		u.sequence++
+		if err := r.db.execOne(sqlReviveUser, u.uid, u.organization, u.created, u.changed, u.sequence); err != nil {
+			return u, err
+		}
+		return u, r.audit("register", "done", organization, key.ID, by)
 	}
 	if err := r.db.exec(sqlAddUser, iid, key.ID, organization, r.now); err != nil {
 		return u, err

@@ -79,7 +79,7 @@ func (w *addUser) apply(r *round, t *ticket) error {
 		if err := r.s.takesNew(); err != nil {
 			return err
 		}
-		u, err = r.register(w.user, w.org, w.by)
+		u, err = r.register(u, w.user, w.org, w.by)
 	}
 	if err != nil {
 		return err

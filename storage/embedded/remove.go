@@ -12,7 +12,7 @@ import (
 
 // Remove implements [storage.Store].
 func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if !rm.User.Valid() || !rm.AnyOrganization && !storage.ValidID(rm.Organization) || !rm.By.Valid() {
+	if !validRemoval(rm) {
 		return storage.Result{}, fmt.Errorf("remove: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &remove{rm: rm}, key: &rm.User}
@@ -20,6 +20,10 @@ func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 		return storage.Result{}, fmt.Errorf("remove picture: %w", err)
 	}
 	return t.result, nil
+}
+
+func validRemoval(rm storage.Removal) bool {
+	return rm.User.Valid() && (rm.AnyOrganization || storage.ValidID(rm.Organization)) && rm.By.Valid()
 }
 
 // remove erases what the user has. One round is enough.

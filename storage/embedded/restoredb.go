@@ -142,16 +142,12 @@ func (r *restoreDB) addStore(id generationID) error {
 	return r.do(r.database, `INSERT INTO store (one, id) VALUES (1, ?1)`, id[:])
 }
 
-func (r *restoreDB) addOrganization(o organizationRecord) error {
-	return r.do(r.database, `INSERT INTO organization (id, created) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING`, o.id, o.created)
-}
-
 // addUser adds a user or replaces the record of that number.
 func (r *restoreDB) addUser(u backedUser) error {
-	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 		ON CONFLICT (uid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
-		changed = excluded.changed, sequence = excluded.sequence WHERE id = excluded.id AND iid = excluded.iid`,
-		u.uid, u.iid, u.id, u.organization, u.created, u.changed, u.sequence)
+		changed = excluded.changed, sequence = excluded.sequence, removed = excluded.removed WHERE id = excluded.id AND iid = excluded.iid`,
+		u.uid, u.iid, u.id, u.organization, u.created, u.changed, u.sequence, asNumber(u.removed))
 	if err == nil && r.conn.Changes() != 1 {
 		err = fmt.Errorf("%w: user %q has the number of another user", ErrBackupDamaged, u.id)
 	}
@@ -161,10 +157,10 @@ func (r *restoreDB) addUser(u backedUser) error {
 // mergeUser adds a user of another file, under a number of ours, or replaces the record of that person if it has come
 // less far.
 func (r *restoreDB) mergeUser(u backedUser) error {
-	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6)
+	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT (id, iid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
-		changed = excluded.changed, sequence = excluded.sequence WHERE excluded.sequence > sequence`,
-		u.iid, u.id, u.organization, u.created, u.changed, u.sequence)
+		changed = excluded.changed, sequence = excluded.sequence, removed = excluded.removed WHERE excluded.sequence > sequence`,
+		u.iid, u.id, u.organization, u.created, u.changed, u.sequence, asNumber(u.removed))
 	if err != nil {
 		return err
 	}

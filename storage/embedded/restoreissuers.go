@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
@@ -29,16 +30,21 @@ func (r *restoreDB) addIssuerMove(m issuerMove) error {
 // moveIssuer does a move again, unless users of the new issuer are here already: then it is of a store that was restored from before it
 // and went on without it, and both stay what they are.
 func (r *restoreDB) moveIssuer(m issuerMove) error {
-	inUse := false
-	err := r.ask(r.database, `SELECT 1 FROM user WHERE iid = (SELECT iid FROM issuer WHERE url = ?1) LIMIT 1`,
-		func(*sqlite3.Stmt) { inUse = true }, m.to)
+	inUse, had := false, false
+	err := r.ask(r.database, `SELECT DISTINCT removed FROM user WHERE iid = (SELECT iid FROM issuer WHERE url = ?1)`,
+		func(row *sqlite3.Stmt) { inUse, had = inUse || !row.ColumnBool(0), true }, m.to)
 	if err != nil || inUse {
 		return err
 	}
-	if err := r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.to); err != nil {
-		return err
+	name := func(from, to string) error {
+		return r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, from, to)
 	}
-	if err := r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, m.from, m.to); err != nil {
+	if had { // the rows change places, as in moveIssuer.apply
+		err = errors.Join(name(m.to, ""), name(m.from, m.to), name("", m.from))
+	} else {
+		err = errors.Join(r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.to), name(m.from, m.to))
+	}
+	if err != nil {
 		return err
 	}
 	return r.addIssuerMove(m)

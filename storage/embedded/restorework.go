@@ -50,6 +50,9 @@ func (r *restore) run() (sum RestoreSummary, err error) {
 	if err := r.checkGaps(); err != nil {
 		return sum, err
 	}
+	if err := r.db.settleRemoved(); err != nil {
+		return sum, err
+	}
 	path := filepath.Join(r.dir, slabName)
 	if r.slab, err = openSlab(path, r.backup.store.id, true, r.cfg.WrapFile); err != nil {
 		return sum, err
@@ -155,6 +158,7 @@ func (r *restore) readNewer(f *backupFile) error {
 	if err := r.db.forgetTheirs(); err != nil {
 		return err
 	}
+	newest := f.store.began >= r.backup.store.began // they come in their order
 	sum, err := r.each(f, 0, func(record any) (err error) {
 		switch rec := record.(type) {
 		case issuerRecord:
@@ -162,7 +166,7 @@ func (r *restore) readNewer(f *backupFile) error {
 		case issuerMove:
 			return issuers.move(rec)
 		case organizationRecord:
-			return r.db.addOrganization(rec)
+			return r.db.mergeOrganization(rec, newest)
 		case backedUser:
 			if rec.iid, err = issuers.ours(rec.iid); err != nil {
 				return err
@@ -268,8 +272,8 @@ func (r *restore) finish() error {
 		sql string
 		n   *int64
 	}{
-		{`SELECT count(*) FROM user`, &r.sum.Users},
-		{`SELECT count(*) FROM organization`, &r.sum.Organizations},
+		{`SELECT count(*) FROM user WHERE removed = 0`, &r.sum.Users},
+		{`SELECT count(*) FROM organization WHERE removed = 0`, &r.sum.Organizations},
 		{`SELECT count(*) FROM receipt`, &r.sum.Receipts},
 		{`SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM refusal)`, &r.sum.Audit},
 	} {

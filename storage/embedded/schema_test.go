@@ -54,9 +54,11 @@ func TestSchemaRefuses(t *testing.T) {
 		{"a generation forgotten whose slot is out of use", inQuarantine + `DELETE FROM generation WHERE slot = 9999`, "not erased"},
 		{"a watermark that falls", `UPDATE store SET watermark = 5; UPDATE store SET watermark = 4`, "never falls"},
 		{"a picture of a nobody", `INSERT INTO generation VALUES (9999, randomblob(16), 77, 1, 1, 1, NULL)`, "FOREIGN KEY"},
-		{"the same user twice", `INSERT INTO user SELECT NULL, iid, id, organization, created, changed, sequence, NULL FROM user`, "UNIQUE"},
-		{"a user of no organisation", `INSERT INTO user VALUES (NULL, 1, 'x', 'nowhere', 1, 1, 1, NULL)`, "FOREIGN KEY"},
+		{"the same user twice", `INSERT INTO user SELECT NULL, iid, id, organization, created, changed, sequence, NULL, 0 FROM user`, "UNIQUE"},
+		{"a user of no organisation", `INSERT INTO user VALUES (NULL, 1, 'x', 'nowhere', 1, 1, 1, NULL, 0)`, "FOREIGN KEY"},
 		{"a change before the registration", `UPDATE user SET changed = created - 1`, "CHECK"},
+		{"a user with a picture off the record", `UPDATE user SET removed = 1 WHERE uid = 1`, "has a picture"},
+		{"a user half off the record", `UPDATE user SET removed = 2 WHERE uid = 3`, "has a picture"},
 		{"text in a number's place", `UPDATE user SET sequence = 'many'`, "cannot store TEXT"},
 	} {
 		err := s.db.conn.Exec("BEGIN; " + test.sql + "; COMMIT;")

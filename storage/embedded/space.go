@@ -273,7 +273,7 @@ func (t *ticket) isNew() bool {
 	switch w := t.work.(type) {
 	case *put:
 		return w.stage == stageReserve
-	case *addUser, *addOrganization, *moveUser:
+	case *addUser, *addOrganization, *moveUser, *removeOrganization:
 		return true
 	}
 	return false

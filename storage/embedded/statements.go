@@ -27,7 +27,10 @@ const (
 	sqlNameIssuer
 	sqlAddIssuerMove
 	sqlAddOrganization
+	sqlRemoveOrganization
 	sqlAddUser
+	sqlRemoveUser
+	sqlReviveUser
 	sqlReserve
 	sqlActivate
 	sqlErase
@@ -65,23 +68,27 @@ var statements = [numStatements]string{
 	sqlWatermark:   `UPDATE OR ROLLBACK store SET watermark = ?1 WHERE one = 1`,
 	sqlProbe:       `UPDATE OR ROLLBACK store SET probes = probes + 1 WHERE one = 1`,
 	sqlReceiptDone: `UPDATE OR ROLLBACK receipt SET done = 1 WHERE seq = ?1`,
-	sqlUser: `SELECT uid, organization, created, changed, sequence, receipt
+	sqlUser: `SELECT uid, organization, created, changed, sequence, receipt, removed
 		FROM user WHERE id = ?1 AND iid = ?2`,
-	sqlUserAndGenerations: `SELECT u.uid, u.organization, u.created, u.changed, u.sequence, u.receipt,
+	sqlUserAndGenerations: `SELECT u.uid, u.organization, u.created, u.changed, u.sequence, u.receipt, u.removed,
 		g.slot, g.id, g.state, g.size, g.receipt
 		FROM user u LEFT JOIN generation g ON g.uid = u.uid WHERE u.id = ?1 AND u.iid = ?2`,
-	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, receipt FROM user WHERE uid = ?1`,
+	sqlUserByUID:   `SELECT uid, organization, created, changed, sequence, receipt, removed FROM user WHERE uid = ?1`,
 	sqlGenerations: `SELECT slot, id, state, size, receipt FROM generation WHERE uid = ?1`,
 	sqlActive: `SELECT u.organization, u.created, u.changed, u.sequence, g.slot, g.id, g.size, g.format
-		FROM user u LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 WHERE u.id = ?1 AND u.iid = ?2`,
-	sqlStillActive:     `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
-	sqlReceipt:         `SELECT generation FROM receipt WHERE seq = ?1`,
-	sqlAddIssuer:       `INSERT OR ROLLBACK INTO issuer (iid, url) VALUES (?1, ?2)`,
-	sqlNameIssuer:      `UPDATE OR ROLLBACK issuer SET url = ?2 WHERE iid = ?1`,
-	sqlAddIssuerMove:   `INSERT OR ROLLBACK INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`,
-	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)`,
+		FROM user u LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 WHERE u.id = ?1 AND u.iid = ?2 AND u.removed = 0`,
+	sqlStillActive:   `SELECT 1 FROM generation WHERE slot = ?1 AND id = ?2 AND state = 2`,
+	sqlReceipt:       `SELECT generation FROM receipt WHERE seq = ?1`,
+	sqlAddIssuer:     `INSERT OR ROLLBACK INTO issuer (iid, url) VALUES (?1, ?2)`,
+	sqlNameIssuer:    `UPDATE OR ROLLBACK issuer SET url = ?2 WHERE iid = ?1`,
+	sqlAddIssuerMove: `INSERT OR ROLLBACK INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`,
+	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)
+		ON CONFLICT (id) DO UPDATE SET created = excluded.created, removed = 0`,
+	sqlRemoveOrganization: `UPDATE OR ROLLBACK organization SET removed = 1 WHERE id = ?1`,
 	sqlAddUser: `INSERT OR ROLLBACK INTO user (uid, iid, id, organization, created, changed, sequence)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?4, 1)`,
+	sqlRemoveUser: `UPDATE OR ROLLBACK user SET removed = 1, changed = ?2, sequence = ?3 WHERE uid = ?1`,
+	sqlReviveUser: `UPDATE OR ROLLBACK user SET removed = 0, organization = ?2, created = ?3, changed = ?4, sequence = ?5 WHERE uid = ?1`,
 	sqlReserve: `INSERT OR ROLLBACK INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)
 		ON CONFLICT (slot) DO UPDATE SET id = excluded.id, uid = excluded.uid, state = 1, size = excluded.size,
 		format = excluded.format, receipt = NULL`,
@@ -120,7 +127,8 @@ var statements = [numStatements]string{
 
 // changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has
 // the user's key on its ticket, or everything is forgotten.
-var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
+var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlRemoveUser: true, sqlReviveUser: true, sqlActivate: true,
+	sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 
 // maxParameters is how many parameters a statement has at most.
 const maxParameters = 9

@@ -22,25 +22,28 @@ type Method string
 
 // The methods of storage.Store.
 const (
-	AddOrganization   Method = "AddOrganization"
-	HasOrganization   Method = "HasOrganization"
-	AddUser           Method = "AddUser"
-	MoveUser          Method = "MoveUser"
-	MoveIssuer        Method = "MoveIssuer"
-	Put               Method = "Put"
-	Remove            Method = "Remove"
-	Get               Method = "Get"
-	Stat              Method = "Stat"
-	ListUsers         Method = "ListUsers"
-	ListOrganizations Method = "ListOrganizations"
-	RecordRefusal     Method = "RecordRefusal"
-	Ready             Method = "Ready"
-	Close             Method = "Close"
+	AddOrganization    Method = "AddOrganization"
+	HasOrganization    Method = "HasOrganization"
+	RemoveUser         Method = "RemoveUser"
+	RemoveOrganization Method = "RemoveOrganization"
+	AddUser            Method = "AddUser"
+	MoveUser           Method = "MoveUser"
+	MoveIssuer         Method = "MoveIssuer"
+	Put                Method = "Put"
+	Remove             Method = "Remove"
+	Get                Method = "Get"
+	Stat               Method = "Stat"
+	ListUsers          Method = "ListUsers"
+	ListOrganizations  Method = "ListOrganizations"
+	RecordRefusal      Method = "RecordRefusal"
+	Ready              Method = "Ready"
+	Close              Method = "Close"
 )
 
 // Methods returns all of them.
 func Methods() []Method {
-	return []Method{AddOrganization, HasOrganization, AddUser, MoveUser, MoveIssuer, Put, Remove, Get, Stat, ListUsers, ListOrganizations, RecordRefusal, Ready, Close}
+	return []Method{AddOrganization, HasOrganization, AddUser, MoveUser, MoveIssuer, Put, Remove, RemoveUser, RemoveOrganization, Get, Stat,
+		ListUsers, ListOrganizations, RecordRefusal, Ready, Close}
 }
 
 // Kind is the way in which a call goes wrong.

@@ -94,6 +94,26 @@ func calls() []call {
 			p, err := s.Get(ctx, storage.UserKey{Issuer: "https://new.example", ID: ann.ID}, org)
 			return err == nil && string(p.Data) == "old"
 		}},
+		{faulty.RemoveUser, func(ctx context.Context, s storage.Store) error {
+			if _, _, err := s.AddUser(ctx, ann, org, by); err != nil { // for a call that has taken effect
+				return err
+			}
+			_, err := s.RemoveUser(ctx, storage.Removal{User: ann, Organization: org, By: by})
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			_, err := s.Get(ctx, ann, org)
+			return errors.Is(err, storage.ErrUserNotFound)
+		}},
+		{faulty.RemoveOrganization, func(ctx context.Context, s storage.Store) error {
+			if _, err := s.AddOrganization(ctx, org2, by); err != nil {
+				return err
+			}
+			_, err := s.RemoveOrganization(ctx, org2, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			has, err := s.HasOrganization(ctx, org2)
+			return err == nil && !has
+		}},
 		{faulty.Put, func(ctx context.Context, s storage.Store) error {
 			_, err := s.Put(ctx, storage.Upload{User: ann, Organization: org, By: by, Picture: picture})
 			return err

@@ -65,6 +65,16 @@ func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 	return around(ctx, s, Remove, func() (storage.Result, error) { return s.inner.Remove(ctx, rm) })
 }
 
+// RemoveUser implements [storage.Store].
+func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	return around(ctx, s, RemoveUser, func() (storage.Result, error) { return s.inner.RemoveUser(ctx, rm) })
+}
+
+// RemoveOrganization implements [storage.Store].
+func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.Origin) (removed bool, err error) {
+	return around(ctx, s, RemoveOrganization, func() (bool, error) { return s.inner.RemoveOrganization(ctx, org, by) })
+}
+
 // Get implements [storage.Store].
 func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (storage.Picture, error) {
 	return around(ctx, s, Get, func() (storage.Picture, error) { return s.inner.Get(ctx, user, org) })

@@ -149,6 +149,14 @@ func checkClosed(t TB, h Harness) {
 		_, err := s.MoveIssuer(ctx, u.Issuer, "https://new.example", origin())
 		return err
 	}
+	calls["RemoveUser"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.RemoveUser(ctx, removal(u, acme))
+		return err
+	}
+	calls["RemoveOrganization"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.RemoveOrganization(ctx, globex, origin())
+		return err
+	}
 	calls["Get"] = func(ctx context.Context, s storage.Store) error {
 		_, err := s.Get(ctx, u, acme)
 		return err

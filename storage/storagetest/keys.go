@@ -87,6 +87,10 @@ func checkInvalidIDs(t TB, h Harness) {
 				_, _, err := s.MoveUser(ctx, c.user, c.org, origin())
 				return err
 			}
+			calls["RemoveUser"] = func(ctx context.Context, s storage.Store) error {
+				_, err := s.RemoveUser(ctx, removal(c.user, c.org))
+				return err
+			}
 			calls["Put with Register"] = func(ctx context.Context, s storage.Store) error {
 				up := upload(c.user, c.org, sample(2, 100))
 				up.Register = true
@@ -120,6 +124,8 @@ func checkInvalidIDs(t TB, h Harness) {
 		}
 		_, err = f.store.AddOrganization(f.Context(), bad, origin())
 		f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
+		_, err = f.store.RemoveOrganization(f.Context(), bad, origin())
+		f.wantErr(err, storage.ErrInvalid, "RemoveOrganization(%.20q)", bad)
 		if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {
 			t.Errorf("HasOrganization(%.20q) = %v, %v, want false, and no error but %v", bad, has, err, storage.ErrInvalid)
 		}

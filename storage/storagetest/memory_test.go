@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -38,6 +37,9 @@ type state struct {
 	became map[string]string
 
 	refusals []storage.Refusal
+
+	gone map[storage.UserKey]*entry           // users who were removed
+	kept map[storage.UserKey]*storage.Picture // for a flaw: their pictures
 
 	grave   map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
 	pending func()                               // for a flaw: a change that lands late
@@ -77,6 +79,7 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 	st := m.states[name]
 	if st == nil || m.flaw == "forgets everything" {
 		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, grave: map[storage.UserKey]*storage.Picture{},
+			gone: map[storage.UserKey]*entry{}, kept: map[storage.UserKey]*storage.Picture{},
 			second: make(chan struct{})}
 		m.states[name] = st
 	}
@@ -85,7 +88,9 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 	switch m.flaw {
 	case "brings removed pictures back":
 		for k, p := range st.grave {
-			st.users[k].picture = p
+			if e := st.users[k]; e != nil {
+				e.picture = p
+			}
 		}
 	case "loses receipts":
 		for _, e := range st.users {
@@ -222,67 +227,12 @@ func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, 
 	if !s.has("registers no organisation with a user") {
 		s.orgs[org] = true
 	}
+	if res, ok := s.revive(u, org); ok {
+		return res, true, nil
+	}
 	d := storage.Details{Sequence: 1, CreationDate: s.date(), ChangeDate: s.date(), Organization: org}
 	s.users[s.key(u)] = &entry{res: storage.Result{Details: d}}
 	return s.users[s.key(u)].res, true, nil
-}
-
-func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if len(rm.By.Caller) > storage.MaxIDBytes && !s.has("takes long callers") {
-		return storage.Result{}, storage.ErrInvalid
-	}
-	ids := []string{rm.User.Issuer, rm.User.ID}
-	if !rm.AnyOrganization {
-		ids = append(ids, rm.Organization)
-	}
-	if err := s.enter(ctx, ids...); err != nil {
-		return storage.Result{}, err
-	}
-	defer s.mu.Unlock()
-	e, err := s.find(rm.User, rm.Organization)
-	if errors.Is(err, storage.ErrOtherOrganization) && rm.AnyOrganization && !s.has("removes in the named organisation only") {
-		e, err = s.users[s.key(rm.User)], nil
-	}
-	if err != nil {
-		return storage.Result{}, err
-	}
-	generation := ""
-	if e.picture != nil {
-		generation = e.picture.Generation
-	}
-	holds := rm.If.HoldsForRemoval(generation)
-	if s.has("removes nothing twice under a condition") {
-		holds = rm.If.Holds(generation)
-	}
-	if !holds && !s.has("decides no conditions of removals") {
-		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrConditionFailed)
-	}
-	if e.picture == nil {
-		if s.has("counts every remove") {
-			s.change(e)
-		}
-		if s.has("gives a receipt for every remove") {
-			e.res.Receipt = random()
-		}
-		return e.res, nil
-	}
-	s.change(e)
-	if e.res.Receipt = random(); s.has("gives one receipt for all") {
-		e.res.Receipt = "receipt"
-	}
-	if s.has("removes the same content everywhere") {
-		data := e.picture.Data
-		for _, other := range s.users {
-			if other.picture != nil && bytes.Equal(other.picture.Data, data) {
-				other.picture = nil
-			}
-		}
-	}
-	s.grave[s.key(rm.User)] = e.picture
-	if !s.has("removes nothing") {
-		e.picture = nil
-	}
-	return e.res, nil
 }
 
 func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (storage.Picture, error) {

@@ -67,6 +67,10 @@ func checks() []check {
 		{"RemoveAnywhere", checkRemoveAnywhere},
 		{"MoveIssuer", checkMoveIssuer},
 		{"Lists", checkLists},
+		{"RemoveUser", checkRemoveUser},
+		{"RemoveUserIf", checkRemoveUserIf},
+		{"RemoveOrganization", checkRemoveOrganization},
+		{"RemovedAndRegistered", checkRemovedAndRegistered},
 
 		{"Details", checkDetails},
 		{"DetailsReopened", checkDetailsReopened},

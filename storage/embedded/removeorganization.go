@@ -1,0 +1,56 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+)
+
+// RemoveOrganization implements [storage.Store]. The row stays, marked: users who were removed are of it.
+func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.Origin) (removed bool, err error) {
+	if !storage.ValidID(org) || !by.Valid() {
+		return false, fmt.Errorf("remove organisation: %w: id", storage.ErrInvalid)
+	}
+	t := &ticket{work: &removeOrganization{org: org, by: by}}
+	if err := s.line.submit(ctx, t); err != nil {
+		return false, fmt.Errorf("remove organisation: %w", err)
+	}
+	return t.made, nil
+}
+
+type removeOrganization struct {
+	org string
+	by  storage.Origin
+}
+
+func (w *removeOrganization) need() (class, bool) { return 0, false }
+
+func (w *removeOrganization) apply(r *round, t *ticket) error {
+	t.made = false
+	if !r.hasOrganization(w.org) {
+		return nil
+	}
+	// Not among the statements of serving: it looks through all users where there is none of this organisation.
+	inUse := false
+	err := r.db.list(`SELECT 1 FROM user WHERE organization = ?1 AND removed = 0 LIMIT 1`, func(*sqlite3.Stmt) { inUse = true }, w.org)
+	if err != nil {
+		return err
+	}
+	if inUse {
+		return fmt.Errorf("%w: %q", storage.ErrOrganizationInUse, w.org)
+	}
+	if err := r.db.execOne(sqlRemoveOrganization, w.org); err != nil {
+		return err
+	}
+	r.nameOrganization(w.org, false)
+	t.made = true
+	return r.audit("organization-remove", "done", w.org, "", w.by)
+}
+
+func (w *removeOrganization) settled(t *ticket, _ bool, err error) bool {
+	t.answer = unavailable(err)
+	return false
+}

@@ -1,0 +1,63 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"avatard/storage"
+)
+
+// RemoveUser implements [storage.Store]. The user's row stays, marked: receipts are of it, and a user who comes back goes on with it.
+func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	if !validRemoval(rm) {
+		return storage.Result{}, fmt.Errorf("remove user: %w: id", storage.ErrInvalid)
+	}
+	t := &ticket{work: &removeUser{remove: remove{rm: rm}}, key: &rm.User}
+	if err := s.line.submit(ctx, t); err != nil {
+		return storage.Result{}, fmt.Errorf("remove user: %w", err)
+	}
+	return t.result, nil
+}
+
+// removeUser takes two rounds where there is something to erase: the first is that of remove, and only once it has its end, another
+// one takes the user off the record. So nobody is off the record of whom a byte may be left, and what failed can be asked for again.
+type removeUser struct {
+	remove
+	erased bool // the first round is through
+	gone   bool // the user is off the record once the round is durable
+}
+
+func (w *removeUser) apply(r *round, t *ticket) error {
+	w.gone = false
+	if !w.erased {
+		if err := w.remove.apply(r, t); err != nil || len(t.erase) > 0 {
+			return err
+		}
+	}
+	u, err := r.user(w.rm.User, w.rm.Organization)
+	if err != nil && !(w.rm.AnyOrganization && errors.Is(err, storage.ErrOtherOrganization)) {
+		return err
+	}
+	u.sequence++
+	u.changed = max(r.now, u.changed) // the clock may have been set back
+	if err := r.db.execOne(sqlRemoveUser, u.uid, u.changed, u.sequence); err != nil {
+		return err
+	}
+	failpoint("remove-user-row")
+	if err := r.audit("user-remove", "done", u.organization, w.rm.User.ID, w.rm.By); err != nil {
+		return err
+	}
+	w.gone = true
+	t.result, err = r.result(&u)
+	return err
+}
+
+func (w *removeUser) settled(t *ticket, committed bool, err error) (again bool) {
+	if committed && err == nil && !w.gone {
+		w.erased = true
+		return true
+	}
+	t.answer = unavailable(err)
+	return false
+}

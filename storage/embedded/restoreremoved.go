@@ -1,0 +1,45 @@
+package embedded
+
+import (
+	"github.com/ncruces/go-sqlite3"
+)
+
+// addOrganization adds an organisation, or replaces the record of it: the newest one comes last.
+func (r *restoreDB) addOrganization(o organizationRecord) error {
+	return r.do(r.database, `INSERT INTO organization (id, created, removed) VALUES (?1, ?2, ?3)
+		ON CONFLICT (id) DO UPDATE SET created = excluded.created, removed = excluded.removed`, o.id, o.created, asNumber(o.removed))
+}
+
+// mergeOrganization adds an organisation of another file, unless one of that id is known: that of the newer file counts.
+func (r *restoreDB) mergeOrganization(o organizationRecord, newer bool) error {
+	if newer {
+		return r.addOrganization(o)
+	}
+	return r.do(r.database, `INSERT INTO organization (id, created, removed) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING`,
+		o.id, o.created, asNumber(o.removed))
+}
+
+// settleRemoved makes records of several moments and files fit together: who is off the record has no picture, whatever another file
+// says, and where somebody is registered, the organisation is.
+func (r *restoreDB) settleRemoved() error {
+	if err := r.do(r.database, `UPDATE organization SET removed = 0 WHERE removed = 1
+		AND id IN (SELECT organization FROM user WHERE removed = 0)`); err != nil {
+		return err
+	}
+	var err error
+	if eerr := r.each(`SELECT uid FROM user WHERE removed = 1`, func(row *sqlite3.Stmt) {
+		if err == nil {
+			err = r.forgetPicture(row.ColumnInt64(0))
+		}
+	}); eerr != nil {
+		return eerr
+	}
+	return err
+}
+
+func asNumber(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
+}
