@@ -28,6 +28,8 @@ import (
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; with "new_organisation": true ORG may be unknown
 //	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
 //	POST /issuers       {"issuer": OLD, "to": NEW}                         → {"created": true}, when something changed
+//	POST /removals      {"user": USER, "issuer": URL, "organisation": ORG} → who was removed, or why nobody, see userRemovalReply
+//	POST /removals/org  {"organisation": ORG, "check": false}              → {"created": true}, when something changed or, with check, would
 //	POST /lists         {"organisations": false, "after": …}               → a page of users or organisations, see listReply
 //	POST /checks        {"repair": false}                                  → a line for each finding, see fsckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
@@ -66,6 +68,8 @@ type admin struct {
 	issuer string // the key that users are stored under
 	logger *slog.Logger
 
+	configured []string // organisations that the configuration registers at each start
+
 	stopping chan struct{} // closed when the socket's server begins to shut down
 	backups  sync.Mutex    // held by the one backup that may be under way
 	made     int64         // backups begun so far; under backups
@@ -85,6 +89,8 @@ func (a *admin) handler() http.Handler {
 		a.answer(w, r, a.ofUser(moveUser))
 	})
 	mux.HandleFunc("POST /issuers", a.issuerMove)
+	mux.HandleFunc("POST /removals", a.userRemoval)
+	mux.HandleFunc("POST /removals/org", a.orgRemoval)
 	mux.HandleFunc("POST /lists", a.list)
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
@@ -106,28 +112,40 @@ func (a *admin) ofUser(do userChange) func(context.Context, adminRequest) (bool,
 var errRefused = errors.New("refused")
 
 func (a *admin) answer(w http.ResponseWriter, r *http.Request, do func(context.Context, adminRequest) (bool, error)) {
+	respond(a, w, r, func(ctx context.Context, req adminRequest) (adminResponse, error) {
+		created, err := do(ctx, req)
+		log := a.logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User)
+		if req.To != "" {
+			log = a.logger.With("path", r.URL.Path, "issuer", req.Issuer, "to", req.To)
+		}
+		logAdmin(log, created, err)
+		return adminResponse{Created: created}, err
+	})
+}
+
+func logAdmin(log *slog.Logger, changed bool, err error) {
+	if err != nil {
+		log.Warn("admin call failed", "error", err)
+	} else {
+		log.Info("admin call", "changed", changed)
+	}
+}
+
+// respond reads a request, does it and writes what came of it.
+func respond[Request, Reply any](a *admin, w http.ResponseWriter, r *http.Request, do func(context.Context, Request) (Reply, error)) {
 	ctx, cancel := context.WithTimeout(r.Context(), adminTimeout)
 	defer cancel()
-	var req adminRequest
+	var req Request
 	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAdminBytes))
 	body.DisallowUnknownFields()
 	if err := body.Decode(&req); err != nil {
 		writeAdmin(w, http.StatusBadRequest, adminResponse{Error: "the request is not what this server understands; is the command of another version?"})
 		return
 	}
-	created, err := do(ctx, req)
-	log := a.logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User)
-	if req.To != "" {
-		log = a.logger.With("path", r.URL.Path, "issuer", req.Issuer, "to", req.To)
-	}
-	if err != nil {
-		log.Warn("admin call failed", "error", err)
-	} else {
-		log.Info("admin call", "changed", created)
-	}
+	reply, err := do(ctx, req)
 	switch {
 	case err == nil:
-		writeAdmin(w, http.StatusOK, adminResponse{Created: created})
+		writeAdmin(w, http.StatusOK, reply)
 	case errors.Is(err, errRefused):
 		writeAdmin(w, http.StatusConflict, adminResponse{Error: err.Error()})
 	case errors.Is(err, storage.ErrUnavailable), ctx.Err() != nil:
@@ -137,7 +155,7 @@ func (a *admin) answer(w http.ResponseWriter, r *http.Request, do func(context.C
 	}
 }
 
-func writeAdmin(w http.ResponseWriter, status int, res adminResponse) {
+func writeAdmin(w http.ResponseWriter, status int, res any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(res) // the client is gone when this fails

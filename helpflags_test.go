@@ -36,6 +36,8 @@ func TestHelpEverywhere(t *testing.T) {
 		{"fsck now --data d", exitUsage, "usage: avatard fsck"},
 		{"org list now --data d", exitUsage, "usage: avatard org list"},
 		{"user list now --data d", exitUsage, "usage: avatard user list"},
+		{"user remove --data d", exitUsage, "usage: avatard user remove USER"},
+		{"org remove a b --data d", exitUsage, "usage: avatard org remove ORG"},
 		{"serve now", exitUsage, "usage: avatard serve"},
 	} {
 		stdout, stderr, code := runAll(t, strings.Fields(tt.args)...)

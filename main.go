@@ -8,6 +8,7 @@
 //	                        │      └─► secretwatch.go, providertry.go ◄─ configcommand.go
 //	                        ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devtemp.go
 //	                        ├► migrate.go
+//	                        ├► orgremove.go ─► userremove.go ─(socket)─► admin.go
 //	                        ├► issuermove.go ─(socket)─► admin.go
 //	                        ├► fsck.go ─► fsckclient.go ─(socket)─► fsckserver.go
 //	                        ├► migrate.go, restore.go

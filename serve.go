@@ -138,7 +138,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.get) }
 	}
 	defer reloadOn(hangups, logger, reloaders)()
-	stopAdmin, err := serveAdmin(cfg.Data, &admin{store: store, issuer: cfg.Issuer, logger: logger})
+	stopAdmin, err := serveAdmin(cfg.Data, &admin{store: store, issuer: cfg.Issuer, logger: logger, configured: cfg.organizations()})
 	if err != nil {
 		return err
 	}
