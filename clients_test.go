@@ -43,6 +43,8 @@ func TestGrpcurl(t *testing.T) {
 		{"describe a message", `grpcurl -plaintext 127.0.0.1:8080 describe zitadel.v1.ObjectDetails`,
 			"zitadel.v1.ObjectDetails is a message:\nmessage ObjectDetails {\n  uint64 sequence = 1;\n" +
 				"  .google.protobuf.Timestamp creation_date = 2;\n  .google.protobuf.Timestamp change_date = 3;\n  string resource_owner = 4;\n}", false},
+		{"describe the details of errors", `grpcurl -plaintext 127.0.0.1:8080 describe zitadel.v1.ErrorDetail`,
+			"zitadel.v1.ErrorDetail is a message:\nmessage ErrorDetail {\n  string id = 1;\n  string message = 2;\n}", false},
 		{"call", `grpcurl -plaintext -H "authorization: Bearer $TOKEN_ADMIN" -d "{\"userId\":\"$USER_ALICE\"}"` + call, details("69629023906488334"), true},
 		{"call by the names of the .proto file", `grpcurl -plaintext -H "authorization: Bearer $TOKEN_ADMIN" -d "{\"user_id\":\"$USER_ALICE\"}"` + call, details("69629023906488334"), true},
 		{"call with an organisation", `grpcurl -plaintext -H "authorization: Bearer $TOKEN_GLOBEX_OWNER" -H "x-zitadel-orgid: $ORG_GLOBEX" -d "{\"userId\":\"$USER_CAROL\"}"` + call, details("69629023906488335"), true},

@@ -21,3 +21,24 @@ func TestCurlSpellsMediaTypes(t *testing.T) {
 		})
 	}
 }
+
+// What curl shows of a number in place of an id, of conditions that do not hold, and of media types that nobody knows.
+func TestCurlIsToldWhatIsWrong(t *testing.T) {
+	term := devTerminal(t)
+	const remove = `"$AVATARD_URL/zitadel.management.v1.ManagementService/RemoveHumanAvatar"`
+	for _, row := range []struct{ title, script, answer string }{
+		{"a number as an id", `curl -H 'Content-Type: application/json' -d '{"userId":150317214593155073}' ` + remove,
+			`{"code":"invalid_argument","message":"…ids are texts…"}400`},
+		{"a media type", `curl -H 'Content-Type: text/plain' -d x ` + remove, "the media type is none of a message; Accept-Post names those that are\n415"},
+		{"a method", `curl ` + remove, "a procedure is called with POST\n405"},
+		{"another picture", `curl -X DELETE -H 'If-Match: "another"' "$AVATARD_URL/management/v1/users/$USER_ALICE/avatar"`, `{"code":9,…}412`},
+		{"any picture", `curl -X DELETE -H 'If-None-Match: *' "$AVATARD_URL/management/v1/users/$USER_ALICE/avatar"`, `{"code":9,…}412`},
+		{"this picture", `tag=$(curl -o picture -D - "$AVATARD_URL/assets/v1/$ORG_ACME/users/$USER_ALICE/avatar" | tr -d '\r' | sed -n 's/^[Ee][Tt][Aa][Gg]: //p')
+curl -X DELETE -H "If-Match: $tag" "$AVATARD_URL/management/v1/users/$USER_ALICE/avatar"`, `{"details":{…}}200`},
+	} {
+		t.Run(row.title, func(t *testing.T) {
+			script := row.script + ` -w '%{http_code}' -H "Authorization: Bearer $TOKEN_ADMIN"`
+			example{script: script, answer: row.answer}.check(t, term.run(t, script))
+		})
+	}
+}
