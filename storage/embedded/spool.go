@@ -46,8 +46,8 @@ func newSpool(ctx context.Context, dir string, stream io.Reader, wrap func(strin
 		return nil, errors.Join(err, s.Close())
 	}
 	filled := make(chan error, 1)
+	out := bufio.NewWriterSize(spoolWriter{s}, 256<<10)
 	go func() { // which goes on waiting for a stream that never ends when nobody else does any more
-		out := bufio.NewWriterSize(spoolWriter{s}, 256<<10)
 		_, err := out.ReadFrom(stream)
 		filled <- errors.Join(err, out.Flush())
 	}()
