@@ -2,8 +2,6 @@ package server
 
 import (
 	"bufio"
-	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -18,40 +16,17 @@ import (
 
 // departureServer serves on a real socket. All room for alice's uploads is taken, and the test says when those that wait look for their client.
 type departureServer struct {
-	*fixture
-	address string
-	secure  bool
-	full    holding
-	looks   chan time.Time
+	*wireServer
+	full  holding
+	looks chan time.Time
 }
 
 func startDepartures(t *testing.T, secure bool) *departureServer {
 	t.Helper()
-	d := &departureServer{fixture: start(t, nil), secure: secure, looks: make(chan time.Time)}
+	d := &departureServer{wireServer: startWire(t, secure, nil), looks: make(chan time.Time)}
 	rooms := d.server.arriving
 	rooms.looks, rooms.patience = d.looks, time.Hour
 	d.fill(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.address = ln.Addr().String()
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() {
-		if secure {
-			certificate := selfSigned(t, "localhost")
-			served <- d.server.ServeTLS(ctx, ln, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
-		} else {
-			served <- d.server.Serve(ctx, ln)
-		}
-	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
 	return d
 }
 
@@ -67,20 +42,12 @@ func (d *departureServer) fill(t *testing.T) {
 // upload sends the beginning of an upload and returns when it waits for room. tcp is below TLS.
 func (d *departureServer) upload(t *testing.T, version string, announced int, body []byte) (conn net.Conn, tcp *net.TCPConn) {
 	t.Helper()
-	conn, err := net.Dial("tcp", d.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	tcp = conn.(*net.TCPConn)
-	if d.secure {
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
-	}
+	conn, tcp = d.dial(t)
 	length := "Content-Length: " + strconv.Itoa(announced)
 	if announced < 0 {
 		length = "Transfer-Encoding: chunked"
 	}
-	_, err = fmt.Fprintf(conn, "POST /assets/v1/users/me/avatar %s\r\nHost: x\r\nAuthorization: Bearer alice-token-1\r\n"+
+	_, err := fmt.Fprintf(conn, "POST /assets/v1/users/me/avatar %s\r\nHost: x\r\nAuthorization: Bearer alice-token-1\r\n"+
 		"Content-Type: multipart/form-data; boundary=x\r\n%s\r\n\r\n%s", version, length, body)
 	if err != nil {
 		t.Fatal(err)
