@@ -2,9 +2,13 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"avatard/storage/powercut"
+	"avatard/storage/storagetest"
 )
 
 // scratchDir returns a directory that lies in memory where the system has such a place: nothing here needs a real disk,
@@ -81,6 +85,68 @@ func TestControl(t *testing.T) {
 				}
 			}
 			t.Errorf("blind: %d cuts, %d violations, none of them with %q", l.cuts, len(l.violations), tt.see)
+		})
+	}
+}
+
+// A start that could not finish a removal has told nobody that the picture is gone: what its user has stays open.
+func TestNothingIsSeenWhileErasuresAreLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		left bool // the erasure fails at the start, too, by itself
+		want int  // users who are seen
+	}{{"left", true, 0}, {"done", false, 1}} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, pattern, b := filepath.Join(scratchDir(t), "data"), storagetest.NewPattern(1), book{}
+			start := func(fails bool) (*recorder, *powercut.Disk) {
+				disk, err := powercut.New(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				disk.Fail(func(name string) (uint64, bool) {
+					once := fails && name == "pictures.slab"
+					fails = fails && !once
+					return 1, once
+				})
+				r, err := openRecorded(t.Context(), dir, disk, pattern)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r, disk
+			}
+			end := func(r *recorder, disk *powercut.Disk) {
+				_ = r.store.Close() // it may tell of the erasure
+				for cut := range disk.Trace().Cuts() {
+					if cut.Last {
+						b.note(cut.Marks)
+					}
+				}
+			}
+			do := func(r *recorder, c change) {
+				if err := r.do(t.Context(), c); err != nil {
+					t.Fatal(err)
+				}
+			}
+
+			r, disk := start(false)
+			do(r, change{id: 1, number: 1, size: 300})
+			end(r, disk)
+			r, disk = start(false)
+			disk.Fail(func(name string) (uint64, bool) { return 1, name == "pictures.slab" })
+			do(r, change{id: 2})
+			end(r, disk)
+			if len(b[0].open) != 1 {
+				t.Fatalf("%d changes are open, want the removal", len(b[0].open))
+			}
+
+			r, disk = start(tt.left)
+			if err := r.see(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			end(r, disk)
+			if seen := 1 - len(b[0].open); seen != tt.want {
+				t.Errorf("%d users were seen, want %d", seen, tt.want)
+			}
 		})
 	}
 }
