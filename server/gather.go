@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"runtime"
@@ -71,6 +72,7 @@ type gatheredConn struct {
 	net.Conn
 	raw       net.Conn // below TLS
 	head      head
+	refused   bool // the head of a request: for good
 	listener  *gatherListener
 	address   netip.Addr // that it is counted for
 	reserved  bool       // it is out of the reserve
@@ -111,6 +113,9 @@ func (c *gatheredConn) Read(p []byte) (int, error) {
 		c.unyielded += n
 		return n, err
 	}
+	if c.refused {
+		return 0, io.EOF
+	}
 	n, err := c.Conn.Read(p)
 	c.match(p[:n])
 	switch {
@@ -148,6 +153,9 @@ func (c *gatheredConn) match(read []byte) {
 // Write keeps p for a moment, or waits while the peer does not take what was written before.
 func (c *gatheredConn) Write(p []byte) (int, error) {
 	if !c.gathers.Load() {
+		if c.refused {
+			return len(p), nil // the request has its answer
+		}
 		return c.writeConn(p)
 	}
 	c.mu.Lock()

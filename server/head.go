@@ -15,7 +15,7 @@ const maxHeadLines = 2 * maxFields
 
 // head follows the lines of an HTTP/1 request up to the empty one.
 type head struct {
-	over  bool // what comes is a body, or the head was refused
+	over  bool // what comes is a body
 	lines int
 	begun bool // the line has something in it
 	some  bool // a line had something in it: net/http skips empty ones before a request (RFC 9112 section 2.2)
@@ -35,7 +35,6 @@ func (h *head) read(p []byte) bool {
 		if h.lines++; empty && h.some {
 			h.over = true
 		} else if h.lines > maxHeadLines {
-			h.over = true
 			return false
 		}
 	}
@@ -44,8 +43,10 @@ func (h *head) read(p []byte) bool {
 
 const headTooLong = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n431 Request Header Fields Too Large"
 
-// refuseHead answers a request whose head has too many lines. net/http then takes the connection for closed by its peer.
+// refuseHead answers a request whose head has too many lines. net/http then takes the connection for closed by its peer. Where it has half a line
+// it reads again after the end, and must not get more.
 func (c *gatheredConn) refuseHead() error {
+	c.refused = true
 	if c.listener.counted != nil {
 		c.listener.counted.turned.count(context.Background(), awayFields, c.address.String())
 	}

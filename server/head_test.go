@@ -19,11 +19,11 @@ func TestHead(t *testing.T) {
 		taken, over bool
 	}{
 		{"as many lines as there may be", "GET / HTTP/1.1\r\n" + lines(maxHeadLines-1), true, false},
-		{"one more", "GET / HTTP/1.1\r\n" + lines(maxHeadLines), false, true},
-		{"one more, without CR", strings.Repeat("a:\n", maxHeadLines+1), false, true},
+		{"one more", "GET / HTTP/1.1\r\n" + lines(maxHeadLines), false, false},
+		{"one more, without CR", strings.Repeat("a:\n", maxHeadLines+1), false, false},
 		{"a body of lines", "POST / HTTP/1.1\r\n\r\n" + strings.Repeat("\n", 10_000), true, true},
 		{"an empty line before the request", "\r\nGET / HTTP/1.1\r\n" + lines(3), true, false},
-		{"empty lines before the request, and too many after", "\r\n\r\nGET / HTTP/1.1\r\n" + lines(maxHeadLines), false, true},
+		{"empty lines before the request, and too many after", "\r\n\r\nGET / HTTP/1.1\r\n" + lines(maxHeadLines), false, false},
 		{"all of it", "GET / HTTP/1.1\r\n" + lines(3) + "\r\n", true, true},
 		{"without CR", "GET / HTTP/1.1\na: b\n\n", true, true},
 	} {
@@ -33,7 +33,7 @@ func TestHead(t *testing.T) {
 			for rest := row.sent; rest != ""; rest = rest[min(piece, len(rest)):] {
 				taken = h.read([]byte(rest[:min(piece, len(rest))])) && taken
 			}
-			if taken != row.taken || h.over != row.over {
+			if taken != row.taken || taken && h.over != row.over {
 				t.Errorf("%s, in pieces of %d: taken %v, over %v, want %v, %v", row.title, piece, taken, h.over, row.taken, row.over)
 			}
 		}
@@ -67,31 +67,39 @@ func TestEndlessHeadIsRefused(t *testing.T) {
 				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 			}
 			answers := bufio.NewReader(conn)
-			ask := func(request string) *http.Response {
+			ask := func(requestInPieces ...string) (*http.Response, string) {
 				t.Helper()
-				if _, err := io.WriteString(conn, request); err != nil {
-					t.Fatal(err)
+				for _, piece := range requestInPieces { // over TLS each is read by itself
+					if _, err := io.WriteString(conn, piece); err != nil {
+						t.Fatal(err)
+					}
 				}
 				res, err := http.ReadResponse(answers, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, _ = io.Copy(io.Discard, res.Body)
+				body, _ := io.ReadAll(res.Body)
 				_ = res.Body.Close()
-				return res
+				return res, string(body)
 			}
 			for range before { // bodies may have any number of lines
 				body := strings.Repeat("\n", 3000)
-				if res := ask(fmt.Sprintf("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)); res.StatusCode != 405 {
+				if res, _ := ask(fmt.Sprintf("POST /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)); res.StatusCode != 405 {
 					t.Fatalf("a body of lines: %d, want 405", res.StatusCode)
 				}
 			}
-			var lines strings.Builder
+			lines := "GET /healthz HTTP/1.1\r\n"
 			for i := range maxHeadLines {
-				fmt.Fprintf(&lines, "%x:\r\n", i)
+				lines += fmt.Sprintf("%x:\r\n", i)
 			}
-			if res := ask("GET /healthz HTTP/1.1\r\n" + lines.String()); res.StatusCode != http.StatusRequestHeaderFieldsTooLarge || !res.Close {
-				t.Errorf("TLS %v, after %d requests: %d, closes %v, want 431 before the head has ended", secure, before, res.StatusCode, res.Close)
+			// net/http reads again after an error when it has half a line, as it has here at the end of the first piece.
+			half := len(lines) / 2
+			for lines[half] != ':' {
+				half++
+			}
+			res, body := ask(lines[:half], lines[half:], "a:\r\n\r\n")
+			if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge || !res.Close || body != "431 Request Header Fields Too Large" {
+				t.Errorf("TLS %v, after %d requests: %d %q, closes %v, want one 431 before the head has ended", secure, before, res.StatusCode, body, res.Close)
 			}
 			_ = conn.Close()
 		}
