@@ -24,10 +24,11 @@ const (
 	writeTimeoutSlack = time.Second
 	// closeGrace is how long a connection that is closed may take for what was written before.
 	closeGrace = time.Second
-	// yieldBytes is how much is read from an HTTP/2 connection before other goroutines have their turn. The goroutines that read a connection
-	// wake each other and so keep the processor for 10 ms, in which they make a dozen requests of large header fields; these would wait
-	// behind a thousand other connections until their handlers run and refuse them.
-	yieldBytes = 16 << 10
+	// frameHeader is the size of what comes before each HTTP/2 frame (RFC 9113 section 4.1), in bytes. net/http reads it by itself, and before
+	// that other goroutines have their turn. The goroutines that read a connection wake each other and so keep the processor for 10 ms, in
+	// which they make all the requests that a connection may have; these would wait behind those of a thousand other connections until their
+	// handlers run and refuse them.
+	frameHeader = 9
 )
 
 // gatherListener accepts connections that gather what HTTP/2 writes.
@@ -87,7 +88,6 @@ type gatheredConn struct {
 	since     atomic.Int64  // when the write of Conn that is under way began, in Unix nanoseconds, 0 = there is none
 	preface   int           // how much of the client's preface was read, -1 when it was something else
 	ahead     *bufio.Reader // what is read from instead of Conn, unless nil
-	unyielded int           // bytes read from ahead since other goroutines had their turn
 	told      bool          // the peer was told that TLS is spoken here
 
 	mu      sync.Mutex
@@ -105,13 +105,10 @@ var gatherBuffers = sync.Pool{New: func() any { return new([maxGathered]byte) }}
 
 func (c *gatheredConn) Read(p []byte) (int, error) {
 	if c.ahead != nil {
-		if c.unyielded >= yieldBytes {
-			c.unyielded = 0
+		if len(p) == frameHeader {
 			c.listener.letOthersRun()
 		}
-		n, err := c.ahead.Read(p)
-		c.unyielded += n
-		return n, err
+		return c.ahead.Read(p)
 	}
 	if c.refused {
 		return 0, io.EOF

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/net/http2"
 )
 
 // countedConn counts what a gatheredConn asks of the connection below it.
@@ -290,27 +293,43 @@ func TestGatherPreface(t *testing.T) {
 	})
 }
 
-// A peer that sends and sends does not keep the processor: other goroutines, such as those that handle what it has sent, have their turn each time
-// that yieldBytes were read. Who sends little never waits for that.
+// A peer that sends and sends does not keep the processor: other goroutines, such as those that handle what it has sent, have their turn before
+// each frame.
 func TestReadingLetsOthersRun(t *testing.T) {
+	const frames = 50
 	var yields atomic.Int32
-	conn, _, peer := gathered(t, clientPreface, func() { yields.Add(1) })
-	defer conn.Close()
-	read := func(pieces int) {
-		t.Helper()
-		go func() { _, _ = peer.Write(make([]byte, pieces*1024)) }()
-		for range pieces {
-			if _, err := io.ReadFull(conn, make([]byte, 1024)); err != nil {
-				t.Fatal(err)
-			}
+	below, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := NewHTTPServer(http.NotFoundHandler(), nil)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(&gatherListener{Listener: below, yield: func() { yields.Add(1) }}) }()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", below.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(conn, http2.ClientPreface)
+	framer := http2.NewFramer(conn, conn)
+	err = errors.Join(err, framer.WriteSettings())
+	for range frames {
+		err = errors.Join(err, framer.WriteWindowUpdate(0, 1)) // of which the server says nothing
+	}
+	if err = errors.Join(err, framer.WritePing(false, [8]byte{})); err != nil {
+		t.Fatal(err)
+	}
+	for acknowledged := false; !acknowledged; {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
 		}
+		ping, ok := frame.(*http2.PingFrame)
+		acknowledged = ok && ping.IsAck()
 	}
-	read(16)
-	if n := yields.Load(); n != 0 {
-		t.Errorf("%d turns of others for %d bytes, want none", n, yieldBytes)
+	if n := yields.Load(); n < frames {
+		t.Errorf("%d turns of others for %d frames", n, frames)
 	}
-	read(64)
-	if n := yields.Load(); n != 4 {
-		t.Errorf("%d turns of others for %d bytes more, want 4", n, 4*yieldBytes)
-	}
+	_ = conn.Close()
+	_ = srv.Close()
+	<-served
 }
