@@ -108,7 +108,5 @@ func (c *crowd) check(title string) {
 func wantNotReady(t *testing.T, c *crowd, reason string) {
 	t.Helper()
 	wantStatus(t, 503, "GET", c.client.url+"/readyz", "")
-	if !strings.Contains(c.server.out.String(), reason) {
-		t.Errorf("the log does not say %q:\n%s", reason, c.server.out)
-	}
+	c.server.out.await(reason)
 }

@@ -46,8 +46,7 @@ func TestProviderIsTried(t *testing.T) {
 			t.Errorf("%s: config --check made the data directory", name)
 		}
 		srv, url := startServe(t, row.env, dir)
-		srv.out.expect("identity provider tried")
-		<-srv.out.seen
+		srv.out.await("identity provider tried")
 		if log := strings.ReplaceAll(srv.out.String(), `\"`, `"`); !strings.Contains(log, row.says) {
 			t.Errorf("%s: the log does not hold %q:\n%s", name, row.says, log)
 		}
@@ -122,11 +121,9 @@ func TestClientSecretIsReadAgain(t *testing.T) {
 		t.Error("a call succeeds with a secret that the provider does not know")
 	}
 	write(" \n")
-	srv.out.expect("the new client secret is of no use")
-	<-srv.out.seen
+	srv.out.await("the new client secret is of no use")
 	write(p.Client.Secret + "\n")
-	srv.out.expect("client secret read")
-	<-srv.out.seen
+	srv.out.await("client secret read")
 	wantStatus(t, http.StatusOK, http.MethodGet, own, p.mint(t, devidp.UserAlice))
 	srv.stop()
 	if strings.Contains(srv.out.String(), p.Client.Secret) || strings.Contains(srv.out.String(), "of-long-ago") {

@@ -58,8 +58,7 @@ func startRevocation(t *testing.T, args ...string) *revocation {
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, v.provider.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServeAt(t, v.clock.now, v.provider.settings(), dir, append([]string{"--introspection-timeout", "30s"}, args...)...)
-	srv.out.expect("identity provider tried: it works") // the last thing that it asks by itself
-	<-srv.out.seen
+	srv.out.await("identity provider tried: it works") // the last thing that it asks by itself
 	v.tries = v.provider.Introspections()
 	v.client = newRemover(t, url)
 	v.token = v.provider.mint(t, managerID)

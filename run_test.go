@@ -50,6 +50,12 @@ func (tr *transcript) expect(want string) {
 	}
 }
 
+// await returns when a text has appeared: the log is written beside calls.
+func (tr *transcript) await(want string) {
+	tr.expect(want)
+	<-tr.seen
+}
+
 // running is a command that serves until it is stopped.
 type running struct {
 	t      *testing.T

@@ -96,10 +96,10 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 	if err != nil || strings.Count(out, "\n") != 1 {
 		t.Errorf("user show prints %q, %v, want the user who is back", out, err)
 	}
+	srv.stop() // which writes the rest of the log
 	if log := srv.out.String(); !strings.Contains(log, "path=/removals") || !strings.Contains(log, "user="+devidp.UserAlice+" changed=true") {
 		t.Errorf("the log does not tell of the removal:\n%s", log)
 	}
-	srv.stop()
 }
 
 // What could not be finished is a failure that says how to go on, and going on with it ends it.
