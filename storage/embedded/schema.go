@@ -1,250 +1,34 @@
 package embedded
 
+import (
+	"embed"
+	"io/fs"
+)
+
 // applicationID marks the database file as ours ("avtd"); PRAGMA application_id.
 const applicationID = 0x61767464
 
-// migrations are the schema's versions: migrations[n] leads from version n to n+1 (PRAGMA user_version). A version
-// that was released is never edited.
-//
-// What the schema itself refuses, whatever the code does: two owners of one slot (the slot is the key), two active
-// pictures of one user, a step that the state machine does not have, a slot given away before the
-// erasure of what was in it is on record, an erasing generation without a receipt.
-//
-// Triggers of updates come AFTER: before one, SQLite makes the new row, and finds the old one, a second time.
-//
-// BETWEEN, not IN: a list makes SQLite build a table of its own for each row that is checked.
-//
-// Violations undo the transaction, and references are checked when it ends: a statement that had to undo itself alone would
-// make SQLite keep a copy of each page it changes.
-//
-// Not one column holds a byte of a picture. Times are microseconds since 1970, UTC.
-var migrations = []string{`
-CREATE TABLE store (
-	one       INTEGER PRIMARY KEY CHECK (one = 1),
-	id        BLOB    NOT NULL CHECK (length(id) = 16), -- also in the slab's first page
-	-- Every receipt up to this one is of an erased generation. Those above it are, if marked done.
-	watermark INTEGER NOT NULL DEFAULT 0 CHECK (watermark >= 0),
-	-- Counts the tries to write after a failure. SQLite writes nothing for a row that stays as it is.
-	probes    INTEGER NOT NULL DEFAULT 0
-) STRICT;
+//go:embed schema/*.sql
+var schemaFiles embed.FS
 
-CREATE TABLE issuer (
-	iid INTEGER PRIMARY KEY,
-	url TEXT    NOT NULL UNIQUE
-) STRICT;
+// migrations are the schema's versions: migrations[n] is the file of version n+1 and leads there from version n (PRAGMA
+// user_version). The file of a version that was released is never edited.
+var migrations = readMigrations(schemaFiles)
 
-CREATE TABLE organization (
-	id      TEXT    NOT NULL PRIMARY KEY CHECK (octet_length(id) BETWEEN 1 AND 800),
-	created INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE TABLE user (
-	uid          INTEGER PRIMARY KEY,
-	iid          INTEGER NOT NULL REFERENCES issuer (iid) DEFERRABLE INITIALLY DEFERRED,
-	id           TEXT    NOT NULL CHECK (octet_length(id) BETWEEN 1 AND 800),
-	organization TEXT    NOT NULL REFERENCES organization (id) DEFERRABLE INITIALLY DEFERRED,
-	created      INTEGER NOT NULL,
-	changed      INTEGER NOT NULL CHECK (changed >= created),
-	sequence     INTEGER NOT NULL CHECK (sequence >= 1),
-	receipt      INTEGER REFERENCES receipt (seq) DEFERRABLE INITIALLY DEFERRED, -- the newest
-	UNIQUE (id, iid)
-) STRICT;
-
--- One row a slot that was ever used: who owns it, or who owned it last.
-CREATE TABLE generation (
-	slot    INTEGER PRIMARY KEY,                          -- first 4 KiB page in the slab
-	id      BLOB    NOT NULL CHECK (length(id) = 16),     -- random
-	uid     INTEGER NOT NULL REFERENCES user (uid) DEFERRABLE INITIALLY DEFERRED,
-	state   INTEGER NOT NULL CHECK (state BETWEEN 1 AND 3),  -- uploading, active, erasing (erased once the receipt counts)
-	size    INTEGER NOT NULL CHECK (size BETWEEN 1 AND 1048576),
-	format  INTEGER NOT NULL CHECK (format >= 1),
-	receipt INTEGER REFERENCES receipt (seq) DEFERRABLE INITIALLY DEFERRED,
-	CHECK ((state = 3) = (receipt IS NOT NULL))
-) STRICT;
-CREATE INDEX generation_user ON generation (uid);
-
-CREATE TABLE receipt (
-	seq        INTEGER PRIMARY KEY,
-	uid        INTEGER NOT NULL REFERENCES user (uid) DEFERRABLE INITIALLY DEFERRED,
-	generation BLOB    NOT NULL CHECK (length(generation) = 16),
-	time       INTEGER NOT NULL,
-	reason     INTEGER NOT NULL CHECK (reason BETWEEN 1 AND 3),  -- removed, replaced, abandoned
-	previous   INTEGER CHECK (previous < seq),               -- the same user's receipt before
-	done       INTEGER NOT NULL DEFAULT 0 CHECK (done BETWEEN 0 AND 1)
-) STRICT;
-
-CREATE TABLE region (
-	first      INTEGER PRIMARY KEY CHECK (first >= 1),     -- page in the slab
-	slot_pages INTEGER NOT NULL CHECK (slot_pages >= 1),
-	slots      INTEGER NOT NULL CHECK (slots >= 1)
-) STRICT;
-
-CREATE TABLE audit (
-	seq                 INTEGER PRIMARY KEY,
-	time                INTEGER NOT NULL,
-	action              TEXT    NOT NULL,
-	result              TEXT    NOT NULL,
-	caller              TEXT    NOT NULL,
-	caller_organization TEXT    NOT NULL,
-	organization        TEXT    NOT NULL,
-	target              TEXT    NOT NULL,
-	request             TEXT    NOT NULL,
-	dropped             INTEGER NOT NULL DEFAULT 0
-) STRICT;
-
-CREATE TRIGGER generation_is_new BEFORE INSERT ON generation WHEN NEW.state <> 1
-BEGIN
-	SELECT RAISE (ROLLBACK, 'a generation starts as uploading');
-END;
-
-CREATE TRIGGER generation_step AFTER UPDATE OF state ON generation
-WHEN NEW.id = OLD.id AND NOT (OLD.state = 1 AND NEW.state > 1 OR OLD.state = 2 AND NEW.state = 3) OR
-	NEW.state = 2 AND EXISTS (SELECT 1 FROM generation WHERE uid = NEW.uid AND state = 2 AND slot <> NEW.slot)
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the user has an active generation') WHERE OLD.state = 1 AND NEW.state = 2;
-	SELECT RAISE (ROLLBACK, 'no such step of a generation');
-END;
-
-CREATE TRIGGER generation_slot_reuse AFTER UPDATE OF id ON generation
-WHEN NEW.id <> OLD.id AND NOT (NEW.state = 1 AND OLD.state = 3 AND (
-	OLD.receipt <= (SELECT watermark FROM store) OR
-	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the slot is not free');
-END;
-
-CREATE TRIGGER generation_stays BEFORE DELETE ON generation
-WHEN NOT (OLD.state = 3 AND (
-	OLD.receipt <= (SELECT watermark FROM store) OR
-	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)))
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the generation is not erased');
-END;
-
-CREATE TRIGGER receipt_stays BEFORE UPDATE OF seq, uid, generation, time, reason, previous ON receipt
-BEGIN
-	SELECT RAISE (ROLLBACK, 'a receipt never changes');
-END;
-
-CREATE TRIGGER watermark_rises AFTER UPDATE OF watermark ON store WHEN NEW.watermark < OLD.watermark
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the watermark never falls');
-END;
-`, `
--- What goes by age. Receipts up to "pruned" are those that were looked at: of each user at most the newest one of that time
--- is left, so that a receipt's "previous" may name one that is not there. Every erasure of the time "horizon" and later is known.
-ALTER TABLE store ADD COLUMN pruned  INTEGER NOT NULL DEFAULT 0 CHECK (pruned >= 0);
-ALTER TABLE store ADD COLUMN horizon INTEGER NOT NULL DEFAULT 0;
-
--- Calls that were turned away. They are kept for less long than changes.
-CREATE TABLE refusal (
-	seq                 INTEGER PRIMARY KEY,
-	time                INTEGER NOT NULL,
-	action              TEXT    NOT NULL,
-	reason              TEXT    NOT NULL,
-	caller              TEXT    NOT NULL,
-	caller_organization TEXT    NOT NULL,
-	organization        TEXT    NOT NULL,
-	target              TEXT    NOT NULL,
-	request             TEXT    NOT NULL,
-	dropped             INTEGER NOT NULL -- refusals before this one that were not recorded
-) STRICT;
--- Both in the order of the key, row by row: no sorter, no list of rows, whatever their number.
-INSERT INTO refusal SELECT seq, time, action, result, caller, caller_organization, organization, target, request, dropped
-	FROM audit WHERE result <> 'done' ORDER BY seq;
-DELETE FROM audit WHERE result <> 'done';
-
--- A reference makes SQLite look through all slots and users for each receipt that goes. The triggers below look them up by their
--- keys. A constraint that goes changes no row: https://sqlite.org/lang_altertable.html#otheralter
-PRAGMA writable_schema = ON;
-UPDATE sqlite_schema SET sql = replace(sql, ' REFERENCES receipt (seq) DEFERRABLE INITIALLY DEFERRED', '')
-	WHERE type = 'table' AND name IN ('user', 'generation');
-UPDATE sqlite_schema SET sql = replace(sql, 'reason BETWEEN 1 AND 3),  -- removed, replaced, abandoned', 'reason BETWEEN 1 AND 4),  -- removed, replaced, abandoned, lost')
-	WHERE type = 'table' AND name = 'receipt';
-PRAGMA writable_schema = RESET;
-
-CREATE TRIGGER generation_receipt AFTER UPDATE OF receipt ON generation
-WHEN NEW.receipt IS NOT NULL AND NOT EXISTS (SELECT 1 FROM receipt WHERE seq = NEW.receipt)
-BEGIN
-	SELECT RAISE (ROLLBACK, 'there is no such receipt');
-END;
-
-CREATE TRIGGER user_receipt AFTER UPDATE OF receipt ON user
-WHEN NEW.receipt IS NOT NULL AND NOT EXISTS (SELECT 1 FROM receipt WHERE seq = NEW.receipt)
-BEGIN
-	SELECT RAISE (ROLLBACK, 'there is no such receipt');
-END;
-
-CREATE TRIGGER receipt_goes BEFORE DELETE ON receipt
-WHEN OLD.seq > (SELECT watermark FROM store) OR
-	EXISTS (SELECT 1 FROM user WHERE uid = OLD.uid AND receipt = OLD.seq) OR
-	EXISTS (SELECT 1 FROM generation WHERE uid = OLD.uid AND receipt = OLD.seq)
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the receipt is needed');
-END;
-
-CREATE TRIGGER pruned_rises AFTER UPDATE OF pruned, horizon ON store
-WHEN NEW.pruned < OLD.pruned OR NEW.horizon < OLD.horizon OR NEW.pruned > NEW.watermark
-BEGIN
-	SELECT RAISE (ROLLBACK, 'what is pruned never comes back');
-END;
-
--- Uploads that nobody was told of, for a start that looks at no other slot. A delete has nothing to do with it.
-CREATE INDEX generation_uploading ON generation (slot) WHERE state = 1;
--- Slots out of use, because they could not be zeroed after an upload that nobody was told of. The generation stays ERASING, the
--- receipt goes for finished otherwise.
-CREATE TABLE quarantine (
-	slot    INTEGER PRIMARY KEY,
-	receipt INTEGER NOT NULL UNIQUE,
-	time    INTEGER NOT NULL
-) STRICT;
-
-CREATE TRIGGER quarantine_of_abandoned BEFORE INSERT ON quarantine
-WHEN NOT EXISTS (SELECT 1 FROM generation g JOIN receipt r ON r.seq = g.receipt
-	WHERE g.slot = NEW.slot AND g.receipt = NEW.receipt AND g.state = 3 AND r.reason = 3)
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the slot holds no upload that was given up');
-END;
-
-DROP TRIGGER generation_slot_reuse;
-CREATE TRIGGER generation_slot_reuse AFTER UPDATE OF id ON generation
-WHEN NEW.id <> OLD.id AND NOT (NEW.state = 1 AND OLD.state = 3 AND (
-	OLD.receipt <= (SELECT watermark FROM store) OR
-	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)) AND
-	NOT EXISTS (SELECT 1 FROM quarantine WHERE slot = OLD.slot))
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the slot is not free');
-END;
-
-DROP TRIGGER generation_stays;
-CREATE TRIGGER generation_stays BEFORE DELETE ON generation
-WHEN NOT (OLD.state = 3 AND (
-	OLD.receipt <= (SELECT watermark FROM store) OR
-	EXISTS (SELECT 1 FROM receipt WHERE seq = OLD.receipt AND done = 1)) AND
-	NOT EXISTS (SELECT 1 FROM quarantine WHERE slot = OLD.slot))
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the generation is not erased');
-END;
-`, `
--- Issuers whose users were given to another one, in the order in which that was done: backups from before speak of the old ones.
-CREATE TABLE issuer_move (
-	seq INTEGER PRIMARY KEY,
-	old TEXT    NOT NULL,
-	new TEXT    NOT NULL CHECK (new <> old)
-) STRICT;
-
--- 1 = taken off the record. The row stays: receipts are of users, and a user who comes back goes on where they ended. A check here would
--- make SQLite look at every row there is, the triggers look at those that change.
-ALTER TABLE organization ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE user         ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
-
-CREATE TRIGGER user_removed AFTER UPDATE OF removed ON user
-WHEN NEW.removed NOT BETWEEN 0 AND 1 OR
-	NEW.removed = 1 AND EXISTS (SELECT 1 FROM generation WHERE uid = NEW.uid AND state <> 3)
-BEGIN
-	SELECT RAISE (ROLLBACK, 'the user has a picture');
-END;
-`}
+func readMigrations(files fs.FS) (list []string) {
+	names, err := fs.Glob(files, "schema/*.sql") // in the order of their numbers
+	for _, name := range names {
+		text, rerr := fs.ReadFile(files, name)
+		if rerr != nil {
+			err = rerr
+		}
+		list = append(list, string(text))
+	}
+	if err != nil {
+		panic(err) // the program was not linked whole
+	}
+	return list
+}
 
 // States of a generation, as stored.
 const (
