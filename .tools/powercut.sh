@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 go build -o "$work/right" ./proof/power
-go build -tags wrongorder -o "$work/wrong" ./proof/power
+go build -tags failpoints -o "$work/wrong" ./proof/power
 
 "$work/right" "$@"
 printf '\nwith syncs that fail now and then:\n'

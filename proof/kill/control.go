@@ -21,7 +21,7 @@ func controls() []string {
 
 // runControls kills builds with a wrong order of steps. It is an error when one of them is not found out.
 func runControls(ctx context.Context, o options, bank *site.Bank, out io.Writer, orders []string) error {
-	binary, err := site.Build(ctx, o.dir, "wrongorder")
+	binary, err := site.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Build makes the program in dir, pure Go as it is released, with build tags such as "failpoints" and "wrongorder", and
+// Build makes the program in dir, pure Go as it is released, with build tags such as "failpoints", and
 // returns its file. The working directory must be inside the repository.
 func Build(ctx context.Context, dir string, tags ...string) (binary string, err error) {
 	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()

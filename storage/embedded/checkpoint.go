@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // The log takes each transaction; a checkpoint moves what it holds into the database, so that the log can begin anew. The
@@ -81,7 +82,7 @@ func (s *Store) checkpointBusy() {
 // comes later.
 func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 	began := time.Now()
-	failpoint("checkpoint-begin")
+	hooks.Failpoint("checkpoint-begin")
 	err := s.lockedCheckpoint(mode)
 	for noRoom(err) && s.makeRoom() {
 		err = s.lockedCheckpoint(mode)
@@ -99,7 +100,7 @@ func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 		s.troubles.checkpoint.Store(&fault{err: err, lasting: true})
 		return err
 	}
-	failpoint("checkpoint-end")
+	hooks.Failpoint("checkpoint-end")
 	if c.failed {
 		s.log.Info("checkpoints succeed again")
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 const (
@@ -191,7 +192,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 	if err == nil {
 		if raise {
 			err = r.db.execOne(sqlWatermark, watermark)
-			failpoint("watermark-set")
+			hooks.Failpoint("watermark-set")
 		}
 		if err == nil && probe {
 			err = r.db.execOne(sqlProbe)
@@ -224,7 +225,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		return batch, false, err
 	}
 	if raise {
-		failpoint("watermark-committed")
+		hooks.Failpoint("watermark-committed")
 	}
 	for _, e := range s.ledger.recorded(watermark) {
 		s.slots.give(e.slot, !e.holed)
@@ -244,7 +245,7 @@ func (r *round) record(singly []int64, refusals []storage.Refusal) error {
 		if err := r.db.exec(sqlReceiptDone, seq); err != nil {
 			return err
 		}
-		failpoint("receipt-done")
+		hooks.Failpoint("receipt-done")
 	}
 	for _, refusal := range refusals {
 		if err := r.auditRefusal(refusal); err != nil {
@@ -359,12 +360,12 @@ func (s *Store) learnAlone(r *regionSlots) error {
 
 // grow adds a region. Its pages are durable before the transaction that makes it known.
 func (s *Store) grow(r region) error {
-	failpoint("grow-begin")
+	hooks.Failpoint("grow-begin")
 	s.trimmer.length = max(s.trimmer.length, r.end()*pageBytes)
 	if err := s.slab.grow(r.first, r.slotPages*r.slots, s.commitErr == nil); err != nil {
 		return err
 	}
-	failpoint("grow-listed")
+	hooks.Failpoint("grow-listed")
 	s.db.lock()
 	defer s.db.mu.Unlock()
 	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
@@ -375,7 +376,7 @@ func (s *Store) grow(r region) error {
 		s.commitErr = err
 		return err
 	}
-	failpoint("grow-recorded")
+	hooks.Failpoint("grow-recorded")
 	s.measureSlab()
 	return s.slots.add(r, true)
 }

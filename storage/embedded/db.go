@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // database is the connection that everything is written through, and most is read. SQLite holds the file exclusively, so there is no
@@ -148,7 +150,7 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 	if err := db.migrate(context.Background(), migrations, step); err != nil {
 		return err
 	}
-	failpoint("open-migrated")
+	hooks.Failpoint("open-migrated")
 	if err := moveLog(db); err != nil {
 		return err
 	}
@@ -157,7 +159,7 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 		return err
 	}
 	db.pages.started(count * pageBytes)
-	failpoint("open-log-emptied")
+	hooks.Failpoint("open-log-emptied")
 	for i, sql := range statements {
 		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 		if err != nil {

@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // ErrLocked: another process serves this directory.
@@ -228,7 +229,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if err := syncDir(dir, DataDir, wrap); err != nil {
 		return err
 	}
-	failpoint("open-listed")
+	hooks.Failpoint("open-listed")
 	finish(s)
 	s.stand()
 	s.busy.init()

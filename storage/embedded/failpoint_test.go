@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"avatard/storage/storagetest"
+
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // withFailpoints builds this package's tests with the tag.
@@ -107,7 +109,7 @@ func TestFailpoints(t *testing.T) {
 	}
 	t.Run("moving and removing users", func(t *testing.T) {
 		t.Parallel()
-		for _, name := range CommandFailpoints {
+		for _, name := range hooks.CommandFailpoints {
 			dir, job, check := t.TempDir(), "moves", checkMoves
 			if strings.HasPrefix(name, "remove-user") {
 				job, check = "removals", checkRemovals
@@ -122,7 +124,7 @@ func TestFailpoints(t *testing.T) {
 	t.Run("giving space back", func(t *testing.T) {
 		needsHoles(t)
 		t.Parallel()
-		for _, name := range TrimFailpoints {
+		for _, name := range hooks.TrimFailpoints {
 			for pass := 1; pass <= 3; pass++ {
 				dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
 				killed, acknowledged := runFailpoint(t, program, dir, "trimmed story", place)
@@ -137,7 +139,7 @@ func TestFailpoints(t *testing.T) {
 	})
 	t.Run("pruning", func(t *testing.T) {
 		t.Parallel()
-		for _, name := range PruneFailpoints {
+		for _, name := range hooks.PruneFailpoints {
 			for pass := 1; pass <= 2; pass++ {
 				dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
 				killed, acknowledged := runFailpoint(t, program, dir, "pruning", place)
@@ -151,7 +153,7 @@ func TestFailpoints(t *testing.T) {
 	})
 	t.Run("after faults", func(t *testing.T) {
 		t.Parallel()
-		for _, name := range FaultFailpoints {
+		for _, name := range hooks.FaultFailpoints {
 			dir := t.TempDir()
 			if killed, _ := runFailpoint(t, program, dir, "faults", name+":1"); !killed {
 				t.Errorf("nothing passes %s", name)
@@ -188,13 +190,13 @@ func checkFaults(t *testing.T, dir, name string) {
 // variable's words stand in it, nor does the variable mean anything.
 func checkWords(t *testing.T, tagged string) {
 	t.Helper()
-	source, err := os.ReadFile("failpoint_on.go")
+	source, err := os.ReadFile("internal/hooks/hooks_on.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	words := regexp.MustCompile(`"(FAILPOINT=%s: no such place[^"]*)"`).FindSubmatch(source)
 	if words == nil {
-		t.Fatal("failpoint_on.go does not hold the words that are looked for")
+		t.Fatal("hooks_on.go does not hold the words that are looked for")
 	}
 	for program, want := range map[string]bool{os.Args[0]: false, tagged: true} {
 		code, err := os.ReadFile(program)
@@ -212,7 +214,7 @@ func checkWords(t *testing.T, tagged string) {
 
 // The lists name each place once.
 func TestFailpointNames(t *testing.T) {
-	names := slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints, PruneFailpoints)
+	names := hooks.All()
 	slices.Sort(names)
 	if n := len(slices.Compact(slices.Clone(names))); n != len(names) {
 		t.Errorf("%d names for %d places", n, len(names))

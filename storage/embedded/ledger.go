@@ -3,6 +3,8 @@ package embedded
 import (
 	"slices"
 	"time"
+
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // erasure is one generation whose bytes have to go.
@@ -50,7 +52,7 @@ func (l *ledger) plan() (watermark int64, singly []int64) {
 func (l *ledger) recorded(watermark int64) []erasure {
 	freed := l.finished
 	l.watermark, l.finished = watermark, nil
-	if wrongOrder == orderEarlyReuse {
+	if hooks.WrongOrder == hooks.EarlyReuse {
 		return nil // given away with the intent
 	}
 	return freed

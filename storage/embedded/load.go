@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // loaded is what start-up reads from the database beside what it puts into the store.
@@ -90,7 +92,7 @@ func (s *Store) identify() (id generationID, err error) {
 		return id, err
 	}
 	err = stmt.Exec()
-	failpoint("open-identified")
+	hooks.Failpoint("open-identified")
 	return id, err
 }
 
@@ -171,11 +173,11 @@ func (s *Store) finishUnfinished() {
 		return
 	}
 	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
-	failpoint("recover-begin")
+	hooks.Failpoint("recover-begin")
 	s.sweepAll()
-	failpoint("recover-swept")
+	hooks.Failpoint("recover-swept")
 	s.round(nil) // puts it on record
-	failpoint("recover-recorded")
+	hooks.Failpoint("recover-recorded")
 }
 
 // each calls row for every row of a query that is asked once only.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // MoveUser implements [storage.Store].
@@ -64,7 +65,7 @@ func (r *round) move(u *userRecord, to, target string, by storage.Origin) error 
 	if err := r.db.execOne(sqlMoveUser, u.uid, u.organization, u.changed, u.sequence); err != nil {
 		return err
 	}
-	failpoint("move-row")
+	hooks.Failpoint("move-row")
 	if err := r.audit("move-from", "done", from, target, by); err != nil {
 		return err
 	}

@@ -1,6 +1,10 @@
 package embedded
 
-import "github.com/ncruces/go-sqlite3"
+import (
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/hooks"
+)
 
 // pruneStep removes some records that have reached their age.
 //
@@ -75,7 +79,7 @@ func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int6
 	if err := r.db.exec(drop, after, *at, cutoff); err != nil {
 		return 0, err
 	}
-	failpoint("prune-trail")
+	hooks.Failpoint("prune-trail")
 	return r.db.conn.Changes(), nil
 }
 
@@ -94,7 +98,7 @@ func (w *pruneStep) overflow(r *round, limit int64) error {
 	if err := r.db.exec(sqlDropRefusals, first-1, to, int64(largestTime)); err != nil {
 		return err
 	}
-	failpoint("prune-refusals")
+	hooks.Failpoint("prune-refusals")
 	w.gone.refusals = r.db.conn.Changes()
 	w.room = max(1, w.room-int(w.gone.refusals))
 	return nil
@@ -151,7 +155,7 @@ func (w *pruneStep) receipts(r *round, cutoff int64) error {
 	if err := r.db.execOne(sqlSetPruned, old[len(old)-1].seq, horizon); err != nil {
 		return err
 	}
-	failpoint("prune-receipts")
+	hooks.Failpoint("prune-receipts")
 	return nil
 }
 
@@ -161,11 +165,11 @@ func (w *pruneStep) dropReceipt(r *round, seq, uid int64) error {
 	if err := r.db.exec(sqlDropGeneration, uid, seq); err != nil {
 		return err
 	}
-	failpoint("prune-generation")
+	hooks.Failpoint("prune-generation")
 	if err := r.db.exec(sqlDropReceipt, seq, uid); err != nil {
 		return err
 	}
 	w.gone.receipts += r.db.conn.Changes()
-	failpoint("prune-receipt")
+	hooks.Failpoint("prune-receipt")
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // Put implements [storage.Store].
@@ -133,7 +134,7 @@ func (w *put) activate(r *round, t *ticket) error {
 	if err := r.db.execOne(sqlActivate, w.slot, w.id[:]); err != nil {
 		return err
 	}
-	failpoint("activate-row")
+	hooks.Failpoint("activate-row")
 	if err := r.change(&u); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // userRecord is a row of user.
@@ -191,17 +192,17 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, orNull(u.receipt)); err != nil {
 				return err
 			}
-			failpoint("erase-receipt")
+			hooks.Failpoint("erase-receipt")
 			if err := r.db.execOne(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
 				return err
 			}
-			failpoint("erase-state")
+			hooks.Failpoint("erase-state")
 			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
-			switch wrongOrder {
-			case orderEarlyReuse:
+			switch hooks.WrongOrder {
+			case hooks.EarlyReuse:
 				r.s.slots.give(e.slot, true)
-			case orderEarlyTrim:
+			case hooks.EarlyTrim:
 				if err := r.s.slab.punch(e.slot, e.pages); err != nil {
 					return err
 				}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // RemoveUser implements [storage.Store]. The user's row stays, marked: receipts are of it, and a user who comes back goes on with it.
@@ -44,7 +45,7 @@ func (w *removeUser) apply(r *round, t *ticket) error {
 	if err := r.db.execOne(sqlRemoveUser, u.uid, u.changed, u.sequence); err != nil {
 		return err
 	}
-	failpoint("remove-user-row")
+	hooks.Failpoint("remove-user-row")
 	if err := r.audit("user-remove", "done", u.organization, w.rm.User.ID, w.rm.By); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // The slab is one file of 4 KiB pages. Page 0 names the store it belongs to; behind it lie regions, each cut into slots
@@ -101,18 +102,18 @@ func (s *slab) create() error {
 			return err
 		}
 	}
-	failpoint("slab-created")
+	hooks.Failpoint("slab-created")
 	if err := s.file.Truncate(0); err != nil {
 		return err
 	}
 	if _, err := s.file.WriteAt(s.head, 0); err != nil {
 		return err
 	}
-	failpoint("slab-head-written")
+	hooks.Failpoint("slab-head-written")
 	if err := s.file.Sync(); err != nil {
 		return err
 	}
-	failpoint("slab-head-synced")
+	hooks.Failpoint("slab-head-synced")
 	return syncDir(s.dir, DataDir, s.wrap)
 }
 
@@ -162,7 +163,7 @@ func (s *slab) grow(first, pages int64, mayCut bool) error {
 	if err != nil {
 		return err
 	}
-	failpoint("grow-synced")
+	hooks.Failpoint("grow-synced")
 	return syncDir(s.dir, DataDir, s.wrap)
 }
 
@@ -175,7 +176,7 @@ func (s *slab) fill(first, pages int64) error {
 		}
 		done += n
 	}
-	failpoint("grow-written")
+	hooks.Failpoint("grow-written")
 	return s.sync()
 }
 

@@ -3,6 +3,8 @@ package embedded
 import (
 	"errors"
 	"time"
+
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // The second half of a round is what a committed batch does to slots. Slots are written and synced in the order of the
@@ -74,7 +76,7 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 	}
 	s.slab.writing.Lock()
 	defer s.slab.writing.Unlock()
-	if wrongOrder != "" {
+	if hooks.WrongOrder != "" {
 		return s.wrong.apply(s, l)
 	}
 	var erased []erasure
@@ -128,7 +130,7 @@ func (s *Store) eraseSlot(e *erasure) error {
 	if perr := s.slab.punch(e.slot, e.pages); perr != nil {
 		return errors.Join(err, perr)
 	}
-	failpoint("abandon-holed")
+	hooks.Failpoint("abandon-holed")
 	e.holed = true
 	return nil
 }

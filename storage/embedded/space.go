@@ -13,6 +13,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // A full disk must not keep anybody from deleting. Two things see to that:
@@ -125,7 +126,7 @@ func (sp *space) give() (given bool, err error) {
 	err = file.Truncate(left)
 	if err == nil {
 		sp.held.Store(left)
-		failpoint("space-given")
+		hooks.Failpoint("space-given")
 		err = file.Sync() // only then some file systems give the blocks to others
 	}
 	return err == nil, err
@@ -141,15 +142,15 @@ func (sp *space) fill() error {
 	}
 	defer file.Close()
 	_, err = file.WriteAt(make([]byte, n), held)
-	failpoint("space-written")
+	hooks.Failpoint("space-written")
 	if err == nil {
 		err = file.Sync()
 	}
-	failpoint("space-synced")
+	hooks.Failpoint("space-synced")
 	if err == nil {
 		err = syncDir(sp.dir, DataDir, sp.wrap)
 	}
-	failpoint("space-listed")
+	hooks.Failpoint("space-listed")
 	if err != nil { // what was taken of a disk that is full by now goes back
 		return errors.Join(err, file.Truncate(held))
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"avatard/storage/embedded/internal/hooks"
 )
 
 // Space that pictures leave goes back to the file system, where that can make holes in files: first the erasure is durable and on record, then
@@ -70,9 +72,9 @@ func (s *Store) punchHighest(cl *classSlots, most int64) bool {
 	for first > 0 && end-first < most && r.whole.has(first-1) {
 		first--
 	}
-	failpoint("trim-punch")
+	hooks.Failpoint("trim-punch")
 	err := s.slab.punch(r.first+first*r.slotPages, (end-first)*r.slotPages)
-	failpoint("trim-punched")
+	hooks.Failpoint("trim-punched")
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.trimmer.cannot = true
 		s.log.Info("the file system cannot give back parts of a file: what deleted pictures leave is used again, and given back from the end of the file only")
@@ -127,7 +129,7 @@ func (s *Store) cutTail() bool {
 	if r == nil || r.first < t.rooted || !r.known || r.spare < r.slots {
 		return s.cutFile()
 	}
-	if wrongOrder == orderEarlyTrim {
+	if hooks.WrongOrder == hooks.EarlyTrim {
 		if err := s.slab.cut(r.first); err != nil {
 			s.trimFailed(nil, err)
 			return false
@@ -165,12 +167,12 @@ func (s *Store) cutFile() bool {
 	if s.trimmer.length <= end {
 		return false
 	}
-	failpoint("trim-cut")
+	hooks.Failpoint("trim-cut")
 	if err := s.slab.cut(end / pageBytes); err != nil {
 		s.trimFailed(nil, fmt.Errorf("cut %s: %w", slabName, err))
 		return false
 	}
-	failpoint("trim-cut-off")
+	hooks.Failpoint("trim-cut-off")
 	s.trimmer.length = end
 	return true
 }
@@ -189,7 +191,7 @@ func (w *cutRegion) apply(r *round, _ *ticket) error {
 	if err := r.db.exec(sqlForgetSlots, w.first, w.end()); err != nil {
 		return err
 	}
-	failpoint("trim-slots")
+	hooks.Failpoint("trim-slots")
 	return r.db.execOne(sqlRemoveRegion, w.first)
 }
 

@@ -1,8 +1,17 @@
-package embedded
+// Package hooks lets the proofs of the guarantee reach into the engine. A program built with the tag failpoints has two of them:
+//
+//   - A failpoint is a named place between two steps. The variable FAILPOINT=name:n ends the process, as SIGKILL does, when it
+//     passes the place for the n-th time.
+//   - A wrong order of steps makes a 200 a lie. The variable WRONG_ORDER chooses one; the proofs run against it and have to notice,
+//     since a proof that notices nothing is blind.
+//
+// Without the tag nothing of either is compiled in.
+package hooks
 
-// Failpoints are the names of the places between two steps of an upload, a replacement and a delete where a program built
-// with the tag failpoints ends itself, in the order in which a process passes them. Without the tag nothing of them is
-// compiled in. The variable FAILPOINT=name:n ends the process, as SIGKILL does, when it passes the place for the n-th time.
+import "slices"
+
+// Failpoints are the places between two steps of an upload, a replacement and a delete, in the order in which a process passes
+// them.
 //
 // A process passes slab- and open-identified on a new directory only; recover- and sweep- when the one before it left
 // something undone; grow- when no slot of the size is free; checkpoint- when the log is long, or the store is closed; all others with every upload, replacement or delete. What the
@@ -144,3 +153,25 @@ var PruneFailpoints = []string{
 	"prune-commit",
 	"prune-committed",
 }
+
+// All returns the places of all lists.
+func All() []string {
+	return slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints, PruneFailpoints)
+}
+
+// Wrong orders of steps, each of which would make a 200 a lie.
+const (
+	// BytesLater puts an erasure on record and answers before the bytes are overwritten: a later round does that.
+	BytesLater = "bytes-later"
+	// EarlyAnswer answers before the sync that makes the zeros durable. Only lost power shows it: a process that
+	// is killed loses nothing it has written.
+	EarlyAnswer = "early-answer"
+	// EarlyReuse gives a slot away with the intent, before the erasure of what is in it is done and on record.
+	EarlyReuse = "early-reuse"
+	// EarlyTrim gives space back too early: that of a picture with the intent, before it is durable, and that of a region before
+	// the metadata has forgotten it.
+	EarlyTrim = "early-trim"
+)
+
+// WrongOrders are the values that the variable WRONG_ORDER may have; empty means the right order.
+var WrongOrders = []string{BytesLater, EarlyAnswer, EarlyReuse, EarlyTrim}
