@@ -146,3 +146,12 @@ func step(light int) int {
 	const half = 1 << (stepShift - 1)
 	return min(max((light+half)>>stepShift, 0), lightSteps)
 }
+
+// coloursOf returns what makes sRGB of the decoded pixels of a picture, nil where they are sRGB already or nothing that is understood says otherwise.
+func coloursOf(up upload) *colours {
+	space, grey, deep, ok := up.space()
+	if !ok {
+		return nil
+	}
+	return newColours(space, grey, deep)
+}

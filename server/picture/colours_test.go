@@ -132,12 +132,12 @@ func TestWebPProfiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		src, err := check(data, New(Config{}).cfg)
+		src, err := New(Config{}).Open(data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		want := inSRGB(picturetest.AdobeRGB, picturetest.Gamma(2.2), row.want)
-		if got := stored(t, picturetest.InWebP(data, profile, src.size.X, src.size.Y)); !near(got, want, 3) {
+		if got := stored(t, picturetest.InWebP(data, profile, src.dimensions().X, src.dimensions().Y)); !near(got, want, 3) {
 			t.Errorf("lossy %s: %v, want %v", row.about, got, want)
 		}
 	}
@@ -151,7 +151,7 @@ func TestWebPProfiles(t *testing.T) {
 	}
 	chunk := bytes.Index(data, []byte("VP8X")) + chunkHeaderBytes
 	data[chunk] &^= 1 << 5 // the header says that there is no profile
-	if src := (source{kind: kindWebP, data: data}); src.colours() != nil {
+	if coloursOf(opened(t, data)) != nil {
 		t.Error("a profile that the header does not announce counts")
 	}
 }

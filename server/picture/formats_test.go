@@ -148,3 +148,17 @@ func TestWebPFramesThatLie(t *testing.T) {
 		t.Errorf("canvas over the limit: %v, want %v", err, ErrPixels)
 	}
 }
+
+// opened returns a picture whose header was read.
+func opened(t *testing.T, data []byte) upload {
+	t.Helper()
+	f := recognise(data)
+	if f == nil {
+		t.Fatalf("%.20q is of no format that is taken", data)
+	}
+	up, err := f.open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return up
+}

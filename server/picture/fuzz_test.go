@@ -88,9 +88,9 @@ func FuzzOrientation(f *testing.F) {
 	f.Add([]byte(exif(binary.LittleEndian, 8)))
 	blank := image.NewNRGBA(image.Rect(0, 0, 1, 1))
 	f.Fuzz(func(t *testing.T, tiff []byte) {
-		if o := tiffOrientation(tiff); o < 1 || o > 8 {
+		if o := orientation(tiff); o < 1 || o > 8 {
 			t.Fatalf("orientation %d", o)
 		}
-		upright(blank, tiffOrientation(tiff))
+		upright(blank, orientation(tiff))
 	})
 }

@@ -67,12 +67,6 @@ func firstGIFFrame(data []byte) (gifFrame, error) {
 	return gifFrame{}, ErrMalformed
 }
 
-// gifConfig returns the dimensions of the picture as a whole.
-func gifConfig(data []byte) (image.Config, error) {
-	f, err := firstGIFFrame(data)
-	return image.Config{Width: f.screen.X, Height: f.screen.Y}, err
-}
-
 // decodeGIF decodes the first frame, on a canvas of the whole picture's size.
 func decodeGIF(data []byte, limited func(io.Reader) io.Reader) (image.Image, error) {
 	f, err := firstGIFFrame(data)

@@ -92,7 +92,7 @@ func TestProfilesThatAreIgnored(t *testing.T) {
 		"not compressed":            append([]byte("a\x00\x00"), good...),
 		"with a wrong sum":          append(deflated[:len(deflated)-1:len(deflated)-1], deflated[len(deflated)-1]+1),
 	} {
-		if src := (source{kind: kindPNG, data: picturetest.InPNG(pngOf(t, img), "iCCP", body)}); src.colours() != nil {
+		if coloursOf(opened(t, picturetest.InPNG(pngOf(t, img), "iCCP", body))) != nil {
 			t.Errorf("a profile %s counts", about)
 		}
 	}
@@ -119,7 +119,7 @@ func TestJPEGProfilePieces(t *testing.T) {
 		{"with another count", join(first, otherCount, rest), false},
 		{"for four inks", picturetest.InJPEG(flatJPEG(0xc0, 1, []byte{1, 2, 3, 4}, 0), profile, 1000), false},
 	} {
-		if src := (source{kind: kindJPEG, data: row.data}); (src.colours() != nil) != row.want {
+		if c := coloursOf(opened(t, row.data)); (c != nil) != row.want {
 			t.Errorf("%s: the profile counts: %t, want %t", row.about, !row.want, row.want)
 		}
 	}
@@ -138,7 +138,7 @@ func TestProfilesThatAreSRGB(t *testing.T) {
 		"a small table":               picturetest.RGBProfile(2, picturetest.SRGB, picturetest.Table(64, curve.Linear)),
 	} {
 		data := withICCP(pngOf(t, photo(64, 64)), profile)
-		if src := (source{kind: kindPNG, data: data}); src.colours() != nil {
+		if coloursOf(opened(t, data)) != nil {
 			t.Errorf("%s: it is converted", about)
 		}
 		if got, err := New(Config{}).Normalize(t.Context(), data); err != nil || !bytes.Equal(got.Data, plain.Data) {
@@ -146,7 +146,7 @@ func TestProfilesThatAreSRGB(t *testing.T) {
 		}
 	}
 	grey := withICCP(pngOf(t, image.NewGray(image.Rect(0, 0, 2, 2))), picturetest.GreyProfile(2, curve))
-	if src := (source{kind: kindPNG, data: grey}); src.colours() != nil {
+	if coloursOf(opened(t, grey)) != nil {
 		t.Error("grey: it is converted")
 	}
 }

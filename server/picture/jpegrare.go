@@ -2,30 +2,12 @@ package picture
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"image"
 	"image/color"
 	"image/jpeg"
-	"io"
 	"math"
-	"strings"
 )
-
-// decodeJPEG decodes with image/jpeg what that takes, and the rest here. A picture whose end is missing is taken when
-// all of its pixels are there.
-func (s source) decodeJPEG(ctx context.Context, limited func(io.Reader) io.Reader) (image.Image, error) {
-	if s.jpeg.common() {
-		start, rest, end := bytes.NewReader(s.data[:2]), bytes.NewReader(s.data[2:]), strings.NewReader("\xff\xd9")
-		if s.jpeg.codes {
-			return jpeg.Decode(limited(io.MultiReader(start, rest, end)))
-		}
-		return jpeg.Decode(limited(io.MultiReader(start, bytes.NewReader(usualTables()), rest, end)))
-	}
-	d := &rareJPEG{jpegFrame: s.jpeg, ctx: ctx}
-	defer d.wipe()
-	return d.decode(s.data)
-}
 
 // usualTables returns the segment with the Huffman tables of T.81 annex K.3, which frames of Motion JPEG leave out. They are
 // those of the standard library's encoder.

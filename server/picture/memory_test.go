@@ -9,18 +9,18 @@ import (
 	"testing"
 )
 
-// upload is a picture with little in it but its size.
-type upload struct {
+// sizedPicture is one with little in it but its size.
+type sizedPicture struct {
 	about string
 	data  []byte
 }
 
 // kinds are pictures of a size in each of the kinds whose memory differs.
-func kinds(t testing.TB, size image.Point) []upload {
+func kinds(t testing.TB, size image.Point) []sizedPicture {
 	png := func(colour byte, depth int, interlaced bool) []byte {
 		return pngWith(pngHead{size, depth, colour, interlaced}, 4, flatRows)
 	}
-	return []upload{
+	return []sizedPicture{
 		{"JPEG 4:2:0", wideJPEG(0xc0, size, []byte{0x22, 0x11, 0x11}, 0)},
 		{"JPEG 4:4:4", wideJPEG(0xc0, size, []byte{0x11, 0x11, 0x11}, 0)},
 		{"JPEG grey", wideJPEG(0xc0, size, []byte{0x22}, 0)},
@@ -73,7 +73,7 @@ func held(img image.Image) int {
 // No picture takes more memory than its header made us expect: neither while it is decoded, whatever garbage that leaves, nor later, when
 // beside the decoded image only the small one and what comes of it are in use.
 func TestMemoryIsAsSaid(t *testing.T) {
-	for _, u := range append(kinds(t, image.Pt(800, 600)), upload{"PNG that is not reduced", pngOf(t, noise(1024, 1024, true))}) {
+	for _, u := range append(kinds(t, image.Pt(800, 600)), sizedPicture{"PNG that is not reduced", pngOf(t, noise(1024, 1024, true))}) {
 		opened, err := New(Config{MaxUploadBytes: MostUploadBytes}).Open(u.data)
 		if err != nil {
 			t.Errorf("%s: %v", u.about, err)
@@ -138,18 +138,18 @@ func TestMemoryGrowsWithPixels(t *testing.T) {
 func resized(data []byte, size image.Point) []byte {
 	w, h := uint16(size.X), uint16(size.Y)
 	switch data = bytes.Clone(data); recognise(data) {
-	case kindPNG:
+	case &pngFormat:
 		binary.BigEndian.PutUint32(data[16:], uint32(w))
 		binary.BigEndian.PutUint32(data[20:], uint32(h))
 		return mended(data)
-	case kindJPEG:
+	case &jpegFormat:
 		frame := bytes.Index(data, []byte{8, 0, 8, 0, 8})
 		binary.BigEndian.PutUint16(data[frame+1:], h)
 		binary.BigEndian.PutUint16(data[frame+3:], w)
-	case kindGIF:
+	case &gifFormat:
 		binary.LittleEndian.PutUint16(data[6:], w)
 		binary.LittleEndian.PutUint16(data[8:], h)
-	case kindWebP:
+	case &webpFormat:
 		at := bytes.Index(data, []byte("VP8L")) + chunkHeaderBytes + 1
 		binary.LittleEndian.PutUint32(data[at:], binary.LittleEndian.Uint32(data[at:])>>28<<28|uint32(w-1)|uint32(h-1)<<14)
 	}

@@ -6,8 +6,11 @@
 //
 // The package does not know HTTP, users or stores, writes no file and fetches nothing.
 //
-//	header.go, memory.go ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
-//	orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up
+//	header.go (limits) ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
+//	    │                    ▲
+//	    └► format.go ─► pngformat.go, jpegformat.go, gifformat.go, webpformat.go: what each format needs to say
+//
+// orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up.
 package picture
 
 import (
@@ -116,20 +119,21 @@ func (n *Normalizer) Normalize(ctx context.Context, data []byte) (Encoded, error
 
 // Upload is a picture whose header was found acceptable.
 type Upload struct {
-	source
+	upload
 	memory int
 }
 
 // Open recognises a picture by its content and looks at its header. All limits are enforced here, before a pixel is decoded, and with
 // hardly any work. Its errors are those of this package. data is only read, and must not change while the Upload is in use.
 func (n *Normalizer) Open(data []byte) (*Upload, error) {
-	src, err := check(data, n.cfg)
+	up, err := open(data, n.cfg)
 	if err != nil {
 		return nil, err
 	}
-	u := &Upload{source: src, memory: len(data) + src.need().total()}
+	u := &Upload{upload: up, memory: len(data) + up.need().total()}
 	if u.memory > n.MaxMemory() {
-		return nil, src.memoryError()
+		size := up.dimensions()
+		return nil, fmt.Errorf("%w: it is %d × %d%s", ErrMemory, size.X, size.Y, up.memoryReason())
 	}
 	return u, nil
 }
@@ -143,29 +147,28 @@ func (u *Upload) Memory() int { return u.memory }
 // The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is no larger
 // as a PNG; else a JPEG. Of an animation one frame is kept, see Encoded.
 func (u *Upload) Normalize(ctx context.Context) (Encoded, error) {
-	src := u.source
-	img, traits, err := src.read(ctx)
+	img, traits, err := u.read(ctx)
 	if err != nil {
 		return Encoded{}, err
 	}
-	return src.finish(ctx, img, traits)
+	return u.finish(ctx, img, traits)
 }
 
 // finish returns the stored form of the small picture, which is overwritten.
-func (s source) finish(ctx context.Context, img *image.NRGBA, t traits) (Encoded, error) {
+func (u *Upload) finish(ctx context.Context, img *image.NRGBA, t traits) (Encoded, error) {
 	defer wipe(img)
-	img = upright(img, s.orientation())
+	img = upright(img, orientation(u.exif()))
 	defer wipe(img)
 	e := encoder{ctx: ctx, limit: storage.MaxPictureBytes}
 	out, err := e.encode(img, t)
-	out.Animated = s.animated()
+	out.Animated = u.animated()
 	return out, err
 }
 
 // read returns the picture in the size in which it is stored.
-func (s source) read(ctx context.Context) (*image.NRGBA, traits, error) {
-	colours := s.colours()
-	pixels, err := s.decode(ctx, colours)
+func (u *Upload) read(ctx context.Context) (*image.NRGBA, traits, error) {
+	colours := coloursOf(u)
+	pixels, err := u.decode(ctx, colours)
 	var img *image.NRGBA
 	if err == nil {
 		defer pixels.wipe()
@@ -178,12 +181,12 @@ func (s source) read(ctx context.Context) (*image.NRGBA, traits, error) {
 		return nil, traits{}, decodeError(err)
 	}
 	colours.convert(img.Pix)
-	return img, s.traits(pixels), nil
+	return img, u.traits(pixels), nil
 }
 
 // traits tells what the upload says about how its picture should be kept.
-func (s source) traits(pixels rows) traits {
-	t := traits{lossless: s.kind == kindPNG || s.kind == kindGIF || s.kind == kindWebP, fineColour: true}
+func (u *Upload) traits(pixels rows) traits {
+	t := traits{lossless: u.lossless(), fineColour: true}
 	if from, ok := pixels.(*imageRows); ok {
 		switch img := from.img.(type) {
 		case *image.YCbCr: // of JPEG and lossy WebP
@@ -196,26 +199,6 @@ func (s source) traits(pixels rows) traits {
 	return t
 }
 
-func (s source) decode(ctx context.Context, colours *colours) (rows, error) {
-	limited := func(r io.Reader) io.Reader { return &contextReader{ctx: ctx, r: r} }
-	var img image.Image
-	var err error
-	switch s.kind {
-	case kindPNG:
-		return s.png.rows(ctx, colours)
-	case kindJPEG:
-		img, err = s.decodeJPEG(ctx, limited)
-	case kindGIF:
-		img, err = decodeGIF(s.data, limited)
-	case kindWebP:
-		img, err = decodeWebP(s.data, limited)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return newImageRows(img)
-}
-
 // decodeError replaces the text of a decoder, which may hold pieces of the upload, by one of ours.
 func decodeError(err error) error {
 	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrMalformed) {
@@ -225,6 +208,11 @@ func decodeError(err error) error {
 		return fmt.Errorf("%w: of JPEG only baseline and progressive with 8 bits", ErrUnsupported)
 	}
 	return ErrMalformed
+}
+
+// until returns what makes a reader fail when ctx has ended.
+func until(ctx context.Context) func(io.Reader) io.Reader {
+	return func(r io.Reader) io.Reader { return &contextReader{ctx: ctx, r: r} }
 }
 
 // contextReader fails as soon as its context has ended; decoders read a few kilobytes at a time.

@@ -221,12 +221,12 @@ func TestDecodeStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, data := range [][]byte{pngOf(t, photo(8, 8)), jpegOf(t, photo(8, 8)), gifOf(t, 1), webpFile(t, "lossy"), webpFile(t, "animated")} {
-		src, err := check(data, New(Config{}).cfg)
+		src, err := New(Config{}).Open(data)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := src.read(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("kind %d: %v, want %v", src.kind, err, context.Canceled)
+			t.Errorf("%.8q: %v, want %v", data, err, context.Canceled)
 		}
 	}
 }

@@ -110,7 +110,11 @@ func TestOrientationOfOddMetadata(t *testing.T) {
 		{"PNG with a chunk longer than the file", append([]byte(pngSignature), "\xff\xff\xff\xffeXIf"+tiff...), 1},
 		{"PNG, behind its end", append(png[:len(png):len(png)], withChunk(png, "eXIf", tiff)[33:]...), 1},
 	} {
-		if got := (source{kind: recognise(row.data), data: row.data}).orientation(); got != row.want {
+		exif := (&jpegUpload{data: row.data}).exif
+		if recognise(row.data) == &pngFormat {
+			exif = pngUpload{data: row.data}.exif
+		}
+		if got := orientation(exif()); got != row.want {
 			t.Errorf("%s: orientation %d, want %d", row.about, got, row.want)
 		}
 	}

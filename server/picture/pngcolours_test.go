@@ -78,15 +78,15 @@ func TestPNGColoursThatDoNotCount(t *testing.T) {
 	end := len(data) - 12
 	late := append(bytes.Clone(data[:from]), data[to:end]...)
 	late = append(append(late, data[from:to]...), data[end:]...)
-	if src := (source{kind: kindPNG, data: late}); src.colours() != nil {
+	if coloursOf(opened(t, late)) != nil {
 		t.Error("a profile behind the pixels counts")
 	}
 	damaged := bytes.Clone(data)
 	damaged[to-1]++
-	if src := (source{kind: kindPNG, data: damaged}); src.colours() != nil {
+	if coloursOf(opened(t, damaged)) != nil {
 		t.Error("a profile with a wrong checksum counts")
 	}
-	if src := (source{kind: kindPNG, data: data}); src.colours() == nil {
+	if coloursOf(opened(t, data)) == nil {
 		t.Error("the profile does not count where it should")
 	}
 }

@@ -33,7 +33,7 @@ func TestPNGRowsAreThoseOfTheLibrary(t *testing.T) {
 						if err != nil {
 							continue // no transparency of this kind
 						}
-						src, err := check(data, New(Config{}).cfg)
+						src, err := New(Config{}).Open(data)
 						if err != nil {
 							t.Fatal(err)
 						}

@@ -155,9 +155,9 @@ func TestTooManyGroupsOfWebP(t *testing.T) {
 
 // What the library decodes, is counted without a fault.
 func TestWebPThatIsDecodedIsCounted(t *testing.T) {
-	uploads := []upload{{"noise", noisyWebP(image.Pt(400, 400))}, {"plain", plainWebP(image.Pt(401, 399), 7)}, {"wide", plainWebP(image.Pt(16384, 1), 7)}}
+	uploads := []sizedPicture{{"noise", noisyWebP(image.Pt(400, 400))}, {"plain", plainWebP(image.Pt(401, 399), 7)}, {"wide", plainWebP(image.Pt(16384, 1), 7)}}
 	for _, s := range webpSpecimens(t) {
-		uploads = append(uploads, upload{s.name, s.data})
+		uploads = append(uploads, sizedPicture{s.name, s.data})
 	}
 	for _, u := range uploads {
 		compareWithLibrary(t, u.about, u.data)

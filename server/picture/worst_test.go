@@ -10,25 +10,25 @@ import (
 )
 
 // heavy are pictures within the default limits that cost most of those known: what their kind takes at its largest, and what is hard to encode.
-func heavy(t testing.TB) []upload {
+func heavy(t testing.TB) []sizedPicture {
 	most := image.Pt(4080, 3060)
 	noisyPNG := func(bits uint, alpha bool, side int) []byte { return pngOf(t, grainy(side, side, bits, alpha)) }
 	all := kinds(t, most)
 	return append(all,
-		upload{"progressive JPEG 4:2:0, as many scans as may be", wideJPEG(0xc2, most, []byte{0x22, 0x11, 0x11}, maxScans(most.X*most.Y)-1)},
-		upload{"JPEG of unusual sampling", wideJPEG(0xc0, most, []byte{0x11, 0x22, 0x22}, 0)},
-		upload{"progressive JPEG of unusual sampling, as many scans as may be", wideJPEG(0xc2, image.Pt(2980, 2980), []byte{0x11, 0x22, 0x22}, maxScans(2980*2980)-1)},
-		upload{"2048: progressive JPEG of unusual sampling, as many scans as may be", wideJPEG(0xc2, image.Pt(2048, 2048), []byte{0x11, 0x22, 0x22}, maxScans(2048*2048)-1)},
-		upload{"PNG with alpha, 16384 × 762", pngWith(pngHead{image.Pt(16384, 762), 16, pngColourAlpha, false}, 4, flatRows)},
-		upload{"PNG with alpha, 762 × 16384", pngWith(pngHead{image.Pt(762, 16384), 16, pngColourAlpha, true}, 4, flatRows)},
-		upload{"2048: WebP with alpha and grain", noisyWebP(image.Pt(2040, 2040))},
-		upload{"2048: PNG of grain, 1 bit", noisyPNG(1, true, 700)},
-		upload{"2048: PNG of grain, 2 bits", noisyPNG(2, true, 600)},
-		upload{"2048: PNG with a random bit a sample", randomBits(900)},
-		upload{"2048: PNG of noise", noisyPNG(8, false, 400)},
-		upload{"2048: PNG with alpha, 16 bits, interlaced", pngWith(pngHead{image.Pt(2048, 2048), 16, pngColourAlpha, true}, 4, flatRows)},
-		upload{"2048: progressive JPEG, as many scans as may be", wideJPEG(0xc2, image.Pt(2048, 2048), []byte{0x11, 0x11, 0x11}, maxScans(2048*2048)-1)},
-		upload{"2048: WebP with alpha", plainWebP(image.Pt(2048, 2048), 128)},
+		sizedPicture{"progressive JPEG 4:2:0, as many scans as may be", wideJPEG(0xc2, most, []byte{0x22, 0x11, 0x11}, maxScans(most.X*most.Y)-1)},
+		sizedPicture{"JPEG of unusual sampling", wideJPEG(0xc0, most, []byte{0x11, 0x22, 0x22}, 0)},
+		sizedPicture{"progressive JPEG of unusual sampling, as many scans as may be", wideJPEG(0xc2, image.Pt(2980, 2980), []byte{0x11, 0x22, 0x22}, maxScans(2980*2980)-1)},
+		sizedPicture{"2048: progressive JPEG of unusual sampling, as many scans as may be", wideJPEG(0xc2, image.Pt(2048, 2048), []byte{0x11, 0x22, 0x22}, maxScans(2048*2048)-1)},
+		sizedPicture{"PNG with alpha, 16384 × 762", pngWith(pngHead{image.Pt(16384, 762), 16, pngColourAlpha, false}, 4, flatRows)},
+		sizedPicture{"PNG with alpha, 762 × 16384", pngWith(pngHead{image.Pt(762, 16384), 16, pngColourAlpha, true}, 4, flatRows)},
+		sizedPicture{"2048: WebP with alpha and grain", noisyWebP(image.Pt(2040, 2040))},
+		sizedPicture{"2048: PNG of grain, 1 bit", noisyPNG(1, true, 700)},
+		sizedPicture{"2048: PNG of grain, 2 bits", noisyPNG(2, true, 600)},
+		sizedPicture{"2048: PNG with a random bit a sample", randomBits(900)},
+		sizedPicture{"2048: PNG of noise", noisyPNG(8, false, 400)},
+		sizedPicture{"2048: PNG with alpha, 16 bits, interlaced", pngWith(pngHead{image.Pt(2048, 2048), 16, pngColourAlpha, true}, 4, flatRows)},
+		sizedPicture{"2048: progressive JPEG, as many scans as may be", wideJPEG(0xc2, image.Pt(2048, 2048), []byte{0x11, 0x11, 0x11}, maxScans(2048*2048)-1)},
+		sizedPicture{"2048: WebP with alpha", plainWebP(image.Pt(2048, 2048), 128)},
 	)
 }
 
