@@ -74,7 +74,7 @@ func (s *Server) admit(r *http.Request, rule access) error {
 // authenticate finds out who calls.
 func (s *Server) authenticate(ctx context.Context, header http.Header) error {
 	c := callOf(ctx)
-	id, err := s.Authenticator.Authenticate(authz.WithClientAddress(ctx, c.address), header)
+	id, err := s.config.Authenticator.Authenticate(authz.WithClientAddress(ctx, c.address), header)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *Server) permit(ctx context.Context, org string, need authz.Permission) 
 	if err := s.limitInvented(ctx, c, org); err != nil {
 		return err
 	}
-	grant, err := s.Permissions.Grant(ctx, c.caller, org)
+	grant, err := s.config.Permissions.Grant(ctx, c.caller, org)
 	switch {
 	case err != nil:
 		return err
@@ -119,5 +119,5 @@ func namedOrganization(header http.Header) (string, error) {
 
 // userKey names a user of the configured issuer to the store.
 func (s *Server) userKey(id string) storage.UserKey {
-	return storage.UserKey{Issuer: s.Issuer, ID: id}
+	return storage.UserKey{Issuer: s.config.Issuer, ID: id}
 }

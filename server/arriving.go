@@ -35,7 +35,7 @@ type arriving struct {
 func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, error) {
 	size := r.ContentLength
 	if size < 0 {
-		size = int64(s.Pictures.MaxUploadBytes() + maxFormBytes)
+		size = int64(s.config.Pictures.MaxUploadBytes() + maxFormBytes)
 	}
 	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w), client: newDeparture(w, r)}
 	of := placeOwner{caller: callOf(r.Context()).caller.Subject}

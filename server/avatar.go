@@ -46,7 +46,7 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.Obj
 		return nil, err
 	}
 	rm.By, rm.If, c.user = c.origin(), demanded, rm.User.ID
-	res, err := s.Store.Remove(ctx, rm)
+	res, err := s.config.Store.Remove(ctx, rm)
 	if err != nil {
 		return nil, err
 	}

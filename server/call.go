@@ -87,9 +87,9 @@ func (c *call) answeredID() string {
 
 // serveCall is the way of every request: it gets an id, a place and a deadline, is dispatched, and leaves one line in the log.
 func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
-	started := s.Now()
+	started := s.config.Now()
 	t := s.route(sent)
-	c := &call{id: s.NewRequestID(), given: givenID(sent.Header), form: t.form, action: t.action, address: s.ClientAddress(sent),
+	c := &call{id: s.config.NewRequestID(), given: givenID(sent.Header), form: t.form, action: t.action, address: s.config.ClientAddress(sent),
 		credentials: sent.Header["Authorization"]}
 	if c.form != formREST && c.form != formPlain {
 		tidyRPC(sent.Header, c.form)
@@ -108,7 +108,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	}
 	defer func() { s.leaveCall(counted, sent, body, place, t) }()
 	defer func() {
-		took := s.Now().Sub(started)
+		took := s.config.Now().Sub(started)
 		if admitted { // what was turned away is counted, and told of once a minute
 			s.logCall(ctx, c, counted, sentPath(sent.URL), took)
 		}
@@ -154,7 +154,7 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	f := &failure{situation: internal, cause: fmt.Errorf("panic: %v", cause)}
 	c := callOf(r.Context())
 	if s.hasLines(c, outcomes[internal].code.String()) {
-		s.Logger.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request", c.id), c.givenAttr(),
+		s.config.Logger.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request", c.id), c.givenAttr(),
 			slog.String("stack", string(debug.Stack())))
 	}
 	if written(w) {
@@ -179,7 +179,7 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 		case callerGone: // nobody's fault here
 			level = slog.LevelDebug
 		}
-		s.Logger.LogAttrs(ctx, level, "call failed", slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action),
+		s.config.Logger.LogAttrs(ctx, level, "call failed", slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action),
 			slog.String("code", c.outcome), slog.String("error", c.printable(f.cause.Error())))
 	}
 	if !o.audited || !c.identified {
@@ -216,7 +216,7 @@ func (s *Server) logCall(ctx context.Context, c *call, w *response, path string,
 	if outcome == outcomes[callerGone].code.String() {
 		level = slog.LevelDebug // people leave; it says nothing about the server
 	}
-	if !s.Logger.Enabled(ctx, level) {
+	if !s.config.Logger.Enabled(ctx, level) {
 		return
 	}
 	if !s.hasLines(c, outcome) {
@@ -227,7 +227,7 @@ func (s *Server) logCall(ctx context.Context, c *call, w *response, path string,
 	if c.action == "" {
 		where = slog.String("path", c.printablePath(path))
 	}
-	s.Logger.LogAttrs(ctx, level, "call",
+	s.config.Logger.LogAttrs(ctx, level, "call",
 		slog.String("request", c.id), c.givenAttr(), slog.String("action", c.action), where, slog.String("form", string(c.form)),
 		slog.Int("status", w.status), slog.String("code", outcome), slog.Duration("took", took),
 		slog.String("caller", c.caller.Subject), c.actorAttr(), slog.String("organisation", c.organization), c.userAttr(),

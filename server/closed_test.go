@@ -87,14 +87,14 @@ func TestEveryProcedureNeedsARule(t *testing.T) {
 	for path := range accessTable() {
 		rules := accessTable()
 		delete(rules, path)
-		s := &Server{Config: f.server.Config, procedures: make(map[string]procedure)}
+		s := &Server{config: f.server.config, procedures: make(map[string]procedure)}
 		if err := s.mountRPC(rules); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("without a rule for %s: error %v, want one that names it", path, err)
 		}
 	}
 	rules := accessTable()
 	rules["/no.such.Service/Call"] = access{own: true}
-	if err := (&Server{Config: f.server.Config, procedures: make(map[string]procedure)}).mountRPC(rules); err == nil {
+	if err := (&Server{config: f.server.config, procedures: make(map[string]procedure)}).mountRPC(rules); err == nil {
 		t.Error("a rule for an unknown procedure is accepted")
 	}
 	if _, err := New(Config{Realm: `a"b`}); err == nil || strings.Count(err.Error(), "required") != 4 || !strings.Contains(err.Error(), "Realm") {

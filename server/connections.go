@@ -42,7 +42,7 @@ type connectionsOf struct {
 
 // newConnections returns room for the connections that a Server is configured for.
 func (s *Server) newConnections() *connections {
-	return &connections{max: s.MaxConnections, each: s.MaxConnectionsPerAddress, proxies: s.Proxies, turned: &s.turned,
+	return &connections{max: s.config.MaxConnections, each: s.config.MaxConnectionsPerAddress, proxies: s.config.Proxies, turned: &s.turned,
 		of: make(map[netip.Addr]*connectionsOf)}
 }
 

@@ -28,15 +28,15 @@ const (
 // the browser keeps them from the page; what a preflight of such a page asks for is answered 204 without any, since the question was
 // a proper one, and the log names the origin.
 func (s *Server) crossOrigin(next http.Handler) http.Handler {
-	request := strings.Join(append([]string{corsRequest}, s.AllowedHeaders...), ", ")
+	request := strings.Join(append([]string{corsRequest}, s.config.AllowedHeaders...), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, origins := w.Header(), r.Header["Origin"]
-		if s.AllowedOrigin != nil {
+		if s.config.AllowedOrigin != nil {
 			h.Add("Vary", "Origin")
 		}
 		asked := r.Header.Get("Access-Control-Request-Method")
 		preflight := r.Method == http.MethodOptions && asked != "" && len(origins) > 0
-		if len(origins) != 1 || origins[0] == "null" || s.AllowedOrigin == nil || !s.AllowedOrigin(origins[0]) {
+		if len(origins) != 1 || origins[0] == "null" || s.config.AllowedOrigin == nil || !s.config.AllowedOrigin(origins[0]) {
 			if !preflight {
 				next.ServeHTTP(w, r)
 				return
@@ -62,13 +62,13 @@ func (s *Server) crossOrigin(next http.Handler) http.Handler {
 
 // logForeignOrigin tells of a page that the browser keeps from calling, in the same measure as other calls of strangers.
 func (s *Server) logForeignOrigin(r *http.Request, origin string) {
-	address := s.ClientAddress(r)
+	address := s.config.ClientAddress(r)
 	if !s.logSums.line(limit.Address(address)) {
 		s.logSums.count(limit.Address(address), "foreign origin")
 		return
 	}
 	c := &call{credentials: r.Header["Authorization"]}
-	s.Logger.LogAttrs(r.Context(), slog.LevelInfo, "a page of this origin may not call: cors.origins does not list it",
+	s.config.Logger.LogAttrs(r.Context(), slog.LevelInfo, "a page of this origin may not call: cors.origins does not list it",
 		slog.String("origin", c.printablePath(origin)), slog.String("address", address))
 }
 

@@ -134,7 +134,7 @@ func TestUploadsWaitForMemory(t *testing.T) {
 	var held []*holding
 	for _, caller := range []string{"x", "y"} {
 		one := new(holding)
-		if err := f.server.decoding.take(t.Context(), one, placeOwner{caller: caller}, f.server.Pictures.MaxMemory(), nil); err != nil {
+		if err := f.server.decoding.take(t.Context(), one, placeOwner{caller: caller}, f.server.config.Pictures.MaxMemory(), nil); err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, one)
@@ -161,7 +161,7 @@ func TestUploadsWaitForMemory(t *testing.T) {
 // A small picture counts as the share of a processor, a large one as its memory, so that neither is there without the other.
 func TestDecodingShare(t *testing.T) {
 	f := start(t, nil)
-	most := f.server.Pictures.MaxMemory()
+	most := f.server.config.Pictures.MaxMemory()
 	if all := f.server.decoding.size; all != 2*most {
 		t.Errorf("memory for all pictures: %d, want twice %d", all, most)
 	}

@@ -215,7 +215,7 @@ func (s *Server) answer(c *call, f *failure) *connect.Error {
 		out.Meta().Set("Retry-After", strconv.FormatFloat(seconds, 'f', 0, 64))
 	}
 	if o.challenge {
-		challenge := `Bearer realm="` + s.Realm + `"`
+		challenge := `Bearer realm="` + s.config.Realm + `"`
 		if o.challengeError != "" {
 			challenge += `, error="` + o.challengeError + `"`
 		}

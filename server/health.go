@@ -40,7 +40,7 @@ func (s *Server) mountHealth() {
 	for _, method := range [...]string{"Check", "Watch"} {
 		s.procedures["/"+grpchealth.HealthV1ServiceName+"/"+method] = procedure{handler: handler, open: true}
 	}
-	if !s.WithoutReflection {
+	if !s.config.WithoutReflection {
 		s.mountReflection(public)
 	}
 }

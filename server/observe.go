@@ -37,7 +37,7 @@ type CallReport struct {
 
 // report tells the observer about a call.
 func (s *Server) report(c *call, w *response, took time.Duration) {
-	if s.Observer == nil {
+	if s.config.Observer == nil {
 		return
 	}
 	r := CallReport{Procedure: c.procedure, Form: string(c.form), Code: c.code(w), Took: took}
@@ -47,7 +47,7 @@ func (s *Server) report(c *call, w *response, took time.Duration) {
 	if c.refused != nil {
 		r.Refused = c.refused.Reason
 	}
-	s.Observer.ObserveCall(r)
+	s.config.Observer.ObserveCall(r)
 }
 
 // code tells how a call ended in one word.

@@ -14,8 +14,8 @@ import (
 var inventedRate = limit.Rate{PerSecond: 5, Burst: 20}
 
 // directory returns what knows organisations and who belongs to them, nil where only tokens and the store tell.
-func (c *Config) directory() authz.Directory {
-	d, _ := c.Permissions.(authz.Directory)
+func (s *Server) directory() authz.Directory {
+	d, _ := s.config.Permissions.(authz.Directory)
 	return d
 }
 
@@ -72,15 +72,15 @@ func (s *Server) registerPermitted(ctx context.Context, org string) {
 		return
 	}
 	c := callOf(ctx)
-	if _, err := s.Store.AddOrganization(ctx, org, c.origin()); err != nil && s.hasLines(c, "") {
-		s.Logger.LogAttrs(ctx, slog.LevelWarn, "an organisation could not be registered", slog.String("request", c.id), c.givenAttr(),
+	if _, err := s.config.Store.AddOrganization(ctx, org, c.origin()); err != nil && s.hasLines(c, "") {
+		s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "an organisation could not be registered", slog.String("request", c.id), c.givenAttr(),
 			slog.String("organisation", org), slog.String("error", c.printable(err.Error())))
 	}
 }
 
 // registered reports whether an organisation is registered here.
 func (s *Server) registered(ctx context.Context, org string) (bool, error) {
-	registered, err := s.Store.HasOrganization(ctx, org)
+	registered, err := s.config.Store.HasOrganization(ctx, org)
 	if err != nil {
 		err = fmt.Errorf("look up organisation: %w", err)
 	}

@@ -29,7 +29,7 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) {
 func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) {
 	org, user := variables[0], variables[1]
 	scope := "public"
-	if !s.PublicAssets {
+	if !s.config.PublicAssets {
 		scope = "private"
 		if err := s.admitReader(r, org, user); err != nil {
 			s.refuse(w, r, err)
@@ -48,7 +48,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 // answerRead answers GET and HEAD with a picture, or returns why not. What needs no bytes is answered without: no room is taken
 // for it and no picture read.
 func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage.UserKey, org, scope string) error {
-	info, err := s.Store.Stat(r.Context(), user, org)
+	info, err := s.config.Store.Stat(r.Context(), user, org)
 	if err == nil && info.Generation == "" {
 		err = storage.ErrNoPicture
 	}
@@ -76,7 +76,7 @@ func (s *Server) get(ctx context.Context, sent *sending, user storage.UserKey, o
 		return storage.Picture{}, err
 	}
 	defer sent.turn.release()
-	return s.Store.Get(ctx, user, org)
+	return s.config.Store.Get(ctx, user, org)
 }
 
 // noneOfThem makes one answer of all reasons for having no picture.

@@ -101,7 +101,7 @@ func (s *Server) handlerOptions(files []protoreflect.FileDescriptor) ([]connect.
 	if err != nil {
 		return nil, fmt.Errorf("server: validation rules: %w", err)
 	}
-	return append(wireOptions(), connect.WithInterceptors(append(slices.Clone(s.Interceptors), s.validateAndReport(validator))...)), nil
+	return append(wireOptions(), connect.WithInterceptors(append(slices.Clone(s.config.Interceptors), s.validateAndReport(validator))...)), nil
 }
 
 // wireOptions say how messages are read and written: encodings, compression, limits.

@@ -217,7 +217,7 @@ func TestWhoGivesWayHoldsNothing(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			store := &givenAway{}
 			s, server := serveShelf(t, map[string][]byte{alice: largePicture()}, false)
-			store.Store, s.Store = s.Store, store
+			store.Store, s.config.Store = s.config.Store, store
 			conn := rawGet(t, server, http1, alice)
 			synctest.Wait()
 			time.Sleep(slowAfter)

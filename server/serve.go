@@ -146,8 +146,8 @@ func cipherSuites() []uint16 {
 
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
-	srv := newHTTPServer(s.Handler(), s.Logger, s.MaxHeaderBytes, &s.turned)
-	srv.IdleTimeout = s.IdleTimeout
+	srv := newHTTPServer(s.Handler(), s.config.Logger, s.config.MaxHeaderBytes, &s.turned)
+	srv.IdleTimeout = s.config.IdleTimeout
 	gathering := &gatherListener{Listener: ln, tls: encryption, counted: s.connections}
 	defer s.tellTheRest()
 	gathering.lingering = new(lingering)
@@ -155,18 +155,18 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 	defer gathering.lingering.end()
 	done := make(chan error, 1)
 	go func() { done <- srv.Serve(gathering) }()
-	s.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.Version)
+	s.config.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.config.Version)
 	select {
 	case err := <-done:
 		return errors.Join(fmt.Errorf("serve: %w", err), srv.Close())
 	case <-ctx.Done():
 	}
-	s.Logger.InfoContext(ctx, "shutting down", "grace", s.ShutdownGrace)
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.ShutdownGrace)
+	s.config.Logger.InfoContext(ctx, "shutting down", "grace", s.config.ShutdownGrace)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.ShutdownGrace)
 	defer cancel()
 	err := srv.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = errors.Join(fmt.Errorf("calls were still running after %v", s.ShutdownGrace), srv.Close())
+		err = errors.Join(fmt.Errorf("calls were still running after %v", s.config.ShutdownGrace), srv.Close())
 	}
 	if why := <-done; !errors.Is(why, http.ErrServerClosed) {
 		err = errors.Join(err, why)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -232,5 +233,14 @@ func TestHeadersAreBounded(t *testing.T) {
 	res, _ := f.do(t, http.MethodDelete, "/auth/v1/users/me/avatar", nil, "Authorization", "Bearer "+strings.Repeat("x", 50<<10))
 	if res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("status %d, want 401: tokens may be long", res.StatusCode)
+	}
+}
+
+// What a server was made of cannot be changed while it runs.
+func TestServerHasNoExportedFields(t *testing.T) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[Server]()) {
+		if field.IsExported() {
+			t.Errorf("Server.%s can be assigned from outside", field.Name)
+		}
 	}
 }

@@ -154,7 +154,7 @@ type Config struct {
 
 // Server answers requests. Make it with New; its methods may be called concurrently.
 type Server struct {
-	Config
+	config Config
 
 	procedures map[string]procedure // by path
 	services   []string             // fully-qualified names, for "a path under one of our services"
@@ -186,7 +186,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		Config:      cfg,
+		config:      cfg,
 		procedures:  make(map[string]procedure),
 		refusals:    &refusals{record: cfg.Store.RecordRefusal},
 		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
@@ -286,12 +286,12 @@ func quotable(s string) bool {
 // ready asks the store and every check, for a request. It returns the names of those that are not ready, and logs why.
 func (s *Server) ready(ctx context.Context) (ready bool, failed []string) {
 	ready = true
-	for _, check := range append([]Check{{Name: "storage", Ready: s.Store.Ready}}, s.Checks...) {
+	for _, check := range append([]Check{{Name: "storage", Ready: s.config.Store.Ready}}, s.config.Checks...) {
 		if err := check.Ready(ctx); err != nil {
 			failed = append(failed, check.Name)
 			ready = ready && check.Advisory
 			if c := callOf(ctx); s.hasLines(c, "") {
-				s.Logger.LogAttrs(ctx, slog.LevelWarn, "a part is not well", slog.String("request", c.id), c.givenAttr(),
+				s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "a part is not well", slog.String("request", c.id), c.givenAttr(),
 					slog.String("check", check.Name), slog.Bool("ready", check.Advisory), slog.String("error", c.printable(err.Error())))
 			}
 		}

@@ -57,7 +57,7 @@ func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables
 			message: "a user id is 1 to 200 characters of UTF-8, none of them a control character"})
 		return
 	}
-	up := storage.Upload{User: s.userKey(variables[0]), Register: s.RegisterOnAdminUpload}
+	up := storage.Upload{User: s.userKey(variables[0]), Register: s.config.RegisterOnAdminUpload}
 	s.upload(w, r, up, func(err error) error { return err })
 }
 
@@ -88,7 +88,7 @@ func (s *Server) admitREST(r *http.Request, rule access) error {
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload, reword func(error) error) {
 	ctx := r.Context()
 	c := callOf(ctx)
-	limit := s.Pictures.MaxUploadBytes()
+	limit := s.config.Pictures.MaxUploadBytes()
 	if r.ContentLength > int64(limit+maxFormBytes) {
 		s.refuse(w, r, &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)})
 		return
@@ -135,7 +135,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	defer clear(encoded.Data) // the store keeps no slice
 	up.Organization, up.By = c.organization, c.origin()
 	up.Picture = storage.Picture{Format: encoded.Format, Data: encoded.Data}
-	res, err := s.Store.Put(ctx, up)
+	res, err := s.config.Store.Put(ctx, up)
 	if err != nil {
 		s.refuseFor(w, r, reword(err), up.User.ID)
 		return
@@ -151,7 +151,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 
 // normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.
 func (s *Server) normalize(ctx context.Context, c *call, data []byte) (picture.Encoded, error) {
-	up, err := s.Pictures.Open(data)
+	up, err := s.config.Pictures.Open(data)
 	if err != nil {
 		return picture.Encoded{}, err
 	}
