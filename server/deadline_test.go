@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avatard/authz"
+	"avatard/test/client"
 )
 
 func TestTimeoutHeaders(t *testing.T) {
@@ -98,15 +99,15 @@ func TestDeadlineBoundsAuthentication(t *testing.T) {
 
 func TestDeadlineInEveryForm(t *testing.T) {
 	f := start(t, nil)
-	for _, form := range senders() {
+	for _, form := range client.Forms() {
 		header := "Grpc-Timeout"
 		value := "0n"
-		if strings.HasPrefix(form.name, "connect") {
+		if strings.HasPrefix(string(form), "connect") {
 			header, value = "Connect-Timeout-Ms", "0"
 		}
-		got := form.send(t, f, query{user: alice, headers: bearer("admin-token-1", header, value)})
-		if got.code != 4 {
-			t.Errorf("%s: code %v, want 4", form.name, got.code)
+		got := f.remove(t, form, query{user: alice, headers: bearer("admin-token-1", header, value)})
+		if got.Code != 4 {
+			t.Errorf("%s: code %v, want 4", form, got.Code)
 		}
 	}
 	if !f.has(t, alice, acme) {

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"avatard/server/picture"
+	"avatard/test/client"
 )
 
 func bearer(token string, more ...string) []string {
@@ -17,36 +18,36 @@ func bearer(token string, more ...string) []string {
 }
 
 func TestDeleteInEveryForm(t *testing.T) {
-	for _, form := range senders() {
-		t.Run(form.name, func(t *testing.T) {
+	for _, form := range client.Forms() {
+		t.Run(string(form), func(t *testing.T) {
 			f := start(t, nil)
-			first := form.send(t, f, query{user: alice, headers: bearer("admin-token-1", "X-Request-Id", "my-request_1")})
-			if first.code != 0 || first.details.GetResourceOwner() != acme || first.details.GetSequence() != 3 {
+			first := f.remove(t, form, query{user: alice, headers: bearer("admin-token-1", "X-Request-Id", "my-request_1")})
+			if first.Code != 0 || first.Details.GetResourceOwner() != acme || first.Details.GetSequence() != 3 {
 				t.Fatalf("delete = %+v, want success, change 3 in %s", first, acme)
 			}
 			if f.has(t, alice, acme) {
 				t.Error("the picture is still there")
 			}
-			if got := first.header.Get("X-Request-Id"); got != "my-request_1" {
+			if got := first.Header.Get("X-Request-Id"); got != "my-request_1" {
 				t.Errorf("X-Request-Id = %q, want the caller's", got)
 			}
-			if first.header.Get("X-Avatard-Receipt") == "" {
+			if first.Header.Get("X-Avatard-Receipt") == "" {
 				t.Error("no receipt")
 			}
-			again := form.send(t, f, query{user: alice, headers: bearer("admin-token-1", "X-Request-Id", "not good")})
-			if diff := cmp.Diff(first.details, again.details, protocmp.Transform()); diff != "" || again.code != 0 {
-				t.Errorf("second delete: code %v, details differ (-first +second):\n%s", again.code, diff)
+			again := f.remove(t, form, query{user: alice, headers: bearer("admin-token-1", "X-Request-Id", "not good")})
+			if diff := cmp.Diff(first.Details, again.Details, protocmp.Transform()); diff != "" || again.Code != 0 {
+				t.Errorf("second delete: code %v, details differ (-first +second):\n%s", again.Code, diff)
 			}
-			if got := again.header.Get("X-Request-Id"); got == "" || strings.Contains(got, " ") {
+			if got := again.Header.Get("X-Request-Id"); got == "" || strings.Contains(got, " ") {
 				t.Errorf("X-Request-Id = %q, want one of the server's", got)
 			}
-			other := form.send(t, f, query{user: carol, headers: bearer("admin-token-1", "X-Zitadel-Orgid", " "+globex+" ")})
-			if other.code != 0 || other.details.GetResourceOwner() != globex || f.has(t, carol, globex) {
+			other := f.remove(t, form, query{user: carol, headers: bearer("admin-token-1", "X-Zitadel-Orgid", " "+globex+" ")})
+			if other.Code != 0 || other.Details.GetResourceOwner() != globex || f.has(t, carol, globex) {
 				t.Errorf("delete in another organisation = %+v", other)
 			}
-			own := form.send(t, f, query{own: true, headers: bearer("alice-token-1")})
-			if diff := cmp.Diff(first.details, own.details, protocmp.Transform()); diff != "" {
-				t.Errorf("delete of the own picture: code %v, details differ:\n%s", own.code, diff)
+			own := f.remove(t, form, query{own: true, headers: bearer("alice-token-1")})
+			if diff := cmp.Diff(first.Details, own.Details, protocmp.Transform()); diff != "" {
+				t.Errorf("delete of the own picture: code %v, details differ:\n%s", own.Code, diff)
 			}
 		})
 	}
@@ -97,21 +98,21 @@ func refusalRows() []refusal {
 func TestRefusalsInEveryForm(t *testing.T) {
 	f := start(t, nil)
 	for _, row := range refusalRows() {
-		for _, form := range senders() {
-			t.Run(row.title+"/"+form.name, func(t *testing.T) {
-				got := form.send(t, f, row.query)
-				if got.code != row.code || got.id != row.id {
-					t.Errorf("code %v, id %q, message %q; want %v, %q", got.code, got.id, got.message, row.code, row.id)
+		for _, form := range client.Forms() {
+			t.Run(row.title+"/"+string(form), func(t *testing.T) {
+				got := f.remove(t, form, row.query)
+				if got.Code != row.code || got.Detail.GetId() != row.id {
+					t.Errorf("code %v, id %q, message %q; want %v, %q", got.Code, got.Detail.GetId(), got.Message, row.code, row.id)
 				}
-				if row.query.user != "" && strings.Contains(got.message, row.query.user) {
-					t.Errorf("message %q repeats what was sent", got.message)
+				if row.query.user != "" && strings.Contains(got.Message, row.query.user) {
+					t.Errorf("message %q repeats what was sent", got.Message)
 				}
-				if got.header.Get("X-Request-Id") == "" {
+				if got.Header.Get("X-Request-Id") == "" {
 					t.Error("no X-Request-Id")
 				}
-				challenge := got.header.Get("WWW-Authenticate")
+				challenge := got.Header.Get("WWW-Authenticate")
 				wantChallenge := ""
-				if row.code == connect.CodeUnauthenticated && !strings.HasPrefix(form.name, "grpc ") && form.name != "grpc" {
+				if row.code == connect.CodeUnauthenticated && form != client.GRPC && form != client.GRPCJSON {
 					wantChallenge = `Bearer realm="avatard"`
 					if row.id == "AUTH-7fs1e" {
 						wantChallenge += `, error="invalid_token"`
@@ -131,8 +132,8 @@ func TestRefusalsInEveryForm(t *testing.T) {
 // Whose organisation changed at the provider erases in the organisation on record, also while the new one is not known
 // here. An upload stays refused, and nobody is moved.
 func TestOwnDeleteAfterAMove(t *testing.T) {
-	for _, form := range senders() {
-		t.Run(form.name, func(t *testing.T) {
+	for _, form := range client.Forms() {
+		t.Run(string(form), func(t *testing.T) {
 			f := start(t, nil)
 			for i, headers := range [][]string{
 				bearer("moved-token-1"), bearer("moved-token-1", "X-Zitadel-Orgid", globex),
@@ -140,8 +141,8 @@ func TestOwnDeleteAfterAMove(t *testing.T) {
 				bearer("moved-token-1", "X-Zitadel-Orgid", acme),
 			} {
 				f.give(t, alice, acme)
-				got := form.send(t, f, query{own: true, headers: headers})
-				if got.code != 0 || got.details.GetResourceOwner() != acme || got.header.Get("X-Avatard-Receipt") == "" {
+				got := f.remove(t, form, query{own: true, headers: headers})
+				if got.Code != 0 || got.Details.GetResourceOwner() != acme || got.Header.Get("X-Avatard-Receipt") == "" {
 					t.Errorf("headers %d: %+v, want success in %s with a receipt", i, got, acme)
 				}
 				if f.has(t, alice, acme) {

@@ -17,6 +17,7 @@ import (
 	"avatard/server/picture"
 	"avatard/storage"
 	"avatard/storage/embedded"
+	"avatard/test/client"
 )
 
 const (
@@ -73,7 +74,8 @@ type fixture struct {
 	store  storage.Store // the real one
 	server *Server
 	log    *lockedBuffer
-	// http1 and http2 are clients that speak nothing else.
+	client *client.Client
+	// http1 and http2 are those of client, which speak nothing else.
 	http1, http2 *http.Client
 }
 
@@ -108,19 +110,15 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	srv.Config = NewHTTPServer(f.server.Handler(), nil)
 	srv.Start()
 	t.Cleanup(srv.Close)
-	f.url = srv.URL
-	f.http1, f.http2 = clientOf(t, false), clientOf(t, true)
+	f.call(t, client.Config{URL: srv.URL, Timeout: 20 * time.Second})
 	return f
 }
 
-func clientOf(t *testing.T, http2 bool) *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
-	transport := &http.Transport{Protocols: protocols, DisableCompression: true}
-	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 20 * time.Second,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+// call makes the clients of the fixture.
+func (f *fixture) call(t *testing.T, cfg client.Config) {
+	f.url, f.client = cfg.URL, client.New(cfg)
+	f.http1, f.http2 = f.client.HTTP1, f.client.HTTP2
+	t.Cleanup(f.client.Close)
 }
 
 func (f *fixture) key(user string) storage.UserKey { return storage.UserKey{Issuer: issuer, ID: user} }

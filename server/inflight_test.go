@@ -19,6 +19,7 @@ import (
 	"avatard/authz"
 	"avatard/authz/limit"
 	"avatard/storage"
+	"avatard/test/client"
 )
 
 func TestInFlight(t *testing.T) {
@@ -92,10 +93,10 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 		}
 	}
 	release := held(2)
-	for _, form := range senders() {
-		got := form.send(t, f, query{user: alice, headers: bearer("admin-token-1")})
-		if got.code != connect.CodeUnavailable || retryAfter(got) != "1" || got.id != "" {
-			t.Errorf("%s over the bound: code %v, id %q, Retry-After %q, want unavailable and 1", form.name, got.code, got.id, retryAfter(got))
+	for _, form := range client.Forms() {
+		got := f.remove(t, form, query{user: alice, headers: bearer("admin-token-1")})
+		if got.Code != connect.CodeUnavailable || retryAfter(got) != "1" || got.Detail.GetId() != "" {
+			t.Errorf("%s over the bound: code %v, id %q, Retry-After %q, want unavailable and 1", form, got.Code, got.Detail.GetId(), retryAfter(got))
 		}
 	}
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/nowhere": 503} {
@@ -104,23 +105,23 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 		}
 	}
 	from = "192.0.2.2"
-	for _, form := range senders() {
-		if got := form.send(t, f, query{user: bob, headers: bearer("admin-token-1")}); got.code != 0 {
-			t.Errorf("%s from another address: %v %s", form.name, got.code, got.message)
+	for _, form := range client.Forms() {
+		if got := f.remove(t, form, query{user: bob, headers: bearer("admin-token-1")}); got.Code != 0 {
+			t.Errorf("%s from another address: %v %s", form, got.Code, got.Message)
 		}
 	}
 	from = "192.0.2.1"
 	release()
-	for _, form := range senders() {
-		if got := form.send(t, f, query{user: bob, headers: bearer("admin-token-1")}); got.code != 0 {
-			t.Errorf("%s once there is room: %v %s", form.name, got.code, got.message)
+	for _, form := range client.Forms() {
+		if got := f.remove(t, form, query{user: bob, headers: bearer("admin-token-1")}); got.Code != 0 {
+			t.Errorf("%s once there is room: %v %s", form, got.Code, got.Message)
 		}
 	}
 	if n := f.server.calls.requests() + f.server.openCalls.requests(); n != 0 {
 		t.Errorf("%d requests are counted, want none", n)
 	}
 	load := f.server.Load()
-	if want := uint64(len(senders()) + 1); load.Refused["requests_address"] != want {
+	if want := uint64(len(client.Forms()) + 1); load.Refused["requests_address"] != want {
 		t.Errorf("%d were counted as refused, want %d", load.Refused["requests_address"], want)
 	}
 	if lines := strings.Count(f.log.String(), "turned away"); lines != 1 {

@@ -14,6 +14,7 @@ import (
 	"avatard/authz"
 	"avatard/authz/limit"
 	"avatard/storage"
+	"avatard/test/client"
 )
 
 // tickless is a clock that only goes on when it is told to.
@@ -33,11 +34,11 @@ func (c *counted) Authenticate(ctx context.Context, header http.Header) (authz.I
 }
 
 // retryAfter returns what an answer says, in a header or, with gRPC, a trailer.
-func retryAfter(got answer) string {
-	if in := got.header.Get("Retry-After"); in != "" {
+func retryAfter(got client.Answer) string {
+	if in := got.Header.Get("Retry-After"); in != "" {
 		return in
 	}
-	_, after, _ := strings.Cut(got.raw, "Retry-After")
+	_, after, _ := strings.Cut(got.Raw, "Retry-After")
 	return after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
 }
 
@@ -50,34 +51,34 @@ func TestRateLimits(t *testing.T) {
 		{"address", func(c *Config, r limit.Rate) { c.AddressRate = r }},
 		{"caller", func(c *Config, r limit.Rate) { c.CallerRate = r }},
 	} {
-		for _, form := range senders() {
-			t.Run(row.name+"/"+form.name, func(t *testing.T) {
+		for _, form := range client.Forms() {
+			t.Run(row.name+"/"+string(form), func(t *testing.T) {
 				clock := new(tickless)
 				who := &counted{Authenticator: tokens(people())}
 				f := start(t, func(c *Config) {
 					c.Now, c.Authenticator = clock.now, who
 					row.change(c, limit.Rate{PerSecond: 0.5, Burst: 2})
 				})
-				send := func() answer {
+				send := func() client.Answer {
 					t.Helper()
-					return form.send(t, f, query{user: alice, headers: bearer("admin-token-1")})
+					return f.remove(t, form, query{user: alice, headers: bearer("admin-token-1")})
 				}
 				for range 2 {
-					if got := send(); got.code != 0 {
-						t.Fatalf("within the limit: %v %s", got.code, got.message)
+					if got := send(); got.Code != 0 {
+						t.Fatalf("within the limit: %v %s", got.Code, got.Message)
 					}
 				}
 				got := send()
-				if got.code != connect.CodeResourceExhausted || retryAfter(got) != "2" || got.id != "" {
+				if got.Code != connect.CodeResourceExhausted || retryAfter(got) != "2" || got.Detail.GetId() != "" {
 					t.Errorf("over the limit: code %v, id %q, Retry-After %q, want resource_exhausted and 2",
-						got.code, got.id, retryAfter(got))
+						got.Code, got.Detail.GetId(), retryAfter(got))
 				}
 				if asked := who.calls.Load(); row.name == "address" && asked != 2 {
 					t.Errorf("asked %d times who calls, want 2: the address comes first", asked)
 				}
 				clock.nanos.Add(int64(2 * time.Second))
-				if got := send(); got.code != 0 {
-					t.Errorf("two seconds later: %v %s", got.code, got.message)
+				if got := send(); got.Code != 0 {
+					t.Errorf("two seconds later: %v %s", got.Code, got.Message)
 				}
 			})
 		}
@@ -153,10 +154,10 @@ func TestWhatTheProviderMeans(t *testing.T) {
 		{"permissions that nobody can tell", func(c *Config) { c.Permissions = failingSource{fmt.Errorf("x: %w", authz.ErrUnavailable)} }, connect.CodeUnavailable, "", true},
 	} {
 		f := start(t, row.change)
-		for _, form := range senders() {
-			got := form.send(t, f, query{user: alice, headers: bearer("admin-token-1")})
-			if got.code != row.code || got.id != row.id || (row.code == connect.CodeUnavailable) != (retryAfter(got) != "") {
-				t.Errorf("%s, %s: code %v, id %q, Retry-After %q, want %v, %q", row.why, form.name, got.code, got.id, retryAfter(got), row.code, row.id)
+		for _, form := range client.Forms() {
+			got := f.remove(t, form, query{user: alice, headers: bearer("admin-token-1")})
+			if got.Code != row.code || got.Detail.GetId() != row.id || (row.code == connect.CodeUnavailable) != (retryAfter(got) != "") {
+				t.Errorf("%s, %s: code %v, id %q, Retry-After %q, want %v, %q", row.why, form, got.Code, got.Detail.GetId(), retryAfter(got), row.code, row.id)
 			}
 		}
 		if logged := strings.Contains(f.log.String(), "call failed"); logged != row.logged {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"avatard/server/picture"
+	"avatard/test/client"
 )
 
 // What an organisation header says on own calls counts for nothing, whatever it is: clients set it once for all their calls. The
@@ -30,14 +31,14 @@ func TestOwnCallsIgnoreTheOrganizationHeader(t *testing.T) {
 		if res, _ := f.do(t, http.MethodGet, own, nil, headers...); res.StatusCode != http.StatusOK {
 			t.Errorf("%s: read: %d, want 200", name, res.StatusCode)
 		}
-		for _, form := range senders() {
-			if strings.Contains(strings.Join(orgs, ""), "\xff") && form.name != "rest" {
+		for _, form := range client.Forms() {
+			if strings.Contains(strings.Join(orgs, ""), "\xff") && form != client.REST {
 				continue // clients of the other forms do not send it
 			}
 			f.give(t, alice, acme)
-			got := form.send(t, f, query{own: true, headers: headers})
-			if got.code != 0 || got.details.GetResourceOwner() != acme || f.has(t, alice, acme) {
-				t.Errorf("%s, %s: delete: %+v, want it done in the caller's organisation", name, form.name, got)
+			got := f.remove(t, form, query{own: true, headers: headers})
+			if got.Code != 0 || got.Details.GetResourceOwner() != acme || f.has(t, alice, acme) {
+				t.Errorf("%s, %s: delete: %+v, want it done in the caller's organisation", name, form, got)
 			}
 		}
 	}

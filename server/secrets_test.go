@@ -14,6 +14,7 @@ import (
 	"avatard/authz"
 	"avatard/server/picture"
 	"avatard/storage"
+	"avatard/test/client"
 )
 
 // brokenStore fails in a way that knows secrets.
@@ -88,18 +89,18 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 					}
 				}
 			}
-			for _, form := range senders() {
-				got := form.send(t, f, query{user: alice, headers: bearer(token, "X-Request-Id", "request-77")})
-				if got.code != row.code {
-					t.Errorf("%s: code %v, want %v", form.name, got.code, row.code)
+			for _, form := range client.Forms() {
+				got := f.remove(t, form, query{user: alice, headers: bearer(token, "X-Request-Id", "request-77")})
+				if got.Code != row.code {
+					t.Errorf("%s: code %v, want %v", form, got.Code, row.code)
 				}
-				if got.code == connect.CodeInternal && got.message != "internal error (request request-77)" {
-					t.Errorf("%s: message %q", form.name, got.message)
+				if got.Code == connect.CodeInternal && got.Message != "internal error (request request-77)" {
+					t.Errorf("%s: message %q", form, got.Message)
 				}
-				if retry := got.header.Get("Retry-After"); retry != row.retry && !strings.HasPrefix(form.name, "grpc") {
-					t.Errorf("%s: Retry-After %q, want %q", form.name, retry, row.retry)
+				if retry := got.Header.Get("Retry-After"); retry != row.retry && !strings.HasPrefix(string(form), "grpc") {
+					t.Errorf("%s: Retry-After %q, want %q", form, retry, row.retry)
 				}
-				clean(form.name, got.raw+got.message)
+				clean(string(form), got.Raw+got.Message)
 			}
 			for _, route := range []string{"GET /assets/v1/users/me/avatar", "GET /assets/v1/" + acme + "/users/" + alice + "/avatar", "GET /readyz",
 				"POST /grpc.health.v1.Health/Check", "DELETE /management/v1/users/1/avatar"} {

@@ -50,7 +50,10 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- f.server.Serve(ctx, ln) }()
 		answered := make(chan int, 1)
-		client := clientOf(t, http2)
+		client := f.http1
+		if http2 {
+			client = f.http2
+		}
 		go func() {
 			req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+ln.Addr().String()+"/management/v1/users/"+alice+"/avatar", nil)
 			req.Header.Set("Authorization", "Bearer admin-token-1")

@@ -15,6 +15,7 @@ import (
 	"avatard/storage/embedded"
 	"avatard/storage/faulty"
 	"avatard/storage/storagetest"
+	"avatard/test/client"
 )
 
 // lab is a server whose store goes wrong on demand. All of it, the network too, is in memory and on the test's own
@@ -28,7 +29,7 @@ type lab struct {
 	pattern *storagetest.Pattern
 	number  uint32 // of the newest picture
 
-	form  string
+	form  client.Form
 	own   bool
 	fault storeFault
 
@@ -50,7 +51,7 @@ func startLab(t *testing.T, dir string) *lab {
 		t.Fatal(err)
 	}
 	l := &lab{t: t, dir: dir, engine: engine, faults: faulty.New(engine), pattern: storagetest.NewPattern(1)}
-	l.fixture = &fixture{store: engine, log: new(lockedBuffer), url: "http://lab.test"}
+	l.fixture = &fixture{store: engine, log: new(lockedBuffer)}
 	if l.server, err = New(Config{
 		Store: marker{l.faults, l}, Issuer: issuer, Authenticator: everybody{tokens(people())},
 		Permissions: authz.NewClaims(authz.DefaultPolicy()), Logger: slog.New(slog.NewTextHandler(l.log, nil)), PublicAssets: true,
@@ -64,10 +65,9 @@ func startLab(t *testing.T, dir string) *lab {
 		_ = srv.Serve(network)
 		close(served)
 	}()
-	l.http1, l.http2 = network.client(false), network.client(true)
+	l.call(t, client.Config{URL: "http://lab.test", Dial: network.dial}) // which waits as long as it takes
 	t.Cleanup(func() {
-		l.http1.CloseIdleConnections()
-		l.http2.CloseIdleConnections()
+		l.client.Close()
 		_ = srv.Close()
 		<-served
 		_ = engine.Close()
@@ -176,19 +176,12 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.IPAddr{IP: net.IPv6loopback} }
 
-// client returns a client that speaks one version of HTTP and waits as long as it takes.
-func (p *pipes) client(http2 bool) *http.Client {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(!http2)
-	protocols.SetUnencryptedHTTP2(http2)
-	return &http.Client{Transport: &http.Transport{Protocols: protocols, DisableCompression: true,
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			here, there := net.Pipe()
-			select {
-			case p.dialled <- there:
-				return here, nil
-			case <-p.closed:
-				return nil, net.ErrClosed
-			}
-		}}}
+func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.dialled <- there:
+		return here, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
 }

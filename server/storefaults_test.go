@@ -18,6 +18,7 @@ import (
 	"avatard/server/picture"
 	"avatard/storage"
 	"avatard/storage/faulty"
+	"avatard/test/client"
 )
 
 // storeFault is a way in which the store goes wrong under the server.
@@ -58,7 +59,7 @@ func storeFaults() (all []storeFault) {
 // calls is told the truth, or 503 (504 when it was their time that passed) and finds everything as before or as asked
 // for; the next try succeeds; and in the end nothing is stuck, and no byte left of what was deleted.
 func TestStoreFaults(t *testing.T) {
-	for _, form := range []string{"rest", "grpc"} {
+	for _, form := range []client.Form{client.REST, client.GRPC} {
 		for _, own := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s/own %v", form, own), func(t *testing.T) {
 				t.Parallel()
@@ -206,21 +207,12 @@ func (l *lab) upload() reply {
 // remove deletes in the form of the test.
 func (l *lab) remove() reply {
 	l.uploaded = nil
-	if l.form == "rest" {
-		path := "/auth/v1/users/me/avatar"
-		if !l.own {
-			path = "/management/v1/users/" + l.user + "/avatar"
-		}
-		return l.rest(http.MethodDelete, path, nil, l.headers())
+	got := l.fixture.remove(l.t, l.form, query{own: l.own, user: l.user, headers: l.headers()})
+	r := reply{ok: got.Code == 0, code: got.Code, retryAfter: retryAfter(got), text: got.Message + got.Raw}
+	if l.form == client.REST {
+		r.status = got.Status
 	}
-	for _, s := range senders() {
-		if s.name == l.form {
-			got := s.send(l.t, l.fixture, query{own: l.own, user: l.user, headers: l.headers()})
-			return reply{ok: got.code == 0, code: got.code, retryAfter: retryAfter(got), text: got.message + got.raw}
-		}
-	}
-	l.t.Fatalf("no form %s", l.form)
-	return reply{}
+	return r
 }
 
 func (l *lab) read(what string, want []byte) {
