@@ -36,7 +36,7 @@ func (l *arrivals) Accept() (net.Conn, error) {
 }
 
 func TestConnections(t *testing.T) {
-	server, err := New(Config{Store: wellStore{}, Issuer: issuer, Authenticator: tokens(nil), Permissions: failingSource{},
+	server, err := New(Config{Store: wellStore{}, Issuer: issuer, Authenticator: tokens(nil), Permissions: failingSource(nil),
 		MaxConnections: 6, MaxConnectionsPerAddress: 2, Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}})
 	if err != nil {
 		t.Fatal(err)

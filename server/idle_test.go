@@ -67,7 +67,7 @@ func TestIdleHTTP2ConnectionsOutliveProxies(t *testing.T) {
 // for others that are over the bound of their own address.
 func TestIdleConnectionsGiveWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		server, err := New(Config{Store: wellStore{}, Issuer: issuer, Authenticator: tokens(nil), Permissions: failingSource{},
+		server, err := New(Config{Store: wellStore{}, Issuer: issuer, Authenticator: tokens(nil), Permissions: failingSource(nil),
 			MaxConnections: 5, MaxConnectionsPerAddress: 2, Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}})
 		if err != nil {
 			t.Fatal(err)

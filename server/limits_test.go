@@ -126,20 +126,21 @@ func TestWhatCallLimitsCountFor(t *testing.T) {
 	}
 }
 
-// failingAuthenticator and failingSource cannot tell who calls, and what they may do.
-type failingAuthenticator struct{ err error }
+// failingAuthenticator and failingSource cannot tell who calls, and what they may do. They may panic.
+type failingAuthenticator func() error
 
-func (a failingAuthenticator) Authenticate(context.Context, http.Header) (authz.Identity, error) {
-	return authz.Identity{}, a.err
+func (fail failingAuthenticator) Authenticate(context.Context, http.Header) (authz.Identity, error) {
+	return authz.Identity{}, fail()
 }
 
-type failingSource struct{ err error }
+type failingSource func() error
 
-func (s failingSource) Grant(context.Context, authz.Identity, string) (authz.Grant, error) {
-	return authz.Grant{}, s.err
+func (fail failingSource) Grant(context.Context, authz.Identity, string) (authz.Grant, error) {
+	return authz.Grant{}, fail()
 }
 
 func TestWhatTheProviderMeans(t *testing.T) {
+	fails := func(err error) func() error { return func() error { return fmt.Errorf("x: %w", err) } }
 	for _, row := range []struct {
 		why    string
 		change func(*Config)
@@ -147,11 +148,11 @@ func TestWhatTheProviderMeans(t *testing.T) {
 		id     string
 		logged bool
 	}{
-		{"too many unknown tokens", func(c *Config) { c.Authenticator = failingAuthenticator{fmt.Errorf("x: %w", authz.ErrFlood)} }, connect.CodeUnavailable, "", false},
-		{"a provider that is down", func(c *Config) { c.Authenticator = failingAuthenticator{fmt.Errorf("x: %w", authz.ErrUnavailable)} }, connect.CodeUnavailable, "", true},
-		{"an organisation that the provider does not know", func(c *Config) { c.Permissions = failingSource{fmt.Errorf("x: %w", authz.ErrUnknownOrganization)} }, connect.CodePermissionDenied, "AUTH-Bs7Ds", false},
-		{"a token that ended in between", func(c *Config) { c.Permissions = failingSource{fmt.Errorf("x: %w", authz.ErrInvalidToken)} }, connect.CodeUnauthenticated, "AUTH-7fs1e", false},
-		{"permissions that nobody can tell", func(c *Config) { c.Permissions = failingSource{fmt.Errorf("x: %w", authz.ErrUnavailable)} }, connect.CodeUnavailable, "", true},
+		{"too many unknown tokens", func(c *Config) { c.Authenticator = failingAuthenticator(fails(authz.ErrFlood)) }, connect.CodeUnavailable, "", false},
+		{"a provider that is down", func(c *Config) { c.Authenticator = failingAuthenticator(fails(authz.ErrUnavailable)) }, connect.CodeUnavailable, "", true},
+		{"an organisation that the provider does not know", func(c *Config) { c.Permissions = failingSource(fails(authz.ErrUnknownOrganization)) }, connect.CodePermissionDenied, "AUTH-Bs7Ds", false},
+		{"a token that ended in between", func(c *Config) { c.Permissions = failingSource(fails(authz.ErrInvalidToken)) }, connect.CodeUnauthenticated, "AUTH-7fs1e", false},
+		{"permissions that nobody can tell", func(c *Config) { c.Permissions = failingSource(fails(authz.ErrUnavailable)) }, connect.CodeUnavailable, "", true},
 	} {
 		f := start(t, row.change)
 		for _, form := range client.Forms() {

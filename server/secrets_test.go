@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -14,43 +13,9 @@ import (
 	"avatard/authz"
 	"avatard/server/picture"
 	"avatard/storage"
+	"avatard/storage/faulty"
 	"avatard/test/client"
 )
-
-// brokenStore fails in a way that knows secrets.
-type brokenStore struct {
-	storage.Store
-	fail func() error // may panic
-}
-
-func (b brokenStore) Remove(context.Context, storage.Removal) (storage.Result, error) {
-	return storage.Result{}, b.fail()
-}
-
-func (b brokenStore) Put(context.Context, storage.Upload) (storage.Result, error) {
-	return storage.Result{}, b.fail()
-}
-
-func (b brokenStore) Get(context.Context, storage.UserKey, string) (storage.Picture, error) {
-	return storage.Picture{}, b.fail()
-}
-
-func (b brokenStore) HasOrganization(context.Context, string) (bool, error) { return false, b.fail() }
-func (b brokenStore) Ready(context.Context) error                           { return b.fail() }
-
-// brokenAuthenticator is a provider in trouble.
-type brokenAuthenticator struct{ fail func() error }
-
-func (b brokenAuthenticator) Authenticate(context.Context, http.Header) (authz.Identity, error) {
-	return authz.Identity{}, b.fail()
-}
-
-// brokenSource cannot tell permissions.
-type brokenSource struct{ fail func() error }
-
-func (b brokenSource) Grant(context.Context, authz.Identity, string) (authz.Grant, error) {
-	return authz.Grant{}, b.fail()
-}
 
 func TestNoSecretLeavesTheServer(t *testing.T) {
 	const token = "admin-token-1"
@@ -59,24 +24,25 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 	wrapped := func(sentinel error) func() error {
 		return func() error { return fmt.Errorf("%s %s: %w", secret, token, sentinel) }
 	}
+	store := func(f faulty.Fault) func(*Config) {
+		return func(c *Config) { c.Store = faulty.Always(c.Store, f) }
+	}
 	rows := []struct {
 		title  string
 		change func(*Config)
 		code   connect.Code
 		retry  string
 	}{
-		{"error of the store", func(c *Config) { c.Store = brokenStore{c.Store, plain} }, connect.CodeInternal, ""},
-		{"store unavailable", func(c *Config) { c.Store = brokenStore{c.Store, wrapped(storage.ErrUnavailable)} }, connect.CodeUnavailable, "1"},
-		{"panic in the store", func(c *Config) { c.Store = brokenStore{c.Store, panics} }, connect.CodeInternal, ""},
-		{"error of the authenticator", func(c *Config) { c.Authenticator = brokenAuthenticator{plain} }, connect.CodeInternal, ""},
-		{"provider unavailable", func(c *Config) { c.Authenticator = brokenAuthenticator{wrapped(authz.ErrUnavailable)} }, connect.CodeUnavailable, "1"},
-		{"token refused", func(c *Config) { c.Authenticator = brokenAuthenticator{wrapped(authz.ErrInvalidToken)} }, connect.CodeUnauthenticated, ""},
-		{"panic in the authenticator", func(c *Config) { c.Authenticator = brokenAuthenticator{panics} }, connect.CodeInternal, ""},
-		{"error of the permissions", func(c *Config) { c.Permissions = brokenSource{plain} }, connect.CodeInternal, ""},
-		{"permissions unavailable", func(c *Config) { c.Permissions = brokenSource{wrapped(authz.ErrUnavailable)} }, connect.CodeUnavailable, "1"},
-		{"a coded error below", func(c *Config) {
-			c.Store = brokenStore{c.Store, func() error { return connect.NewError(connect.CodeNotFound, errors.New(secret)) }}
-		}, connect.CodeInternal, ""},
+		{"error of the store", store(faulty.Fault{Err: plain()}), connect.CodeInternal, ""},
+		{"store unavailable", store(faulty.Fault{Err: wrapped(storage.ErrUnavailable)()}), connect.CodeUnavailable, "1"},
+		{"panic in the store", store(faulty.Fault{Panic: secret + " " + token}), connect.CodeInternal, ""},
+		{"error of the authenticator", func(c *Config) { c.Authenticator = failingAuthenticator(plain) }, connect.CodeInternal, ""},
+		{"provider unavailable", func(c *Config) { c.Authenticator = failingAuthenticator(wrapped(authz.ErrUnavailable)) }, connect.CodeUnavailable, "1"},
+		{"token refused", func(c *Config) { c.Authenticator = failingAuthenticator(wrapped(authz.ErrInvalidToken)) }, connect.CodeUnauthenticated, ""},
+		{"panic in the authenticator", func(c *Config) { c.Authenticator = failingAuthenticator(panics) }, connect.CodeInternal, ""},
+		{"error of the permissions", func(c *Config) { c.Permissions = failingSource(plain) }, connect.CodeInternal, ""},
+		{"permissions unavailable", func(c *Config) { c.Permissions = failingSource(wrapped(authz.ErrUnavailable)) }, connect.CodeUnavailable, "1"},
+		{"a coded error below", store(faulty.Fault{Err: connect.NewError(connect.CodeNotFound, errors.New(secret))}), connect.CodeInternal, ""},
 	}
 	for _, row := range rows {
 		t.Run(row.title, func(t *testing.T) {

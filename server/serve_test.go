@@ -16,7 +16,7 @@ import (
 
 	"connectrpc.com/grpcreflect"
 
-	"avatard/storage"
+	"avatard/storage/faulty"
 )
 
 // slowBody returns a body that never ends until it is released.
@@ -26,22 +26,18 @@ func slowBody(t *testing.T) (body io.Reader, release func()) {
 	return r, func() { _ = w.CloseWithError(io.ErrUnexpectedEOF) }
 }
 
-// heldStore lets removals wait.
-type heldStore struct {
-	storage.Store
-	entered, release chan struct{}
-}
-
-func (h heldStore) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	close(h.entered)
-	<-h.release
-	return h.Store.Remove(ctx, rm)
+// hold returns a fault in which the first removal closes entered and waits for release.
+func hold(entered, release chan struct{}) faulty.Fault {
+	return faulty.Fault{Kind: faulty.Slow, Methods: []faulty.Method{faulty.Remove}, Wait: func(context.Context) {
+		close(entered)
+		<-release
+	}}
 }
 
 func TestShutdownLetsCallsEnd(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
-		held := heldStore{entered: make(chan struct{}), release: make(chan struct{})}
-		f := start(t, func(c *Config) { held.Store = c.Store; c.Store = held })
+		entered, release := make(chan struct{}), make(chan struct{})
+		f := start(t, func(c *Config) { c.Store = faulty.Always(c.Store, hold(entered, release)) })
 		ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -65,7 +61,7 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 			_ = res.Body.Close()
 			answered <- res.StatusCode
 		}()
-		<-held.entered
+		<-entered
 		stop()
 		for { // until the listener is gone
 			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
@@ -79,7 +75,7 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 			t.Errorf("Serve returned %v while a call was running", err)
 		default:
 		}
-		close(held.release)
+		close(release)
 		if status := <-answered; status != http.StatusOK {
 			t.Errorf("the running call got %d, want 200", status)
 		}
@@ -90,8 +86,11 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 }
 
 func TestShutdownEndsSomeday(t *testing.T) {
-	held := heldStore{entered: make(chan struct{}), release: make(chan struct{})}
-	f := start(t, func(c *Config) { held.Store = c.Store; c.Store = held; c.ShutdownGrace = time.Millisecond })
+	entered, release := make(chan struct{}), make(chan struct{})
+	f := start(t, func(c *Config) {
+		c.Store = faulty.Always(c.Store, hold(entered, release))
+		c.ShutdownGrace = time.Millisecond
+	})
 	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -106,12 +105,12 @@ func TestShutdownEndsSomeday(t *testing.T) {
 			_ = res.Body.Close()
 		}
 	}()
-	<-held.entered
+	<-entered
 	stop()
 	if err := <-served; err == nil || !strings.Contains(err.Error(), "still running") {
 		t.Errorf("Serve = %v, want that calls were still running", err)
 	}
-	close(held.release)
+	close(release)
 }
 
 // A listener that fails ends Serve, whoever is still connected.

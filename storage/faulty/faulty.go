@@ -88,6 +88,8 @@ type Fault struct {
 	Times int
 	// Err is what FailBefore and FailAfter return. nil = an error that wraps storage.ErrUnavailable.
 	Err error
+	// Panic is what FailBefore and FailAfter panic with. nil = they return an error.
+	Panic any
 	// Wait is what a slow call does first. nil = nothing.
 	Wait func(context.Context)
 }
@@ -107,6 +109,14 @@ var _ storage.Store = (*Store)(nil)
 
 // New returns a Store that has no fault yet.
 func New(inner storage.Store) *Store { return &Store{inner: inner} }
+
+// Always returns a Store in which every call of the fault's methods goes wrong; the fault's Call and Times count for nothing.
+func Always(inner storage.Store, f Fault) *Store {
+	s := New(inner)
+	f.Call, f.Times = 1, -1
+	s.Set(f)
+	return s
+}
 
 // Set puts a fault in place of the one before it, and counts calls and hits from the beginning.
 func (s *Store) Set(f Fault) {
@@ -196,6 +206,9 @@ func hang(ctx context.Context, gone <-chan struct{}) error {
 }
 
 func (f *Fault) failure(m Method) error {
+	if f.Panic != nil {
+		panic(f.Panic)
+	}
 	if f.Err != nil {
 		return fmt.Errorf("%s: %w", m, f.Err)
 	}

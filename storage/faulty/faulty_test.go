@@ -3,10 +3,14 @@ package faulty_test
 import (
 	"context"
 	"errors"
+	"reflect"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
 	"avatard/storage/embedded"
@@ -164,8 +168,58 @@ func TestEveryKindInEveryMethod(t *testing.T) {
 			})
 		}
 	}
-	if got, want := len(calls()), len(faulty.Methods()); got != want {
-		t.Errorf("%d methods are tried, of %d", got, want)
+	var tried []faulty.Method
+	for _, c := range calls() {
+		tried = append(tried, c.method)
+	}
+	methods := faulty.Methods()
+	slices.Sort(tried)
+	slices.Sort(methods)
+	if !slices.Equal(tried, methods) {
+		t.Errorf("the methods %q are tried, of %q", tried, methods)
+	}
+}
+
+// Whatever the contract has, the wrapper lets go wrong.
+func TestMethodsAreTheContracts(t *testing.T) {
+	var want []faulty.Method
+	for method := range reflect.TypeFor[storage.Store]().Methods() {
+		want = append(want, faulty.Method(method.Name))
+	}
+	got := faulty.Methods()
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Methods (-those of storage.Store +got):\n%s", diff)
+	}
+}
+
+// A store can fail in every call, with an error or a panic, before or after it did what it is for.
+func TestAlways(t *testing.T) {
+	engine, err := embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer engine.Close()
+	errOwn := errors.New("of the test's own")
+	s := faulty.Always(engine, faulty.Fault{Err: errOwn})
+	for range 3 {
+		if err := s.Ready(t.Context()); !errors.Is(err, errOwn) {
+			t.Errorf("Ready = %v, want %v", err, errOwn)
+		}
+	}
+	s = faulty.Always(engine, faulty.Fault{Kind: faulty.FailAfter, Panic: "out of order"})
+	func() {
+		defer func() {
+			if got := recover(); got != "out of order" {
+				t.Errorf("AddOrganization panics with %v", got)
+			}
+		}()
+		_, err := s.AddOrganization(t.Context(), org2, by)
+		t.Errorf("AddOrganization = %v, want a panic", err)
+	}()
+	if has, err := engine.HasOrganization(t.Context(), org2); !has || err != nil {
+		t.Errorf("HasOrganization = %v, %v, want true: it took effect", has, err)
 	}
 }
 
