@@ -1,0 +1,41 @@
+// Package docpage keeps parts of documentation pages that a program can write, such as tables of settings, as it would write them.
+package docpage
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Check compares parts of a page with what they should be, by name. A part stands between "<!-- NAME: a note -->" and
+// "<!-- end of NAME -->". With the environment variable UPDATE_DOCS=1 it writes them instead.
+func Check(t *testing.T, file string, parts map[string]string) {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(data)
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		before, rest, ok := strings.Cut(page, "<!-- "+name+":")
+		note, rest, ok2 := strings.Cut(rest, "-->\n")
+		_, after, ok3 := strings.Cut(rest, "<!-- end of "+name+" -->")
+		if !ok || !ok2 || !ok3 {
+			t.Fatalf("%s has no place for %s", file, name)
+		}
+		page = before + "<!-- " + name + ":" + note + "-->\n" + parts[name] + "<!-- end of " + name + " -->" + after
+	}
+	if os.Getenv("UPDATE_DOCS") == "1" { //nolint:forbidigo // tests have no main that could hand it in
+		if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(page, string(data)); diff != "" {
+		t.Errorf("%s is out of date; in the test's folder UPDATE_DOCS=1 go test -run '^%s$' writes it (-want +got):\n%s", file, t.Name(), diff)
+	}
+}
