@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // ErrFileExists: a backup does not replace a file unless it is told to.
@@ -56,7 +58,7 @@ func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(don
 	}
 	err = f.Close()
 	f = nil
-	return sum, errors.Join(err, syncDir(dir, DataDir, nil))
+	return sum, errors.Join(err, datadir.At(dir).Sync())
 }
 
 func mayWrite(name string, overwrite bool) error {

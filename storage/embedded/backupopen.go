@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // backupFile is something that begins like a backup and can be read more than once.
@@ -66,7 +68,7 @@ func (opt RestoreOptions) open(ctx context.Context, name, dir string, wrap func(
 	if name != StreamName || opt.Stream == nil {
 		return openBackup(name)
 	}
-	s, err := newSpool(ctx, nearestDir(dir), opt.Stream, wrap)
+	s, err := newSpool(ctx, datadir.Dir{Path: datadir.Nearest(dir), Wrap: wrap}, opt.Stream)
 	if err != nil {
 		return nil, err
 	}

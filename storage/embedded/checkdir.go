@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // CheckDir is Check for the store in cfg.Dir while no process serves it; ErrLocked when one does. It also asks SQLite to
@@ -36,18 +38,16 @@ func CheckDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Find
 		if err := db.conn.Exec(`PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000`); err != nil {
 			return err
 		}
-		c.s = &Store{db: db, slab: &slab{dir: cfg.Dir, name: slabName}}
-		f, err := openOwn(filepath.Join(cfg.Dir, slabName), os.O_RDONLY)
+		dir := datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}
+		c.s = &Store{db: db, slab: &slab{dir: dir, name: slabName}}
+		f, err := dir.Open(slabName, os.O_RDONLY)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // shows as a file that is too short
 		case err != nil:
 			return err
 		default:
 			defer f.Close()
-			c.s.slab.file = osFile{f}
-			if cfg.WrapFile != nil {
-				c.s.slab.file = cfg.WrapFile(slabName, osFile{f})
-			}
+			c.s.slab.file = f
 		}
 		return c.run(ctx)
 	})

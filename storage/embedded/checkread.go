@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -176,7 +175,7 @@ func (s *slab) readAt(p []byte, off int64) (int, error) {
 
 // length returns the size of the file in bytes.
 func (s *slab) length() (int64, error) {
-	info, err := os.Lstat(filepath.Join(s.dir, s.name))
+	info, err := os.Lstat(s.dir.File(s.name))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // cost is what one call of a lone caller costs.
@@ -59,7 +60,7 @@ func (f *meteredFile) WriteAt(p []byte, off int64) (int, error) {
 
 // Punch is not counted: no call has a part in it.
 func (f *meteredFile) Punch(off, n int64) error {
-	below, ok := f.File.(puncher)
+	below, ok := f.File.(datadir.Puncher)
 	if !ok {
 		return errors.ErrUnsupported
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
 )
 
@@ -79,19 +80,19 @@ PRAGMA cache_size = -4000;
 `
 
 // openDatabase opens or makes the metadata file and brings its schema up to date.
-func openDatabase(path string, wrap func(string, File) File, moveLog func(*database) error, step func(version int)) (*database, error) {
+func openDatabase(dir datadir.Dir, moveLog func(*database) error, step func(version int)) (*database, error) {
 	// SQLite would make the file readable for everybody the umask allows; its log takes the database's mode.
-	f, err := openOwn(path, os.O_RDWR|os.O_CREATE)
+	f, err := datadir.Open(dir.File(databaseName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	if err := removeTemps(filepath.Dir(path)); err != nil {
+	if err := removeTemps(dir.Path); err != nil {
 		return nil, err
 	}
-	db, err := connect(path, wrap)
+	db, err := connect(dir, databaseName)
 	if err != nil {
 		return nil, err
 	}
@@ -101,22 +102,22 @@ func openDatabase(path string, wrap func(string, File) File, moveLog func(*datab
 	return db, nil
 }
 
-// connect opens the metadata file as it is.
-func connect(path string, wrap func(string, File) File) (db *database, err error) {
+// connect opens a database file of the directory as it is.
+func connect(dir datadir.Dir, name string) (db *database, err error) {
 	db = &database{}
-	layer, unregister, err := registerFileLayer(filepath.Dir(path), wrap, &db.log, &db.pages)
+	layer, unregister, err := registerFileLayer(dir, &db.log, &db.pages)
 	if err != nil {
 		return nil, err
 	}
 	db.unregister = unregister
 	// SQLite would follow a link to its files. It is told not to, for any part of the path, so those on the way to the directory
 	// are followed here.
-	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	place, err := filepath.EvalSymlinks(dir.Path)
 	if err != nil {
 		db.unregister()
 		return nil, fmt.Errorf("open metadata: %w", err)
 	}
-	path = filepath.Join(dir, filepath.Base(path))
+	path := filepath.Join(place, name)
 	query := url.Values{"modeof": {path}, "vfs": {layer}}
 	uri := (&url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(path), RawQuery: query.Encode()}).String()
 	if sqliteMemory > 0 {

@@ -29,11 +29,27 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
 )
 
-// ErrLocked: another process serves this directory.
-var ErrLocked = errors.New("the data directory is in use by another process")
+// Errors of the data directory. Compare with errors.Is.
+var (
+	// ErrLocked: another process serves the directory.
+	ErrLocked = datadir.ErrLocked
+	// ErrLink: a file of ours in the directory is a symbolic link.
+	ErrLink = datadir.ErrLink
+)
+
+// File is what the engine does with each of its files: the slab, the database and its log. [Config.WrapFile] can put something
+// between, which the proofs of what survives a crash do.
+type File = datadir.File
+
+// What [Config.WrapFile] is told in place of a name when a directory is opened, which is only ever synced.
+const (
+	DataDir   = datadir.Data   // the data directory: a sync makes the names of the files in it durable
+	ParentDir = datadir.Parent // what the data directory lies in: a sync makes the data directory's own name durable
+)
 
 // Names of the files in the data directory.
 const (
@@ -43,6 +59,9 @@ const (
 	lockName     = "lock"
 	reserveName  = "reserved.space"
 )
+
+// ownNames are the names in the data directory that are the engine's, or SQLite's for it.
+var ownNames = []string{databaseName, logName, databaseName + "-journal", databaseName + "-shm", slabName, lockName, restoreName}
 
 // Config tells how to open a store.
 type Config struct {
@@ -69,7 +88,7 @@ type Store struct {
 	now  func() time.Time
 	rand io.Reader
 
-	lock *os.File
+	lock *datadir.Lock
 	db   *database
 	// reader is for reads that find db busy.
 	reader *reader
@@ -141,7 +160,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 		s.now = time.Now
 	}
 	if s.space.look = cfg.FreeSpace; s.space.look == nil {
-		s.space.look = freeSpace
+		s.space.look = datadir.FreeSpace
 	}
 	if s.rand == nil {
 		s.rand = rand.Reader
@@ -154,33 +173,33 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 	if every := cfg.Keep.every(); every > 0 {
 		s.pruning.next = time.Now().Add(min(every, time.Second))
 	}
-	if err := s.open(dir, cfg.WrapFile, finish); err != nil {
+	if err := s.open(datadir.Dir{Path: dir, Wrap: cfg.WrapFile}, finish); err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, explain(errors.Join(err, s.release())))
 	}
 	go s.run()
 	return s, nil
 }
 
-func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Store)) (err error) {
-	if err := makeDir(dir, wrap); err != nil {
+func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
+	if err := dir.Make(); err != nil {
 		return err
 	}
-	if s.lock, err = lockDir(filepath.Join(dir, lockName)); err != nil {
+	if s.lock, err = dir.Lock(lockName); err != nil {
 		return err
 	}
-	if err := noLinks(dir); err != nil {
+	if err := dir.RefuseLinks(ownNames...); err != nil {
 		return err
 	}
-	if err := tidyRestored(dir); err != nil {
+	if err := tidyRestored(dir.Path); err != nil {
 		return err
 	}
 	if err := inspect(dir, s.log); err != nil {
 		return err
 	}
-	s.space.dir, s.space.wrap = dir, wrap
+	s.space.dir = dir
 	s.space.open()
 	for {
-		s.db, err = openDatabase(filepath.Join(dir, databaseName), wrap, s.moveLogAtStart, func(version int) {
+		s.db, err = openDatabase(dir, s.moveLogAtStart, func(version int) {
 			s.log.Info("the metadata's schema was brought to a newer version", "version", version)
 		})
 		if !noRoom(err) || !s.makeRoom() {
@@ -213,11 +232,10 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 	if s.reader, err = openReader(&s.db.pages); err != nil {
 		return err
 	}
-	path := filepath.Join(dir, slabName)
-	if s.slab, err = openSlab(path, found.store, s.slots.end == 0, wrap); err != nil {
+	if s.slab, err = openSlab(dir, slabName, found.store, s.slots.end == 0); err != nil {
 		return err
 	}
-	if info, err := os.Lstat(path); err != nil {
+	if info, err := os.Lstat(dir.File(slabName)); err != nil {
 		return err
 	} else if info.Size() < s.slots.end*pageBytes {
 		return fmt.Errorf("%w: %s has %d bytes, the database knows of %d; restore the directory from a backup",
@@ -226,7 +244,7 @@ func (s *Store) open(dir string, wrap func(string, File) File, finish func(*Stor
 		s.trimmer.length = info.Size()
 	}
 	s.measureSlab()
-	if err := syncDir(dir, DataDir, wrap); err != nil {
+	if err := dir.Sync(); err != nil {
 		return err
 	}
 	hooks.Failpoint("open-listed")
@@ -265,7 +283,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.slab.file.Close())
 	}
 	if s.lock != nil {
-		errs = append(errs, unlockDir(s.lock))
+		errs = append(errs, s.lock.Release())
 	}
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // errDisk is what a failing disk says in these tests. It must reach logs only.
@@ -101,7 +102,7 @@ func (f *faultyFile) Truncate(size int64) error {
 
 // Punch is one where the file below can do it.
 func (f *faultyFile) Punch(off, n int64) error {
-	below, ok := f.File.(puncher)
+	below, ok := f.File.(datadir.Puncher)
 	if !ok {
 		return errors.ErrUnsupported
 	}

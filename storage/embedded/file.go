@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,79 +11,15 @@ import (
 	"syscall"
 
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"avatard/storage/embedded/internal/datadir"
 )
-
-// File is what the engine does with each of its files: the slab, the database and its log. [Config.WrapFile] can
-// put something between, which the proofs of what survives a crash do.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-	io.Closer
-	// Truncate sets the size.
-	Truncate(size int64) error
-	// Sync makes everything written so far durable.
-	Sync() error
-}
-
-// puncher is a File that can give blocks back to the file system: the range reads as zeros then, and the file keeps its size. It is
-// durable after the next sync, like a write. The error is errors.ErrUnsupported where that is not possible. What
-// [Config.WrapFile] puts around the slab passes it on by having this method; without it, none is punched.
-type puncher interface {
-	Punch(off, n int64) error
-}
-
-// osFile is a File of the operating system.
-type osFile struct{ *os.File }
-
-func (f osFile) Sync() error { return datasync(f.File) }
-
-// What [Config.WrapFile] is told in place of a name when a directory is opened, which is only ever synced.
-const (
-	DataDir   = "."  // the data directory: a sync makes the names of the files in it durable
-	ParentDir = ".." // what the data directory lies in: a sync makes the data directory's own name durable
-)
-
-// syncDir makes the directory's entries durable. name is DataDir or ParentDir.
-func syncDir(dir, name string, wrap func(string, File) File) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	file := File(d)
-	if wrap != nil {
-		file = wrap(name, file)
-	}
-	defer file.Close()
-	return file.Sync()
-}
-
-// makeDir makes a directory, and those it lies in, for their owner only, and their names durable.
-func makeDir(dir string, wrap func(string, File) File) error {
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
-		if err := makeDir(filepath.Dir(dir), wrap); err != nil {
-			return err
-		}
-		err = os.Mkdir(dir, 0o700)
-	}
-	if err != nil {
-		if info, serr := os.Stat(dir); serr == nil && info.IsDir() {
-			// Whoever made it may have been killed before its name was durable. Where it lies may be closed to us, and no
-			// file system of ours: that is no reason not to start.
-			_ = syncDir(filepath.Dir(dir), ParentDir, wrap)
-			return nil
-		}
-		return err
-	}
-	return syncDir(filepath.Dir(dir), ParentDir, wrap)
-}
 
 // fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file handed through wrap.
 type fileLayer struct {
 	vfs.VFSFilename
-	dir  string                         // for temporary files
-	wrap func(name string, f File) File // nil for none
-	log  *logGauge
+	dir datadir.Dir // for temporary files
+	log *logGauge
 	// pages hears of the database and of what is written to its log.
 	pages *pages
 }
@@ -93,13 +28,13 @@ type fileLayer struct {
 var fileLayers atomic.Int64
 
 // registerFileLayer makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
-func registerFileLayer(dir string, wrap func(string, File) File, log *logGauge, pages *pages) (name string, unregister func(), err error) {
+func registerFileLayer(dir datadir.Dir, log *logGauge, pages *pages) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
 		return "", nil, fmt.Errorf("SQLite's file layer has changed")
 	}
 	name = nextFileLayer()
-	vfs.Register(name, &fileLayer{VFSFilename: base, dir: dir, wrap: wrap, log: log, pages: pages})
+	vfs.Register(name, &fileLayer{VFSFilename: base, dir: dir, log: log, pages: pages})
 	return name, func() { vfs.Unregister(name) }, nil
 }
 
@@ -108,17 +43,14 @@ func nextFileLayer() string { return "avatard-" + strconv.FormatInt(fileLayers.A
 // OpenFilename implements vfs.VFSFilename.
 func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
 	if name.String() == "" {
-		f, err := openTemp(l.dir, l.wrap)
+		f, err := openTemp(l.dir)
 		return f, flags, err
 	}
 	f, flags, err := l.VFSFilename.OpenFilename(name, flags)
 	if err != nil {
 		return nil, flags, err
 	}
-	outer := File(sqliteFile{f})
-	if l.wrap != nil {
-		outer = l.wrap(filepath.Base(name.String()), outer)
-	}
+	outer := l.dir.Wrap.Around(filepath.Base(name.String()), sqliteFile{f})
 	if flags&vfs.OPEN_WAL != 0 {
 		size, err := f.Size()
 		if err != nil {
@@ -136,7 +68,7 @@ func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 
 // Delete implements vfs.VFS. A layer whose directory has a method Removed hears of it.
 func (l *fileLayer) Delete(name string, sync bool) error {
-	if l.wrap == nil {
+	if l.dir.Wrap == nil {
 		return l.VFSFilename.Delete(name, sync)
 	}
 	if err := l.VFSFilename.Delete(name, false); err != nil {
@@ -146,7 +78,7 @@ func (l *fileLayer) Delete(name string, sync bool) error {
 	if err != nil {
 		return err
 	}
-	dir := l.wrap(DataDir, d)
+	dir := l.dir.Wrap(datadir.Data, d)
 	defer dir.Close()
 	if hears, ok := dir.(interface{ Removed(name string) }); ok {
 		hears.Removed(filepath.Base(name))

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/storagetest"
 )
 
@@ -68,7 +69,7 @@ func (f *pagesFile) Punch(off, n int64) error {
 			f.disk.left++
 		}
 	}
-	return f.File.(puncher).Punch(off, n)
+	return f.File.(datadir.Puncher).Punch(off, n)
 }
 
 func (d *pagesDisk) setLeft(pages int) {

@@ -6,35 +6,36 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // inspect looks at a locked directory before anything in it is opened: are the files there that belong together, may this
 // process use them, and who else may. Whatever is wrong then has a name; SQLite would say "unable to open database file", or
 // quietly begin anew.
-func inspect(dir string, log *slog.Logger) error {
-	info, err := os.Stat(dir)
+func inspect(dir datadir.Dir, log *slog.Logger) error {
+	info, err := os.Stat(dir.Path)
 	if err != nil {
 		return err
 	}
-	if err := noLinks(dir); err != nil {
+	if err := dir.RefuseLinks(ownNames...); err != nil {
 		return err
 	}
-	if err := writable(dir); err != nil {
-		return &fs.PathError{Op: "write to", Path: dir, Err: err}
+	if err := dir.Writable(); err != nil {
+		return err
 	}
 	open := info.Mode().Perm()&0o077 != 0
 	if open {
 		log.Warn("others on this machine may look into the data directory; take their rights away (chmod 700)",
-			"path", dir, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+			"path", dir.Path, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
 	}
-	if owner, ok := ownerOf(info); ok && owner != os.Geteuid() {
+	if owner, ok := datadir.Owner(info); ok && owner != os.Geteuid() {
 		log.Warn("the data directory is another user's, who may be unable to use what this process makes in it",
-			"path", dir, "owner_uid", owner, "uid", os.Geteuid())
+			"path", dir.Path, "owner_uid", owner, "uid", os.Geteuid())
 	}
 	sizes := make(map[string]int64)
 	for _, name := range [...]string{databaseName, logName, slabName, reserveName} {
-		path := filepath.Join(dir, name)
+		path := dir.File(name)
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -45,7 +46,7 @@ func inspect(dir string, log *slog.Logger) error {
 		if !info.Mode().IsRegular() {
 			return fmt.Errorf("%s is in the way: it is no file", path)
 		}
-		f, err := openOwn(path, os.O_RDWR)
+		f, err := datadir.Open(path, os.O_RDWR)
 		if err != nil {
 			return err
 		}
@@ -63,5 +64,5 @@ func inspect(dir string, log *slog.Logger) error {
 		return fmt.Errorf("%w: %s is missing or empty beside what belongs to it; restore the directory from a backup",
 			ErrDamaged, databaseName)
 	}
-	return checkLog(filepath.Join(dir, logName))
+	return checkLog(dir.File(logName))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/storagetest"
 )
 
@@ -78,7 +79,7 @@ func (f *killerFile) Sync() error               { f.k.step(); return f.File.Sync
 
 // Punch is one of the operations where the file below can do it.
 func (f *killerFile) Punch(off, n int64) error {
-	below, ok := f.File.(puncher)
+	below, ok := f.File.(datadir.Puncher)
 	if !ok {
 		return errors.ErrUnsupported
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // No name of ours is followed when it is a symbolic link, whoever opens the directory and for what. What the link points to
@@ -77,20 +79,20 @@ func TestLinksThatComeLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if f, err := lockDir(filepath.Join(dir, lockName)); !errors.Is(err, ErrLink) {
-		t.Errorf("lockDir = %v, %v, want %v", f, err, ErrLink)
+	if f, err := datadir.At(dir).Lock(lockName); !errors.Is(err, ErrLink) {
+		t.Errorf("Lock = %v, %v, want %v", f, err, ErrLink)
 	}
-	slab := &slab{dir: dir, name: slabName}
+	slab := &slab{dir: datadir.At(dir), name: slabName}
 	if err := slab.reopen(os.O_RDWR | os.O_CREATE); !errors.Is(err, ErrLink) {
 		t.Errorf("reopen = %v, want %v", err, ErrLink)
 	}
 	if err := checkLog(filepath.Join(dir, logName)); !errors.Is(err, ErrLink) {
 		t.Errorf("checkLog = %v, want %v", err, ErrLink)
 	}
-	if db, err := openDatabase(filepath.Join(dir, databaseName), nil, (*database).truncateLog, func(int) {}); !errors.Is(err, ErrLink) {
+	if db, err := openDatabase(datadir.At(dir), (*database).truncateLog, func(int) {}); !errors.Is(err, ErrLink) {
 		t.Errorf("openDatabase = %v, %v, want %v", db, err, ErrLink)
 	}
-	if db, err := connect(filepath.Join(dir, databaseName), nil); err == nil {
+	if db, err := connect(datadir.At(dir), databaseName); err == nil {
 		t.Errorf("SQLite follows a link to its database: %v", db.close())
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // Errors of a directory whose metadata this program cannot work with. Compare with errors.Is.
@@ -71,24 +73,24 @@ func CheckSchema(cfg Config) (version int, err error) {
 
 // withMetadata connects to the metadata of a directory that no process serves.
 func withMetadata(cfg Config, do func(*database) error) (err error) {
-	path := filepath.Join(cfg.Dir, databaseName)
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(filepath.Join(cfg.Dir, databaseName)); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir)
 	}
-	lock, err := lockDir(filepath.Join(cfg.Dir, lockName))
+	dir := datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}
+	lock, err := dir.Lock(lockName)
 	if err != nil {
 		return explain(err)
 	}
-	defer func() { err = explain(errors.Join(err, unlockDir(lock))) }()
-	if err := inspect(cfg.Dir, slog.New(slog.DiscardHandler)); err != nil {
+	defer func() { err = explain(errors.Join(err, lock.Release())) }()
+	if err := inspect(dir, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	defer catchMemory(&err)
 	// SQLite's URIs want a whole path.
-	if path, err = filepath.Abs(path); err != nil {
+	if dir.Path, err = filepath.Abs(dir.Path); err != nil {
 		return err
 	}
-	db, err := connect(path, cfg.WrapFile)
+	db, err := connect(dir, databaseName)
 	if err != nil {
 		return err
 	}

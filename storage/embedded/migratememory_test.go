@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // sortingSchema has a version more, which has to sort every receipt there is.
@@ -122,11 +124,11 @@ func TestTempsOfAKilledProcess(t *testing.T) {
 // Temporary files are their owner's alone, and lie where the database does.
 func TestTempFile(t *testing.T) {
 	dir := t.TempDir()
-	f, err := openTemp(dir, nil)
+	f, err := openTemp(datadir.At(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := f.(*tempFile).File.(osFile)
+	file := f.(*tempFile).File.(datadir.OSFile)
 	if info, err := file.Stat(); err != nil || info.Mode().Perm() != 0o600 || filepath.Dir(file.Name()) != dir {
 		t.Errorf("%s has mode %v, %v", file.Name(), info.Mode(), err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // badSlots is a slab some pages of which cannot be written.
@@ -53,7 +54,7 @@ func (f *badSlotsFile) WriteAt(p []byte, off int64) (int, error) {
 
 // Punch is one where the file below can do it.
 func (f *badSlotsFile) Punch(off, n int64) error {
-	below, ok := f.File.(puncher)
+	below, ok := f.File.(datadir.Puncher)
 	if !ok {
 		return errors.ErrUnsupported
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -51,24 +50,6 @@ func TestOpenTwice(t *testing.T) {
 	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, ErrLocked) {
 		t.Errorf("second Open = %v, want %v", err, ErrLocked)
 	}
-}
-
-// A copy of the lock's file, as a program has that is being started, keeps nobody out once the store is closed.
-func TestLockIsGivenBack(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Open(context.Background(), Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fd, err := syscall.Dup(int(s.lock.Fd()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer syscall.Close(fd)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	openTest(t, dir)
 }
 
 func removal(i int) storage.Removal {

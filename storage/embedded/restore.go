@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // Errors of a directory into which nothing can be restored, or out of which nothing can be served. Compare with errors.Is.
@@ -140,15 +142,15 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 	if err := hasNoStore(dir); err != nil { // before anything is made
 		return sum, err
 	}
-	if err := makeDir(dir, nil); err != nil {
+	if err := datadir.At(dir).Make(); err != nil {
 		return sum, err
 	}
-	lock, err := lockDir(filepath.Join(dir, lockName))
+	lock, err := datadir.At(dir).Lock(lockName)
 	if err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, unlockDir(lock)) }()
-	if err := errors.Join(noLinks(dir), hasNoStore(dir)); err != nil {
+	defer func() { err = errors.Join(err, lock.Release()) }()
+	if err := errors.Join(datadir.At(dir).RefuseLinks(ownNames...), hasNoStore(dir)); err != nil {
 		return sum, err
 	}
 	if err := clearHalf(dir); err != nil {
@@ -158,7 +160,7 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 	if err := os.Mkdir(work, 0o700); err != nil {
 		return sum, err
 	}
-	if err := syncDir(dir, DataDir, nil); err != nil {
+	if err := datadir.At(dir).Sync(); err != nil {
 		return sum, err
 	}
 	after("begun")
@@ -207,13 +209,13 @@ func clearHalf(dir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := syncDir(dir, DataDir, nil); err != nil {
+	if err := datadir.At(dir).Sync(); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
-	return syncDir(dir, DataDir, nil)
+	return datadir.At(dir).Sync()
 }
 
 // moveIn puts a store that is whole and durable in its place. The moment at which the database has its name is the one
@@ -225,7 +227,7 @@ func moveIn(dir string, after func(string)) error {
 			return err
 		}
 		after("moved " + name)
-		if err := syncDir(dir, DataDir, nil); err != nil {
+		if err := datadir.At(dir).Sync(); err != nil {
 			return err
 		}
 	}
@@ -244,5 +246,5 @@ func tidyRestored(dir string) error {
 	if err := os.RemoveAll(work); err != nil {
 		return err
 	}
-	return syncDir(dir, DataDir, nil)
+	return datadir.At(dir).Sync()
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // littleBackup returns the bytes of a backup with some of everything, and of the receipts of a little later.
@@ -332,11 +333,11 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 		}, ErrStoreExists, "without its database", slabName},
 		{"another process is at it", backup, nil, func(t *testing.T, dir string) {
-			lock, err := lockDir(filepath.Join(dir, lockName))
+			lock, err := datadir.At(dir).Lock(lockName)
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { lock.Close() })
+			t.Cleanup(func() { lock.Release() })
 		}, ErrLocked, "", ""},
 	} {
 		t.Run(tt.title, func(t *testing.T) {

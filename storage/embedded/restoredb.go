@@ -3,10 +3,11 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // scratchName is a database beside the one that is built, for what is only asked while building: which pictures are
@@ -32,13 +33,13 @@ type restoreDB struct {
 	prepared    map[string]*sqlite3.Stmt
 }
 
-func openRestoreDB(dir string, wrap func(string, File) File) (*restoreDB, error) {
-	db, err := openDatabase(filepath.Join(dir, databaseName), wrap, (*database).truncateLog, nil)
+func openRestoreDB(dir datadir.Dir) (*restoreDB, error) {
+	db, err := openDatabase(dir, (*database).truncateLog, nil)
 	if err != nil {
 		return nil, err
 	}
 	r := &restoreDB{database: db, prepared: make(map[string]*sqlite3.Stmt)}
-	if r.scratch, err = connect(filepath.Join(dir, scratchName), wrap); err == nil {
+	if r.scratch, err = connect(dir, scratchName); err == nil {
 		err = r.scratch.conn.Exec(scratchSchema)
 	}
 	if err != nil {

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // restoreBatch is how many rows share a transaction.
@@ -34,8 +35,11 @@ type restore struct {
 	sum   RestoreSummary
 }
 
+// place is the directory that the store is built in.
+func (r *restore) place() datadir.Dir { return datadir.Dir{Path: r.dir, Wrap: r.cfg.WrapFile} }
+
 func (r *restore) run() (sum RestoreSummary, err error) {
-	if r.db, err = openRestoreDB(r.dir, r.cfg.WrapFile); err != nil {
+	if r.db, err = openRestoreDB(r.place()); err != nil {
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, r.db.close()) }()
@@ -53,8 +57,7 @@ func (r *restore) run() (sum RestoreSummary, err error) {
 	if err := r.db.settleRemoved(); err != nil {
 		return sum, err
 	}
-	path := filepath.Join(r.dir, slabName)
-	if r.slab, err = openSlab(path, r.backup.store.id, true, r.cfg.WrapFile); err != nil {
+	if r.slab, err = openSlab(r.place(), slabName, r.backup.store.id, true); err != nil {
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, r.slab.file.Close()) }()
@@ -289,5 +292,5 @@ func (r *restore) finish() error {
 	if err := r.db.finish(r.horizon); err != nil {
 		return err
 	}
-	return syncDir(r.dir, DataDir, nil)
+	return datadir.At(r.dir).Sync()
 }

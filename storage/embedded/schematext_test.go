@@ -4,10 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // A version of the schema that was released never changes: directories that have it would not be what this program takes them for.
@@ -21,7 +22,7 @@ func TestSchemaTextStays(t *testing.T) {
 		t.Errorf("%d sums for %d versions", len(sums), len(migrations))
 	}
 	for version, want := range sums {
-		db, err := connect(filepath.Join(t.TempDir(), databaseName), nil)
+		db, err := connect(datadir.At(t.TempDir()), databaseName)
 		if err != nil {
 			t.Fatal(err)
 		}

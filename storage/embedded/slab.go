@@ -8,10 +8,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
 )
 
@@ -43,9 +43,8 @@ var errNotThisSlot = errors.New("the slot holds another generation")
 type generationID [16]byte
 
 type slab struct {
-	dir  string
+	dir  datadir.Dir
 	name string
-	wrap func(string, File) File
 	zero []byte // as long as the largest slot
 	head []byte // the first page
 
@@ -61,8 +60,8 @@ type slab struct {
 
 // openSlab opens the slab of the store with this id. Where create is set, because the database knows of no slot, it
 // makes one; a file that holds more than a first page is never taken for a new one.
-func openSlab(path string, store generationID, create bool, wrap func(string, File) File) (*slab, error) {
-	s := &slab{dir: filepath.Dir(path), name: filepath.Base(path), wrap: wrap, zero: make([]byte, maxSlotPages*pageBytes),
+func openSlab(dir datadir.Dir, name string, store generationID, create bool) (*slab, error) {
+	s := &slab{dir: dir, name: name, zero: make([]byte, maxSlotPages*pageBytes),
 		head: make([]byte, pageBytes)}
 	copy(s.head, slabMagic)
 	copy(s.head[8:], store[:])
@@ -114,19 +113,15 @@ func (s *slab) create() error {
 		return err
 	}
 	hooks.Failpoint("slab-head-synced")
-	return syncDir(s.dir, DataDir, s.wrap)
+	return s.dir.Sync()
 }
 
 // reopen replaces the descriptor. After a failed sync the old one must not be asked again: it reports an error once
 // and forgets it.
 func (s *slab) reopen(flag int) error {
-	f, err := openOwn(filepath.Join(s.dir, s.name), flag)
+	file, err := s.dir.Open(s.name, flag)
 	if err != nil {
 		return err
-	}
-	file := File(osFile{f})
-	if s.wrap != nil {
-		file = s.wrap(s.name, file)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,7 +159,7 @@ func (s *slab) grow(first, pages int64, mayCut bool) error {
 		return err
 	}
 	hooks.Failpoint("grow-synced")
-	return syncDir(s.dir, DataDir, s.wrap)
+	return s.dir.Sync()
 }
 
 // fill writes zeros and syncs them.
@@ -209,7 +204,7 @@ func (s *slab) erase(slot, pages int64) error {
 
 // punch makes a hole of a slot, or of several in a row. It is errors.ErrUnsupported where that cannot be done.
 func (s *slab) punch(slot, pages int64) error {
-	f, ok := s.file.(puncher)
+	f, ok := s.file.(datadir.Puncher)
 	if !ok {
 		return errors.ErrUnsupported
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
 )
 
@@ -44,8 +44,7 @@ const (
 
 // space is what is known of the room there is. Only the committer uses it, but for short and held.
 type space struct {
-	dir    string
-	wrap   func(name string, f File) File
+	dir    datadir.Dir
 	look   func(dir string) (free, total int64, err error)
 	size   int64        // the reserve is to have, in bytes
 	floor  int64        // in bytes
@@ -64,15 +63,15 @@ type space struct {
 // open finds the reserve that an earlier process left.
 func (sp *space) open() {
 	sp.size, sp.floor = maxReserve, maxFloor
-	if _, total, err := sp.look(sp.dir); err == nil {
+	if _, total, err := sp.look(sp.dir.Path); err == nil {
 		sp.size = min(maxReserve, total/spaceShare) / pageBytes * pageBytes
 		sp.floor = min(maxFloor, total/spaceShare)
 	} else {
 		sp.floor = 0 // nothing is known of this file system
 	}
-	if info, err := os.Lstat(filepath.Join(sp.dir, reserveName)); err == nil {
+	if info, err := os.Lstat(sp.dir.File(reserveName)); err == nil {
 		// Not all of its blocks may be there: power may have failed before its sync.
-		sp.held.Store(min(info.Size(), blocksOf(info), sp.size))
+		sp.held.Store(min(info.Size(), datadir.DiskBytes(info), sp.size))
 	}
 }
 
@@ -81,7 +80,7 @@ func (sp *space) missing() int64 { return max(0, sp.size-sp.held.Load()) }
 
 // hasRoom reports whether so many bytes may be taken for something new.
 func (sp *space) hasRoom(bytes int64) bool {
-	free, _, err := sp.look(sp.dir)
+	free, _, err := sp.look(sp.dir.Path)
 	return err != nil || free-bytes >= sp.floor+sp.missing()
 }
 
@@ -89,7 +88,7 @@ func (sp *space) hasRoom(bytes int64) bool {
 func (sp *space) hasPlenty() bool {
 	if now := time.Now(); now.Sub(sp.seen.at) >= plentyTime {
 		sp.seen.at, sp.seen.free = now, 0
-		if free, _, err := sp.look(sp.dir); err == nil {
+		if free, _, err := sp.look(sp.dir.Path); err == nil {
 			sp.seen.free = free
 		}
 	}
@@ -98,15 +97,7 @@ func (sp *space) hasPlenty() bool {
 
 // reserveFile opens the reserve. Its content means nothing.
 func (sp *space) reserveFile(flag int) (File, error) {
-	f, err := openOwn(filepath.Join(sp.dir, reserveName), os.O_RDWR|flag)
-	if err != nil {
-		return nil, err
-	}
-	file := File(osFile{f})
-	if sp.wrap != nil {
-		file = sp.wrap(reserveName, file)
-	}
-	return file, nil
+	return sp.dir.Open(reserveName, os.O_RDWR|flag)
 }
 
 // give gives a piece of the reserve back to the file system. It reports false when nothing is left of it.
@@ -148,7 +139,7 @@ func (sp *space) fill() error {
 	}
 	hooks.Failpoint("space-synced")
 	if err == nil {
-		err = syncDir(sp.dir, DataDir, sp.wrap)
+		err = sp.dir.Sync()
 	}
 	hooks.Failpoint("space-listed")
 	if err != nil { // what was taken of a disk that is full by now goes back

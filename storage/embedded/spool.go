@@ -11,7 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // spool keeps a stream, so that it can be read more than once, in a file that has no name and is encrypted with a key in
@@ -27,21 +28,18 @@ type spool struct {
 const spoolName = tempName + "stream-"
 
 // newSpool reads a stream to its end, or until ctx ends, into a file of a directory that is there.
-func newSpool(ctx context.Context, dir string, stream io.Reader, wrap func(string, File) File) (s *spool, err error) {
+func newSpool(ctx context.Context, dir datadir.Dir, stream io.Reader) (s *spool, err error) {
 	var key [32]byte
 	rand.Read(key[:])
 	s = new(spool)
 	if s.block, err = aes.NewCipher(key[:]); err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp(dir, spoolName+"*") // with mode 0600
+	f, err := os.CreateTemp(dir.Path, spoolName+"*") // with mode 0600
 	if err != nil {
 		return nil, err
 	}
-	s.file = osFile{f}
-	if wrap != nil {
-		s.file = wrap(spoolName, s.file)
-	}
+	s.file = dir.Wrap.Around(spoolName, datadir.OSFile{File: f})
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -57,7 +55,7 @@ func newSpool(ctx context.Context, dir string, stream io.Reader, wrap func(strin
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("keeping the stream in %s: %w", dir, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("keeping the stream in %s: %w", dir.Path, err), s.Close())
 	}
 	return s, nil
 }
@@ -90,14 +88,4 @@ func (s *spool) crypt(dst, src []byte, off int64) {
 	var skipped [aes.BlockSize]byte
 	stream.XORKeyStream(skipped[:off%aes.BlockSize], skipped[:off%aes.BlockSize])
 	stream.XORKeyStream(dst, src)
-}
-
-// nearestDir returns the directory itself if it is there, else the nearest one above it.
-func nearestDir(dir string) string {
-	for {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() || dir == filepath.Dir(dir) {
-			return dir
-		}
-		dir = filepath.Dir(dir)
-	}
 }

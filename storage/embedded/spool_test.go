@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // keptWrites remembers what is written to files.
@@ -31,7 +33,8 @@ func TestSpool(t *testing.T) {
 	}
 	dir := t.TempDir()
 	var disk bytes.Buffer
-	s, err := newSpool(t.Context(), dir, io.MultiReader(bytes.NewReader(data[:7]), bytes.NewReader(data[7:])), func(_ string, f File) File { return keptWrites{f, &disk} })
+	s, err := newSpool(t.Context(), datadir.Dir{Path: dir, Wrap: func(_ string, f File) File { return keptWrites{f, &disk} }},
+		io.MultiReader(bytes.NewReader(data[:7]), bytes.NewReader(data[7:])))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +65,7 @@ func TestSpoolOfAStreamWithoutEnd(t *testing.T) {
 	defer w.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := newSpool(ctx, t.TempDir(), r, nil); !errors.Is(err, context.Canceled) {
+	if _, err := newSpool(ctx, datadir.At(t.TempDir()), r); !errors.Is(err, context.Canceled) {
 		t.Errorf("newSpool = %v", err)
 	}
 }

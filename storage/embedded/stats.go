@@ -2,12 +2,12 @@ package embedded
 
 import (
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // stats collects what the store tells of itself. The committer writes, a few times a round; whoever asks gets a copy.
@@ -99,13 +99,13 @@ func (st *stats) punched(err error) {
 
 // measureSlab notes how many blocks the slab has.
 func (s *Store) measureSlab() {
-	info, err := os.Stat(filepath.Join(s.slab.dir, slabName))
+	info, err := os.Stat(s.slab.dir.File(slabName))
 	if err != nil {
 		return // what was known last
 	}
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
-	s.stats.counts.SlabDiskBytes = blocksOf(info)
+	s.stats.counts.SlabDiskBytes = datadir.DiskBytes(info)
 }
 
 // stand notes how the store stands between two rounds.

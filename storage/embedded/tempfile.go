@@ -7,6 +7,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // tempName is what files begin with into which SQLite sorts, while a schema is brought forward, what does not fit into memory. They
@@ -16,12 +18,12 @@ const tempName = "avatard.tmp-"
 
 // openTemp makes a temporary file, for its owner alone. Where the system allows, it has no name any more when it is used, so
 // that nothing is left of it however the process ends.
-func openTemp(dir string, wrap func(string, File) File) (vfs.File, error) {
-	f, err := os.CreateTemp(dir, tempName+"*") // with mode 0600
+func openTemp(dir datadir.Dir) (vfs.File, error) {
+	f, err := os.CreateTemp(dir.Path, tempName+"*") // with mode 0600
 	if err != nil {
 		return nil, err
 	}
-	t := &tempFile{File: osFile{f}, size: func() (int64, error) {
+	t := &tempFile{File: datadir.OSFile{File: f}, size: func() (int64, error) {
 		info, err := f.Stat()
 		if err != nil {
 			return 0, err
@@ -31,9 +33,7 @@ func openTemp(dir string, wrap func(string, File) File) (vfs.File, error) {
 	if err := os.Remove(f.Name()); err != nil {
 		t.name = f.Name()
 	}
-	if wrap != nil {
-		t.File = wrap(tempName, t.File)
-	}
+	t.File = dir.Wrap.Around(tempName, t.File)
 	return t, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/storagetest"
 )
 
@@ -22,7 +23,7 @@ func needsHoles(t *testing.T) {
 	}
 	defer f.Close()
 	err = errors.ErrUnsupported
-	if p, ok := File(osFile{f}).(puncher); ok {
+	if p, ok := File(datadir.OSFile{File: f}).(datadir.Puncher); ok {
 		err = errors.Join(f.Truncate(pageBytes), p.Punch(0, pageBytes))
 	}
 	switch {
@@ -54,7 +55,7 @@ func diskUsage(t testing.TB, dir string) (bytes int64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bytes += blocksOf(info)
+		bytes += datadir.DiskBytes(info)
 	}
 	return bytes
 }
@@ -214,11 +215,11 @@ func TestTrimsByItself(t *testing.T) {
 
 // slabOnDisk returns how much space the slab takes now.
 func (s *Store) slabOnDisk(t *testing.T) int64 {
-	info, err := os.Stat(filepath.Join(s.slab.dir, slabName))
+	info, err := os.Stat(s.slab.dir.File(slabName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return blocksOf(info)
+	return datadir.DiskBytes(info)
 }
 
 // A check that still walks a region which was cut off meanwhile, and whose place others have taken, blames nobody and mends nothing.

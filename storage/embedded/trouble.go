@@ -11,6 +11,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // ErrDamaged: files of the directory are not as this engine wrote them, or not all of them are there. Starting again does
@@ -35,7 +36,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w; mount it for writing", err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w; %s has to be able to read and write the directory and all in it", err, whoAmI())
+		return fmt.Errorf("%w; %s has to be able to read and write the directory and all in it", err, datadir.ThisProcess())
 	case errors.Is(err, syscall.EIO), errors.Is(err, sqlite3.IOERR):
 		return fmt.Errorf("%w; look at the disk that %s and its log are on: what was acknowledged is in them, so keep both and start again once it works, or restore a backup into a new directory",
 			err, databaseName)

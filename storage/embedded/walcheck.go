@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // Format of SQLite's log: https://sqlite.org/fileformat2.html#walformat
@@ -25,7 +27,7 @@ const (
 //
 // Damage to the last transaction looks like a torn one and is not found.
 func checkLog(path string) error {
-	f, err := openOwn(path, os.O_RDONLY)
+	f, err := datadir.Open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -1,11 +1,11 @@
 //go:build linux || darwin || freebsd
 
-package embedded
+package datadir
 
 import "syscall"
 
-// freeSpace returns how many bytes others than the system's owner may take of the file system that a directory is on, and its size.
-func freeSpace(dir string) (free, total int64, err error) {
+// FreeSpace returns how many bytes others than the system's owner may take of the file system that a directory is on, and its size.
+func FreeSpace(dir string) (free, total int64, err error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, 0, err
