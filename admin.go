@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/embedded"
 )
@@ -165,7 +165,7 @@ func writeAdmin(w http.ResponseWriter, status int, res any) {
 var commandLine = storage.Origin{Caller: "command line"}
 
 func addOrganization(ctx context.Context, store storage.Store, org string) (created bool, err error) {
-	if !authz.ValidID(org) {
+	if !ids.Valid(org) {
 		return false, fmt.Errorf("%w: %q is no organisation id; expected 1 to 200 characters without control characters", errRefused, org)
 	}
 	return store.AddOrganization(ctx, org, commandLine)
@@ -177,7 +177,7 @@ type userChange func(ctx context.Context, store storage.Store, user storage.User
 
 func checkUserIDs(user storage.UserKey, org string) error {
 	for _, id := range []string{user.ID, org} {
-		if !authz.ValidID(id) {
+		if !ids.Valid(id) {
 			return fmt.Errorf("%w: %q is no id; expected 1 to 200 characters without control characters", errRefused, id)
 		}
 	}

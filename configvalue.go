@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/server"
 	"avatard/storage"
 )
@@ -124,7 +125,7 @@ func isLoopbackHost(host string) bool {
 }
 
 func parseName(to *string, s string) error {
-	if !authz.ValidID(s) {
+	if !ids.Valid(s) {
 		return fmt.Errorf("%q is no id; expected 1 to 200 characters without control characters", s)
 	}
 	*to = s
@@ -232,7 +233,7 @@ func parseRoles(to *map[string][]authz.Permission, rows map[string][]string) err
 	roles := make(map[string][]authz.Permission, len(rows))
 	var faults []error
 	for _, role := range sortedKeys(rows) {
-		if !authz.ValidID(role) {
+		if !ids.Valid(role) {
 			faults = append(faults, fmt.Errorf("%q is no role; expected 1 to 200 characters without control characters", role))
 		}
 		roles[role] = []authz.Permission{}

@@ -27,7 +27,7 @@ func runIssuerMove(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("issuer move takes the old issuer and the new one")
 	}
 	from, to := words[0], words[1]
-	if !storage.ValidID(from) {
+	if !storage.ValidText(from) {
 		return usagef("%q is no issuer; expected the URL that users are on record with", from)
 	}
 	if err := parseIssuer(&to, to); err != nil {

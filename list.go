@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
@@ -166,7 +166,7 @@ func runUserList(ctx context.Context, inv *invocation, args []string) error {
 	if len(words) > 0 {
 		return usagef("user list takes flags only, not %q", words[0])
 	}
-	if flags.org != "" && !authz.ValidID(flags.org) {
+	if flags.org != "" && !ids.Valid(flags.org) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
 	}
 	_, err = printList(ctx, inv, flags, listRequest{Query: storage.UserQuery{Organization: flags.org}})
@@ -183,7 +183,7 @@ func runUserShow(ctx context.Context, inv *invocation, args []string) error {
 	if len(words) != 1 {
 		return usagef("user show takes one user id")
 	}
-	if !authz.ValidID(words[0]) {
+	if !ids.Valid(words[0]) {
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", words[0])
 	}
 	shown, err := printList(ctx, inv, flags, listRequest{Query: storage.UserQuery{ID: words[0]}})

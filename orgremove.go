@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"slices"
 
-	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
@@ -58,7 +58,7 @@ func runOrgRemove(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("org remove takes one organisation id")
 	}
 	org := words[0]
-	if !authz.ValidID(org) {
+	if !ids.Valid(org) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", org)
 	}
 	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
@@ -159,7 +159,7 @@ func (r *orgRemovalRun) removeUsers(ctx context.Context, calls removalCalls, use
 
 // removeOrganization removes an organisation that has no users, or says whether it may be removed. configured are those that may not.
 func removeOrganization(ctx context.Context, store storage.Store, req orgRemoval, configured []string) (reply adminResponse, err error) {
-	if !authz.ValidID(req.Organization) {
+	if !ids.Valid(req.Organization) {
 		return reply, fmt.Errorf("%w: %q is no organisation id; expected 1 to 200 characters without control characters", errRefused, req.Organization)
 	}
 	if err := checkNotConfigured(configured, req.Organization); err != nil {

@@ -8,7 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
-	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/embedded"
 )
@@ -45,7 +45,7 @@ func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("org add takes one organisation id")
 	}
 	org := words[0]
-	if !authz.ValidID(org) {
+	if !ids.Valid(org) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", org)
 	}
 	cfg, err := readConfig(inv.environ, flags.configFlags, "data")
@@ -91,11 +91,11 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command stri
 	}
 	user := words[0]
 	switch {
-	case !authz.ValidID(user):
+	case !ids.Valid(user):
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", user)
 	case flags.org == "":
 		return usagef("%s needs --org, the organisation that the user is to belong to", command)
-	case !authz.ValidID(flags.org):
+	case !ids.Valid(flags.org):
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
 	}
 	cfg, err := readConfig(inv.environ, flags.configFlags, "data")

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"strings"
 
-	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
@@ -72,10 +72,10 @@ func runUserRemove(ctx context.Context, inv *invocation, args []string) error {
 		return usagef("user remove takes one user id")
 	}
 	req := userRemoval{User: words[0], Organization: flags.org}
-	if !authz.ValidID(req.User) {
+	if !ids.Valid(req.User) {
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", req.User)
 	}
-	if req.Organization != "" && !authz.ValidID(req.Organization) {
+	if req.Organization != "" && !ids.Valid(req.Organization) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", req.Organization)
 	}
 	if given := flags.values["issuer"].text; given != nil {
@@ -179,7 +179,7 @@ func removeUser(ctx context.Context, store storage.Store, req userRemoval) (repl
 
 // usersOf lists who may be meant.
 func usersOf(ctx context.Context, store storage.Store, req userRemoval) (found []storage.ListedUser, err error) {
-	if !authz.ValidID(req.User) {
+	if !ids.Valid(req.User) {
 		return nil, fmt.Errorf("%w: %q is no user id; expected 1 to 200 characters without control characters", errRefused, req.User)
 	}
 	query := storage.UserQuery{ID: req.User}

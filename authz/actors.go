@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/internal/ids"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -37,7 +38,7 @@ func usableActors(subject string, actors []string) bool {
 	if len(actors) > maxActors || slices.ContainsFunc(actors, func(actor string) bool { return !trustedID(actor) }) {
 		return false
 	}
-	return len(Identity{Subject: subject, Actors: actors}.Caller()) <= maxIDRunes*utf8.UTFMax
+	return len(Identity{Subject: subject, Actors: actors}.Caller()) <= ids.MaxRunes*utf8.UTFMax
 }
 
 // Caller names the caller for a record: the subject, and behind it those who act in the subject's place. It is as long as the

@@ -1,10 +1,10 @@
 package authz
 
 import (
+	"avatard/internal/ids"
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -12,20 +12,10 @@ import (
 // of a token gets no such grace: a clock that is behind must not lengthen a life that the provider ended.
 const notBeforeSkew = 5 * time.Second
 
-// maxIDRunes bounds an id, in code points.
-const maxIDRunes = 200
-
-// ValidID reports whether s can be the id of a user or an organisation: 1 to 200 code points of valid UTF-8 without
-// control characters (Unicode category Cc).
-func ValidID(s string) bool {
-	return s != "" && len(s) <= maxIDRunes*utf8.UTFMax && utf8.ValidString(s) &&
-		utf8.RuneCountInString(s) <= maxIDRunes && strings.IndexFunc(s, unicode.IsControl) < 0
-}
-
 // trustedID reports whether an id out of a provider's JSON may stand for somebody. The JSON decoder puts U+FFFD where
 // it meets broken UTF-8 or half a surrogate pair; two different ids would become one.
 func trustedID(s string) bool {
-	return ValidID(s) && !strings.ContainsRune(s, utf8.RuneError)
+	return ids.Valid(s) && !strings.ContainsRune(s, utf8.RuneError)
 }
 
 // rules are the configured values that an answer is checked against.

@@ -16,6 +16,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
 
 	"avatard/authz/limit"
+	"avatard/internal/ids"
 )
 
 // What IntrospectionConfig leaves to choose: the documented default of the cache, and the time-out for its zero value.
@@ -92,7 +93,7 @@ func (cfg IntrospectionConfig) check() error {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		faults = append(faults, errors.New("issuer must be an http or https URL without query and fragment"))
 	}
-	if cfg.DefaultOrganization != "" && !ValidID(cfg.DefaultOrganization) {
+	if cfg.DefaultOrganization != "" && !ids.Valid(cfg.DefaultOrganization) {
 		faults = append(faults, errors.New("the default organisation must be an id"))
 	}
 	for _, u := range []string{cfg.DiscoveryURL, cfg.IntrospectionEndpoint} {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/internal/ids"
 	"context"
 	"errors"
 	"io"
@@ -58,7 +59,7 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 		return Grant{}, errors.New("permissions: the identity carries no token")
 	}
 	// White space around an id is lost in a header, and what is left may name another organisation.
-	if !ValidID(org) || strings.TrimSpace(org) != org {
+	if !ids.Valid(org) || strings.TrimSpace(org) != org {
 		return Grant{}, nil
 	}
 	key := p.keys.of(p.keyPrefix, org, token)

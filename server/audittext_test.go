@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
@@ -18,7 +19,7 @@ type strictGrants struct {
 }
 
 func (g strictGrants) Grant(ctx context.Context, caller authz.Identity, org string) (authz.Grant, error) {
-	if !authz.ValidID(org) {
+	if !ids.Valid(org) {
 		g.t.Errorf("rights in the organisation %.40q are asked for", org)
 	}
 	return g.Source.Grant(ctx, caller, org)
@@ -70,7 +71,7 @@ func TestNothingButIDsIsRecorded(t *testing.T) {
 	}
 	for _, r := range told.told {
 		for _, id := range []string{r.Organization, r.Target, r.Action, r.Reason} {
-			if id != "" && !storage.ValidID(id) {
+			if id != "" && !storage.ValidText(id) {
 				t.Errorf("recorded: %.80q", id)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"testing/iotest"
 
 	"avatard/authz"
+	"avatard/internal/ids"
 )
 
 // FuzzTextBody checks the decoder of gRPC-Web text against the standard one, piece by piece and byte by byte.
@@ -61,7 +62,7 @@ func FuzzPath(f *testing.F) {
 		switch {
 		case strings.Contains(segment, "/"):
 			want = http.StatusNotFound
-		case err == nil && authz.ValidID(id):
+		case err == nil && ids.Valid(id):
 			want = http.StatusOK
 		}
 		if rec.Code != want {

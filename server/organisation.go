@@ -7,6 +7,7 @@ import (
 
 	"avatard/authz"
 	"avatard/authz/limit"
+	"avatard/internal/ids"
 )
 
 // inventedRate bounds how often one caller may act in organisations that are not registered here, where the provider is
@@ -37,7 +38,7 @@ func (s *Server) findHome(ctx context.Context, c *call) error {
 // checkNamed refuses an organisation that a header names and nobody knows. With a directory that is not for us to tell: it is
 // asked about the organisation with the permission.
 func (s *Server) checkNamed(ctx context.Context, org string) error {
-	if s.directory() != nil && authz.ValidID(org) {
+	if s.directory() != nil && ids.Valid(org) {
 		return nil
 	}
 	registered, err := s.registered(ctx, org)

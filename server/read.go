@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"avatard/authz"
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
@@ -91,7 +92,7 @@ func noneOfThem(err error) error {
 
 // checkReadIDs refuses ids that nobody can have, as it refuses those that nobody has.
 func checkReadIDs(org, user string) error {
-	if authz.ValidID(org) && authz.ValidID(user) {
+	if ids.Valid(org) && ids.Valid(user) {
 		return nil
 	}
 	return &failure{situation: noPicture}

@@ -11,6 +11,7 @@ import (
 
 	"avatard/authz"
 	managementv1 "avatard/gen/zitadel/management/v1"
+	"avatard/internal/ids"
 	"avatard/server/picture"
 	"avatard/storage"
 )
@@ -52,7 +53,7 @@ func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables
 		s.refuse(w, r, err)
 		return
 	}
-	if !authz.ValidID(variables[0]) {
+	if !ids.Valid(variables[0]) {
 		s.refuse(w, r, &failure{situation: invalidRequest,
 			message: "a user id is 1 to 200 characters of UTF-8, none of them a control character"})
 		return

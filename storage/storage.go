@@ -18,14 +18,16 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"avatard/internal/ids"
 )
 
 // Limits of what a Store takes. An engine refuses what is over them.
 const (
 	// MaxPictureBytes bounds one stored picture.
 	MaxPictureBytes = 1 << 20
-	// MaxIDBytes bounds issuer, user, organisation and caller ids: 200 code points of UTF-8.
-	MaxIDBytes = 800
+	// MaxIDBytes bounds every text of a record: issuers, callers, and ids, of which the longest (package ids) takes as many bytes.
+	MaxIDBytes = ids.MaxRunes * utf8.UTFMax
 )
 
 // Errors of a Store. Compare with errors.Is: engines wrap them with the operation and the key. A context's own
@@ -144,16 +146,13 @@ type UserKey struct {
 	ID     string
 }
 
-// Valid reports whether both parts of the key are valid ids.
-func (u UserKey) Valid() bool { return ValidID(u.Issuer) && ValidID(u.ID) }
+// Valid reports whether a Store takes the key: an issuer that is a ValidText, and an id that is one by package ids.
+func (u UserKey) Valid() bool { return ValidText(u.Issuer) && ids.Valid(u.ID) }
 
-// ValidID reports whether a Store takes id: 1 to MaxIDBytes bytes of UTF-8 without control characters (Unicode
-// category Cc).
-func ValidID(id string) bool {
-	if id == "" || len(id) > MaxIDBytes || !utf8.ValidString(id) {
-		return false
-	}
-	return !strings.ContainsFunc(id, unicode.IsControl)
+// ValidText reports whether a Store takes a text that need not be an id, such as an issuer: 1 to MaxIDBytes bytes of UTF-8 without
+// control characters (Unicode category Cc).
+func ValidText(s string) bool {
+	return s != "" && len(s) <= MaxIDBytes && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // Details tells how far a user's record has come. Times are UTC with whole microseconds.
@@ -220,10 +219,10 @@ type Origin struct {
 	RequestID string
 }
 
-// Valid reports whether a Store takes the origin: each part is empty or a valid id.
+// Valid reports whether a Store takes the origin: each part is empty or a ValidText.
 func (o Origin) Valid() bool {
 	for _, part := range [...]string{o.Caller, o.CallerOrganization, o.RequestID} {
-		if part != "" && !ValidID(part) {
+		if part != "" && !ValidText(part) {
 			return false
 		}
 	}

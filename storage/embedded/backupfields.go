@@ -11,7 +11,7 @@ type fields interface {
 	version() uint32
 	// number is from low to high. Where mend is set, a writer takes the next one inside instead of refusing.
 	number(n *int64, low, high int64, mend bool)
-	// id is what storage.ValidID's length and encoding are; a writer refuses others.
+	// id is what storage.ValidText's length and encoding are; a writer refuses others.
 	id(s *string)
 	// note is text that may be empty. A writer makes it fit.
 	note(s *string)

@@ -26,7 +26,7 @@ const (
 
 // ListUsers implements [storage.Store]. Issuers of one id come in the order in which they were met first.
 func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {
-	if !emptyOrID(q.ID, q.Organization, q.After.ID, q.After.Issuer) {
+	if !emptyOrText(q.ID, q.Organization, q.After.ID, q.After.Issuer) {
 		return page, fmt.Errorf("list users: %w: id", storage.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
@@ -71,7 +71,7 @@ func scanListed(row *sqlite3.Stmt) storage.ListedUser {
 
 // ListOrganizations implements [storage.Store].
 func (s *Store) ListOrganizations(ctx context.Context, after string) (page []storage.ListedOrganization, err error) {
-	if !emptyOrID(after) {
+	if !emptyOrText(after) {
 		return nil, fmt.Errorf("list organisations: %w: id", storage.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
@@ -107,8 +107,8 @@ func (s *Store) Issuers() ([]string, error) {
 	return all, nil
 }
 
-func emptyOrID(texts ...string) bool {
-	return !slices.ContainsFunc(texts, func(text string) bool { return text != "" && !storage.ValidID(text) })
+func emptyOrText(texts ...string) bool {
+	return !slices.ContainsFunc(texts, func(text string) bool { return text != "" && !storage.ValidText(text) })
 }
 
 // list runs a statement that is not kept, with arguments that are texts or integers.

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 
+	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
 )
 
 // MoveUser implements [storage.Store].
 func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
-	if !user.Valid() || !storage.ValidID(org) || !by.Valid() {
+	if !user.Valid() || !ids.Valid(org) || !by.Valid() {
 		return storage.Result{}, false, fmt.Errorf("move user: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &moveUser{user: user, org: org, by: by}, key: &user}

@@ -14,7 +14,7 @@ import (
 // MoveIssuer implements [storage.Store]. It takes as long for ten million users as for ten: the issuer's row gets another URL, and
 // users name that row by its number. The move stays on record, for backups from before.
 func (s *Store) MoveIssuer(ctx context.Context, from, to string, by storage.Origin) (bool, error) {
-	if !storage.ValidID(from) || !storage.ValidID(to) || from == to || !by.Valid() {
+	if !storage.ValidText(from) || !storage.ValidText(to) || from == to || !by.Valid() {
 		return false, fmt.Errorf("move issuer: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &moveIssuer{from: from, to: to, by: by}}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
 )
@@ -15,7 +16,7 @@ import (
 func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
 	size := len(up.Picture.Data)
 	switch {
-	case !up.User.Valid() || !storage.ValidID(up.Organization) || !up.By.Valid():
+	case !up.User.Valid() || !ids.Valid(up.Organization) || !up.By.Valid():
 		return storage.Result{}, fmt.Errorf("put picture: %w: id", storage.ErrInvalid)
 	case size == 0 || size > storage.MaxPictureBytes:
 		return storage.Result{}, fmt.Errorf("put picture: %w: %d bytes, limit %d", storage.ErrInvalid, size, storage.MaxPictureBytes)

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
 // AddOrganization implements [storage.Store].
 func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Origin) (created bool, err error) {
-	if !storage.ValidID(org) || !by.Valid() {
+	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("add organisation: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &addOrganization{org: org, by: by}}
@@ -54,7 +55,7 @@ func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
 
 // AddUser implements [storage.Store].
 func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
-	if !user.Valid() || !storage.ValidID(org) || !by.Valid() {
+	if !user.Valid() || !ids.Valid(org) || !by.Valid() {
 		return storage.Result{}, false, fmt.Errorf("add user: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &addUser{user: user, org: org, by: by}, key: &user}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
@@ -23,7 +24,7 @@ func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 }
 
 func validRemoval(rm storage.Removal) bool {
-	return rm.User.Valid() && (rm.AnyOrganization || storage.ValidID(rm.Organization)) && rm.By.Valid()
+	return rm.User.Valid() && (rm.AnyOrganization || ids.Valid(rm.Organization)) && rm.By.Valid()
 }
 
 // remove erases what the user has. One round is enough.

@@ -6,12 +6,13 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/internal/ids"
 	"avatard/storage"
 )
 
 // RemoveOrganization implements [storage.Store]. The row stays, marked: users who were removed are of it.
 func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.Origin) (removed bool, err error) {
-	if !storage.ValidID(org) || !by.Valid() {
+	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("remove organisation: %w: id", storage.ErrInvalid)
 	}
 	t := &ticket{work: &removeOrganization{org: org, by: by}}

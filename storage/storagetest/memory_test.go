@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/storagetest"
 )
@@ -107,7 +108,7 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 func (s *memoryStore) has(f flaw) bool { return s.memory.flaw == f }
 
 // enter begins every call: it takes the lock, unless there is an error.
-func (s *memoryStore) enter(ctx context.Context, ids ...string) error {
+func (s *memoryStore) enter(ctx context.Context, issuers []string, userOrOrganization ...string) error {
 	s.mu.Lock()
 	if late := s.pending; late != nil && ctx.Err() == nil {
 		s.pending = nil
@@ -117,8 +118,13 @@ func (s *memoryStore) enter(ctx context.Context, ids ...string) error {
 		if s.closed && !s.has("works after Close") {
 			return fmt.Errorf("closed: %w", storage.ErrUnavailable)
 		}
-		for _, id := range ids {
-			if !storage.ValidID(id) && !s.takes(id) {
+		for _, issuer := range issuers {
+			if !storage.ValidText(issuer) && !s.takes(issuer) {
+				return fmt.Errorf("issuer of %d bytes: %w", len(issuer), storage.ErrInvalid)
+			}
+		}
+		for _, id := range userOrOrganization {
+			if !ids.Valid(id) && !s.takes(id) {
 				return fmt.Errorf("id of %d bytes: %w", len(id), storage.ErrInvalid)
 			}
 		}
@@ -139,7 +145,7 @@ func (s *memoryStore) takes(id string) bool {
 	case "takes empty ids":
 		return id == ""
 	case "takes long ids":
-		return len(id) > storage.MaxIDBytes
+		return utf8.RuneCountInString(id) > ids.MaxRunes
 	case "takes broken UTF-8":
 		return !utf8.ValidString(id)
 	case "takes control characters", "cuts ids at NUL":
@@ -188,7 +194,7 @@ func (s *memoryStore) find(u storage.UserKey, org string) (*entry, error) {
 }
 
 func (s *memoryStore) AddOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
-	if err := s.enter(ctx, org); err != nil {
+	if err := s.enter(ctx, nil, org); err != nil {
 		return false, err
 	}
 	defer s.mu.Unlock()
@@ -198,7 +204,7 @@ func (s *memoryStore) AddOrganization(ctx context.Context, org string, _ storage
 }
 
 func (s *memoryStore) HasOrganization(ctx context.Context, org string) (bool, error) {
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return false, err
 	}
 	defer s.mu.Unlock()
@@ -206,7 +212,7 @@ func (s *memoryStore) HasOrganization(ctx context.Context, org string) (bool, er
 }
 
 func (s *memoryStore) AddUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
-	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Result{}, false, err
 	}
 	defer s.mu.Unlock()
@@ -236,7 +242,7 @@ func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, 
 }
 
 func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (storage.Picture, error) {
-	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Picture{}, err
 	}
 	defer s.mu.Unlock()
@@ -259,7 +265,7 @@ func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (s
 }
 
 func (s *memoryStore) Stat(ctx context.Context, u storage.UserKey, org string) (storage.Info, error) {
-	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Info{}, err
 	}
 	defer s.mu.Unlock()
@@ -314,7 +320,7 @@ func (s *memoryStore) RecordRefusal(r storage.Refusal) {
 }
 
 func (s *memoryStore) Ready(ctx context.Context) error {
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return err
 	}
 	s.mu.Unlock()

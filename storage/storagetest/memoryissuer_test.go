@@ -8,7 +8,7 @@ import (
 )
 
 func (s *memoryStore) MoveIssuer(ctx context.Context, from, to string, _ storage.Origin) (bool, error) {
-	if err := s.enter(ctx, from, to); err != nil {
+	if err := s.enter(ctx, []string{from, to}); err != nil {
 		return false, err
 	}
 	defer s.mu.Unlock()

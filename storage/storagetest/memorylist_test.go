@@ -12,11 +12,11 @@ import (
 
 func (s *memoryStore) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {
 	for _, text := range []string{q.ID, q.Organization, q.After.ID, q.After.Issuer} {
-		if text != "" && !storage.ValidID(text) {
+		if text != "" && !storage.ValidText(text) {
 			return page, fmt.Errorf("list: %w", storage.ErrInvalid)
 		}
 	}
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return page, err
 	}
 	defer s.mu.Unlock()
@@ -51,10 +51,10 @@ func (s *memoryStore) ListUsers(ctx context.Context, q storage.UserQuery) (page 
 }
 
 func (s *memoryStore) ListOrganizations(ctx context.Context, after string) (page []storage.ListedOrganization, err error) {
-	if after != "" && !storage.ValidID(after) {
+	if after != "" && !storage.ValidText(after) {
 		return nil, fmt.Errorf("list: %w", storage.ErrInvalid)
 	}
-	if err := s.enter(ctx); err != nil {
+	if err := s.enter(ctx, nil); err != nil {
 		return nil, err
 	}
 	defer s.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 )
 
 func (s *memoryStore) MoveUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
-	if err := s.enter(ctx, u.Issuer, u.ID, org); err != nil {
+	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Result{}, false, err
 	}
 	defer s.mu.Unlock()

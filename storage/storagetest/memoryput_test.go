@@ -10,7 +10,7 @@ import (
 )
 
 func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
-	if err := s.enter(ctx, up.User.Issuer, up.User.ID, up.Organization); err != nil {
+	if err := s.enter(ctx, []string{up.User.Issuer}, up.User.ID, up.Organization); err != nil {
 		return storage.Result{}, err
 	}
 	defer s.mu.Unlock()

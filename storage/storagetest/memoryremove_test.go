@@ -76,7 +76,7 @@ func (s *memoryStore) revive(u storage.UserKey, org string) (storage.Result, boo
 }
 
 func (s *memoryStore) RemoveOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
-	if err := s.enter(ctx, org); err != nil {
+	if err := s.enter(ctx, nil, org); err != nil {
 		return false, err
 	}
 	defer s.mu.Unlock()
@@ -104,11 +104,11 @@ func (s *memoryStore) enterRemoval(ctx context.Context, rm storage.Removal) erro
 	if len(rm.By.Caller) > storage.MaxIDBytes && !s.has("takes long callers") {
 		return storage.ErrInvalid
 	}
-	ids := []string{rm.User.Issuer, rm.User.ID}
+	own := []string{rm.User.ID}
 	if !rm.AnyOrganization {
-		ids = append(ids, rm.Organization)
+		own = append(own, rm.Organization)
 	}
-	return s.enter(ctx, ids...)
+	return s.enter(ctx, []string{rm.User.Issuer}, own...)
 }
 
 func (s *memoryStore) remove(rm storage.Removal) (storage.Result, error) {
