@@ -6,13 +6,6 @@ import (
 	"encoding/binary"
 )
 
-// PieceBytes is the length from which a run of picture bytes in a file counts as a piece.
-const PieceBytes = 32
-
-// blockBytes is the size of the cipher's block. A piece of 2·16-1 bytes or more, wherever it begins, holds at least one
-// block that is whole.
-const blockBytes = aes.BlockSize
-
 // mark is the first half of every block's plain text. A run of other bytes deciphers to it by chance once in 2⁶⁴.
 const mark = 0x6176617461726421
 
@@ -39,32 +32,40 @@ func NewPattern(seed uint64) *Pattern {
 // Picture returns the picture of a number, at the given size in bytes. The same number at two sizes is one picture and
 // its beginning: give every upload a number of its own.
 func (p *Pattern) Picture(number uint32, size int) []byte {
-	data := make([]byte, (size+blockBytes-1)/blockBytes*blockBytes)
-	for i := 0; i < len(data); i += blockBytes {
-		p.encipher(data[i:i+blockBytes], place{number, uint32(i / blockBytes)})
-	}
-	return data[:size]
+	data := make([]byte, size)
+	p.Fill(data, Place{Number: number})
+	return data
 }
 
-// place is where a block is from.
-type place struct {
-	number uint32
-	block  uint32
-}
-
-func (p *Pattern) encipher(dst []byte, at place) {
-	var plain [blockBytes]byte
+// Fill implements [Pictures]. The pictures of a pattern have no end.
+func (p *Pattern) Fill(buf []byte, at Place) int {
+	var plain, block [aes.BlockSize]byte
 	binary.LittleEndian.PutUint64(plain[:], mark)
-	binary.LittleEndian.PutUint32(plain[8:], at.number)
-	binary.LittleEndian.PutUint32(plain[12:], at.block)
-	p.block.Encrypt(dst, plain[:])
+	binary.LittleEndian.PutUint32(plain[8:], at.Number)
+	for n := 0; n < len(buf); {
+		in := int(at.Start+int64(n)) % aes.BlockSize
+		binary.LittleEndian.PutUint32(plain[12:], uint32((at.Start+int64(n))/aes.BlockSize))
+		p.block.Encrypt(block[:], plain[:])
+		n += copy(buf[n:], block[in:])
+	}
+	return len(buf)
 }
 
-// decipher tells where a block is from, false when it is no block of this pattern. Plain is scratch space.
-func (p *Pattern) decipher(block, plain []byte) (at place, ok bool) {
-	p.block.Decrypt(plain, block)
-	if binary.LittleEndian.Uint64(plain) != mark {
-		return place{}, false
+// Finder implements [Pictures].
+func (p *Pattern) Finder() func(block []byte) (Place, bool) {
+	plain := make([]byte, aes.BlockSize)
+	return func(block []byte) (Place, bool) {
+		p.block.Decrypt(plain, block)
+		if binary.LittleEndian.Uint64(plain) != mark {
+			return Place{}, false
+		}
+		number, index := binary.LittleEndian.Uint32(plain[8:]), binary.LittleEndian.Uint32(plain[12:])
+		return Place{number, int64(index) * aes.BlockSize}, true
 	}
-	return place{binary.LittleEndian.Uint32(plain[8:]), binary.LittleEndian.Uint32(plain[12:])}, true
 }
+
+// Search is [Search] for the pictures of this pattern.
+func (p *Pattern) Search(dirs ...string) ([]Piece, error) { return Search(p, dirs...) }
+
+// SearchBytes is [SearchBytes] for the pictures of this pattern.
+func (p *Pattern) SearchBytes(data []byte) []Piece { return SearchBytes(p, data) }
