@@ -177,7 +177,10 @@ func (a *asker) report(s *step, panicked any, err error) error {
 
 // waited turns the end of a wait for the provider into what the caller is told: ErrUnavailable, or the error of their
 // own context.
-func (a *asker) waited(ctx context.Context, err error) error {
+func (a *asker) waited(ctx context.Context, s *step, err error) error {
+	if errors.Is(err, errFull) {
+		err = a.turnAway(s.name, s.seat == unknownSeat)
+	}
 	switch {
 	case err == nil:
 		return nil

@@ -32,8 +32,10 @@ type keepable interface {
 
 // cache keeps answers of the provider for a short time and lets callers with the same question share one look-up.
 // Errors are never kept. What follows from an answer is no part of it: that is computed anew for each request.
+//
+// With a ttl of 0 it keeps nothing and nothing is shared: each caller asks.
 type cache[V keepable] struct {
-	ttl time.Duration // > 0
+	ttl time.Duration
 	now func() time.Time
 
 	mu                sync.Mutex
@@ -53,8 +55,14 @@ func newCache[V keepable](ttl time.Duration, now func() time.Time) *cache[V] {
 	}
 }
 
+// shares reports whether callers with the same question share its answer.
+func (c *cache[V]) shares() bool { return c.ttl > 0 }
+
 // get returns the answer that is kept under key, nil when there is none or its time is over.
 func (c *cache[V]) get(key cacheKey, now time.Time) *V {
+	if !c.shares() {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	v := c.kept(key, now)
@@ -86,11 +94,39 @@ type question[V keepable] struct {
 	ask    func(context.Context) (V, error)
 }
 
-// share returns the answer to a question, asking it when none is kept. Callers with the same key wait for one ask,
-// which runs on a context of its own and goes on without them. A call that is as old as the ttl is joined no more:
+func (q *question[V]) admitted() error {
+	if q.mayAsk == nil {
+		return nil
+	}
+	return q.mayAsk()
+}
+
+// shared returns what the provider answers to a question about a token that is known, which may be an answer to another caller.
+// It waits no longer than the time-out.
+func shared[V keepable](caller context.Context, a *asker, s *step, c *cache[V], about subject, do func(context.Context) (V, error)) (v V, err error) {
+	if err := a.failedBefore(s, about.question, c.shares()); err != nil {
+		return v, err
+	}
+	deadline := time.Now().Add(a.timeout)
+	v, err = c.share(caller, deadline, question[V]{key: about.question, known: true, ask: func(ctx context.Context) (V, error) {
+		return ask(ctx, a, s, about, deadline, do)
+	}})
+	return v, a.waited(caller, s, err)
+}
+
+// share returns the answer to a question, asking it when none is kept. Callers with the same key wait for one ask, until the
+// deadline at most. It runs on a context of its own and goes on without them. A call that is as old as the ttl is joined no more:
 // the provider may have looked at the token before it was revoked. When a call fails, whoever had only joined it has
 // it asked once more: it began before they came, and the provider may be well by now.
-func (c *cache[V]) share(ctx context.Context, q question[V]) (V, error) {
+func (c *cache[V]) share(caller context.Context, deadline time.Time, q question[V]) (v V, err error) {
+	if !c.shares() {
+		if err := q.admitted(); err != nil {
+			return v, err
+		}
+		return q.ask(caller) // which ends with its caller
+	}
+	ctx, cancel := context.WithDeadline(caller, deadline)
+	defer cancel()
 	v, joined, err := c.shareOnce(ctx, q)
 	if err != nil && joined && ended(ctx) == nil {
 		v, _, err = c.shareOnce(ctx, q)
@@ -127,10 +163,8 @@ func (c *cache[V]) pending(q question[V], kept *V) (pending *call[V], joined boo
 	if c.running >= most {
 		return nil, false, errFull
 	}
-	if q.mayAsk != nil {
-		if err := q.mayAsk(); err != nil {
-			return nil, false, err
-		}
+	if err := q.admitted(); err != nil {
+		return nil, false, err
 	}
 	mine := newCall[V](now)
 	c.calls[q.key] = mine

@@ -20,7 +20,7 @@ func numberedKey(n int) (k cacheKey) {
 
 // share is a question about a token that was active of late.
 func share(ctx context.Context, c *cache[verdict], key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
-	return c.share(ctx, question[verdict]{key: key, known: true, ask: ask})
+	return c.share(ctx, time.Now().Add(time.Minute), question[verdict]{key: key, known: true, ask: ask})
 }
 
 func goodVerdict(now time.Time, life time.Duration) verdict {

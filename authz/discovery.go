@@ -26,15 +26,17 @@ type provider struct {
 	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
 }
 
-// discover returns the provider's endpoints. They are asked for with the first token, so that a server starts while
-// its provider is down, and again with the next one when that failed. Callers that come meanwhile share one request;
-// when that one fails, whoever came after its start has it asked once more, since the provider may be well by now.
-// A request that starts here ends at the deadline, whatever becomes of ctx: no later than whoever began it would wait,
+// discover returns the provider's endpoints, and waits for them until the deadline at most. They are asked for with the first token, so
+// that a server starts while its provider is down, and again with the next one when that failed. Callers that come meanwhile share one
+// request; when that one fails, whoever came after its start has it asked once more, since the provider may be well by now.
+// A request that starts here ends at the deadline, whatever becomes of the caller: no later than whoever began it would wait,
 // so that it is not there to be joined when they have had their answer.
-func (in *Introspector) discover(ctx context.Context, deadline time.Time) (*provider, error) {
+func (in *Introspector) discover(caller context.Context, deadline time.Time) (*provider, error) {
 	if p := in.provider.Load(); p != nil {
 		return p, nil
 	}
+	ctx, cancel := context.WithDeadline(caller, deadline)
+	defer cancel()
 	p, joined, err := in.discoverOnce(ctx, deadline)
 	if err != nil && joined && ended(ctx) == nil {
 		p, _, err = in.discoverOnce(ctx, deadline)

@@ -95,7 +95,7 @@ func TestFlood(t *testing.T) {
 		if n := in.known.until.Len(); n != 1 {
 			t.Errorf("ttl %v: %d tokens count as known, want 1", ttl, n)
 		}
-		if in.cache != nil && (in.cache.refused.order.Len() > maxRefused || in.cache.running != 0 || len(in.cache.calls) != 0) {
+		if in.cache.refused.order.Len() > maxRefused || in.cache.running != 0 || len(in.cache.calls) != 0 {
 			t.Errorf("%d refusals kept, %d calls", in.cache.refused.order.Len(), in.cache.running)
 		}
 	}
@@ -222,7 +222,7 @@ func TestUnknownTokensLeaveRoom(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin := func(n int, known bool) error {
-		_, err := c.share(ended, question[verdict]{key: numberedKey(n), known: known, ask: func(context.Context) (verdict, error) {
+		_, err := c.share(ended, time.Now().Add(time.Minute), question[verdict]{key: numberedKey(n), known: known, ask: func(context.Context) (verdict, error) {
 			<-release
 			return refuse("inactive"), nil
 		}})

@@ -1,13 +1,13 @@
 package authz
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"time"
 )
 
 // homePath is ZITADEL's call for the user behind a token (GetMyUser of zitadel.auth.v1).
@@ -41,8 +41,8 @@ func (h home) weight() int {
 // homes asks the provider where callers belong. It is kept, shared and protected as permissions are.
 type homes struct {
 	endpoint  string
-	keyPrefix []byte       // of cache keys
-	cache     *cache[home] // nil when nothing is to be kept
+	keyPrefix []byte // of cache keys
+	cache     *cache[home]
 	step      *step
 }
 
@@ -54,35 +54,13 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 		return "", errors.New("organisation: the identity carries no token")
 	}
 	key := p.keys.of(p.homes.keyPrefix, id.Subject, token)
-	if p.homes.cache != nil {
-		if kept := p.homes.cache.get(key, p.now()); kept != nil {
-			return kept.organization, kept.refused
-		}
+	if kept := p.homes.cache.get(key, p.now()); kept != nil {
+		return kept.organization, kept.refused
 	}
-	if err := p.failedBefore(p.homes.step, key, p.homes.cache != nil); err != nil {
-		return "", err
-	}
-	deadline := time.Now().Add(p.timeout)
-	look := func(caller context.Context) (home, error) {
-		return ask(caller, p.asker, p.homes.step, subject{key, key}, deadline, func(ctx context.Context) (home, error) {
-			return p.askHome(ctx, token, id.Subject)
-		})
-	}
-	var got home
-	var err error
-	if p.homes.cache == nil {
-		got, err = look(ctx)
-	} else {
-		waiting, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		if got, err = p.homes.cache.share(waiting, question[home]{key: key, known: true, ask: look}); errors.Is(err, errFull) {
-			err = p.turnAway(stepHome, false)
-		}
-	}
-	if err != nil {
-		return "", p.waited(ctx, err)
-	}
-	return got.organization, got.refused
+	got, err := shared(ctx, p.asker, p.homes.step, p.homes.cache, subject{key, key}, func(ctx context.Context) (home, error) {
+		return p.askHome(ctx, token, id.Subject)
+	})
+	return got.organization, cmp.Or(err, got.refused)
 }
 
 // askHome asks the provider for the user behind a token, who has to be the one that introspection named.

@@ -129,7 +129,7 @@ type Introspector struct {
 	carryToken  bool
 	defaultOrg  string // of callers whose token names none
 	keys        *keyHash
-	cache       *cache[verdict] // nil when nothing is to be kept
+	cache       *cache[verdict]
 	known       *knownTokens
 	unknown     *limit.Rates[netip.Addr]
 	waiting     unknownWaiting
@@ -177,7 +177,8 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		return nil, err
 	}
 	in := &Introspector{
-		keys: keys,
+		keys:  keys,
+		cache: newCache[verdict](cfg.CacheTTL, cfg.Now),
 		asker: &asker{
 			client:  newClient(cfg.HTTPClient, cfg.Timeout, cmp.Or(cfg.UserAgent, "avatard")),
 			timeout: cfg.Timeout,
@@ -214,9 +215,6 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	in.introspectKnown = in.newStep(stepIntrospection, knownSeat, outage, failed)
 	in.introspectUnknown = in.newStep(stepIntrospection, unknownSeat, outage, failed)
 	in.introspectKnown.also = in.introspectUnknown
-	if cfg.CacheTTL > 0 {
-		in.cache = newCache[verdict](cfg.CacheTTL, cfg.Now)
-	}
 	return in, nil
 }
 
@@ -227,7 +225,7 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 	if err != nil {
 		return Identity{}, err
 	}
-	if p := in.provider.Load(); p != nil && in.cache != nil {
+	if p := in.provider.Load(); p != nil && in.cache.shares() {
 		now := in.now()
 		if v := in.cache.get(in.keys.of(p.keyPrefix, token), now); v != nil {
 			return in.identity(v, now, token)
@@ -253,72 +251,61 @@ func (in *Introspector) identity(v *verdict, now time.Time, token string) (Ident
 }
 
 // lookUp asks the provider, alone or together with others, and waits no longer than the time-out.
-func (in *Introspector) lookUp(ctx context.Context, token string) (v verdict, err error) {
+func (in *Introspector) lookUp(caller context.Context, token string) (v verdict, err error) {
 	deadline := time.Now().Add(in.timeout)
-	waiting, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-
 	p, counted := in.provider.Load(), false
 	if p == nil { // nothing is known of any token, so all count, the wait for discovery included
-		leave, err := in.waitUnknown(ctx)
+		leave, err := in.waitUnknown(caller)
 		if err != nil {
 			return verdict{}, err
 		}
 		defer leave()
-		if err := in.admitUnknown(ctx); err != nil {
+		if err := in.admitUnknown(caller); err != nil {
 			return verdict{}, err
 		}
-		if p, err = in.discover(waiting, deadline); err != nil {
-			return verdict{}, in.waited(ctx, err)
+		if p, err = in.discover(caller, deadline); err != nil {
+			return verdict{}, in.waited(caller, in.discovery, err)
 		}
 		counted = true
 	}
 	q := question[verdict]{key: in.keys.of(p.keyPrefix, token)}
 	s := in.introspectUnknown
-	if err := in.failedBefore(s, q.key, in.cache != nil); err != nil {
+	if err := in.failedBefore(s, q.key, in.cache.shares()); err != nil {
 		return verdict{}, err
 	}
 	if q.known = in.known.has(q.key, in.now()); q.known {
 		s = in.introspectKnown
 	} else if !counted {
-		leave, err := in.waitUnknown(ctx)
+		leave, err := in.waitUnknown(caller)
 		if err != nil {
 			return verdict{}, err
 		}
 		defer leave()
-		q.mayAsk = func() error { return in.admitUnknown(ctx) }
+		q.mayAsk = func() error { return in.admitUnknown(caller) }
 	}
-	look := func(caller context.Context) (verdict, error) {
-		v, err := ask(caller, in.asker, s, subject{q.key, q.key}, deadline, func(ctx context.Context) (v verdict, err error) {
-			v, err = in.introspect(ctx, p, token, q.key, q.known)
-			if err == nil || ended(caller) == nil {
-				in.introspected(err)
-			}
-			return v, err
-		})
-		if err == nil {
-			in.known.note(q.key, v.good(), in.now())
+	q.ask = func(ctx context.Context) (verdict, error) { return in.askAbout(ctx, p, s, token, &q, deadline) }
+	v, err = in.cache.share(caller, deadline, q)
+	return v, in.waited(caller, s, err)
+}
+
+// askAbout asks what a token stands for, and takes note of how that went. s is the step for tokens of its kind.
+func (in *Introspector) askAbout(caller context.Context, p *provider, s *step, token string, q *question[verdict], deadline time.Time) (verdict, error) {
+	v, err := ask(caller, in.asker, s, subject{q.key, q.key}, deadline, func(ctx context.Context) (verdict, error) {
+		v, err := in.introspect(ctx, p, token, q.key, q.known)
+		if err == nil || ended(caller) == nil {
+			in.introspected(err)
 		}
 		return v, err
+	})
+	if err == nil {
+		in.known.note(q.key, v.good(), in.now())
 	}
-	if in.cache != nil {
-		q.ask = look
-		if v, err = in.cache.share(waiting, q); errors.Is(err, errFull) {
-			err = in.turnAway(stepIntrospection, !q.known)
-		}
-	} else if q.mayAsk != nil {
-		if err = q.mayAsk(); err == nil {
-			v, err = look(ctx)
-		}
-	} else {
-		v, err = look(ctx)
-	}
-	return v, in.waited(ctx, err)
+	return v, err
 }
 
 // introspect asks what a token stands for. known tells that it was active of late: then its end is believed of a provider that is well.
 func (in *Introspector) introspect(ctx context.Context, p *provider, token string, key cacheKey, known bool) (verdict, error) {
-	v, err := in.askAbout(ctx, p, token, key)
+	v, err := in.introspectNow(ctx, p, token, key)
 	if err == nil && known && v.refused != nil && (v.refused.Reason == ReasonInactive || v.refused.Reason == ReasonRejected) {
 		err = in.confirmation.check(ctx)
 	}
@@ -328,8 +315,8 @@ func (in *Introspector) introspect(ctx context.Context, p *provider, token strin
 	return v, nil
 }
 
-// askAbout returns what the provider says a token stands for.
-func (in *Introspector) askAbout(ctx context.Context, p *provider, token string, key cacheKey) (verdict, error) {
+// introspectNow returns what the provider says a token stands for.
+func (in *Introspector) introspectNow(ctx context.Context, p *provider, token string, key cacheKey) (verdict, error) {
 	question := in.rejections.begin()
 	a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
 	if status, ok := errors.AsType[statusError](err); ok {

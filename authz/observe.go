@@ -85,11 +85,7 @@ func (in *Introspector) Stats() Stats {
 // CacheStats returns how the memory of permissions stands.
 func (p *ProviderPermissions) CacheStats() CacheStats { return p.cache.stats() }
 
-// stats works on a nil cache, too.
 func (c *cache[V]) stats() CacheStats {
-	if c == nil {
-		return CacheStats{}
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return CacheStats{Hits: c.hits, Misses: c.misses, Accepted: c.accepted.order.Len(), Refused: c.refused.order.Len()}

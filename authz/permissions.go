@@ -2,12 +2,12 @@ package authz
 
 import (
 	"avatard/internal/ids"
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // permissionsPath is ZITADEL's call for what the caller of a token may do in an organisation.
@@ -45,10 +45,7 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	p.homes.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
 	p.homes.step = p.newStep(stepHome, knownSeat, &outage{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.homes.keyPrefix = appendPart(nil, p.homes.endpoint)
-	if in.cache != nil {
-		p.cache = newCache[permits](in.cache.ttl, in.now)
-		p.homes.cache = newCache[home](in.cache.ttl, in.now)
-	}
+	p.cache, p.homes.cache = newCache[permits](in.cache.ttl, in.now), newCache[home](in.cache.ttl, in.now)
 	return p, nil
 }
 
@@ -63,36 +60,12 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 		return Grant{}, nil
 	}
 	key := p.keys.of(p.keyPrefix, org, token)
-	if p.cache != nil {
-		if kept := p.cache.get(key, p.now()); kept != nil {
-			return kept.Grant, kept.refused
-		}
-	}
-	if err := p.failedBefore(p.step, key, p.cache != nil); err != nil {
-		return Grant{}, err
+	if kept := p.cache.get(key, p.now()); kept != nil {
+		return kept.Grant, kept.refused
 	}
 	about := subject{token: p.keys.of(p.keyPrefix, token), question: key}
-	deadline := time.Now().Add(p.timeout)
-	search := func(caller context.Context) (permits, error) {
-		return ask(caller, p.asker, p.step, about, deadline, func(ctx context.Context) (permits, error) {
-			return p.search(ctx, token, org)
-		})
-	}
-	var got permits
-	var err error
-	if p.cache == nil {
-		got, err = search(ctx)
-	} else {
-		waiting, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		if got, err = p.cache.share(waiting, question[permits]{key: key, known: true, ask: search}); errors.Is(err, errFull) {
-			err = p.turnAway(stepPermissions, false)
-		}
-	}
-	if err != nil {
-		return Grant{}, p.waited(ctx, err)
-	}
-	return got.Grant, got.refused
+	got, err := shared(ctx, p.asker, p.step, p.cache, about, func(ctx context.Context) (permits, error) { return p.search(ctx, token, org) })
+	return got.Grant, cmp.Or(err, got.refused)
 }
 
 // search asks the provider.
