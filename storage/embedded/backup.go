@@ -10,29 +10,6 @@ import (
 	"avatard/storage"
 )
 
-// BackupOptions tell what a backup holds.
-type BackupOptions struct {
-	// ReceiptsOnly leaves out pictures, the audit trail, and users who never had a picture erased. What is left is small
-	// and enough to keep a restore from an older backup from bringing back what was erased since.
-	ReceiptsOnly bool
-	// Since, unless it is nil, is where another backup of the same store has ended: of the receipts only newer ones are written.
-	// That goes with ReceiptsOnly.
-	Since *BackupPosition
-}
-
-// BackupTotals say what became of pictures that a backup has not as they were when it came by.
-type BackupTotals struct {
-	// Users counts the users who were there when the backup came by.
-	Users int64
-	// Changed counts how often somebody's record was written again because a picture was erased meanwhile.
-	Changed int64
-	// Missing counts the records whose picture was erased before its bytes were read, or came faster than they
-	// could be written. A later record of the same user may have a picture again.
-	Missing int64
-	// Unreadable counts the pictures that the disk did not give, or not as they were written. The log names them.
-	Unreadable int64
-}
-
 // How much a backup asks for at a time: so much that one look at the metadata takes about a millisecond.
 const (
 	backupPageRows  = 128
@@ -47,7 +24,7 @@ const (
 // Backup writes a backup of the store to w, while it serves. It reads page by page, holds up changes for about a
 // millisecond at a time, and needs a few megabytes whatever the size of the store.
 //
-// The backup ends at one moment (BackupSummary.Ended). No picture that was erased, or was about to be, before that
+// The backup ends at one moment (storage.ExportSummary.Ended). No picture that was erased, or was about to be, before that
 // moment comes back when it is restored, and every picture that was there from the beginning to that moment does.
 // Uploads in between may be in it or not. Each user's record is as it was at some moment between beginning and end,
 // and not older than the last erasure of a picture of that user.
@@ -56,14 +33,14 @@ const (
 // [SaveBackup] takes it out of the file.
 //
 // A stream without its end is no backup: whoever reads it notices.
-func (s *Store) Backup(ctx context.Context, w io.Writer, opt BackupOptions) (BackupSummary, error) {
+func (s *Store) Backup(ctx context.Context, w io.Writer, opt storage.ExportOptions) (storage.ExportSummary, error) {
 	if opt.Since != nil && !opt.ReceiptsOnly {
-		return BackupSummary{}, errors.New("backup: only receipts go on from another backup")
+		return storage.ExportSummary{}, errors.New("backup: only receipts go on from another backup")
 	}
 	return s.newBackup(ctx, opt).run(w)
 }
 
-func (s *Store) newBackup(ctx context.Context, opt BackupOptions) *backup {
+func (s *Store) newBackup(ctx context.Context, opt storage.ExportOptions) *backup {
 	b := &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]organizationRecord)}
 	if !opt.ReceiptsOnly {
 		b.trails = newTrails()
@@ -74,7 +51,7 @@ func (s *Store) newBackup(ctx context.Context, opt BackupOptions) *backup {
 // backup is one backup under way.
 type backup struct {
 	s     *Store
-	opt   BackupOptions
+	opt   storage.ExportOptions
 	ctx   context.Context
 	slack int64
 	out   *backupWriter
@@ -90,13 +67,13 @@ type backup struct {
 	horizon       int64                         // of the store's receipts, when the backup ended
 	pictureBytes  int64                         // written in the first pass
 	againBytes    int64                         // and after it
-	totals        BackupTotals
+	totals        storage.ExportTotals
 }
 
-func (b *backup) run(w io.Writer) (BackupSummary, error) {
+func (b *backup) run(w io.Writer) (storage.ExportSummary, error) {
 	end, err := b.write(w)
 	if err != nil {
-		return BackupSummary{}, fmt.Errorf("backup: %w", err)
+		return storage.ExportSummary{}, fmt.Errorf("backup: %w", err)
 	}
 	return newBackupSummary(b.store, end, b.out.offset), nil
 }
@@ -348,28 +325,10 @@ func (s *Store) look(read func(db *database) error) error {
 	return nil
 }
 
-// BackupSummary tells what is in a backup.
-type BackupSummary struct {
-	BackupTotals
-	// ReceiptsOnly: it was made without pictures.
-	ReceiptsOnly bool
-	// Began and Ended are the moments between which it was made, by the clock of the store. It knows of every erasure
-	// up to Ended.
-	Began, Ended time.Time
-	// Since is the end of the backup that it goes on from, zero for none. Receipts of erasures before Horizon may have gone
-	// because of their age; it is zero when none have.
-	Since, Horizon time.Time
-	// Organizations, Receipts, Audit and Bytes are numbers of records and the size of the whole. Organizations are those that were
-	// removed as well, Audit are changes and refusals.
-	Organizations, Receipts, Audit, Bytes int64
-	// Pictures counts those in it.
-	Pictures int64
-}
-
-func newBackupSummary(store storeRecord, end endRecord, size int64) BackupSummary {
-	return BackupSummary{
+func newBackupSummary(store storeRecord, end endRecord, size int64) storage.ExportSummary {
+	return storage.ExportSummary{
 		Since: momentOrZero(store.sinceTime), Horizon: momentOrZero(end.horizon),
-		BackupTotals: end.totals, ReceiptsOnly: store.receiptsOnly,
+		ExportTotals: end.totals, ReceiptsOnly: store.receiptsOnly,
 		Began: time.UnixMicro(store.began).UTC(), Ended: time.UnixMicro(end.ended).UTC(),
 		Organizations: end.counts.organizations, Receipts: end.counts.receipts,
 		Audit:    end.counts.audit + end.counts.refusals,

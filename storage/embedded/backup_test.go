@@ -17,7 +17,7 @@ import (
 )
 
 // saveTest backs a store up into a file.
-func saveTest(t testing.TB, s *Store, opt BackupOptions) (name string, sum BackupSummary) {
+func saveTest(t testing.TB, s *Store, opt storage.ExportOptions) (name string, sum storage.ExportSummary) {
 	t.Helper()
 	var stream bytes.Buffer
 	if _, err := s.Backup(context.Background(), &stream, opt); err != nil {
@@ -26,7 +26,7 @@ func saveTest(t testing.TB, s *Store, opt BackupOptions) (name string, sum Backu
 	return saveStream(t, &stream)
 }
 
-func saveStream(t testing.TB, stream io.Reader) (name string, sum BackupSummary) {
+func saveStream(t testing.TB, stream io.Reader) (name string, sum storage.ExportSummary) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "backup")
 	sum, err := SaveBackup(name, false, stream, nil)
@@ -37,7 +37,7 @@ func saveStream(t testing.TB, stream io.Reader) (name string, sum BackupSummary)
 }
 
 // restoreTest restores into a new directory.
-func restoreTest(t testing.TB, backup, receipts string) (dir string, sum RestoreSummary) {
+func restoreTest(t testing.TB, backup, receipts string) (dir string, sum storage.ImportSummary) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "restored")
 	sum, err := Restore(context.Background(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: filesOf(receipts)})
@@ -136,10 +136,10 @@ func TestBackupRoundTrip(t *testing.T) {
 	ctx := context.Background()
 	s := openTest(t, t.TempDir())
 	story(t, s)
-	name, sum := saveTest(t, s, BackupOptions{})
+	name, sum := saveTest(t, s, storage.ExportOptions{})
 	want := contents(t, s)
-	if got := (BackupTotals{Users: 42}); sum.BackupTotals != got {
-		t.Errorf("Backup = %+v, want %+v", sum.BackupTotals, got)
+	if got := (storage.ExportTotals{Users: 42}); sum.ExportTotals != got {
+		t.Errorf("Backup = %+v, want %+v", sum.ExportTotals, got)
 	}
 	if got := len(want["generation"]); sum.Pictures != int64(got) || sum.Receipts != int64(len(want["receipt"])) || sum.Organizations != 5 {
 		t.Errorf("Backup = %+v, want %d pictures, %d receipts, 5 organisations", sum, got, len(want["receipt"]))
@@ -188,14 +188,14 @@ func TestBackupRoundTrip(t *testing.T) {
 // A backup of a store with nothing in it, and one of a restored store, are like any other.
 func TestBackupOfLittle(t *testing.T) {
 	s := openTest(t, t.TempDir())
-	name, sum := saveTest(t, s, BackupOptions{})
+	name, sum := saveTest(t, s, storage.ExportOptions{})
 	dir, _ := restoreTest(t, name, "")
 	again := openTest(t, dir)
 	if diff := cmp.Diff(contents(t, s), contents(t, again)); diff != "" {
 		t.Errorf("restored (-backed up +restored):\n%s", diff)
 	}
 	mustPut(t, again, 1, 5000)
-	name, second := saveTest(t, again, BackupOptions{})
+	name, second := saveTest(t, again, storage.ExportOptions{})
 	if second.Pictures != 1 || second.Ended.Before(sum.Ended) {
 		t.Errorf("Backup = %+v, want one picture, after %+v", second, sum)
 	}
@@ -220,7 +220,7 @@ func TestBackupOfADamagedPicture(t *testing.T) {
 	if _, err := f.WriteAt([]byte("damage"), int64(at)); err != nil {
 		t.Fatal(err)
 	}
-	name, sum := saveTest(t, s, BackupOptions{})
+	name, sum := saveTest(t, s, storage.ExportOptions{})
 	if sum.Unreadable != 1 || sum.Pictures != 2 {
 		t.Errorf("Backup = %+v, want 1 unreadable and 2 pictures", sum)
 	}
@@ -249,7 +249,7 @@ func TestSaveBackupLeavesNothing(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	story(t, s)
 	var buf bytes.Buffer
-	if _, err := s.Backup(t.Context(), &buf, BackupOptions{}); err != nil {
+	if _, err := s.Backup(t.Context(), &buf, storage.ExportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	whole := buf.Bytes()
@@ -302,15 +302,15 @@ func TestBackupEndsEarly(t *testing.T) {
 	story(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := s.Backup(ctx, writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil }), BackupOptions{})
+	_, err := s.Backup(ctx, writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil }), storage.ExportOptions{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Backup of a caller who leaves = %v", err)
 	}
-	_, err = s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) { return len(p), s.Close() }), BackupOptions{})
+	_, err = s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) { return len(p), s.Close() }), storage.ExportOptions{})
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Backup of a store that is closed meanwhile = %v", err)
 	}
-	if _, err := s.Backup(t.Context(), io.Discard, BackupOptions{}); !errors.Is(err, storage.ErrUnavailable) {
+	if _, err := s.Backup(t.Context(), io.Discard, storage.ExportOptions{}); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Backup of a closed store = %v", err)
 	}
 }

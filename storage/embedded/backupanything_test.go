@@ -111,7 +111,7 @@ func TestWhateverIsTakenIsRestored(t *testing.T) {
 			if len(want["refusal"]) == 0 || len(want["receipt"]) == 0 {
 				t.Fatal("there are no refusals or no receipts")
 			}
-			name, _ := saveTest(t, s, BackupOptions{})
+			name, _ := saveTest(t, s, storage.ExportOptions{})
 			dir, _ := restoreTest(t, name, "")
 			again := openTest(t, dir)
 			if got := contents(t, again); !wild {
@@ -121,7 +121,7 @@ func TestWhateverIsTakenIsRestored(t *testing.T) {
 			} else if len(got["user"]) != len(want["user"]) || len(got["generation"]) != len(want["generation"]) || len(got["refusal"]) != len(want["refusal"]) {
 				t.Error("users, pictures or refusals are missing")
 			}
-			if _, err := CheckBackup(strings.NewReader(string(backupBytes(t, again, BackupOptions{ReceiptsOnly: true})))); err != nil {
+			if _, err := CheckBackup(strings.NewReader(string(backupBytes(t, again, storage.ExportOptions{ReceiptsOnly: true})))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -141,7 +141,7 @@ func TestBackupOfAPoisonedStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, sum := saveTest(t, s, BackupOptions{})
+	name, sum := saveTest(t, s, storage.ExportOptions{})
 	if sum.Audit < 3 {
 		t.Errorf("Backup = %+v, want three records of the audit trail and more", sum)
 	}
@@ -167,7 +167,7 @@ func TestBackupLeavesOutWhatCannotBe(t *testing.T) {
 	if err := s.look(func(db *database) error { return db.conn.Exec(`UPDATE generation SET format = 77 WHERE uid = 1`) }); err != nil {
 		t.Fatal(err)
 	}
-	_, sum := saveTest(t, s, BackupOptions{})
+	_, sum := saveTest(t, s, storage.ExportOptions{})
 	if sum.Unreadable != 1 || sum.Pictures != 1 {
 		t.Errorf("Backup = %+v, want one picture and one that is unreadable", sum)
 	}

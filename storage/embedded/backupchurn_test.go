@@ -63,7 +63,7 @@ func TestBackupUnderChurn(t *testing.T) {
 	}
 	type made struct {
 		name string
-		sum  BackupSummary
+		sum  storage.ExportSummary
 	}
 	var backups []made
 	for range 3 {
@@ -73,7 +73,7 @@ func TestBackupUnderChurn(t *testing.T) {
 				<-changed
 			}
 			return stream.Write(p)
-		}), BackupOptions{})
+		}), storage.ExportOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +86,7 @@ func TestBackupUnderChurn(t *testing.T) {
 	}
 	close(stop)
 	busy.Wait()
-	later, receipts := saveTest(t, w.s, BackupOptions{ReceiptsOnly: true})
+	later, receipts := saveTest(t, w.s, storage.ExportOptions{ReceiptsOnly: true})
 	for i, b := range backups {
 		t.Run(fmt.Sprint("backup ", i), func(t *testing.T) {
 			dir, _ := restoreTest(t, b.name, "")
@@ -170,7 +170,7 @@ func backupWithAChangeAt(t *testing.T, at int) (reached bool) {
 	sum, err := w.s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) {
 		step()
 		return stream.Write(p)
-	}), BackupOptions{})
+	}), storage.ExportOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func TestBackupOfWhatIsTooFast(t *testing.T) {
 		mustPut(t, s, user, 70_000)
 	}
 	var stream bytes.Buffer
-	b := s.newBackup(t.Context(), BackupOptions{})
+	b := s.newBackup(t.Context(), storage.ExportOptions{})
 	b.slack = -1 << 40
 	sum, err := b.run(writerFunc(func(p []byte) (int, error) {
 		if stream.Len() == 0 {

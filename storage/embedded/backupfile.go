@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -23,7 +24,7 @@ const voidedAtOnce = 1 << 18
 // it. The file gets its name when it is whole, checked, synced, and rid of every picture that was erased before the
 // backup's end; a try that fails leaves nothing. ErrFileExists when there is a file of that name and overwrite is not
 // set. Progress, unless it is nil, hears now and then what share is done.
-func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(done, total int64)) (sum BackupSummary, err error) {
+func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, err error) {
 	if err := mayWrite(name, overwrite); err != nil {
 		return sum, err
 	}
@@ -79,7 +80,7 @@ func mayWrite(name string, overwrite bool) error {
 // CopyBackup passes a stream of [Store.Backup] on to w and returns what is in it. It checks the stream on the way, which
 // holds nothing back: what w has got when it fails is cut off, and no backup. Pictures that were erased before the backup's end
 // may be in it, for bytes that are gone cannot be taken out; late tells that some were erased meanwhile. Restore leaves them out.
-func CopyBackup(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum BackupSummary, late bool, err error) {
+func CopyBackup(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, late bool, err error) {
 	b, first, err := receiveBackup(w, stream, progress)
 	if err != nil {
 		return sum, false, err
@@ -207,13 +208,13 @@ func eachRecord(f *os.File, from int64, do func(at int64, kind recordKind, b []b
 }
 
 // CheckBackup reads a backup to its end and returns what is in it. Its errors are those of [Restore] about a file.
-func CheckBackup(r io.Reader) (BackupSummary, error) {
+func CheckBackup(r io.Reader) (storage.ExportSummary, error) {
 	b, err := newBackupReader(r)
 	for err == nil {
 		_, err = b.next()
 	}
 	if !errors.Is(err, io.EOF) {
-		return BackupSummary{}, err
+		return storage.ExportSummary{}, err
 	}
 	return b.summary(), nil
 }

@@ -141,7 +141,7 @@ const auditDone = "done"
 type endRecord struct {
 	ended  int64
 	counts backupCounts
-	totals BackupTotals
+	totals storage.ExportTotals
 	// Since version 2. Receipts of erasures before horizon may have gone because of their age, 0 when none have.
 	horizon int64
 	// newest is the last receipt that this backup, or the one it goes on from, holds, and of what; 0 for none.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -98,7 +99,7 @@ func openBackups(ctx context.Context, opt RestoreOptions, dir string, wrap func(
 		}
 		newer = append(newer, f)
 		if f.store.id != backup.store.id {
-			return backup, newer, fmt.Errorf("%s: %w", f.name, ErrOtherStore)
+			return backup, newer, fmt.Errorf("%s: %w", f.name, storage.ErrOtherStore)
 		}
 	}
 	// The oldest first: receipts get their numbers in this order.

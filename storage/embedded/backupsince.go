@@ -8,33 +8,9 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"avatard/storage"
 )
-
-// Errors of a backup that is to go on from another one. Compare with errors.Is.
-var (
-	// ErrCannotGoOn: the store does not go on from where that backup has ended.
-	ErrCannotGoOn = errors.New("the store does not go on from that backup")
-	// ErrReceiptsGone: receipts that came after that backup may have gone because of their age.
-	ErrReceiptsGone = errors.New("receipts that came after that backup may have gone because of their age")
-)
-
-// BackupPosition tells where a backup has ended, for the next one to go on from.
-type BackupPosition struct {
-	// Store is the id of the store, Generation what the last receipt is of, "" when there was none; in hexadecimal.
-	Store, Generation string
-	// Receipt is the number of the last receipt, 0 for none.
-	Receipt int64
-	// Ended is the moment up to which every erasure is in the backup, or in those that it goes on from.
-	Ended time.Time
-}
-
-// KnownFrom is the moment from which on the backup knows of every erasure, up to Ended: the zero time when that is always.
-func (s BackupSummary) KnownFrom() time.Time {
-	if s.Horizon.After(s.Since) {
-		return s.Horizon
-	}
-	return s.Since
-}
 
 func momentOrZero(micros int64) time.Time {
 	if micros == 0 {
@@ -45,7 +21,7 @@ func momentOrZero(micros int64) time.Time {
 
 // EndOfBackup looks up where a backup has ended. It reads its beginning and its end alone: SaveBackup has checked the rest, and Restore
 // does it again. The errors are ErrNoBackup, ErrBackupVersion, ErrBackupDamaged and those of the disk.
-func EndOfBackup(name string) (at BackupPosition, err error) {
+func EndOfBackup(name string) (at storage.ExportPosition, err error) {
 	f, err := openBackup(name)
 	if err != nil {
 		return at, err
@@ -56,13 +32,13 @@ func EndOfBackup(name string) (at BackupPosition, err error) {
 		return at, err
 	}
 	if b.version < 2 {
-		return at, fmt.Errorf("%s: %w: it has format version %d, which does not say so; write a new one", name, ErrCannotGoOn, b.version)
+		return at, fmt.Errorf("%s: %w: it has format version %d, which does not say so; write a new one", name, storage.ErrCannotGoOn, b.version)
 	}
 	end, err := readEnd(f, f.size, b.version)
 	if err != nil {
 		return at, fmt.Errorf("%s: %w", name, err)
 	}
-	at = BackupPosition{Store: hex.EncodeToString(b.store.id[:]), Receipt: end.newest, Ended: time.UnixMicro(end.ended).UTC()}
+	at = storage.ExportPosition{Store: hex.EncodeToString(b.store.id[:]), Receipt: end.newest, Ended: time.UnixMicro(end.ended).UTC()}
 	if end.newest > 0 {
 		at.Generation = hex.EncodeToString(end.generation[:])
 	}
@@ -103,9 +79,9 @@ func readEnd(r io.ReaderAt, size int64, version uint32) (end endRecord, err erro
 }
 
 // goOn notes that the backup goes on from another one, if the store does.
-func (b *backup) goOn(db *database, since BackupPosition) error {
+func (b *backup) goOn(db *database, since storage.ExportPosition) error {
 	if since.Store != hex.EncodeToString(b.store.id[:]) {
-		return fmt.Errorf("%w: it is of another store", ErrCannotGoOn)
+		return fmt.Errorf("%w: it is of another store", storage.ErrCannotGoOn)
 	}
 	b.store.since, b.store.sinceTime = since.Receipt, since.Ended.UnixMicro()
 	b.receipt = since.Receipt
@@ -122,9 +98,9 @@ func (b *backup) goOn(db *database, since BackupPosition) error {
 	case err != nil:
 		return err
 	case pruned > since.Receipt || pruned == since.Receipt && !is:
-		return fmt.Errorf("%w; write one with all receipts", ErrReceiptsGone)
+		return fmt.Errorf("%w; write one with all receipts", storage.ErrReceiptsGone)
 	case !is: // numbers are the store's own, and it has been restored
-		return fmt.Errorf("%w: it was restored meanwhile, or that backup is of before a restore; write one with all receipts", ErrCannotGoOn)
+		return fmt.Errorf("%w: it was restored meanwhile, or that backup is of before a restore; write one with all receipts", storage.ErrCannotGoOn)
 	}
 	return nil
 }

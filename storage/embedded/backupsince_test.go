@@ -11,25 +11,27 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"avatard/storage"
 )
 
 // saveSince writes the receipts that came after a file.
-func saveSince(t *testing.T, s *Store, name string) (string, BackupSummary) {
+func saveSince(t *testing.T, s *Store, name string) (string, storage.ExportSummary) {
 	t.Helper()
 	at, err := EndOfBackup(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return saveTest(t, s, BackupOptions{ReceiptsOnly: true, Since: &at})
+	return saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true, Since: &at})
 }
 
 // Files that go on from one another hold together what one file of all receipts holds, and each no more than is new.
 func TestReceiptsSince(t *testing.T) {
-	a := openAged(t, Retention{})
+	a := openAged(t, storage.Retention{})
 	for i := range 20 {
 		mustPut(t, a.Store, i, 100)
 	}
-	full, _ := saveTest(t, a.Store, BackupOptions{})
+	full, _ := saveTest(t, a.Store, storage.ExportOptions{})
 	chain, last := []string{}, full
 	for step := range 4 {
 		a.now = a.now.Add(time.Hour)
@@ -54,7 +56,7 @@ func TestReceiptsSince(t *testing.T) {
 	if sum.Receipts != 1 {
 		t.Errorf("%+v, want one receipt", sum)
 	}
-	all, _ := saveTest(t, a.Store, BackupOptions{ReceiptsOnly: true})
+	all, _ := saveTest(t, a.Store, storage.ExportOptions{ReceiptsOnly: true})
 	restored := func(receipts ...string) map[string][]string {
 		t.Helper()
 		dir := t.TempDir()
@@ -75,8 +77,8 @@ func TestReceiptsSince(t *testing.T) {
 		files = append(files, chain[i+1:]...)
 		dir := t.TempDir()
 		_, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: full, Receipts: files})
-		if !errors.Is(err, ErrGap) {
-			t.Errorf("Restore without file %d = %v, want %v", i, err, ErrGap)
+		if !errors.Is(err, storage.ErrGap) {
+			t.Errorf("Restore without file %d = %v, want %v", i, err, storage.ErrGap)
 		}
 		wantOnlyLock(t, dir)
 		sum, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: full, Receipts: files, AllowGap: true})
@@ -97,7 +99,7 @@ func TestReceiptsSinceCostWhatIsNew(t *testing.T) {
 	for range 10 {
 		each(50, 50, func(i int) { mustPut(t, s, i, 100) })
 	}
-	base, whole := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	base, whole := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	mustRemove(t, s, 1)
 	var reads int
 	_, sum := saveSince(t, s, base)
@@ -120,37 +122,37 @@ func TestReceiptsSinceCostWhatIsNew(t *testing.T) {
 
 // A store that does not go on from a file says so.
 func TestReceiptsSinceRefuses(t *testing.T) {
-	a := openAged(t, Retention{Receipts: day})
+	a := openAged(t, storage.Retention{Receipts: day})
 	for range 3 {
 		for i := range 3 {
 			mustPut(t, a.Store, i, 100)
 		}
 	}
-	file, _ := saveTest(t, a.Store, BackupOptions{ReceiptsOnly: true})
-	full, _ := saveTest(t, a.Store, BackupOptions{})
+	file, _ := saveTest(t, a.Store, storage.ExportOptions{ReceiptsOnly: true})
+	full, _ := saveTest(t, a.Store, storage.ExportOptions{})
 	at, err := EndOfBackup(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := func(s *Store, since BackupPosition) error {
-		_, err := s.Backup(t.Context(), &bytes.Buffer{}, BackupOptions{ReceiptsOnly: true, Since: &since})
+	back := func(s *Store, since storage.ExportPosition) error {
+		_, err := s.Backup(t.Context(), &bytes.Buffer{}, storage.ExportOptions{ReceiptsOnly: true, Since: &since})
 		return err
 	}
 	if err := back(a.Store, at); err != nil {
 		t.Error(err)
 	}
-	if _, err := a.Backup(t.Context(), &bytes.Buffer{}, BackupOptions{Since: &at}); err == nil {
+	if _, err := a.Backup(t.Context(), &bytes.Buffer{}, storage.ExportOptions{Since: &at}); err == nil {
 		t.Error("a whole backup goes on from another one")
 	}
-	if err := back(openTest(t, t.TempDir()), at); !errors.Is(err, ErrCannotGoOn) {
+	if err := back(openTest(t, t.TempDir()), at); !errors.Is(err, storage.ErrCannotGoOn) {
 		t.Errorf("another store: %v", err)
 	}
 	other := at
 	other.Generation = strings.Repeat("0", 32)
-	if err := back(a.Store, other); !errors.Is(err, ErrCannotGoOn) {
+	if err := back(a.Store, other); !errors.Is(err, storage.ErrCannotGoOn) {
 		t.Errorf("another line of receipts: %v", err)
 	}
-	if _, err := EndOfBackup("testdata/receipts-v1"); !errors.Is(err, ErrCannotGoOn) {
+	if _, err := EndOfBackup("testdata/receipts-v1"); !errors.Is(err, storage.ErrCannotGoOn) {
 		t.Errorf("a file of version 1: %v", err)
 	}
 	if _, err := EndOfBackup(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
@@ -169,19 +171,19 @@ func TestReceiptsSinceRefuses(t *testing.T) {
 	}
 	a.now = a.now.Add(3 * day)
 	a.prune()
-	if err := back(a.Store, at); !errors.Is(err, ErrReceiptsGone) {
+	if err := back(a.Store, at); !errors.Is(err, storage.ErrReceiptsGone) {
 		t.Errorf("receipts that are gone: %v", err)
 	}
 	// Nor is an older backup restored with what is left, unless that is allowed.
-	left, sum := saveTest(t, a.Store, BackupOptions{ReceiptsOnly: true})
+	left, sum := saveTest(t, a.Store, storage.ExportOptions{ReceiptsOnly: true})
 	if sum.Horizon.IsZero() {
 		t.Errorf("%+v, want a horizon", sum)
 	}
 	dir := t.TempDir()
 	opt := RestoreOptions{Backup: full, Receipts: []string{left}}
 	// All of that happened in one moment; the backup has to be older.
-	if _, err := Restore(context.Background(), Config{Dir: dir}, opt); !errors.Is(err, ErrGap) {
-		t.Errorf("Restore of a backup older than the receipts = %v, want %v", err, ErrGap)
+	if _, err := Restore(context.Background(), Config{Dir: dir}, opt); !errors.Is(err, storage.ErrGap) {
+		t.Errorf("Restore of a backup older than the receipts = %v, want %v", err, storage.ErrGap)
 	}
 	wantOnlyLock(t, dir)
 	opt.AllowGap = true

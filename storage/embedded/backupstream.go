@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"avatard/storage"
 )
 
 // backupWriter writes records one behind the other.
@@ -201,4 +203,6 @@ func (b *backupReader) full(p []byte) error {
 }
 
 // summary tells what was read, once that was all.
-func (b *backupReader) summary() BackupSummary { return newBackupSummary(b.store, b.end, b.offset) }
+func (b *backupReader) summary() storage.ExportSummary {
+	return newBackupSummary(b.store, b.end, b.offset)
+}

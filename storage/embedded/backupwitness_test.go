@@ -111,7 +111,7 @@ func (w *backupWitness) acknowledge(user int, res storage.Result, picture uint32
 }
 
 // check looks at a backup, unless file is "", and at what was restored from it. Erasures are known up to a moment.
-func (w *backupWitness) check(t *testing.T, file, dir string, sum BackupSummary, known time.Time) {
+func (w *backupWitness) check(t *testing.T, file, dir string, sum storage.ExportSummary, known time.Time) {
 	t.Helper()
 	restored := openTest(t, dir)
 	wantClean(t, restored)
@@ -154,7 +154,7 @@ func (w *backupWitness) check(t *testing.T, file, dir string, sum BackupSummary,
 }
 
 // checkUser looks at one user and returns the picture that there is.
-func (w *backupWitness) checkUser(t *testing.T, restored *Store, user int, sum BackupSummary, known time.Time) (picture uint32, ok bool) {
+func (w *backupWitness) checkUser(t *testing.T, restored *Store, user int, sum storage.ExportSummary, known time.Time) (picture uint32, ok bool) {
 	t.Helper()
 	u, key := w.users[user], testKey(user)
 	res, created, err := restored.AddUser(t.Context(), key, testOrg, testBy)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"avatard/storage"
 )
 
 // hookedFile calls something before each sync, and does none: nothing here loses power.
@@ -54,7 +56,7 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 		}
 		later := time.Now().Add(100 * 365 * day)
 		var err error
-		s, err = Open(t.Context(), Config{Dir: dir, Keep: Retention{Changes: day, Receipts: day}, Now: func() time.Time { return later },
+		s, err = Open(t.Context(), Config{Dir: dir, Keep: storage.Retention{Changes: day, Receipts: day}, Now: func() time.Time { return later },
 			WrapFile: func(name string, f File) File {
 				if name != logName {
 					return f

@@ -11,10 +11,10 @@ import (
 )
 
 // checkStore checks an open store and returns what was found.
-func checkStore(t *testing.T, s *Store, repair bool) []Finding {
+func checkStore(t *testing.T, s *Store, repair bool) []storage.Finding {
 	t.Helper()
-	var all []Finding
-	sum, err := s.Check(t.Context(), CheckOptions{Repair: repair, By: testBy}, func(f Finding) error {
+	var all []storage.Finding
+	sum, err := s.Check(t.Context(), storage.CheckOptions{Repair: repair, By: testBy}, func(f storage.Finding) error {
 		all = append(all, f)
 		return nil
 	})

@@ -154,12 +154,12 @@ func (c *checker) checkHeader(ctx context.Context) error {
 		return nil
 	case len(head) == pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
 		if n := nonZero(head[24:]); n > 0 {
-			f := Finding{Kind: OrphanedBytes, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the header of the slab", n)}
+			f := storage.Finding{Kind: storage.OrphanedBytes, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the header of the slab", n)}
 			return c.report(ctx, f, c.scrub(func(*round) ([]span, error) { return []span{{24, pageBytes - 24}}, nil }, "zeroed"))
 		}
 		return nil
 	}
-	return c.report(ctx, Finding{Kind: SlabHeader, Detail: "the slab does not begin with the mark of this store"}, nil)
+	return c.report(ctx, storage.Finding{Kind: SlabHeader, Detail: "the slab does not begin with the mark of this store"}, nil)
 }
 
 // checkTail looks at what lies in the file behind the last region. A crash while the slab grows leaves zeros there, as
@@ -173,7 +173,7 @@ func (c *checker) checkTail(ctx context.Context) error {
 		if end == 1 && !c.live { // see checkHeader
 			return nil
 		}
-		return c.report(ctx, Finding{Kind: SlabLength, Page: length / pageBytes,
+		return c.report(ctx, storage.Finding{Kind: SlabLength, Page: length / pageBytes,
 			Detail: fmt.Sprintf("the slab has %d bytes, its regions %d: some of it is lost", length, end*pageBytes)}, nil)
 	}
 	for page := end; page*pageBytes < length; page += checkPages {
@@ -191,7 +191,7 @@ func (c *checker) checkTail(ctx context.Context) error {
 		} else if now > page {
 			return nil
 		}
-		f := Finding{Kind: OrphanedBytes, Page: page, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the last region of the slab", n)}
+		f := storage.Finding{Kind: storage.OrphanedBytes, Page: page, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the last region of the slab", n)}
 		if err := c.report(ctx, f, c.scrubOutside(page, int64(len(bytes)))); err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (c *checker) checkTail(ctx context.Context) error {
 	if now, _, err := c.ends(ctx); err != nil || now != end {
 		return err
 	}
-	return c.report(ctx, Finding{Kind: SlabLength, Page: end,
+	return c.report(ctx, storage.Finding{Kind: SlabLength, Page: end,
 		Detail: fmt.Sprintf("the slab has %d bytes, its regions %d", length, end*pageBytes)}, c.cut(end))
 }
 
@@ -227,7 +227,7 @@ func (c *checker) checkWatermark(ctx context.Context) error {
 		return err
 	}
 	if watermark > newest {
-		f := Finding{Kind: WatermarkAhead, Receipt: newest,
+		f := storage.Finding{Kind: storage.WatermarkAhead, Receipt: newest,
 			Detail: fmt.Sprintf("every receipt up to %d counts as finished, and %d is the newest", watermark, newest)}
 		if err := c.report(ctx, f, nil); err != nil {
 			return err
@@ -241,7 +241,7 @@ func (c *checker) checkWatermark(ctx context.Context) error {
 		return err
 	}
 	if q.lowest != 0 && q.lowest <= q.watermark {
-		return c.report(ctx, Finding{Kind: WatermarkAhead, Receipt: q.lowest,
+		return c.report(ctx, storage.Finding{Kind: storage.WatermarkAhead, Receipt: q.lowest,
 			Detail: fmt.Sprintf("every receipt up to %d counts as finished, and %d is not", q.watermark, q.lowest)}, nil)
 	}
 	return nil

@@ -11,15 +11,16 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// CheckDir is Check for the store in cfg.Dir while no process serves it; ErrLocked when one does. It also asks SQLite to
+// CheckDir is Check for the store in cfg.Dir while no process serves it; storage.ErrInUse when one does. It also asks SQLite to
 // look at the whole database file.
 //
 // Without a repair not one file is changed, and what an earlier process left undone is found: nobody works on it. With
 // one the store is opened, which finishes that as every start does, and then checked.
-func CheckDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Finding) error) (Summary, error) {
+func CheckDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found func(storage.Finding) error) (storage.CheckSummary, error) {
 	if opt.Repair {
 		return repairDir(ctx, cfg, opt, found)
 	}
@@ -55,9 +56,9 @@ func CheckDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Find
 }
 
 // repairDir opens the store, which finishes what was left undone, and checks it.
-func repairDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Finding) error) (sum Summary, err error) {
+func repairDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found func(storage.Finding) error) (sum storage.CheckSummary, err error) {
 	if _, err := os.Lstat(filepath.Join(cfg.Dir, databaseName)); errors.Is(err, fs.ErrNotExist) {
-		return sum, fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir) // Open would make one
+		return sum, fmt.Errorf("%w in %s", storage.ErrNoStore, cfg.Dir) // Open would make one
 	}
 	c := &checker{opt: opt, found: found, alone: true, live: true}
 	var reported error
@@ -77,13 +78,13 @@ func repairDir(ctx context.Context, cfg Config, opt CheckOptions, found func(Fin
 
 // finishUnfinished is the start's, and reports what that was. The start has all of it in memory.
 func (c *checker) finishUnfinished(s *Store) error {
-	var all []Finding
+	var all []storage.Finding
 	for _, l := range s.leftovers {
-		all = append(all, Finding{Kind: UploadUnfinished, Page: l.slot, Generation: hex.EncodeToString(l.id[:]),
+		all = append(all, storage.Finding{Kind: storage.UploadUnfinished, Page: l.slot, Generation: hex.EncodeToString(l.id[:]),
 			Detail: "the upload was neither finished nor erased when the server ended"})
 	}
 	for _, e := range s.ledger.open {
-		all = append(all, Finding{Kind: ErasureUnfinished, Page: e.slot, Receipt: e.receipt,
+		all = append(all, storage.Finding{Kind: storage.ErasureUnfinished, Page: e.slot, Receipt: e.receipt,
 			Detail: "the erasure was not finished, or not on record, when the server ended"})
 	}
 	s.finishUnfinished()
@@ -151,7 +152,7 @@ func (c *checker) lookAlone(ctx context.Context, sql string, detail func(row *sq
 		return err
 	}
 	for _, text := range all {
-		if err := c.report(ctx, Finding{Kind: DatabaseDamaged, Detail: text}, nil); err != nil {
+		if err := c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged, Detail: text}, nil); err != nil {
 			return err
 		}
 	}

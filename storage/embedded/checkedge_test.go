@@ -18,17 +18,17 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 	for _, tt := range []struct {
 		title  string
 		spoil  func(d *damaged)
-		want   []FindingKind
+		want   []storage.FindingKind
 		repair string // what its error says
 	}{
 		{"a slab that was cut", func(d *damaged) { d.truncate((d.slot(1) + 1) * pageBytes) },
-			[]FindingKind{PictureMissing, SlabLength}, "the database knows of"},
+			[]storage.FindingKind{storage.PictureMissing, SlabLength}, "the database knows of"},
 		{"no slab", func(d *damaged) { remove1(d.t, filepath.Join(d.dir, slabName)) },
-			[]FindingKind{PictureMissing, SlabHeader, SlabLength}, "pictures.slab is missing"},
+			[]storage.FindingKind{storage.PictureMissing, SlabHeader, SlabLength}, "pictures.slab is missing"},
 		{"a slab of another store", func(d *damaged) { d.write(8, []byte("another store")) },
-			[]FindingKind{SlabHeader}, "of two stores"},
+			[]storage.FindingKind{SlabHeader}, "of two stores"},
 		{"a watermark above all receipts", func(d *damaged) { d.sql(`UPDATE store SET watermark = 100`) },
-			[]FindingKind{WatermarkAhead}, ""},
+			[]storage.FindingKind{storage.WatermarkAhead}, ""},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			d := newDamaged(t)
@@ -37,7 +37,7 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := d.files()
-			var got []FindingKind
+			var got []storage.FindingKind
 			for _, f := range d.checkDir(false) {
 				if len(got) == 0 || got[len(got)-1] != f.Kind {
 					got = append(got, f.Kind)
@@ -49,7 +49,7 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 			if !cmp.Equal(before, d.files()) {
 				t.Error("looking has changed something")
 			}
-			_, err := CheckDir(t.Context(), Config{Dir: d.dir}, CheckOptions{Repair: true}, func(Finding) error { return nil })
+			_, err := CheckDir(t.Context(), Config{Dir: d.dir}, storage.CheckOptions{Repair: true}, func(storage.Finding) error { return nil })
 			if tt.repair != "" && (err == nil || !strings.Contains(err.Error(), tt.repair)) {
 				t.Errorf("repair = %v, want an error with %q", err, tt.repair)
 			}
@@ -57,8 +57,8 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 	}
 }
 
-func kindSet(all []FindingKind) map[FindingKind]bool {
-	set := make(map[FindingKind]bool)
+func kindSet(all []storage.FindingKind) map[storage.FindingKind]bool {
+	set := make(map[storage.FindingKind]bool)
 	for _, k := range all {
 		set[k] = true
 	}
@@ -82,32 +82,32 @@ func TestCheckDirDamagedDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := d.checkDir(false)
-	if len(got) == 0 || got[0].Kind != DatabaseDamaged {
-		t.Errorf("found %+v, want %v", got, DatabaseDamaged)
+	if len(got) == 0 || got[0].Kind != storage.DatabaseDamaged {
+		t.Errorf("found %+v, want %v", got, storage.DatabaseDamaged)
 	}
 }
 
 func TestCheckDirRefuses(t *testing.T) {
 	for _, repair := range []bool{false, true} {
 		check := func(dir string) error {
-			_, err := CheckDir(t.Context(), Config{Dir: dir}, CheckOptions{Repair: repair}, func(Finding) error { return nil })
+			_, err := CheckDir(t.Context(), Config{Dir: dir}, storage.CheckOptions{Repair: repair}, func(storage.Finding) error { return nil })
 			return err
 		}
 		dir := t.TempDir()
 		s := openTest(t, dir)
-		if err := check(dir); !errors.Is(err, ErrLocked) {
-			t.Errorf("repair %v: CheckDir of a store that is open = %v, want %v", repair, err, ErrLocked)
+		if err := check(dir); !errors.Is(err, storage.ErrInUse) {
+			t.Errorf("repair %v: CheckDir of a store that is open = %v, want %v", repair, err, storage.ErrInUse)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 		editData(t, dir, "PRAGMA user_version = 99")
-		if err := check(dir); !errors.Is(err, ErrNewerSchema) {
-			t.Errorf("repair %v: CheckDir of newer data = %v, want %v", repair, err, ErrNewerSchema)
+		if err := check(dir); !errors.Is(err, storage.ErrNewerSchema) {
+			t.Errorf("repair %v: CheckDir of newer data = %v, want %v", repair, err, storage.ErrNewerSchema)
 		}
 		empty := filepath.Join(t.TempDir(), "none")
-		if err := check(empty); !errors.Is(err, ErrNoDatabase) {
-			t.Errorf("repair %v: CheckDir of no directory = %v, want %v", repair, err, ErrNoDatabase)
+		if err := check(empty); !errors.Is(err, storage.ErrNoStore) {
+			t.Errorf("repair %v: CheckDir of no directory = %v, want %v", repair, err, storage.ErrNoStore)
 		}
 		if _, err := os.Stat(empty); err == nil {
 			t.Errorf("repair %v: the directory was made", repair)
@@ -118,7 +118,7 @@ func TestCheckDirRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, databaseName), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := CheckDir(t.Context(), Config{Dir: dir}, CheckOptions{}, nil)
+	_, err := CheckDir(t.Context(), Config{Dir: dir}, storage.CheckOptions{}, nil)
 	if err == nil || !strings.Contains(err.Error(), "avatard migrate") {
 		t.Errorf("CheckDir of an empty database = %v, want a hint at migrate", err)
 	}
@@ -151,14 +151,14 @@ func TestCheckDirAfterFirstStartWasKilled(t *testing.T) {
 func TestCheckEndsEarly(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	each(8, 20, func(i int) { mustPut(t, s, i, 5000) })
-	never := func(f Finding) error { t.Errorf("found %+v", f); return nil }
+	never := func(f storage.Finding) error { t.Errorf("found %+v", f); return nil }
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	calls := 0
-	_, err := s.Check(ctx, CheckOptions{Progress: func(int64, int64) {
+	_, err := s.Check(ctx, storage.CheckOptions{Progress: func(int64, int64) {
 		if calls++; calls == 1 {
-			if _, err := s.Check(ctx, CheckOptions{}, never); !errors.Is(err, ErrChecking) {
-				t.Errorf("a second Check = %v, want %v", err, ErrChecking)
+			if _, err := s.Check(ctx, storage.CheckOptions{}, never); !errors.Is(err, storage.ErrChecking) {
+				t.Errorf("a second Check = %v, want %v", err, storage.ErrChecking)
 			}
 			cancel()
 		}
@@ -167,7 +167,7 @@ func TestCheckEndsEarly(t *testing.T) {
 		t.Errorf("Check = %v, want %v", err, context.Canceled)
 	}
 	closed := false
-	_, err = s.Check(t.Context(), CheckOptions{Progress: func(int64, int64) {
+	_, err = s.Check(t.Context(), storage.CheckOptions{Progress: func(int64, int64) {
 		if !closed {
 			closed = true
 			if err := s.Close(); err != nil {
@@ -186,7 +186,7 @@ func TestCheckMemory(t *testing.T) {
 		s := openTest(t, t.TempDir())
 		each(128, users, func(i int) { mustPut(t, s, i, 1+i%9000) })
 		each(128, users, func(i int) { mustPut(t, s, i, 1+i%300) })
-		c := &checker{s: s, live: true, found: func(f Finding) error { t.Errorf("found %+v", f); return nil }}
+		c := &checker{s: s, live: true, found: func(f storage.Finding) error { t.Errorf("found %+v", f); return nil }}
 		if err := c.run(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -213,7 +213,7 @@ func TestCheckLongChain(t *testing.T) {
 	d.sql(`WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
 		INSERT INTO receipt SELECT i, %[1]d, randomblob(16), 5, 1, CASE i WHEN 100 THEN (SELECT receipt FROM user WHERE uid = %[1]d) ELSE i - 1 END, 1 FROM n;
 		UPDATE user SET receipt = 5000 WHERE uid = %[1]d; UPDATE store SET watermark = 5000`, d.uid(3))
-	check := func(want ...FindingKind) {
+	check := func(want ...storage.FindingKind) {
 		t.Helper()
 		if err := d.conn.Close(); err != nil {
 			t.Fatal(err)
@@ -225,7 +225,7 @@ func TestCheckLongChain(t *testing.T) {
 	}
 	check()
 	d.sql(`UPDATE receipt SET generation = (SELECT generation FROM receipt WHERE seq = 4900) WHERE seq = 150`)
-	check(ReceiptDoubled)
+	check(storage.ReceiptDoubled)
 	d.sql(`DELETE FROM receipt WHERE seq = 1000`)
-	check(ReceiptChain, ReceiptUnlinked)
+	check(storage.ReceiptChain, storage.ReceiptUnlinked)
 }

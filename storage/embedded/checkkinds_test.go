@@ -121,10 +121,10 @@ func (d *damaged) truncate(size int64) {
 func (d *damaged) end() int64 { return d.number(`SELECT max(first + slot_pages * slots) FROM region`) }
 
 // checkDir checks the directory and returns kinds and findings.
-func (d *damaged) checkDir(repair bool) []Finding {
+func (d *damaged) checkDir(repair bool) []storage.Finding {
 	d.t.Helper()
-	var all []Finding
-	_, err := CheckDir(context.Background(), Config{Dir: d.dir}, CheckOptions{Repair: repair, By: testBy}, func(f Finding) error {
+	var all []storage.Finding
+	_, err := CheckDir(context.Background(), Config{Dir: d.dir}, storage.CheckOptions{Repair: repair, By: testBy}, func(f storage.Finding) error {
 		all = append(all, f)
 		return nil
 	})
@@ -134,8 +134,8 @@ func (d *damaged) checkDir(repair bool) []Finding {
 	return all
 }
 
-func kinds(all []Finding) []FindingKind {
-	var kinds []FindingKind
+func kinds(all []storage.Finding) []storage.FindingKind {
+	var kinds []storage.FindingKind
 	for _, f := range all {
 		kinds = append(kinds, f.Kind)
 	}
@@ -150,9 +150,9 @@ func TestCheckFinds(t *testing.T) {
 	for _, tt := range []struct {
 		title string
 		spoil func(d *damaged)
-		want  []FindingKind
+		want  []storage.FindingKind
 		// stays are findings that no repair takes away.
-		stays []FindingKind
+		stays []storage.FindingKind
 		// lost is whose picture is lost, or was to be gone.
 		lost int
 		// back tells that a repair brings it back.
@@ -160,85 +160,85 @@ func TestCheckFinds(t *testing.T) {
 	}{
 		{"nothing", func(*damaged) {}, nil, nil, 0, false},
 		{"bytes in a slot that nobody ever had", func(d *damaged) { d.write((d.slot(2)+9)*pageBytes+77, []byte("left")) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"bytes in an erased slot", func(d *damaged) { d.write(d.slot(3)*pageBytes+4000, []byte("left")) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"a whole picture in an erased slot", func(d *damaged) { d.write(d.slot(3)*pageBytes, d.read(d.slot(2)*pageBytes, pageBytes)) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"a byte right behind a picture", func(d *damaged) { d.write(d.slot(1)*pageBytes+headerBytes+5000, []byte{1}) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"a byte at the end of a picture's slot", func(d *damaged) { d.write((d.slot(1)+2)*pageBytes-1, []byte{1}) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"bytes behind the header of the slab", func(d *damaged) { d.write(pageBytes-3, []byte("end")) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"bytes behind the last region", func(d *damaged) { d.write(d.end()*pageBytes+9000, []byte("tail")) },
-			[]FindingKind{OrphanedBytes}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, false},
 		{"zeros behind the last region, as a crash in growth leaves them", func(d *damaged) { d.truncate((d.end() + maxRegionPages) * pageBytes) },
 			nil, nil, 0, false},
 		{"more zeros than that", func(d *damaged) { d.truncate((d.end()+maxRegionPages)*pageBytes + 1) },
-			[]FindingKind{SlabLength}, nil, 0, false},
+			[]storage.FindingKind{SlabLength}, nil, 0, false},
 		{"much behind the last region", func(d *damaged) { d.write((d.end()+2*maxRegionPages)*pageBytes, []byte("far")) },
-			[]FindingKind{OrphanedBytes, SlabLength}, nil, 0, false},
+			[]storage.FindingKind{storage.OrphanedBytes, SlabLength}, nil, 0, false},
 		{"an empty slot in place of a picture", func(d *damaged) { d.write(d.slot(2)*pageBytes, make([]byte, pageBytes)) },
-			[]FindingKind{PictureMissing}, nil, 2, false},
+			[]storage.FindingKind{storage.PictureMissing}, nil, 2, false},
 		{"another picture in its place", func(d *damaged) { d.write(d.slot(2)*pageBytes, d.read(d.slot(4)*pageBytes, pageBytes)) },
-			[]FindingKind{PictureMissing}, nil, 2, false},
+			[]storage.FindingKind{storage.PictureMissing}, nil, 2, false},
 		{"a bit that has turned over", func(d *damaged) { d.write(d.slot(1)*pageBytes+5000, []byte{^d.read(d.slot(1)*pageBytes+5000, 1)[0]}) },
-			[]FindingKind{PictureMissing}, nil, 1, false},
+			[]storage.FindingKind{storage.PictureMissing}, nil, 1, false},
 		{"a length that has turned over", func(d *damaged) { d.write(d.slot(1)*pageBytes+headerLengthOffset, []byte{0xff}) },
-			[]FindingKind{PictureMissing}, nil, 1, false},
+			[]storage.FindingKind{storage.PictureMissing}, nil, 1, false},
 		{"a header that is no header", func(d *damaged) { d.write(d.slot(1)*pageBytes, []byte("X")) },
-			[]FindingKind{PictureMissing}, nil, 1, false},
+			[]storage.FindingKind{storage.PictureMissing}, nil, 1, false},
 		{"a row with another size", func(d *damaged) { d.sql(`UPDATE generation SET size = size + 1 WHERE slot = %d`, d.slot(1)) },
-			[]FindingKind{SizeDiffers}, nil, 1, true},
+			[]storage.FindingKind{storage.SizeDiffers}, nil, 1, true},
 		{"a row with a size for smaller slots", func(d *damaged) { d.sql(`UPDATE generation SET size = 1 WHERE slot = %d`, d.slot(1)) },
-			[]FindingKind{SizeDiffers}, nil, 1, true},
+			[]storage.FindingKind{storage.SizeDiffers}, nil, 1, true},
 		{"a row with a size for larger slots", func(d *damaged) { d.sql(`UPDATE generation SET size = 1 << 20 WHERE slot = %d`, d.slot(1)) },
-			[]FindingKind{GenerationMisplaced}, []FindingKind{GenerationMisplaced}, 1, false},
+			[]storage.FindingKind{GenerationMisplaced}, []storage.FindingKind{GenerationMisplaced}, 1, false},
 		{"a row between two slots", func(d *damaged) { d.sql(`UPDATE generation SET slot = slot + 1 WHERE slot = %d`, d.slot(1)) },
-			[]FindingKind{GenerationMisplaced, OrphanedBytes}, []FindingKind{GenerationMisplaced}, 1, false},
+			[]storage.FindingKind{GenerationMisplaced, storage.OrphanedBytes}, []storage.FindingKind{GenerationMisplaced}, 1, false},
 		{"an erased generation without a receipt", func(d *damaged) { d.sql(`UPDATE generation SET receipt = NULL WHERE slot = %d`, d.slot(3)) },
-			[]FindingKind{ReceiptMissing}, nil, 0, false},
+			[]storage.FindingKind{storage.ReceiptMissing}, nil, 0, false},
 		{"a receipt that is gone", func(d *damaged) { d.sql(`DELETE FROM receipt WHERE uid = %d`, d.uid(3)) },
-			[]FindingKind{ReceiptChain, ReceiptMissing}, nil, 0, false},
+			[]storage.FindingKind{storage.ReceiptChain, storage.ReceiptMissing}, nil, 0, false},
 		{"a receipt of another generation", func(d *damaged) { d.sql(`UPDATE receipt SET generation = randomblob(16) WHERE uid = %d`, d.uid(3)) },
-			[]FindingKind{ReceiptContradicts}, []FindingKind{ReceiptContradicts}, 0, false},
+			[]storage.FindingKind{storage.ReceiptContradicts}, []storage.FindingKind{storage.ReceiptContradicts}, 0, false},
 		{"a living picture with a receipt on its row", func(d *damaged) {
 			d.sql(`UPDATE generation SET receipt = (SELECT receipt FROM user WHERE uid = %[1]d) WHERE uid = %[1]d AND state = 2`, d.uid(5))
-		}, []FindingKind{ReceiptContradicts}, []FindingKind{ReceiptContradicts}, 5, false},
+		}, []storage.FindingKind{storage.ReceiptContradicts}, []storage.FindingKind{storage.ReceiptContradicts}, 5, false},
 		{"two receipts of one generation", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, generation, time, reason, seq, 1 FROM receipt WHERE uid = %[1]d;
 				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
-		}, []FindingKind{ReceiptDoubled}, []FindingKind{ReceiptDoubled}, 0, false},
+		}, []storage.FindingKind{storage.ReceiptDoubled}, []storage.FindingKind{storage.ReceiptDoubled}, 0, false},
 		{"a receipt on record of a picture that lives", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, id, 5, 1, NULL, 1 FROM generation WHERE uid = %[1]d;
 				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2))
-		}, []FindingKind{ReceiptOfLiving}, nil, 2, false},
+		}, []storage.FindingKind{storage.ReceiptOfLiving}, nil, 2, false},
 		{"a receipt that leads to nothing", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, 99, 1 FROM user WHERE uid = %[1]d;
 				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2))
-		}, []FindingKind{ReceiptChain}, []FindingKind{ReceiptChain}, 0, false},
+		}, []storage.FindingKind{storage.ReceiptChain}, []storage.FindingKind{storage.ReceiptChain}, 0, false},
 		{"a receipt that leads to somebody else's", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, (SELECT receipt FROM user WHERE uid = %[2]d), 1 FROM user WHERE uid = %[1]d;
 				UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2), d.uid(3))
-		}, []FindingKind{ReceiptChain}, []FindingKind{ReceiptChain}, 0, false},
+		}, []storage.FindingKind{storage.ReceiptChain}, []storage.FindingKind{storage.ReceiptChain}, 0, false},
 		{"a receipt that leads to itself", func(d *damaged) { d.sql(`UPDATE receipt SET previous = seq WHERE uid = %d`, d.uid(3)) },
-			[]FindingKind{ReceiptChain}, []FindingKind{ReceiptChain}, 0, false},
+			[]storage.FindingKind{storage.ReceiptChain}, []storage.FindingKind{storage.ReceiptChain}, 0, false},
 		{"a user who does not know of the newest receipt", func(d *damaged) { d.sql(`UPDATE user SET receipt = NULL WHERE uid = %d`, d.uid(3)) },
-			[]FindingKind{ReceiptUnlinked}, nil, 0, false},
+			[]storage.FindingKind{storage.ReceiptUnlinked}, nil, 0, false},
 		{"a user who does not know of the two newest receipts", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, seq, 1 FROM receipt WHERE uid = %[1]d;
 				INSERT INTO receipt SELECT 101, uid, randomblob(16), 5, 1, 100, 1 FROM receipt WHERE seq = 100;
 				UPDATE store SET watermark = 101`, d.uid(3))
-		}, []FindingKind{ReceiptUnlinked}, []FindingKind{ReceiptUnlinked}, 0, false},
+		}, []storage.FindingKind{storage.ReceiptUnlinked}, []storage.FindingKind{storage.ReceiptUnlinked}, 0, false},
 		{"a receipt beside the chain", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
-		}, []FindingKind{ReceiptUnlinked}, []FindingKind{ReceiptUnlinked}, 0, false},
+		}, []storage.FindingKind{storage.ReceiptUnlinked}, []storage.FindingKind{storage.ReceiptUnlinked}, 0, false},
 		{"two pictures of one user", func(d *damaged) {
 			d.sql(`INSERT INTO generation SELECT slot + 9, randomblob(16), uid, 2, size, format, NULL FROM generation WHERE slot = %d`, d.slot(2))
-		}, []FindingKind{PictureMissing, TwoPictures}, nil, 0, false},
+		}, []storage.FindingKind{storage.PictureMissing, storage.TwoPictures}, nil, 0, false},
 		{"a picture of nobody", func(d *damaged) { d.sql(`UPDATE generation SET uid = 77 WHERE slot = %d`, d.slot(2)) },
-			[]FindingKind{DatabaseDamaged}, []FindingKind{DatabaseDamaged}, 2, false},
+			[]storage.FindingKind{storage.DatabaseDamaged}, []storage.FindingKind{storage.DatabaseDamaged}, 2, false},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			t.Parallel()
@@ -258,8 +258,8 @@ func TestCheckFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Without a server. SQLite finds rows that refer to nothing, too.
-			own := func(all []Finding) []FindingKind {
-				return kinds(slices.DeleteFunc(all, func(f Finding) bool { return f.Kind == DatabaseDamaged && f.Page == 0 }))
+			own := func(all []storage.Finding) []storage.FindingKind {
+				return kinds(slices.DeleteFunc(all, func(f storage.Finding) bool { return f.Kind == storage.DatabaseDamaged && f.Page == 0 }))
 			}
 			before := d.files()
 			if got := own(d.checkDir(false)); !cmp.Equal(got, want) {
@@ -268,7 +268,7 @@ func TestCheckFinds(t *testing.T) {
 			if !cmp.Equal(before, d.files()) {
 				t.Error("looking has changed something")
 			}
-			d.checkRepair(own(d.checkDir(true)), want, func() []FindingKind { return own(d.checkDir(false)) }, tt.stays)
+			d.checkRepair(own(d.checkDir(true)), want, func() []storage.FindingKind { return own(d.checkDir(false)) }, tt.stays)
 			after := tt.lost
 			if tt.back {
 				after = 0
@@ -283,7 +283,7 @@ func TestCheckFinds(t *testing.T) {
 				t.Errorf("beside a server: found %v, want %v", got, want)
 			}
 			d.checkKept(s, tt.lost)
-			d.checkRepair(kinds(checkStore(t, s, true)), want, func() []FindingKind { return kinds(checkStore(t, s, false)) }, tt.stays)
+			d.checkRepair(kinds(checkStore(t, s, true)), want, func() []storage.FindingKind { return kinds(checkStore(t, s, false)) }, tt.stays)
 			d.checkKept(s, after)
 			if len(tt.stays) == 0 {
 				d.checkWorks(s)
@@ -292,10 +292,10 @@ func TestCheckFinds(t *testing.T) {
 	}
 }
 
-func (d *damaged) checkRepair(got, want []FindingKind, again func() []FindingKind, stays []FindingKind) {
+func (d *damaged) checkRepair(got, want []storage.FindingKind, again func() []storage.FindingKind, stays []storage.FindingKind) {
 	d.t.Helper()
 	// One repair may put right what would be found later on.
-	other := slices.ContainsFunc(got, func(k FindingKind) bool { return !slices.Contains(want, k) })
+	other := slices.ContainsFunc(got, func(k storage.FindingKind) bool { return !slices.Contains(want, k) })
 	if other || (len(got) == 0) != (len(want) == 0) {
 		d.t.Errorf("the repair found %v, want %v", got, want)
 	}

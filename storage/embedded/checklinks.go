@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
 // countReceipts counts those up to newest.
@@ -81,7 +83,7 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 			if linked.has(r.seq - first) {
 				continue
 			}
-			f := Finding{Kind: ReceiptUnlinked, Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
+			f := storage.Finding{Kind: storage.ReceiptUnlinked, Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
 			u := int64(-1)
 			err := c.read(ctx, func(db *database) error {
 				return db.look(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {

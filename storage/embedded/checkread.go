@@ -135,7 +135,7 @@ func (db *database) userKey(uid int64) (key storage.UserKey, organization string
 }
 
 // about puts into a finding what is known of a user and a generation.
-func (c *checker) about(ctx context.Context, f Finding, uid int64, id generationID) (Finding, error) {
+func (c *checker) about(ctx context.Context, f storage.Finding, uid int64, id generationID) (storage.Finding, error) {
 	if id != (generationID{}) {
 		f.Generation = hex.EncodeToString(id[:])
 	}

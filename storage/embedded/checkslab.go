@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
 // checkSlab walks the slab from its first page to its end, and the rows of its slots beside it.
@@ -147,7 +149,7 @@ func (c *checker) outside(ctx context.Context, first, end int64) error {
 			} else if taken {
 				continue
 			}
-			f := Finding{Kind: OrphanedBytes, Page: first, Bytes: n, Detail: fmt.Sprintf("%d bytes between two regions of the slab", n)}
+			f := storage.Finding{Kind: storage.OrphanedBytes, Page: first, Bytes: n, Detail: fmt.Sprintf("%d bytes between two regions of the slab", n)}
 			if err := c.report(ctx, f, c.scrubOutside(first, int64(len(bytes)))); err != nil {
 				return err
 			}
@@ -231,7 +233,7 @@ func (c *checker) stillThere(ctx context.Context, r region) (bool, error) {
 }
 
 func (c *checker) reportMisplaced(ctx context.Context, row slotRow) error {
-	f, err := c.about(ctx, Finding{Kind: GenerationMisplaced, Page: row.slot, Receipt: row.receipt,
+	f, err := c.about(ctx, storage.Finding{Kind: GenerationMisplaced, Page: row.slot, Receipt: row.receipt,
 		Detail: fmt.Sprintf("page %d is not the beginning of a slot, and a generation has it", row.slot)}, row.uid, row.id)
 	if err != nil {
 		return err
@@ -241,22 +243,22 @@ func (c *checker) reportMisplaced(ctx context.Context, row slotRow) error {
 
 // checkRow judges a slot's row by itself. One statement has read it and what belongs to it, so it is one state.
 func (c *checker) checkRow(ctx context.Context, r region, row *slotRow) error {
-	f := Finding{Page: row.slot, Receipt: row.receipt}
+	f := storage.Finding{Page: row.slot, Receipt: row.receipt}
 	var repair func(context.Context) (string, error)
 	switch {
 	case row.state == 0:
 		return nil
 	case !row.user:
-		f.Kind, f.Detail = DatabaseDamaged, "the generation belongs to a user who is not there"
+		f.Kind, f.Detail = storage.DatabaseDamaged, "the generation belongs to a user who is not there"
 	case row.state == stateErasing && !row.known && row.pending() && row.receipt != 0:
 		return nil // when it has arrived, see settleSlots
 	case row.state == stateErasing && !row.known:
-		f.Kind, f.Detail = ReceiptMissing, "the generation is erased, or was about to be, and has no receipt"
+		f.Kind, f.Detail = storage.ReceiptMissing, "the generation is erased, or was about to be, and has no receipt"
 		repair = c.eraseAnew(*row, 0)
 	case row.receipt != 0 && !row.matches:
-		f.Kind, f.Detail = ReceiptContradicts, "the receipt of the generation is that of another one"
+		f.Kind, f.Detail = storage.ReceiptContradicts, "the receipt of the generation is that of another one"
 	case row.receipt != 0 && row.state != stateErasing:
-		f.Kind, f.Detail = ReceiptContradicts, "the generation is not erased and has a receipt"
+		f.Kind, f.Detail = storage.ReceiptContradicts, "the generation is not erased and has a receipt"
 	default:
 		return nil
 	}

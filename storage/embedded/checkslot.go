@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+
+	"avatard/storage"
 )
 
 // what says how bytes and row of a slot go together.
@@ -174,7 +176,7 @@ func (c *checker) settleSlots(ctx context.Context, r region, slots []int64) erro
 
 // reportSlot makes a finding of a judgement.
 func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judgement) error {
-	f := Finding{Page: row.slot, Bytes: j.bytes, Receipt: row.receipt, Detail: j.detail}
+	f := storage.Finding{Page: row.slot, Bytes: j.bytes, Receipt: row.receipt, Detail: j.detail}
 	var repair func(context.Context) (string, error)
 	switch j.what {
 	case fine:
@@ -183,15 +185,15 @@ func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judge
 		c.sum.UnderWay++
 		return nil
 	case unread:
-		f.Kind, f.Repair = PictureUnreadable, "nothing was done: what cannot be read today may be read tomorrow"
+		f.Kind, f.Repair = storage.PictureUnreadable, "nothing was done: what cannot be read today may be read tomorrow"
 	case orphan, slack:
-		f.Kind = OrphanedBytes
+		f.Kind = storage.OrphanedBytes
 		repair = c.scrubSlot(r, row, j)
 	case missing:
-		f.Kind = PictureMissing
+		f.Kind = storage.PictureMissing
 		repair = c.forget(row)
 	case resized:
-		f.Kind = SizeDiffers
+		f.Kind = storage.SizeDiffers
 		if r.holds(j.size) {
 			repair = c.resize(row, j.size)
 		}
@@ -213,9 +215,9 @@ func (c *checker) reportStuck(ctx context.Context, r region, row slotRow, detail
 	if row.state == stateErasing && row.receipt == 0 {
 		return nil // see checkRow
 	}
-	f := Finding{Kind: ErasureUnfinished, Page: row.slot, Receipt: row.receipt, Detail: "the erasure is not finished: " + detail}
+	f := storage.Finding{Kind: storage.ErasureUnfinished, Page: row.slot, Receipt: row.receipt, Detail: "the erasure is not finished: " + detail}
 	if row.state == stateUploading {
-		f.Kind, f.Detail = UploadUnfinished, "the upload is neither finished nor erased: "+detail
+		f.Kind, f.Detail = storage.UploadUnfinished, "the upload is neither finished nor erased: "+detail
 	}
 	f, err := c.about(ctx, f, row.uid, row.id)
 	if err != nil {

@@ -34,7 +34,7 @@ func TestCheckAfterKill(t *testing.T) {
 	mustPut(t, s, 2, 300)
 	mustRemove(t, s, 1)
 	killed := kill(t, dir) // the erasure is done and not on record
-	want := []FindingKind{ErasureUnfinished}
+	want := []storage.FindingKind{storage.ErasureUnfinished}
 	for range 2 {
 		if got := kinds(killed.checkDir(false)); !cmp.Equal(got, want) {
 			t.Errorf("found %v, want %v", got, want)
@@ -65,7 +65,7 @@ func TestCheckAfterKilledUpload(t *testing.T) {
 	if err := killed.conn.Close(); err != nil {
 		t.Fatal(err)
 	}
-	want := []FindingKind{UploadUnfinished}
+	want := []storage.FindingKind{storage.UploadUnfinished}
 	if got := kinds(killed.checkDir(false)); !cmp.Equal(got, want) {
 		t.Errorf("found %v, want %v", got, want)
 	}
@@ -86,11 +86,11 @@ func TestCheckStuck(t *testing.T) {
 		title string
 		fail  func(name, op string) bool
 		do    func(s *Store) error
-		want  FindingKind
+		want  storage.FindingKind
 	}{
 		{"an erasure", func(name, op string) bool { return name == slabName && op == "sync" },
-			func(s *Store) error { _, err := s.Remove(context.Background(), removal(1)); return err }, ErasureUnfinished},
-		{"an upload", nil, func(s *Store) error { _, err := s.Put(context.Background(), upload(1, 300)); return err }, UploadUnfinished},
+			func(s *Store) error { _, err := s.Remove(context.Background(), removal(1)); return err }, storage.ErasureUnfinished},
+		{"an upload", nil, func(s *Store) error { _, err := s.Put(context.Background(), upload(1, 300)); return err }, storage.UploadUnfinished},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir := t.TempDir()
@@ -121,7 +121,7 @@ func TestCheckStuck(t *testing.T) {
 					f.set(func(_ int, name, op string) bool { return tt.fail(name, op) })
 				}
 				all := checkStore(t, s, false)
-				if !cmp.Equal(kinds(all), []FindingKind{tt.want}) || !strings.Contains(all[0].Detail, "tried and failed") {
+				if !cmp.Equal(kinds(all), []storage.FindingKind{tt.want}) || !strings.Contains(all[0].Detail, "tried and failed") {
 					t.Errorf("found %+v, want %v", all, tt.want)
 				}
 				if tt.fail != nil { // a repair on a disk that still fails
@@ -156,8 +156,8 @@ func TestCheckNobodyWorksOnIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := checkStore(t, s, false)
-	if !cmp.Equal(kinds(all), []FindingKind{UploadUnfinished}) || !strings.Contains(all[0].Detail, notMoved) {
-		t.Errorf("found %+v, want %v: %s", all, UploadUnfinished, notMoved)
+	if !cmp.Equal(kinds(all), []storage.FindingKind{storage.UploadUnfinished}) || !strings.Contains(all[0].Detail, notMoved) {
+		t.Errorf("found %+v, want %v: %s", all, storage.UploadUnfinished, notMoved)
 	}
 }
 
@@ -167,7 +167,7 @@ func TestRepairOfWhatHasChanged(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir())
 	mustPut(t, s, 1, 5000)
-	c := &checker{s: s, live: true, opt: CheckOptions{Repair: true, By: testBy}}
+	c := &checker{s: s, live: true, opt: storage.CheckOptions{Repair: true, By: testBy}}
 	rows := func() (all []slotRow) {
 		t.Helper()
 		err := c.read(ctx, func(db *database) (err error) {

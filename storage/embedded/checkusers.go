@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
 // checkedUser is a user, with the generations that were not erased when the newest receipt was the one named here.
@@ -164,7 +166,7 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		}
 	}
 	if active > 1 {
-		f := Finding{Kind: TwoPictures, Detail: fmt.Sprintf("the user has %d pictures", active),
+		f := storage.Finding{Kind: storage.TwoPictures, Detail: fmt.Sprintf("the user has %d pictures", active),
 			Repair: "nothing was done: which one is the user's cannot be told; the user's next upload or delete ends it"}
 		if err := c.reportOf(ctx, f, u.uid, generationID{}, nil); err != nil {
 			return 0, err
@@ -183,7 +185,7 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		c.hold(len(chain))
 		for _, r := range chain {
 			if r.uid != u.uid {
-				f := Finding{Kind: ReceiptChain, Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
+				f := storage.Finding{Kind: storage.ReceiptChain, Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
 				return counted, c.reportOf(ctx, f, u.uid, r.generation, nil)
 			}
 			if r.seq <= newest {
@@ -203,7 +205,7 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		}
 		c.hold(-len(chain))
 		if broken {
-			f := Finding{Kind: ReceiptChain, Receipt: after, Detail: fmt.Sprintf("receipt %d, to which those of the user lead, is not there", after)}
+			f := storage.Finding{Kind: storage.ReceiptChain, Receipt: after, Detail: fmt.Sprintf("receipt %d, to which those of the user lead, is not there", after)}
 			if n := len(chain); n > 0 && chain[n-1].seq == after {
 				f.Detail = "the receipt says that a later one comes before it"
 			}
@@ -221,7 +223,7 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 // checkReceipt compares one receipt with the user's living generations and with the receipts that follow it.
 func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow, other int64) error {
 	if other != 0 {
-		f := Finding{Kind: ReceiptDoubled, Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
+		f := storage.Finding{Kind: storage.ReceiptDoubled, Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
 		if err := c.reportOf(ctx, f, u.uid, r.generation, nil); err != nil {
 			return err
 		}
@@ -237,18 +239,18 @@ func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow,
 		if row.id != g.id || row.state == stateErasing { // erased meanwhile, and the slot perhaps another's
 			return nil
 		}
-		f := Finding{Kind: ReceiptOfLiving, Page: g.slot, Receipt: r.seq, Detail: "the generation has a receipt and is not erased"}
+		f := storage.Finding{Kind: storage.ReceiptOfLiving, Page: g.slot, Receipt: r.seq, Detail: "the generation has a receipt and is not erased"}
 		return c.reportOf(ctx, f, u.uid, r.generation, c.eraseAnew(row, r.seq))
 	}
 	if !r.finished && !r.erasing {
-		f := Finding{Kind: ReceiptContradicts, Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}
+		f := storage.Finding{Kind: storage.ReceiptContradicts, Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}
 		return c.reportOf(ctx, f, u.uid, r.generation, nil)
 	}
 	return nil
 }
 
 // reportOf is report with the names of a user.
-func (c *checker) reportOf(ctx context.Context, f Finding, uid int64, id generationID, repair func(context.Context) (string, error)) error {
+func (c *checker) reportOf(ctx context.Context, f storage.Finding, uid int64, id generationID, repair func(context.Context) (string, error)) error {
 	f, err := c.about(ctx, f, uid, id)
 	if err != nil {
 		return err

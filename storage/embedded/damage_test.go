@@ -58,8 +58,8 @@ func checkTruth(t *testing.T, title, dir string) (untold int) {
 	ctx := context.Background()
 	s, err := Open(ctx, Config{Dir: dir})
 	if err != nil {
-		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "from a backup") {
-			t.Errorf("%s: Open = %v, want %v and what to do", title, err, ErrDamaged)
+		if !errors.Is(err, storage.ErrDamaged) || !strings.Contains(err.Error(), "from a backup") {
+			t.Errorf("%s: Open = %v, want %v and what to do", title, err, storage.ErrDamaged)
 		}
 		return -1
 	}
@@ -75,7 +75,7 @@ func checkTruth(t *testing.T, title, dir string) (untold int) {
 			t.Errorf("%s: user %d: %d bytes, %v, want %v", title, user, len(got.Data), err, storage.ErrNoPicture)
 		}
 	}
-	if err := s.Ready(ctx); untold > 0 && !errors.Is(err, ErrDamaged) {
+	if err := s.Ready(ctx); untold > 0 && !errors.Is(err, storage.ErrDamaged) {
 		t.Errorf("%s: %d users could not be told of, and Ready = %v", title, untold, err)
 	}
 	for user := range 10 {
@@ -83,7 +83,7 @@ func checkTruth(t *testing.T, title, dir string) (untold int) {
 			if !errors.Is(err, storage.ErrUnavailable) {
 				t.Errorf("%s: Remove(user %d) = %v, want nil or %v", title, user, err, storage.ErrUnavailable)
 			}
-			if err := s.Ready(ctx); !errors.Is(err, ErrDamaged) {
+			if err := s.Ready(ctx); !errors.Is(err, storage.ErrDamaged) {
 				t.Errorf("%s: a delete failed, and Ready = %v", title, err)
 			}
 			continue
@@ -175,12 +175,12 @@ func TestDamagedFiles(t *testing.T) {
 		dir := copyDir(t, tt.from)
 		changeFile(t, filepath.Join(dir, tt.file), tt.change)
 		_, err := Open(context.Background(), Config{Dir: dir})
-		if !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: Open = %v, want %v with %q", tt.title, err, ErrDamaged, tt.want)
+		if !errors.Is(err, storage.ErrDamaged) && !errors.Is(err, storage.ErrForeign) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: Open = %v, want %v with %q", tt.title, err, storage.ErrDamaged, tt.want)
 		}
 		_, err = Migrate(t.Context(), Config{Dir: dir}, nil)
-		if tt.file == databaseName && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrForeign) {
-			t.Errorf("%s: Migrate = %v, want %v", tt.title, err, ErrDamaged)
+		if tt.file == databaseName && !errors.Is(err, storage.ErrDamaged) && !errors.Is(err, storage.ErrForeign) {
+			t.Errorf("%s: Migrate = %v, want %v", tt.title, err, storage.ErrDamaged)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
 )
@@ -188,7 +189,7 @@ func (db *database) configure() error {
 	}
 	checked, err := db.pragma("checksum_verification")
 	if err == nil && checked == 0 {
-		err = fmt.Errorf("%w: %s: its pages have no checksums; restore the directory from a backup", ErrDamaged, databaseName)
+		err = fmt.Errorf("%w: %s: its pages have no checksums; restore the directory from a backup", storage.ErrDamaged, databaseName)
 	}
 	return err
 }

@@ -33,14 +33,6 @@ import (
 	"avatard/storage/embedded/internal/hooks"
 )
 
-// Errors of the data directory. Compare with errors.Is.
-var (
-	// ErrLocked: another process serves the directory.
-	ErrLocked = datadir.ErrLocked
-	// ErrLink: a file of ours in the directory is a symbolic link.
-	ErrLink = datadir.ErrLink
-)
-
 // File is what the engine does with each of its files: the slab, the database and its log. [Config.WrapFile] can put something
 // between, which the proofs of what survives a crash do.
 type File = datadir.File
@@ -74,7 +66,7 @@ type Config struct {
 	// Rand is the source of generation ids; nil means crypto/rand.
 	Rand io.Reader
 	// Keep tells how long old records are kept; the zero value keeps all of them.
-	Keep Retention
+	Keep storage.Retention
 	// WrapFile, when set, is put around the slab, SQLite's files and directories that are synced; name is the file's
 	// base name, or DataDir or ParentDir. Tests of what survives a crash use it.
 	WrapFile func(name string, f File) File
@@ -140,8 +132,8 @@ var _ storage.Store = (*Store)(nil)
 
 // Open opens the store in a directory and finishes what an earlier process left undone: uploads that were never
 // acknowledged are erased, and every erasure that is not on record is done again. What cannot be finished stays
-// unreadable and is reported by Ready. ErrLocked when another process has the directory, ErrDamaged when files are missing or
-// are not what was written, ErrNewerSchema when a newer program wrote them.
+// unreadable and is reported by Ready. storage.ErrInUse when another process has the directory, storage.ErrDamaged when files are missing or
+// are not what was written, storage.ErrNewerSchema when a newer program wrote them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return openStore(ctx, cfg, (*Store).finishUnfinished)
 }
@@ -170,7 +162,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 		return nil, err
 	}
 	s.pruning.keep = cfg.Keep
-	if every := cfg.Keep.every(); every > 0 {
+	if every := pruneEvery(cfg.Keep); every > 0 {
 		s.pruning.next = time.Now().Add(min(every, time.Second))
 	}
 	if err := s.open(datadir.Dir{Path: dir, Wrap: cfg.WrapFile}, finish); err != nil {
@@ -239,7 +231,7 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 		return err
 	} else if info.Size() < s.slots.end*pageBytes {
 		return fmt.Errorf("%w: %s has %d bytes, the database knows of %d; restore the directory from a backup",
-			ErrDamaged, slabName, info.Size(), s.slots.end*pageBytes)
+			storage.ErrDamaged, slabName, info.Size(), s.slots.end*pageBytes)
 	} else {
 		s.trimmer.length = info.Size()
 	}

@@ -51,7 +51,7 @@ func TestRegionThatMayBeOnRecord(t *testing.T) {
 	}
 	crash("tidied up")
 	f.set(nil)
-	if _, err := s.Check(ctx, CheckOptions{Repair: true, By: testBy}, func(Finding) error { return nil }); err != nil {
+	if _, err := s.Check(ctx, storage.CheckOptions{Repair: true, By: testBy}, func(storage.Finding) error { return nil }); err != nil {
 		t.Errorf("Check = %v", err)
 	}
 	crash("repaired")

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -62,7 +63,7 @@ func inspect(dir datadir.Dir, log *slog.Logger) error {
 	if sizes[databaseName] == 0 && (sizes[slabName] > pageBytes || sizes[logName] > logHeaderBytes) {
 		// A new database would know of no picture, and SQLite drops the log of one that is empty.
 		return fmt.Errorf("%w: %s is missing or empty beside what belongs to it; restore the directory from a backup",
-			ErrDamaged, databaseName)
+			storage.ErrDamaged, databaseName)
 	}
 	return checkLog(dir.File(logName))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -45,11 +46,11 @@ func TestLinksAreRefused(t *testing.T) {
 					return err
 				},
 				"CheckDir": func() error {
-					_, err := CheckDir(ctx, Config{Dir: dir}, CheckOptions{}, func(Finding) error { return nil })
+					_, err := CheckDir(ctx, Config{Dir: dir}, storage.CheckOptions{}, func(storage.Finding) error { return nil })
 					return err
 				},
 				"CheckDir, repairing": func() error {
-					_, err := CheckDir(ctx, Config{Dir: dir}, CheckOptions{Repair: true}, func(Finding) error { return nil })
+					_, err := CheckDir(ctx, Config{Dir: dir}, storage.CheckOptions{Repair: true}, func(storage.Finding) error { return nil })
 					return err
 				},
 				"Migrate": func() error {
@@ -57,8 +58,8 @@ func TestLinksAreRefused(t *testing.T) {
 					return err
 				},
 			} {
-				if err := open(); !errors.Is(err, ErrLink) || !strings.Contains(err.Error(), path) {
-					t.Errorf("%s = %v, want %v that names %s", title, err, ErrLink, path)
+				if err := open(); !errors.Is(err, storage.ErrLink) || !strings.Contains(err.Error(), path) {
+					t.Errorf("%s = %v, want %v that names %s", title, err, storage.ErrLink, path)
 				}
 			}
 			after, err := os.ReadFile(target)
@@ -79,18 +80,18 @@ func TestLinksThatComeLate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if f, err := datadir.At(dir).Lock(lockName); !errors.Is(err, ErrLink) {
-		t.Errorf("Lock = %v, %v, want %v", f, err, ErrLink)
+	if f, err := datadir.At(dir).Lock(lockName); !errors.Is(err, storage.ErrLink) {
+		t.Errorf("Lock = %v, %v, want %v", f, err, storage.ErrLink)
 	}
 	slab := &slab{dir: datadir.At(dir), name: slabName}
-	if err := slab.reopen(os.O_RDWR | os.O_CREATE); !errors.Is(err, ErrLink) {
-		t.Errorf("reopen = %v, want %v", err, ErrLink)
+	if err := slab.reopen(os.O_RDWR | os.O_CREATE); !errors.Is(err, storage.ErrLink) {
+		t.Errorf("reopen = %v, want %v", err, storage.ErrLink)
 	}
-	if err := checkLog(filepath.Join(dir, logName)); !errors.Is(err, ErrLink) {
-		t.Errorf("checkLog = %v, want %v", err, ErrLink)
+	if err := checkLog(filepath.Join(dir, logName)); !errors.Is(err, storage.ErrLink) {
+		t.Errorf("checkLog = %v, want %v", err, storage.ErrLink)
 	}
-	if db, err := openDatabase(datadir.At(dir), (*database).truncateLog, func(int) {}); !errors.Is(err, ErrLink) {
-		t.Errorf("openDatabase = %v, %v, want %v", db, err, ErrLink)
+	if db, err := openDatabase(datadir.At(dir), (*database).truncateLog, func(int) {}); !errors.Is(err, storage.ErrLink) {
+		t.Errorf("openDatabase = %v, %v, want %v", db, err, storage.ErrLink)
 	}
 	if db, err := connect(datadir.At(dir), databaseName); err == nil {
 		t.Errorf("SQLite follows a link to its database: %v", db.close())
@@ -112,8 +113,8 @@ func TestDirectoryBehindLinks(t *testing.T) {
 	}
 	s := openTest(t, filepath.Join(base, "current"))
 	mustPut(t, s, 1, 3000)
-	if _, err := Open(context.Background(), Config{Dir: filepath.Join(base, "disk/data")}); !errors.Is(err, ErrLocked) {
-		t.Errorf("Open by its other name = %v, want %v", err, ErrLocked)
+	if _, err := Open(context.Background(), Config{Dir: filepath.Join(base, "disk/data")}); !errors.Is(err, storage.ErrInUse) {
+		t.Errorf("Open by its other name = %v, want %v", err, storage.ErrInUse)
 	}
 	for _, name := range []string{databaseName, logName, slabName} {
 		if _, err := os.Lstat(filepath.Join(base, "disk/data", name)); err != nil {

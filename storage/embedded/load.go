@@ -7,6 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
 )
 
@@ -138,7 +139,7 @@ func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *regionSlots)
 		if region := s.slots.at(slot); region != nil {
 			row(found, region)
 		} else {
-			bad = fmt.Errorf("%w: a picture at page %d, where no slot begins; restore the directory from a backup", ErrDamaged, slot)
+			bad = fmt.Errorf("%w: a picture at page %d, where no slot begins; restore the directory from a backup", storage.ErrDamaged, slot)
 		}
 	})
 	return errors.Join(err, bad)

@@ -11,18 +11,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
-)
-
-// Errors of a directory whose metadata this program cannot work with. Compare with errors.Is.
-var (
-	// ErrNewerSchema: a newer program has written the metadata. There is no way back but a backup.
-	ErrNewerSchema = errors.New("the schema is newer than this program")
-	// ErrNoDatabase: the directory holds no metadata, or is not there.
-	ErrNoDatabase = errors.New("there is no database")
-
-	// ErrForeign: another program has made the database.
-	ErrForeign = errors.New("the database is not one of avatard")
 )
 
 // SchemaVersion returns the version of the schema that this program works with. The first one is 1.
@@ -32,7 +22,7 @@ func SchemaVersion() int { return len(migrations) }
 // is durable. It returns the version that it found. When it fails in between, the versions that step was told of stay
 // and the next try goes on from there. Open does the same before anything else; Migrate is for doing it ahead.
 //
-// The errors are ErrLocked while a process serves the directory, ErrNewerSchema, ErrForeign, ErrNoDatabase, ErrDamaged, and
+// The errors are storage.ErrInUse while a process serves the directory, storage.ErrNewerSchema, storage.ErrForeign, storage.ErrNoStore, storage.ErrDamaged, and
 // those of the disk.
 func Migrate(ctx context.Context, cfg Config, step func(version int)) (from int, err error) {
 	return migrateTo(ctx, cfg, migrations, step)
@@ -74,7 +64,7 @@ func CheckSchema(cfg Config) (version int, err error) {
 // withMetadata connects to the metadata of a directory that no process serves.
 func withMetadata(cfg Config, do func(*database) error) (err error) {
 	if _, err := os.Lstat(filepath.Join(cfg.Dir, databaseName)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w in %s", ErrNoDatabase, cfg.Dir)
+		return fmt.Errorf("%w in %s", storage.ErrNoStore, cfg.Dir)
 	}
 	dir := datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}
 	lock, err := dir.Lock(lockName)
@@ -118,11 +108,11 @@ func (db *database) version(list []string) (int, error) {
 	}
 	// A crash may leave a file of ours in which there is nothing at all yet.
 	if app != applicationID && (app != 0 || version != 0 || changes != 0) {
-		return 0, ErrForeign
+		return 0, storage.ErrForeign
 	}
 	if version > int64(len(list)) {
 		return 0, fmt.Errorf("%w: the data has version %d, this program knows up to %d; use the newer program, or restore a backup made before it",
-			ErrNewerSchema, version, len(list))
+			storage.ErrNewerSchema, version, len(list))
 	}
 	return int(version), nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
 // laterSchema is what versions after the first could look like.
@@ -164,14 +166,14 @@ func TestMigrateRefuses(t *testing.T) {
 		text  string
 	}{
 		{"metadata of a newer program", func(t *testing.T, dir string) { editData(t, dir, "PRAGMA user_version = 99") },
-			ErrNewerSchema, "version 99, this program knows up to "},
-		{"a directory that a store is open on", func(t *testing.T, dir string) { openTest(t, dir) }, ErrLocked, "process"},
-		{"a directory with nothing in it", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, ErrNoDatabase, ""},
-		{"no directory", func(t *testing.T, dir string) { _ = os.RemoveAll(dir) }, ErrNoDatabase, ""},
-		{"another program's database", func(t *testing.T, dir string) { editData(t, dir, "PRAGMA application_id = 1") }, ErrForeign, ""},
+			storage.ErrNewerSchema, "version 99, this program knows up to "},
+		{"a directory that a store is open on", func(t *testing.T, dir string) { openTest(t, dir) }, storage.ErrInUse, "process"},
+		{"a directory with nothing in it", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, storage.ErrNoStore, ""},
+		{"no directory", func(t *testing.T, dir string) { _ = os.RemoveAll(dir) }, storage.ErrNoStore, ""},
+		{"another program's database", func(t *testing.T, dir string) { editData(t, dir, "PRAGMA application_id = 1") }, storage.ErrForeign, ""},
 		{"a database without a mark", func(t *testing.T, dir string) {
 			editData(t, dir, "PRAGMA application_id = 0; PRAGMA user_version = 0")
-		}, ErrForeign, ""},
+		}, storage.ErrForeign, ""},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -100,7 +101,7 @@ func TestTempsOfAKilledProcess(t *testing.T) {
 		stays bool
 	}{
 		{"a check", func() error {
-			_, err := CheckDir(t.Context(), Config{Dir: dir}, CheckOptions{}, func(Finding) error { return nil })
+			_, err := CheckDir(t.Context(), Config{Dir: dir}, storage.CheckOptions{}, func(storage.Finding) error { return nil })
 			return err
 		}, true},
 		{"a start", func() error {
@@ -152,8 +153,8 @@ func TestServingHasNoTemps(t *testing.T) {
 	}
 	defer s.Close()
 	story(t, s)
-	backupBytes(t, s, BackupOptions{})
-	if _, err := s.Check(t.Context(), CheckOptions{Repair: true}, func(Finding) error { return nil }); err != nil {
+	backupBytes(t, s, storage.ExportOptions{})
+	if _, err := s.Check(t.Context(), storage.CheckOptions{Repair: true}, func(storage.Finding) error { return nil }); err != nil {
 		t.Error(err)
 	}
 }

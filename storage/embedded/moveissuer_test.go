@@ -56,13 +56,13 @@ func TestRestoreAcrossAMoveOfTheIssuer(t *testing.T) {
 	for i := range 4 {
 		mustPut(t, s, i, 3000)
 	}
-	before, _ := saveTest(t, s, BackupOptions{})
+	before, _ := saveTest(t, s, storage.ExportOptions{})
 	mustRemove(t, s, 0) // erased, then moved
-	between, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	between, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	mustMoveIssuer(t, s, old, newIssuer)
-	behind, _ := saveTest(t, s, BackupOptions{})
+	behind, _ := saveTest(t, s, storage.ExportOptions{})
 	mustRemoveAt(t, s, 1, newIssuer) // moved, then erased
-	later, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	later, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 
 	restore := func(name, backup string, erased int64, receipts ...string) string {
 		t.Helper()
@@ -84,7 +84,7 @@ func TestRestoreAcrossAMoveOfTheIssuer(t *testing.T) {
 	dir := restore("to go on from", before, 2, later)
 	again := openTest(t, dir)
 	mustRemoveAt(t, again, 2, newIssuer)
-	newest, _ := saveTest(t, again, BackupOptions{ReceiptsOnly: true})
+	newest, _ := saveTest(t, again, storage.ExportOptions{ReceiptsOnly: true})
 	wantUsers(t, restore("with receipts of the restored store", before, 3, newest), newIssuer, old, false, false, false, true)
 }
 
@@ -95,15 +95,15 @@ func TestRestoreAcrossMovesOfTheIssuer(t *testing.T) {
 	for i := range 3 {
 		mustPut(t, s, i, 3000)
 	}
-	one, _ := saveTest(t, s, BackupOptions{})
+	one, _ := saveTest(t, s, storage.ExportOptions{})
 	mustMoveIssuer(t, s, first, newIssuer)
-	two, _ := saveTest(t, s, BackupOptions{})
+	two, _ := saveTest(t, s, storage.ExportOptions{})
 	mustRemoveAt(t, s, 0, newIssuer)
 	mustMoveIssuer(t, s, newIssuer, third)
-	three, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	three, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	mustMoveIssuer(t, s, third, first)
 	mustRemove(t, s, 1)
-	four, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	four, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	for _, row := range []struct {
 		backup   string
 		receipts []string
@@ -170,11 +170,11 @@ func TestBackupDuringAMoveOfTheIssuer(t *testing.T) {
 			mustMoveIssuer(t, s, testKey(0).Issuer, newIssuer)
 		}
 		return len(p), nil
-	}), BackupOptions{})
+	}), storage.ExportOptions{})
 	if !errors.Is(err, storage.ErrUnavailable) || !moved {
 		t.Errorf("Backup = %v, moved %v, want %v", err, moved, storage.ErrUnavailable)
 	}
-	if _, err := s.Backup(t.Context(), new(bytes.Buffer), BackupOptions{}); err != nil {
+	if _, err := s.Backup(t.Context(), new(bytes.Buffer), storage.ExportOptions{}); err != nil {
 		t.Errorf("Backup after the move = %v", err)
 	}
 }

@@ -1,6 +1,10 @@
 package embedded
 
-import "testing"
+import (
+	"testing"
+
+	"avatard/storage"
+)
 
 // A store that was restored from before a move, and went on without it, has users of both issuers in the end: those who were not to be
 // moved then are not moved by a file that was thought lost, and stay apart.
@@ -11,10 +15,10 @@ func TestRestoreWithAMoveThatTheStoreNeverMade(t *testing.T) {
 	for i := range 2 {
 		putAt(t, s, i, old, testOrg)
 	}
-	first, _ := saveTest(t, s, BackupOptions{})
+	first, _ := saveTest(t, s, storage.ExportOptions{})
 	mustMoveIssuer(t, s, old, newIssuer)
 	mustRemoveAt(t, s, 0, newIssuer)
-	lost, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	lost, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	restored := func(backup string, receipts ...string) *Store {
 		t.Helper()
 		dir := t.TempDir()
@@ -26,9 +30,9 @@ func TestRestoreWithAMoveThatTheStoreNeverMade(t *testing.T) {
 	on := restored(first)
 	putAt(t, on, 1, newIssuer, org)
 	generation := generationAt(t, on, 1, newIssuer, org)
-	full, _ := saveTest(t, on, BackupOptions{})
+	full, _ := saveTest(t, on, storage.ExportOptions{})
 	mustRemoveAt(t, on, 1, old)
-	newest, _ := saveTest(t, on, BackupOptions{ReceiptsOnly: true})
+	newest, _ := saveTest(t, on, storage.ExportOptions{ReceiptsOnly: true})
 
 	r := restored(full, newest, lost)
 	wantClean(t, r)

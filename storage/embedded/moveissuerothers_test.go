@@ -90,23 +90,23 @@ func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
 	old := testKey(0).Issuer
 	putAt(t, s, 0, old, testOrg)
 	first := generationAt(t, s, 0, old, testOrg)
-	one, _ := saveTest(t, s, BackupOptions{})
+	one, _ := saveTest(t, s, storage.ExportOptions{})
 	mustRemoveAt(t, s, 0, old)
 	putAt(t, s, 0, old, testOrg)
-	receiptsOne, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	receiptsOne, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	second := generationAt(t, s, 0, old, testOrg)
 	mustMoveIssuer(t, s, old, newIssuer)
-	two, _ := saveTest(t, s, BackupOptions{})
+	two, _ := saveTest(t, s, storage.ExportOptions{})
 	for range 4 { // the record of the other person has come further
 		putAt(t, s, 0, old, org)
 	}
 	others := generationAt(t, s, 0, old, org)
-	three, _ := saveTest(t, s, BackupOptions{})
-	receiptsThree, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	three, _ := saveTest(t, s, storage.ExportOptions{})
+	receiptsThree, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	mustMoveIssuer(t, s, old, thirdIssuer) // the others move on, and the first ones get their old name back
 	mustMoveIssuer(t, s, newIssuer, old)
-	four, _ := saveTest(t, s, BackupOptions{})
-	receiptsFour, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	four, _ := saveTest(t, s, storage.ExportOptions{})
+	receiptsFour, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 
 	restored := func(backup string, receipts ...string) *Store {
 		t.Helper()

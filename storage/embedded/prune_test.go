@@ -24,7 +24,7 @@ type aged struct {
 	f   *faults
 }
 
-func openAged(t *testing.T, keep Retention) *aged {
+func openAged(t *testing.T, keep storage.Retention) *aged {
 	a := &aged{t: t, dir: t.TempDir(), now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), f: &faults{}}
 	a.cfg = Config{Dir: a.dir, Keep: keep, Now: func() time.Time { return a.now }, WrapFile: a.f.wrap}
 	a.open()
@@ -87,7 +87,7 @@ func (a *aged) want(sql string, want ...string) {
 // clean checks that a check of the store finds nothing.
 func (a *aged) clean() {
 	a.t.Helper()
-	_, err := a.Check(context.Background(), CheckOptions{}, func(f Finding) error {
+	_, err := a.Check(context.Background(), storage.CheckOptions{}, func(f storage.Finding) error {
 		a.t.Errorf("found %+v", f)
 		return nil
 	})
@@ -107,7 +107,7 @@ func (a *aged) refuse(n int) {
 
 // Records go at their age and not before, the newest of each table stays, and numbers go on where they were.
 func TestRetentionOfTheAuditTrail(t *testing.T) {
-	a := openAged(t, Retention{Changes: 400 * day, Refusals: 30 * day})
+	a := openAged(t, storage.Retention{Changes: 400 * day, Refusals: 30 * day})
 	mustPut(t, a.Store, 1, 100) // three records: organisation... and upload
 	a.refuse(3)
 	first := len(a.rows(`SELECT * FROM audit`))
@@ -132,7 +132,7 @@ func TestRetentionOfTheAuditTrail(t *testing.T) {
 
 // Nothing goes of what is kept for ever, whatever its age.
 func TestRetentionForEver(t *testing.T) {
-	a := openAged(t, Retention{})
+	a := openAged(t, storage.Retention{})
 	mustPut(t, a.Store, 1, 100)
 	mustRemove(t, a.Store, 1)
 	mustPut(t, a.Store, 1, 100)
@@ -141,7 +141,7 @@ func TestRetentionForEver(t *testing.T) {
 	before := a.rows(`SELECT * FROM audit UNION ALL SELECT * FROM refusal`)
 	a.now = a.now.Add(200 * 365 * day)
 	a.prune()
-	if (Retention{}).every() != 0 {
+	if pruneEvery(storage.Retention{}) != 0 {
 		t.Error("somebody looks for what to remove")
 	}
 	if diff := cmp.Diff(before, a.rows(`SELECT * FROM audit UNION ALL SELECT * FROM refusal`)); diff != "" {
@@ -152,7 +152,7 @@ func TestRetentionForEver(t *testing.T) {
 
 // A flood of refusals is bounded in rows, the oldest go first, and no transaction is longer than it may be.
 func TestRefusalsAreBoundedInNumber(t *testing.T) {
-	a := openAged(t, Retention{RefusalRows: 1000})
+	a := openAged(t, storage.Retention{RefusalRows: 1000})
 	a.refuse(5000)
 	steps := a.prune()
 	for _, n := range steps {
@@ -171,7 +171,7 @@ func TestRefusalsAreBoundedInNumber(t *testing.T) {
 
 // A clock that was ahead for a while does not keep what is written afterwards from growing old.
 func TestRetentionAfterAClockThatWasAhead(t *testing.T) {
-	a := openAged(t, Retention{Refusals: 30 * day})
+	a := openAged(t, storage.Retention{Refusals: 30 * day})
 	a.refuse(2)
 	right := a.now
 	a.now = right.Add(3650 * day)
@@ -188,7 +188,7 @@ func TestRetentionAfterAClockThatWasAhead(t *testing.T) {
 
 // Receipts go at their age, but a user's newest. What is left is whole: it can be checked, used and gone on from.
 func TestRetentionOfReceipts(t *testing.T) {
-	a := openAged(t, Retention{Receipts: 3 * 365 * day})
+	a := openAged(t, storage.Retention{Receipts: 3 * 365 * day})
 	for range 4 { // users 1 and 2 come and go, 3 once
 		for i := 1; i <= 2; i++ {
 			mustPut(t, a.Store, i, 100)
@@ -239,7 +239,7 @@ func TestRetentionOfReceipts(t *testing.T) {
 
 // While an erasure is not on record nothing at or above it goes.
 func TestRetentionWaitsForErasures(t *testing.T) {
-	a := openAged(t, Retention{Receipts: day})
+	a := openAged(t, storage.Retention{Receipts: day})
 	mustPut(t, a.Store, 1, 100)
 	mustRemove(t, a.Store, 1)
 	mustPut(t, a.Store, 1, 100)
@@ -264,7 +264,7 @@ func TestRetentionWaitsForErasures(t *testing.T) {
 
 // Many receipts go in steps of a bounded length.
 func TestRetentionInSteps(t *testing.T) {
-	a := openAged(t, Retention{Receipts: day, Changes: day})
+	a := openAged(t, storage.Retention{Receipts: day, Changes: day})
 	for range 40 {
 		each(40, 40, func(i int) { mustPut(t, a.Store, i, 100) })
 	}
@@ -285,7 +285,7 @@ func TestRetentionInSteps(t *testing.T) {
 
 // A backup of a store whose receipts have gone in part is whole: everybody who has a receipt is in it.
 func TestBackupOfPrunedReceipts(t *testing.T) {
-	a := openAged(t, Retention{Receipts: day})
+	a := openAged(t, storage.Retention{Receipts: day})
 	for range 3 {
 		for i := range 5 {
 			mustPut(t, a.Store, i, 100)
@@ -295,8 +295,8 @@ func TestBackupOfPrunedReceipts(t *testing.T) {
 	a.now = a.now.Add(3 * day)
 	a.prune()
 	a.want(`SELECT count(*) FROM receipt WHERE previous IS NOT NULL`, `"5"`)
-	full, _ := saveTest(t, a.Store, BackupOptions{})
-	receipts, sum := saveTest(t, a.Store, BackupOptions{ReceiptsOnly: true})
+	full, _ := saveTest(t, a.Store, storage.ExportOptions{})
+	receipts, sum := saveTest(t, a.Store, storage.ExportOptions{ReceiptsOnly: true})
 	if sum.Receipts != 5 {
 		t.Errorf("%+v, want 5 receipts", sum)
 	}
@@ -310,7 +310,7 @@ func TestBackupOfPrunedReceipts(t *testing.T) {
 
 // A slot out of use, and what says so, stays whatever the age of its receipt.
 func TestRetentionKeepsQuarantine(t *testing.T) {
-	a := openAged(t, Retention{Receipts: day})
+	a := openAged(t, storage.Retention{Receipts: day})
 	mustPut(t, a.Store, 1, 100)
 	mustRemove(t, a.Store, 1)
 	mustPut(t, a.Store, 1, 100)

@@ -11,7 +11,7 @@ import (
 )
 
 // pruneKeep keeps little, for processes that are killed while they remove what is old.
-var pruneKeep = Retention{Changes: day, Refusals: day, RefusalRows: 3, Receipts: day}
+var pruneKeep = storage.Retention{Changes: day, Refusals: day, RefusalRows: 3, Receipts: day}
 
 // pruneClock is their clock. It stands still until it is moved.
 var pruneClock steppedClock

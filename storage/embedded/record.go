@@ -179,7 +179,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 		g := &gens[i]
 		region := r.s.slots.at(g.slot)
 		if region == nil {
-			return fmt.Errorf("%w: a picture at page %d, where no slot begins", ErrDamaged, g.slot)
+			return fmt.Errorf("%w: a picture at page %d, where no slot begins", storage.ErrDamaged, g.slot)
 		}
 		e := erasure{receipt: g.receipt, slot: g.slot, pages: region.slotPages, since: r.now, abandoned: g.state == stateUploading}
 		if g.state != stateErasing {

@@ -47,8 +47,8 @@ func TestRemoveAtOnce(t *testing.T) {
 func TestOpenTwice(t *testing.T) {
 	dir := t.TempDir()
 	openTest(t, dir)
-	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, ErrLocked) {
-		t.Errorf("second Open = %v, want %v", err, ErrLocked)
+	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, storage.ErrInUse) {
+		t.Errorf("second Open = %v, want %v", err, storage.ErrInUse)
 	}
 }
 

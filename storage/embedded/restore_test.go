@@ -30,15 +30,15 @@ func littleBackup(t testing.TB) (backup, receipts []byte) {
 	}
 	mustPut(t, s, 0, 5000)
 	mustRemove(t, s, 1)
-	backup = backupBytes(t, s, BackupOptions{})
+	backup = backupBytes(t, s, storage.ExportOptions{})
 	mustRemove(t, s, 0)
 	mustPut(t, s, 2, 160)
 	mustPut(t, s, 9, 170) // somebody new, erased at once
 	mustRemove(t, s, 9)
-	return backup, backupBytes(t, s, BackupOptions{ReceiptsOnly: true})
+	return backup, backupBytes(t, s, storage.ExportOptions{ReceiptsOnly: true})
 }
 
-func backupBytes(t testing.TB, s *Store, opt BackupOptions) []byte {
+func backupBytes(t testing.TB, s *Store, opt storage.ExportOptions) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	if _, err := s.Backup(context.Background(), &buf, opt); err != nil {
@@ -61,7 +61,7 @@ func TestRestoreWithNewerReceipts(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir())
 	story(t, s)
-	name, sum := saveTest(t, s, BackupOptions{})
+	name, sum := saveTest(t, s, storage.ExportOptions{})
 	kept := contents(t, s)
 	mustRemove(t, s, 2)
 	mustPut(t, s, 3, 4000)
@@ -70,7 +70,7 @@ func TestRestoreWithNewerReceipts(t *testing.T) {
 	mustPut(t, s, 77, 300) // somebody new
 	mustRemove(t, s, 77)
 	mustPut(t, s, 78, 300) // and somebody new who has no receipt
-	later, receipts := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	later, receipts := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	now := contents(t, s)
 	if receipts.Pictures != 0 || receipts.Audit != 0 || receipts.Receipts != int64(len(now["receipt"])) {
 		t.Errorf("Backup = %+v, want %d receipts and nothing of pictures", receipts, len(now["receipt"]))
@@ -122,11 +122,11 @@ func TestRestoreOfTwoLines(t *testing.T) {
 		mustPut(t, s, i, 500)
 	}
 	mustRemove(t, s, 5)
-	first, _ := saveTest(t, s, BackupOptions{})
+	first, _ := saveTest(t, s, storage.ExportOptions{})
 	mustPut(t, s, 50, 500) // numbers of users and receipts part here
 	mustRemove(t, s, 0)
 	mustRemove(t, s, 50)
-	lost, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
+	lost, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 
 	dir, _ := restoreTest(t, first, "")
 	other := openTest(t, dir)
@@ -136,7 +136,7 @@ func TestRestoreOfTwoLines(t *testing.T) {
 	mustPut(t, other, 60, 500) // the same number as user 50
 	mustRemove(t, other, 60)
 	mustRemove(t, other, 1)
-	second, _ := saveTest(t, other, BackupOptions{})
+	second, _ := saveTest(t, other, storage.ExportOptions{})
 
 	dir, restored := restoreTest(t, second, lost)
 	last := openTest(t, dir)
@@ -313,8 +313,8 @@ func TestRestoreRefuses(t *testing.T) {
 		text             string
 		keeps            string // a file that has to stay
 	}{
-		{"another store's receipts", backup, otherReceipts, nil, ErrOtherStore, "", ""},
-		{"another store's backup for receipts", backup, otherBackup, nil, ErrOtherStore, "", ""},
+		{"another store's receipts", backup, otherReceipts, nil, storage.ErrOtherStore, "", ""},
+		{"another store's backup for receipts", backup, otherBackup, nil, storage.ErrOtherStore, "", ""},
 		{"receipts for a backup", receipts, nil, nil, nil, "holds receipts only", ""},
 		{"a newer program's file", newer, nil, nil, ErrBackupVersion, fmt.Sprintf("version %d, this program knows up to %d", backupVersion+1, backupVersion), ""},
 		{"something else", []byte("#!/bin/sh"), nil, nil, ErrNoBackup, "", ""},
@@ -325,20 +325,20 @@ func TestRestoreRefuses(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-		}, ErrStoreExists, "empty directory", databaseName},
-		{"a store is there and serves", backup, receipts, func(t *testing.T, dir string) { openTest(t, dir) }, ErrStoreExists, "", databaseName},
+		}, storage.ErrStoreExists, "empty directory", databaseName},
+		{"a store is there and serves", backup, receipts, func(t *testing.T, dir string) { openTest(t, dir) }, storage.ErrStoreExists, "", databaseName},
 		{"a slab without its database", backup, nil, func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, slabName), []byte("precious"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, ErrStoreExists, "without its database", slabName},
+		}, storage.ErrStoreExists, "without its database", slabName},
 		{"another process is at it", backup, nil, func(t *testing.T, dir string) {
 			lock, err := datadir.At(dir).Lock(lockName)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { lock.Release() })
-		}, ErrLocked, "", ""},
+		}, storage.ErrInUse, "", ""},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir := t.TempDir()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avatard/storage"
 )
 
 // Whatever write, truncation, sync or read of a restore fails, before it is done, after it or halfway, once or from then on: it
@@ -164,8 +166,8 @@ func TestKilledInARestore(t *testing.T) {
 			}
 			continue
 		}
-		if !errors.Is(err, ErrHalfRestored) || !strings.Contains(err.Error(), "run it again") {
-			t.Fatalf("%s: Open = %v, want %v", when, err, ErrHalfRestored)
+		if !errors.Is(err, storage.ErrHalfRestored) || !strings.Contains(err.Error(), "run it again") {
+			t.Fatalf("%s: Open = %v, want %v", when, err, storage.ErrHalfRestored)
 		}
 		if exists(filepath.Join(dir, databaseName)) {
 			t.Errorf("%s: there is a database in what cannot be opened", when)
@@ -205,8 +207,8 @@ func TestHalfRestoredSlabIsReplaced(t *testing.T) {
 	if !exists(filepath.Join(dir, slabName)) {
 		t.Fatal("there is no slab")
 	}
-	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, ErrHalfRestored) {
-		t.Errorf("Open = %v, want %v", err, ErrHalfRestored)
+	if _, err := Open(context.Background(), Config{Dir: dir}); !errors.Is(err, storage.ErrHalfRestored) {
+		t.Errorf("Open = %v, want %v", err, storage.ErrHalfRestored)
 	}
 	if err := os.Remove(filepath.Join(dir, databaseName)); err == nil {
 		t.Error("Open has made a database")
@@ -218,8 +220,8 @@ func TestHalfRestoredSlabIsReplaced(t *testing.T) {
 	if err := restoreInto(); err != nil {
 		t.Fatal(err)
 	}
-	if err := restoreInto(); !errors.Is(err, ErrStoreExists) {
-		t.Errorf("Restore over what was restored = %v, want %v", err, ErrStoreExists)
+	if err := restoreInto(); !errors.Is(err, storage.ErrStoreExists) {
+		t.Errorf("Restore over what was restored = %v, want %v", err, storage.ErrStoreExists)
 	}
 }
 

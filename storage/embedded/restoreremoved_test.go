@@ -33,7 +33,7 @@ func TestRestoreAcrossRemovals(t *testing.T) {
 	if _, err := s.AddOrganization(ctx, "left", testBy); err != nil {
 		t.Fatal(err)
 	}
-	before, _ := saveTest(t, s, BackupOptions{})
+	before, _ := saveTest(t, s, storage.ExportOptions{})
 	sequence := mustRemoveUser(t, s, 1).Details.Sequence
 	mustRemoveUser(t, s, 3)
 	mustRemoveUser(t, s, 4)
@@ -41,8 +41,8 @@ func TestRestoreAcrossRemovals(t *testing.T) {
 	if _, err := s.RemoveOrganization(ctx, "left", testBy); err != nil {
 		t.Fatal(err)
 	}
-	receipts, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
-	after, sum := saveTest(t, s, BackupOptions{})
+	receipts, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
+	after, sum := saveTest(t, s, storage.ExportOptions{})
 	if sum.Users != 2 {
 		t.Errorf("Backup = %+v, want 2 users", sum)
 	}
@@ -79,7 +79,7 @@ func TestMoveToAnIssuerOfRemovedUsers(t *testing.T) {
 	const to = "https://new.example"
 	s := openTest(t, t.TempDir())
 	mustPut(t, s, 1, 900)
-	before, _ := saveTest(t, s, BackupOptions{})
+	before, _ := saveTest(t, s, storage.ExportOptions{})
 	wrong := storage.UserKey{Issuer: to, ID: testKey(1).ID}
 	up := upload(1, 500)
 	up.User, up.Register = wrong, true
@@ -112,8 +112,8 @@ func TestMoveToAnIssuerOfRemovedUsers(t *testing.T) {
 		wantClean(t, s)
 	}
 	check(s)
-	receipts, _ := saveTest(t, s, BackupOptions{ReceiptsOnly: true})
-	after, _ := saveTest(t, s, BackupOptions{})
+	receipts, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
+	after, _ := saveTest(t, s, storage.ExportOptions{})
 	dir, _ := restoreTest(t, after, "")
 	check(openTest(t, dir))
 	dir, _ = restoreTest(t, before, receipts)

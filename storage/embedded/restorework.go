@@ -9,6 +9,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -32,13 +33,13 @@ type restore struct {
 	db    *restoreDB
 	slots slots
 	slab  *slab
-	sum   RestoreSummary
+	sum   storage.ImportSummary
 }
 
 // place is the directory that the store is built in.
 func (r *restore) place() datadir.Dir { return datadir.Dir{Path: r.dir, Wrap: r.cfg.WrapFile} }
 
-func (r *restore) run() (sum RestoreSummary, err error) {
+func (r *restore) run() (sum storage.ImportSummary, err error) {
 	if r.db, err = openRestoreDB(r.place()); err != nil {
 		return sum, err
 	}
@@ -74,13 +75,13 @@ func (r *restore) run() (sum RestoreSummary, err error) {
 }
 
 // each calls do for every record of a file, in transactions of a bounded size.
-func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (BackupSummary, error) {
+func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (storage.ExportSummary, error) {
 	b, err := f.records()
 	if err != nil {
-		return BackupSummary{}, err
+		return storage.ExportSummary{}, err
 	}
 	if err := r.db.begin(); err != nil {
-		return BackupSummary{}, err
+		return storage.ExportSummary{}, err
 	}
 	for n := 1; ; n++ {
 		record, err := b.next()
@@ -98,7 +99,7 @@ func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (Ba
 			err = r.ctx.Err()
 		}
 		if err != nil {
-			return BackupSummary{}, err
+			return storage.ExportSummary{}, err
 		}
 	}
 	r.progress(f, pass*f.size+b.offset)
@@ -200,12 +201,12 @@ func (r *restore) readNewer(f *backupFile) error {
 // from when on it knows everything.
 func (r *restore) checkGaps() error {
 	r.horizon = r.sum.Backup.KnownFrom()
-	_, r.sum.Gaps = known(r.sum.Backup, r.sum.Newer)
+	_, r.sum.Gaps = storage.KnownUntil(r.sum.Backup, r.sum.Newer)
 	if len(r.sum.Gaps) == 0 {
 		return nil
 	}
 	if !r.opt.AllowGap {
-		return CheckGaps(r.sum.Backup, r.sum.Newer)
+		return storage.CheckGaps(r.sum.Backup, r.sum.Newer)
 	}
 	r.horizon = r.sum.Gaps[len(r.sum.Gaps)-1].Until
 	return nil

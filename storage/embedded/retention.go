@@ -1,17 +1,10 @@
 package embedded
 
-import "time"
+import (
+	"time"
 
-// Retention tells how long is kept what is not needed for serving. Of what is 0, everything is kept for ever.
-type Retention struct {
-	// Changes and Refusals are how old records of the audit trail become.
-	Changes, Refusals time.Duration
-	// RefusalRows is how many refusals are kept at most; one more is let stand now and then, until the next pass.
-	RefusalRows int64
-	// Receipts is how old receipts become. A user's newest one stays as long as the user does. What a receipt is good for ends with
-	// it: an older backup brings back what it was of, so restoring one that is older than the receipts is refused.
-	Receipts time.Duration
-}
+	"avatard/storage"
+)
 
 // How retention is kept.
 const (
@@ -27,8 +20,8 @@ const (
 	pruneRetry = time.Minute
 )
 
-// every returns how far apart passes are, 0 for none at all.
-func (k Retention) every() (every time.Duration) {
+// pruneEvery returns how far apart passes are, 0 for none at all.
+func pruneEvery(k storage.Retention) (every time.Duration) {
 	if k.RefusalRows > 0 {
 		every = pruneEveryMax
 	}
@@ -44,7 +37,7 @@ func (k Retention) every() (every time.Duration) {
 
 // pruning is how the committer keeps the retention. Only it uses this.
 type pruning struct {
-	keep Retention
+	keep storage.Retention
 	next time.Time // of the next pass, or since when the one that is under way is due
 	// round is the one before which no other step is made, unless nobody comes.
 	round int
@@ -103,8 +96,8 @@ func (s *Store) prune() {
 			"changes", p.pass.changes, "refusals", p.pass.refusals, "receipts", p.pass.receipts)
 	}
 	p.pass, p.changes, p.refusals = pruned{}, 0, 0
-	if p.next = (time.Time{}); p.keep.every() > 0 {
-		p.next = time.Now().Add(p.keep.every())
+	if p.next = (time.Time{}); pruneEvery(p.keep) > 0 {
+		p.next = time.Now().Add(pruneEvery(p.keep))
 	}
 }
 

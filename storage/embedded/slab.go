@@ -70,7 +70,7 @@ func openSlab(dir datadir.Dir, name string, store generationID, create bool) (*s
 		if create {
 			return s, s.create()
 		}
-		return nil, fmt.Errorf("%w: %s is missing; restore the directory from a backup", ErrDamaged, s.name)
+		return nil, fmt.Errorf("%w: %s is missing; restore the directory from a backup", storage.ErrDamaged, s.name)
 	}
 	if err != nil {
 		return nil, err
@@ -87,9 +87,9 @@ func openSlab(dir datadir.Dir, name string, store generationID, create bool) (*s
 	case n >= pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
 		return s, nil
 	case n < pageBytes || string(head[:8]) != slabMagic:
-		err = fmt.Errorf("%w: the first page of %s is not what was written; restore the directory from a backup", ErrDamaged, s.name)
+		err = fmt.Errorf("%w: the first page of %s is not what was written; restore the directory from a backup", storage.ErrDamaged, s.name)
 	default:
-		err = fmt.Errorf("%w: %s and %s are of two stores; put together again what belongs together", ErrDamaged, s.name, databaseName)
+		err = fmt.Errorf("%w: %s and %s are of two stores; put together again what belongs together", storage.ErrDamaged, s.name, databaseName)
 	}
 	return nil, errors.Join(err, s.file.Close())
 }

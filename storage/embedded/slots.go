@@ -79,7 +79,7 @@ func (r region) holds(size int64) bool {
 func (r region) check(end int64) error {
 	if r.first < max(1, end) || r.slotPages < 1 || r.slotPages > maxSlotPages || r.slots < 1 || r.slots > 1<<20 {
 		return fmt.Errorf("%w: a region of %d slots of %d pages at page %d, behind page %d; restore the directory from a backup",
-			ErrDamaged, r.slots, r.slotPages, r.first, end)
+			storage.ErrDamaged, r.slots, r.slotPages, r.first, end)
 	}
 	return nil
 }

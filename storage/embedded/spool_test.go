@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -98,7 +99,7 @@ func TestCopyBackup(t *testing.T) {
 	}
 	r, w := io.Pipe()
 	go func() {
-		_, err := s.Backup(context.Background(), &writeThen{w, first.Data[100_000:100_100], func() { mustRemove(t, s, 0) }}, BackupOptions{})
+		_, err := s.Backup(context.Background(), &writeThen{w, first.Data[100_000:100_100], func() { mustRemove(t, s, 0) }}, storage.ExportOptions{})
 		w.CloseWithError(err)
 	}()
 	var out bytes.Buffer
@@ -115,7 +116,7 @@ func TestCopyBackup(t *testing.T) {
 	if err != nil || bytes.Contains(data, first.Data[100_000:100_100]) {
 		t.Errorf("the picture was written (%v)", err)
 	}
-	if _, late, err := CopyBackup(io.Discard, bytes.NewReader(backupBytes(t, s, BackupOptions{})), nil); err != nil || late {
+	if _, late, err := CopyBackup(io.Discard, bytes.NewReader(backupBytes(t, s, storage.ExportOptions{})), nil); err != nil || late {
 		t.Errorf("CopyBackup of a store that stands still = late %v, %v", late, err)
 	}
 }
@@ -126,7 +127,7 @@ func TestCopyBackupFails(t *testing.T) {
 	for i := range 8 {
 		mustPut(t, s, i, 200_000)
 	}
-	whole := backupBytes(t, s, BackupOptions{})
+	whole := backupBytes(t, s, storage.ExportOptions{})
 	errFull := errors.New("full")
 	if _, _, err := CopyBackup(writerFunc(func([]byte) (int, error) { return 0, errFull }), bytes.NewReader(whole), nil); !errors.Is(err, errFull) {
 		t.Errorf("CopyBackup to a writer that fails = %v", err)

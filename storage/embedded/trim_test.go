@@ -239,8 +239,8 @@ func TestCheckOfRegionThatWent(t *testing.T) {
 	if now := s.slots.at(old.first); now == nil || now.slotPages == old.slotPages {
 		t.Fatalf("at page %d lies %+v, want slots of another size", old.first, now)
 	}
-	var found []Finding
-	c := &checker{s: s, opt: CheckOptions{Repair: true, By: testBy}, found: func(f Finding) error { found = append(found, f); return nil }, live: true}
+	var found []storage.Finding
+	c := &checker{s: s, opt: storage.CheckOptions{Repair: true, By: testBy}, found: func(f storage.Finding) error { found = append(found, f); return nil }, live: true}
 	err := errors.Join(c.checkRegion(t.Context(), old), c.outside(t.Context(), old.first, old.end()))
 	if err != nil || len(found) > 0 {
 		t.Errorf("found %+v, %v", found, err)

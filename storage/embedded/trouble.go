@@ -14,23 +14,19 @@ import (
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// ErrDamaged: files of the directory are not as this engine wrote them, or not all of them are there. Starting again does
-// not help, a backup does.
-var ErrDamaged = errors.New("the data is damaged")
-
 // explain adds to an error of the directory or the metadata what it means for whoever runs the server, and what to do.
 func explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrDamaged), errors.Is(err, ErrLocked), errors.Is(err, ErrLink):
+	case errors.Is(err, storage.ErrDamaged), errors.Is(err, storage.ErrInUse), errors.Is(err, storage.ErrLink):
 		return err
-	case errors.Is(err, ErrForeign):
+	case errors.Is(err, storage.ErrForeign):
 		return fmt.Errorf("%w: %s; give avatard a directory of its own, or restore this one from a backup", err, databaseName)
 	case isDamage(err):
-		return fmt.Errorf("%w: %s: %w; restore the directory from a backup", ErrDamaged, databaseName, err)
+		return fmt.Errorf("%w: %s: %w; restore the directory from a backup", storage.ErrDamaged, databaseName, err)
 	case errors.Is(err, sqlite3.BUSY):
-		return fmt.Errorf("%w: another program has the database open; end it, then start again (%w)", ErrLocked, err)
+		return fmt.Errorf("the data directory is %w: another program has the database open; end it, then start again (%w)", storage.ErrInUse, err)
 	case isFull(err):
 		return fmt.Errorf("%w; nothing is lost: make room, then start again", err)
 	case errors.Is(err, syscall.EROFS):

@@ -91,9 +91,9 @@ func TestDamageWhileServing(t *testing.T) {
 	}
 	mustRemove(t, s, 3)
 	clock.pass(24 * time.Hour)
-	if err := s.Ready(ctx); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), databaseName) ||
+	if err := s.Ready(ctx); !errors.Is(err, storage.ErrDamaged) || !strings.Contains(err.Error(), databaseName) ||
 		!strings.Contains(err.Error(), "from a backup") {
-		t.Errorf("Ready a day later = %v, want %v, the file and what to do", err, ErrDamaged)
+		t.Errorf("Ready a day later = %v, want %v, the file and what to do", err, storage.ErrDamaged)
 	}
 }
 
@@ -106,7 +106,7 @@ func TestReadThatFails(t *testing.T) {
 	if _, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Get = %v, want %v", err, storage.ErrUnavailable)
 	}
-	if err := s.Ready(ctx); !errors.Is(err, syscall.EIO) || errors.Is(err, ErrDamaged) {
+	if err := s.Ready(ctx); !errors.Is(err, syscall.EIO) || errors.Is(err, storage.ErrDamaged) {
 		t.Errorf("Ready = %v, want %v", err, syscall.EIO)
 	}
 	clock.pass(faultMemory)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
 
@@ -67,7 +68,7 @@ func checkLog(path string) error {
 			salt, ofLog = [8]byte(frame[8:]), true // the header's may be wrong
 		case broken && afterCommit && ofLog && sound:
 			return fmt.Errorf("%w: %s: transactions are missing before frame %d; restore the directory from a backup",
-				ErrDamaged, filepath.Base(path), number)
+				storage.ErrDamaged, filepath.Base(path), number)
 		case !ofLog || !sound:
 			broken = true
 		}

@@ -56,8 +56,8 @@ func TestDamagedLog(t *testing.T) {
 		dir := copyDir(t, whole)
 		changeFile(t, filepath.Join(dir, logName), func(data []byte) []byte { change(data[at:]); return data })
 		s, err := Open(context.Background(), Config{Dir: dir})
-		if err != nil && (!errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), logName)) {
-			t.Errorf("%s: Open = %v, want %v and the file's name", title, err, ErrDamaged)
+		if err != nil && (!errors.Is(err, storage.ErrDamaged) || !strings.Contains(err.Error(), logName)) {
+			t.Errorf("%s: Open = %v, want %v and the file's name", title, err, storage.ErrDamaged)
 		}
 		if err == nil {
 			checkLogStory(t, title, s)

@@ -17,15 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-)
 
-var (
-	// ErrLocked: another process has the directory.
-	ErrLocked = errors.New("the data directory is in use by another process")
-	// ErrLink: a file of the data directory is a symbolic link. Following it would put metadata or pictures, or zeros over
-	// pictures, wherever it points; a backup of the directory would miss them; and the lock would not be theirs. The directory
-	// itself may be a link, or be reached through some.
-	ErrLink = errors.New("a symbolic link stands in place of a file")
+	"avatard/storage"
 )
 
 // File is what the engine does with each of its files.
@@ -144,7 +137,7 @@ func Nearest(dir string) string {
 	}
 }
 
-// RefuseLinks returns ErrLink when one of these names in the directory is a link. It is for a message that names the file: Open
+// RefuseLinks returns storage.ErrLink when one of these names in the directory is a link. It is for a message that names the file: Open
 // follows no link anyway, even one that is put there later.
 func (d Dir) RefuseLinks(names ...string) error {
 	for _, name := range names {
@@ -160,5 +153,5 @@ func (d Dir) RefuseLinks(names ...string) error {
 }
 
 func linkError(path string) error {
-	return fmt.Errorf("%w: %s; put the file itself there, or make the whole data directory a link", ErrLink, path)
+	return fmt.Errorf("%w: %s; put the file itself there, or make the whole data directory a link", storage.ErrLink, path)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"avatard/storage"
 )
 
 // One process at a time has a directory, and the next one learns which that is.
@@ -20,8 +22,8 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := dir.Lock("lock"); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
-		t.Errorf("second Lock = %v, want %v with the id of this process", err, ErrLocked)
+	if _, err := dir.Lock("lock"); !errors.Is(err, storage.ErrInUse) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
+		t.Errorf("second Lock = %v, want %v with the id of this process", err, storage.ErrInUse)
 	}
 	if err := lock.Release(); err != nil {
 		t.Fatal(err)
@@ -113,11 +115,11 @@ func TestOpen(t *testing.T) {
 		if err := os.Symlink(target, dir.File(name)); err != nil {
 			t.Fatal(err)
 		}
-		if f, err := dir.Open(name, os.O_RDWR|os.O_CREATE); !errors.Is(err, ErrLink) {
-			t.Errorf("Open of a link = %v, %v, want %v", f, err, ErrLink)
+		if f, err := dir.Open(name, os.O_RDWR|os.O_CREATE); !errors.Is(err, storage.ErrLink) {
+			t.Errorf("Open of a link = %v, %v, want %v", f, err, storage.ErrLink)
 		}
-		if err := dir.RefuseLinks("new", "missing", name); !errors.Is(err, ErrLink) || !strings.Contains(err.Error(), dir.File(name)) {
-			t.Errorf("RefuseLinks = %v, want %v that names %s", err, ErrLink, dir.File(name))
+		if err := dir.RefuseLinks("new", "missing", name); !errors.Is(err, storage.ErrLink) || !strings.Contains(err.Error(), dir.File(name)) {
+			t.Errorf("RefuseLinks = %v, want %v that names %s", err, storage.ErrLink, dir.File(name))
 		}
 	}
 	if _, err := os.Lstat(dir.File("nothing")); !errors.Is(err, os.ErrNotExist) {

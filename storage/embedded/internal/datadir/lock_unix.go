@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"avatard/storage"
 )
 
 // noFollow makes an open fail where the last part of the path is a link.
@@ -20,7 +22,7 @@ const processIDLen = 20
 type Lock struct{ file *os.File }
 
 // Lock takes the directory for this process, by a file in it. The kernel gives the lock back when the process ends, however it
-// ends, so a lock is never stale. The file holds the process id, for the message of ErrLocked.
+// ends, so a lock is never stale. The file holds the process id, for the message of storage.ErrInUse.
 func (d Dir) Lock(name string) (*Lock, error) {
 	f, err := Open(d.File(name), os.O_RDWR|os.O_CREATE)
 	if err != nil {
@@ -37,7 +39,7 @@ func (d Dir) Lock(name string) (*Lock, error) {
 		if id := strings.TrimSpace(string(buf[:n])); id != "" {
 			owner = " (process " + id + ")"
 		}
-		return nil, fmt.Errorf("%w%s", ErrLocked, owner)
+		return nil, fmt.Errorf("the data directory is %w%s", storage.ErrInUse, owner)
 	}
 	// Every id has the same length, so that writing over an earlier one takes no room. A full disk may have none for the first:
 	// that is no reason not to start, and no id is better than a wrong one.

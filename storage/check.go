@@ -1,0 +1,69 @@
+package storage
+
+// FindingKind names what is wrong. Programs read these names: none changes its meaning. An engine may have kinds of its own beside
+// these.
+type FindingKind string
+
+// What a check of any engine can find. docs/operating.md says what each means and what a repair does.
+const (
+	OrphanedBytes      FindingKind = "orphaned-bytes"
+	PictureMissing     FindingKind = "picture-missing"
+	PictureUnreadable  FindingKind = "picture-unreadable"
+	SizeDiffers        FindingKind = "size-differs"
+	UploadUnfinished   FindingKind = "upload-unfinished"
+	ErasureUnfinished  FindingKind = "erasure-unfinished"
+	TwoPictures        FindingKind = "two-pictures"
+	ReceiptMissing     FindingKind = "receipt-missing"
+	ReceiptContradicts FindingKind = "receipt-contradicts"
+	ReceiptDoubled     FindingKind = "receipt-doubled"
+	ReceiptOfLiving    FindingKind = "receipt-of-living"
+	ReceiptChain       FindingKind = "receipt-chain"
+	ReceiptUnlinked    FindingKind = "receipt-unlinked"
+	WatermarkAhead     FindingKind = "watermark-ahead"
+	DatabaseDamaged    FindingKind = "database-damaged"
+)
+
+// Finding is one place where metadata and bytes, or metadata and metadata, disagree. It holds no byte of a picture.
+type Finding struct {
+	Kind FindingKind `json:"finding"`
+	// Page is where the engine's files hold it, in pages of 4 KiB; 0 when the finding is about no place there.
+	Page int64 `json:"page,omitempty"`
+	// Bytes counts those that should not be there.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Generation is the id of the picture in question, which is the id of its receipt, too.
+	Generation string `json:"generation,omitempty"`
+	// Receipt is the number of a receipt inside the database.
+	Receipt int64 `json:"receipt,omitempty"`
+	// User and Issuer name whose picture or receipt it is, where that is known.
+	User   string `json:"user,omitempty"`
+	Issuer string `json:"issuer,omitempty"`
+	// Detail says in a sentence what was seen.
+	Detail string `json:"detail"`
+	// Repaired tells that the repair was done and is durable.
+	Repaired bool `json:"repaired"`
+	// Repair says what was done, or why nothing was. It is empty when no repair was asked for.
+	Repair string `json:"repair,omitempty"`
+}
+
+// CheckSummary counts what a check has looked at. A picture that moves to another slot meanwhile, because it is replaced, may be
+// counted twice or not at all.
+type CheckSummary struct {
+	Slots    int64 `json:"slots"`
+	Pictures int64 `json:"pictures"`
+	Users    int64 `json:"users"`
+	Receipts int64 `json:"receipts"`
+	// UnderWay counts the slots that were being filled or erased, or changed faster than they could be looked at.
+	UnderWay int64 `json:"under_way"`
+	Findings int64 `json:"findings"`
+	Repaired int64 `json:"repaired"`
+}
+
+// CheckOptions says what to do.
+type CheckOptions struct {
+	// Repair finishes or removes what is found, where that loses no picture that is whole.
+	Repair bool
+	// By is who asked, for the audit trail of repairs.
+	By Origin
+	// Progress, when set, is told how much of the work is done. total may grow between calls.
+	Progress func(done, total int64)
+}
