@@ -63,10 +63,10 @@ func (q *refusals) giveBack(records []storage.Refusal) {
 
 // audit records a change in the transaction that makes it.
 func (r *round) audit(action, result, organization, target string, by storage.Origin) error {
-	return r.db.exec(sqlAudit, r.now, action, result, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))
+	return r.db.run(sqlAudit, r.now, action, result, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))
 }
 
 func (r *round) auditRefusal(f storage.Refusal) error {
-	return r.db.exec(sqlRefusal, r.now, f.Action, f.Reason, f.By.Caller, f.By.CallerOrganization, f.Organization, f.Target,
+	return r.db.run(sqlRefusal, r.now, f.Action, f.Reason, f.By.Caller, f.By.CallerOrganization, f.Organization, f.Target,
 		f.By.RequestID, f.Dropped)
 }

@@ -121,7 +121,7 @@ func (b *backup) begin() error {
 	var refused error
 	err := b.s.look(func(db *database) error {
 		b.store = storeRecord{receiptsOnly: b.opt.ReceiptsOnly, began: b.s.now().UnixMicro()}
-		err := db.page(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user) FROM store`,
+		err := db.once(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user) FROM store`,
 			func(row backupRow) bool {
 				b.store.id = scanID(row, 0)
 				b.store.receipts, b.store.lastUser = row.ColumnInt64(1), row.ColumnInt64(2)
@@ -176,7 +176,7 @@ func (b *backup) writeReceipts() (ended int64, err error) {
 				return err
 			}
 			ended = b.s.now().UnixMicro()
-			if err := db.page(`SELECT horizon FROM store`, func(row backupRow) bool { b.horizon = row.ColumnInt64(0); return true }); err != nil {
+			if err := db.once(`SELECT horizon FROM store`, func(row backupRow) bool { b.horizon = row.ColumnInt64(0); return true }); err != nil {
 				return err
 			}
 			for _, tr := range b.trails {
@@ -267,7 +267,7 @@ func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
 			if u.slot == 0 {
 				continue
 			}
-			err := db.query(sqlStillActive, func(backupRow) bool {
+			err := db.rows(sqlStillActive, func(backupRow) bool {
 				still[i] = true
 				return false
 			}, u.slot, u.generation[:])

@@ -81,7 +81,7 @@ func contents(t testing.TB, s *Store) map[string][]string {
 		"refusal":      `SELECT * FROM refusal ORDER BY seq`,
 	} {
 		err := s.look(func(db *database) error {
-			return db.page(sql, func(row *sqlite3.Stmt) bool {
+			return db.once(sql, func(row *sqlite3.Stmt) bool {
 				text := ""
 				for i := range row.ColumnCount() {
 					text += row.ColumnText(i) + "|"

@@ -13,11 +13,11 @@ func (b *backup) writeIssuers() error {
 	var all []issuerRecord
 	var moves []issuerMove
 	err := b.s.look(func(db *database) error {
-		err := db.page(`SELECT old, new FROM issuer_move ORDER BY seq`, func(row backupRow) bool { // as few as configurations
+		err := db.once(`SELECT old, new FROM issuer_move ORDER BY seq`, func(row backupRow) bool { // as few as configurations
 			moves = append(moves, issuerMove{row.ColumnText(0), row.ColumnText(1)})
 			return true
 		})
-		return errors.Join(err, db.page(`SELECT iid, url FROM issuer ORDER BY iid`, func(row backupRow) bool {
+		return errors.Join(err, db.once(`SELECT iid, url FROM issuer ORDER BY iid`, func(row backupRow) bool {
 			all = append(all, issuerRecord{iid: row.ColumnInt64(0), url: row.ColumnText(1)})
 			return true
 		}))

@@ -67,7 +67,7 @@ func (p *backupPage) add(u pageUser) (room bool) {
 
 // readUsers reads the users behind one.
 func (p *backupPage) readUsers(db *database, after int64) error {
-	return db.page(`SELECT `+userPageColumns+` FROM user u `+userPageTables+` WHERE u.uid > ?1 ORDER BY u.uid LIMIT ?2`,
+	return db.once(`SELECT `+userPageColumns+` FROM user u `+userPageTables+` WHERE u.uid > ?1 ORDER BY u.uid LIMIT ?2`,
 		func(row backupRow) bool { return p.add(scanPageUser(row)) }, after, backupPageRows)
 }
 
@@ -75,7 +75,7 @@ func (p *backupPage) readUsers(db *database, after int64) error {
 // or again, because their picture was erased after they were written. That is done once for each user, with the newest
 // receipt.
 func (p *backupPage) readReceipts(db *database, after int64) error {
-	err := db.page(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason,
+	err := db.once(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason,
 		ifnull(r.previous, 0) <= ?3 OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq
 		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
 		func(row backupRow) bool {
@@ -94,23 +94,6 @@ func (p *backupPage) readReceipts(db *database, after int64) error {
 	return err
 }
 
-// page asks once only: backups are rare, and what serves has statements of its own. Args are integers.
-func (db *database) page(sql string, row func(backupRow) bool, args ...int64) error {
-	stmt, _, err := db.conn.Prepare(sql)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	for i, arg := range args {
-		if err := stmt.BindInt64(i+1, arg); err != nil {
-			return err
-		}
-	}
-	for stmt.Step() && row(stmt) {
-	}
-	return stmt.Err()
-}
-
 // trail is a table of the audit trail: of changes, or of refused calls.
 type trail struct {
 	table, result string
@@ -123,7 +106,7 @@ func newTrails() []*trail {
 
 // newest returns the newest row.
 func (tr *trail) newest(db *database) (seq int64, err error) {
-	err = db.page(`SELECT ifnull(max(seq), 0) FROM `+tr.table, func(row backupRow) bool {
+	err = db.once(`SELECT ifnull(max(seq), 0) FROM `+tr.table, func(row backupRow) bool {
 		seq = row.ColumnInt64(0)
 		return true
 	})
@@ -140,7 +123,7 @@ func (tr *trail) write(b *backup, after, to int64) error {
 		}
 		var rows []auditRecord
 		err := b.s.look(func(db *database) error {
-			return db.page(sql, func(row backupRow) bool {
+			return db.once(sql, func(row backupRow) bool {
 				rows = append(rows, auditRecord{seq: row.ColumnInt64(0), time: row.ColumnInt64(1), action: row.ColumnText(2),
 					result: row.ColumnText(3), caller: row.ColumnText(4), callerOrganization: row.ColumnText(5),
 					organization: row.ColumnText(6), target: row.ColumnText(7), request: row.ColumnText(8), dropped: row.ColumnInt64(9),
@@ -169,21 +152,10 @@ func (b *backup) writeOrganizations() error {
 	for after := ""; ; {
 		var page []organizationRecord
 		err := b.s.look(func(db *database) error {
-			stmt, _, err := db.conn.Prepare(`SELECT id, created, removed FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`)
-			if err != nil {
-				return err
-			}
-			defer stmt.Close()
-			if err := stmt.BindText(1, after); err != nil {
-				return err
-			}
-			if err := stmt.BindInt64(2, backupPageRows); err != nil {
-				return err
-			}
-			for stmt.Step() {
-				page = append(page, organizationRecord{id: stmt.ColumnText(0), created: stmt.ColumnInt64(1), removed: stmt.ColumnBool(2)})
-			}
-			return stmt.Err()
+			return db.once(`SELECT id, created, removed FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`, func(row backupRow) bool {
+				page = append(page, organizationRecord{id: row.ColumnText(0), created: row.ColumnInt64(1), removed: row.ColumnBool(2)})
+				return true
+			}, after, backupPageRows)
 		})
 		if err != nil || len(page) == 0 {
 			return err

@@ -89,7 +89,7 @@ func (b *backup) goOn(db *database, since storage.ExportPosition) error {
 		return nil
 	}
 	pruned, is := int64(0), false
-	err := db.page(`SELECT pruned, (SELECT generation FROM receipt WHERE seq = ?1) FROM store`, func(row backupRow) bool {
+	err := db.once(`SELECT pruned, (SELECT generation FROM receipt WHERE seq = ?1) FROM store`, func(row backupRow) bool {
 		pruned, b.generation = row.ColumnInt64(0), scanID(row, 1)
 		is = hex.EncodeToString(b.generation[:]) == since.Generation
 		return true

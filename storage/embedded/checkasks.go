@@ -49,7 +49,7 @@ func (q *question) apply(r *round, _ *ticket) (err error) {
 	}
 	if q.s.commitErr != nil {
 		// A round that writes nothing must not make a full disk look well.
-		return r.db.execOne(sqlProbe)
+		return r.db.run(sqlProbe)
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 			defer checking.Store(true)
 			owner, state, slot := 0, int64(0), int64(0)
 			s.db.mu.Lock()
-			err := s.db.look(`SELECT substr(u.id, 6), g.state, g.slot FROM generation g JOIN user u ON u.uid = g.uid
+			err := s.db.once(`SELECT substr(u.id, 6), g.state, g.slot FROM generation g JOIN user u ON u.uid = g.uid
 				WHERE g.slot >= ?1 AND g.slot < ?2 ORDER BY (g.slot + ?3) % 7 LIMIT 1`, func(row *sqlite3.Stmt) bool {
 				owner, state, slot = row.ColumnInt(0), row.ColumnInt64(1), row.ColumnInt64(2)
 				return false
@@ -94,7 +94,7 @@ func active(t *testing.T, s *Store, slot int64) (found bool) {
 	t.Helper()
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	if err := s.db.look(`SELECT 1 FROM generation WHERE slot = ?1 AND state = 2`, func(*sqlite3.Stmt) bool {
+	if err := s.db.once(`SELECT 1 FROM generation WHERE slot = ?1 AND state = 2`, func(*sqlite3.Stmt) bool {
 		found = true
 		return false
 	}, slot); err != nil {

@@ -138,7 +138,7 @@ func (c *checker) lookAlone(ctx context.Context, sql string, detail func(row *sq
 	err := c.read(ctx, func(db *database) error {
 		old := db.conn.SetInterrupt(ctx)
 		defer db.conn.SetInterrupt(old)
-		return db.look(sql, func(row *sqlite3.Stmt) bool {
+		return db.once(sql, func(row *sqlite3.Stmt) bool {
 			if text := detail(row); text != "" {
 				all = append(all, text)
 			}

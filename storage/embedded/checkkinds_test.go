@@ -67,10 +67,11 @@ func (d *damaged) sql(format string, args ...any) {
 	}
 }
 
-func (d *damaged) number(format string, args ...any) (n int64) {
+func (d *damaged) number(format string, args ...any) int64 {
 	d.t.Helper()
 	db := &database{conn: d.conn}
-	if err := db.each(fmt.Sprintf(format, args...), func(row *sqlite3.Stmt) { n = row.ColumnInt64(0) }); err != nil {
+	n, err := db.number(fmt.Sprintf(format, args...))
+	if err != nil {
 		d.t.Fatal(err)
 	}
 	return n

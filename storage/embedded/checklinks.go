@@ -13,7 +13,7 @@ func (c *checker) countReceipts(ctx context.Context, newest int64) (n int64, err
 	for last := int64(0); last < newest; {
 		page := int64(0)
 		err := c.read(ctx, func(db *database) error {
-			return db.look(`SELECT count(*), ifnull(max(seq), 0) FROM (SELECT seq FROM receipt WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 4096)`,
+			return db.once(`SELECT count(*), ifnull(max(seq), 0) FROM (SELECT seq FROM receipt WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT 4096)`,
 				func(row *sqlite3.Stmt) bool {
 					page, last = row.ColumnInt64(0), row.ColumnInt64(1)
 					return false
@@ -65,7 +65,7 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 		var page []receiptRow
 		err := c.read(ctx, func(db *database) error {
 			// The receipt of a slot out of use stays when those that led to it have gone because of their age.
-			return db.look(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 AND NOT
+			return db.once(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 AND NOT
 				(seq <= (SELECT pruned FROM store) AND EXISTS (SELECT 1 FROM quarantine WHERE receipt = seq)) ORDER BY seq LIMIT 256`,
 				func(row *sqlite3.Stmt) bool {
 					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(2)}
@@ -86,7 +86,7 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 			f := storage.Finding{Kind: storage.ReceiptUnlinked, Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
 			u := int64(-1)
 			err := c.read(ctx, func(db *database) error {
-				return db.look(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
+				return db.once(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
 					u = row.ColumnInt64(0)
 					return false
 				}, r.uid)
@@ -112,7 +112,7 @@ func (c *checker) eachPage(ctx context.Context, sql string, last int64, row func
 	for {
 		n := 0
 		err := c.read(ctx, func(db *database) error {
-			return db.look(sql, func(r *sqlite3.Stmt) bool {
+			return db.once(sql, func(r *sqlite3.Stmt) bool {
 				n++
 				last = r.ColumnInt64(0)
 				row(r)

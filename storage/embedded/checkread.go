@@ -37,29 +37,6 @@ func (c *checker) read(ctx context.Context, do func(db *database) error) error {
 	return do(c.s.db)
 }
 
-// look runs a statement that is not kept: checks are rare. Row is called as long as it returns true.
-func (db *database) look(sql string, row func(*sqlite3.Stmt) bool, args ...int64) error {
-	stmt, _, err := db.conn.Prepare(sql)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	for i, arg := range args {
-		if err := stmt.BindInt64(i+1, arg); err != nil {
-			return err
-		}
-	}
-	for stmt.Step() && row(stmt) {
-	}
-	return stmt.Err()
-}
-
-// change runs a statement that changes something.
-func (db *database) change(sql string, args ...int64) error {
-	db.usersChanged = true
-	return db.look(sql, func(*sqlite3.Stmt) bool { return true }, args...)
-}
-
 // slotRow is the row of a slot and what belongs to it. One that nobody ever owned has state 0.
 type slotRow struct {
 	slot, uid, state, size, receipt int64
@@ -85,7 +62,7 @@ const sqlSlotRows = `SELECT g.slot, g.id, g.uid, g.state, g.size, ifnull(g.recei
 
 // slotRows returns the rows of slots from first to before end, at most checkRows of them.
 func (db *database) slotRows(first, end int64) (rows []slotRow, err error) {
-	err = db.look(sqlSlotRows, func(row *sqlite3.Stmt) bool {
+	err = db.once(sqlSlotRows, func(row *sqlite3.Stmt) bool {
 		r := slotRow{
 			slot:     row.ColumnInt64(0),
 			uid:      row.ColumnInt64(2),
@@ -125,7 +102,7 @@ func (c *checker) slotRow(ctx context.Context, slot int64) (r slotRow, err error
 
 // userKey returns who has a number.
 func (db *database) userKey(uid int64) (key storage.UserKey, organization string, err error) {
-	err = db.look(`SELECT u.id, i.url, u.organization FROM user u JOIN issuer i ON i.iid = u.iid WHERE u.uid = ?1`,
+	err = db.once(`SELECT u.id, i.url, u.organization FROM user u JOIN issuer i ON i.iid = u.iid WHERE u.uid = ?1`,
 		func(row *sqlite3.Stmt) bool {
 			key = storage.UserKey{ID: row.ColumnText(0), Issuer: row.ColumnText(1)}
 			organization = row.ColumnText(2)
@@ -193,7 +170,7 @@ func (c *checker) measure(ctx context.Context) error {
 	}
 	c.total = size / pageBytes
 	return c.read(ctx, func(db *database) error {
-		return db.look(`SELECT ifnull(max(uid), 0) FROM user`, func(row *sqlite3.Stmt) bool {
+		return db.once(`SELECT ifnull(max(uid), 0) FROM user`, func(row *sqlite3.Stmt) bool {
 			c.total += row.ColumnInt64(0) // numbers are given out in order
 			return false
 		})
@@ -203,7 +180,7 @@ func (c *checker) measure(ctx context.Context) error {
 // identity returns the store's own id, and whether the slab has regions.
 func (c *checker) identity(ctx context.Context) (id generationID, regions bool, err error) {
 	err = c.read(ctx, func(db *database) error {
-		return db.look(`SELECT id, EXISTS (SELECT 1 FROM region) FROM store`, func(row *sqlite3.Stmt) bool {
+		return db.once(`SELECT id, EXISTS (SELECT 1 FROM region) FROM store`, func(row *sqlite3.Stmt) bool {
 			copy(id[:], row.ColumnRawBlob(0))
 			regions = row.ColumnBool(1)
 			return false
@@ -215,7 +192,7 @@ func (c *checker) identity(ctx context.Context) (id generationID, regions bool, 
 // lastPage returns the page behind the last region.
 func (c *checker) lastPage(ctx context.Context) (end int64, err error) {
 	err = c.read(ctx, func(db *database) error {
-		return db.look(`SELECT ifnull(max(first + slot_pages * slots), 0) FROM region`, func(row *sqlite3.Stmt) bool {
+		return db.once(`SELECT ifnull(max(first + slot_pages * slots), 0) FROM region`, func(row *sqlite3.Stmt) bool {
 			end = max(1, row.ColumnInt64(0))
 			return false
 		})
@@ -226,7 +203,7 @@ func (c *checker) lastPage(ctx context.Context) (end int64, err error) {
 // watermark returns the watermark and the newest receipt, as stored.
 func (c *checker) watermark(ctx context.Context) (watermark, newest int64, err error) {
 	err = c.read(ctx, func(db *database) error {
-		return db.look(`SELECT ifnull((SELECT watermark FROM store), 0), ifnull((SELECT max(seq) FROM receipt), 0)`,
+		return db.once(`SELECT ifnull((SELECT watermark FROM store), 0), ifnull((SELECT max(seq) FROM receipt), 0)`,
 			func(row *sqlite3.Stmt) bool {
 				watermark, newest = row.ColumnInt64(0), row.ColumnInt64(1)
 				return false

@@ -97,9 +97,9 @@ func (c *checker) erasePromised(r *round, t *ticket, row slotRow, receipt int64)
 		}
 	}
 	if row.state == stateErasing {
-		err = r.db.change(`UPDATE OR ROLLBACK generation SET receipt = ?2 WHERE slot = ?1`, row.slot, e.receipt)
+		err = r.db.once(`UPDATE OR ROLLBACK generation SET receipt = ?2 WHERE slot = ?1`, nil, row.slot, e.receipt)
 	} else {
-		err = r.db.execOne(sqlErase, row.slot, row.id[:], e.receipt)
+		err = r.db.run(sqlErase, row.slot, row.id[:], e.receipt)
 	}
 	if err != nil {
 		return err
@@ -127,12 +127,12 @@ func (r *round) addReceipt(u *userRecord, id generationID) (seq int64, err error
 	seq = r.nextReceipt
 	r.nextReceipt++
 	u.receipt, u.erased = seq, id
-	return seq, r.db.exec(sqlAddReceipt, seq, u.uid, id[:], r.now, int64(reasonLost), orNull(previous))
+	return seq, r.db.run(sqlAddReceipt, seq, u.uid, id[:], r.now, int64(reasonLost), orNull(previous))
 }
 
 // hasReceipt reports whether a receipt is a user's, and of a generation unless that is nil.
 func (r *round) hasReceipt(seq, uid int64, id []byte) (is bool, err error) {
-	err = r.db.look(`SELECT generation FROM receipt WHERE seq = ?1 AND uid = ?2`, func(row *sqlite3.Stmt) bool {
+	err = r.db.once(`SELECT generation FROM receipt WHERE seq = ?1 AND uid = ?2`, func(row *sqlite3.Stmt) bool {
 		is = id == nil || bytes.Equal(row.ColumnRawBlob(0), id)
 		return false
 	}, seq, uid)
@@ -143,7 +143,7 @@ func (r *round) hasReceipt(seq, uid int64, id []byte) (is bool, err error) {
 func (c *checker) receiptOf(ctx context.Context, row slotRow) (int64, error) {
 	next := int64(0)
 	err := c.read(ctx, func(db *database) error {
-		return db.look(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
+		return db.once(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
 			next = row.ColumnInt64(0)
 			return false
 		}, row.uid)
@@ -175,7 +175,7 @@ func (c *checker) link(uid, receipt, previous int64) func(context.Context) (stri
 			if u.receipt != previous {
 				return errMoved
 			}
-			return r.db.exec(sqlUserReceipt, uid, receipt)
+			return r.db.run(sqlUserReceipt, uid, receipt)
 		})
 	}
 }

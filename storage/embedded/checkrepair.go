@@ -46,7 +46,7 @@ func (m *mend) apply(r *round, t *ticket) error {
 		err = nil
 	}
 	if err == nil && m.s.commitErr != nil {
-		err = r.db.execOne(sqlProbe)
+		err = r.db.run(sqlProbe)
 	}
 	return err
 }
@@ -139,7 +139,7 @@ func (c *checker) cut(end int64) func(context.Context) (string, error) {
 
 // owner reads the record of the user whose slot it is.
 func (r *round) owner(uid int64) (u userRecord, err error) {
-	err = r.db.query(sqlUserByUID, func(row *sqlite3.Stmt) bool {
+	err = r.db.rows(sqlUserByUID, func(row *sqlite3.Stmt) bool {
 		u = scanUser(row, "")
 		return false
 	}, uid)
@@ -208,7 +208,7 @@ func (c *checker) resize(row slotRow, size int64) func(context.Context) (string,
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}
 			clear(data)
-			return r.db.change(`UPDATE OR ROLLBACK generation SET size = ?2 WHERE slot = ?1`, row.slot, size)
+			return r.db.once(`UPDATE OR ROLLBACK generation SET size = ?2 WHERE slot = ?1`, nil, row.slot, size)
 		})
 	}
 }
@@ -241,7 +241,7 @@ func (c *checker) finish(reg region, row slotRow) func(context.Context) (string,
 				}
 				return nil
 			}
-			return r.db.exec(sqlUserReceipt, u.uid, u.receipt)
+			return r.db.run(sqlUserReceipt, u.uid, u.receipt)
 		})
 	}
 }

@@ -49,7 +49,7 @@ func (c *checker) checkSlab(ctx context.Context) error {
 // regions returns some of those that begin at page or behind it, in order.
 func (c *checker) regions(ctx context.Context, page int64) (regions []region, err error) {
 	err = c.read(ctx, func(db *database) error {
-		return db.look(`SELECT first, slot_pages, slots FROM region WHERE first >= ?1 ORDER BY first LIMIT 16`,
+		return db.once(`SELECT first, slot_pages, slots FROM region WHERE first >= ?1 ORDER BY first LIMIT 16`,
 			func(row *sqlite3.Stmt) bool {
 				regions = append(regions, region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)})
 				return true
@@ -169,7 +169,7 @@ func (c *checker) taken(ctx context.Context, first, end int64) (taken bool, err 
 
 // taken reports whether a region has some of the pages from first to before end.
 func (db *database) taken(first, end int64) (taken bool, err error) {
-	err = db.look(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
+	err = db.once(`SELECT 1 FROM region WHERE first < ?2 AND first + slot_pages * slots > ?1`, func(*sqlite3.Stmt) bool {
 		taken = true
 		return false
 	}, first, end)
@@ -206,7 +206,7 @@ func (c *checker) misplaced(ctx context.Context, first, end int64) error {
 // regionOf returns the region that holds a page, or the zero one.
 func (c *checker) regionOf(ctx context.Context, page int64) (r region, err error) {
 	err = c.read(ctx, func(db *database) error {
-		return db.look(`SELECT first, slot_pages, slots FROM region WHERE first <= ?1 ORDER BY first DESC LIMIT 1`,
+		return db.once(`SELECT first, slot_pages, slots FROM region WHERE first <= ?1 ORDER BY first DESC LIMIT 1`,
 			func(row *sqlite3.Stmt) bool {
 				r = region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
 				return false

@@ -64,7 +64,7 @@ func (c *checker) checkUsers(ctx context.Context) error {
 func (c *checker) users(ctx context.Context, last int64) (users []checkedUser, err error) {
 	rows, full := 0, false
 	err = c.read(ctx, func(db *database) error {
-		return db.look(`SELECT u.uid, ifnull(u.receipt, 0), g.slot, g.id, g.state FROM user u
+		return db.once(`SELECT u.uid, ifnull(u.receipt, 0), g.slot, g.id, g.state FROM user u
 			LEFT JOIN generation g ON g.uid = u.uid AND g.state <> 3 WHERE u.uid > ?1 ORDER BY u.uid`,
 			func(row *sqlite3.Stmt) bool {
 				uid := row.ColumnInt64(0)
@@ -108,7 +108,7 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 		began := time.Now()
 		for next = from; next != 0 && len(chain) < checkRows && (len(chain) == 0 || time.Since(began) < checkHold); {
 			r := receiptRow{}
-			err := db.look(sqlReceiptRow, func(row *sqlite3.Stmt) bool {
+			err := db.once(sqlReceiptRow, func(row *sqlite3.Stmt) bool {
 				r = receiptRow{seq: next, uid: row.ColumnInt64(0), previous: row.ColumnInt64(2), finished: row.ColumnBool(3)}
 				copy(r.generation[:], row.ColumnRawBlob(1))
 				return false
@@ -124,7 +124,7 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 				return err
 			}
 			if !r.finished {
-				err := db.look(`SELECT id FROM generation WHERE uid = ?1 AND state = 3 AND receipt = ?2`, func(row *sqlite3.Stmt) bool {
+				err := db.once(`SELECT id FROM generation WHERE uid = ?1 AND state = 3 AND receipt = ?2`, func(row *sqlite3.Stmt) bool {
 					r.erasing = string(row.ColumnRawBlob(0)) == string(r.generation[:])
 					return !r.erasing
 				}, r.uid, r.seq)
@@ -146,7 +146,7 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 
 // mayBePruned reports whether a receipt that is not there may have gone because of its age.
 func (db *database) mayBePruned(seq int64) (may bool, err error) {
-	err = db.look(`SELECT pruned >= ?1 FROM store`, func(row *sqlite3.Stmt) bool {
+	err = db.once(`SELECT pruned >= ?1 FROM store`, func(row *sqlite3.Stmt) bool {
 		may = row.ColumnBool(0)
 		return false
 	}, seq)

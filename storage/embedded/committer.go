@@ -188,14 +188,14 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 	for _, t := range batch { // before anything fails: what an earlier round took is not given back
 		t.reset()
 	}
-	err = s.db.exec(sqlBegin)
+	err = s.db.run(sqlBegin)
 	if err == nil {
 		if raise {
-			err = r.db.execOne(sqlWatermark, watermark)
+			err = r.db.run(sqlWatermark, watermark)
 			hooks.Failpoint("watermark-set")
 		}
 		if err == nil && probe {
-			err = r.db.execOne(sqlProbe)
+			err = r.db.run(sqlProbe)
 		}
 		if err == nil {
 			err = r.record(singly, refusals)
@@ -206,7 +206,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		if err == nil {
 			failpointAt("commit", batch)
 			began := time.Now()
-			err = s.db.exec(sqlCommit)
+			err = s.db.run(sqlCommit)
 			failpointAt("committed", batch)
 			s.stats.committed(len(batch), time.Since(began), err)
 			if err != nil && !errors.Is(err, sqlite3.CONSTRAINT) { // else a reference to nothing: one of the changes
@@ -242,7 +242,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 // record puts on record what belongs to no change.
 func (r *round) record(singly []int64, refusals []storage.Refusal) error {
 	for _, seq := range singly {
-		if err := r.db.exec(sqlReceiptDone, seq); err != nil {
+		if err := r.db.run(sqlReceiptDone, seq); err != nil {
 			return err
 		}
 		hooks.Failpoint("receipt-done")
@@ -371,7 +371,7 @@ func (s *Store) grow(r region) error {
 	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
 		return errors.New("a transaction has not ended")
 	}
-	if err := s.db.exec(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
+	if err := s.db.run(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
 		// A crash may leave it on record all the same: until a transaction has taken its place in the log, the file is not cut.
 		s.commitErr = err
 		return err

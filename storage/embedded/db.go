@@ -197,15 +197,7 @@ func (db *database) configure() error {
 // checksumBytes is the room for the checksum at the end of each page: https://sqlite.org/cksumvfs.html
 const checksumBytes = 8
 
-func (db *database) pragma(name string) (int64, error) {
-	stmt, _, err := db.conn.Prepare("PRAGMA " + name)
-	if err != nil {
-		return 0, err
-	}
-	defer stmt.Close()
-	stmt.Step()
-	return stmt.ColumnInt64(0), stmt.Err()
-}
+func (db *database) pragma(name string) (int64, error) { return db.number("PRAGMA " + name) }
 
 // truncateLog moves the log into the database and empties it.
 func (db *database) truncateLog() error { return db.checkpoint(sqlite3.CHECKPOINT_TRUNCATE) }

@@ -125,7 +125,7 @@ func (s *Store) readRow(iid int64, id string, keep func(*userRow)) (*userRow, er
 
 // userRow reads a user and the active generation from the metadata.
 func (db *database) userRow(iid int64, id string) (found *userRow, err error) {
-	err = db.query(sqlActive, func(row *sqlite3.Stmt) bool {
+	err = db.rows(sqlActive, func(row *sqlite3.Stmt) bool {
 		found = &userRow{
 			organization: row.ColumnText(0),
 			created:      row.ColumnInt64(1),

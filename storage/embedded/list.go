@@ -39,7 +39,7 @@ func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storag
 	iid, _ := s.names.issuer(q.After.Issuer) // 0 = unknown; they count from 1
 	rows, more := 0, storage.UserKey{}
 	err = s.look(func(db *database) error {
-		return db.list(sql, func(row *sqlite3.Stmt) {
+		return db.once(sql, func(row *sqlite3.Stmt) bool {
 			rows++
 			u := scanListed(row)
 			more = u.User
@@ -47,6 +47,7 @@ func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storag
 			if !removed && (q.Organization == "" || u.Details.Organization == q.Organization) {
 				page.Users = append(page.Users, u)
 			}
+			return true
 		}, after, iid, storage.MaxPage)
 	})
 	if err != nil {
@@ -78,8 +79,9 @@ func (s *Store) ListOrganizations(ctx context.Context, after string) (page []sto
 		return nil, err
 	}
 	err = s.look(func(db *database) error {
-		return db.list(sqlListOrganizations, func(row *sqlite3.Stmt) {
+		return db.once(sqlListOrganizations, func(row *sqlite3.Stmt) bool {
 			page = append(page, storage.ListedOrganization{ID: row.ColumnText(0), CreationDate: time.UnixMicro(row.ColumnInt64(1)).UTC()})
+			return true
 		}, after, storage.MaxPage)
 	})
 	if err != nil {
@@ -109,30 +111,4 @@ func (s *Store) Issuers() ([]string, error) {
 
 func emptyOrText(texts ...string) bool {
 	return !slices.ContainsFunc(texts, func(text string) bool { return text != "" && !storage.ValidText(text) })
-}
-
-// list runs a statement that is not kept, with arguments that are texts or integers.
-func (db *database) list(sql string, row func(*sqlite3.Stmt), args ...any) error {
-	stmt, _, err := db.conn.Prepare(sql)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	for i, arg := range args {
-		switch arg := arg.(type) {
-		case string:
-			err = stmt.BindText(i+1, arg)
-		case int64:
-			err = stmt.BindInt64(i+1, arg)
-		case int:
-			err = stmt.BindInt(i+1, arg)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	for stmt.Step() {
-		row(stmt)
-	}
-	return stmt.Err()
 }

@@ -29,13 +29,14 @@ func (s *Store) load() (found loaded, err error) {
 	}
 	var bad error
 	var regions []region
-	err = s.db.each(`SELECT first, slot_pages, slots FROM region ORDER BY first`, func(row *sqlite3.Stmt) {
+	err = s.db.once(`SELECT first, slot_pages, slots FROM region ORDER BY first`, func(row *sqlite3.Stmt) bool {
 		r := region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
 		if bad == nil {
 			bad = r.check(s.slots.end)
 			s.slots.end = r.end()
 		}
 		regions = append(regions, r)
+		return true
 	})
 	if err := errors.Join(err, bad); err != nil {
 		return found, err
@@ -61,22 +62,27 @@ func (s *Store) load() (found loaded, err error) {
 		{`SELECT old, new FROM issuer_move ORDER BY seq`, func(row *sqlite3.Stmt) {
 			s.names.moves = append(s.names.moves, issuerMove{row.ColumnText(0), row.ColumnText(1)})
 		}},
-		{`SELECT ifnull(max(seq), 0) FROM receipt`, func(row *sqlite3.Stmt) { s.ledger.issued = row.ColumnInt64(0) }},
 	} {
-		if err := s.db.each(q.sql, q.row); err != nil {
+		err := s.db.once(q.sql, func(row *sqlite3.Stmt) bool {
+			q.row(row)
+			return true
+		})
+		if err != nil {
 			return found, err
 		}
 	}
-	return found, nil
+	s.ledger.issued, err = s.db.number(`SELECT ifnull(max(seq), 0) FROM receipt`)
+	return found, err
 }
 
 // identify returns the id of the store, which a new one is given here.
 func (s *Store) identify() (id generationID, err error) {
 	known := false
-	err = s.db.each(`SELECT id, watermark FROM store`, func(row *sqlite3.Stmt) {
+	err = s.db.once(`SELECT id, watermark FROM store`, func(row *sqlite3.Stmt) bool {
 		known = true
 		id = scanID(row, 0)
 		s.ledger.watermark = row.ColumnInt64(1)
+		return false
 	})
 	if err != nil || known {
 		return id, err
@@ -84,15 +90,7 @@ func (s *Store) identify() (id generationID, err error) {
 	if _, err := io.ReadFull(s.rand, id[:]); err != nil {
 		return id, err
 	}
-	stmt, _, err := s.db.conn.Prepare(`INSERT INTO store (one, id) VALUES (1, ?1)`)
-	if err != nil {
-		return id, err
-	}
-	defer stmt.Close()
-	if err := stmt.BindBlob(1, id[:]); err != nil {
-		return id, err
-	}
-	err = stmt.Exec()
+	err = s.db.once(`INSERT INTO store (one, id) VALUES (1, ?1)`, nil, id[:])
 	hooks.Failpoint("open-identified")
 	return id, err
 }
@@ -100,8 +98,9 @@ func (s *Store) identify() (id generationID, err error) {
 // loadUnfinished reads what has to be finished: uploads that nobody was told of, and erasures that are not on record. It looks at
 // nothing else, however many pictures there are.
 func (s *Store) loadUnfinished() error {
-	err := s.db.each(`SELECT receipt, slot FROM quarantine`, func(row *sqlite3.Stmt) {
+	err := s.db.once(`SELECT receipt, slot FROM quarantine`, func(row *sqlite3.Stmt) bool {
 		s.ledger.locked[row.ColumnInt64(0)] = row.ColumnInt64(1)
+		return true
 	})
 	if err != nil {
 		return err
@@ -134,13 +133,14 @@ const (
 // eachUnfinished calls row for what a query finds, whose first column is a slot.
 func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *regionSlots)) error {
 	var bad error
-	err := s.db.each(sql, func(found *sqlite3.Stmt) {
+	err := s.db.once(sql, func(found *sqlite3.Stmt) bool {
 		slot := found.ColumnInt64(0)
 		if region := s.slots.at(slot); region != nil {
 			row(found, region)
 		} else {
 			bad = fmt.Errorf("%w: a picture at page %d, where no slot begins; restore the directory from a backup", storage.ErrDamaged, slot)
 		}
+		return true
 	})
 	return errors.Join(err, bad)
 }
@@ -149,7 +149,7 @@ func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *regionSlots)
 // count yet. The caller has the connection.
 func (s *Store) learn(r *regionSlots) error {
 	var owned bitset
-	err := s.db.query(sqlOwnedSlots, func(row *sqlite3.Stmt) bool {
+	err := s.db.rows(sqlOwnedSlots, func(row *sqlite3.Stmt) bool {
 		receipt, done := row.ColumnInt64(1), row.ColumnBool(2)
 		if !done || s.ledger.working(receipt) {
 			owned.add((row.ColumnInt64(0) - r.first) / r.slotPages)
@@ -179,17 +179,4 @@ func (s *Store) finishUnfinished() {
 	hooks.Failpoint("recover-swept")
 	s.round(nil) // puts it on record
 	hooks.Failpoint("recover-recorded")
-}
-
-// each calls row for every row of a query that is asked once only.
-func (db *database) each(sql string, row func(*sqlite3.Stmt)) error {
-	stmt, _, err := db.conn.Prepare(sql)
-	if err != nil {
-		return err
-	}
-	defer stmt.Close()
-	for stmt.Step() {
-		row(stmt)
-	}
-	return stmt.Err()
 }

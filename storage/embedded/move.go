@@ -63,7 +63,7 @@ func (r *round) move(u *userRecord, to, target string, by storage.Origin) error 
 	u.organization = to
 	u.sequence++
 	u.changed = max(r.now, u.changed) // the clock may have been set back
-	if err := r.db.execOne(sqlMoveUser, u.uid, u.organization, u.changed, u.sequence); err != nil {
+	if err := r.db.run(sqlMoveUser, u.uid, u.organization, u.changed, u.sequence); err != nil {
 		return err
 	}
 	hooks.Failpoint("move-row")

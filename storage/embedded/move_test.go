@@ -150,9 +150,10 @@ func TestMoveOnRecord(t *testing.T) {
 	}
 	var got []string
 	s.db.mu.Lock()
-	err := s.db.each(`SELECT action, result, organization, target, caller FROM audit WHERE action LIKE 'move%' ORDER BY seq`,
-		func(row *sqlite3.Stmt) {
+	err := s.db.once(`SELECT action, result, organization, target, caller FROM audit WHERE action LIKE 'move%' ORDER BY seq`,
+		func(row *sqlite3.Stmt) bool {
 			got = append(got, fmt.Sprint(row.ColumnText(0), row.ColumnText(1), row.ColumnText(2), row.ColumnText(3), row.ColumnText(4)))
+			return true
 		})
 	s.db.mu.Unlock()
 	want := []string{

@@ -57,25 +57,25 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	case has:
 		return fmt.Errorf("%w: %q", storage.ErrIssuerInUse, w.to)
 	case had: // the rows change places: no two have the same URL, and users who were removed need theirs
-		err = r.db.execOne(sqlNameIssuer, to, "")
+		err = r.db.run(sqlNameIssuer, to, "")
 	case to != 0:
 		// Not among the statements of serving: it looks through all users for one of this issuer.
-		err = r.db.change(`DELETE FROM issuer WHERE iid = ?1`, to)
+		err = r.db.once(`DELETE FROM issuer WHERE iid = ?1`, nil, to)
 	}
 	if err != nil {
 		return err
 	}
-	if err := r.db.execOne(sqlNameIssuer, from, w.to); err != nil {
+	if err := r.db.run(sqlNameIssuer, from, w.to); err != nil {
 		return err
 	}
 	left := int64(0)
 	if had {
 		left = to
-		if err := r.db.execOne(sqlNameIssuer, to, w.from); err != nil {
+		if err := r.db.run(sqlNameIssuer, to, w.from); err != nil {
 			return err
 		}
 	}
-	if err := r.db.exec(sqlAddIssuerMove, w.from, w.to); err != nil {
+	if err := r.db.run(sqlAddIssuerMove, w.from, w.to); err != nil {
 		return err
 	}
 	r.nameIssuer(w.to, from)
@@ -99,7 +99,7 @@ func (db *database) issuerHasUsers(iid int64) (has, had bool, err error) {
 		return false, false, nil
 	}
 	// Not among the statements of serving: it looks through all users where there is none of this issuer on record.
-	err = db.look(`SELECT DISTINCT removed FROM user WHERE iid = ?1`, func(row *sqlite3.Stmt) bool {
+	err = db.once(`SELECT DISTINCT removed FROM user WHERE iid = ?1`, func(row *sqlite3.Stmt) bool {
 		had = row.ColumnBool(0)
 		has = !had
 		return !has

@@ -86,7 +86,7 @@ func (r *round) addOrganization(org string) (made bool, err error) {
 	if r.hasOrganization(org) {
 		return false, nil
 	}
-	if err := r.db.exec(sqlAddOrganization, org, r.now); err != nil {
+	if err := r.db.run(sqlAddOrganization, org, r.now); err != nil {
 		return false, err
 	}
 	r.nameOrganization(org, true)
@@ -114,7 +114,7 @@ func (r *round) issuer(url string, add bool) (int64, error) {
 	for _, added := range r.added.issuers {
 		iid = max(iid, added+1)
 	}
-	if err := r.db.exec(sqlAddIssuer, iid, url); err != nil {
+	if err := r.db.run(sqlAddIssuer, iid, url); err != nil {
 		return 0, err
 	}
 	r.nameIssuer(url, iid)

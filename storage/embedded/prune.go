@@ -62,7 +62,7 @@ func (w *pruneStep) settled(_ *ticket, committed bool, err error) (again bool) {
 // was wrong has left, stay and hold nothing up.
 func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int64) (gone int64, err error) {
 	after, rows, young := *at, 0, false
-	err = r.db.query(list, func(row *sqlite3.Stmt) bool {
+	err = r.db.rows(list, func(row *sqlite3.Stmt) bool {
 		if time := row.ColumnInt64(1); cutoff <= time && time <= r.now {
 			young = true
 			return false
@@ -76,7 +76,7 @@ func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int6
 	}
 	w.more = !young && rows == w.room
 	w.room -= rows
-	if err := r.db.exec(drop, after, *at, cutoff); err != nil {
+	if err := r.db.run(drop, after, *at, cutoff); err != nil {
 		return 0, err
 	}
 	hooks.Failpoint("prune-trail")
@@ -86,7 +86,7 @@ func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int6
 // overflow removes the oldest refusals over a number. Their numbers follow on one another, but for those that were removed first.
 func (w *pruneStep) overflow(r *round, limit int64) error {
 	var first, last int64
-	err := r.db.query(sqlRefusalRange, func(row *sqlite3.Stmt) bool {
+	err := r.db.rows(sqlRefusalRange, func(row *sqlite3.Stmt) bool {
 		first, last = row.ColumnInt64(0), row.ColumnInt64(1)
 		return false
 	})
@@ -95,7 +95,7 @@ func (w *pruneStep) overflow(r *round, limit int64) error {
 	}
 	to := min(last-limit, first+int64(w.room)-1)
 	w.more = to < last-limit
-	if err := r.db.exec(sqlDropRefusals, first-1, to, int64(largestTime)); err != nil {
+	if err := r.db.run(sqlDropRefusals, first-1, to, int64(largestTime)); err != nil {
 		return err
 	}
 	hooks.Failpoint("prune-refusals")
@@ -114,14 +114,14 @@ type oldReceipt struct {
 // reason before goes with it. So what is left of a user's chain is always its end.
 func (w *pruneStep) receipts(r *round, cutoff int64) error {
 	var from, watermark, horizon int64
-	if err := r.db.query(sqlPruned, func(row *sqlite3.Stmt) bool {
+	if err := r.db.rows(sqlPruned, func(row *sqlite3.Stmt) bool {
 		from, horizon, watermark = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
 		return false
 	}); err != nil {
 		return err
 	}
 	var old []oldReceipt
-	if err := r.db.query(sqlOldReceipts, func(row *sqlite3.Stmt) bool {
+	if err := r.db.rows(sqlOldReceipts, func(row *sqlite3.Stmt) bool {
 		o := oldReceipt{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), time: row.ColumnInt64(2), previous: row.ColumnInt64(3), newest: row.ColumnBool(4)}
 		if o.time >= cutoff {
 			return false
@@ -152,7 +152,7 @@ func (w *pruneStep) receipts(r *round, cutoff int64) error {
 	}
 	w.more = len(old) == w.room/4
 	w.room = max(1, w.room-4*len(old))
-	if err := r.db.execOne(sqlSetPruned, old[len(old)-1].seq, horizon); err != nil {
+	if err := r.db.run(sqlSetPruned, old[len(old)-1].seq, horizon); err != nil {
 		return err
 	}
 	hooks.Failpoint("prune-receipts")
@@ -162,11 +162,11 @@ func (w *pruneStep) receipts(r *round, cutoff int64) error {
 // dropReceipt removes a receipt, if it is there, and the row of the slot that was erased with it: the slot is as free as one that was
 // never used. One that is out of use keeps both.
 func (w *pruneStep) dropReceipt(r *round, seq, uid int64) error {
-	if err := r.db.exec(sqlDropGeneration, uid, seq); err != nil {
+	if err := r.db.run(sqlDropGeneration, uid, seq); err != nil {
 		return err
 	}
 	hooks.Failpoint("prune-generation")
-	if err := r.db.exec(sqlDropReceipt, seq, uid); err != nil {
+	if err := r.db.run(sqlDropReceipt, seq, uid); err != nil {
 		return err
 	}
 	w.gone.receipts += r.db.conn.Changes()

@@ -110,7 +110,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 	if !whole {
 		t.write.rest = slotPages[w.class] - int64(len(t.image))/pageBytes
 	}
-	return r.db.execOne(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
+	return r.db.run(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
 }
 
 // before looks up the user, and what they have where the upload depends on it. The user's next change waits until this one is
@@ -132,7 +132,7 @@ func (w *put) activate(r *round, t *ticket) error {
 	if err := r.erase(t, &u, before, reasonReplaced); err != nil {
 		return err
 	}
-	if err := r.db.execOne(sqlActivate, w.slot, w.id[:]); err != nil {
+	if err := r.db.run(sqlActivate, w.slot, w.id[:]); err != nil {
 		return err
 	}
 	hooks.Failpoint("activate-row")
@@ -156,7 +156,7 @@ func (w *put) abandon(r *round, t *ticket) error {
 	if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
 		return err
 	}
-	return r.db.exec(sqlUserReceipt, u.uid, u.receipt)
+	return r.db.run(sqlUserReceipt, u.uid, u.receipt)
 }
 
 func (w *put) settled(t *ticket, committed bool, err error) (again bool) {

@@ -1,9 +1,5 @@
 package embedded
 
-import (
-	"github.com/ncruces/go-sqlite3"
-)
-
 // quarantineTries is how often the sweep tries to zero a slot, while others can be zeroed, before it may go into quarantine. It takes
 // seven seconds.
 const quarantineTries = 3
@@ -36,7 +32,7 @@ type quarantine struct {
 func (w *quarantine) need() (class, bool) { return 0, false }
 
 func (w *quarantine) apply(r *round, _ *ticket) error {
-	return r.db.exec(sqlQuarantine, w.slot, w.receipt, r.now)
+	return r.db.run(sqlQuarantine, w.slot, w.receipt, r.now)
 }
 
 func (w *quarantine) settled(_ *ticket, committed bool, err error) bool {
@@ -53,17 +49,11 @@ func (r *round) shown(receipt int64) (int64, error) {
 		if _, locked := r.s.ledger.locked[receipt]; !locked {
 			break
 		}
-		next := int64(0)
-		err := r.db.look(`SELECT ifnull(previous, 0) FROM receipt WHERE seq = ?1`, func(row *sqlite3.Stmt) bool {
-			next = row.ColumnInt64(0)
-			return false
-		}, receipt)
-		if err != nil {
+		previous, err := r.db.number(`SELECT ifnull(previous, 0) FROM receipt WHERE seq = ?1`, receipt)
+		if err != nil || previous == 0 {
 			return 0, err
 		}
-		if receipt = next; receipt == 0 {
-			break
-		}
+		receipt = previous
 	}
 	return receipt, nil
 }
@@ -84,7 +74,7 @@ func (w *unlock) apply(r *round, t *ticket) error {
 		t.scrub = append(t.scrub, span{w.slot * pageBytes, w.pages * pageBytes})
 		return nil
 	}
-	return r.db.change(`DELETE FROM quarantine WHERE slot = ?1`, w.slot)
+	return r.db.once(`DELETE FROM quarantine WHERE slot = ?1`, nil, w.slot)
 }
 
 func (w *unlock) settled(t *ticket, committed bool, err error) bool {

@@ -90,7 +90,7 @@ func TestReaderSeesWhatIsDurable(t *testing.T) {
 		case 7:
 			what = "a transaction that is undone"
 			undone := s.line.submit(ctx, &ticket{work: &mend{s: s, do: func(r *round, _ *ticket) error {
-				err := r.db.change(`UPDATE OR ROLLBACK user SET sequence = sequence + 1`)
+				err := r.db.once(`UPDATE OR ROLLBACK user SET sequence = sequence + 1`, nil)
 				for range 40 { // and so much that the users' page is written to the log meanwhile
 					err = errors.Join(err, r.audit("undone", "done", testOrg, strings.Repeat("x", 3000), testBy))
 				}

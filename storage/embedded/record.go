@@ -93,7 +93,7 @@ func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storag
 	}
 	found := false
 	if iid != 0 {
-		err = r.db.query(query, func(row *sqlite3.Stmt) bool {
+		err = r.db.rows(query, func(row *sqlite3.Stmt) bool {
 			if !found {
 				u = scanUser(row, organization)
 			}
@@ -129,12 +129,12 @@ func (r *round) register(u userRecord, key storage.UserKey, organization string,
 	if u.removed {
 		u.removed, u.organization, u.created, u.changed = false, organization, r.now, max(r.now, u.changed) // the clock may have been set back
 		u.sequence++
-		if err := r.db.execOne(sqlReviveUser, u.uid, u.organization, u.created, u.changed, u.sequence); err != nil {
+		if err := r.db.run(sqlReviveUser, u.uid, u.organization, u.created, u.changed, u.sequence); err != nil {
 			return u, err
 		}
 		return u, r.audit("register", "done", organization, key.ID, by)
 	}
-	if err := r.db.exec(sqlAddUser, iid, key.ID, organization, r.now); err != nil {
+	if err := r.db.run(sqlAddUser, iid, key.ID, organization, r.now); err != nil {
 		return u, err
 	}
 	u = userRecord{uid: r.db.conn.LastInsertRowID(), organization: organization, created: r.now, changed: r.now, sequence: 1}
@@ -145,12 +145,12 @@ func (r *round) register(u userRecord, key storage.UserKey, organization string,
 func (r *round) change(u *userRecord) error {
 	u.sequence++
 	u.changed = max(r.now, u.changed) // the clock may have been set back
-	return r.db.execOne(sqlChangeUser, u.uid, u.changed, u.sequence, orNull(u.receipt))
+	return r.db.run(sqlChangeUser, u.uid, u.changed, u.sequence, orNull(u.receipt))
 }
 
 // generations returns the user's generations whose erasure is not finished.
 func (r *round) generations(uid int64) (gens []generationRecord, err error) {
-	err = r.db.query(sqlGenerations, func(row *sqlite3.Stmt) bool {
+	err = r.db.rows(sqlGenerations, func(row *sqlite3.Stmt) bool {
 		gens = r.appendUnfinished(gens, row, 0, 0)
 		return true
 	}, uid)
@@ -189,11 +189,11 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			}
 			e.receipt = r.nextReceipt
 			r.nextReceipt++
-			if err := r.db.exec(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, orNull(u.receipt)); err != nil {
+			if err := r.db.run(sqlAddReceipt, e.receipt, u.uid, g.id[:], r.now, why, orNull(u.receipt)); err != nil {
 				return err
 			}
 			hooks.Failpoint("erase-receipt")
-			if err := r.db.execOne(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
+			if err := r.db.run(sqlErase, g.slot, g.id[:], e.receipt); err != nil {
 				return err
 			}
 			hooks.Failpoint("erase-state")
@@ -225,7 +225,7 @@ func (r *round) result(u *userRecord) (storage.Result, error) {
 		return res, err
 	}
 	// The id is the erased generation's: random, and the same that the picture's entity tag showed.
-	err = r.db.query(sqlReceipt, func(row *sqlite3.Stmt) bool {
+	err = r.db.rows(sqlReceipt, func(row *sqlite3.Stmt) bool {
 		res.Receipt = hex.EncodeToString(row.ColumnRawBlob(0))
 		return false
 	}, receipt)

@@ -59,7 +59,7 @@ func (w *remove) apply(r *round, t *ticket) error {
 			return err
 		}
 	case len(t.intended) > 0: // remains of an upload nobody was told of: no change of the record
-		if err := r.db.exec(sqlUserReceipt, u.uid, u.receipt); err != nil {
+		if err := r.db.run(sqlUserReceipt, u.uid, u.receipt); err != nil {
 			return err
 		}
 	}

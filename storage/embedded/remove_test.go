@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
 )
@@ -57,11 +56,12 @@ func removal(i int) storage.Removal {
 }
 
 // count runs a query for one number beside the store's own.
-func count(t testing.TB, s *Store, sql string) (n int64) {
+func count(t testing.TB, s *Store, sql string) int64 {
 	t.Helper()
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	if err := s.db.each(sql, func(row *sqlite3.Stmt) { n = row.ColumnInt64(0) }); err != nil {
+	n, err := s.db.number(sql)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -54,15 +54,15 @@ func transactTimed(b *testing.B, s *Store, batch []*ticket) (apply, commit time.
 			b.Fatal(err)
 		}
 	}
-	must(s.db.exec(sqlBegin))
-	must(r.db.execOne(sqlWatermark, watermark))
+	must(s.db.run(sqlBegin))
+	must(r.db.run(sqlWatermark, watermark))
 	first := time.Now()
 	for _, t := range batch {
 		t.reset()
 	}
 	must(r.apply(batch))
 	apply = time.Since(first)
-	must(s.db.exec(sqlCommit))
+	must(s.db.run(sqlCommit))
 	commit = time.Since(began) - apply
 	for _, e := range s.ledger.recorded(watermark) {
 		s.slots.give(e.slot, true)

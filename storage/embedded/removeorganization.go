@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"avatard/internal/ids"
 	"avatard/storage"
 )
@@ -35,15 +33,14 @@ func (w *removeOrganization) apply(r *round, t *ticket) error {
 		return nil
 	}
 	// Not among the statements of serving: it looks through all users where there is none of this organisation.
-	inUse := false
-	err := r.db.list(`SELECT 1 FROM user WHERE organization = ?1 AND removed = 0 LIMIT 1`, func(*sqlite3.Stmt) { inUse = true }, w.org)
+	inUse, err := r.db.number(`SELECT 1 FROM user WHERE organization = ?1 AND removed = 0 LIMIT 1`, w.org)
 	if err != nil {
 		return err
 	}
-	if inUse {
+	if inUse != 0 {
 		return fmt.Errorf("%w: %q", storage.ErrOrganizationInUse, w.org)
 	}
-	if err := r.db.execOne(sqlRemoveOrganization, w.org); err != nil {
+	if err := r.db.run(sqlRemoveOrganization, w.org); err != nil {
 		return err
 	}
 	r.nameOrganization(w.org, false)

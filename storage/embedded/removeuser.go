@@ -42,7 +42,7 @@ func (w *removeUser) apply(r *round, t *ticket) error {
 	}
 	u.sequence++
 	u.changed = max(r.now, u.changed) // the clock may have been set back
-	if err := r.db.execOne(sqlRemoveUser, u.uid, u.changed, u.sequence); err != nil {
+	if err := r.db.run(sqlRemoveUser, u.uid, u.changed, u.sequence); err != nil {
 		return err
 	}
 	hooks.Failpoint("remove-user-row")

@@ -98,8 +98,7 @@ func (r *restoreDB) finish(horizon time.Time) error {
 	return r.close()
 }
 
-// ask runs a statement that is kept prepared, on one of the two databases, and calls row for what it returns. Arguments
-// are int64, string or []byte.
+// ask runs a statement that is kept prepared, on one of the two databases, and calls row for what it returns.
 func (r *restoreDB) ask(db *database, sql string, row func(*sqlite3.Stmt), args ...any) error {
 	stmt := r.prepared[sql]
 	if stmt == nil {
@@ -109,21 +108,8 @@ func (r *restoreDB) ask(db *database, sql string, row func(*sqlite3.Stmt), args 
 		}
 		r.prepared[sql] = stmt
 	}
-	for i, arg := range args {
-		var err error
-		switch v := arg.(type) {
-		case int64:
-			err = stmt.BindInt64(i+1, v)
-		case string:
-			err = stmt.BindText(i+1, v)
-		case []byte:
-			err = stmt.BindBlob(i+1, v)
-		default:
-			panic("unsupported argument")
-		}
-		if err != nil {
-			return err
-		}
+	if err := bind(stmt, nil, args); err != nil {
+		return err
 	}
 	for stmt.Step() {
 		row(stmt)

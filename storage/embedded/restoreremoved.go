@@ -1,6 +1,8 @@
 package embedded
 
 import (
+	"errors"
+
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -26,15 +28,12 @@ func (r *restoreDB) settleRemoved() error {
 		AND id IN (SELECT organization FROM user WHERE removed = 0)`); err != nil {
 		return err
 	}
-	var err error
-	if eerr := r.each(`SELECT uid FROM user WHERE removed = 1`, func(row *sqlite3.Stmt) {
-		if err == nil {
-			err = r.forgetPicture(row.ColumnInt64(0))
-		}
-	}); eerr != nil {
-		return eerr
-	}
-	return err
+	var failed error
+	err := r.once(`SELECT uid FROM user WHERE removed = 1`, func(row *sqlite3.Stmt) bool {
+		failed = r.forgetPicture(row.ColumnInt64(0))
+		return failed == nil
+	})
+	return errors.Join(err, failed)
 }
 
 func asNumber(is bool) int64 {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/ncruces/go-sqlite3"
-
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 )
@@ -271,7 +269,7 @@ func (r *restore) fillSlab() error {
 }
 
 // finish puts the rest on record and makes everything durable.
-func (r *restore) finish() error {
+func (r *restore) finish() (err error) {
 	for _, q := range []struct {
 		sql string
 		n   *int64
@@ -281,11 +279,10 @@ func (r *restore) finish() error {
 		{`SELECT count(*) FROM receipt`, &r.sum.Receipts},
 		{`SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM refusal)`, &r.sum.Audit},
 	} {
-		if err := r.db.each(q.sql, func(row *sqlite3.Stmt) { *q.n = row.ColumnInt64(0) }); err != nil {
+		if *q.n, err = r.db.number(q.sql); err != nil {
 			return err
 		}
 	}
-	var err error
 	if r.sum.Missing, err = r.db.missing(); err != nil {
 		return err
 	}

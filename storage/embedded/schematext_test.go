@@ -30,8 +30,9 @@ func TestSchemaTextStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := sha256.New()
-		err = db.each(`SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid`, func(row *sqlite3.Stmt) {
+		err = db.once(`SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY rowid`, func(row *sqlite3.Stmt) bool {
 			fmt.Fprintf(sum, "%s %s %s\n%s\n", row.ColumnText(0), row.ColumnText(1), row.ColumnText(2), row.ColumnText(3))
+			return true
 		})
 		if err != nil {
 			t.Fatal(err)

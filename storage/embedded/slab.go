@@ -55,7 +55,7 @@ type slab struct {
 	// mu lets readers finish with a descriptor before it is replaced. Whoever holds writing replaces it, and
 	// needs mu for nothing else.
 	mu   sync.RWMutex
-	file File
+	file datadir.File
 }
 
 // openSlab opens the slab of the store with this id. Where create is set, because the database knows of no slot, it

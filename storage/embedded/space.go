@@ -96,7 +96,7 @@ func (sp *space) hasPlenty() bool {
 }
 
 // reserveFile opens the reserve. Its content means nothing.
-func (sp *space) reserveFile(flag int) (File, error) {
+func (sp *space) reserveFile(flag int) (datadir.File, error) {
 	return sp.dir.Open(reserveName, os.O_RDWR|flag)
 }
 

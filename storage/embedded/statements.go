@@ -12,7 +12,6 @@ type statement int
 const (
 	sqlBegin statement = iota
 	sqlCommit
-	sqlRollback
 	sqlWatermark
 	sqlProbe
 	sqlReceiptDone
@@ -64,7 +63,6 @@ const (
 var statements = [numStatements]string{
 	sqlBegin:       `BEGIN IMMEDIATE`,
 	sqlCommit:      `COMMIT`,
-	sqlRollback:    `ROLLBACK`,
 	sqlWatermark:   `UPDATE OR ROLLBACK store SET watermark = ?1 WHERE one = 1`,
 	sqlProbe:       `UPDATE OR ROLLBACK store SET probes = probes + 1 WHERE one = 1`,
 	sqlReceiptDone: `UPDATE OR ROLLBACK receipt SET done = 1 WHERE seq = ?1`,
@@ -130,65 +128,24 @@ var statements = [numStatements]string{
 var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlRemoveUser: true, sqlReviveUser: true, sqlActivate: true,
 	sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 
-// maxParameters is how many parameters a statement has at most.
-const maxParameters = 9
+// changesOneRow tells the statements that fail unless they change exactly one row.
+var changesOneRow = [numStatements]bool{sqlWatermark: true, sqlProbe: true, sqlNameIssuer: true, sqlRemoveOrganization: true, sqlRemoveUser: true,
+	sqlReviveUser: true, sqlReserve: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true, sqlRemoveRegion: true,
+	sqlSetPruned: true}
 
-// bind prepares a run of a statement. Arguments are int64, string, []byte or nil.
-func (db *database) bind(id statement, args ...any) (*sqlite3.Stmt, error) {
-	stmt := db.stmts[id]
-	for i, arg := range args {
-		var err error
-		last := &db.texts[id][i]
-		switch v := arg.(type) {
-		case int64:
-			*last = ""
-			err = stmt.BindInt64(i+1, v)
-		case string:
-			if v == "" || v != *last {
-				*last = ""
-				if err = stmt.BindText(i+1, v); err == nil {
-					*last = v
-				}
-			}
-		case []byte:
-			*last = ""
-			err = stmt.BindBlob(i+1, v)
-		case nil:
-			*last = ""
-			err = stmt.BindNull(i + 1)
-		default:
-			panic("unsupported argument")
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	return stmt, nil
-}
+// There are three ways to run a statement: run and rows for those of the list, which are kept prepared, and once for any other one.
+// Arguments are int64, int, string, []byte or nil.
 
-// orNull makes 0 an argument that is NULL.
-func orNull(n int64) any {
-	if n == 0 {
-		return nil
-	}
-	return n
-}
-
-// exec runs a statement that returns no rows.
-func (db *database) exec(id statement, args ...any) error {
+// run runs a statement of the list that returns no rows.
+func (db *database) run(id statement, args ...any) error {
 	if changesUsers[id] {
 		db.usersChanged = true
 	}
-	stmt, err := db.bind(id, args...)
-	if err != nil {
+	stmt := db.stmts[id]
+	if err := bind(stmt, &db.texts[id], args); err != nil {
 		return err
 	}
-	return stmt.Exec()
-}
-
-// execOne runs a statement that must change exactly one row.
-func (db *database) execOne(id statement, args ...any) error {
-	if err := db.exec(id, args...); err != nil {
+	if err := stmt.Exec(); err != nil || !changesOneRow[id] {
 		return err
 	}
 	if n := db.conn.Changes(); n != 1 {
@@ -197,19 +154,92 @@ func (db *database) execOne(id statement, args ...any) error {
 	return nil
 }
 
-// query calls row for each row of the result, as long as it returns true. What row reads from the statement is
-// only valid until it returns.
-func (db *database) query(id statement, row func(*sqlite3.Stmt) bool, args ...any) error {
-	stmt, err := db.bind(id, args...)
-	if err != nil {
+// rows runs a statement of the list and calls row for each row of the result, as long as it returns true. What row reads from the
+// statement is only valid until it returns.
+func (db *database) rows(id statement, row func(*sqlite3.Stmt) bool, args ...any) error {
+	stmt := db.stmts[id]
+	if err := bind(stmt, &db.texts[id], args); err != nil {
 		return err
 	}
 	for stmt.Step() && row(stmt) {
 	}
 	// Reset ends the read transaction and reports what ended the loop.
-	err = stmt.Err()
+	err := stmt.Err()
 	if rerr := stmt.Reset(); err == nil {
 		err = rerr
 	}
 	return err
+}
+
+// once runs a statement that is not worth keeping, like rows. Without row it is one that changes something.
+func (db *database) once(sql string, row func(*sqlite3.Stmt) bool, args ...any) error {
+	if row == nil {
+		db.usersChanged = true
+	}
+	stmt, _, err := db.conn.Prepare(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Close()
+	if err := bind(stmt, nil, args); err != nil {
+		return err
+	}
+	for stmt.Step() && (row == nil || row(stmt)) {
+	}
+	return stmt.Err()
+}
+
+// number returns what a query for one number finds, 0 when it finds nothing.
+func (db *database) number(sql string, args ...any) (n int64, err error) {
+	err = db.once(sql, func(row *sqlite3.Stmt) bool {
+		n = row.ColumnInt64(0)
+		return false
+	}, args...)
+	return n, err
+}
+
+// maxParameters is how many parameters a statement of the list has at most.
+const maxParameters = 9
+
+// bind prepares a run of a statement. last are the texts bound before, nil when nobody remembers: SQLite keeps them, so one that
+// comes again need not be copied again.
+func bind(stmt *sqlite3.Stmt, last *[maxParameters]string, args []any) (err error) {
+	for i, arg := range args {
+		text, isText := arg.(string)
+		if isText && last != nil && text != "" && text == last[i] {
+			continue
+		}
+		if last != nil {
+			last[i] = ""
+		}
+		switch v := arg.(type) {
+		case int64:
+			err = stmt.BindInt64(i+1, v)
+		case int:
+			err = stmt.BindInt(i+1, v)
+		case string:
+			err = stmt.BindText(i+1, v)
+		case []byte:
+			err = stmt.BindBlob(i+1, v)
+		case nil:
+			err = stmt.BindNull(i + 1)
+		default:
+			panic("unsupported argument")
+		}
+		if err != nil {
+			return err
+		}
+		if isText && last != nil {
+			last[i] = text
+		}
+	}
+	return nil
+}
+
+// orNull makes 0 an argument that is NULL.
+func orNull(n int64) any {
+	if n == 0 {
+		return nil
+	}
+	return n
 }

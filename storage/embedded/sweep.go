@@ -196,7 +196,7 @@ func (w *sweep) apply(r *round, t *ticket) error {
 // abandon moves a leftover to ERASING, unless a later change of its user has done so.
 func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 	var u userRecord
-	err := r.db.query(sqlUserByUID, func(row *sqlite3.Stmt) bool {
+	err := r.db.rows(sqlUserByUID, func(row *sqlite3.Stmt) bool {
 		u = scanUser(row, "")
 		return false
 	}, l.uid)
@@ -216,7 +216,7 @@ func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 	if err := r.erase(t, &u, gens, reasonAbandoned); err != nil {
 		return err
 	}
-	return r.db.exec(sqlUserReceipt, u.uid, u.receipt)
+	return r.db.run(sqlUserReceipt, u.uid, u.receipt)
 }
 
 func (w *sweep) settled(_ *ticket, committed bool, err error) bool {

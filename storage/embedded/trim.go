@@ -188,11 +188,11 @@ type cutRegion struct {
 func (w *cutRegion) need() (class, bool) { return 0, false }
 
 func (w *cutRegion) apply(r *round, _ *ticket) error {
-	if err := r.db.exec(sqlForgetSlots, w.first, w.end()); err != nil {
+	if err := r.db.run(sqlForgetSlots, w.first, w.end()); err != nil {
 		return err
 	}
 	hooks.Failpoint("trim-slots")
-	return r.db.execOne(sqlRemoveRegion, w.first)
+	return r.db.run(sqlRemoveRegion, w.first)
 }
 
 func (w *cutRegion) settled(_ *ticket, committed bool, err error) bool {
