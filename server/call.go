@@ -102,7 +102,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	body := followBody(r)
 	counted := &response{ResponseWriter: w}
 	place, over, admitted := s.admitCall(c, t, r)
-	if admitted && s.connections.reserved.Load() > 0 && s.onReserve(w, r, t) {
+	if admitted && s.connections.HasReserved() && s.onReserve(w, r, t) {
 		place.leave()
 		place.in, over, admitted = nil, awayConnections, false
 	}

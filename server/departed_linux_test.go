@@ -110,7 +110,7 @@ func TestWhoLeavesWhileWaitingIsNoticed(t *testing.T) {
 				} else {
 					conn.Close()
 				}
-				for d.look() || d.server.connections.count() > 0 { // until it is noticed
+				for d.look() || d.server.connections.Open() > 0 { // until it is noticed
 					runtime.Gosched()
 				}
 				if st := d.server.arriving.stats(); st.Used != d.full.size || st.Refused != 0 {

@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"avatard/server/internal/connections"
 )
 
 // The tests in frames_*_test.go speak HTTP/2 frame by frame (RFC 9113) to the server that NewHTTPServer returns, on the
@@ -32,20 +34,21 @@ func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServ
 	t.Helper()
 	s := &frameServer{conns: make(chan net.Conn), done: make(chan struct{}), tls: secure}
 	srv := NewHTTPServer(handler, nil)
-	gathering := &gatherListener{Listener: s}
+	var config *tls.Config
 	if secure {
-		gathering.tls = encryption(nil)
-		gathering.tls.Certificates = []tls.Certificate{selfSigned(t, "localhost")}
+		config = encryption(nil)
+		config.Certificates = []tls.Certificate{selfSigned(t, "localhost")}
 	}
+	listener := connections.NewGroup(connections.Limits{Max: 1 << 10, MaxPerAddress: 1 << 10, HeadLines: maxHeadLines}).Listen(s, config)
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(gathering) }()
+	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
 		_ = srv.Close()
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("Serve = %v", err)
 		}
 		time.Sleep(time.Minute) // connections that were told to go away end a little later
-		gathering.open.Wait()
+		listener.Finish()
 	})
 	return s
 }

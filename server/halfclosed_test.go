@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"avatard/authz"
+	"avatard/server/internal/connections"
 	"avatard/server/picture"
 )
 
@@ -19,7 +20,7 @@ import (
 type endSeen struct{ tokens }
 
 func (e endSeen) Authenticate(ctx context.Context, header http.Header) (authz.Identity, error) {
-	for conn := connOf(ctx); !conn.deadline.isAwaited(); runtime.Gosched() {
+	for conn := connections.Of(ctx); !conn.HoldsEnd(); runtime.Gosched() {
 		if ctx.Err() != nil {
 			return authz.Identity{}, ctx.Err()
 		}
@@ -121,11 +122,11 @@ func TestResetCancels(t *testing.T) {
 
 // The call of a client that is half-closed ends with its connection, when that has to go for another one.
 func TestAbortCancelsHalfClosed(t *testing.T) {
-	began := make(chan *gatheredConn, 1)
+	began := make(chan *connections.Conn, 1)
 	cancelled := make(chan error, 1)
 	s := startWire(t, false, func(c *Config) {
 		c.Authenticator = authenticatorFunc(func(ctx context.Context) (authz.Identity, error) {
-			began <- connOf(ctx)
+			began <- connections.Of(ctx)
 			<-ctx.Done()
 			cancelled <- ctx.Err()
 			return authz.Identity{}, ctx.Err()
@@ -140,10 +141,10 @@ func TestAbortCancelsHalfClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := <-began
-	for !conn.deadline.isAwaited() {
+	for !conn.HoldsEnd() {
 		runtime.Gosched()
 	}
-	conn.abort()
+	conn.Abort()
 	if err := <-cancelled; err != context.Canceled { //nolint:errorlint // the value itself
 		t.Errorf("the call ended with %v, want that it was cancelled", err)
 	}

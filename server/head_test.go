@@ -12,34 +12,6 @@ import (
 	"testing"
 )
 
-func TestHead(t *testing.T) {
-	lines := func(n int) string { return strings.Repeat("a: b\r\n", n) }
-	for _, row := range []struct {
-		title, sent string
-		taken, over bool
-	}{
-		{"as many lines as there may be", "GET / HTTP/1.1\r\n" + lines(maxHeadLines-1), true, false},
-		{"one more", "GET / HTTP/1.1\r\n" + lines(maxHeadLines), false, false},
-		{"one more, without CR", strings.Repeat("a:\n", maxHeadLines+1), false, false},
-		{"a body of lines", "POST / HTTP/1.1\r\n\r\n" + strings.Repeat("\n", 10_000), true, true},
-		{"an empty line before the request", "\r\nGET / HTTP/1.1\r\n" + lines(3), true, false},
-		{"empty lines before the request, and too many after", "\r\n\r\nGET / HTTP/1.1\r\n" + lines(maxHeadLines), false, false},
-		{"all of it", "GET / HTTP/1.1\r\n" + lines(3) + "\r\n", true, true},
-		{"without CR", "GET / HTTP/1.1\na: b\n\n", true, true},
-	} {
-		for _, piece := range []int{1, 7, 1 << 20} {
-			var h head
-			taken := true
-			for rest := row.sent; rest != ""; rest = rest[min(piece, len(rest)):] {
-				taken = h.read([]byte(rest[:min(piece, len(rest))])) && taken
-			}
-			if taken != row.taken || taken && h.over != row.over {
-				t.Errorf("%s, in pieces of %d: taken %v, over %v, want %v, %v", row.title, piece, taken, h.over, row.taken, row.over)
-			}
-		}
-	}
-}
-
 // A request whose header fields do not end is refused while they come, in clear and over TLS, also as the second on its connection.
 func TestEndlessHeadIsRefused(t *testing.T) {
 	f := start(t, nil)

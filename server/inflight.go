@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avatard/authz/limit"
+	"avatard/server/internal/connections"
 )
 
 const (
@@ -114,8 +115,7 @@ func (s *Server) admitCall(c *call, t target, r *http.Request) (p place, over tu
 // onReserve reports whether a call came on a connection that is there for health only, and is something else. Such a connection
 // has one call.
 func (s *Server) onReserve(w http.ResponseWriter, r *http.Request, t target) bool {
-	conn := connOf(r.Context())
-	if conn == nil || !conn.reserved {
+	if !connections.Of(r.Context()).InReserve() {
 		return false
 	}
 	w.Header().Set("Connection", "close")
@@ -141,9 +141,7 @@ func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, 
 	unread := body != nil && !body.over.Load()
 	untaken := sent.ProtoMajor > 1 && (t.open || w.status >= http.StatusBadRequest)
 	p.leave()
-	if conn := connOf(sent.Context()); conn != nil {
-		conn.unread.Store(body != nil && !body.whole.Load())
-	}
+	connections.Of(sent.Context()).BodyLeft(body != nil && !body.whole.Load())
 	if !unread && !untaken {
 		return
 	}

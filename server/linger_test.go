@@ -67,7 +67,7 @@ func (s *wireServer) dial(t *testing.T) (conn net.Conn, tcp *net.TCPConn) {
 
 // emptied waits until the server has no connection any more.
 func (s *wireServer) emptied() {
-	for s.server.connections.count() > 0 {
+	for s.server.connections.Open() > 0 {
 		runtime.Gosched()
 	}
 }

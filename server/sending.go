@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"avatard/authz/limit"
+	"avatard/server/internal/connections"
 )
 
 const (
@@ -26,7 +27,7 @@ type sending struct {
 	bytes   holding
 	turn    holding
 	control *http.ResponseController
-	conn    *gatheredConn // nil = unknown
+	conn    *connections.Conn // nil = unknown
 	http1   bool
 	large   bool // sent in pieces
 
@@ -43,7 +44,7 @@ type sending struct {
 // send finds room for a picture that is to be sent. Somebody has to end it.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*sending, error) {
 	c := callOf(r.Context())
-	t := &sending{room: s.known, control: http.NewResponseController(w), conn: connOf(r.Context()), http1: r.ProtoMajor == 1}
+	t := &sending{room: s.known, control: http.NewResponseController(w), conn: connections.Of(r.Context()), http1: r.ProtoMajor == 1}
 	of := placeOwner{caller: c.caller.Subject}
 	if !c.identified {
 		t.room, of = s.strangers, placeOwner{address: limit.Address(c.address)}
@@ -147,7 +148,7 @@ func (t *sending) breakOff() {
 	}
 	_ = t.control.SetWriteDeadline(longAgo)
 	if t.http1 {
-		t.conn.abort()
+		t.conn.Abort()
 	}
 }
 
@@ -155,12 +156,12 @@ func (t *sending) breakOff() {
 func (t *sending) expire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	writing := t.conn.writingSince()
+	writing := t.conn.WritingSince()
 	switch {
 	case !t.ended && !t.cut:
 		t.breakOff()
 	case !t.ended, t.stuck != 0 && writing == t.stuck:
-		t.conn.abort()
+		t.conn.Abort()
 		return
 	case t.stuck != 0 || writing == 0:
 		return

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"avatard/server/internal/connections"
 )
 
 const (
@@ -35,12 +37,10 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, a
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:     boundHeaders(handler, headerBytes, away),
-		Protocols:   protocols,
-		ConnContext: rememberConn,
-		ConnState:   followState,
-		ErrorLog:    slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+	srv := &http.Server{
+		Handler:   boundHeaders(handler, headerBytes, away),
+		Protocols: protocols,
+		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
 		// everybody behind the same proxy.
 		MaxHeaderBytes:    headerBytes,
@@ -57,15 +57,19 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, a
 			// A header block that never ends is closed by these, not by ReadHeaderTimeout.
 			SendPingTimeout:  15 * time.Second,
 			PingTimeout:      10 * time.Second,
-			WriteByteTimeout: writeTimeout - writeTimeoutSlack,
+			WriteByteTimeout: connections.LeastWriteTime,
 		},
 	}
+	connections.Attach(srv)
+	return srv
 }
 
 const (
 	// maxFields is how many header fields a request may have. Browsers send about twenty; each costs much more memory than
 	// the byte that it is on the wire when HTTP/2 has compressed it (RFC 7541).
 	maxFields = 128
+	// maxHeadLines bounds the lines of an HTTP/1 request up to its body while they are being read. A few fields over maxFields are refused in order.
+	maxHeadLines = 2 * maxFields
 	// maxTrailers is how many trailer fields a request may announce; gRPC announces none.
 	maxTrailers = 16
 )
@@ -148,13 +152,11 @@ func cipherSuites() []uint16 {
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
 	srv := newHTTPServer(s.Handler(), s.config.Logger, s.config.MaxHeaderBytes, &s.turned)
 	srv.IdleTimeout = s.config.IdleTimeout
-	gathering := &gatherListener{Listener: ln, tls: encryption, counted: s.connections}
+	listener := s.connections.Listen(ln, encryption)
 	defer s.tellTheRest()
-	gathering.lingering = new(lingering)
-	defer gathering.open.Wait()
-	defer gathering.lingering.end()
+	defer listener.Finish()
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(gathering) }()
+	go func() { done <- srv.Serve(listener) }()
 	s.config.Logger.InfoContext(ctx, "serving", "address", ln.Addr().String(), "tls", encryption != nil, "version", s.config.Version)
 	select {
 	case err := <-done:
@@ -178,4 +180,17 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 func (s *Server) tellTheRest() {
 	s.logSums.flush()
 	s.refusals.flush(maxRefusalKinds)
+}
+
+// newConnections returns room for the connections that a Server is configured for.
+func (s *Server) newConnections() *connections.Group {
+	reasons := map[connections.Refusal]turnedAway{
+		connections.TooMany: awayConnections, connections.TooManyOfAddress: awayConnectionsOfAddress, connections.HeadTooLong: awayFields,
+	}
+	return connections.NewGroup(connections.Limits{
+		Max: s.config.MaxConnections, MaxPerAddress: s.config.MaxConnectionsPerAddress, Proxies: s.config.Proxies, HeadLines: maxHeadLines,
+		Refused: func(why connections.Refusal, address string) {
+			s.turned.count(context.Background(), reasons[why], address)
+		},
+	})
 }

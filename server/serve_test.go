@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"connectrpc.com/grpcreflect"
+	"golang.org/x/net/http2"
 
 	"avatard/storage/faulty"
 )
@@ -128,7 +129,7 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	}
 	defer conn.Close()
 	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00" // without them it would not stay
-	if _, err := io.WriteString(conn, clientPreface+settings); err != nil {
+	if _, err := io.WriteString(conn, http2.ClientPreface+settings); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil { // the server's SETTINGS

@@ -21,9 +21,7 @@
 //	  audit.go, logsum.go   what of the refused goes on record, and into the log
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
-//	  gather.go    fewer system calls for HTTP/2
-//	  linger.go, halfclosed.go   peers that go on sending, or have stopped
-//	  connections.go, idle.go, head.go   how many connections, and what may come before a request is known
+//	  internal/connections   how many connections, how they are read, written and closed
 //	runtime.go   what a process that serves asks of the Go runtime
 package server
 
@@ -42,6 +40,7 @@ import (
 
 	"avatard/authz"
 	"avatard/authz/limit"
+	"avatard/server/internal/connections"
 	"avatard/server/picture"
 	"avatard/storage"
 )
@@ -173,7 +172,7 @@ type Server struct {
 	openCalls   *inFlight
 	leaving     *inFlight // answered, and not gone yet
 	turned      turned
-	connections *connections
+	connections *connections.Group
 
 	rooms
 	logSums *logSums

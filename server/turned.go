@@ -73,7 +73,7 @@ type Load struct {
 // Load tells how much there is to do.
 func (s *Server) Load() Load {
 	open := s.openCalls.requests()
-	l := Load{Connections: s.connections.count(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64),
+	l := Load{Connections: s.connections.Open(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64),
 		Rooms: s.rooms.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
 	for i := range s.turned.counts {
 		l.Refused[awayNames[i]] = s.turned.counts[i].Load()

@@ -1,4 +1,4 @@
-package server
+package connections
 
 import (
 	"net"
@@ -15,13 +15,12 @@ type halfClosing struct{ net.Conn }
 func (halfClosing) CloseWrite() error { return nil }
 
 // lingerer returns a connection that lingers from now on, and its peer's end.
-func lingerer(t *testing.T, l *gatherListener, address string) (c *gatheredConn, peer net.Conn) {
+func lingerer(t *testing.T, l *Listener, address string) (c *Conn, peer net.Conn) {
 	t.Helper()
 	here, there := net.Pipe()
-	c = &gatheredConn{Conn: halfClosing{there}, raw: halfClosing{there}, listener: l, address: netip.MustParseAddr(address)}
-	c.written.L = &c.mu
-	l.open.Add(1)
-	c.unread.Store(true)
+	c = l.newConn(halfClosing{there})
+	c.address = netip.MustParseAddr(address)
+	c.bodyUnread.Store(true)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +45,7 @@ func TestLingeringIsBounded(t *testing.T) {
 	} {
 		t.Run(row.title, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := &gatherListener{lingering: new(lingering)}
+				l := NewGroup(Limits{}).Listen(nil, nil)
 				_, peer := lingerer(t, l, "192.0.2.1")
 				began := time.Now()
 				var sent atomic.Int64
@@ -73,14 +72,14 @@ func TestLingeringIsBounded(t *testing.T) {
 // A peer that has sent all is not waited for.
 func TestLingeringEndsWithThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &gatherListener{lingering: new(lingering)}
+		l := NewGroup(Limits{}).Listen(nil, nil)
 		c, peer := lingerer(t, l, "192.0.2.1")
 		began := time.Now()
 		_ = peer.Close()
 		l.open.Wait()
 		synctest.Wait()
-		if !c.gone || time.Since(began) != 0 || len(l.lingering.conns) != 0 {
-			t.Errorf("gone %v after %v, %d linger", c.gone, time.Since(began), len(l.lingering.conns))
+		if !c.socketClosed || time.Since(began) != 0 || len(l.lingering.conns) != 0 {
+			t.Errorf("gone %v after %v, %d linger", c.socketClosed, time.Since(began), len(l.lingering.conns))
 		}
 	})
 }
@@ -88,19 +87,19 @@ func TestLingeringEndsWithThePeer(t *testing.T) {
 // Few linger at once, in all and of one address, and the oldest goes for a new one. None does once the server has ended.
 func TestFewLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &gatherListener{lingering: new(lingering)}
-		var own, all []*gatheredConn
-		add := func(address string) *gatheredConn {
+		l := NewGroup(Limits{}).Listen(nil, nil)
+		var own, all []*Conn
+		add := func(address string) *Conn {
 			c, peer := lingerer(t, l, address)
 			all = append(all, c)
 			t.Cleanup(func() { _ = peer.Close() })
 			return c
 		}
-		isGone := func(c *gatheredConn) bool {
+		isGone := func(c *Conn) bool {
 			synctest.Wait()
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			return c.gone
+			return c.socketClosed
 		}
 		other := add("192.0.2.2")
 		for range lingerShare {
@@ -137,14 +136,13 @@ func TestFewLinger(t *testing.T) {
 // A proxy's connections are those of others: one of its clients does not cut off what the others still have to get. It leaves half to everybody else.
 func TestProxiesLingerMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &lingering{}
-		enter := func(address string, proxy bool) *gatheredConn {
+		l := NewGroup(Limits{}).Listen(nil, nil)
+		enter := func(address string, proxy bool) *Conn {
 			here, there := net.Pipe()
 			t.Cleanup(func() { _ = here.Close() })
-			c := &gatheredConn{Conn: there, raw: there, listener: &gatherListener{}, address: netip.MustParseAddr(address), proxy: proxy}
-			c.written.L = &c.mu
-			c.listener.open.Add(1)
-			l.enter(c)
+			c := l.newConn(there)
+			c.address, c.proxy = netip.MustParseAddr(address), proxy
+			l.lingering.enter(c)
 			return c
 		}
 		other := enter("192.0.2.1", false)
@@ -152,11 +150,11 @@ func TestProxiesLingerMore(t *testing.T) {
 		for range maxLingering/2 - 1 {
 			enter("192.0.2.2", true)
 		}
-		if first.gone {
+		if first.socketClosed {
 			t.Error("one of a proxy's share is gone")
 		}
 		enter("192.0.2.2", true)
-		if !first.gone || other.gone {
+		if !first.socketClosed || other.socketClosed {
 			t.Error("the oldest of a proxy that has its share should go, and nobody else")
 		}
 	})

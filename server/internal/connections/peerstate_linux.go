@@ -1,4 +1,4 @@
-package server
+package connections
 
 import (
 	"encoding/binary"
@@ -12,18 +12,18 @@ const (
 )
 
 // socketState asks for the first bytes of TCP_INFO, of which the first one is the state.
-func socketState(fd uintptr) connState {
+func socketState(fd uintptr) PeerState {
 	first, err := syscall.GetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_INFO)
 	if err != nil {
-		return connOpen
+		return PeerOpen
 	}
 	var info [4]byte
 	binary.NativeEndian.PutUint32(info[:], uint32(first))
 	switch info[0] {
 	case tcpClose:
-		return connReset
+		return PeerReset
 	case tcpCloseWait:
-		return connEnded
+		return PeerEnded
 	}
-	return connOpen
+	return PeerOpen
 }

@@ -1,22 +1,19 @@
-package server
+package connections
 
 import (
 	"bytes"
 	"errors"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
-// countedConn counts what a gatheredConn asks of the connection below it.
+// countedConn counts what a Conn asks of the connection below it.
 type countedConn struct {
 	net.Conn
 	writes, deadlines atomic.Int32
@@ -40,13 +37,17 @@ type oneConn struct {
 
 func (l oneConn) Accept() (net.Conn, error) { return l.conn, nil }
 
-// gathered returns a connection that has read preface, what is below it, and its peer. A write on it ends when the peer has read
-// all of it.
-func gathered(t *testing.T, preface string, yield func()) (*gatheredConn, *countedConn, net.Conn) {
+// connect returns a connection that has read preface, what is below it, and its peer. A write on it ends when the peer has read
+// all of it. yield stands for the turn of the other goroutines; nil = they have one.
+func connect(t *testing.T, preface string, yield func()) (*Conn, *countedConn, net.Conn) {
 	t.Helper()
 	near, peer := net.Pipe()
 	below := &countedConn{Conn: near}
-	conn, err := (&gatherListener{Listener: oneConn{conn: below}, yield: yield}).Accept()
+	l := NewGroup(Limits{Max: 1, MaxPerAddress: 1, HeadLines: 100}).Listen(oneConn{conn: below}, nil)
+	if yield != nil {
+		l.yield = yield
+	}
+	conn, err := l.Accept()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func gathered(t *testing.T, preface string, yield func()) (*gatheredConn, *count
 	if _, err := io.ReadFull(conn, make([]byte, len(preface))); err != nil {
 		t.Fatal(err)
 	}
-	return conn.(*gatheredConn), below, peer
+	return conn.(*Conn), below, peer
 }
 
 // readFull reads as many bytes as want has and compares them.
@@ -73,13 +74,13 @@ func mustWrite(t *testing.T, c net.Conn, p []byte) {
 	}
 }
 
-// What is written while other goroutines get their turn leaves together, in its order, up to maxGathered; what is larger is
-// written at once, behind that.
-func TestGatherJoins(t *testing.T) {
+// What is written while other goroutines have their turn leaves together, in order, up to maxCoalesced bytes. A larger piece is
+// written at once, behind what waits.
+func TestWritesAreJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c *gatheredConn
+		var c *Conn
 		later := []string{"data", "trailers"}
-		c, below, peer := gathered(t, clientPreface, func() {
+		c, below, peer := connect(t, clientPreface, func() {
 			if len(later) > 0 {
 				mustWrite(t, c, []byte(later[0]))
 				later = later[1:]
@@ -93,7 +94,7 @@ func TestGatherJoins(t *testing.T) {
 			t.Errorf("%d writes, want 1 for all three pieces", n)
 		}
 
-		large := bytes.Repeat([]byte("L"), maxGathered)
+		large := bytes.Repeat([]byte("L"), maxCoalesced)
 		later = []string{string(large)}
 		mustWrite(t, c, []byte("small"))
 		readFull(t, peer, []byte("small"+string(large)))
@@ -107,10 +108,10 @@ func TestGatherJoins(t *testing.T) {
 	})
 }
 
-// While the peer does not take what is being written, nothing piles up: whoever writes waits.
-func TestGatherWaits(t *testing.T) {
+// While the peer does not take what is being written, nothing is buffered: writers wait.
+func TestWritersWaitForThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, below, peer := gathered(t, clientPreface, nil)
+		c, below, peer := connect(t, clientPreface, nil)
 		defer c.Close()
 		mustWrite(t, c, []byte("first"))
 		synctest.Wait() // it is being written now
@@ -135,19 +136,19 @@ func TestGatherWaits(t *testing.T) {
 
 // A peer that does not take what is written loses its connection after writeTimeout, and a byte every now and then does not put
 // that off.
-func TestGatherTimeout(t *testing.T) {
+func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _, peer := gathered(t, clientPreface, nil)
+		c, _, peer := connect(t, clientPreface, nil)
 		mustWrite(t, c, []byte("0123456789"))
 		began := time.Now()
-		time.Sleep(writeTimeout - 2*writeTimeoutSlack)
+		time.Sleep(2*LeastWriteTime - writeTimeout)
 		if _, err := peer.Read(make([]byte, 1)); err != nil {
 			t.Fatalf("after %v: %v", time.Since(began), err)
 		}
 		if _, err := c.Read(make([]byte, 1)); err == nil {
 			t.Error("the connection lives on though its peer takes nothing")
 		}
-		if took := time.Since(began); took < writeTimeout-writeTimeoutSlack || took > writeTimeout {
+		if took := time.Since(began); took < LeastWriteTime || took > writeTimeout {
 			t.Errorf("it ended after %v", took)
 		}
 		if n, err := c.Write([]byte("more")); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -156,23 +157,23 @@ func TestGatherTimeout(t *testing.T) {
 		if err := c.Close(); err != nil {
 			t.Errorf("Close = %v", err)
 		}
-		c.listener.open.Wait()
+		c.listener.Finish()
 	})
 }
 
 // Close lets what was written before leave, and waits for nothing.
-func TestGatherClose(t *testing.T) {
+func TestCloseWritesWhatIsPending(t *testing.T) {
 	for _, when := range []string{"pending", "being written", "neither"} {
 		t.Run(when, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var c *gatheredConn
+				var c *Conn
 				shut := func() {
 					if err := c.Close(); err != nil {
 						t.Errorf("Close = %v", err)
 					}
 				}
 				var once sync.Once
-				c, _, peer := gathered(t, clientPreface, func() {
+				c, _, peer := connect(t, clientPreface, func() {
 					if when == "pending" {
 						once.Do(shut)
 					}
@@ -200,16 +201,16 @@ func TestGatherClose(t *testing.T) {
 				if err := c.Close(); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("second Close = %v, want ErrClosed", err)
 				}
-				c.listener.open.Wait()
+				c.listener.Finish()
 			})
 		})
 	}
 }
 
 // A peer that takes nothing does not keep a closed connection open.
-func TestGatherCloseTimeout(t *testing.T) {
+func TestCloseTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, _, _ := gathered(t, clientPreface, nil)
+		c, _, _ := connect(t, clientPreface, nil)
 		mustWrite(t, c, []byte("nobody reads this"))
 		synctest.Wait()
 		began := time.Now()
@@ -219,17 +220,17 @@ func TestGatherCloseTimeout(t *testing.T) {
 		if n, err := c.Read(make([]byte, 1)); err == nil {
 			t.Errorf("Read after Close = %d bytes", n)
 		}
-		c.listener.open.Wait()
+		c.listener.Finish()
 		if took := time.Since(began); took != closeGrace {
 			t.Errorf("open for %v after Close, want %v", took, closeGrace)
 		}
 	})
 }
 
-// The deadline of the connection costs a timer each time, and is put off once in a while only.
-func TestGatherDeadlines(t *testing.T) {
+// Setting the deadline of the connection costs a timer each time, so it is renewed once in a while only.
+func TestWriteDeadlineIsRarelySet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, below, peer := gathered(t, clientPreface, nil)
+		c, below, peer := connect(t, clientPreface, nil)
 		defer c.Close()
 		for range 100 {
 			if err := c.SetWriteDeadline(time.Now()); err != nil { // net/http does so around each of its writes
@@ -246,11 +247,11 @@ func TestGatherDeadlines(t *testing.T) {
 }
 
 // HTTP/1 is passed on as it is, with its deadlines, and so is what only begins like HTTP/2: an answer there is one write already.
-func TestGatherHTTP1(t *testing.T) {
+func TestHTTP1PassesThrough(t *testing.T) {
 	for _, begin := range []string{"GET / HTTP/1.1\r\n\r\n", "PRI / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n",
 		"P" + clientPreface, clientPreface[:len(clientPreface)-1]} {
 		synctest.Test(t, func(t *testing.T) {
-			c, below, peer := gathered(t, begin, nil)
+			c, below, peer := connect(t, begin, nil)
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -271,65 +272,7 @@ func TestGatherHTTP1(t *testing.T) {
 			if err := c.Close(); err != nil {
 				t.Errorf("%q: Close = %v", begin, err)
 			}
-			c.listener.open.Wait()
+			c.listener.Finish()
 		})
 	}
-}
-
-// A preface in pieces is one, and nothing behind it is lost.
-func TestGatherPreface(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, _, peer := gathered(t, clientPreface[:5], nil)
-		defer c.Close()
-		go func() {
-			_, _ = io.WriteString(peer, clientPreface[5:20])
-			_, _ = io.WriteString(peer, clientPreface[20:]+"frames")
-		}()
-		readFull(t, c, []byte(clientPreface[5:]))
-		readFull(t, c, []byte("frames"))
-		if !c.gathers.Load() {
-			t.Error("does not gather after the client's preface")
-		}
-	})
-}
-
-// A peer that sends and sends does not keep the processor: other goroutines, such as those that handle what it has sent, have their turn before
-// each frame.
-func TestReadingLetsOthersRun(t *testing.T) {
-	const frames = 50
-	var yields atomic.Int32
-	below, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := NewHTTPServer(http.NotFoundHandler(), nil)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(&gatherListener{Listener: below, yield: func() { yields.Add(1) }}) }()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", below.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.WriteString(conn, http2.ClientPreface)
-	framer := http2.NewFramer(conn, conn)
-	err = errors.Join(err, framer.WriteSettings())
-	for range frames {
-		err = errors.Join(err, framer.WriteWindowUpdate(0, 1)) // of which the server says nothing
-	}
-	if err = errors.Join(err, framer.WritePing(false, [8]byte{})); err != nil {
-		t.Fatal(err)
-	}
-	for acknowledged := false; !acknowledged; {
-		frame, err := framer.ReadFrame()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ping, ok := frame.(*http2.PingFrame)
-		acknowledged = ok && ping.IsAck()
-	}
-	if n := yields.Load(); n < frames {
-		t.Errorf("%d turns of others for %d frames", n, frames)
-	}
-	_ = conn.Close()
-	_ = srv.Close()
-	<-served
 }

@@ -1,4 +1,4 @@
-package server
+package connections
 
 import (
 	"crypto/tls"
@@ -13,40 +13,40 @@ const (
 	// lingerTime and lingerBytes bound what is read: 32 MiB are more than any picture that people send by mistake.
 	lingerTime  = 30 * time.Second
 	lingerBytes = 32 << 20
-	// lingerPiece is what a peer has to bring within lingerPatience to be read on.
+	// lingerPiece is what a peer has to send within lingerPatience to be read on, in bytes.
 	lingerPiece    = 16 << 10
 	lingerPatience = 2 * time.Second
-	// maxLingering connections linger at once, lingerShare of one address, proxyLingerShare of one of Config.Proxies. The oldest has to go for
-	// another one. They count as open.
+	// maxLingering connections of a listener linger at once, lingerShare of one address, proxyLingerShare of one of Limits.Proxies. The oldest
+	// is cut off for another one.
 	maxLingering     = 256
 	lingerShare      = 16
 	proxyLingerShare = maxLingering / 2
 )
 
-// lingering are the connections that linger.
+// lingering are the connections of a listener that linger.
 type lingering struct {
 	mu    sync.Mutex
-	conns []*gatheredConn // oldest first
+	conns []*Conn // oldest first
 	ended bool
 }
 
-// enter lets a connection linger and ends another one that has to go for it. It reports false at the end of the server.
-func (l *lingering) enter(c *gatheredConn) bool {
+// enter lets a connection linger, and cuts off the one that has to go for it. It reports false once the listener has finished.
+func (l *lingering) enter(c *Conn) bool {
 	l.mu.Lock()
 	if l.ended {
 		l.mu.Unlock()
 		return false
 	}
-	gone := l.oldest(c)
-	l.drop(gone)
+	gone := l.toCut(c)
+	l.remove(gone)
 	l.conns = append(l.conns, c)
 	l.mu.Unlock()
-	gone.abort()
+	gone.Abort()
 	return true
 }
 
-// oldest returns the connection that has to go for another one, nil = none has to.
-func (l *lingering) oldest(another *gatheredConn) *gatheredConn {
+// toCut returns the connection that has to go for another one, nil = none has to. The caller holds mu.
+func (l *lingering) toCut(another *Conn) *Conn {
 	share := lingerShare
 	if another.proxy {
 		share = proxyLingerShare
@@ -68,27 +68,27 @@ func (l *lingering) oldest(another *gatheredConn) *gatheredConn {
 	return nil
 }
 
-// drop takes a connection out, if it is there. The caller holds mu.
-func (l *lingering) drop(c *gatheredConn) {
+// remove takes a connection out, if it is there. The caller holds mu.
+func (l *lingering) remove(c *Conn) {
 	if i := slices.Index(l.conns, c); i >= 0 {
 		l.conns = slices.Delete(l.conns, i, i+1)
 	}
 }
 
-func (l *lingering) leave(c *gatheredConn) {
+func (l *lingering) leave(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.drop(c)
+	l.remove(c)
 }
 
-// end ends all.
+// end cuts all off. No connection lingers after it.
 func (l *lingering) end() {
 	l.mu.Lock()
 	conns := l.conns
 	l.conns, l.ended = nil, true
 	l.mu.Unlock()
 	for _, c := range conns {
-		c.abort()
+		c.Abort()
 	}
 }
 
@@ -96,18 +96,18 @@ func (l *lingering) end() {
 type halfCloser interface{ CloseWrite() error }
 
 // lingers begins to linger where more of a request may come, and reports whether it does. The caller holds mu.
-func (c *gatheredConn) lingers() bool {
+func (c *Conn) lingers() bool {
 	raw, ok := c.raw.(halfCloser)
-	if !ok || c.gathers.Load() || !c.unread.Load() || c.listener.lingering == nil {
+	if !ok || c.http2.Load() || !c.bodyUnread.Load() {
 		return false
 	}
 	go c.linger(raw)
 	return true
 }
 
-// CloseWrite is called by net/http half a second before Close where it has stopped to read a request. The connection is closed from
+// CloseWrite is called by net/http half a second before Close where it does not read a request to its end. The connection counts as closed from
 // then on, and lingers.
-func (c *gatheredConn) CloseWrite() error {
+func (c *Conn) CloseWrite() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed && c.lingers() {
@@ -116,9 +116,11 @@ func (c *gatheredConn) CloseWrite() error {
 	return nil
 }
 
-// linger tells the peer that nothing more comes, throws away what still arrives, and closes the connection. Below TLS nothing is decrypted.
-func (c *gatheredConn) linger(raw halfCloser) {
-	if c.listener.lingering.enter(c) {
+// linger says to the peer that nothing more comes, discards what still arrives, and closes the connection. What arrives is read below TLS: it is
+// not decrypted.
+func (c *Conn) linger(raw halfCloser) {
+	lingering := &c.listener.lingering
+	if lingering.enter(c) {
 		if secure, ok := c.Conn.(*tls.Conn); ok {
 			_ = secure.SetWriteDeadline(time.Now().Add(closeGrace))
 			_ = secure.CloseWrite()
@@ -126,18 +128,18 @@ func (c *gatheredConn) linger(raw halfCloser) {
 		if raw.CloseWrite() == nil {
 			c.discard()
 		}
-		c.listener.lingering.leave(c)
+		lingering.leave(c)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cut = true // TLS has said farewell
-	_ = c.shut()
+	c.noFarewell = true // CloseWrite has sent it
+	_ = c.closeSocket()
 }
 
 var lingerBuffers = sync.Pool{New: func() any { return new([lingerPiece]byte) }}
 
 // discard reads until the peer has sent all, or within the bounds.
-func (c *gatheredConn) discard() {
+func (c *Conn) discard() {
 	buf := lingerBuffers.Get().(*[lingerPiece]byte)
 	defer func() {
 		clear(buf[:])
