@@ -3,54 +3,128 @@ package server
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"avatard/authz"
+	"avatard/authz/limit"
 	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
 	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
 	"avatard/storage"
 )
 
-// access is who may call a procedure. The zero value lets nobody in.
-type access struct {
-	// own: the call acts on the caller's own user; any valid token will do.
+// accessRule says who may call an endpoint. The zero value lets nobody in.
+type accessRule struct {
+	// open: everyone may call, without a token, within bounds that are kept for such calls. It is for what tells nothing
+	// about users: health and reflection.
+	open bool
+	// public: everyone may call, without a token. The call counts like any other.
+	public bool
+	// own: the call acts on the caller's own user. Any valid token will do.
 	own bool
+	// reader: the first variable of the path is an organisation and the second one of its users. That user may call, and
+	// everybody who has the permission there.
+	reader bool
 	// need is the permission in the organisation that the call acts on.
 	need authz.Permission
+	// rate counts calls by address, beside the rate of all calls. nil = no bound.
+	rate *limit.Rates[netip.Addr]
 }
 
-// accessTable is the one list of what may be called with a token. What is open to everyone is in health.go; New
-// refuses a procedure that is in neither.
-func accessTable() map[string]access {
-	return map[string]access{
+// accessRules is the one list of who may call what. Procedures stand in it by their path, and so do the REST routes that are
+// bound to them; all other routes by method and pattern, where GET stands for HEAD, too. New refuses an endpoint without a rule.
+func (s *Server) accessRules() map[string]accessRule {
+	open := accessRule{open: true}
+	reading := accessRule{reader: true, need: authz.UserRead}
+	if s.config.PublicAssets {
+		reading = accessRule{public: true}
+	}
+	rules := map[string]accessRule{
 		managementconnect.ManagementServiceRemoveHumanAvatarProcedure: {need: authz.UserWrite},
 		authconnect.AuthServiceRemoveMyAvatarProcedure:                {own: true},
+
+		"POST " + ownPicture:     {own: true},
+		"POST " + managedPicture: {need: authz.UserWrite},
+		"GET " + ownPicture:      {own: true},
+		"GET " + picturePattern:  reading,
+
+		"GET /healthz":       open,
+		"GET /readyz":        open,
+		healthPath + "Check": open,
+		healthPath + "Watch": open,
 	}
+	if !s.config.WithoutReflection {
+		for _, service := range reflectionServices {
+			rules[reflectionPath(service)] = accessRule{open: true, rate: s.reflections}
+		}
+	}
+	return rules
 }
 
-// admit lets a request in or returns the reason why not, from its headers alone: authentication, organisation,
-// membership, permission, in this order and each only after the one before.
-func (s *Server) admit(r *http.Request, rule access) error {
+// authorize decides all that can be decided about a call without its body, for every endpoint alike: rate of the address,
+// authentication, rate of the caller, organisation, membership, permission, and the header with the deadline, each only after
+// those before. It returns nil when the call is let in.
+func (s *Server) authorize(r *http.Request, t target) error {
 	ctx := r.Context()
-	if err := s.authenticate(ctx, r.Header); err != nil {
+	c := callOf(ctx)
+	if err := s.limitAddress(c, t); err != nil {
 		return err
 	}
-	c := callOf(ctx)
-	if rule.own {
-		// The header says nothing here, whatever it says: clients set it once for all their calls, and nobody acts on
-		// their own user in an organisation that a header chose. A delete finds the user where they are on record, since
-		// the caller's organisation may have changed.
-		if err := s.findHome(ctx, c); err != nil {
-			return err
-		}
-		if c.caller.Organization == "" {
-			return &failure{situation: noHomeOrganization}
-		}
-		c.organization = c.caller.Organization
+	if t.missing {
 		return nil
 	}
-	org, err := namedOrganization(r.Header)
+	c.procedure = t.procedure
+	if c.form == formREST {
+		takeRESTOrganization(r.Header)
+	}
+	if err := s.applyRule(ctx, c, r.Header, t); err != nil {
+		return err
+	}
+	if c.badTimeout && (c.identified || c.form != formREST) {
+		return &failure{situation: invalidRequest, message: "the time-out header cannot be read"}
+	}
+	return nil
+}
+
+// applyRule decides who is let in by the rule of an endpoint.
+func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, t target) error {
+	rule := t.rule
+	if rule.public || rule.open {
+		return nil
+	}
+	if err := s.authenticate(ctx, c, header); err != nil {
+		return err
+	}
+	switch {
+	case rule.own:
+		return s.admitOwn(ctx, c)
+	case rule.reader:
+		return s.admitReader(ctx, c, header, rule.need, t.variables[0], t.variables[1])
+	}
+	return s.admitPermitted(ctx, c, header, rule.need)
+}
+
+// admitOwn lets a caller act on their own user.
+//
+// The header says nothing here, whatever it says: clients set it once for all their calls, and nobody acts on their own user
+// in an organisation that a header chose. A delete finds the user where they are on record, since the caller's organisation
+// may have changed.
+func (s *Server) admitOwn(ctx context.Context, c *call) error {
+	if err := s.findHome(ctx, c); err != nil {
+		return err
+	}
+	if c.caller.Organization == "" {
+		return &failure{situation: noHomeOrganization}
+	}
+	c.organization = c.caller.Organization
+	return nil
+}
+
+// admitPermitted lets in who has a permission in the organisation that the call acts on: the one that the header names, else
+// the caller's own.
+func (s *Server) admitPermitted(ctx context.Context, c *call, header http.Header, need authz.Permission) error {
+	org, err := namedOrganization(header)
 	if err == nil && org != "" {
 		err = s.checkNamed(ctx, org)
 	}
@@ -64,16 +138,43 @@ func (s *Server) admit(r *http.Request, rule access) error {
 	if org == "" {
 		return &failure{situation: noOrganization}
 	}
-	if err := s.permit(ctx, org, rule.need); err != nil {
+	if err := s.permit(ctx, c, org, need); err != nil {
 		return err
 	}
 	s.registerPermitted(ctx, org)
 	return nil
 }
 
+// admitReader lets in the user whom a path names, and everybody with a permission in the organisation that it names.
+func (s *Server) admitReader(ctx context.Context, c *call, header http.Header, need authz.Permission, org, user string) error {
+	// Before anything is decided or recorded about them: the path holds whatever bytes the caller likes.
+	if err := checkReadIDs(org, user); err != nil {
+		return err
+	}
+	named, err := namedOrganization(header)
+	if err == nil && named != "" {
+		err = s.checkNamed(ctx, named)
+	}
+	if err != nil {
+		return err
+	}
+	if named != "" && named != org {
+		return &failure{situation: unknownOrganization}
+	}
+	if c.caller.Subject == user {
+		if err := s.findHome(ctx, c); err != nil {
+			return err
+		}
+		if c.caller.Organization == org {
+			c.organization = org
+			return nil
+		}
+	}
+	return s.permit(ctx, c, org, need)
+}
+
 // authenticate finds out who calls.
-func (s *Server) authenticate(ctx context.Context, header http.Header) error {
-	c := callOf(ctx)
+func (s *Server) authenticate(ctx context.Context, c *call, header http.Header) error {
 	id, err := s.config.Authenticator.Authenticate(authz.WithClientAddress(ctx, c.address), header)
 	if err != nil {
 		return err
@@ -83,8 +184,7 @@ func (s *Server) authenticate(ctx context.Context, header http.Header) error {
 }
 
 // permit checks membership and permission in an organisation.
-func (s *Server) permit(ctx context.Context, org string, need authz.Permission) error {
-	c := callOf(ctx)
+func (s *Server) permit(ctx context.Context, c *call, org string, need authz.Permission) error {
 	c.organization = org
 	if err := s.limitInvented(ctx, c, org); err != nil {
 		return err
@@ -99,6 +199,14 @@ func (s *Server) permit(ctx context.Context, org string, need authz.Permission) 
 		return &failure{situation: noPermission}
 	}
 	return nil
+}
+
+// takeRESTOrganization lets an organisation that comes under its REST name count like one under the usual name.
+func takeRESTOrganization(header http.Header) {
+	if more := header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
+		orgs := header["X-Zitadel-Orgid"]
+		header["X-Zitadel-Orgid"] = append(orgs[:len(orgs):len(orgs)], more...)
+	}
 }
 
 // namedOrganization returns the organisation that the headers name, "" when they name none.

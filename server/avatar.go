@@ -45,7 +45,8 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.Obj
 	if err != nil {
 		return nil, err
 	}
-	rm.By, rm.If, c.user = c.origin(), demanded, rm.User.ID
+	rm.By, rm.If = c.origin(), demanded
+	c.user, c.changes = rm.User.ID, true
 	res, err := s.config.Store.Remove(ctx, rm)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -47,14 +46,16 @@ type call struct {
 	identified   bool
 	caller       authz.Identity
 	organization string // the organisation that the call acts on, once decided
-	user         string // whose picture a change that was let in is about, for the log
+	user         string // the user whom a call that was let in is about, for the audit trail; "" = it does not say
+	changes      bool   // the call is there to change that user's picture, which the log tells
 
 	condition condition // of a REST call that changes something
 	// status is what a failure is on REST; 0 = none is noted.
 	status int
 
-	// answer is what an RPC handler answered with, for the forms that write it in their own way.
+	// answer and err are what an RPC ended with. Both are nil when its request could not be decoded.
 	answer proto.Message
+	err    error
 
 	outcome string              // for the log: code and id of the failure
 	refused *authz.RefusedError // why the token was refused, nil when it was not
@@ -123,10 +124,14 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	defer s.recover(out, r)
 	if !admitted {
 		s.turnAway(out, sent, r, over)
-	} else if err := s.limitAddress(c, t); err != nil {
+		return
+	}
+	err := s.authorize(r, t)
+	if err == nil {
+		err = t.serve(out, r, t.variables)
+	}
+	if err != nil {
 		s.refuse(out, r, err)
-	} else {
-		t.serve(out, r)
 	}
 }
 
@@ -158,14 +163,14 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 			slog.String("stack", string(debug.Stack())))
 	}
 	if written(w) {
-		s.note(r.Context(), c, f, "")
+		s.note(r.Context(), c, f)
 		panic(http.ErrAbortHandler) // the answer is spoilt: break it off rather than let it look whole
 	}
 	s.refuse(w, r, f)
 }
 
 // note leaves the traces of a failure: what the access log says, the inner story, and the audit trail.
-func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
+func (s *Server) note(ctx context.Context, c *call, f *failure) {
 	o := outcomes[f.situation]
 	c.outcome, c.status, c.refused = o.code.String(), o.status, f.refused
 	if o.id != "" {
@@ -185,7 +190,7 @@ func (s *Server) note(ctx context.Context, c *call, f *failure, target string) {
 	if !o.audited || !c.identified {
 		return
 	}
-	s.refusals.add(storage.Refusal{By: c.origin(), Organization: c.organization, Target: target, Action: c.action, Reason: c.outcome})
+	s.refusals.add(storage.Refusal{By: c.origin(), Organization: c.organization, Target: c.user, Action: c.action, Reason: c.outcome})
 }
 
 // printable makes the text of an inner error fit for the log. It is bounded: providers answer with whole pages. And
@@ -252,7 +257,7 @@ func (c *call) printablePath(path string) string {
 
 // userAttr is whose picture a change is about, where there is a change.
 func (c *call) userAttr() slog.Attr {
-	if c.user == "" {
+	if !c.changes {
 		return slog.Attr{} // handlers leave it out
 	}
 	return slog.String("user", c.user)
@@ -334,28 +339,12 @@ func written(w http.ResponseWriter) bool {
 	}
 }
 
-// recorder is a ResponseWriter that keeps an answer in memory.
-type recorder struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
-}
+// headersOnly is a ResponseWriter that keeps the headers of an answer.
+type headersOnly struct{ header http.Header }
 
-func (rec *recorder) Header() http.Header { return rec.header }
+func (w *headersOnly) Header() http.Header { return w.header }
 
-func (rec *recorder) WriteHeader(status int) {
-	if rec.status == 0 {
-		rec.status = status
-	}
-}
+// WriteHeader does nothing.
+func (w *headersOnly) WriteHeader(int) {}
 
-func (rec *recorder) Write(p []byte) (int, error) {
-	rec.WriteHeader(http.StatusOK)
-	return rec.body.Write(p)
-}
-
-func (rec *recorder) reset() {
-	clear(rec.header)
-	rec.status = 0
-	rec.body.Reset()
-}
+func (w *headersOnly) Write(p []byte) (int, error) { return len(p), nil }

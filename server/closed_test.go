@@ -5,55 +5,119 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
-	"google.golang.org/genproto/googleapis/api/annotations"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
-	authv1 "avatard/gen/zitadel/auth/v1"
-	managementv1 "avatard/gen/zitadel/management/v1"
+	"avatard/authz"
 )
 
-var apiFiles = []protoreflect.FileDescriptor{
-	managementv1.File_zitadel_management_v1_management_proto,
-	authv1.File_zitadel_auth_v1_auth_proto,
+// openToEveryone is all that needs no token, written down here once more: what is added to it has to be meant.
+var openToEveryone = []string{
+	"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch",
+	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+	"GET /healthz", "GET /readyz",
 }
 
+// All that is mounted refuses callers without a token, in every form, but for what is open to everyone.
 func TestNothingIsOpenWithoutAToken(t *testing.T) {
-	f := start(t, func(c *Config) { c.PublicAssets = false })
-	routes := []string{
-		"POST /assets/v1/users/me/avatar", "POST /management/v1/users/" + alice + "/avatar",
-		"GET /assets/v1/users/me/avatar", "GET /assets/v1/" + acme + "/users/" + alice + "/avatar",
-	}
-	types := []string{"application/json", "application/proto", "application/grpc", "application/grpc+json",
-		"application/grpc-web+proto", "application/grpc-web-text", "application/connect+json", "text/plain", ""}
-	count := 0
-	for method := range methodsOf(apiFiles) {
-		count++
-		path := "/" + string(method.Parent().FullName()) + "/" + string(method.Name())
-		for _, media := range types {
-			res, body := f.do(t, http.MethodPost, path, strings.NewReader("{}"), "Content-Type", media)
-			code := res.Header.Get("Grpc-Status") + res.Trailer.Get("Grpc-Status")
-			inStream := strings.Contains(body, `"code":"unauthenticated"`) // connect streaming answers 200
-			if res.StatusCode != http.StatusUnauthorized && code != "16" && !inStream {
-				t.Errorf("%s as %q: status %d, grpc-status %q, body %q; want Unauthenticated", path, media, res.StatusCode, code, body)
+	for _, public := range []bool{false, true} {
+		f := start(t, func(c *Config) { c.PublicAssets = public })
+		var open []string
+		for name, e := range f.server.endpoints() {
+			if e.rule.open || e.rule.public {
+				open = append(open, name)
 			}
 		}
-		rule := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
-		verb, pattern := verbAndPattern(rule)
-		routes = append(routes, verb+" "+strings.ReplaceAll(pattern, "{user_id}", alice))
-	}
-	if count < 2 {
-		t.Errorf("walked %d procedures, want 2 or more", count)
-	}
-	for _, route := range routes {
-		verb, path, _ := strings.Cut(route, " ")
-		if res, body := f.do(t, verb, path, nil); res.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(body, `{"code":16,`) {
-			t.Errorf("%s: %d %s, want 401", route, res.StatusCode, body)
+		want := openToEveryone
+		if public {
+			want = append(slices.Clone(want), "GET /assets/v1/{org_id}/users/{user_id}/avatar")
+		}
+		if diff := cmp.Diff(want, open, cmpopts.SortSlices(strings.Compare)); diff != "" {
+			t.Errorf("open to everyone (-want +got):\n%s", diff)
+		}
+		for path := range f.server.procedures {
+			if !slices.Contains(open, path) {
+				refusesStrangers(t, f, path)
+			}
+		}
+		for _, route := range f.server.routes {
+			for method, e := range route.methods {
+				path := strings.NewReplacer("{org_id}", acme, "{user_id}", alice).Replace(route.pattern)
+				res, body := f.do(t, method, path, nil)
+				refused := res.StatusCode == http.StatusUnauthorized && (method == http.MethodHead || strings.HasPrefix(body, `{"code":16,`))
+				if refused == (e.rule.open || e.rule.public) {
+					t.Errorf("%s %s: %d %s", method, path, res.StatusCode, body)
+				}
+			}
 		}
 	}
+}
+
+func refusesStrangers(t *testing.T, f *fixture, path string) {
+	t.Helper()
+	for _, media := range []string{"application/json", "application/proto", "application/grpc", "application/grpc+json",
+		"application/grpc-web+proto", "application/grpc-web-text", "application/connect+json", "text/plain", ""} {
+		res, body := f.do(t, http.MethodPost, path, strings.NewReader("{}"), "Content-Type", media)
+		code := res.Header.Get("Grpc-Status") + res.Trailer.Get("Grpc-Status")
+		inStream := strings.Contains(body, `"code":"unauthenticated"`) // connect streaming answers 200
+		if res.StatusCode != http.StatusUnauthorized && code != "16" && !inStream {
+			t.Errorf("%s as %q: status %d, grpc-status %q, body %q; want Unauthenticated", path, media, res.StatusCode, code, body)
+		}
+	}
+}
+
+// What was added to a server without a rule of access is not served, and neither is the rest of the server.
+func TestEverythingNeedsARule(t *testing.T) {
+	cfg := start(t, nil).server.config
+	probe := plainRoute{http.MethodGet, "/assets/v1/{org_id}/users/{user_id}/sequence", func(http.ResponseWriter, *http.Request, []string) error { return nil }}
+	rows := []struct {
+		title, says string // says: what stands in the error, "" = there is none
+		change      func(*surface)
+	}{
+		{"as it is", "", func(*surface) {}},
+		{"a route without a rule", "GET " + probe.pattern + " has no rule", func(all *surface) { all.routes = append(all.routes, probe) }},
+		{"a route and its rule", "", func(all *surface) {
+			all.routes = append(all.routes, probe)
+			all.rules["GET "+probe.pattern] = accessRule{need: authz.UserRead}
+		}},
+		{"a rule of another path", "needs a path with two variables", func(all *surface) { all.rules["GET "+ownPicture] = accessRule{reader: true} }},
+		{"a rule without an endpoint", "/no.such.Service/Call, which is not served", func(all *surface) {
+			all.rules["/no.such.Service/Call"] = accessRule{own: true}
+		}},
+		{"a route twice", "GET /healthz is served twice", func(all *surface) { all.routes = append(all.routes, plainRoute{http.MethodGet, "/healthz", healthz}) }},
+		{"two routes of one path", "some paths are both", func(all *surface) {
+			all.routes = append(all.routes, plainRoute{http.MethodGet, "/assets/v1/{org_id}/users/me/avatar", probe.serve})
+		}},
+	}
+	for name := range cfg.rules(t) {
+		rows = append(rows, rows[0])
+		row := &rows[len(rows)-1]
+		row.title, row.says, row.change = "without that of "+name, name+" has no rule", func(all *surface) { delete(all.rules, name) }
+	}
+	for _, row := range rows {
+		_, err := newServer(cfg, func(s *Server) surface {
+			all := s.surface()
+			row.change(&all)
+			return all
+		})
+		if row.says == "" && err != nil || row.says != "" && (err == nil || !strings.Contains(err.Error(), row.says)) {
+			t.Errorf("%s: error %v, want %q", row.title, err, row.says)
+		}
+	}
+}
+
+// rules returns the rules of a server's own surface.
+func (c Config) rules(t *testing.T) map[string]accessRule {
+	t.Helper()
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.accessRules()
 }
 
 func TestRefusedBeforeTheBodyIsRead(t *testing.T) {
@@ -82,21 +146,7 @@ func TestRefusedBeforeTheBodyIsRead(t *testing.T) {
 	}
 }
 
-func TestEveryProcedureNeedsARule(t *testing.T) {
-	f := start(t, nil)
-	for path := range accessTable() {
-		rules := accessTable()
-		delete(rules, path)
-		s := &Server{config: f.server.config, procedures: make(map[string]procedure)}
-		if err := s.mountRPC(rules); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("without a rule for %s: error %v, want one that names it", path, err)
-		}
-	}
-	rules := accessTable()
-	rules["/no.such.Service/Call"] = access{own: true}
-	if err := (&Server{config: f.server.config, procedures: make(map[string]procedure)}).mountRPC(rules); err == nil {
-		t.Error("a rule for an unknown procedure is accepted")
-	}
+func TestNewNamesEveryFault(t *testing.T) {
 	if _, err := New(Config{Realm: `a"b`}); err == nil || strings.Count(err.Error(), "required") != 4 || !strings.Contains(err.Error(), "Realm") {
 		t.Errorf("New without anything: %v, want all five faults", err)
 	}

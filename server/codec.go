@@ -19,6 +19,7 @@ var (
 	errNotProto = errors.New("this is no valid protobuf message, or a text in it is not UTF-8")
 	errNotJSON  = errors.New("this is no valid JSON message")
 	errNotText  = errors.New("ids are texts: put the number in quotes, {\"userId\":\"123\"}")
+	errNotUTF8  = errors.New("the path holds text that is not UTF-8")
 	errNoProto  = errors.New("not a protobuf type")
 )
 

@@ -3,9 +3,13 @@ package server
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	zitadelv1 "avatard/gen/zitadel/v1"
@@ -29,24 +33,31 @@ func TestJSONIsCompact(t *testing.T) {
 }
 
 func TestRESTDetails(t *testing.T) {
-	rows := []struct{ title, in, want string }{
-		{"a type of ours", `{"code":"not_found","message":"M (I)","details":[{"type":"zitadel.v1.ErrorDetail","value":"CgFJEgFN"}]}`,
+	rows := []struct {
+		title, message, detail string // the detail's type
+		value                  []byte
+		want                   string
+	}{
+		{"a type of ours", "M (I)", "zitadel.v1.ErrorDetail", []byte("\x0a\x01I\x12\x01M"),
 			`"details":[{"@type":"type.googleapis.com/zitadel.v1.ErrorDetail","id":"I","message":"M"}]`},
-		{"a type that is not linked in", `{"code":"not_found","details":[{"type":"no.such.Type","value":"CgFJ"}]}`,
+		{"a type that is not linked in", "", "no.such.Type", []byte("\x0a\x01I"),
 			`"details":[{"@type":"type.googleapis.com/no.such.Type","value":"CgFJ"}]`},
-		{"a broken detail of ours", `{"code":"not_found","details":[{"type":"zitadel.v1.ErrorDetail","value":"/w"}]}`,
+		{"a broken detail of ours", "", "zitadel.v1.ErrorDetail", []byte("\xff"),
 			`"details":[{"@type":"type.googleapis.com/zitadel.v1.ErrorDetail","value":"/w=="}]`},
-		{"no details, no key", `{"code":"not_found","message":"M"}`, `{"code":5,"message":"M"}`},
+		{"no details, no key", "M", "", nil, `{"code":5,"message":"M"}`},
 	}
 	for _, row := range rows {
-		body, err := restErrorFrom([]byte(row.in))
-		if err != nil {
-			t.Errorf("%s: %v", row.title, err)
-			continue
+		e := connect.NewError(connect.CodeNotFound, errors.New(row.message))
+		if row.detail != "" {
+			detail, err := connect.NewErrorDetail(&anypb.Any{TypeUrl: "type.googleapis.com/" + row.detail, Value: row.value})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.AddDetail(detail)
 		}
-		rec := &recorder{header: make(map[string][]string)}
-		writeRESTError(rec, 404, body)
-		if got := rec.body.String(); !strings.Contains(got, row.want) {
+		w := httptest.NewRecorder()
+		writeRESTError(w, 404, e)
+		if got := w.Body.String(); !strings.Contains(got, row.want) {
 			t.Errorf("%s: %s, want %s in it", row.title, got, row.want)
 		}
 	}

@@ -89,7 +89,9 @@ func (s *Server) mountConformance(limit int) error {
 	}
 	path := "/" + conformanceService + "/Unary"
 	s.services = append(s.services, conformanceService)
-	s.procedures[path] = procedure{rule: access{own: true}, maxMessage: limit, handler: connect.NewUnaryHandler(path, s.conformanceUnary, options...)}
+	p := procedure{handler: connect.NewUnaryHandler(path, s.conformanceUnary, options...), maxMessage: limit}
+	s.procedures[path] = p.endpoint()
+	s.procedures[path].rule = accessRule{own: true}
 	return nil
 }
 

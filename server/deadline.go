@@ -78,23 +78,19 @@ func parseDigits(text string, most int, unit time.Duration) (time.Duration, bool
 	return time.Duration(min(n, math.MaxInt64/int64(unit))) * unit, true
 }
 
-func errBadTimeout() error {
-	return &failure{situation: invalidRequest, message: "the time-out header cannot be read"}
-}
-
 // boundBody makes the reading of a body end with its call. Reading ignores contexts, so the deadline goes to the
 // connection as well, a little later than the call's: then the call knows that it was the deadline.
 //
 // Open calls get openCallTime for their body, and twice that for all, the answer included. Streams have rules of their own.
 func boundBody(w http.ResponseWriter, r *http.Request, t target) {
 	control := http.NewResponseController(w)
-	if t.open && r.ProtoMajor > 1 && !t.stream {
+	if t.rule.open && r.ProtoMajor > 1 && !t.stream {
 		_ = control.SetWriteDeadline(time.Now().Add(2 * openCallTime))
 	}
 	if r.ContentLength == 0 {
 		return
 	}
-	if t.open {
+	if t.rule.open {
 		_ = control.SetReadDeadline(time.Now().Add(openCallTime))
 	} else if deadline, ok := r.Context().Deadline(); ok {
 		_ = control.SetReadDeadline(deadline.Add(250 * time.Millisecond))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -226,18 +225,12 @@ func (s *Server) answer(c *call, f *failure) *connect.Error {
 
 // refuse answers a request with a failure, in the form of the request, and leaves the traces it has to leave.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	s.refuseFor(w, r, err, "")
-}
-
-// refuseFor is refuse for a call that got so far as to name the user it means.
-func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, err error, user string) {
 	c := callOf(r.Context())
 	f := failureOf(r.Context(), err)
-	s.note(r.Context(), c, f, user)
+	s.note(r.Context(), c, f)
 	answer := s.answer(c, f)
 	if c.form == formREST || c.form == formPlain {
-		maps.Copy(w.Header(), answer.Meta())
-		writeRESTError(w, outcomes[f.situation].status, restErrorOf(answer))
+		writeRESTError(w, outcomes[f.situation].status, answer)
 		return
 	}
 	if c.form == formGRPC && r.ProtoMajor > 1 {

@@ -22,15 +22,12 @@ type Check struct {
 	Advisory bool
 }
 
-// mountHealth adds what is open to everyone, and nothing else is: whether the server runs and is ready, and what its
-// API looks like. None of it tells anything about users.
+// healthPath stands before the names of the procedures of gRPC's health service.
+const healthPath = "/" + grpchealth.HealthV1ServiceName + "/"
+
+// mountHealth adds gRPC's services that tell whether the server is ready, and what its API looks like. None of it tells
+// anything about users.
 func (s *Server) mountHealth() {
-	for _, method := range [...]string{http.MethodGet, http.MethodHead} {
-		s.handle(method, "/healthz", func(w http.ResponseWriter, _ *http.Request, _ []string) {
-			writeText(w, http.StatusOK, "ok\n")
-		}).open = true
-		s.handle(method, "/readyz", s.readyz).open = true
-	}
 	public := slices.Clone(s.services)
 	slices.Sort(public)
 	public = append(public, grpchealth.HealthV1ServiceName)
@@ -38,15 +35,29 @@ func (s *Server) mountHealth() {
 	_, handler := grpchealth.NewHandler(health{s, public}, limit)
 	s.services = append(s.services, grpchealth.HealthV1ServiceName)
 	for _, method := range [...]string{"Check", "Watch"} {
-		s.procedures["/"+grpchealth.HealthV1ServiceName+"/"+method] = procedure{handler: handler, open: true}
+		s.procedures[healthPath+method] = s.openProcedure(handler)
 	}
 	if !s.config.WithoutReflection {
 		s.mountReflection(public)
 	}
 }
 
+// openProcedure is a procedure of the libraries for health and reflection.
+func (s *Server) openProcedure(handler http.Handler) *endpoint {
+	p := procedure{handler: handler}
+	return &endpoint{serve: func(w http.ResponseWriter, r *http.Request, _ []string) error {
+		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
+		return p.serve(w, r)
+	}}
+}
+
+func healthz(w http.ResponseWriter, _ *http.Request, _ []string) error {
+	writeText(w, http.StatusOK, "ok\n")
+	return nil
+}
+
 // readyz names the parts that are not well. Why is in the log: the answer is open to everyone.
-func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) {
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) error {
 	switch ready, failed := s.ready(r.Context()); {
 	case !ready:
 		writeText(w, http.StatusServiceUnavailable, "not ready: "+strings.Join(failed, ", ")+"\n")
@@ -55,6 +66,7 @@ func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) {
 	default:
 		writeText(w, http.StatusOK, "ok\n")
 	}
+	return nil
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {

@@ -103,7 +103,7 @@ func (p place) leave() {
 func (s *Server) admitCall(c *call, t target, r *http.Request) (p place, over turnedAway, ok bool) {
 	fields, size := headerSize(r)
 	p = place{in: s.calls, address: limit.Address(c.address), header: size + fields*fieldBytes}
-	if t.open {
+	if t.rule.open {
 		p.in = s.openCalls
 	}
 	if over, ok = p.in.enter(p.address, p.header); !ok {
@@ -119,7 +119,7 @@ func (s *Server) onReserve(w http.ResponseWriter, r *http.Request, t target) boo
 		return false
 	}
 	w.Header().Set("Connection", "close")
-	return !t.open
+	return !t.rule.open
 }
 
 // turnAway refuses a call that is over a bound, without keeping anything of what was sent.
@@ -139,7 +139,7 @@ func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over tur
 // may not be taken, go on to places for what only has to leave: nothing of what they sent is kept there.
 func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, p place, t target) {
 	unread := body != nil && !body.over.Load()
-	untaken := sent.ProtoMajor > 1 && (t.open || w.status >= http.StatusBadRequest)
+	untaken := sent.ProtoMajor > 1 && (t.rule.open || w.status >= http.StatusBadRequest)
 	p.leave()
 	connections.Of(sent.Context()).BodyLeft(body != nil && !body.whole.Load())
 	if !unread && !untaken {

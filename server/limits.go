@@ -7,14 +7,19 @@ import (
 // maxCounted addresses and as many callers are counted one by one at least, at about 100 bytes each.
 const maxCounted = 1 << 16
 
-// limitAddress counts a call for the address it came from, before anything is done for it. Whether the server is well may
+// limitAddress counts a call for the address it came from, before anything is done for it, and once more where its endpoint has a rate of
+// its own. Whether the server is well may
 // be asked as often as one likes, in the form that has no body.
 func (s *Server) limitAddress(c *call, t target) error {
-	if s.byAddress == nil || t.open && c.form == formREST {
-		return nil
+	if s.byAddress != nil && (!t.rule.open || c.form != formREST) {
+		if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {
+			return &failure{situation: overLimit, retryAfter: wait}
+		}
 	}
-	if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {
-		return &failure{situation: overLimit, retryAfter: wait}
+	if t.rule.rate != nil && !t.missing {
+		if wait, ok := t.rule.rate.Allow(limit.Address(c.address)); !ok {
+			return &failure{situation: overLimit, retryAfter: wait}
+		}
 	}
 	return nil
 }

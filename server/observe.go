@@ -60,7 +60,7 @@ func (c *call) code(w *response) string {
 		return "http_" + strconv.Itoa(w.status)
 	}
 	web := c.form == formGRPCWeb || c.form == formGRPCWebText
-	if web && c.identified && c.answer == nil {
+	if web && c.identified && c.answer == nil && c.err == nil {
 		return "malformed" // the RPC library has put the reason into the body
 	}
 	return w.outcome()

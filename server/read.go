@@ -8,42 +8,29 @@ import (
 	"strconv"
 	"strings"
 
-	"avatard/authz"
 	"avatard/internal/ids"
 	"avatard/storage"
 )
 
 // readOwn sends the caller's own picture.
-func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) {
-	if err := s.admitREST(r, access{own: true}); err != nil {
-		s.refuse(w, r, err)
-		return
-	}
+func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
 	c := callOf(r.Context())
-	if err := s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"); err != nil {
-		s.refuseFor(w, r, ownUser(err), c.caller.Subject)
-	}
+	c.user = c.caller.Subject
+	return ownUser(s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"))
 }
 
 // read sends the picture of a user in an organisation. Whatever the reason for having none, the answer is the same:
 // it tells nobody which ids exist.
-func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) {
+func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) error {
 	org, user := variables[0], variables[1]
-	scope := "public"
-	if !s.config.PublicAssets {
-		scope = "private"
-		if err := s.admitReader(r, org, user); err != nil {
-			s.refuse(w, r, err)
-			return
-		}
+	if err := checkReadIDs(org, user); err != nil {
+		return err
 	}
-	if err := checkReadIDs(org, user); err != nil { // where nobody was asked for a token, here first
-		s.refuse(w, r, err)
-		return
+	scope := "private"
+	if s.config.PublicAssets {
+		scope = "public"
 	}
-	if err := s.answerRead(w, r, s.userKey(user), org, scope); err != nil {
-		s.refuse(w, r, noneOfThem(err))
-	}
+	return noneOfThem(s.answerRead(w, r, s.userKey(user), org, scope))
 }
 
 // answerRead answers GET and HEAD with a picture, or returns why not. What needs no bytes is answered without: no room is taken
@@ -96,44 +83,6 @@ func checkReadIDs(org, user string) error {
 		return nil
 	}
 	return &failure{situation: noPicture}
-}
-
-// admitReader lets the user in, and whoever may read users in the organisation that the path names.
-func (s *Server) admitReader(r *http.Request, org, user string) error {
-	ctx := r.Context()
-	if err := s.authenticate(ctx, r.Header); err != nil {
-		return err
-	}
-	// Before anything is decided or recorded about them: the path holds whatever bytes the caller likes.
-	if err := checkReadIDs(org, user); err != nil {
-		return err
-	}
-	takeRESTOrganization(r.Header)
-	named, err := namedOrganization(r.Header)
-	if err == nil && named != "" {
-		err = s.checkNamed(ctx, named)
-	}
-	if err != nil {
-		return err
-	}
-	if named != "" && named != org {
-		return &failure{situation: unknownOrganization}
-	}
-	c := callOf(ctx)
-	if c.caller.Subject == user {
-		if err := s.findHome(ctx, c); err != nil {
-			return err
-		}
-	}
-	if c.caller.Subject == user && c.caller.Organization == org {
-		c.organization = org
-	} else if err := s.permit(ctx, org, authz.UserRead); err != nil {
-		return err
-	}
-	if c.badTimeout {
-		return errBadTimeout()
-	}
-	return nil
 }
 
 // answerWithoutBytes answers HEAD, and 304 to somebody who has this very picture. It reports whether it has answered.

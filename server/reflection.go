@@ -35,23 +35,26 @@ var reflectionRate = limit.Rate{PerSecond: 5, Burst: 50}
 func (s *Server) mountReflection(services []string) {
 	reflector := grpcreflect.NewStaticReflector(services...)
 	options := []connect.HandlerOption{connect.WithReadMaxBytes(MaxMessageBytes), connect.WithInterceptors(reflectionLimits{})}
-	mount := func(service string, handler http.Handler) {
-		s.services = append(s.services, service)
-		s.procedures["/"+service+"/ServerReflectionInfo"] = procedure{handler: s.limitReflection(handler), open: true, stream: true}
-	}
 	_, v1 := grpcreflect.NewHandlerV1(reflector, options...)
 	_, v1alpha := grpcreflect.NewHandlerV1Alpha(reflector, options...)
-	mount(grpcreflect.ReflectV1ServiceName, v1)
-	mount(grpcreflect.ReflectV1AlphaServiceName, v1alpha)
+	for i, handler := range [...]http.Handler{v1, v1alpha} {
+		service := reflectionServices[i]
+		s.services = append(s.services, service)
+		e := s.openProcedure(limitSilence(handler))
+		e.stream = true
+		s.procedures[reflectionPath(service)] = e
+	}
 }
 
-// limitReflection counts a stream for its address and bounds its silence.
-func (s *Server) limitReflection(next http.Handler) http.Handler {
+// reflectionServices are both versions of gRPC's protocol.
+var reflectionServices = [...]string{grpcreflect.ReflectV1ServiceName, grpcreflect.ReflectV1AlphaServiceName}
+
+// reflectionPath is the path of the one procedure of such a service.
+func reflectionPath(service string) string { return "/" + service + "/ServerReflectionInfo" }
+
+// limitSilence bounds how long a stream may say nothing.
+func limitSilence(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if wait, ok := s.reflections.Allow(limit.Address(callOf(r.Context()).address)); !ok {
-			s.refuse(w, r, &failure{situation: overLimit, retryAfter: wait})
-			return
-		}
 		r.Body = &impatientBody{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w)}
 		next.ServeHTTP(w, r)
 	})

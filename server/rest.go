@@ -2,12 +2,14 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
 
+	"connectrpc.com/connect"
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -16,14 +18,14 @@ import (
 
 // binding is one REST route of a procedure.
 type binding struct {
-	url       *url.URL // of the procedure; never changed
-	procedure procedure
-	fields    []protowire.Number // of the request message, one for each variable of the path
+	url     *url.URL // of the procedure; never changed
+	handler http.Handler
+	fields  []protowire.Number // of the request message, one for each variable of the path
 }
 
 // mountREST adds the REST routes in a method's google.api.http annotation. Bodies and patterns that span several
 // segments are not built, and refused.
-func (s *Server) mountREST(path string, p procedure, method protoreflect.MethodDescriptor) error {
+func (s *Server) mountREST(path string, handler http.Handler, method protoreflect.MethodDescriptor) error {
 	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
 	if rule == nil {
 		return nil
@@ -33,7 +35,7 @@ func (s *Server) mountREST(path string, p procedure, method protoreflect.MethodD
 		if pattern == "" || rule.GetBody() != "" || strings.ContainsAny(pattern, "*=:") {
 			return fmt.Errorf("server: %s: this kind of REST route is not supported", path)
 		}
-		b := binding{url: &url.URL{Path: path}, procedure: p}
+		b := &binding{url: &url.URL{Path: path}, handler: handler}
 		for segment := range strings.SplitSeq(pattern, "/") {
 			if !isVariable(segment) {
 				continue
@@ -44,9 +46,12 @@ func (s *Server) mountREST(path string, p procedure, method protoreflect.MethodD
 			}
 			b.fields = append(b.fields, field.Number())
 		}
-		s.handle(verb, pattern, func(w http.ResponseWriter, r *http.Request, variables []string) {
-			s.serveREST(w, r, b, variables)
-		})
+		serve := func(w http.ResponseWriter, r *http.Request, variables []string) error {
+			return s.serveREST(w, r, b, variables)
+		}
+		if err := s.handle(verb, pattern, &endpoint{serve: serve, procedure: path}); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -63,44 +68,66 @@ func verbAndPattern(rule *annotations.HttpRule) (verb, pattern string) {
 	return "", ""
 }
 
-// serveREST calls the procedure behind a route in the Connect protocol, on the same handlers as every other caller,
-// and translates the answer.
-func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b binding, variables []string) {
-	inner := b.request(r, variables)
-	rec := s.buffers.Get().(*recorder)
-	defer func() { rec.reset(); s.buffers.Put(rec) }()
-
-	// Inside, errors are written as Connect writes them. A panic is answered out here again.
+// serveREST calls the procedure behind a route in the Connect protocol, on the same handler as every other caller, and writes
+// what the call ended with.
+func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b *binding, variables []string) error {
 	c := callOf(r.Context())
-	c.procedure, c.condition = b.url.Path, conditionIn(r.Header)
-	func() {
-		c.form = formConnect
-		defer func() { c.form = formREST }()
-		s.serveProcedure(rec, inner, b.procedure)
-	}()
+	c.condition = conditionIn(r.Header)
+	inner := s.headers.Get().(*headersOnly)
+	defer func() { clear(inner.header); s.headers.Put(inner) }()
+	b.handler.ServeHTTP(inner, b.request(r, variables))
+	if c.err != nil {
+		s.writeRPCError(w, c)
+		return nil
+	}
+	if c.answer == nil { // we made the message, so it is the text in it that the RPC library could not decode
+		writeRESTError(w, http.StatusBadRequest, connect.NewError(connect.CodeInvalidArgument, errNotUTF8))
+		return nil
+	}
+	if receipt := inner.header[receiptHeader]; len(receipt) > 0 {
+		w.Header()[receiptHeader] = receipt
+	}
+	return writeREST(w, c.answer)
+}
 
-	for _, name := range [...]string{receiptHeader, "Retry-After", "Www-Authenticate"} {
-		if values := rec.header[name]; len(values) > 0 {
-			w.Header()[name] = values
-		}
+// writeRPCError writes the error of an RPC, whose traces have been left.
+func (s *Server) writeRPCError(w http.ResponseWriter, c *call) {
+	e, ok := errors.AsType[*connect.Error](c.err)
+	if !ok { // of an interceptor
+		e = connect.NewError(connect.CodeOf(c.err), c.err)
 	}
-	if rec.status != http.StatusOK || c.answer == nil {
-		body, err := restErrorFrom(rec.body.Bytes())
-		if err != nil {
-			s.refuse(w, r, fmt.Errorf("translate an error: %w", err))
-			return
-		}
-		if strings.HasSuffix(body.Message, errNotProto.Error()) { // we made the message, so it is the text in it
-			body.Message = "the path holds text that is not UTF-8"
-		}
-		status := rec.status
-		if c.status != 0 { // Connect's is coarser
-			status = c.status
-		}
-		writeRESTError(w, status, body)
-		return
+	status := c.status
+	if status == 0 { // no failure of ours
+		status = statusOf(e.Code())
 	}
-	s.writeREST(w, r, c.answer)
+	writeRESTError(w, status, e)
+}
+
+// statusOf is the HTTP status of an error's code (Connect protocol, "Error Codes").
+func statusOf(code connect.Code) int {
+	switch code {
+	case connect.CodeCanceled:
+		return 499
+	case connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeOutOfRange:
+		return http.StatusBadRequest
+	case connect.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case connect.CodePermissionDenied:
+		return http.StatusForbidden
+	case connect.CodeNotFound:
+		return http.StatusNotFound
+	case connect.CodeAlreadyExists, connect.CodeAborted:
+		return http.StatusConflict
+	case connect.CodeResourceExhausted:
+		return http.StatusTooManyRequests
+	case connect.CodeUnimplemented:
+		return http.StatusNotImplemented
+	case connect.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	case connect.CodeDeadlineExceeded:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
 }
 
 // request returns the procedure's own request. The path alone makes its message, put together without a look at the
@@ -113,17 +140,10 @@ func (b *binding) request(r *http.Request, variables []string) *http.Request {
 		message = protowire.AppendString(message, variables[i])
 	}
 	header := http.Header{"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}}
-	for _, name := range [...]string{"Authorization", "Traceparent", "Tracestate"} {
+	for _, name := range [...]string{"Authorization", "Traceparent", "Tracestate", "X-Zitadel-Orgid"} {
 		if values := r.Header[name]; len(values) > 0 {
 			header[name] = values
 		}
-	}
-	orgs := r.Header["X-Zitadel-Orgid"]
-	if more := r.Header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
-		orgs = append(orgs[:len(orgs):len(orgs)], more...)
-	}
-	if len(orgs) > 0 {
-		header["X-Zitadel-Orgid"] = orgs
 	}
 	inner := r.WithContext(r.Context()) // a shallow copy
 	inner.Method, inner.URL, inner.Header = http.MethodPost, b.url, header

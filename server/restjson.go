@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,36 +18,6 @@ type restError struct {
 	Details []json.RawMessage `json:"details,omitempty"`
 }
 
-// restErrorOf returns the body for an error of ours.
-func restErrorOf(e *connect.Error) restError {
-	body := restError{Code: uint32(e.Code()), Message: e.Message()}
-	for _, detail := range e.Details() {
-		body.Details = append(body.Details, restDetail(detail.Type(), detail.Bytes()))
-	}
-	return body
-}
-
-// restErrorFrom returns the body for an error as the Connect protocol writes it.
-func restErrorFrom(text []byte) (restError, error) {
-	var wire struct {
-		Code    connect.Code
-		Message string
-		Details []struct{ Type, Value string }
-	}
-	if err := json.Unmarshal(text, &wire); err != nil {
-		return restError{}, err
-	}
-	body := restError{Code: uint32(wire.Code), Message: wire.Message}
-	for _, detail := range wire.Details {
-		value, err := base64.RawStdEncoding.DecodeString(detail.Value)
-		if err != nil {
-			return restError{}, fmt.Errorf("detail: %w", err)
-		}
-		body.Details = append(body.Details, restDetail(detail.Type, value))
-	}
-	return body, nil
-}
-
 // restDetail writes one detail as protobuf's JSON mapping of Any. A type that is not linked in cannot be spelled out;
 // its bytes are passed on.
 func restDetail(name string, value []byte) json.RawMessage {
@@ -60,8 +29,17 @@ func restDetail(name string, value []byte) json.RawMessage {
 	return text
 }
 
-// writeRESTError writes an error.
-func writeRESTError(w http.ResponseWriter, status int, body restError) {
+// writeRESTError writes an error, with those of its headers that mean something here.
+func writeRESTError(w http.ResponseWriter, status int, e *connect.Error) {
+	body := restError{Code: uint32(e.Code()), Message: e.Message()}
+	for _, detail := range e.Details() {
+		body.Details = append(body.Details, restDetail(detail.Type(), detail.Bytes()))
+	}
+	for _, name := range [...]string{"Retry-After", "Www-Authenticate"} {
+		if values := e.Meta()[name]; len(values) > 0 {
+			w.Header()[name] = values
+		}
+	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		text, status = []byte(`{"code":13,"message":"internal error"}`), http.StatusInternalServerError
@@ -70,13 +48,13 @@ func writeRESTError(w http.ResponseWriter, status int, body restError) {
 }
 
 // writeREST writes a success.
-func (s *Server) writeREST(w http.ResponseWriter, r *http.Request, message proto.Message) {
+func writeREST(w http.ResponseWriter, message proto.Message) error {
 	text, err := compactJSON(message)
 	if err != nil {
-		s.refuse(w, r, fmt.Errorf("encode an answer: %w", err))
-		return
+		return fmt.Errorf("encode an answer: %w", err)
 	}
 	writeJSON(w, http.StatusOK, text)
+	return nil
 }
 
 func writeJSON(w http.ResponseWriter, status int, text []byte) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -9,45 +10,73 @@ import (
 
 // target is what a method and a path name.
 type target struct {
-	action string // for log and audit: the procedure, or method and pattern; "" for nothing
-	form   form
-	serve  http.HandlerFunc
-	// open: needs no token, for health and reflection.
-	open bool
+	*endpoint
+	action    string // for log and audit: the procedure, or method and pattern; "" for nothing
+	form      form
+	variables []string
+	// missing: the request names no endpoint. serve says so, which takes no token.
+	missing bool
+}
+
+// endpoint is what a procedure, or a method of a route, does.
+type endpoint struct {
+	serve serveFunc
+	// rule says who may call.
+	rule accessRule
+	// procedure is the RPC behind a REST route, "" otherwise.
+	procedure string
 	// stream: an RPC whose request is a stream.
 	stream bool
+	// variables is the number of those in the path.
+	variables int
 }
+
+// serveFunc answers a request that was let in, or returns why it is not answered. variables are the values of the path's, in
+// their order, percent-decoded once and otherwise as they came.
+type serveFunc func(w http.ResponseWriter, r *http.Request, variables []string) error
 
 // route is one path pattern and its methods. Segments in braces are variables; the others stand for themselves.
 type route struct {
 	pattern  string
 	segments []string
-	methods  map[string]endpoint
-	open     bool // as in target
+	methods  map[string]*endpoint
 }
 
-// endpoint serves one method of a route; variables are the values of the pattern's, in their order, percent-decoded
-// once and otherwise as they came.
-type endpoint func(w http.ResponseWriter, r *http.Request, variables []string)
-
-// handle adds a method to a pattern, whose route it returns.
-func (s *Server) handle(method, pattern string, serve endpoint) *route {
-	for _, known := range s.routes {
-		if samePattern(known.pattern, pattern) {
-			known.methods[method] = serve
-			return known
+// handle adds a method to a pattern, and with GET also HEAD. No path may match two patterns.
+func (s *Server) handle(method, pattern string, e *endpoint) error {
+	rt := &route{pattern: pattern, segments: strings.Split(pattern, "/"), methods: make(map[string]*endpoint)}
+	known := slices.IndexFunc(s.routes, func(known *route) bool { return overlap(known.segments, rt.segments) })
+	switch {
+	case known < 0:
+		s.routes = append(s.routes, rt)
+	case samePattern(s.routes[known].segments, rt.segments):
+		rt = s.routes[known]
+	default:
+		return fmt.Errorf("server: some paths are both %s and %s", s.routes[known].pattern, pattern)
+	}
+	if rt.methods[method] != nil {
+		return fmt.Errorf("server: %s %s is served twice", method, pattern)
+	}
+	for _, segment := range rt.segments {
+		if isVariable(segment) {
+			e.variables++
 		}
 	}
-	added := &route{pattern: pattern, segments: strings.Split(pattern, "/"), methods: map[string]endpoint{method: serve}}
-	s.routes = append(s.routes, added)
-	return added
+	rt.methods[method] = e
+	if method == http.MethodGet {
+		rt.methods[http.MethodHead] = e
+	}
+	return nil
+}
+
+// overlap reports whether one path can match two patterns.
+func overlap(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(a, b string) bool { return a == b || isVariable(a) || isVariable(b) })
 }
 
 // samePattern reports whether two patterns differ in the names of their variables only.
-func samePattern(a, b string) bool {
-	return slices.EqualFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(a, b string) bool {
-		return a == b || isVariable(a) && isVariable(b)
-	})
+func samePattern(a, b []string) bool {
+	return slices.EqualFunc(a, b, func(a, b string) bool { return a == b || isVariable(a) && isVariable(b) })
 }
 
 func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
@@ -57,40 +86,45 @@ func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 func (s *Server) route(r *http.Request) target {
 	path := sentPath(r.URL)
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
-	if p, ok := s.procedures[path]; ok {
-		t := target{action: path, form: rpcForm, open: p.open, stream: p.stream}
-		t.serve = func(w http.ResponseWriter, r *http.Request) {
-			r.Body = newMessageBody(w, r, orDefault(p.maxMessage, MaxMessageBytes))
-			s.serveProcedure(w, r, p)
-		}
+	if e, ok := s.procedures[path]; ok {
 		if r.Method != http.MethodPost {
-			t.form = formPlain
-			t.serve = func(w http.ResponseWriter, r *http.Request) {
-				w.Header().Set("Allow", http.MethodPost)
-				http.Error(w, "a procedure is called with POST", http.StatusMethodNotAllowed)
-			}
+			wrong := &endpoint{serve: onlyPost, rule: e.rule, stream: e.stream}
+			return target{endpoint: wrong, action: path, form: formPlain, missing: true}
 		}
-		return t
+		return target{endpoint: e, action: path, form: rpcForm}
 	}
 	if known, variables, ok := s.match(path); ok {
-		t := target{action: r.Method + " " + known.pattern, form: formREST, open: known.open}
-		if serve, ok := known.methods[r.Method]; ok {
-			t.serve = func(w http.ResponseWriter, r *http.Request) { serve(w, r, variables) }
-			return t
+		if e, ok := known.methods[r.Method]; ok {
+			return target{endpoint: e, action: r.Method + " " + known.pattern, form: formREST, variables: variables}
 		}
-		t.action, t.serve = known.pattern, func(w http.ResponseWriter, r *http.Request) {
+		t := missing(formREST, wrongMethod, routeHint(r.Method, path))
+		t.action, t.rule.open = known.pattern, known.open()
+		refuse := t.serve
+		t.serve = func(w http.ResponseWriter, r *http.Request, variables []string) error {
 			w.Header().Set("Allow", known.allow())
-			s.refuse(w, r, &failure{situation: wrongMethod, message: outcomes[wrongMethod].message + routeHint(r.Method, path)})
+			return refuse(w, r, variables)
 		}
 		return t
 	}
 	// Connect with JSON looks like any other request, but for this header, which clients of the protocol send.
 	if rpcForm != formConnect || r.Header.Get("Connect-Protocol-Version") != "" || s.underService(path) {
-		return target{form: rpcForm, serve: s.refusing(unknownProcedure)}
+		return missing(rpcForm, unknownProcedure, "")
 	}
-	return target{form: formPlain, serve: func(w http.ResponseWriter, r *http.Request) {
-		s.refuse(w, r, &failure{situation: noRoute, message: outcomes[noRoute].message + routeHint(r.Method, path)})
-	}}
+	return missing(formPlain, noRoute, routeHint(r.Method, path))
+}
+
+// missing is the target of a request that names no endpoint.
+func missing(form form, why situation, hint string) target {
+	f := &failure{situation: why, message: outcomes[why].message + hint}
+	serve := func(http.ResponseWriter, *http.Request, []string) error { return f }
+	return target{endpoint: &endpoint{serve: serve}, form: form, missing: true}
+}
+
+// onlyPost answers a request for a procedure with another method.
+func onlyPost(w http.ResponseWriter, _ *http.Request, _ []string) error {
+	w.Header().Set("Allow", http.MethodPost)
+	http.Error(w, "a procedure is called with POST", http.StatusMethodNotAllowed)
+	return nil
 }
 
 // sentPath returns a path as it was sent. [url.URL.EscapedPath] does too, but not where a client left characters
@@ -140,12 +174,18 @@ func (rt *route) allow() string {
 	return strings.Join(methods, ", ")
 }
 
+// open reports whether all of a route is open.
+func (rt *route) open() bool {
+	for _, e := range rt.methods {
+		if !e.rule.open {
+			return false
+		}
+	}
+	return true
+}
+
 func (s *Server) underService(path string) bool {
 	return slices.ContainsFunc(s.services, func(name string) bool {
 		return strings.HasPrefix(path, "/"+name+"/")
 	})
-}
-
-func (s *Server) refusing(why situation) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, &failure{situation: why}) }
 }

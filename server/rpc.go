@@ -4,104 +4,74 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-
-	authv1 "avatard/gen/zitadel/auth/v1"
-	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
-// procedure is one RPC as it is mounted.
+// procedure is one RPC as the RPC library handles it.
 type procedure struct {
 	handler http.Handler
-	// rule says who may call; ignored where open.
-	rule access
-	// open: anyone may call, without a token (health and reflection).
-	open bool
 	// unary: one message is the answer.
 	unary bool
-	// stream: any number of messages are the request.
-	stream bool
 	// maxMessage bounds one message of the gRPC family, in bytes; the handler's own limit is the same. 0 = MaxMessageBytes.
 	maxMessage int
 }
 
-// mountRPC mounts our services and the REST routes in their descriptors. Every procedure needs a rule of access.
-func (s *Server) mountRPC(rules map[string]access) error {
-	files := []protoreflect.FileDescriptor{
-		managementv1.File_zitadel_management_v1_management_proto,
-		authv1.File_zitadel_auth_v1_auth_proto,
-	}
-	options, err := s.handlerOptions(files)
+// mountServices mounts services and the REST routes in their descriptors.
+func (s *Server) mountServices(services []service) error {
+	options, err := s.handlerOptions(services)
 	if err != nil {
 		return err
 	}
 	s.errorForm = connect.NewErrorWriter(options...)
-	handlers := make(map[string]http.Handler)
-	mount := func(path string, handler http.Handler) { handlers[strings.Trim(path, "/")] = handler }
-	mount(managementconnect.NewManagementServiceHandler(management{s}, options...))
-	mount(authconnect.NewAuthServiceHandler(auth{s}, options...))
-
-	for method := range methodsOf(files) {
-		service := string(method.Parent().FullName())
-		path := "/" + service + "/" + string(method.Name())
-		rule, listed := rules[path]
-		if !listed || handlers[service] == nil {
-			return fmt.Errorf("server: procedure %s has no rule of access or no handler", path)
+	for _, service := range services {
+		path, handler := service.handler(options...)
+		s.services = append(s.services, strings.Trim(path, "/"))
+		for method := range methodsOf(service.descriptor) {
+			p := procedure{handler: handler, unary: !method.IsStreamingServer()}
+			path := path + string(method.Name())
+			s.procedures[path] = p.endpoint()
+			if err := s.mountREST(path, handler, method); err != nil {
+				return err
+			}
 		}
-		delete(rules, path)
-		p := procedure{handler: handlers[service], rule: rule, unary: !method.IsStreamingServer()}
-		s.procedures[path] = p
-		if err := s.mountREST(path, p, method); err != nil {
-			return err
-		}
-	}
-	for path := range rules { // those with a procedure are deleted by now
-		return fmt.Errorf("server: a rule of access names the unknown procedure %s", path)
-	}
-	for service := range handlers {
-		s.services = append(s.services, service)
 	}
 	return nil
 }
 
-// methodsOf iterates over the methods of all services of some files.
-func methodsOf(files []protoreflect.FileDescriptor) func(func(protoreflect.MethodDescriptor) bool) {
+func methodsOf(service protoreflect.ServiceDescriptor) iter.Seq[protoreflect.MethodDescriptor] {
 	return func(yield func(protoreflect.MethodDescriptor) bool) {
-		for _, file := range files {
-			for i := range file.Services().Len() {
-				methods := file.Services().Get(i).Methods()
-				for j := range methods.Len() {
-					if !yield(methods.Get(j)) {
-						return
-					}
-				}
+		for i := range service.Methods().Len() {
+			if !yield(service.Methods().Get(i)) {
+				return
 			}
 		}
 	}
 }
 
 // handlerOptions are those of every RPC handler, and of whatever writes errors beside them.
-func (s *Server) handlerOptions(files []protoreflect.FileDescriptor) ([]connect.HandlerOption, error) {
+func (s *Server) handlerOptions(services []service) ([]connect.HandlerOption, error) {
 	var requests []protovalidate.ValidatorOption
-	for method := range methodsOf(files) {
-		requests = append(requests, protovalidate.WithMessageDescriptors(method.Input()))
+	for _, service := range services {
+		for method := range methodsOf(service.descriptor) {
+			requests = append(requests, protovalidate.WithMessageDescriptors(method.Input()))
+		}
 	}
 	// Compile the rules of all requests now: a faulty rule is found at start-up, and no call pays for it.
 	validator, err := protovalidate.New(append(requests, protovalidate.WithDisableLazy())...)
 	if err != nil {
 		return nil, fmt.Errorf("server: validation rules: %w", err)
 	}
-	return append(wireOptions(), connect.WithInterceptors(append(slices.Clone(s.config.Interceptors), s.validateAndReport(validator))...)), nil
+	interceptors := append([]connect.Interceptor{connect.UnaryInterceptorFunc(keepOutcome)}, s.config.Interceptors...)
+	return append(wireOptions(), connect.WithInterceptors(append(interceptors, s.validateAndReport(validator))...)), nil
 }
 
 // wireOptions say how messages are read and written: encodings, compression, limits.
@@ -116,6 +86,26 @@ func wireOptions() []connect.HandlerOption {
 	}
 }
 
+// noFields is never written to.
+var noFields = new(emptypb.Empty)
+
+// keepOutcome keeps how a call ended, outside of all other interceptors. That of a REST call is for the adapter to write: the
+// RPC library gets a message without fields in place of the answer, and no error.
+func keepOutcome(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		res, err := next(ctx, req)
+		c := callOf(ctx)
+		c.err = err
+		if err == nil {
+			c.answer, _ = res.Any().(proto.Message)
+		}
+		if c.form == formREST {
+			return connect.NewResponse(noFields), nil
+		}
+		return res, err
+	}
+}
+
 // validateAndReport checks the rules of the request and turns every error of a handler into one of the error table.
 func (s *Server) validateAndReport(validator protovalidate.Validator) connect.Interceptor {
 	return connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
@@ -124,18 +114,11 @@ func (s *Server) validateAndReport(validator protovalidate.Validator) connect.In
 			if err == nil {
 				res, err = next(ctx, req)
 			}
-			c := callOf(ctx)
 			if err == nil {
-				c.answer, _ = res.Any().(proto.Message)
 				return res, nil
 			}
-			f := failureOf(ctx, err)
-			target, _ := req.Any().(interface{ GetUserId() string })
-			if target != nil {
-				s.note(ctx, c, f, target.GetUserId())
-			} else {
-				s.note(ctx, c, f, c.caller.Subject)
-			}
+			c, f := callOf(ctx), failureOf(ctx, err)
+			s.note(ctx, c, f)
 			return nil, s.answer(c, f)
 		}
 	})
@@ -167,21 +150,16 @@ func checkRules(validator protovalidate.Validator, request any) error {
 		message: "invalid request: " + strings.Join(faults, "; ")}
 }
 
-// serveProcedure lets a request through to its handler. Everything that can be decided without the body is decided
-// here, outside the RPC library: its interceptors run after it has read and decoded the body, and its request gates
-// after it has answered unknown media types, compressions and time-outs.
-func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p procedure) {
-	if p.open {
-		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
-	} else {
-		if err := s.admit(r, p.rule); err != nil {
-			s.refuse(w, r, err)
-			return
-		}
-	}
+// endpoint is the procedure as something to be mounted.
+func (p procedure) endpoint() *endpoint {
+	return &endpoint{serve: func(w http.ResponseWriter, r *http.Request, _ []string) error { return p.serve(w, r) }}
+}
+
+// serve hands a request that was let in to the RPC library.
+func (p procedure) serve(w http.ResponseWriter, r *http.Request) error {
+	r.Body = newMessageBody(w, r, orDefault(p.maxMessage, MaxMessageBytes))
 	if err := checkEnvelope(r); err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
 	switch form := callOf(r.Context()).form; {
 	case !p.unary:
@@ -193,6 +171,7 @@ func (s *Server) serveProcedure(w http.ResponseWriter, r *http.Request, p proced
 		w = wholeAnswer{w}
 	}
 	p.handler.ServeHTTP(w, r)
+	return nil
 }
 
 // wholeAnswer keeps an answer together until the handler returns. The RPC library flushes each message by itself; what
@@ -207,9 +186,6 @@ func (w wholeAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // checkEnvelope refuses what the RPC library would refuse too, but while repeating the header's value.
 func checkEnvelope(r *http.Request) error {
 	c := callOf(r.Context())
-	if c.badTimeout {
-		return errBadTimeout()
-	}
 	if c.form == formConnect {
 		if version := r.Header.Get("Connect-Protocol-Version"); version != "" && version != "1" {
 			return &failure{situation: invalidRequest, message: "Connect-Protocol-Version must be 1"}

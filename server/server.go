@@ -14,7 +14,8 @@
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    rooms.go, places.go   how many of them at once, and who makes room for whom
 //	    health.go    the open endpoints
-//	  access.go, organisation.go   who may call what and where, decided before a body is read
+//	  surface.go   all that is served; nothing is without a rule of access
+//	  access.go, organisation.go   those rules: who may call what and where, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
 //	  inflight.go, turned.go  how many at once, and what was turned away
 //	  errors.go    the one table of refusals and failures
@@ -155,7 +156,7 @@ type Config struct {
 type Server struct {
 	config Config
 
-	procedures map[string]procedure // by path
+	procedures map[string]*endpoint // by path
 	services   []string             // fully-qualified names, for "a path under one of our services"
 	routes     []*route
 	errorForm  *connect.ErrorWriter
@@ -166,7 +167,7 @@ type Server struct {
 	reflections *limit.Rates[netip.Addr]
 	// invented counts questions about organisations that are not registered, by caller.
 	invented *limit.Rates[string]
-	buffers  sync.Pool // of *recorder
+	headers  sync.Pool // of *headersOnly
 
 	calls       *inFlight
 	openCalls   *inFlight
@@ -178,15 +179,20 @@ type Server struct {
 	logSums *logSums
 }
 
-// New returns a Server, or an error that names every fault of the configuration. A procedure for which no rule of
-// access is written down is a fault too.
+// New returns a Server, or an error that names every fault of the configuration. An endpoint for which no rule of access is
+// written down is a fault too.
 func New(cfg Config) (*Server, error) {
+	return newServer(cfg, (*Server).surface)
+}
+
+// newServer is New for any surface.
+func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
 	s := &Server{
 		config:      cfg,
-		procedures:  make(map[string]procedure),
+		procedures:  make(map[string]*endpoint),
 		refusals:    &refusals{record: cfg.Store.RecordRefusal},
 		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
@@ -200,12 +206,10 @@ func New(cfg Config) (*Server, error) {
 		turned:      turned{logger: cfg.Logger, now: cfg.Now},
 	}
 	s.connections = s.newConnections()
-	s.buffers.New = func() any { return &recorder{header: make(http.Header)} }
-	if err := s.mountRPC(accessTable()); err != nil {
+	s.headers.New = func() any { return &headersOnly{header: make(http.Header)} }
+	if err := s.mount(surfaceOf(s)); err != nil {
 		return nil, err
 	}
-	s.mountAssets()
-	s.mountHealth()
 	return s, nil
 }
 

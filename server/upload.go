@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"runtime"
 
-	"avatard/authz"
 	managementv1 "avatard/gen/zitadel/management/v1"
 	"avatard/internal/ids"
 	"avatard/server/picture"
@@ -27,89 +26,52 @@ const (
 	maxFormParts = 8
 )
 
-// mountAssets adds the routes that take and give pictures.
-func (s *Server) mountAssets() {
-	s.handle(http.MethodPost, "/assets/v1/users/me/avatar", s.uploadOwn)
-	s.handle(http.MethodPost, "/management/v1/users/{user_id}/avatar", s.uploadForUser)
-	for _, method := range [...]string{http.MethodGet, http.MethodHead} {
-		s.handle(method, "/assets/v1/users/me/avatar", s.readOwn)
-		s.handle(method, "/assets/v1/{org_id}/users/{user_id}/avatar", s.read)
-	}
-}
+// The routes of pictures.
+const (
+	ownPicture     = "/assets/v1/users/me/avatar"
+	managedPicture = "/management/v1/users/{user_id}/avatar"
+	picturePattern = "/assets/v1/{org_id}/users/{user_id}/avatar"
+)
 
 // uploadOwn replaces the caller's own picture and registers a caller who is not.
-func (s *Server) uploadOwn(w http.ResponseWriter, r *http.Request, _ []string) {
-	if err := s.admitREST(r, access{own: true}); err != nil {
-		s.refuse(w, r, err)
-		return
-	}
+func (s *Server) uploadOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
 	c := callOf(r.Context())
-	s.upload(w, r, storage.Upload{User: s.userKey(c.caller.Subject), Register: true}, ownUser)
+	return ownUser(s.upload(w, r, storage.Upload{User: s.userKey(c.caller.Subject), Register: true}))
 }
 
 // uploadForUser replaces the picture of a user of the organisation that the call acts on.
-func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables []string) {
-	if err := s.admitREST(r, access{need: authz.UserWrite}); err != nil {
-		s.refuse(w, r, err)
-		return
-	}
+func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables []string) error {
 	if !ids.Valid(variables[0]) {
-		s.refuse(w, r, &failure{situation: invalidRequest,
-			message: "a user id is 1 to 200 characters of UTF-8, none of them a control character"})
-		return
+		return &failure{situation: invalidRequest,
+			message: "a user id is 1 to 200 characters of UTF-8, none of them a control character"}
 	}
-	up := storage.Upload{User: s.userKey(variables[0]), Register: s.config.RegisterOnAdminUpload}
-	s.upload(w, r, up, func(err error) error { return err })
+	return s.upload(w, r, storage.Upload{User: s.userKey(variables[0]), Register: s.config.RegisterOnAdminUpload})
 }
 
-// takeRESTOrganization lets an organisation that comes under its REST name count like one under the usual name.
-func takeRESTOrganization(header http.Header) {
-	if more := header["Grpc-Metadata-X-Zitadel-Orgid"]; len(more) > 0 {
-		orgs := header["X-Zitadel-Orgid"]
-		header["X-Zitadel-Orgid"] = append(orgs[:len(orgs):len(orgs)], more...)
-	}
-}
-
-// admitREST is admit for the routes that are no RPC.
-func (s *Server) admitREST(r *http.Request, rule access) error {
-	takeRESTOrganization(r.Header)
-	if err := s.admit(r, rule); err != nil {
-		return err
-	}
-	if callOf(r.Context()).badTimeout {
-		return errBadTimeout()
-	}
-	return nil
-}
-
-// upload reads, converts and stores one picture. reword names an error of the store from the caller's view.
+// upload reads, converts and stores one picture.
 //
 // What is being read has room in memory of its own, which goes to others while its sender is slow. A place among those that are
 // worked on is taken once all of it is there, so that it is held for as long as the work takes and no longer.
-func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload, reword func(error) error) {
+func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload) error {
 	ctx := r.Context()
 	c := callOf(ctx)
 	limit := s.config.Pictures.MaxUploadBytes()
 	if r.ContentLength > int64(limit+maxFormBytes) {
-		s.refuse(w, r, &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)})
-		return
+		return &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)}
 	}
 	demanded, err := conditionIn(r.Header).parse()
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
-	up.If, c.user = demanded, up.User.ID
+	up.If, c.user, c.changes = demanded, up.User.ID, true
 	unpacked, err := gunzipUpload(w, r, limit+maxFormBytes)
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
 	defer unpacked()
 	arriving, err := s.arrive(w, r)
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
 	defer arriving.end()
 	data, err := readUpload(w, r, limit)
@@ -118,28 +80,24 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		err = errCrowded
 	}
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
 	var turn holding
 	if err := s.uploads.take(ctx, &turn, placeOwner{caller: c.caller.Subject}, 1, nil); err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
 	defer turn.release()
 	encoded, err := s.normalize(ctx, c, data)
 	clear(data) // the rest may take a while
 	if err != nil {
-		s.refuse(w, r, err)
-		return
+		return err
 	}
 	defer clear(encoded.Data) // the store keeps no slice
 	up.Organization, up.By = c.organization, c.origin()
 	up.Picture = storage.Picture{Format: encoded.Format, Data: encoded.Data}
 	res, err := s.config.Store.Put(ctx, up)
 	if err != nil {
-		s.refuseFor(w, r, reword(err), up.User.ID)
-		return
+		return err
 	}
 	if res.Receipt != "" {
 		w.Header().Set(receiptHeader, res.Receipt)
@@ -147,7 +105,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	if encoded.Animated {
 		w.Header().Set(noticeHeader, "only the first frame of the animation is kept")
 	}
-	s.writeREST(w, r, &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)})
+	return writeREST(w, &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)})
 }
 
 // normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.

@@ -1,0 +1,123 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"slices"
+
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	authv1 "avatard/gen/zitadel/auth/v1"
+	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
+	managementv1 "avatard/gen/zitadel/management/v1"
+	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
+)
+
+// surface is what a server answers beside health and reflection, and who may call what of all it answers.
+type surface struct {
+	services []service
+	routes   []plainRoute
+	rules    map[string]accessRule
+}
+
+// service is an RPC service of ours. Its descriptor says which REST routes are bound to its procedures, and what their
+// requests have to look like.
+type service struct {
+	descriptor protoreflect.ServiceDescriptor
+	handler    func(...connect.HandlerOption) (path string, handler http.Handler)
+}
+
+// plainRoute is a route that is bound to no procedure.
+type plainRoute struct {
+	method, pattern string
+	serve           serveFunc
+}
+
+// surface is the list of what is served. Everything in it needs a rule in accessRules.
+func (s *Server) surface() surface {
+	return surface{
+		services: []service{
+			{managementv1.File_zitadel_management_v1_management_proto.Services().ByName("ManagementService"),
+				func(options ...connect.HandlerOption) (string, http.Handler) {
+					return managementconnect.NewManagementServiceHandler(management{s}, options...)
+				}},
+			{authv1.File_zitadel_auth_v1_auth_proto.Services().ByName("AuthService"),
+				func(options ...connect.HandlerOption) (string, http.Handler) {
+					return authconnect.NewAuthServiceHandler(auth{s}, options...)
+				}},
+		},
+		routes: []plainRoute{
+			{http.MethodPost, ownPicture, s.uploadOwn},
+			{http.MethodPost, managedPicture, s.uploadForUser},
+			{http.MethodGet, ownPicture, s.readOwn},
+			{http.MethodGet, picturePattern, s.read},
+			{http.MethodGet, "/healthz", healthz},
+			{http.MethodGet, "/readyz", s.readyz},
+		},
+		rules: s.accessRules(),
+	}
+}
+
+// mount makes a server answer a surface, health and reflection.
+func (s *Server) mount(whole surface) error {
+	if err := s.mountServices(whole.services); err != nil {
+		return err
+	}
+	for _, route := range whole.routes {
+		if err := s.handle(route.method, route.pattern, &endpoint{serve: route.serve}); err != nil {
+			return err
+		}
+	}
+	s.mountHealth()
+	return s.giveRules(whole.rules)
+}
+
+// giveRules gives every endpoint its rule of access. An endpoint without a rule is a fault, and so is a rule without an endpoint.
+func (s *Server) giveRules(rules map[string]accessRule) error {
+	var faults []error
+	unused := maps.Clone(rules)
+	for name, e := range s.endpoints() {
+		rule, listed := rules[name]
+		delete(unused, name)
+		switch {
+		case !listed:
+			faults = append(faults, fmt.Errorf("server: %s has no rule of access", name))
+		case rule.reader && e.variables != 2:
+			faults = append(faults, fmt.Errorf("server: the rule of access of %s needs a path with two variables", name))
+		}
+		e.rule = rule
+	}
+	for _, name := range slices.Sorted(maps.Keys(unused)) {
+		faults = append(faults, fmt.Errorf("server: a rule of access names %s, which is not served", name))
+	}
+	return errors.Join(faults...)
+}
+
+// endpoints iterates over all that is served, by the name of its rule.
+func (s *Server) endpoints() iter.Seq2[string, *endpoint] {
+	return func(yield func(string, *endpoint) bool) {
+		for _, path := range slices.Sorted(maps.Keys(s.procedures)) {
+			if !yield(path, s.procedures[path]) {
+				return
+			}
+		}
+		for _, route := range s.routes {
+			for _, method := range slices.Sorted(maps.Keys(route.methods)) {
+				e := route.methods[method]
+				name := method + " " + route.pattern
+				if e.procedure != "" {
+					name = e.procedure
+				} else if method == http.MethodHead {
+					continue // the same endpoint as that of GET
+				}
+				if !yield(name, e) {
+					return
+				}
+			}
+		}
+	}
+}
