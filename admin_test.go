@@ -2,12 +2,10 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -222,79 +220,5 @@ func TestAdminSocketInALongPath(t *testing.T) {
 	stop()
 	if _, err := os.Lstat(filepath.Join(dir, adminSocket)); err == nil {
 		t.Error("the socket is still there after the server has stopped")
-	}
-}
-
-// failingStore cannot add anything.
-type failingStore struct {
-	storage.Store
-	err error
-}
-
-func (s failingStore) AddOrganization(context.Context, string, storage.Origin) (bool, error) {
-	return false, s.err
-}
-
-func TestAdminAnswers(t *testing.T) {
-	tests := []struct {
-		name    string
-		err     error
-		path    string
-		body    string
-		status  int
-		without string // must not be in the answer
-	}{
-		{"a field that is not known may matter to whoever sent it", nil, "/organisations", `{"organisation":"a","dry_run":true}`, 400, "dry_run"},
-		{"no JSON", nil, "/organisations", `hello`, 400, "hello"},
-		{"more than a request can be", nil, "/organisations", `{"organisation":"` + strings.Repeat("a", maxAdminBytes) + `"}`, 400, "aaa"},
-		{"no organisation", nil, "/organisations", `{}`, 409, ""},
-		{"no user", nil, "/users", `{"organisation":"a"}`, 409, ""},
-		{"the store cannot do it now", storage.ErrUnavailable, "/organisations", `{"organisation":"a"}`, 503, ""},
-		{"the inner story of a failure stays inside", errors.New("planted"), "/organisations", `{"organisation":"a"}`, 500, "planted"},
-		{"another path", nil, "/", `{}`, 404, ""},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			dir := t.TempDir()
-			a := &admin{store: failingStore{err: tt.err}, logger: slog.New(slog.DiscardHandler)}
-			stop, err := serveAdmin(dir, a)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer stop()
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return dialAdmin(ctx, dir)
-			}}}
-			resp, err := client.Post("http://avatard"+tt.path, "application/json", strings.NewReader(tt.body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer resp.Body.Close()
-			answer, _ := io.ReadAll(resp.Body)
-			if resp.StatusCode != tt.status || tt.without != "" && strings.Contains(string(answer), tt.without) {
-				t.Errorf("POST %s = %d %s, want %d without %q", tt.path, resp.StatusCode, answer, tt.status, tt.without)
-			}
-		})
-	}
-}
-
-// A socket that is a link is neither replaced nor spoken to: behind it may be anybody.
-func TestAdminSocketIsNoLink(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, adminSocket)
-	if err := os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), path); err != nil {
-		t.Fatal(err)
-	}
-	if stop, err := serveAdmin(dir, &admin{}); !errors.Is(err, embedded.ErrLink) || !strings.Contains(err.Error(), path) {
-		t.Errorf("serveAdmin = %v, want %v", err, embedded.ErrLink)
-		if err == nil {
-			stop()
-		}
-	}
-	if conn, err := dialAdmin(t.Context(), dir); !errors.Is(err, embedded.ErrLink) || !strings.Contains(err.Error(), path) {
-		t.Errorf("dialAdmin = %v, %v, want %v", conn, err, embedded.ErrLink)
-	}
-	if target, err := os.Readlink(path); err != nil {
-		t.Errorf("the link is gone: %q, %v", target, err)
 	}
 }

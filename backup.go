@@ -32,7 +32,7 @@ func newBackupFlags(fs *flag.FlagSet) *backupFlags {
 }
 
 // runBackup writes a backup of a data directory into a file, through the server that runs on it or without one.
-func runBackup(ctx context.Context, inv *invocation, args []string) error {
+func runBackup(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("backup")
 	flags := newBackupFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -75,7 +75,7 @@ func runBackup(ctx context.Context, inv *invocation, args []string) error {
 	return nil
 }
 
-func backup(ctx context.Context, inv *invocation, dir, name string, flags *backupFlags) (sum embedded.BackupSummary, err error) {
+func backup(ctx context.Context, inv *avatardProgram, dir, name string, flags *backupFlags) (sum embedded.BackupSummary, err error) {
 	if name != stdioName { // before a server is bothered
 		if err := checkBackupName(name, dir, flags.force); err != nil {
 			return sum, err
@@ -142,10 +142,13 @@ func sameFile(a, b string) bool {
 
 // backupStream returns the bytes of a backup, from the running server or, when there is none, from the store itself, under
 // its lock. Close tells why a stream of the latter kind ended early.
-func backupStream(ctx context.Context, inv *invocation, dir string, req backupRequest) (io.ReadCloser, error) {
-	stream, err := askForBackup(ctx, dir, req)
+func backupStream(ctx context.Context, inv *avatardProgram, dir string, req backupRequest) (io.ReadCloser, error) {
+	stream, err := newAdminClient(dir).backup(ctx, req)
+	if err == nil {
+		return stream, nil
+	}
 	if !errors.Is(err, errNoServer) {
-		return stream, err
+		return nil, err
 	}
 	if err := hasDatabase(dir); err != nil {
 		return nil, err

@@ -5,8 +5,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
 	"log/slog"
-	"slices"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,14 +20,20 @@ const (
 	certificateInterval = time.Second
 )
 
+// certificateConfig says which files hold a certificate, and who is to know of them.
+type certificateConfig struct {
+	ChainFile, KeyFile string           // in PEM; the chain begins with the server's own certificate
+	Logger             *slog.Logger     // nil = log nothing
+	Now                func() time.Time // nil = time.Now
+	Renewed            func()           // called after new content is in use, nil = nothing
+}
+
 // certificate is what TLS shows to clients: a chain and its key from two files, read again when their content changes. A
 // handshake that comes a second or more after the last look looks again, so nothing runs while nobody connects. It
 // compares content, not times: a file may be replaced twice within the resolution of its time stamp.
 type certificate struct {
-	chainFile, keyFile string
-	logger             *slog.Logger
-	now                func() time.Time
-	current            atomic.Pointer[tls.Certificate]
+	cfg     certificateConfig
+	current atomic.Pointer[tls.Certificate]
 
 	mu     sync.Mutex // held by whoever looks; the others go on with what there is
 	looked time.Time
@@ -58,7 +65,7 @@ func expiryOf(pair *tls.Certificate) time.Time {
 
 // warnOfExpiry tells the log, once a day, that the certificate is about to expire or has. The caller holds mu.
 func (c *certificate) warnOfExpiry() {
-	pair, now := c.current.Load(), c.now()
+	pair, now := c.current.Load(), c.cfg.Now()
 	end := expiryOf(pair)
 	near := min(expiryNear, pair.Leaf.NotAfter.Sub(pair.Leaf.NotBefore)/6)
 	if end.Sub(now) > near || !c.warned.IsZero() && now.Sub(c.warned) < expiryInterval {
@@ -66,42 +73,31 @@ func (c *certificate) warnOfExpiry() {
 	}
 	c.warned = now
 	if end.After(now) {
-		c.logger.Warn("the certificate expires soon", "file", c.chainFile, "until", end.UTC())
+		c.cfg.Logger.Warn("the certificate expires soon", "file", c.cfg.ChainFile, "until", end.UTC())
 	} else {
-		c.logger.Error("the certificate has expired", "file", c.chainFile, "until", end.UTC())
+		c.cfg.Logger.Error("the certificate has expired", "file", c.cfg.ChainFile, "until", end.UTC())
 	}
 }
 
-// checkCertificate looks for faults of the two files. Commands that show no certificate do not open them.
-func (r *configReader) checkCertificate(required []string) {
-	c := r.cfg
-	switch chain, key := r.given["tls.cert_file"], r.given["tls.key_file"]; {
-	case chain && !key:
-		r.fault("tls.key_file", "is not set beside tls.cert_file; expected both or neither")
-	case key && !chain:
-		r.fault("tls.cert_file", "is not set beside tls.key_file; expected both or neither")
-	case c.TLSCertFile != "" && c.TLSKeyFile != "" && slices.Contains(required, "client_secret"):
-		if _, err := openCertificate(c.TLSCertFile, c.TLSKeyFile, nil, nil); err != nil {
-			r.fault("tls.cert_file", "%v; expected a certificate chain and, in tls.key_file, its key, both in PEM", err)
-		}
+// openCertificate reads the files for the first time. What is wrong with them is the error; it holds nothing of their content.
+func openCertificate(cfg certificateConfig) (*certificate, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
-}
-
-// openCertificate reads the files for the first time. now is its clock, nil = time.Now.
-func openCertificate(chainFile, keyFile string, logger *slog.Logger, now func() time.Time) (*certificate, error) {
-	if now == nil {
-		now = time.Now
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &certificate{chainFile: chainFile, keyFile: keyFile, logger: logger, now: now}
-	pair, content, err := readKeyPair(chainFile, keyFile, c.tried)
+	if cfg.Renewed == nil {
+		cfg.Renewed = func() {}
+	}
+	c := &certificate{cfg: cfg}
+	pair, content, err := readKeyPair(cfg.ChainFile, cfg.KeyFile, c.tried)
 	if err != nil {
 		return nil, err
 	}
-	c.looked, c.tried = now(), content
+	c.looked, c.tried = cfg.Now(), content
 	c.current.Store(pair)
-	if logger != nil {
-		c.warnOfExpiry()
-	}
+	c.warnOfExpiry()
 	return c, nil
 }
 
@@ -109,7 +105,7 @@ func openCertificate(chainFile, keyFile string, logger *slog.Logger, now func() 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if c.mu.TryLock() {
 		// A clock that was set back must not stop the looking.
-		if since := c.now().Sub(c.looked); since < 0 || since >= certificateInterval {
+		if since := c.cfg.Now().Sub(c.looked); since < 0 || since >= certificateInterval {
 			c.look()
 		}
 		c.mu.Unlock()
@@ -128,33 +124,33 @@ func (c *certificate) reload() {
 // look reads the files and takes them over if they are new and good. What is wrong with them is logged once. The caller
 // holds mu.
 func (c *certificate) look() {
-	c.looked = c.now()
+	c.looked = c.cfg.Now()
 	defer c.warnOfExpiry()
-	pair, content, err := readKeyPair(c.chainFile, c.keyFile, c.tried)
+	pair, content, err := readKeyPair(c.cfg.ChainFile, c.cfg.KeyFile, c.tried)
 	unchanged := content == c.tried
 	c.tried = content
 	switch {
 	case err != nil:
 		if err.Error() != c.failed || !unchanged {
-			c.logger.Error("the new certificate is of no use; the one before serves on", "error", err)
+			c.cfg.Logger.Error("the new certificate is of no use; the one before serves on", "error", err)
 		}
 		c.failed = err.Error()
 	case pair != nil:
 		c.failed, c.warned = "", time.Time{}
 		c.current.Store(pair)
-		secretFile{"tls.key_file", c.keyFile}.warnIfOpen(c.logger)
-		c.logger.Info("certificate read", "subject", pair.Leaf.Subject.String(), "until", pair.Leaf.NotAfter.UTC())
+		c.cfg.Renewed()
+		c.cfg.Logger.Info("certificate read", "subject", pair.Leaf.Subject.String(), "until", pair.Leaf.NotAfter.UTC())
 	}
 }
 
 // readKeyPair reads a chain and its key. content stands for what the files hold, the zero value when they cannot be read;
 // when it is known already, pair and error are nil. Errors hold names of files and nothing of what is in them.
 func readKeyPair(chainFile, keyFile string, known [sha256.Size]byte) (pair *tls.Certificate, content [sha256.Size]byte, err error) {
-	chain, err := readBounded(chainFile, maxPEMBytes)
+	chain, err := readPEM(chainFile)
 	if err != nil {
 		return nil, content, err
 	}
-	key, err := readBounded(keyFile, maxPEMBytes)
+	key, err := readPEM(keyFile)
 	if err != nil {
 		return nil, content, err
 	}
@@ -171,4 +167,18 @@ func readKeyPair(chainFile, keyFile string, known [sha256.Size]byte) (pair *tls.
 		return nil, content, fmt.Errorf("%s and %s: %w", chainFile, keyFile, err)
 	}
 	return &read, content, nil
+}
+
+// readPEM reads a file up to its limit.
+func readPEM(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPEMBytes+1))
+	if err == nil && len(data) > maxPEMBytes {
+		err = fmt.Errorf("%s is over %d bytes", file, maxPEMBytes)
+	}
+	return data, err
 }

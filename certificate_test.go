@@ -24,11 +24,15 @@ func newWatched(t *testing.T) (*watched, int64) {
 	files, serial := newPairFiles(t)
 	w := &watched{pairFiles: files, t: t, at: time.Now()}
 	var err error
-	w.certificate, err = openCertificate(files.chain, files.key, slog.New(slog.NewTextHandler(&w.log, nil)), func() time.Time { return w.at })
+	w.certificate, err = openCertificate(w.config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return w, serial
+}
+
+func (w *watched) config() certificateConfig {
+	return certificateConfig{ChainFile: w.chain, KeyFile: w.key, Logger: slog.New(slog.NewTextHandler(&w.log, nil)), Now: func() time.Time { return w.at }}
 }
 
 // want does a handshake some time later and says what it has to show, and how many lines were logged for it.
@@ -46,7 +50,7 @@ func (w *watched) want(after time.Duration, serial int64, lines int) {
 	if got := strings.Count(w.log.String(), "\n"); got != lines {
 		w.t.Errorf("%d lines were logged, want %d:\n%s", got, lines, &w.log)
 	}
-	if key, err := os.ReadFile(w.keyFile); err == nil && strings.Contains(w.log.String(), strings.Split(string(key), "\n")[1]) {
+	if key, err := os.ReadFile(w.key); err == nil && strings.Contains(w.log.String(), strings.Split(string(key), "\n")[1]) {
 		w.t.Errorf("the key is in the log:\n%s", &w.log)
 	}
 }
@@ -66,7 +70,7 @@ func TestCertificateFollowsItsFiles(t *testing.T) {
 	// A file that is written in place, within the resolution of its time stamp, to the same length.
 	chain, key, fourth := w.issue()
 	stamp := time.Unix(1_700_000_000, 0)
-	for name, data := range map[string][]byte{w.chainFile: chain, w.keyFile: key} {
+	for name, data := range map[string][]byte{w.chain: chain, w.key: key} {
 		w.write(name, data)
 		if err := os.Chtimes(name, stamp, stamp); err != nil {
 			t.Fatal(err)
@@ -84,21 +88,21 @@ func TestCertificateOutlivesBrokenFiles(t *testing.T) {
 	}{
 		{"the chain is new and the key is not there yet", func(w *watched) {
 			chain, _, _ := w.issue()
-			w.write(w.chainFile, chain)
+			w.write(w.chain, chain)
 		}},
-		{"the key of somebody else", func(w *watched) { w.write(w.keyFile, otherKey) }},
+		{"the key of somebody else", func(w *watched) { w.write(w.key, otherKey) }},
 		{"half a file", func(w *watched) {
-			data, err := os.ReadFile(w.keyFile)
+			data, err := os.ReadFile(w.key)
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.write(w.keyFile, data[:len(data)/2])
+			w.write(w.key, data[:len(data)/2])
 		}},
-		{"an empty file", func(w *watched) { w.write(w.chainFile, nil) }},
-		{"the key in the place of the chain", func(w *watched) { w.write(w.chainFile, otherKey) }},
-		{"a file without an end", func(w *watched) { w.write(w.chainFile, make([]byte, maxPEMBytes+1)) }},
+		{"an empty file", func(w *watched) { w.write(w.chain, nil) }},
+		{"the key in the place of the chain", func(w *watched) { w.write(w.chain, otherKey) }},
+		{"a file without an end", func(w *watched) { w.write(w.chain, make([]byte, maxPEMBytes+1)) }},
 		{"no file", func(w *watched) {
-			if err := os.Remove(w.keyFile); err != nil {
+			if err := os.Remove(w.key); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -109,7 +113,7 @@ func TestCertificateOutlivesBrokenFiles(t *testing.T) {
 			w.want(time.Second, good, 1)
 			w.want(time.Second, good, 0)
 			w.want(time.Hour, good, 0)
-			if _, err := openCertificate(w.chainFile, w.keyFile, nil, nil); err == nil {
+			if _, err := openCertificate(certificateConfig{ChainFile: w.chain, KeyFile: w.key}); err == nil {
 				t.Error("a server would start with these files")
 			}
 			w.log.Reset()
@@ -126,7 +130,7 @@ func TestCertificateOutlivesBrokenFiles(t *testing.T) {
 // Handshakes do not wait for one another, and each gets a certificate while files change.
 func TestCertificateOfManyHandshakes(t *testing.T) {
 	files, first := newPairFiles(t)
-	c, err := openCertificate(files.chain, files.key, slog.New(slog.DiscardHandler), nil)
+	c, err := openCertificate(certificateConfig{ChainFile: files.chain, KeyFile: files.key})
 	if err != nil {
 		t.Fatal(err)
 	}

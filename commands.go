@@ -6,16 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 )
-
-// invocation is what a command gets from its surroundings.
-type invocation struct {
-	environ        []string // as os.Environ
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	now            func() time.Time // the clock of serve, nil = time.Now
-}
 
 // command is one thing that avatard does.
 type command struct {
@@ -24,7 +15,7 @@ type command struct {
 	about string // one line
 	// help writes what the flags mean, nil when there are none.
 	help func(w io.Writer)
-	run  func(ctx context.Context, inv *invocation, args []string) error
+	run  func(ctx context.Context, inv *avatardProgram, args []string) error
 }
 
 // commands lists all of them in the order in which a newcomer meets them.
@@ -158,7 +149,7 @@ func printCommandHelp(w io.Writer, c command) error {
 	return nil
 }
 
-func runHelp(_ context.Context, inv *invocation, args []string) error {
+func runHelp(_ context.Context, inv *avatardProgram, args []string) error {
 	if len(args) == 0 {
 		_, err := io.WriteString(inv.stdout, commandList())
 		return err

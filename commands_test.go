@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -89,5 +90,62 @@ func TestVersion(t *testing.T) {
 	got, err := runCommand(t, "version")
 	if err != nil || !strings.HasPrefix(got, "avatard "+buildVersion()) || !strings.Contains(got, ", go") || strings.Count(got, "\n") != 1 {
 		t.Errorf("version printed %q, %v, want one line with version and Go release", got, err)
+	}
+}
+
+// Whoever asks for help or for the version gets it on standard output, with exit code 0; what cannot be meant is refused with the
+// commands that might be.
+func TestHelpEverywhere(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		code int
+		text string // on standard output, with another code on standard error
+	}{
+		{"--version", exitOK, "avatard " + buildVersion()},
+		{"-h", exitOK, "usage: avatard COMMAND"},
+		{"--help user add", exitOK, "usage: avatard user add USER"},
+		{"help user add", exitOK, "usage: avatard user add USER"},
+		{"user add -h", exitOK, "usage: avatard user add USER"},
+		{"user add alice --help", exitOK, "usage: avatard user add USER"},
+		{"user --help", exitOK, "usage: avatard user COMMAND"},
+		{"org -h", exitOK, "usage: avatard org COMMAND"},
+		{"help org", exitOK, "usage: avatard org COMMAND"},
+		{"version --help", exitOK, "usage: avatard version"},
+		{"help --help", exitOK, "usage: avatard help"},
+		{"user", exitUsage, "usage: avatard user COMMAND"},
+		{"user ad", exitUsage, "unknown command \"user ad\"\nusage: avatard user COMMAND"},
+		{"help user add alice", exitUsage, "the name of one command"},
+		{"--version now", exitUsage, "takes no arguments"},
+		{"migrate now --data d", exitUsage, "usage: avatard migrate"},
+		{"fsck now --data d", exitUsage, "usage: avatard fsck"},
+		{"org list now --data d", exitUsage, "usage: avatard org list"},
+		{"user list now --data d", exitUsage, "usage: avatard user list"},
+		{"user remove --data d", exitUsage, "usage: avatard user remove USER"},
+		{"org remove a b --data d", exitUsage, "usage: avatard org remove ORG"},
+		{"serve now", exitUsage, "usage: avatard serve"},
+	} {
+		stdout, stderr, code := runAll(t, strings.Fields(tt.args)...)
+		said, silent := stdout, strings.TrimPrefix(stderr, stdout) // runAll has the output of both in one
+		if code != exitOK {
+			said, silent = stderr, stdout
+		}
+		if code != tt.code || !strings.Contains(said, tt.text) || silent != "" {
+			t.Errorf("avatard %s: exit code %d, %q, and %q; want %d, %q, and nothing", tt.args, code, said, silent, tt.code, tt.text)
+		}
+	}
+}
+
+// A file of which nothing can be read is one fault: what stands in it is not missing.
+func TestUnreadableConfigurationIsOneFault(t *testing.T) {
+	for title, file := range map[string]string{
+		"not there":   filepath.Join(t.TempDir(), "no.yaml"),
+		"a directory": t.TempDir(),
+		"no YAML":     writeFile(t, "c.yaml", "data: [\n"),
+		"no settings": writeFile(t, "c.yaml", "data"),
+	} {
+		_, stderr, code := runAll(t, "serve", "--config", file)
+		if code != exitUsage || !strings.Contains(stderr, "the configuration has a fault:") || strings.Count(stderr, "\n  ") != 1 {
+			t.Errorf("%s: exit code %d, %s, want one fault", title, code, stderr)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -23,10 +24,10 @@ var required = []string{"data", "issuer", "audience", "client_id", "client_secre
 
 func read(t *testing.T, environ []string, args ...string) (config, error) {
 	t.Helper()
-	fs := newFlagSet("test")
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	flags := addConfigFlags(fs)
-	if words, err := parseFlags(fs, args); err != nil || len(words) > 0 {
-		t.Fatalf("parseFlags(%q) = %q, %v", args, words, err)
+	if err := fs.Parse(args); err != nil || fs.NArg() > 0 {
+		t.Fatalf("parsing %q = %q, %v", args, fs.Args(), err)
 	}
 	return readConfig(environ, flags, required...)
 }

@@ -10,12 +10,6 @@ import (
 	"text/tabwriter"
 )
 
-// settingSource is where a setting's value came from.
-type settingSource struct {
-	where string // key with file and line, variable or flag
-	text  string // as it was given
-}
-
 type configCommandFlags struct {
 	*configFlags
 	check bool
@@ -33,7 +27,7 @@ func printConfigHelp(w io.Writer) {
 }
 
 // runConfig prints what serve would go by, and where each value comes from. No secret is shown.
-func runConfig(ctx context.Context, inv *invocation, args []string) error {
+func runConfig(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("config")
 	flags := newConfigCommandFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -59,7 +53,7 @@ func runConfig(ctx context.Context, inv *invocation, args []string) error {
 	}
 	trial := in.Try(ctx)
 	if problem := faultOfTrial(trial); problem != nil {
-		return &configError{[]fault{*problem}}
+		return &configError{faults: []fault{*problem}}
 	}
 	_, err = fmt.Fprintf(inv.stdout, "\nidentity provider tried: it works, introspection at %s\n", trial.Endpoint)
 	return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -176,10 +177,10 @@ func TestConfigEmptyFile(t *testing.T) {
 
 // A secret file is for the owner; what it says is used and not kept elsewhere.
 func TestSecretFileIsNotReadWithoutNeed(t *testing.T) {
-	fs := newFlagSet("test")
+	fs := flag.NewFlagSet("test", flag.ContinueOnError)
 	flags := addConfigFlags(fs, "data")
 	file := writeFile(t, "c.yaml", "data: d\nclient_secret_file: "+filepath.Join(os.DevNull, "x"))
-	if _, err := parseFlags(fs, []string{"--config", file}); err != nil {
+	if err := fs.Parse([]string{"--config", file}); err != nil {
 		t.Fatal(err)
 	}
 	if cfg, err := readConfig(nil, flags, "data"); err != nil || filepath.Base(cfg.Data) != "d" {

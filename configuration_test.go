@@ -1,7 +1,9 @@
 package main
 
 import (
+	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -31,7 +33,7 @@ func rolesTable() string {
 		fmt.Fprintf(&b, " `%s` |", p)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(permissions())) + "\n")
-	for _, role := range sortedKeys(roles) {
+	for _, role := range slices.Sorted(maps.Keys(roles)) {
 		fmt.Fprintf(&b, "| `%s` |", role)
 		for _, p := range permissions() {
 			if slices.Contains(roles[role], p) {
@@ -53,7 +55,7 @@ func TestConfigurationExamples(t *testing.T) {
 			t.Errorf("%s shows %d files, want %d", page, len(examples), want)
 		}
 		for _, e := range examples {
-			fs := newFlagSet("test")
+			fs := flag.NewFlagSet("test", flag.ContinueOnError)
 			flags := addConfigFlags(fs)
 			flags.file = writeFile(t, "avatard.yaml", e.text)
 			// Without "client_secret" among what is required the secret's file is not opened; it is not there.

@@ -56,7 +56,7 @@ func (f *devFlags) check() error {
 // devGrace is how long running calls may take to end: somebody has pressed a key and waits.
 const devGrace = 5 * time.Second
 
-func runDev(ctx context.Context, inv *invocation, args []string) error {
+func runDev(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("dev")
 	flags := newDevFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -74,7 +74,7 @@ func runDev(ctx context.Context, inv *invocation, args []string) error {
 
 // dev runs the development server until ctx ends, and cuts off what is under way then when a second signal comes. The order matters: the listener gives the port that is part of
 // the issuer's URL, and the environment file tells others that everything behind it answers.
-func dev(ctx context.Context, inv *invocation, flags *devFlags) (err error) {
+func dev(ctx context.Context, inv *avatardProgram, flags *devFlags) (err error) {
 	hurry, release := onSecondSignal(ctx, endingSignals()...)
 	defer release()
 	log := server.NewLogWriter(inv.stderr)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +45,7 @@ func TestCertificateExpiryIsTold(t *testing.T) {
 	}
 	w.at = end.Add(time.Hour)
 	w.log.Reset()
-	c, err := openCertificate(w.chain, w.key, slog.New(slog.NewTextHandler(&w.log, nil)), func() time.Time { return w.at })
+	c, err := openCertificate(w.config())
 	if err != nil || !strings.Contains(w.log.String(), "has expired") {
 		t.Errorf("a start with it: %v, %v, the log says %q", c, err, &w.log)
 	}

@@ -50,15 +50,3 @@ func helpOf[T any](define func(fs *flag.FlagSet) T) func(io.Writer) {
 		})
 	}
 }
-
-// flagText remembers that a flag was given, and as what; whoever reads the configuration judges the text.
-type flagText struct {
-	text *string
-	bool bool
-}
-
-func (f *flagText) String() string     { return "" }
-func (f *flagText) Set(s string) error { f.text = &s; return nil }
-
-// IsBoolFlag lets "--assets-public" stand without a value, which then reads "true".
-func (f *flagText) IsBoolFlag() bool { return f.bool }

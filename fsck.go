@@ -28,7 +28,7 @@ func newFsckFlags(fs *flag.FlagSet) *fsckFlags {
 
 // runFsck compares metadata and bytes of a data directory in both directions, through the server that runs on it or
 // without one. It fails when it finds something, repaired or not.
-func runFsck(ctx context.Context, inv *invocation, args []string) error {
+func runFsck(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("fsck")
 	flags := newFsckFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -61,7 +61,7 @@ func runFsck(ctx context.Context, inv *invocation, args []string) error {
 }
 
 func fsck(ctx context.Context, dir string, repair bool, out *fsckOutput) (embedded.Summary, error) {
-	sum, err := askForCheck(ctx, dir, fsckRequest{Repair: repair}, out)
+	sum, err := newAdminClient(dir).check(ctx, fsckRequest{Repair: repair}, out)
 	if !errors.Is(err, errNoServer) {
 		return sum, err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -46,18 +45,6 @@ func spoilSlab(t *testing.T, dir string, off int64, data string) {
 	defer f.Close()
 	if _, err := f.WriteAt([]byte(data), off); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// One of a kind is not called several.
-func TestFsckCountsInEnglish(t *testing.T) {
-	var out strings.Builder
-	o := &fsckOutput{stdout: &out}
-	if err := o.summary(embedded.Summary{Slots: 4, Pictures: 1, Users: 1, Receipts: 0}); err != nil {
-		t.Fatal(err)
-	}
-	if want := "4 slots, 1 picture, 1 user and 0 receipts checked: clean\n"; out.String() != want {
-		t.Errorf("the summary is %q, want %q", out.String(), want)
 	}
 }
 
@@ -251,27 +238,5 @@ func TestFsckThatDoesNotEnd(t *testing.T) {
 			}
 			<-done
 		})
-	}
-}
-
-func TestFsckSocketRefuses(t *testing.T) {
-	dir := t.TempDir()
-	stop, err := serveAdmin(dir, &admin{store: failingStore{}, logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stop()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return dialAdmin(ctx, dir)
-	}}}
-	for body, want := range map[string]int{`{"dry_run":true}`: 400, `hello`: 400, `{"repair":false}`: 501} {
-		resp, err := client.Post("http://avatard/checks", "application/json", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("%s = %d, want %d", body, resp.StatusCode, want)
-		}
 	}
 }

@@ -2,14 +2,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"net"
-	"net/http"
 
 	"avatard/storage/embedded"
 )
@@ -17,53 +13,28 @@ import (
 // maxFsckLine bounds a line of a check's answer.
 const maxFsckLine = 64 << 10
 
-// askForCheck lets the server on the data directory check it and passes on what it finds. The error is errNoServer when
-// there is none.
-func askForCheck(ctx context.Context, dir string, req fsckRequest, out *fsckOutput) (sum embedded.Summary, err error) {
-	conn, err := dialAdmin(ctx, dir)
+// findingSink takes what a check finds, and how far it has come.
+type findingSink interface {
+	finding(f embedded.Finding) error
+	progress(done, total int64)
+}
+
+// check lets the server check its data and passes on what it finds.
+func (c adminClient) check(ctx context.Context, req fsckRequest, out findingSink) (sum embedded.Summary, err error) {
+	conn, err := c.dial(ctx)
 	if err != nil {
 		return sum, err
 	}
-	defer func() { _ = conn.Close() }()
-	dialled := make(chan net.Conn, 1) // one call, over the connection that is there
-	dialled <- conn
-	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
-		select {
-		case c := <-dialled:
-			return c, nil
-		default:
-			return nil, errHungUp
-		}
-	}}
-	defer tr.CloseIdleConnections()
-	body, err := json.Marshal(req)
+	resp, err := post(ctx, conn, "/checks", req)
 	if err != nil {
 		return sum, err
-	}
-	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://avatard/checks", bytes.NewReader(body))
-	if err != nil {
-		return sum, err
-	}
-	resp, err := tr.RoundTrip(httpReq)
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
-		return sum, fmt.Errorf("asking the running server: %w", err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		var res adminResponse
-		if err := json.NewDecoder(io.LimitReader(resp.Body, maxAdminBytes)).Decode(&res); err != nil || res.Error == "" {
-			return sum, fmt.Errorf("the running server answered %s; is it of another version?", resp.Status)
-		}
-		return sum, errors.New(res.Error)
-	}
 	return readCheck(ctx, resp.Body, out)
 }
 
 // readCheck reads an answer line by line. Only its last line tells that it is whole.
-func readCheck(ctx context.Context, body io.Reader, out *fsckOutput) (sum embedded.Summary, err error) {
+func readCheck(ctx context.Context, body io.Reader, out findingSink) (sum embedded.Summary, err error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxFsckLine)
 	for lines.Scan() {

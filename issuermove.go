@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 
 	"avatard/storage"
@@ -16,7 +15,7 @@ import (
 func newIssuerMoveFlags(fs *flag.FlagSet) *configFlags { return addConfigFlags(fs, "data") }
 
 // runIssuerMove gives the users of one issuer to another, through the running server where there is one.
-func runIssuerMove(ctx context.Context, inv *invocation, args []string) error {
+func runIssuerMove(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("issuer move")
 	flags := newIssuerMoveFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -40,7 +39,7 @@ func runIssuerMove(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	moved, err := askServer(ctx, cfg.Data, "/issuers", adminRequest{Issuer: from, To: to})
+	moved, err := newAdminClient(cfg.Data).moveIssuer(ctx, from, to)
 	if errors.Is(err, errNoServer) {
 		if err := hasDatabase(cfg.Data); err != nil {
 			return err
@@ -58,30 +57,6 @@ func runIssuerMove(ctx context.Context, inv *invocation, args []string) error {
 	}
 	_, err = fmt.Fprintf(inv.stdout, "users of %s %s to %s\n", from, done, to)
 	return err
-}
-
-func moveIssuer(ctx context.Context, store storage.Store, from, to string) (moved bool, err error) {
-	moved, err = store.MoveIssuer(ctx, from, to, commandLine)
-	switch {
-	case errors.Is(err, storage.ErrIssuerNotFound):
-		return false, fmt.Errorf("%w: nobody of it is registered", errRefused)
-	case errors.Is(err, storage.ErrIssuerInUse):
-		return false, fmt.Errorf("%w: users of %s are registered already, and the same id may be two people; nothing was changed", errRefused, to)
-	case errors.Is(err, storage.ErrInvalid):
-		return false, fmt.Errorf("%w: an issuer is 1 to %d bytes without control characters, and the two differ", errRefused, storage.MaxIDBytes)
-	}
-	return moved, err
-}
-
-// issuerMove serves POST /issuers. A server whose own issuer would lose its users goes on registering people under it: it has to
-// be told of the new one first.
-func (a *admin) issuerMove(w http.ResponseWriter, r *http.Request) {
-	a.answer(w, r, func(ctx context.Context, req adminRequest) (bool, error) {
-		if req.Issuer == a.issuer {
-			return false, fmt.Errorf("%w: the running server has this issuer; start it with issuer: %s first, or stop it", errRefused, req.To)
-		}
-		return moveIssuer(ctx, a.store, req.Issuer, req.To)
-	})
 }
 
 // warnOfOtherIssuers tells the log when all users on record are out of reach, as they are when an issuer's address has changed.

@@ -29,7 +29,7 @@ func TestTyposInUserAdd(t *testing.T) {
 	store, stop := startAdmin(t, dir)
 	wantFailure(t, "acmee is not registered (there is acme); --new-org", "user", "add", "bob", "--org", "acmee", data)
 	wantOutput(t, "user bob added\n", "user", "add", "bob", "--org", "acme", data)
-	for i := range maxNamed {
+	for i := range 5 {
 		wantOutput(t, fmt.Sprintf("organisation org%d added\n", i), "org", "add", fmt.Sprint("org", i), data)
 	}
 	wantFailure(t, "(there are acme, org0, org1, org2, org3 and more)", "user", "add", "carol", "--org", "acmee", data)

@@ -23,7 +23,7 @@ func newMigrateFlags(fs *flag.FlagSet) *migrateFlags {
 
 // runMigrate brings the metadata of a data directory to the schema version of this program, which serve would do too:
 // it is for doing it, or looking, ahead of that.
-func runMigrate(ctx context.Context, inv *invocation, args []string) error {
+func runMigrate(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("migrate")
 	flags := newMigrateFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -51,7 +51,7 @@ func runMigrate(ctx context.Context, inv *invocation, args []string) error {
 	return nil
 }
 
-func migrate(ctx context.Context, inv *invocation, dir string) error {
+func migrate(ctx context.Context, inv *avatardProgram, dir string) error {
 	var printed error
 	from, err := embedded.Migrate(ctx, embedded.Config{Dir: dir}, func(version int) {
 		_, err := fmt.Fprintf(inv.stdout, "schema version %d: done\n", version)
@@ -66,7 +66,7 @@ func migrate(ctx context.Context, inv *invocation, dir string) error {
 	return err
 }
 
-func checkSchema(inv *invocation, dir string) error {
+func checkSchema(inv *avatardProgram, dir string) error {
 	version, err := embedded.CheckSchema(embedded.Config{Dir: dir})
 	if err != nil {
 		return err

@@ -38,6 +38,22 @@ func warnOfCleartext(cfg config, logger *slog.Logger) {
 	}
 }
 
+// warnOfOpenSecrets tells the log which files with secrets others than their owner may read or change.
+func (c config) warnOfOpenSecrets(logger *slog.Logger) {
+	for _, f := range c.secretFiles() {
+		f.warnIfOpen(logger)
+	}
+}
+
+// warnIfOpen is warnOfOpenSecrets for one of those files, which was read again.
+func (c config) warnIfOpen(path string, logger *slog.Logger) {
+	for _, f := range c.secretFiles() {
+		if f.path == path {
+			f.warnIfOpen(logger)
+		}
+	}
+}
+
 // warnIfOpen tells the log that others than its owner may read or change a file that holds a secret. It is no fault: whoever
 // runs a container or a group for it may want it so.
 func (f secretFile) warnIfOpen(logger *slog.Logger) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,7 +19,7 @@ func checkPage(t *testing.T, file string, parts map[string]string) {
 		t.Fatal(err)
 	}
 	page := string(data)
-	for _, name := range sortedKeys(parts) {
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
 		before, rest, ok := strings.Cut(page, "<!-- "+name+":")
 		note, rest, ok2 := strings.Cut(rest, "-->\n")
 		_, after, ok3 := strings.Cut(rest, "<!-- end of "+name+" -->")
@@ -33,6 +35,6 @@ func checkPage(t *testing.T, file string, parts map[string]string) {
 		return
 	}
 	if diff := cmp.Diff(page, string(data)); diff != "" {
-		t.Errorf("%s is out of date; write it with UPDATE_DOCS=1 go test -run '^%s$' . (-want +got):\n%s", file, t.Name(), diff)
+		t.Errorf("%s is out of date; write it with UPDATE_DOCS=1 go test -run '^%s$' ./test/e2e (-want +got):\n%s", file, t.Name(), diff)
 	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -36,7 +37,9 @@ func becomeProgram() {
 	if os.Getenv(programInput) == "" {
 		endWithTest()
 	}
-	os.Exit(runProcess(strings.Split(args, "\n"), nil)) //nolint:revive // this process is the program, and its exit code is what the test is about
+	p := &avatardProgram{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
+	err := p.run(endOnSignal(context.Background()), strings.Split(args, "\n"))
+	os.Exit(report(os.Stderr, err)) //nolint:revive // this process is the program, and its exit code is what the test is about
 }
 
 // endWithTest ends this process when the test that started it is gone.

@@ -32,12 +32,12 @@ func tryProvider(ctx context.Context, in *authz.Introspector, logger *slog.Logge
 func faultOfTrial(t authz.Trial) *fault {
 	switch {
 	case t.Discovery != nil:
-		return &fault{"issuer", "the discovery document " + t.Document + " is of no use: " + t.Discovery.Error() +
+		return &fault{where: "issuer", problem: "the discovery document " + t.Document + " is of no use: " + t.Discovery.Error() +
 			"; expected one that this machine can read and whose issuer is exactly the configured one, see discovery_url"}
 	case errors.Is(t.Introspection, authz.ErrClientRefused):
-		return &fault{"client_id", t.Introspection.Error() + ", at " + t.Endpoint + "; expected those of an application that may introspect, with ZITADEL one of type API"}
+		return &fault{where: "client_id", problem: t.Introspection.Error() + ", at " + t.Endpoint + "; expected those of an application that may introspect, with ZITADEL one of type API"}
 	case t.Introspection != nil:
-		return &fault{"introspection.endpoint", "asking about a token at " + t.Endpoint + " failed: " + t.Introspection.Error() +
+		return &fault{where: "introspection.endpoint", problem: "asking about a token at " + t.Endpoint + " failed: " + t.Introspection.Error() +
 			"; expected that the provider introspects there (RFC 7662)"}
 	}
 	return nil

@@ -34,7 +34,7 @@ func newUserAddFlags(fs *flag.FlagSet) *registerFlags {
 	return f
 }
 
-func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
+func runOrgAdd(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("org add")
 	flags := newRegisterFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -52,7 +52,7 @@ func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
 	if err != nil {
 		return err
 	}
-	created, err := askServer(ctx, cfg.Data, "/organisations", adminRequest{Organization: org})
+	created, err := newAdminClient(cfg.Data).addOrganization(ctx, org)
 	if errors.Is(err, errNoServer) {
 		created, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
 			return addOrganization(ctx, store, org)
@@ -65,12 +65,12 @@ func runOrgAdd(ctx context.Context, inv *invocation, args []string) error {
 	return err
 }
 
-func runUserAdd(ctx context.Context, inv *invocation, args []string) error {
-	return runOnUser(ctx, inv, args, "user add", newUserAddFlags, "/users", addUser, addedOr)
+func runUserAdd(ctx context.Context, inv *avatardProgram, args []string) error {
+	return runOnUser(ctx, inv, args, "user add", newUserAddFlags, adminClient.addUser, addUser, addedOr)
 }
 
-func runUserMove(ctx context.Context, inv *invocation, args []string) error {
-	return runOnUser(ctx, inv, args, "user move", newRegisterFlags, "/moves", moveUser, func(moved bool) string {
+func runUserMove(ctx context.Context, inv *avatardProgram, args []string) error {
+	return runOnUser(ctx, inv, args, "user move", newRegisterFlags, adminClient.moveUser, moveUser, func(moved bool) string {
 		if moved {
 			return "moved"
 		}
@@ -79,7 +79,7 @@ func runUserMove(ctx context.Context, inv *invocation, args []string) error {
 }
 
 // runOnUser runs a command that changes one user's registration, through the running server where there is one.
-func runOnUser(ctx context.Context, inv *invocation, args []string, command string, define func(*flag.FlagSet) *registerFlags, path string, do userChange, done func(changed bool) string) error {
+func runOnUser(ctx context.Context, inv *avatardProgram, args []string, command string, define func(*flag.FlagSet) *registerFlags, ask func(adminClient, context.Context, adminRequest) (bool, error), do userChange, done func(changed bool) string) error {
 	fs := newFlagSet(command)
 	flags := define(fs)
 	words, err := parseFlags(fs, args)
@@ -103,10 +103,10 @@ func runOnUser(ctx context.Context, inv *invocation, args []string, command stri
 		return err
 	}
 	req := adminRequest{Organization: flags.org, User: user, NewOrganization: flags.newOrg}
-	if given := flags.values["issuer"].text; given != nil {
-		req.Issuer = *given // an issuer from file or environment may be meant for another server
+	if given, ok := flags.given("issuer"); ok {
+		req.Issuer = given // an issuer from file or environment may be meant for another server
 	}
-	changed, err := askServer(ctx, cfg.Data, path, req)
+	changed, err := ask(newAdminClient(cfg.Data), ctx, req)
 	if errors.Is(err, errNoServer) {
 		// Without a server only the configuration can tell whose id this is.
 		if cfg, err = readConfig(inv.environ, flags.configFlags, "data", "issuer"); err != nil {

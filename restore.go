@@ -41,7 +41,7 @@ func newRestoreFlags(fs *flag.FlagSet) *restoreFlags {
 }
 
 // runRestore makes a data directory out of a backup.
-func runRestore(ctx context.Context, inv *invocation, args []string) error {
+func runRestore(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("restore")
 	flags := newRestoreFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -76,7 +76,7 @@ func runRestore(ctx context.Context, inv *invocation, args []string) error {
 }
 
 // checkBackups reads files to their ends. Unless gaps are allowed, the receipts behind the first file have to go on from it.
-func checkBackups(inv *invocation, names []string, allowGap bool) error {
+func checkBackups(inv *avatardProgram, names []string, allowGap bool) error {
 	var sums []embedded.BackupSummary
 	for _, name := range names {
 		var sum embedded.BackupSummary
@@ -110,7 +110,7 @@ func checkBackup(name string) (embedded.BackupSummary, error) {
 	return embedded.CheckBackup(f)
 }
 
-func restore(ctx context.Context, inv *invocation, dir, name string, flags *restoreFlags) error {
+func restore(ctx context.Context, inv *avatardProgram, dir, name string, flags *restoreFlags) error {
 	bar := startProgress(inv.stderr, "restore", 0)
 	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.receipts,
 		AllowGap: flags.allowGap, Stream: inv.stdin, Progress: bar.set})

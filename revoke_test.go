@@ -36,7 +36,7 @@ func startServeAt(t *testing.T, now func() time.Time, env map[string]string, dir
 		environ = append(environ, name+"="+value)
 	}
 	r := startFunc(t, serveReady, func(ctx context.Context, out io.Writer) error {
-		return runServe(ctx, &invocation{environ: environ, stdout: out, stderr: out, now: now}, args)
+		return (&avatardProgram{environ: environ, stdout: out, stderr: out, now: now}).run(ctx, append([]string{"serve"}, args...))
 	})
 	return r, servedURL(t, r)
 }

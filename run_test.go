@@ -5,10 +5,16 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 )
+
+// run runs a command in this process, with what the process reads.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	return (&avatardProgram{environ: environ, stdin: os.Stdin, stdout: stdout, stderr: stderr}).run(ctx, args)
+}
 
 // transcript is an output that tells when a text has appeared in it.
 type transcript struct {

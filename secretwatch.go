@@ -52,11 +52,7 @@ func (c *clientSecret) look() {
 	if err == nil {
 		c.failed = ""
 		c.logger.Info("client secret read", "file", c.file())
-		for _, f := range c.cfg.secretFiles() {
-			if f.path == c.file() {
-				f.warnIfOpen(c.logger)
-			}
-		}
+		c.cfg.warnIfOpen(c.file(), c.logger)
 		return
 	}
 	if err.Error() != c.failed {
@@ -80,13 +76,13 @@ func (c *clientSecret) use() error {
 	return c.provider.UseCredentials(fresh.ClientSecret, fresh.ClientKey)
 }
 
-// watch looks at the file every interval, and when reload is called, until stop is. A reload says how it went in any case.
-func (c *clientSecret) watch(interval time.Duration) (reload, stop func()) {
+// watch looks at the file every second, and when reload is called, until stop is. A reload says how it went in any case.
+func (c *clientSecret) watch() (reload, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	asked, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(interval)
+		tick := time.NewTicker(secretInterval)
 		defer tick.Stop()
 		for {
 			select {

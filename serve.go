@@ -19,7 +19,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-func runServe(ctx context.Context, inv *invocation, args []string) error {
+func runServe(ctx context.Context, inv *avatardProgram, args []string) error {
 	fs := newFlagSet("serve")
 	flags := addConfigFlags(fs)
 	words, err := parseFlags(fs, args)
@@ -38,7 +38,7 @@ func runServe(ctx context.Context, inv *invocation, args []string) error {
 	return serve(ctx, cfg, func() (config, error) { return readServeConfig(inv, flags) }, log, inv.now)
 }
 
-func readServeConfig(inv *invocation, flags *configFlags) (config, error) {
+func readServeConfig(inv *avatardProgram, flags *configFlags) (config, error) {
 	return readConfig(inv.environ, flags, serveNeeds()...)
 }
 
@@ -67,9 +67,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		logger.Warn("starting", "error", err)
 	}
 	warnOfCleartext(cfg, logger)
-	for _, file := range cfg.secretFiles() {
-		file.warnIfOpen(logger)
-	}
+	cfg.warnOfOpenSecrets(logger)
 	watch, err := newWatch(ctx, cfg.Watch, logger)
 	if err != nil {
 		return err
@@ -80,7 +78,7 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 		return err
 	}
 	if secret := newClientSecret(cfg, authenticator, logger); secret != nil {
-		reload, stop := secret.watch(secretInterval)
+		reload, stop := secret.watch()
 		defer stop()
 		reloaders = append(reloaders, reloader{"client secret", reload})
 	}
@@ -129,7 +127,9 @@ func serve(ctx context.Context, cfg config, reread func() (config, error), log *
 	}
 	listen := srv.Serve
 	if cfg.TLSCertFile != "" {
-		shown, err := openCertificate(cfg.TLSCertFile, cfg.TLSKeyFile, logger, now)
+		shown, err := openCertificate(certificateConfig{ChainFile: cfg.TLSCertFile, KeyFile: cfg.TLSKeyFile, Logger: logger, Now: now, Renewed: func() {
+			cfg.warnIfOpen(cfg.TLSKeyFile, logger)
+		}})
 		if err != nil {
 			return fmt.Errorf("reading the certificate: %w", err)
 		}

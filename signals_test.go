@@ -191,15 +191,15 @@ func TestDevSweepsWhatAKilledOneLeft(t *testing.T) {
 		t.Fatalf("a killed dev left %v of %v, want one directory", dirNames(t, temp), left)
 	}
 	target := t.TempDir()
-	if err := os.WriteFile(filepath.Join(target, devTempLock), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(target, "dev.lock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
-		os.Symlink(target, filepath.Join(temp, devTempPrefix+"link")),
-		os.Mkdir(filepath.Join(temp, devTempPrefix+"new"), 0o700),
-		os.WriteFile(filepath.Join(temp, devTempPrefix+"file"), nil, 0o600),
+		os.Symlink(target, filepath.Join(temp, "avatard-dev-link")),
+		os.Mkdir(filepath.Join(temp, "avatard-dev-new"), 0o700),
+		os.WriteFile(filepath.Join(temp, "avatard-dev-file"), nil, 0o600),
 		os.Mkdir(filepath.Join(temp, "avatard-other"), 0o700),
-		os.WriteFile(filepath.Join(temp, "avatard-other", devTempLock), nil, 0o600),
+		os.WriteFile(filepath.Join(temp, "avatard-other", "dev.lock"), nil, 0o600),
 	} {
 		if err != nil {
 			t.Fatal(err)

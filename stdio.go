@@ -54,7 +54,7 @@ func syncOutput(w io.Writer) error {
 }
 
 // copyBackup passes a stream on to standard output and says on standard error what cannot be known before.
-func copyBackup(inv *invocation, stream io.Reader, progress func(done, total int64)) (embedded.BackupSummary, error) {
+func copyBackup(inv *avatardProgram, stream io.Reader, progress func(done, total int64)) (embedded.BackupSummary, error) {
 	sum, late, err := embedded.CopyBackup(inv.stdout, stream, progress)
 	if err == nil {
 		err = syncOutput(inv.stdout)

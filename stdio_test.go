@@ -139,8 +139,8 @@ func TestRestoreFromABrokenPipe(t *testing.T) {
 	}()
 	dir := t.TempDir()
 	var out bytes.Buffer
-	inv := &invocation{stdin: r, stdout: &out, stderr: &out}
-	err := runRestore(t.Context(), inv, []string{"-", "--data", dir})
+	p := &avatardProgram{stdin: r, stdout: &out, stderr: &out}
+	err := p.run(t.Context(), []string{"restore", "-", "--data", dir})
 	if code := report(io.Discard, err); code != exitFailed || !strings.Contains(err.Error(), "cut off") {
 		t.Errorf("restore = %v, exit code %d", err, code)
 	}
@@ -179,12 +179,8 @@ func TestStandardStreamsThatAreRefused(t *testing.T) {
 		{"to go on from a stream", "backup file --receipts-only --since - --data " + dir, null, null, exitUsage, "--since takes a file"},
 		{"into a directory with data", "restore - --data " + dir, null, null, exitFailed, "there is a store already"},
 	} {
-		cmd, rest, err := findCommand(strings.Fields(tt.args))
-		if err != nil {
-			t.Fatal(err)
-		}
 		var stderr bytes.Buffer
-		code := report(&stderr, cmd.run(t.Context(), &invocation{stdin: tt.in, stdout: tt.out, stderr: &stderr}, rest))
+		code := report(&stderr, (&avatardProgram{stdin: tt.in, stdout: tt.out, stderr: &stderr}).run(t.Context(), strings.Fields(tt.args)))
 		if code != tt.code || !strings.Contains(stderr.String(), tt.text) {
 			t.Errorf("%s: exit code %d, want %d and %q:\n%s", tt.title, code, tt.code, tt.text, &stderr)
 		}

@@ -22,7 +22,7 @@ func buildVersion() string {
 	return "devel"
 }
 
-func runVersion(_ context.Context, inv *invocation, args []string) error {
+func runVersion(_ context.Context, inv *avatardProgram, args []string) error {
 	if len(args) > 0 {
 		return usagef("version takes no arguments")
 	}

@@ -15,14 +15,6 @@ import (
 	"avatard/storage/embedded"
 )
 
-// watchConfig is what serve can be told about metrics and traces.
-type watchConfig struct {
-	MetricsListen      string // "" = off
-	TracingEndpoint    string // "" = off
-	TracingRatio       float64
-	TracingTrustParent bool
-}
-
 // watch is what tells operators how a server does: metrics, traces, each if it is configured. With neither, nothing is
 // counted and no call pays for it.
 type watch struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"strings"
 	"testing"
 )
@@ -27,9 +28,9 @@ func TestWatchSettings(t *testing.T) {
 		{"a share that is no number", "--tracing-ratio=NaN", watchConfig{}, "0 to 1"},
 		{"trust", "--tracing-trust-parent", watchConfig{TracingTrustParent: true}, ""},
 	} {
-		fs := newFlagSet("serve")
+		fs := flag.NewFlagSet("serve", flag.ContinueOnError)
 		flags := addConfigFlags(fs)
-		if _, err := parseFlags(fs, strings.Fields(tt.flag)); err != nil {
+		if err := fs.Parse(strings.Fields(tt.flag)); err != nil {
 			t.Fatal(err)
 		}
 		cfg, err := readConfig(nil, flags)
