@@ -1,16 +1,20 @@
-// Command avatard owns users' avatars and deletes them for real. What it does is in package cli; what the parts do that
-// it puts together is in packages server, authz and storage.
+// Command avatard owns users' avatars and deletes them for real. What its commands do is in package cli; the parts that
+// they put together are packages server, authz and storage.
 package main
 
 import (
 	"context"
 	"os"
 
+	"avatard/internal/cli"
 	"avatard/server"
 )
 
+// version is set at link time (-ldflags "-X main.version=1.2.3") and never changed by the program.
+var version string
+
 func main() {
 	server.TuneRuntime(os.Getenv)
-	p := &avatardProgram{environ: os.Environ(), stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}
-	os.Exit(report(os.Stderr, p.run(endOnSignal(context.Background()), os.Args[1:])))
+	p := &cli.Program{Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	os.Exit(cli.Report(os.Stderr, p.Run(cli.EndOnSignal(context.Background()), os.Args[1:])))
 }

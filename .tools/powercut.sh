@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cuts the power under the storage engine (proof/power): 1,000 times under load, or as the arguments say. Then the controls:
+# Cuts the power under the storage engine (test/proof/power): 1,000 times under load, or as the arguments say. Then the controls:
 # the same on engines that take steps in a wrong order and on disks that lie, where violations have to be found within 50
 # cuts (a slot given away too early: 200). A proof that finds none there is blind, and that is a failure.
 #
@@ -11,8 +11,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-go build -o "$work/right" ./proof/power
-go build -tags failpoints -o "$work/wrong" ./proof/power
+go build -o "$work/right" ./test/proof/power
+go build -tags failpoints -o "$work/wrong" ./test/proof/power
 
 "$work/right" "$@"
 printf '\nwith syncs that fail now and then:\n'

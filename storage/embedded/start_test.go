@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/bench/large"
 	"avatard/storage"
 	"avatard/storage/embedded"
+	"avatard/test/bench/large"
 )
 
 // reads counts what is read from files.

@@ -1,6 +1,0 @@
-//go:build !unix
-
-package main
-
-// disableCoreDumps does nothing: this system has no limit to set for the process.
-func disableCoreDumps() error { return nil }

@@ -1,0 +1,63 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+// oddStore makes backups of its own kind.
+type oddStore struct {
+	storage.Store
+	make func(ctx context.Context, w io.Writer) error
+}
+
+func (s oddStore) Backup(ctx context.Context, w io.Writer, _ embedded.BackupOptions) (embedded.BackupSummary, error) {
+	return embedded.BackupSummary{}, s.make(ctx, w)
+}
+
+// One backup at a time, and one that nobody takes any more ends.
+func TestBackupsOneAtATime(t *testing.T) {
+	dir := t.TempDir()
+	begun, ended := make(chan struct{}), make(chan error, 1)
+	store := oddStore{make: func(ctx context.Context, w io.Writer) error {
+		_, err := w.Write([]byte("hello"))
+		close(begun)
+		<-ctx.Done()
+		ended <- errors.Join(err, ctx.Err())
+		return ctx.Err()
+	}}
+	stop, err := Serve(dir, &Server{Store: store, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := make(chan error, 1)
+	go func() {
+		stream, err := NewClient(dir).Backup(ctx, BackupRequest{})
+		if err == nil {
+			_, err = io.Copy(io.Discard, stream)
+			stream.Close()
+		}
+		first <- err
+	}()
+	<-begun
+	if _, err := NewClient(dir).Backup(t.Context(), BackupRequest{}); err == nil || !strings.Contains(err.Error(), "another backup") {
+		t.Errorf("a second backup = %v, want that another one is under way", err)
+	}
+	cancel()
+	if err := <-first; err == nil {
+		t.Error("a backup that was given up = nil")
+	}
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("the server's backup ended with %v", err)
+	}
+}

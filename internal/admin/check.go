@@ -1,0 +1,129 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+const (
+	// checkStall is how long a caller may let a check wait who does not read.
+	checkStall = time.Minute
+	// progressEvery is the least time between two reports of progress.
+	progressEvery = 200 * time.Millisecond
+)
+
+// CheckRequest asks for a check. The answer is one CheckReply a line.
+type CheckRequest struct {
+	Repair bool `json:"repair"`
+}
+
+// CheckReply is one line. The last one has a summary or an error.
+type CheckReply struct {
+	Found    *embedded.Finding `json:"found,omitempty"`
+	Progress *CheckProgress    `json:"progress,omitempty"`
+	Summary  *embedded.Summary `json:"summary,omitempty"`
+	Error    string            `json:"error,omitempty"`
+}
+
+type CheckProgress struct {
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+}
+
+// checker is a store that can be checked while it serves.
+type checker interface {
+	Check(ctx context.Context, opt embedded.CheckOptions, found func(embedded.Finding) error) (embedded.Summary, error)
+}
+
+// check answers with what a check of the store finds, as it is found.
+func (a *Server) check(w http.ResponseWriter, r *http.Request) {
+	var req CheckRequest
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
+	body.DisallowUnknownFields()
+	if err := body.Decode(&req); err != nil {
+		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
+		return
+	}
+	store, ok := a.Store.(checker)
+	if !ok {
+		writeJSON(w, http.StatusNotImplemented, Response{Error: "the server's store cannot be checked"})
+		return
+	}
+	out := &checkResponse{w: w, control: http.NewResponseController(w)}
+	// The time limits of the server are for short calls. Here each line has one of its own.
+	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
+		a.Logger.Error("check", "error", err)
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	go func() {
+		select {
+		case <-a.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	opt := embedded.CheckOptions{Repair: req.Repair, By: CommandLine, Progress: func(done, total int64) {
+		if time.Since(out.last) >= progressEvery && out.line(CheckReply{Progress: &CheckProgress{done, total}}) != nil {
+			cancel()
+		}
+	}}
+	sum, err := store.Check(ctx, opt, func(f embedded.Finding) error { return out.line(CheckReply{Found: &f}) })
+	log := a.Logger.With("repair", req.Repair, "slots", sum.Slots, "users", sum.Users, "findings", sum.Findings, "repaired", sum.Repaired)
+	switch {
+	case err == nil && sum.Findings == 0:
+		log.Info("check")
+	case err == nil:
+		log.Warn("check found that data does not agree")
+	case errors.Is(err, context.Canceled):
+		log.Warn("check was given up: its caller is gone, or the server stops")
+	default:
+		log.Error("check failed", "error", err)
+	}
+	last := CheckReply{Summary: &sum}
+	if err != nil {
+		last = CheckReply{Error: checkProblem(err)}
+	}
+	_ = out.line(last) // the caller is gone when this fails
+}
+
+// checkProblem is what a caller is told of a check that failed.
+func checkProblem(err error) string {
+	switch {
+	case errors.Is(err, embedded.ErrChecking):
+		return "another check is under way; try again when it is done"
+	case errors.Is(err, context.Canceled):
+		return "the server is stopping"
+	case errors.Is(err, storage.ErrUnavailable):
+		return "the store is not available now; the server's log says more"
+	default:
+		return "the check could not be finished; the server's log says more"
+	}
+}
+
+// checkResponse is an answer of any length to a caller who takes it.
+type checkResponse struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	last    time.Time
+}
+
+func (o *checkResponse) line(reply CheckReply) error {
+	if o.last.IsZero() {
+		o.w.Header().Set("Content-Type", "application/x-ndjson")
+	}
+	o.last = time.Now()
+	if err := o.control.SetWriteDeadline(o.last.Add(checkStall)); err != nil {
+		return err
+	}
+	if err := json.NewEncoder(o.w).Encode(reply); err != nil {
+		return err
+	}
+	return o.control.Flush()
+}

@@ -1,0 +1,169 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"avatard/storage/embedded"
+)
+
+// ErrNoServer: no server listens on the admin socket of a data directory.
+var ErrNoServer = errors.New("no server runs on this data directory")
+
+// errHungUp: the server took the connection and closed it without an answer.
+var errHungUp = errors.New("the running server hung up")
+
+// Client calls the server that runs on a data directory. The error of every call is ErrNoServer when there is none.
+type Client struct{ dir string }
+
+// NewClient returns a client of the server that runs on a data directory, if one does.
+func NewClient(dir string) Client { return Client{dir} }
+
+// change sends a request that changes something, and reports whether it did.
+func (c Client) change(ctx context.Context, path string, req Request) (changed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var res Response
+	err = c.call(ctx, path, req, &res, maxBytes)
+	if errors.Is(err, errHungUp) {
+		// The server was just being killed, so the next look finds none. Asking twice for the same is no harm.
+		err = c.call(ctx, path, req, &res, maxBytes)
+	}
+	return res.Created, err
+}
+
+// AddOrganization registers an organisation.
+func (c Client) AddOrganization(ctx context.Context, org string) (created bool, err error) {
+	return c.change(ctx, "/organisations", Request{Organization: org})
+}
+
+// AddUser registers a user with the issuer of the server.
+func (c Client) AddUser(ctx context.Context, req Request) (created bool, err error) {
+	return c.change(ctx, "/users", req)
+}
+
+// MoveUser puts a user of the server's issuer into another organisation.
+func (c Client) MoveUser(ctx context.Context, req Request) (moved bool, err error) {
+	return c.change(ctx, "/moves", req)
+}
+
+// MoveIssuer gives the users of one issuer to another.
+func (c Client) MoveIssuer(ctx context.Context, from, to string) (moved bool, err error) {
+	return c.change(ctx, "/issuers", Request{Issuer: from, To: to})
+}
+
+// List returns one page of users or organisations.
+func (c Client) List(ctx context.Context, req ListRequest) (reply ListReply, err error) {
+	return reply, c.call(ctx, "/lists", req, &reply, maxListBytes)
+}
+
+// RemoveUser removes a user, or says why nobody was removed.
+func (c Client) RemoveUser(ctx context.Context, req UserRemoval) (reply UserRemovalReply, err error) {
+	return reply, c.call(ctx, "/removals", req, &reply, maxBytes)
+}
+
+// RemoveOrganization removes an organisation without users.
+func (c Client) RemoveOrganization(ctx context.Context, req OrganizationRemoval) (reply Response, err error) {
+	return reply, c.call(ctx, "/removals/org", req, &reply, maxBytes)
+}
+
+// call sends one request and reads its answer, of a size up to a limit, into res.
+func (c Client) call(ctx context.Context, path string, req, res any, limit int64) error {
+	conn, err := c.dial(ctx)
+	if err != nil {
+		return err
+	}
+	resp, err := post(ctx, conn, path, req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if json.NewDecoder(io.LimitReader(resp.Body, limit)).Decode(res) != nil {
+		return otherVersion(resp)
+	}
+	return nil
+}
+
+// post sends one request over a connection and returns the answer once it begins well; its body is to be closed, and the
+// connection with it. The connection is there already: that there is no server must show before anything is sent, and only then
+// may the store be opened instead.
+func post(ctx context.Context, conn net.Conn, path string, req any) (resp *http.Response, err error) {
+	defer func() {
+		if err != nil {
+			_ = conn.Close()
+		}
+	}()
+	dialled := make(chan net.Conn, 1)
+	dialled <- conn
+	tr := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		select {
+		case conn := <-dialled:
+			return conn, nil
+		default:
+			return nil, errHungUp
+		}
+	}}
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, err
+	}
+	httpReq, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://avatard"+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err = tr.RoundTrip(httpReq)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("asking the running server: %w", ctx.Err())
+	case err != nil:
+		return nil, errHungUp // whatever the transport makes of it
+	case resp.StatusCode == http.StatusOK:
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var failed Response
+	if json.NewDecoder(io.LimitReader(resp.Body, maxBytes)).Decode(&failed) != nil || failed.Error == "" {
+		return nil, otherVersion(resp)
+	}
+	return nil, errors.New(failed.Error)
+}
+
+func otherVersion(resp *http.Response) error {
+	return fmt.Errorf("the running server answered %s, which is no answer to this command; is it of another version?", resp.Status)
+}
+
+// dial connects to the socket.
+func (c Client) dial(ctx context.Context) (net.Conn, error) {
+	file := filepath.Join(c.dir, SocketName)
+	info, err := os.Lstat(file)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // who may not look will be told by the store
+		return nil, ErrNoServer
+	}
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 { // the data would be in other hands than what is told about it
+		return nil, fmt.Errorf("%w: %s; remove it", embedded.ErrLink, file)
+	}
+	path, done, err := socketPath(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoServer // left by a server that was killed, or gone this moment
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reaching the running server: %w", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,125 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"avatard/storage/embedded"
+)
+
+// The admin socket is how commands reach the store of a running server. It lies in the data directory with mode
+// 0600: who may open the data may use it, and nobody else. It speaks JSON over HTTP:
+//
+//	POST /organisations {"organisation": ORG}                              → {"created": true}
+//	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; with "new_organisation": true ORG may be unknown
+//	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
+//	POST /issuers       {"issuer": OLD, "to": NEW}                         → {"created": true}, when something changed
+//	POST /removals      {"user": USER, "issuer": URL, "organisation": ORG} → who was removed, or why nobody, see UserRemovalReply
+//	POST /removals/org  {"organisation": ORG, "check": false}              → {"created": true}, when something changed or, with check, would
+//	POST /lists         {"organisations": false, "after": …}               → a page of users or organisations, see ListReply
+//	POST /checks        {"repair": false}                                  → a line for each finding, see CheckReply
+//	POST /backups       {"receipts_only": false}                           → the bytes of a backup
+//	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes
+//
+// An error is {"error": "…"} with a status of its own.
+const SocketName = "avatard.sock"
+
+// Limits of the admin socket.
+const (
+	maxBytes         = 16 << 10
+	timeout          = 30 * time.Second
+	maxSocketPathLen = 103 // the smallest sun_path among the systems we build for is 104 bytes with its NUL
+)
+
+// Serve listens on the socket in dir until the returned function is called. The caller holds the store's
+// lock, so a socket that is there already was left by a server that was killed, and is replaced.
+func Serve(dir string, a *Server) (stop func(), err error) {
+	path := filepath.Join(dir, SocketName)
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil, fmt.Errorf("%w: %s; remove it", embedded.ErrLink, path)
+		}
+		if info.Mode().Type() != fs.ModeSocket {
+			return nil, fmt.Errorf("%s is in the way: it is no socket", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("replacing the socket of an earlier server: %w", err)
+		}
+	}
+	short, done, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	// Linux takes the mode of a socket file from the descriptor, so that it is never open to others, not
+	// even until chmod. Elsewhere the call fails or does nothing, and chmod has to do.
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(restrictSocket)
+	}}
+	ln, err := lc.Listen(context.Background(), "unix", short)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // short may mean nothing any more by then
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, errors.Join(err, ln.Close()))
+	}
+	a.stopping = make(chan struct{})
+	srv := &http.Server{
+		Handler:           a.handler(),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      timeout + 5*time.Second,
+		IdleTimeout:       10 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(a.Logger.Handler(), slog.LevelWarn),
+	}
+	srv.RegisterOnShutdown(func() { close(a.stopping) }) // of long calls; short ones may end
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			a.Logger.Error("admin socket", "error", err)
+		}
+	}()
+	return func() {
+		// First: from here on commands look at the lock instead.
+		if err := os.Remove(path); err != nil {
+			a.Logger.Warn("removing the admin socket", "error", err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if srv.Shutdown(ctx) != nil {
+			_ = srv.Close() // cuts off what is left; its error tells of closed listeners
+		}
+		<-ended
+	}, nil
+}
+
+// socketPath returns a name of the admin socket that a socket address has room for, to be used before done is
+// called. A path that is too long is taken through the descriptor of its directory.
+func socketPath(dir string) (path string, done func(), err error) {
+	path = filepath.Join(dir, SocketName)
+	if len(path) <= maxSocketPathLen {
+		return path, func() {}, nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	short := fmt.Sprintf("/proc/self/fd/%d", d.Fd())
+	if _, err := os.Stat(short); err != nil {
+		d.Close()
+		return "", nil, fmt.Errorf("the path %s is %d bytes long, limit %d: choose a shorter data directory", path, len(path), maxSocketPathLen)
+	}
+	return short + "/" + SocketName, func() { d.Close() }, nil
+}

@@ -1,0 +1,242 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"avatard/internal/admin"
+	"avatard/internal/config"
+	"avatard/storage/embedded"
+)
+
+// backupFlags are the flags of backup.
+type backupFlags struct {
+	*config.Flags
+	receiptsOnly, force bool
+	since               string
+}
+
+func newBackupFlags(fs *flag.FlagSet) *backupFlags {
+	f := &backupFlags{Flags: config.AddFlags(fs, "data")}
+	fs.BoolVar(&f.receiptsOnly, "receipts-only", false, "leave pictures out: a small file that tells a later restore what was erased")
+	fs.StringVar(&f.since, "since", "", "with --receipts-only: write only receipts that came after this backup `FILE`, which restore needs, too")
+	fs.BoolVar(&f.force, "force", false, "replace FILE if it is there")
+	return f
+}
+
+// runBackup writes a backup of a data directory into a file, through the server that runs on it or without one.
+func runBackup(ctx context.Context, inv *Program, args []string) error {
+	fs := newFlagSet("backup")
+	flags := newBackupFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return usagef("backup takes the name of one file, or - for standard output")
+	}
+	name, status := words[0], inv.Stdout
+	if name == stdioName {
+		if err := checkOutput(inv.Stdout); err != nil {
+			return err
+		}
+		name, status = "standard output", inv.Stderr
+	}
+	if flags.since == stdioName {
+		return usagef("--since takes a file: only its beginning and its end are read")
+	}
+	if flags.since != "" && !flags.receiptsOnly {
+		return usagef("--since goes with --receipts-only: a whole backup does not go on from another one")
+	}
+	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
+	if err != nil {
+		return err
+	}
+	sum, err := backup(ctx, inv, cfg.Data, words[0], flags)
+	if errors.Is(err, embedded.ErrFileExists) {
+		err = fmt.Errorf("%w; take another name, or --force to replace it", err)
+	}
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	if err := printBackup(status, name, sum); err != nil {
+		return err
+	}
+	if sum.Unreadable > 0 {
+		return fmt.Errorf("backup: %s is written, but %s could not be read and are not in it; the log names them", name, countOf(sum.Unreadable, "picture"))
+	}
+	return nil
+}
+
+func backup(ctx context.Context, inv *Program, dir, name string, flags *backupFlags) (sum embedded.BackupSummary, err error) {
+	if name != stdioName { // before a server is bothered
+		if err := checkBackupName(name, dir, flags.force); err != nil {
+			return sum, err
+		}
+	}
+	req := admin.BackupRequest{ReceiptsOnly: flags.receiptsOnly}
+	if flags.since != "" {
+		if name != stdioName && sameFile(flags.since, name) {
+			return sum, fmt.Errorf("%s would replace the file that it goes on from, which restore needs, too; take another name", name)
+		}
+		since, err := embedded.EndOfBackup(flags.since)
+		if err != nil {
+			return sum, err
+		}
+		req.Since = &since
+	}
+	stream, err := backupStream(ctx, inv, dir, req)
+	if err != nil {
+		return sum, err
+	}
+	defer func() {
+		err = errors.Join(err, stream.Close())
+		if s, ok := stream.(*admin.BackupStream); ok {
+			s.Report(ctx, err)
+		}
+	}()
+	bar := startProgress(inv.Stderr, "backup", 0)
+	left := "nothing is left of it"
+	if name == stdioName {
+		sum, err = copyBackup(inv, stream, bar.set)
+		left = "what was sent of it is no backup"
+	} else {
+		sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
+	}
+	bar.finish()
+	if errors.Is(err, embedded.ErrBackupDamaged) {
+		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); %s, and the log says more", err, left))
+	}
+	return sum, err
+}
+
+// checkBackupName refuses a file that lies in the data directory, and one that is there unless it may be replaced.
+func checkBackupName(name, dir string, force bool) error {
+	if inside, err := liesIn(name, dir); err != nil {
+		return err
+	} else if inside {
+		return fmt.Errorf("%s lies in the data directory, which is where pictures are deleted from; write it elsewhere", name)
+	}
+	if _, err := os.Lstat(name); err == nil && !force {
+		return fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
+	}
+	return nil
+}
+
+// sameFile tells whether two names lead to one file that is there.
+func sameFile(a, b string) bool {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	second, err := os.Stat(b)
+	return err == nil && os.SameFile(first, second)
+}
+
+// backupStream returns the bytes of a backup, from the running server or, when there is none, from the store itself, under
+// its lock. Close tells why a stream of the latter kind ended early.
+func backupStream(ctx context.Context, inv *Program, dir string, req admin.BackupRequest) (io.ReadCloser, error) {
+	stream, err := admin.NewClient(dir).Backup(ctx, req)
+	if err == nil {
+		return stream, nil
+	}
+	if !errors.Is(err, admin.ErrNoServer) {
+		return nil, err
+	}
+	if err := hasDatabase(dir); err != nil {
+		return nil, err
+	}
+	logger := slog.New(slog.NewTextHandler(inv.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	r, w := io.Pipe()
+	s := &ownStream{PipeReader: r, cancel: cancel, ended: make(chan error, 1)}
+	go func() {
+		_, err := store.Backup(ctx, w, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
+		_ = w.CloseWithError(err) // nil is the end of the stream; it returns nil
+		s.ended <- errors.Join(err, store.Close())
+	}()
+	return s, nil
+}
+
+// hasDatabase refuses a directory without data, in which opening a store would make one.
+func hasDatabase(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w in %s", embedded.ErrNoDatabase, dir)
+	}
+	return nil
+}
+
+// ownStream is the backup of a store that this process has open.
+type ownStream struct {
+	*io.PipeReader
+	cancel context.CancelFunc
+	ended  chan error
+	closed bool
+}
+
+// Close waits until the store is closed. An early Close is no fault of the store.
+func (s *ownStream) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.cancel()
+	_ = s.PipeReader.Close() // returns nil
+	err := <-s.ended
+	if errors.Is(err, context.Canceled) || errors.Is(err, io.ErrClosedPipe) {
+		return nil
+	}
+	return err
+}
+
+// liesIn reports whether a file lies in a directory or below it, whatever links lead there.
+func liesIn(name, dir string) (bool, error) {
+	parent, err := filepath.EvalSymlinks(filepath.Dir(name))
+	if err != nil {
+		return false, err
+	}
+	if parent, err = filepath.Abs(parent); err != nil {
+		return false, err
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return false, nil //nolint:nilerr // nothing lies in what is not there
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return false, err
+	}
+	rel, err := filepath.Rel(dir, parent)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), nil
+}
+
+func printBackup(w io.Writer, name string, sum embedded.BackupSummary) error {
+	what := fmt.Sprintf("%s, %s and %s", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"), countOf(sum.Receipts, "receipt"))
+	if sum.ReceiptsOnly {
+		what = countOf(sum.Receipts, "receipt")
+		if from := sum.KnownFrom(); !from.IsZero() {
+			what += " since " + from.Format(time.RFC3339)
+		}
+	}
+	_, err := fmt.Fprintf(w, "%s: %s as of %s, %d bytes\n", name, what, sum.Ended.Format(time.RFC3339), sum.Bytes)
+	return err
+}
+
+// countOf says "1 picture" or "2 pictures".
+func countOf(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,101 @@
+// Package cli is avatard's command line: it finds out which command is meant, reads the configuration, puts the parts
+// together and shuts them down. What the parts do is in packages server, authz and storage.
+//
+//	cli.go ─► commands.go ─┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
+//	   (one Program)       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
+//	                       │      └► providertry.go ◄─ config.go (what serve would go by)
+//	                       ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devready.go, devtemp.go
+//	                       ├► register.go, issuermove.go ─┐
+//	                       ├► list.go                     │ through a running server where there is
+//	                       ├► orgremove.go ─► userremove.go ├► one (package admin), else on the store
+//	                       ├► fsck.go, backup.go          ┘
+//	                       └► restore.go, migrate.go: with no server running
+//
+// Every setting and its faults are package config's. Nothing but main.go and tests imports this package.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"time"
+
+	"avatard/internal/config"
+	"avatard/storage/embedded"
+)
+
+// Exit codes of every command.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // the command was understood and could not be done
+	ExitUsage  = 2 // the command line or the configuration is wrong; nothing was begun
+	ExitInUse  = 3 // another process has the data directory; nothing was begun
+	ExitData   = 4 // this program cannot work with what is in the data directory; trying again does not help
+)
+
+// Program is avatard in one process: what it gets from its surroundings.
+type Program struct {
+	// Environ has the form of os.Environ. It is a list and not a look-up function because a misspelt AVATARD_ variable can only be
+	// refused when all of them are seen.
+	Environ        []string
+	Stdin          io.Reader // for restore -
+	Stdout, Stderr io.Writer
+	Now            func() time.Time // the clock of serve and restore, nil = time.Now
+	Version        string           // set at link time, "" = that of the module
+}
+
+// Run does a command and returns when it is done or ctx has ended. args are the command line without the program's name.
+func (p *Program) Run(ctx context.Context, args []string) error {
+	cmd, rest, err := findCommand(args)
+	if err != nil {
+		return err
+	}
+	if cmd.name != "serve" { // to which it means something else
+		var stop context.CancelFunc
+		ctx, stop = endOnHangup(ctx)
+		defer stop()
+	}
+	if len(rest) == 1 && isHelpFlag(rest[0]) { // also of commands that have no flags
+		return printCommandHelp(p.Stdout, cmd)
+	}
+	err = cmd.run(ctx, p, rest)
+	if errors.Is(err, flag.ErrHelp) {
+		return printCommandHelp(p.Stdout, cmd)
+	}
+	if usage, ok := errors.AsType[*usageError](err); ok && usage.command == "" {
+		usage.command = cmd.name
+	}
+	return err
+}
+
+// Report writes an error the way a person at a terminal wants to see it and returns the exit code for it.
+func Report(stderr io.Writer, err error) int {
+	if err == nil {
+		return ExitOK
+	}
+	fmt.Fprintf(stderr, "avatard: %v\n", err)
+	if usage, ok := errors.AsType[*usageError](err); ok {
+		fmt.Fprint(stderr, usage.hint())
+		return ExitUsage
+	}
+	if _, ok := errors.AsType[*config.Error](err); ok {
+		return ExitUsage
+	}
+	for _, known := range [...]struct {
+		err  error
+		code int
+	}{
+		{embedded.ErrLocked, ExitInUse},
+		{embedded.ErrDamaged, ExitData},
+		{embedded.ErrForeign, ExitData},
+		{embedded.ErrLink, ExitData},
+		{embedded.ErrNewerSchema, ExitData},
+	} {
+		if errors.Is(err, known.err) {
+			return known.code
+		}
+	}
+	return ExitFailed
+}

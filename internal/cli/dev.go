@@ -1,0 +1,265 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"avatard/authz"
+	"avatard/authz/devidp"
+	"avatard/internal/admin"
+	"avatard/internal/config"
+	"avatard/server"
+	"avatard/server/picture"
+	"avatard/storage/embedded"
+)
+
+// devFlags are the flags of dev.
+type devFlags struct {
+	listen    string
+	data      string
+	envFile   string
+	seedUsers int
+	seedBytes int
+}
+
+func newDevFlags(fs *flag.FlagSet) *devFlags {
+	f := &devFlags{}
+	fs.StringVar(&f.listen, "listen", "127.0.0.1:8080", "loopback address `ADDR` to serve on; port 0 takes any free one")
+	fs.StringVar(&f.data, "data", "", "`DIR` to keep the data in; without it a temporary one, removed at the end")
+	fs.StringVar(&f.envFile, "env-file", ".avatard.env", "`FILE` for addresses, ids and tokens, written when ready; empty for none")
+	fs.IntVar(&f.seedUsers, "seed-users", 0, "register `N` more users with a picture each")
+	fs.IntVar(&f.seedBytes, "seed-bytes", 4096, "size of such a picture, about `N` bytes")
+	return f
+}
+
+func (f *devFlags) check() error {
+	if err := checkDevListen(f.listen); err != nil {
+		return err
+	}
+	if f.seedUsers < 0 || f.seedUsers > devMaxUsers {
+		return usagef("--seed-users %d: expected 0 to %d", f.seedUsers, devMaxUsers)
+	}
+	if f.seedBytes < picture.MinSampleBytes || f.seedBytes > picture.MaxSampleBytes {
+		return usagef("--seed-bytes %d: expected %d to %d", f.seedBytes, picture.MinSampleBytes, picture.MaxSampleBytes)
+	}
+	return nil
+}
+
+// devGrace is how long running calls may take to end: somebody has pressed a key and waits.
+const devGrace = 5 * time.Second
+
+func runDev(ctx context.Context, inv *Program, args []string) error {
+	fs := newFlagSet("dev")
+	flags := newDevFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("dev takes flags only, not %q", words[0])
+	}
+	if err := flags.check(); err != nil {
+		return err
+	}
+	return dev(ctx, inv, flags)
+}
+
+// dev runs the development server until ctx ends, and cuts off what is under way then when a second signal comes. The order matters: the listener gives the port that is part of
+// the issuer's URL, and the environment file tells others that everything behind it answers.
+func dev(ctx context.Context, inv *Program, flags *devFlags) (err error) {
+	hurry, release := onSecondSignal(ctx, endingSignals()...)
+	defer release()
+	log := server.NewLogWriter(inv.Stderr)
+	defer log.Close()
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	log.Tell(logger)
+	if err := disableCoreDumps(); err != nil {
+		logger.Warn("starting", "error", err)
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.listen)
+	if err != nil {
+		return listeningFailed(err, "choose another one with --listen 127.0.0.1:0")
+	}
+	defer func() { _ = ln.Close() }() // again, when it was served
+	dir := flags.data
+	if dir == "" {
+		sweepDevTemps(logger)
+		temp, err := newDevTemp()
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, temp.remove()) }()
+		dir = temp.dir
+	}
+	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if flags.envFile != "" { // not before the directory is ours: the file may be that of another dev on it
+		if err := removeEnvFile(flags.envFile); err != nil {
+			return fmt.Errorf("environment file: %w", err)
+		}
+	}
+
+	url := "http://" + devAddress(flags.listen, ln)
+	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp", AllowedOrigin: isDevOrigin})
+	if err != nil {
+		return err
+	}
+	if err := seed(ctx, inv.Stdout, store, seeded, flags); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped by a signal; the next start on the same data seeds the rest
+		}
+		return err
+	}
+
+	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		UserAgent:    "avatard/" + inv.version(),
+		Issuer:       seeded.Issuer,
+		ClientID:     seeded.Client.ID,
+		ClientSecret: seeded.Client.Secret,
+		Audience:     seeded.Audience,
+		ProjectID:    seeded.Audience,
+		CacheTTL:     config.Default().CacheTTL,
+		Timeout:      config.Default().IntrospectionTimeout,
+		Logger:       logger,
+	})
+	if err != nil {
+		return err
+	}
+	srv, err := server.New(server.Config{
+		Store:         store,
+		Issuer:        devIssuerKey,
+		Authenticator: authenticator,
+		Permissions:   authz.NewClaims(devPolicy()),
+		Logger:        logger,
+		Realm:         config.Default().Realm,
+		PublicAssets:  true,
+		Checks: []server.Check{
+			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
+			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
+		},
+		AllowedOrigin: isDevOrigin,
+		Version:       inv.version(),
+	})
+	if err != nil {
+		return err
+	}
+	stopAdmin, err := admin.Serve(dir, &admin.Server{Store: store, Issuer: devIssuerKey, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+
+	vars := devVariables(url, seeded, flags.seedUsers)
+	cleanUp := func() {}
+	defer func() { cleanUp() }()
+	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), logger)
+	return serveUntil(ctx, hurry, httpServer, ln, func() error {
+		if err := awaitAnswer(ctx, url+"/readyz"); err != nil {
+			return err
+		}
+		if flags.envFile != "" {
+			if err := writeEnvFile(flags.envFile, vars); err != nil {
+				return fmt.Errorf("environment file: %w", err)
+			}
+			cleanUp = func() { forgetEnvFile(flags.envFile, vars) }
+		}
+		return printDevReady(ctx, inv.Stdout, store, url, flags.envFile, vars)
+	})
+}
+
+// devPolicy is the default table with the reference's instance-wide administrator added.
+func devPolicy() authz.Policy {
+	p := authz.DefaultPolicy()
+	p.InstanceOrganization = devidp.OrgAcme
+	p.InstanceRoles = map[string][]authz.Permission{"IAM_OWNER": config.Permissions()}
+	return p
+}
+
+// devHandler puts provider and server behind one port.
+func devHandler(provider, avatars http.Handler) http.Handler {
+	return onlyDevHosts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/idp" || strings.HasPrefix(r.URL.Path, "/idp/") {
+			// The provider's multiplexer would redirect, perhaps to another operation, and it decodes what nobody needs encoded.
+			if path.Clean(r.URL.Path) != r.URL.Path || r.URL.RawPath != "" {
+				http.NotFound(w, r)
+				return
+			}
+			provider.ServeHTTP(w, r)
+			return
+		}
+		avatars.ServeHTTP(w, r)
+	}))
+}
+
+// serveUntil serves until ctx ends, and lets running calls end then for devGrace or until hurry ends. It calls ready at once;
+// a request that ready sends is answered.
+func serveUntil(ctx, hurry context.Context, srv *http.Server, ln net.Listener, ready func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	failed := ready()
+	if failed == nil {
+		select {
+		case failed = <-done:
+			return fmt.Errorf("serving: %w", failed)
+		case <-ctx.Done():
+		}
+	} else if ctx.Err() != nil {
+		failed = nil // stopped before it was ready
+	}
+	grace, cancel := context.WithTimeout(hurry, devGrace)
+	defer cancel()
+	if srv.Shutdown(grace) != nil {
+		_ = srv.Close() // cuts off what is left
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		failed = errors.Join(failed, err)
+	}
+	return failed
+}
+
+// awaitAnswer asks a listener that is open already; the answer comes as soon as somebody serves it.
+func awaitAnswer(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} // no proxy: this is loopback
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("the server does not answer: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return fmt.Errorf("the server is not ready: %s: %s", resp.Status, strings.TrimSpace(string(text)))
+	}
+	return nil
+}
+
+func devVariables(url string, seeded *devidp.Seeded, seedUsers int) []variable {
+	vars := []variable{{"AVATARD_URL", url}, {"GRPC_ADDRESS", strings.TrimPrefix(url, "http://")}}
+	for _, v := range seeded.Variables() {
+		vars = append(vars, variable{v.Name, v.Value})
+	}
+	if seedUsers > 0 {
+		vars = append(vars,
+			variable{"SEED_FIRST_USER", strconv.Itoa(devSeedFirst)},
+			variable{"SEED_COUNT", strconv.Itoa(seedUsers)})
+	}
+	return vars
+}

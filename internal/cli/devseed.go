@@ -1,0 +1,129 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"avatard/authz/devidp"
+	"avatard/server/picture"
+	"avatard/storage"
+)
+
+const (
+	// devIssuerKey is what users of dev are stored under. Its provider's URL changes with the port; the people stay.
+	devIssuerKey = "dev"
+
+	// devSeedFirst is the id of the first user of --seed-users; the others follow it.
+	devSeedFirst = 250000000000000001
+	devMaxUsers  = 10_000_000
+
+	// devSeedWorkers is how many uploads wait for the engine's syncs together.
+	devSeedWorkers = 128
+)
+
+var devOrigin = storage.Origin{Caller: "development seed"}
+
+// seed registers everybody that dev starts with.
+func seed(ctx context.Context, out io.Writer, store storage.Store, seeded *devidp.Seeded, flags *devFlags) error {
+	if err := seedPeople(ctx, store, seeded); err != nil || flags.seedUsers == 0 {
+		return err
+	}
+	report := startProgress(out, "seeding users", flags.seedUsers)
+	added, err := seedCrowd(ctx, store, devidp.OrgAcme, flags.seedUsers, flags.seedBytes, report)
+	report.finish()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%d users added, %d were there already\n", added, int64(flags.seedUsers)-added)
+	return err
+}
+
+// seedPeople registers the organisations and people of the provider, with pictures for those who have one.
+// Whoever is registered already keeps the state they are in: a picture that was deleted stays deleted.
+func seedPeople(ctx context.Context, store storage.Store, seeded *devidp.Seeded) error {
+	for _, org := range seeded.Organizations {
+		if _, err := store.AddOrganization(ctx, org.ID, devOrigin); err != nil {
+			return fmt.Errorf("seeding organisation %s: %w", org.Name, err)
+		}
+	}
+	for _, user := range seeded.Users {
+		key := storage.UserKey{Issuer: devIssuerKey, ID: user.ID}
+		var err error
+		if user.Avatar {
+			_, err = seedPicture(ctx, store, key, user.Organization, func() []byte {
+				return picture.Initials(user.Name, seedOf(user.ID))
+			})
+		} else {
+			_, _, err = store.AddUser(ctx, key, user.Organization, devOrigin)
+		}
+		if err != nil {
+			return fmt.Errorf("seeding user %s: %w", user.Name, err)
+		}
+	}
+	return nil
+}
+
+// seedCrowd registers count users in org, with consecutive ids and a picture of about size bytes each, as far as
+// they are not there yet. It returns how many were missing.
+func seedCrowd(ctx context.Context, store storage.Store, org string, count, size int, report *progress) (added int64, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next, created atomic.Int64
+	var workers sync.WaitGroup
+	for range min(devSeedWorkers, count) {
+		workers.Go(func() {
+			for ctx.Err() == nil {
+				i := next.Add(1) - 1
+				if i >= int64(count) {
+					return
+				}
+				key := storage.UserKey{Issuer: devIssuerKey, ID: strconv.FormatInt(devSeedFirst+i, 10)}
+				isNew, err := seedPicture(ctx, store, key, org, func() []byte {
+					return picture.Sample(uint64(devSeedFirst+i), size)
+				})
+				if err != nil {
+					cancel(fmt.Errorf("seeding user %s: %w", key.ID, err))
+					return
+				}
+				if isNew {
+					created.Add(1)
+				}
+				report.add(1)
+			}
+		})
+	}
+	workers.Wait()
+	return created.Load(), context.Cause(ctx)
+}
+
+// seedPicture registers an unknown user together with a picture. Both are one transaction, so a start that is
+// killed leaves nobody behind who is registered and was never given theirs.
+func seedPicture(ctx context.Context, store storage.Store, key storage.UserKey, org string, draw func() []byte) (created bool, err error) {
+	_, err = store.Get(ctx, key, org)
+	if !errors.Is(err, storage.ErrUserNotFound) {
+		if errors.Is(err, storage.ErrNoPicture) {
+			err = nil
+		}
+		return false, err
+	}
+	_, err = store.Put(ctx, storage.Upload{
+		User:         key,
+		Organization: org,
+		Picture:      storage.Picture{Format: storage.PNG, Data: draw()},
+		By:           devOrigin,
+		Register:     true,
+	})
+	return err == nil, err
+}
+
+func seedOf(text string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(text))
+	return h.Sum64()
+}

@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"avatard/internal/admin"
+	"avatard/internal/config"
+	"avatard/storage/embedded"
+)
+
+// fsckFlags are the flags of fsck.
+type fsckFlags struct {
+	*config.Flags
+	repair, json bool
+}
+
+func newFsckFlags(fs *flag.FlagSet) *fsckFlags {
+	f := &fsckFlags{Flags: config.AddFlags(fs, "data")}
+	fs.BoolVar(&f.repair, "repair", false, "finish or remove what is found, and say so; no whole picture is touched")
+	fs.BoolVar(&f.json, "json", false, "print a line of JSON for each finding and one for the summary")
+	return f
+}
+
+// runFsck compares metadata and bytes of a data directory in both directions, through the server that runs on it or
+// without one. It fails when it finds something, repaired or not.
+func runFsck(ctx context.Context, inv *Program, args []string) error {
+	fs := newFlagSet("fsck")
+	flags := newFsckFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("fsck takes flags only, not %q", words[0])
+	}
+	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
+	if err != nil {
+		return err
+	}
+	out := &fsckOutput{stdout: inv.Stdout, stderr: inv.Stderr, json: flags.json}
+	sum, err := fsck(ctx, cfg.Data, flags.repair, out)
+	out.finishProgress(err == nil)
+	switch {
+	case errors.Is(err, embedded.ErrLocked):
+		return fmt.Errorf("fsck: %w, which does not answer; is it just starting?", err)
+	case err != nil:
+		return fmt.Errorf("fsck: %w", err)
+	}
+	if err := out.summary(sum); err != nil {
+		return fmt.Errorf("fsck: %w", err)
+	}
+	if sum.Findings > 0 {
+		return fmt.Errorf("fsck: %s", findingCount(sum))
+	}
+	return nil
+}
+
+func fsck(ctx context.Context, dir string, repair bool, out *fsckOutput) (embedded.Summary, error) {
+	sum, err := admin.NewClient(dir).Check(ctx, admin.CheckRequest{Repair: repair}, out)
+	if !errors.Is(err, admin.ErrNoServer) {
+		return sum, err
+	}
+	return embedded.CheckDir(ctx, embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)},
+		embedded.CheckOptions{Repair: repair, By: admin.CommandLine, Progress: out.Progress}, out.Finding)
+}
+
+// fsckOutput prints what a check finds.
+type fsckOutput struct {
+	stdout, stderr io.Writer
+	json           bool
+	bar            *progress
+	shown, total   int64
+}
+
+func (o *fsckOutput) Finding(f embedded.Finding) error {
+	if o.json {
+		return json.NewEncoder(o.stdout).Encode(f)
+	}
+	if o.bar != nil && o.bar.live {
+		fmt.Fprint(o.stderr, "\r\x1b[K") // the finding takes the place of the progress line
+	}
+	_, err := fmt.Fprintln(o.stdout, findingText(f))
+	return err
+}
+
+// findingText is a finding as a line for people.
+func findingText(f embedded.Finding) string {
+	var b strings.Builder
+	b.WriteString(string(f.Kind))
+	if f.Page > 0 {
+		fmt.Fprintf(&b, ", page %d", f.Page)
+	}
+	if f.User != "" {
+		fmt.Fprintf(&b, ", user %q", f.User)
+	}
+	if f.Generation != "" {
+		fmt.Fprintf(&b, ", picture %s", f.Generation)
+	}
+	fmt.Fprintf(&b, ": %s", f.Detail)
+	switch {
+	case f.Repaired:
+		fmt.Fprintf(&b, " - repaired: %s", f.Repair)
+	case f.Repair != "":
+		fmt.Fprintf(&b, " - not repaired: %s", f.Repair)
+	}
+	return b.String()
+}
+
+func (o *fsckOutput) summary(sum embedded.Summary) error {
+	if o.json {
+		return json.NewEncoder(o.stdout).Encode(admin.CheckReply{Summary: &sum})
+	}
+	_, err := fmt.Fprintf(o.stdout, "%s, %s, %s and %s checked: %s\n",
+		countOf(sum.Slots, "slot"), countOf(sum.Pictures, "picture"), countOf(sum.Users, "user"), countOf(sum.Receipts, "receipt"), findingCount(sum))
+	return err
+}
+
+func findingCount(sum embedded.Summary) string {
+	switch {
+	case sum.Findings == 0:
+		return "clean"
+	case sum.Repaired > 0:
+		return fmt.Sprintf("%d found, %d of them repaired", sum.Findings, sum.Repaired)
+	default:
+		return fmt.Sprintf("%d found", sum.Findings)
+	}
+}
+
+// Progress shows how far the check has come; with --json only to people.
+func (o *fsckOutput) Progress(done, total int64) {
+	if o.json && !isTerminal(o.stderr) {
+		return
+	}
+	if o.bar == nil {
+		o.bar = startProgress(o.stderr, "checking", int(total))
+	}
+	o.bar.add(done - o.shown)
+	o.shown, o.total = done, total
+}
+
+func (o *fsckOutput) finishProgress(all bool) {
+	if o.bar != nil {
+		if all { // the last reports may have been left out
+			o.bar.add(o.total - o.shown)
+		}
+		o.bar.finish()
+		o.bar = nil
+	}
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"log/slog"
+
+	"avatard/authz"
+	"avatard/internal/config"
+)
+
+// newIdentity makes what finds out who calls and what they may do. It does not talk to the provider yet. now is the clock,
+// nil = time.Now, and observer is for metrics, nil = none.
+func (p *Program) newIdentity(cfg config.Config, logger *slog.Logger, observer authz.Observer) (*authz.Introspector, authz.Source, error) {
+	unknown := cfg.Unknown
+	if unknown.PerSecond == 0 {
+		unknown.PerSecond = -1 // what is 0 for those who configure is -1 for the package, whose 0 is its default
+	}
+	if cfg.Source == config.SourceZitadel {
+		cfg.ProjectID = "" // roles in tokens play no part, so one that nobody can read must not be anybody's trouble
+	}
+	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		UserAgent:          "avatard/" + p.version(),
+		Issuer:             cfg.Issuer,
+		DiscoveryURL:       cfg.DiscoveryURL,
+		ClientID:           cfg.ClientID,
+		ClientSecret:       cfg.ClientSecret,
+		ClientKey:          cfg.ClientKey,
+		Audience:           cfg.Audience,
+		ProjectID:          cfg.ProjectID,
+		AllowPAT:           cfg.AllowPAT,
+		AllowImpersonation: cfg.AllowImpersonation,
+		CacheTTL:           cfg.CacheTTL,
+
+		IntrospectionEndpoint: cfg.Introspection, DefaultOrganization: cfg.DefaultOrg,
+		Timeout:          cfg.IntrospectionTimeout,
+		UnknownPerSecond: unknown.PerSecond,
+		UnknownBurst:     unknown.Burst,
+		// A quarter of the calls that may be in flight is left to tokens that are known.
+		UnknownWaiting:           max(1, cfg.MaxRequests*3/4),
+		UnknownWaitingPerAddress: max(1, cfg.MaxRequestsPerAddress*3/4),
+		CarryToken:               cfg.Source == config.SourceZitadel,
+		Now:                      p.Now,
+		Logger:                   logger,
+		Observer:                 observer,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg.Source != config.SourceZitadel {
+		return introspector, authz.NewClaims(cfg.Policy), nil
+	}
+	permissions, err := authz.NewProviderPermissions(introspector)
+	return introspector, permissions, err
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"avatard/internal/config"
+	"avatard/storage/embedded"
+)
+
+// restoreFlags are the flags of restore.
+type restoreFlags struct {
+	*config.Flags
+	receipts fileList
+	allowGap bool
+	check    bool
+}
+
+// fileList is a flag that may be given several times.
+type fileList []string
+
+func (l *fileList) String() string { return strings.Join(*l, ", ") }
+
+func (l *fileList) Set(name string) error {
+	*l = append(*l, name)
+	return nil
+}
+
+func newRestoreFlags(fs *flag.FlagSet) *restoreFlags {
+	f := &restoreFlags{Flags: config.AddFlags(fs, "data")}
+	fs.Var(&f.receipts, "receipts", "newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times `FILE`")
+	fs.BoolVar(&f.allowGap, "allow-gap", false, "restore although the files leave out what was erased at some time after the backup: those pictures come back")
+	fs.BoolVar(&f.check, "check", false, "read the files, say what is in them and whether their times leave a gap, and change nothing")
+	return f
+}
+
+// runRestore makes a data directory out of a backup.
+func runRestore(ctx context.Context, inv *Program, args []string) error {
+	fs := newFlagSet("restore")
+	flags := newRestoreFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) != 1 {
+		return usagef("restore takes the name of one file, or - for standard input")
+	}
+	names := append([]string{words[0]}, flags.receipts...)
+	if err := checkInput(inv.Stdin, names...); err != nil {
+		return err
+	}
+	if flags.check {
+		err = checkBackups(inv, names, flags.allowGap)
+	} else {
+		cfg, cerr := config.Read(inv.Environ, flags.Flags, "data")
+		if cerr != nil {
+			return cerr
+		}
+		err = restore(ctx, inv, cfg.Data, words[0], flags)
+	}
+	switch {
+	case errors.Is(err, embedded.ErrGap):
+		return fmt.Errorf("restore: %w; or --allow-gap", err)
+	case errors.Is(err, embedded.ErrLocked):
+		return fmt.Errorf("restore: %w: stop the server, and restore into an empty directory", err)
+	case err != nil:
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}
+
+// checkBackups reads files to their ends. Unless gaps are allowed, the receipts behind the first file have to go on from it.
+func checkBackups(inv *Program, names []string, allowGap bool) error {
+	var sums []embedded.BackupSummary
+	for _, name := range names {
+		var sum embedded.BackupSummary
+		var err error
+		if name == stdioName {
+			name = "standard input"
+			sum, err = embedded.CheckBackup(inv.Stdin)
+		} else {
+			sum, err = checkBackup(name)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := printBackup(inv.Stdout, name, sum); err != nil {
+			return err
+		}
+		sums = append(sums, sum)
+	}
+	if allowGap || sums[0].ReceiptsOnly {
+		return nil
+	}
+	return embedded.CheckGaps(sums[0], sums[1:])
+}
+
+func checkBackup(name string) (embedded.BackupSummary, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return embedded.BackupSummary{}, err
+	}
+	defer f.Close()
+	return embedded.CheckBackup(f)
+}
+
+func restore(ctx context.Context, inv *Program, dir, name string, flags *restoreFlags) error {
+	bar := startProgress(inv.Stderr, "restore", 0)
+	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.receipts,
+		AllowGap: flags.allowGap, Stream: inv.Stdin, Progress: bar.set})
+	bar.finish()
+	if err != nil {
+		return err
+	}
+	now := time.Now
+	if inv.Now != nil {
+		now = inv.Now
+	}
+	warnOfRestore(inv.Stderr, flags.receipts, sum)
+	return printRestore(inv.Stdout, sum, now())
+}
+
+// warnOfRestore says which erasures nobody knows of.
+func warnOfRestore(w io.Writer, receipts []string, sum embedded.RestoreSummary) {
+	if len(receipts) == 0 {
+		fmt.Fprintf(w, "avatard: warning: without --receipts every picture that was deleted or replaced after %s is back; "+
+			"delete those again before you serve\n", sum.Backup.Ended.Format(time.RFC3339))
+	} else if !slices.ContainsFunc(sum.Newer, func(n embedded.BackupSummary) bool { return !n.Ended.Before(sum.Backup.Ended) }) {
+		fmt.Fprintf(w, "avatard: warning: %s is older than the backup and adds nothing; every picture that was deleted or replaced after %s is back\n",
+			strings.Join(receipts, ", "), sum.Backup.Ended.Format(time.RFC3339))
+	}
+	for _, gap := range sum.Gaps {
+		fmt.Fprintf(w, "avatard: warning: every picture that was deleted or replaced between %s and %s is back; delete those again before you serve\n",
+			gap.From.Format(time.RFC3339), gap.Until.Format(time.RFC3339))
+	}
+}
+
+func printRestore(w io.Writer, sum embedded.RestoreSummary, now time.Time) error {
+	lines := []string{fmt.Sprintf("restored: %s, %s (%d bytes), %s, %s, %s of the audit trail", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"),
+		sum.PictureBytes, countOf(sum.Organizations, "organisation"), countOf(sum.Receipts, "receipt"), countOf(sum.Audit, "record"))}
+	lines = append(lines, fmt.Sprintf("left out: %s that newer receipts name as erased", countOf(sum.Erased, "picture")))
+	if sum.Missing > 0 {
+		lines = append(lines, fmt.Sprintf("missing: %s that changed while the backup was made, or could not be read then", countOf(sum.Missing, "picture")))
+	}
+	known := sum.KnownUntil()
+	lines = append(lines, fmt.Sprintf("erasures are known up to %s, %s ago", known.Format(time.RFC3339), now.Sub(known).Round(time.Second)))
+	if !sum.NewestReceipt.IsZero() {
+		lines = append(lines, fmt.Sprintf("the newest receipt is of %s, %s ago", sum.NewestReceipt.Format(time.RFC3339), now.Sub(sum.NewestReceipt).Round(time.Second)))
+	}
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"avatard/internal/admin"
+	"avatard/internal/config"
+	"avatard/server"
+	"avatard/server/picture"
+	"avatard/server/tlsfile"
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+func runServe(ctx context.Context, inv *Program, args []string) error {
+	fs := newFlagSet("serve")
+	flags := config.AddFlags(fs)
+	words, err := parseFlags(fs, args)
+	if err != nil {
+		return err
+	}
+	if len(words) > 0 {
+		return usagef("serve takes flags only, not %q", words[0])
+	}
+	cfg, err := readServeConfig(inv, flags)
+	if err != nil {
+		return err
+	}
+	log := server.NewLogWriter(inv.Stderr)
+	defer log.Close()
+	return inv.serve(ctx, cfg, func() (config.Config, error) { return readServeConfig(inv, flags) }, log)
+}
+
+func readServeConfig(inv *Program, flags *config.Flags) (config.Config, error) {
+	return config.Read(inv.Environ, flags, serveNeeds()...)
+}
+
+// serveNeeds are the settings that serve cannot do without.
+func serveNeeds() []string {
+	return []string{"data", "issuer", "audience", "client_id", "client_secret"}
+}
+
+// serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
+// earlier process left, so whoever reaches it reaches a server that can keep its promise. reread reads the configuration
+// again. The clock of everything that compares or stores times is the program's; time-outs use real time.
+func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (config.Config, error), log *server.LogWriter) (err error) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // it must not end the process, nor while that starts
+	defer signal.Stop(hangups)
+	var reloaders []reloader
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	logger := newLogger(log, cfg.LogFormat, level)
+	if cfg.File != "" {
+		again := &configReloader{read: reread, current: cfg, level: level, logger: logger}
+		reloaders = append(reloaders, reloader{"configuration", again.reload})
+	}
+	log.Tell(logger)
+	if err := disableCoreDumps(); err != nil {
+		logger.Warn("starting", "error", err)
+	}
+	config.WarnOfCleartext(cfg, logger)
+	cfg.WarnOfOpenSecrets(logger)
+	watch, err := newWatch(ctx, cfg.Watch, p.version(), logger)
+	if err != nil {
+		return err
+	}
+	defer watch.close()
+	authenticator, permissions, err := p.newIdentity(cfg, logger, watch.questions())
+	if err != nil {
+		return err
+	}
+	if secret := config.NewClientSecret(cfg, authenticator, logger); secret != nil {
+		reload, stop := secret.Watch()
+		defer stop()
+		reloaders = append(reloaders, reloader{"client secret", reload})
+	}
+	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger, Now: p.Now, Keep: cfg.Keep})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	warnOfOtherIssuers(logger, store, cfg.Issuer)
+	for _, org := range cfg.StartOrganizations() {
+		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
+			return fmt.Errorf("registering organisation %s: %w", org, err)
+		}
+	}
+	draining := &drain{delay: cfg.ShutdownDelay, logger: logger}
+	srv, err := server.New(server.Config{
+		Store:                 watch.store(store),
+		Issuer:                cfg.Issuer,
+		Authenticator:         authenticator,
+		Permissions:           permissions,
+		Pictures:              picture.New(cfg.Pictures),
+		Logger:                logger,
+		Realm:                 cfg.Realm,
+		PublicAssets:          cfg.PublicAssets,
+		WithoutReflection:     !cfg.Reflection,
+		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
+		Checks: append(draining.checks(),
+			server.Check{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
+			server.Check{Name: "uploads", Ready: store.RoomForUploads, Advisory: true}),
+		AllowedOrigin: allowedOrigins(cfg.Origins), AllowedHeaders: cfg.CORSHeaders,
+		ClientAddress: server.ForwardedAddress(cfg.TrustedProxies),
+		AddressRate:   cfg.AddressRate,
+		CallerRate:    cfg.CallerRate,
+		MaxRequests:   cfg.MaxRequests, MaxRequestsPerAddress: cfg.MaxRequestsPerAddress,
+		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
+		MaxHeaderBytes: cfg.MaxHeaderBytes, IdleTimeout: cfg.IdleTimeout,
+		Proxies:       cfg.TrustedProxies,
+		Now:           p.Now,
+		Observer:      watch.calls(),
+		Interceptors:  watch.interceptors(),
+		Version:       p.version(),
+		ShutdownGrace: cfg.ShutdownGrace,
+	})
+	if err != nil {
+		return err
+	}
+	listen := srv.Serve
+	if cfg.TLSCertFile != "" {
+		shown, err := tlsfile.Open(tlsfile.Config{ChainFile: cfg.TLSCertFile, KeyFile: cfg.TLSKeyFile, Logger: logger, Now: p.Now, Renewed: func() {
+			cfg.WarnIfOpen(cfg.TLSKeyFile, logger)
+		}})
+		if err != nil {
+			return fmt.Errorf("reading the certificate: %w", err)
+		}
+		reloaders = append(reloaders, reloader{"certificate", shown.Reload})
+		watch.certificate(shown)
+		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.Get) }
+	}
+	defer reloadOn(hangups, logger, reloaders)()
+	stopAdmin, err := admin.Serve(cfg.Data, &admin.Server{Store: store, Issuer: cfg.Issuer, Logger: logger, Configured: cfg.StartOrganizations()})
+	if err != nil {
+		return err
+	}
+	defer stopAdmin()
+	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store, srv, log)
+	if err != nil {
+		return err
+	}
+	defer stopShowing()
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return listeningFailed(err, "set listen to another one")
+	}
+	defer tryProvider(ctx, authenticator, logger)()
+	serving, stop := draining.after(ctx)
+	defer stop()
+	return listen(serving, ln) // it logs the address
+}
+
+// allowedOrigins reports whether an origin is a configured one. It is nil where none is, so that no answer has a header
+// of CORS.
+func allowedOrigins(origins []string) func(origin string) bool {
+	if len(origins) == 0 {
+		return nil
+	}
+	return func(origin string) bool { return slices.Contains(origins, origin) }
+}
+
+// durationText gives durations their unit. As a bare number, which is JSON's way of slog, nobody can tell nanoseconds from milliseconds.
+func durationText(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
+}
+
+func newLogger(w io.Writer, format string, level slog.Leveler) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		opts.ReplaceAttr = durationText
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}

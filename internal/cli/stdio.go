@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"avatard/storage/embedded"
+)
+
+// stdioName is the name of a file that stands for standard output, or standard input. "./-" is a file of that name.
+const stdioName = embedded.StreamName
+
+// checkOutput refuses to write a backup to a terminal, and lets a receiver who is gone be an error like others: without
+// that the process would end at the first write, and nobody would be told.
+func checkOutput(stdout io.Writer) error {
+	if isTerminal(stdout) {
+		return usagef("standard output is a terminal; send the backup somewhere: backup - > FILE, or backup - | PROGRAM")
+	}
+	signal.Ignore(syscall.SIGPIPE)
+	return nil
+}
+
+// checkInput refuses to wait for a backup that somebody types.
+func checkInput(stdin io.Reader, names ...string) error {
+	inputs := 0
+	for _, name := range names {
+		if name == stdioName {
+			inputs++
+		}
+	}
+	if inputs > 1 {
+		return usagef("standard input can stand for one file only")
+	}
+	if inputs == 1 && isTerminal(stdin) {
+		return usagef("standard input is a terminal; restore - < FILE, or PROGRAM | restore -")
+	}
+	return nil
+}
+
+// syncOutput makes a backup durable that was sent into a file. Pipes and devices cannot be.
+func syncOutput(w io.Writer) error {
+	f, ok := w.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	return f.Sync()
+}
+
+// copyBackup passes a stream on to standard output and says on standard error what cannot be known before.
+func copyBackup(inv *Program, stream io.Reader, progress func(done, total int64)) (embedded.BackupSummary, error) {
+	sum, late, err := embedded.CopyBackup(inv.Stdout, stream, progress)
+	if err == nil {
+		err = syncOutput(inv.Stdout)
+	}
+	if errors.Is(err, embedded.ErrBackupDamaged) {
+		return sum, err
+	}
+	if err != nil {
+		return sum, fmt.Errorf("standard output: %w", err)
+	}
+	if late && !sum.ReceiptsOnly {
+		fmt.Fprintln(inv.Stderr, "avatard: warning: pictures that were deleted or replaced while the backup was made may be in it; a restore leaves them out")
+	}
+	return sum, nil
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+)
+
+// version returns the version to show: the one set at link time, else the module's, else "devel".
+func (p *Program) version() string {
+	if p.Version != "" {
+		return p.Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+func runVersion(_ context.Context, inv *Program, args []string) error {
+	if len(args) > 0 {
+		return usagef("version takes no arguments")
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "avatard %s", inv.version())
+	if commit := buildCommit(); commit != "" {
+		fmt.Fprintf(&b, " (commit %s)", commit)
+	}
+	fmt.Fprintf(&b, ", %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := inv.Stdout.Write([]byte(b.String()))
+	return err
+}
+
+// buildCommit returns the commit that the binary was built from, with "+changes" when it was not all; "" when
+// the build does not tell.
+func buildCommit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	var commit, changes string
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			commit = s.Value[:min(len(s.Value), 12)]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changes = "+changes"
+		}
+	}
+	if commit == "" {
+		return ""
+	}
+	return commit + changes
+}

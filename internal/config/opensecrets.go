@@ -1,0 +1,67 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+)
+
+// secretFile is a file that holds a secret or a key.
+type secretFile struct {
+	setting string // whose file it is
+	path    string
+}
+
+// secretFiles returns those that a configuration names, and its own file where a secret stands in it.
+func (c Config) secretFiles() []secretFile {
+	var files []secretFile
+	for _, f := range []secretFile{
+		{"client_secret_file", c.ClientSecretFile}, {"client_key_file", c.ClientKeyFile}, {"tls.key_file", c.TLSKeyFile},
+		{"client_secret", c.SecretInFile},
+	} {
+		if f.path != "" {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// WarnOfCleartext tells the log that tokens pass a network as they are, which whoever terminates TLS in front would have said by
+// naming its address.
+func WarnOfCleartext(cfg Config, logger *slog.Logger) {
+	host, _, _ := net.SplitHostPort(cfg.Listen) // it was read
+	if cfg.TLSCertFile == "" && len(cfg.TrustedProxies) == 0 && !isLoopbackHost(host) {
+		logger.Warn("tokens and pictures pass the network in cleartext; set tls.cert_file, or trusted_proxies if a proxy in front speaks TLS", "listen", cfg.Listen)
+	}
+}
+
+// WarnOfOpenSecrets tells the log which files with secrets others than their owner may read or change.
+func (c Config) WarnOfOpenSecrets(logger *slog.Logger) {
+	for _, f := range c.secretFiles() {
+		f.warnIfOpen(logger)
+	}
+}
+
+// WarnIfOpen is warnOfOpenSecrets for one of those files, which was read again.
+func (c Config) WarnIfOpen(path string, logger *slog.Logger) {
+	for _, f := range c.secretFiles() {
+		if f.path == path {
+			f.warnIfOpen(logger)
+		}
+	}
+}
+
+// WarnIfOpen tells the log that others than its owner may read or change a file that holds a secret. It is no fault: whoever
+// runs a container or a group for it may want it so.
+func (f secretFile) warnIfOpen(logger *slog.Logger) {
+	const othersMayReadOrWrite fs.FileMode = 0o066
+	info, err := os.Stat(f.path) // of what a link leads to
+	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&othersMayReadOrWrite == 0 {
+		return // one that cannot be read is somebody else's to report
+	}
+	logger.Warn("a file that holds a secret is open to other users of this machine; expected mode 0600", "setting", f.setting,
+		"file", f.path, "mode", fmt.Sprintf("%04o", info.Mode().Perm()))
+}

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"avatard/authz"
+	"avatard/server/tlsfile"
+)
+
+// Where permissions come from.
+const (
+	sourceClaims  = "claims"  // from the roles in the token
+	SourceZitadel = "zitadel" // from the provider, asked with the caller's token
+)
+
+// finishIdentity looks at what only shows when all settings of provider and permissions are read.
+func (r *reader) finishIdentity(required []string) {
+	c := r.cfg
+	var proofs []string
+	for _, key := range []string{"client_secret", "client_secret_file", "client_key_file"} {
+		if r.given[key] {
+			proofs = append(proofs, key)
+		}
+	}
+	if len(proofs) > 1 {
+		r.fault(proofs[0], "is set beside %s; expected only one of them", strings.Join(proofs[1:], " and "))
+	} else if slices.Contains(required, "client_secret") { // whoever needs none opens no file either
+		if c.ClientSecretFile != "" {
+			r.readSecret(c.ClientSecretFile)
+		}
+		if c.ClientKeyFile != "" {
+			r.readClientKey(c.ClientKeyFile)
+		}
+	}
+	if len(c.Policy.InstanceRoles) > 0 && !r.given["authz.instance_organisation"] {
+		r.fault("authz.instance_roles", "count nowhere without authz.instance_organisation; expected both or neither")
+	}
+	if c.Audience != "" && c.Audience == c.ClientID {
+		r.fault("audience", "is the client id, which is the audience of whatever token this client asks about; expected what callers' tokens are made for, with ZITADEL the id of the project")
+	}
+	if c.DiscoveryURL != "" && c.Introspection != "" {
+		r.fault("discovery_url", "is not read beside introspection.endpoint; expected only one of them")
+	}
+	if c.Source == SourceZitadel && c.DefaultOrg != "" {
+		r.fault("default_organisation", "counts for nothing with authz.source: %s, where the provider says where callers belong; expected only one of them", SourceZitadel)
+	}
+	if c.Source == SourceZitadel {
+		if !r.given["authz.allow_pat"] {
+			c.AllowPAT = true // the provider's API takes them, and it is that which says what they allow
+		}
+		for _, key := range []string{"authz.project_id", "authz.instance_organisation", "authz.roles", "authz.instance_roles"} {
+			if r.given[key] {
+				r.fault(key, "counts for nothing with authz.source: %s, where the provider says what roles allow; expected only one of them", SourceZitadel)
+			}
+		}
+	}
+	if c.ProjectID == "" {
+		c.ProjectID = c.Audience
+	}
+}
+
+// maxSecretBytes bounds the file of a secret or key.
+const maxSecretBytes = 64 << 10
+
+func (r *reader) readSecret(file string) {
+	data, err := readBounded(file, maxSecretBytes)
+	secret := strings.TrimSpace(string(data))
+	switch {
+	case err != nil:
+		r.fault("client_secret_file", "%v; expected a readable file of at most %d bytes", err, maxSecretBytes)
+	case secret == "":
+		r.fault("client_secret_file", "%s is empty; expected the secret", file)
+	}
+	r.cfg.ClientSecret = secret
+}
+
+func (r *reader) readClientKey(file string) {
+	data, err := readBounded(file, maxSecretBytes)
+	if err != nil {
+		r.fault("client_key_file", "%v; expected a readable file of at most %d bytes", err, maxSecretBytes)
+		return
+	}
+	key, err := authz.ParseClientKey(data)
+	if err == nil && key.ClientID != "" && r.cfg.ClientID != "" && key.ClientID != r.cfg.ClientID {
+		err = errors.New("it belongs to another client than client_id")
+	}
+	if err != nil {
+		r.fault("client_key_file", "%s: %v; expected the JSON file that the provider gave out for the client", file, err)
+	}
+	r.cfg.ClientKey = key
+}
+
+// checkCertificate looks for faults of the two files. Commands that show no certificate do not open them.
+func (r *reader) checkCertificate(required []string) {
+	c := r.cfg
+	switch chain, key := r.given["tls.cert_file"], r.given["tls.key_file"]; {
+	case chain && !key:
+		r.fault("tls.key_file", "is not set beside tls.cert_file; expected both or neither")
+	case key && !chain:
+		r.fault("tls.cert_file", "is not set beside tls.key_file; expected both or neither")
+	case c.TLSCertFile != "" && c.TLSKeyFile != "" && slices.Contains(required, "client_secret"):
+		if _, err := tlsfile.Open(tlsfile.Config{ChainFile: c.TLSCertFile, KeyFile: c.TLSKeyFile}); err != nil {
+			r.fault("tls.cert_file", "%v; expected a certificate chain and, in tls.key_file, its key, both in PEM", err)
+		}
+	}
+}

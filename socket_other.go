@@ -1,6 +1,0 @@
-//go:build !unix
-
-package main
-
-// restrictSocket does nothing: the data directory's own permissions have to do.
-func restrictSocket(uintptr) {}

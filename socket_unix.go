@@ -1,8 +1,0 @@
-//go:build unix
-
-package main
-
-import "syscall"
-
-// restrictSocket gives a socket that is not bound yet the mode that its file is to have.
-func restrictSocket(fd uintptr) { _ = syscall.Fchmod(int(fd), 0o600) }

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"avatard/authz/devidp"
+	"avatard/server/picture"
+)
+
+// scopesOfSDKs are what clients of ZITADEL's API request by themselves: nothing says which organisation they belong to.
+func scopesOfSDKs(p *moodyProvider) []string {
+	return []string{"openid", devidp.ScopeAudience(p.Audience)}
+}
+
+func (p *moodyProvider) mintSpec(t *testing.T, spec devidp.TokenSpec) string {
+	t.Helper()
+	token, err := p.Mint(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// Tokens that do not name an organisation work where the provider is asked for permissions: it says where the caller belongs, and
+// nothing a header says gets anybody further than that.
+func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
+	p := newMoodyProvider(t, nil)
+	dir := filepath.Join(t.TempDir(), "data")
+	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
+	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel")
+	client := newRemover(t, url)
+	token := func(subject string) string {
+		return p.mintSpec(t, devidp.TokenSpec{Subject: subject, Scopes: scopesOfSDKs(p)})
+	}
+	alice, carol, manager, nobody := token(devidp.UserAlice), token(devidp.UserCarol), token(managerID), token("150317214593155204")
+	own := url + "/assets/v1/users/me/avatar"
+	for name, row := range map[string]struct{ token, org, header string }{
+		"alice":                            {alice, devidp.OrgAcme, ""},
+		"alice with the header of another": {alice, devidp.OrgAcme, devidp.OrgGlobex},
+		"carol, whose organisation is not here yet": {carol, devidp.OrgGlobex, devidp.OrgAcme},
+	} {
+		client.organization = row.header
+		if got := client.upload(t, own, row.token, picture.Sample(2, 900)); got.code != 0 || !strings.Contains(got.raw, `"resourceOwner":"`+row.org+`"`) {
+			t.Errorf("%s: upload: %v %s, want one in %s", name, got.code, got.raw, row.org)
+		}
+		status, body := call(t, http.MethodDelete, url+"/auth/v1/users/me/avatar", row.token, "X-Zitadel-Orgid", row.header)
+		if status != http.StatusOK || !strings.Contains(body, `"resourceOwner":"`+row.org+`"`) {
+			t.Errorf("%s: delete: %d %s, want one in %s", name, status, body, row.org)
+		}
+	}
+	client.organization = ""
+	for form, got := range client.removeInAllForms(t, manager, devidp.UserAlice) {
+		if got.code != 0 || got.details.GetResourceOwner() != devidp.OrgAcme {
+			t.Errorf("%s: a manager at home: %v %s", form, got.code, got.message)
+		}
+	}
+	for name, row := range map[string]struct{ token, user, org, id string }{
+		"a manager, elsewhere":           {manager, devidp.UserCarol, devidp.OrgGlobex, "AUTHZ-cdgFk"},
+		"a manager, a user of elsewhere": {manager, devidp.UserCarol, "", "USER-35N8f"},
+		"somebody without a role":        {nobody, devidp.UserBob, "", "AUTHZ-cdgFk"},
+		"the user of another":            {carol, devidp.UserBob, devidp.OrgAcme, "AUTHZ-cdgFk"},
+	} {
+		status, body := call(t, http.MethodDelete, url+"/management/v1/users/"+row.user+"/avatar", row.token, "X-Zitadel-Orgid", row.org)
+		if status == http.StatusOK || !strings.Contains(body, row.id) {
+			t.Errorf("%s: %d %s, want %s", name, status, body, row.id)
+		}
+	}
+	// While the provider does not say where somebody belongs, nobody is let in and nobody is refused for good.
+	p.behave(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/users/me") {
+			http.Error(w, spill(r), http.StatusInternalServerError)
+			return
+		}
+		p.Handler().ServeHTTP(w, r)
+	})
+	fresh := token(devidp.UserAlice)
+	if got := client.upload(t, own, fresh, picture.Sample(2, 900)); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+		t.Errorf("while the provider fails: %d %s, want 503 with Retry-After", got.status, got.raw)
+	}
+	client.close()
+	srv.stop()
+	for _, secret := range []string{alice, carol, manager, nobody, fresh} {
+		if strings.Contains(srv.out.String(), secret) {
+			t.Errorf("a token is in the log:\n%s", srv.out)
+		}
+	}
+}
+
+// An organisation that exists at the provider and is new here is registered once somebody acts in it who may; nobody else can make
+// one known, and nobody can have the provider asked about invented ones without end.
+func TestOrganizationsNewHere(t *testing.T) {
+	p := newMoodyProvider(t, nil)
+	dir := filepath.Join(t.TempDir(), "data")
+	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice) // of acme
+	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel", "--assets-public=false")
+	remove := func(name, token, org, want string) {
+		t.Helper()
+		status, body := call(t, http.MethodDelete, url+"/management/v1/users/"+devidp.UserBob+"/avatar", p.Tokens[token], "X-Zitadel-Orgid", org)
+		if status == http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("%s: %d %s, want %s", name, status, body, want)
+		}
+	}
+	remove("a manager of another organisation", "TOKEN_MANAGER", devidp.OrgGlobex, "AUTHZ-cdgFk")
+	remove("no role anywhere", "TOKEN_NOBODY", devidp.OrgInitech, "AUTHZ-cdgFk")
+	remove("nobody's organisation", "TOKEN_ADMIN", "111111111111111111", "AUTH-Bs7Ds")
+	remove("no id", "TOKEN_ADMIN", strings.Repeat("x", 201), "AUTH-Bs7Ds")
+	path := "/assets/v1/" + devidp.OrgGlobex + "/users/" + devidp.UserCarol + "/avatar"
+	wantStatus(t, http.StatusNotFound, http.MethodGet, url+path, p.Tokens["TOKEN_MANAGER"])
+	remove("an owner there", "TOKEN_GLOBEX_OWNER", devidp.OrgGlobex, "USER-35N8f")
+	limited := 0
+	for range 40 {
+		status, _ := call(t, http.MethodDelete, url+"/management/v1/users/"+devidp.UserBob+"/avatar", p.Tokens["TOKEN_VIEWER"], "X-Zitadel-Orgid", "1")
+		if status == http.StatusTooManyRequests {
+			limited++
+		}
+	}
+	if limited == 0 {
+		t.Error("forty questions about invented organisations were all asked")
+	}
+	wantStatus(t, http.StatusForbidden, http.MethodDelete, url+"/management/v1/users/"+devidp.UserAlice+"/avatar", p.Tokens["TOKEN_VIEWER"])
+	srv.stop()
+	store := openStore(t, dir)
+	defer store.Close()
+	for org, want := range map[string]bool{devidp.OrgGlobex: true, devidp.OrgInitech: false, "111111111111111111": false, "1": false} {
+		if has, err := store.HasOrganization(t.Context(), org); has != want || err != nil {
+			t.Errorf("organisation %s is registered: %v, %v, want %v", org, has, err, want)
+		}
+	}
+}
+
+// Personal access tokens come in where the provider says what they allow, unless that is switched off; with roles out of the token they
+// stay out unless it is switched on.
+func TestPersonalTokensBySource(t *testing.T) {
+	p := newMoodyProvider(t, nil)
+	for flags, want := range map[string]int{
+		"--authz-source=zitadel":                         http.StatusOK,
+		"--authz-source=zitadel --authz-allow-pat=false": http.StatusUnauthorized,
+		"--authz-source=claims":                          http.StatusUnauthorized,
+		"--authz-source=claims --authz-allow-pat":        http.StatusOK,
+	} {
+		dir := filepath.Join(t.TempDir(), "data")
+		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
+		srv, url := startServe(t, p.settings(), dir, strings.Fields(flags)...)
+		token := p.mintSpec(t, devidp.TokenSpec{Subject: managerID, Personal: true})
+		status, body := call(t, http.MethodDelete, url+"/management/v1/users/"+devidp.UserAlice+"/avatar", token)
+		if status != want {
+			t.Errorf("%s: %d %s, want %d", flags, status, body, want)
+		}
+		srv.stop()
+	}
+}

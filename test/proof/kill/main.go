@@ -1,0 +1,151 @@
+// Command kill proves that 200 means gone, also when the server is killed. It starts the real program, lets callers upload,
+// replace, delete and read over all wire forms, ends it with SIGKILL at random moments and at every failpoint, starts it
+// again and looks: nothing that was deleted comes back or leaves a byte, nothing that was stored is lost, what had no
+// answer is done or not done, and every receipt counts.
+//
+//	plan.go       when and where the server is killed, decided by a seed
+//	harness.go    start, load, kill, again
+//	load.go       what callers do
+//	user.go       what is known of one user         history.go  what may be seen of one, and what may not
+//	check.go      looking at what a kill left and at what a start made of it
+//	receipts.go   what callers were told and what is on record
+//	violation.go  what must not be                  report.go   figures
+//	control.go    builds with a wrong order of steps, which must be found out
+//
+// With -controls it does the same to builds with a wrong order of steps, and fails when it notices nothing.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"avatard/storage/embedded"
+	"avatard/test/proof/site"
+)
+
+// options are what the command line says.
+type options struct {
+	kills          int
+	seed           uint64
+	dir            string
+	json           string
+	short          bool
+	failpointsOnly bool
+	controls       bool
+	control        string
+}
+
+// Kills of a run.
+const (
+	defaultKills = 1000
+	shortRounds  = 2
+	controlKills = 50
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "kill:", err)
+		}
+		stop()
+		os.Exit(1) //nolint:forbidigo // this is a main of its own
+	}
+}
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
+	var o options
+	fs := flag.NewFlagSet("kill", flag.ContinueOnError)
+	fs.SetOutput(errOut)
+	fs.IntVar(&o.kills, "kills", defaultKills, "how often to kill")
+	fs.Uint64Var(&o.seed, "seed", 1, "decides when and where to kill, and the pictures")
+	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
+	fs.StringVar(&o.json, "json", "", "file for the figures")
+	fs.BoolVar(&o.short, "short", false, "every failpoint twice and a few kills from outside")
+	fs.BoolVar(&o.failpointsOnly, "failpoints-only", false, "no kills from outside")
+	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
+	fs.StringVar(&o.control, "control", "", "run this control only: "+fmt.Sprint(controls()))
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("takes flags only, not %q", fs.Args())
+	}
+	if o.dir != "" {
+		if err := os.MkdirAll(o.dir, 0o700); err != nil {
+			return err
+		}
+	}
+	// One of its own: what an earlier run has left must not be found.
+	if o.dir, err = os.MkdirTemp(o.dir, "avatard-kill-"); err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = os.RemoveAll(o.dir)
+		} else {
+			fmt.Fprintln(out, "what is left of the run is in", o.dir)
+		}
+	}()
+	bank, err := site.NewBank(ctx, o.seed, pictures)
+	if err != nil {
+		return err
+	}
+	if o.control != "" {
+		return runControls(ctx, o, bank, out, []string{o.control})
+	}
+	if err := prove(ctx, o, bank, out); err != nil || !o.controls {
+		return err
+	}
+	return runControls(ctx, o, bank, out, controls())
+}
+
+// prove kills the program in its right order of steps.
+func prove(ctx context.Context, o options, bank *site.Bank, out io.Writer) error {
+	binary, err := site.Build(ctx, o.dir, "failpoints")
+	if err != nil {
+		return err
+	}
+	failpoints := embedded.Failpoints
+	randomly := len(failpoints) + 10
+	if o.short {
+		randomly = 24
+		o.kills = shortRounds * (len(failpoints) + randomly)
+		for _, name := range failpoints {
+			if whereIs(name) == undoneStart {
+				o.kills += shortRounds
+			}
+		}
+	}
+	if o.failpointsOnly {
+		randomly = 0
+	}
+	h := newHarness(o, bank, binary, out, failpoints, randomly)
+	if o.short || o.failpointsOnly {
+		h.least = shortRounds
+	}
+	if o.short {
+		h.plan.changes, h.plan.passes = 60, 10
+	}
+	runErr := h.run(ctx, o.kills)
+	report, err := h.report(o)
+	if err = errors.Join(runErr, err); err != nil {
+		return err
+	}
+	report.print(out)
+	return h.verdict(out, o)
+}
+
+func newHarness(o options, bank *site.Bank, binary string, out io.Writer, failpoints []string, randomly int) *harness {
+	random := rand.New(rand.NewPCG(o.seed, 0x6b696c6c))
+	return &harness{out: out, dir: o.dir, binary: binary, bank: bank, seed: o.seed, violations: new(violations),
+		plan: &plan{random: random, failpoints: failpoints, randomly: randomly, changes: 120, passes: 25}}
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+
+	"connectrpc.com/connect"
+
+	"avatard/test/proof/site"
+)
+
+// person is a user, and the entity tags that clients have seen of their pictures.
+type person struct {
+	site.Person
+
+	mu   sync.Mutex
+	tags []tag // in the order in which they were first seen
+}
+
+type tag struct {
+	text    string
+	picture int
+}
+
+// learn notes the tag of a picture that was seen. It reports false when that picture had another one before, or another
+// picture this one.
+func (p *person) learn(text string, picture int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, t := range p.tags {
+		if t.text == text || t.picture == picture {
+			return t.text == text && t.picture == picture
+		}
+	}
+	p.tags = append(p.tags, tag{text, picture})
+	return true
+}
+
+// tag returns the n-th newest tag, or one that names nothing.
+func (p *person) tag(n int) tag {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n == none || len(p.tags) == 0 {
+		return tag{picture: none}
+	}
+	return p.tags[max(0, len(p.tags)-1-n)]
+}
+
+// party is the clients of one server.
+type party struct {
+	client   *site.Client
+	manager  string
+	people   []*person
+	bank     *site.Bank
+	recorder *recorder
+	// dying reports whether the server is being killed.
+	dying func() bool
+}
+
+// do makes one call, records it, and reports whether it was answered.
+func (p *party) do(ctx context.Context, client int, s step) bool {
+	if s.patience > 0 {
+		var leave context.CancelFunc
+		ctx, leave = context.WithTimeout(ctx, s.patience)
+		defer leave()
+	}
+	if s.kind != read {
+		in := call{Kind: s.kind, User: p.people[s.person].ID, Picture: s.picture, Asked: none, How: how(s)}
+		if id, ok := p.recorder.begin(client, in); ok {
+			return p.change(ctx, id, in, s)
+		}
+	}
+	return p.read(ctx, client, s)
+}
+
+func how(s step) string {
+	text := "public"
+	switch {
+	case s.own:
+		text = "own"
+	case s.kind != read:
+		text = "manager"
+	}
+	if s.kind == remove {
+		text += ", " + string(s.form)
+	}
+	if s.patience > 0 {
+		text += ", leaves after " + s.patience.String()
+	}
+	return text
+}
+
+func (p *party) change(ctx context.Context, id int, in call, s step) bool {
+	u := p.people[s.person]
+	var a site.Answer
+	switch {
+	case s.kind == upload && s.own:
+		a = p.client.UploadOwn(ctx, u.Token, p.bank.Pictures[s.picture].Upload)
+	case s.kind == upload:
+		a = p.client.Upload(ctx, p.manager, u.ID, p.bank.Pictures[s.picture].Upload)
+	case s.own:
+		a = p.client.RemoveOwn(ctx, s.form, u.Token)
+	default:
+		a = p.client.Remove(ctx, s.form, p.manager, u.ID)
+	}
+	switch {
+	case a.Acknowledged():
+		if a.Sequence == 0 && !p.dying() { // else it may have been cut off
+			p.recorder.complain("%v, %s: the answer has no sequence", in, in.How)
+		}
+		p.recorder.answered(id, outcome{Sequence: a.Sequence, Picture: none})
+		return true
+	case a.Err == nil && !slices.Contains([]connect.Code{connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeCanceled}, a.Code):
+		p.recorder.complain("%v, %s: %v", in, in.How, a)
+	}
+	p.recorder.unanswered(id)
+	return a.Err == nil
+}
+
+func (p *party) read(ctx context.Context, client int, s step) bool {
+	u := p.people[s.person]
+	known := u.tag(s.tag)
+	in := call{Kind: read, User: u.ID, Picture: none, Asked: known.picture, How: how(step{kind: read, own: s.own})}
+	id, _ := p.recorder.begin(client, in)
+	var r site.Read
+	if s.own {
+		r = p.client.ReadOwn(ctx, u.Token, known.text)
+	} else {
+		r = p.client.Read(ctx, u.ID, known.text)
+	}
+	out := outcome{Picture: none}
+	switch {
+	case r.Err != nil || r.Status == http.StatusServiceUnavailable:
+		p.recorder.unanswered(id)
+		return r.Err == nil
+	case r.Status == http.StatusNotFound:
+	case r.Status == http.StatusNotModified && known.picture != none:
+		out = outcome{Picture: known.picture, Unchanged: true}
+	case r.Status == http.StatusOK:
+		number, ok := p.bank.Number(r.Data)
+		if !ok {
+			p.recorder.complain("%v, %s: %d bytes that are no picture which was ever uploaded", in, in.How, len(r.Data))
+			p.recorder.unanswered(id)
+			return true
+		}
+		if !u.learn(r.ETag, number) {
+			p.recorder.complain("%v, %s: picture %d with entity tag %s, which is not its own", in, in.How, number, r.ETag)
+		}
+		out.Picture = number
+	default:
+		p.recorder.complain("%v, %s: status %d", in, in.How, r.Status)
+		p.recorder.unanswered(id)
+		return true
+	}
+	p.recorder.answered(id, out)
+	return true
+}
