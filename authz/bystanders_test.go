@@ -135,7 +135,7 @@ func TestRareBystander(t *testing.T) {
 				})
 				in.rules.projectID = "42"
 				for range 200 {
-					if _, err := in.Authenticate(t.Context(), bearer(offender)); !errors.Is(err, ErrUnavailable) || errors.Is(err, errResting) {
+					if _, err := in.Authenticate(t.Context(), bearer(offender)); !errors.Is(err, ErrUnavailable) || errors.Is(err, errCircuitOpen) {
 						t.Fatalf("%s: the offender: %v, want ErrUnavailable", offence.why, err)
 					}
 					time.Sleep(offence.every)

@@ -103,15 +103,15 @@ func (q *question[V]) admitted() error {
 
 // shared returns what the provider answers to a question about a token that is known, which may be an answer to another caller.
 // It waits no longer than the time-out.
-func shared[V keepable](caller context.Context, a *asker, s *step, c *cache[V], about subject, do func(context.Context) (V, error)) (v V, err error) {
-	if err := a.failedBefore(s, about.question, c.shares()); err != nil {
+func shared[V keepable](caller context.Context, client *providerClient, op *operation, c *cache[V], keys questionKeys, call func(context.Context) (V, error)) (v V, err error) {
+	if err := client.failedBefore(op, keys.question, c.shares()); err != nil {
 		return v, err
 	}
-	deadline := time.Now().Add(a.timeout)
-	v, err = c.share(caller, deadline, question[V]{key: about.question, known: true, ask: func(ctx context.Context) (V, error) {
-		return ask(ctx, a, s, about, deadline, do)
+	deadline := time.Now().Add(client.timeout)
+	v, err = c.share(caller, deadline, question[V]{key: keys.question, known: true, ask: func(ctx context.Context) (V, error) {
+		return do(ctx, client, op, keys, deadline, call)
 	}})
-	return v, a.waited(caller, s, err)
+	return v, client.waitError(caller, op, err)
 }
 
 // share returns the answer to a question, asking it when none is kept. Callers with the same key wait for one ask, until the
@@ -128,7 +128,7 @@ func (c *cache[V]) share(caller context.Context, deadline time.Time, q question[
 	ctx, cancel := context.WithDeadline(caller, deadline)
 	defer cancel()
 	v, joined, err := c.shareOnce(ctx, q)
-	if err != nil && joined && ended(ctx) == nil {
+	if err != nil && joined && contextError(ctx) == nil {
 		v, _, err = c.shareOnce(ctx, q)
 	}
 	return v, err

@@ -75,7 +75,7 @@ func TestInactiveDuringAnOutage(t *testing.T) {
 						time.Sleep(time.Second)
 					}
 					p.down, p.discovery = false, nil
-					time.Sleep(maxRest)
+					time.Sleep(maxOpenTimeout)
 					if err := errors.Join(call("one"), call("two")); err != nil {
 						t.Errorf("after the outage: %v", err)
 					}

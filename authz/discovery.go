@@ -38,7 +38,7 @@ func (in *Introspector) discover(caller context.Context, deadline time.Time) (*p
 	ctx, cancel := context.WithDeadline(caller, deadline)
 	defer cancel()
 	p, joined, err := in.discoverOnce(ctx, deadline)
-	if err != nil && joined && ended(ctx) == nil {
+	if err != nil && joined && contextError(ctx) == nil {
 		p, _, err = in.discoverOnce(ctx, deadline)
 	}
 	return p, err
@@ -74,7 +74,7 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 }
 
 func (in *Introspector) fetchProvider(deadline time.Time) (*provider, error) {
-	return ask(context.Background(), in.asker, in.discovery, subject{}, deadline, in.discoverNow)
+	return do(context.Background(), in.providerClient, in.discovery, questionKeys{}, deadline, in.discoverNow)
 }
 
 func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {

@@ -18,7 +18,7 @@ const (
 	// maxAddresses with unknown tokens are counted one by one at least.
 	maxAddresses = 1 << 13
 	// knownPlaces of the maxConcurrent places are for known tokens alone.
-	knownPlaces = 16
+	reservedForKnown = 16
 )
 
 // How many tokens that are not known one client address may have looked up, unless the configuration says otherwise.
@@ -49,12 +49,12 @@ func (c addressContext) Value(key any) any {
 }
 
 // admitUnknown counts a token that is not known for the address it came from.
-func (in *Introspector) admitUnknown(ctx context.Context) error {
+func (in *Introspector) limitUnknownRate(ctx context.Context) error {
 	address, _ := ctx.Value(addressKey{}).(string)
-	if wait, ok := in.unknown.Allow(limit.Address(address)); !ok {
-		in.tell(stepIntrospection, QuestionFlood, 0)
-		in.crowd.flood(true)
-		return &retryError{cause: ErrFlood, after: wait}
+	if wait, ok := in.unknownRate.Allow(limit.Address(address)); !ok {
+		in.observe(operationIntrospection, QuestionRateLimited, 0)
+		in.overload.rateLimited(true)
+		return &retryError{cause: ErrRateLimited, after: wait}
 	}
 	return nil
 }
@@ -92,56 +92,56 @@ func (k *knownTokens) note(key cacheKey, active bool, now time.Time) {
 }
 
 // seat is the kind of place that a question needs.
-type seat int
+type priority int
 
 const (
-	noSeat      seat = iota // discovery: there is only one at a time
-	knownSeat               // about a known token
-	unknownSeat             // about any other
+	unlimited    priority = iota // discovery: there is only one at a time
+	highPriority                 // about a known token
+	lowPriority                  // about any other
 )
 
 // places bounds what the provider is asked at one time. Unknown tokens need a place of their own first, of which there
 // are fewer, so that known ones always find some free.
-type places struct {
+type concurrencyLimit struct {
 	all, unknown chan struct{}
 }
 
-func newPlaces() places {
-	return places{all: make(chan struct{}, maxConcurrent), unknown: make(chan struct{}, maxConcurrent-knownPlaces)}
+func newConcurrencyLimit() concurrencyLimit {
+	return concurrencyLimit{all: make(chan struct{}, maxConcurrent), unknown: make(chan struct{}, maxConcurrent-reservedForKnown)}
 }
 
 // errNoPlace says nothing about the provider: it was not asked, or hardly.
-var errNoPlace = errors.New("no place among the questions in time")
+var errNoCapacity = errors.New("no place among the questions in time")
 
 // take waits for a place. Whoever gets one gives it back with free.
-func (p places) take(ctx context.Context, s seat) error {
-	if s == noSeat {
+func (l concurrencyLimit) acquire(ctx context.Context, priority priority) error {
+	if priority == unlimited {
 		return nil
 	}
-	if s == unknownSeat {
+	if priority == lowPriority {
 		select {
-		case p.unknown <- struct{}{}:
+		case l.unknown <- struct{}{}:
 		case <-ctx.Done():
-			return errNoPlace
+			return errNoCapacity
 		}
 	}
 	select {
-	case p.all <- struct{}{}:
+	case l.all <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		if s == unknownSeat {
-			<-p.unknown
+		if priority == lowPriority {
+			<-l.unknown
 		}
-		return errNoPlace
+		return errNoCapacity
 	}
 }
 
-func (p places) free(s seat) {
-	if s == noSeat {
+func (l concurrencyLimit) release(priority priority) {
+	if priority == unlimited {
 		return
 	}
-	<-p.all
-	if s == unknownSeat {
-		<-p.unknown
+	<-l.all
+	if priority == lowPriority {
+		<-l.unknown
 	}
 }

@@ -75,7 +75,7 @@ func TestFlood(t *testing.T) {
 			switch {
 			case errors.Is(err, ErrInvalidToken):
 				refused++
-			case errors.Is(err, ErrFlood) && errors.Is(err, ErrUnavailable) && RetryAfter(err) > 0:
+			case errors.Is(err, ErrRateLimited) && errors.Is(err, ErrUnavailable) && RetryAfter(err) > 0:
 				limited++
 			default:
 				t.Fatalf("ttl %v: garbage: %v", ttl, err)
@@ -117,7 +117,7 @@ func TestUnknownTokensCountForTheirAddress(t *testing.T) {
 			switch {
 			case err == nil:
 				let++
-			case !errors.Is(err, ErrFlood):
+			case !errors.Is(err, ErrRateLimited):
 				t.Fatal(err)
 			}
 		}
@@ -168,8 +168,8 @@ func TestWhichTokensAreKnown(t *testing.T) {
 			want  error
 		}{
 			{"active within the last ten minutes", "good-1", knownFor + ttl - 1, nil},
-			{"longer ago", "good-1", knownFor + ttl, ErrFlood},
-			{"never active", "garbage", 2 * testTTL, ErrFlood},
+			{"longer ago", "good-1", knownFor + ttl, ErrRateLimited},
+			{"never active", "garbage", 2 * testTTL, ErrRateLimited},
 		} {
 			c := stopAt(time.Unix(testNow, 0))
 			in, _ := floodIntrospector(t, c, func(cfg *IntrospectionConfig) {
@@ -251,7 +251,7 @@ func BenchmarkFlood(b *testing.B) {
 	header := bearer("garbage-that-is-as-long-as-an-opaque-token-usually-is-0123456789")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := in.Authenticate(ctx, header); !errors.Is(err, ErrFlood) {
+		if _, err := in.Authenticate(ctx, header); !errors.Is(err, ErrRateLimited) {
 			b.Fatal(err)
 		}
 	}

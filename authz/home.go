@@ -43,7 +43,7 @@ type homes struct {
 	endpoint  string
 	keyPrefix []byte // of cache keys
 	cache     *cache[home]
-	step      *step
+	step      *operation
 }
 
 // Home implements [Directory]. It is for callers whose token does not name their organisation: clients of ZITADEL request
@@ -57,7 +57,7 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 	if kept := p.homes.cache.get(key, p.now()); kept != nil {
 		return kept.organization, kept.refused
 	}
-	got, err := shared(ctx, p.asker, p.homes.step, p.homes.cache, subject{key, key}, func(ctx context.Context) (home, error) {
+	got, err := shared(ctx, p.providerClient, p.homes.step, p.homes.cache, questionKeys{key, key}, func(ctx context.Context) (home, error) {
 		return p.askHome(ctx, token, id.Subject)
 	})
 	return got.organization, cmp.Or(err, got.refused)

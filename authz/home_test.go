@@ -115,7 +115,7 @@ func TestHomeMoods(t *testing.T) {
 		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidToken) || org != "" {
 			t.Errorf("%s: Home = %q, %v, want ErrUnavailable", name, org, err)
 		}
-		if text := errText(err); strings.Contains(text, testSecret) || strings.Contains(text, testToken) || !strings.Contains(text, stepHome) {
+		if text := errText(err); strings.Contains(text, testSecret) || strings.Contains(text, testToken) || !strings.Contains(text, operationHome) {
 			t.Errorf("%s: error %q names a secret, or not the step", name, text)
 		}
 		p.behave(&p.home, nil)

@@ -122,23 +122,23 @@ func (cfg IntrospectionConfig) check() error {
 // is left alone for a moment and then tried with single calls; a token for which it fails is not asked about for a moment. Tokens that were not active of late are limited for each client address (see
 // [WithClientAddress] and [ErrFlood]) and leave room for those that were.
 type Introspector struct {
-	*asker
-	rules       rules
-	where       whereabouts
-	credentials atomic.Pointer[credentials]
-	carryToken  bool
-	defaultOrg  string // of callers whose token names none
-	keys        *keyHash
-	cache       *cache[verdict]
-	known       *knownTokens
-	unknown     *limit.Rates[netip.Addr]
-	waiting     unknownWaiting
-	rejections  *rejections
+	*providerClient
+	rules          rules
+	where          whereabouts
+	credentials    atomic.Pointer[credentials]
+	carryToken     bool
+	defaultOrg     string // of callers whose token names none
+	keys           *keyHash
+	cache          *cache[verdict]
+	known          *knownTokens
+	unknownRate    *limit.Rates[netip.Addr]
+	unknownWaiting waitLimit
+	rejections     *rejections
 	// confirmation is about tokens that turn inactive.
 	confirmation *confirmation
 
 	// The steps, and for introspection one for each kind of token.
-	discovery, introspectKnown, introspectUnknown *step
+	discovery, introspectKnown, introspectUnknown *operation
 
 	provider    atomic.Pointer[provider] // nil until discovery succeeded
 	failures    atomic.Int32             // introspections since the last answer or rediscovery
@@ -179,13 +179,13 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	in := &Introspector{
 		keys:  keys,
 		cache: newCache[verdict](cfg.CacheTTL, cfg.Now),
-		asker: &asker{
-			client:  newClient(cfg.HTTPClient, cfg.Timeout, cmp.Or(cfg.UserAgent, "avatard")),
-			timeout: cfg.Timeout,
-			now:     cfg.Now,
-			places:  newPlaces(),
-			log:     cfg.Logger,
-			crowd:   &crowd{log: cfg.Logger, now: cfg.Now},
+		providerClient: &providerClient{
+			client:      newClient(cfg.HTTPClient, cfg.Timeout, cmp.Or(cfg.UserAgent, "avatard")),
+			timeout:     cfg.Timeout,
+			now:         cfg.Now,
+			concurrency: newConcurrencyLimit(),
+			log:         cfg.Logger,
+			overload:    &overloadLog{log: cfg.Logger, now: cfg.Now},
 
 			observer: cfg.Observer,
 		},
@@ -195,26 +195,26 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		carryToken: cfg.CarryToken,
 		defaultOrg: cfg.DefaultOrganization,
 		known:      newKnownTokens(cfg.CacheTTL),
-		unknown: limit.NewRates[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
+		unknownRate: limit.NewRates[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
 			maxAddresses, cfg.Now),
-		waiting: unknownWaiting{most: cfg.UnknownWaiting, each: cfg.UnknownWaitingPerAddress, of: make(map[netip.Addr]int)},
+		unknownWaiting: waitLimit{total: cfg.UnknownWaiting, perAddress: cfg.UnknownWaitingPerAddress, byAddress: make(map[netip.Addr]int)},
 	}
 	own, err := newCredentials(cfg.Issuer, cfg.ClientID, cfg.ClientSecret, cfg.ClientKey)
 	if err != nil {
 		return nil, err
 	}
 	in.credentials.Store(own)
-	outage := &outage{log: cfg.Logger, now: cfg.Now}
+	failureLog := &failureLog{log: cfg.Logger, now: cfg.Now}
 	in.rejections = newRejections(cfg.Now)
 	in.confirmation = &confirmation{now: cfg.Now, ask: func(deadline time.Time) error {
 		_, err := in.fetchProvider(deadline)
 		return err
 	}}
 	failed := newFailedQuestions(cfg.Now)
-	in.discovery = in.newStep(stepDiscovery, noSeat, outage, nil)
-	in.introspectKnown = in.newStep(stepIntrospection, knownSeat, outage, failed)
-	in.introspectUnknown = in.newStep(stepIntrospection, unknownSeat, outage, failed)
-	in.introspectKnown.also = in.introspectUnknown
+	in.discovery = in.newOperation(operationDiscovery, unlimited, failureLog, nil)
+	in.introspectKnown = in.newOperation(operationIntrospection, highPriority, failureLog, failed)
+	in.introspectUnknown = in.newOperation(operationIntrospection, lowPriority, failureLog, failed)
+	in.introspectKnown.sibling = in.introspectUnknown
 	return in, nil
 }
 
@@ -255,44 +255,44 @@ func (in *Introspector) lookUp(caller context.Context, token string) (v verdict,
 	deadline := time.Now().Add(in.timeout)
 	p, counted := in.provider.Load(), false
 	if p == nil { // nothing is known of any token, so all count, the wait for discovery included
-		leave, err := in.waitUnknown(caller)
+		leave, err := in.limitUnknownWaiting(caller)
 		if err != nil {
 			return verdict{}, err
 		}
 		defer leave()
-		if err := in.admitUnknown(caller); err != nil {
+		if err := in.limitUnknownRate(caller); err != nil {
 			return verdict{}, err
 		}
 		if p, err = in.discover(caller, deadline); err != nil {
-			return verdict{}, in.waited(caller, in.discovery, err)
+			return verdict{}, in.waitError(caller, in.discovery, err)
 		}
 		counted = true
 	}
 	q := question[verdict]{key: in.keys.of(p.keyPrefix, token)}
-	s := in.introspectUnknown
-	if err := in.failedBefore(s, q.key, in.cache.shares()); err != nil {
+	op := in.introspectUnknown
+	if err := in.failedBefore(op, q.key, in.cache.shares()); err != nil {
 		return verdict{}, err
 	}
 	if q.known = in.known.has(q.key, in.now()); q.known {
-		s = in.introspectKnown
+		op = in.introspectKnown
 	} else if !counted {
-		leave, err := in.waitUnknown(caller)
+		leave, err := in.limitUnknownWaiting(caller)
 		if err != nil {
 			return verdict{}, err
 		}
 		defer leave()
-		q.mayAsk = func() error { return in.admitUnknown(caller) }
+		q.mayAsk = func() error { return in.limitUnknownRate(caller) }
 	}
-	q.ask = func(ctx context.Context) (verdict, error) { return in.askAbout(ctx, p, s, token, &q, deadline) }
+	q.ask = func(ctx context.Context) (verdict, error) { return in.askAbout(ctx, p, op, token, &q, deadline) }
 	v, err = in.cache.share(caller, deadline, q)
-	return v, in.waited(caller, s, err)
+	return v, in.waitError(caller, op, err)
 }
 
 // askAbout asks what a token stands for, and takes note of how that went. s is the step for tokens of its kind.
-func (in *Introspector) askAbout(caller context.Context, p *provider, s *step, token string, q *question[verdict], deadline time.Time) (verdict, error) {
-	v, err := ask(caller, in.asker, s, subject{q.key, q.key}, deadline, func(ctx context.Context) (verdict, error) {
+func (in *Introspector) askAbout(caller context.Context, p *provider, op *operation, token string, q *question[verdict], deadline time.Time) (verdict, error) {
+	v, err := do(caller, in.providerClient, op, questionKeys{q.key, q.key}, deadline, func(ctx context.Context) (verdict, error) {
 		v, err := in.introspect(ctx, p, token, q.key, q.known)
-		if err == nil || ended(caller) == nil {
+		if err == nil || contextError(caller) == nil {
 			in.introspected(err)
 		}
 		return v, err

@@ -55,7 +55,7 @@ func TestProviderMoods(t *testing.T) {
 	for _, endpoint := range []struct {
 		name string
 		at   *http.HandlerFunc
-	}{{stepDiscovery, &p.discovery}, {stepIntrospection, &p.introspect}} {
+	}{{operationDiscovery, &p.discovery}, {operationIntrospection, &p.introspect}} {
 		for name, mood := range p.moods() {
 			for _, ttl := range []time.Duration{0, testTTL} {
 				in := p.introspector(t, func(cfg *IntrospectionConfig) { cfg.CacheTTL = ttl })

@@ -70,7 +70,7 @@ func TestFloodOfLongTokens(t *testing.T) {
 	limited := 0
 	for i := range DefaultUnknownBurst + 50 {
 		_, err := in.Authenticate(from(t, "192.0.2.1"), bearer(strings.Repeat("x", 60<<10)+fmt.Sprint(i)))
-		if errors.Is(err, ErrFlood) {
+		if errors.Is(err, ErrRateLimited) {
 			limited++
 		} else if !errors.Is(err, ErrInvalidToken) {
 			t.Fatal(err)

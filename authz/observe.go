@@ -30,19 +30,19 @@ const (
 	// QuestionAbandoned: the caller left first.
 	QuestionAbandoned QuestionOutcome = "abandoned"
 	// QuestionCrowded: there were too many others under way to be asked in time, for a known token.
-	QuestionCrowded QuestionOutcome = "crowded"
+	QuestionOverloaded QuestionOutcome = "crowded"
 	// QuestionResting: the provider had failed again and again and was left alone.
-	QuestionResting QuestionOutcome = "resting"
+	QuestionCircuitOpen QuestionOutcome = "resting"
 	// QuestionFailedBefore: the provider had failed twice in a row for this token, and a moment ago.
 	QuestionFailedBefore QuestionOutcome = "failed_before"
 	// QuestionFlood: too many unknown tokens had come, from one address or in all, see ErrFlood.
-	QuestionFlood QuestionOutcome = "flood"
+	QuestionRateLimited QuestionOutcome = "flood"
 )
 
 // tell passes a report on to the observer, if there is one.
-func (a *asker) tell(question string, outcome QuestionOutcome, took time.Duration) {
-	if a.observer != nil {
-		a.observer.ObserveQuestion(QuestionReport{Question: question, Outcome: outcome, Took: took})
+func (c *providerClient) observe(question string, outcome QuestionOutcome, took time.Duration) {
+	if c.observer != nil {
+		c.observer.ObserveQuestion(QuestionReport{Question: question, Outcome: outcome, Took: took})
 	}
 }
 
@@ -79,7 +79,7 @@ type CacheStats struct {
 
 // Stats returns how the Introspector stands.
 func (in *Introspector) Stats() Stats {
-	return Stats{InFlight: len(in.places.all), Tokens: in.cache.stats()}
+	return Stats{InFlight: len(in.concurrency.all), Tokens: in.cache.stats()}
 }
 
 // CacheStats returns how the memory of permissions stands.

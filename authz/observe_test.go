@@ -64,10 +64,10 @@ func TestObserver(t *testing.T) {
 		}
 		call := func(token string) { _, _ = in.Authenticate(t.Context(), bearer(token)) }
 		const took = 20 * time.Millisecond
-		answered := QuestionReport{stepIntrospection, QuestionAnswered, took}
+		answered := QuestionReport{operationIntrospection, QuestionAnswered, took}
 
 		call("good-1")
-		expect("the first token", QuestionReport{stepDiscovery, QuestionAnswered, took}, answered)
+		expect("the first token", QuestionReport{operationDiscovery, QuestionAnswered, took}, answered)
 		if inFlight != 1 || in.Stats().InFlight != 0 {
 			t.Errorf("%d in flight during a question and %d after it, want 1 and 0", inFlight, in.Stats().InFlight)
 		}
@@ -82,18 +82,18 @@ func TestObserver(t *testing.T) {
 		}
 
 		broken = true
-		time.Sleep(answerCounts)
-		for n := range restScore {
+		time.Sleep(successGrace)
+		for n := range failureThreshold {
 			call(fmt.Sprint("other-", n))
-			expect("a provider that fails", QuestionReport{stepIntrospection, QuestionFailed, took})
+			expect("a provider that fails", QuestionReport{operationIntrospection, QuestionFailed, took})
 		}
 		call("other")
-		expect("a provider that is left alone", QuestionReport{stepIntrospection, QuestionResting, 0})
+		expect("a provider that is left alone", QuestionReport{operationIntrospection, QuestionCircuitOpen, 0})
 		for range 10 {
 			call("other")
 		}
-		if told := l.take(); len(told) == 0 || told[len(told)-1] != (QuestionReport{stepIntrospection, QuestionFlood, 0}) {
-			t.Errorf("too many unknown tokens: told %v, want the last to be %s", told, QuestionFlood)
+		if told := l.take(); len(told) == 0 || told[len(told)-1] != (QuestionReport{operationIntrospection, QuestionRateLimited, 0}) {
+			t.Errorf("too many unknown tokens: told %v, want the last to be %s", told, QuestionRateLimited)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestObserverAbandoned(t *testing.T) {
 		if _, err := in.Authenticate(ctx, bearer("good-1")); !errors.Is(err, context.Canceled) {
 			t.Errorf("Authenticate = %v, want %v", err, context.Canceled)
 		}
-		want := []QuestionReport{{stepDiscovery, QuestionAnswered, 0}, {stepIntrospection, QuestionAbandoned, 0}}
+		want := []QuestionReport{{operationDiscovery, QuestionAnswered, 0}, {operationIntrospection, QuestionAbandoned, 0}}
 		if diff := cmp.Diff(want, l.take()); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}

@@ -18,12 +18,12 @@ const permissionsPath = "/auth/v1/permissions/zitadel/me/_search"
 //
 // It keeps and shares answers as long as the Introspector that it was made from does, and is protected in the same way.
 type ProviderPermissions struct {
-	*asker
+	*providerClient
 	endpoint  string
 	keys      *keyHash
 	keyPrefix []byte // of cache keys
 	cache     *cache[permits]
-	step      *step
+	step      *operation
 	homes     homes
 	// confirmation is about tokens that have ended since introspection.
 	confirmation *confirmation
@@ -37,13 +37,13 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	if !in.carryToken {
 		return nil, errors.New("asking for permissions needs identities that carry their tokens")
 	}
-	own := *in.asker
+	own := *in.providerClient
 	own.client = passing(in.client, http.StatusUnauthorized, http.StatusForbidden)
-	p := &ProviderPermissions{asker: &own, keys: in.keys, confirmation: in.confirmation, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
-	p.step = p.newStep(stepPermissions, knownSeat, &outage{log: own.log, now: own.now}, newFailedQuestions(own.now))
+	p := &ProviderPermissions{providerClient: &own, keys: in.keys, confirmation: in.confirmation, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
+	p.step = p.newOperation(operationPermissions, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.keyPrefix = appendPart(nil, p.endpoint)
 	p.homes.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
-	p.homes.step = p.newStep(stepHome, knownSeat, &outage{log: own.log, now: own.now}, newFailedQuestions(own.now))
+	p.homes.step = p.newOperation(operationHome, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.homes.keyPrefix = appendPart(nil, p.homes.endpoint)
 	p.cache, p.homes.cache = newCache[permits](in.cache.ttl, in.now), newCache[home](in.cache.ttl, in.now)
 	return p, nil
@@ -63,8 +63,8 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 	if kept := p.cache.get(key, p.now()); kept != nil {
 		return kept.Grant, kept.refused
 	}
-	about := subject{token: p.keys.of(p.keyPrefix, token), question: key}
-	got, err := shared(ctx, p.asker, p.step, p.cache, about, func(ctx context.Context) (permits, error) { return p.search(ctx, token, org) })
+	about := questionKeys{token: p.keys.of(p.keyPrefix, token), question: key}
+	got, err := shared(ctx, p.providerClient, p.step, p.cache, about, func(ctx context.Context) (permits, error) { return p.search(ctx, token, org) })
 	return got.Grant, cmp.Or(err, got.refused)
 }
 

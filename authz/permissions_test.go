@@ -121,7 +121,7 @@ func TestPermissionMoods(t *testing.T) {
 			if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidToken) || errors.Is(err, ErrUnknownOrganization) || g.Member {
 				t.Errorf("%s, ttl %v: Grant = %v, %v, want ErrUnavailable", name, ttl, g, err)
 			}
-			if text := errText(err); strings.Contains(text, testSecret) || strings.Contains(text, testToken) || !strings.Contains(text, stepPermissions) {
+			if text := errText(err); strings.Contains(text, testSecret) || strings.Contains(text, testToken) || !strings.Contains(text, operationPermissions) {
 				t.Errorf("%s: error %q names a secret, or not the step", name, text)
 			}
 			p.behave(&p.search, nil)

@@ -135,7 +135,7 @@ func TestRefusedQuestions(t *testing.T) {
 				w.WriteHeader(row.status)
 				w.Write([]byte(row.body))
 			})
-			for range 2 * restScore {
+			for range 2 * failureThreshold {
 				g, err := source.Grant(t.Context(), id, "acme")
 				if !errors.Is(err, row.want) || errors.Is(err, ErrUnavailable) || g.Member {
 					t.Fatalf("%d %s, ttl %v: Grant = %v, %v, want %v", row.status, row.body, ttl, g, err, row.want)

@@ -71,7 +71,7 @@ func TestRejectedClient(t *testing.T) {
 				var log lockedBuffer
 				now := 0
 				in := bubbleIntrospector(t, testTTL, rejecting(&now, func(string) bool { return true }))
-				in.introspectUnknown.outage.log = slog.New(slog.NewTextHandler(&log, nil))
+				in.introspectUnknown.failureLog.log = slog.New(slog.NewTextHandler(&log, nil))
 				call := func(token string) error {
 					_, err := in.Authenticate(t.Context(), bearer(token))
 					return err

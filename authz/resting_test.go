@@ -35,14 +35,14 @@ func TestProviderIsLeftAlone(t *testing.T) {
 				}
 			}
 			for range 100 {
-				if took, err := call(testToken); !errors.Is(err, ErrUnavailable) || took != 0 || RetryAfter(err) != firstRest {
+				if took, err := call(testToken); !errors.Is(err, ErrUnavailable) || took != 0 || RetryAfter(err) != firstOpenTimeout {
 					t.Fatalf("ttl %v: while it is left alone: %v after %v, again in %v", ttl, err, took, RetryAfter(err))
 				}
 			}
 			if asked != 3 {
 				t.Errorf("ttl %v: asked %d times, want 3", ttl, asked)
 			}
-			time.Sleep(firstRest)
+			time.Sleep(firstOpenTimeout)
 			results := make(chan time.Duration, 50)
 			for range cap(results) { // a probe, and everybody who comes meanwhile with another token
 				go func() {
@@ -61,7 +61,7 @@ func TestProviderIsLeftAlone(t *testing.T) {
 				t.Errorf("ttl %v: asked %d times, want 4 with one probe", ttl, asked)
 			}
 			hanging = false
-			time.Sleep(2 * firstRest)
+			time.Sleep(2 * firstOpenTimeout)
 			for range 3 {
 				if took, err := call(testToken); err != nil || took != 0 {
 					t.Errorf("ttl %v: after it came back: %v after %v", ttl, err, took)
@@ -88,12 +88,12 @@ func TestBrokenProviderIsLeftAlone(t *testing.T) {
 			asked := 0
 			in := bubbleIntrospector(t, testTTL, func(r *http.Request) (*http.Response, error) { asked++; return row.fail(r) })
 			for n := range 100 {
-				if _, err := in.Authenticate(t.Context(), bearer(row.token(n))); !errors.Is(err, ErrUnavailable) || errors.Is(err, errResting) != (n >= restScore) {
+				if _, err := in.Authenticate(t.Context(), bearer(row.token(n))); !errors.Is(err, ErrUnavailable) || errors.Is(err, errCircuitOpen) != (n >= failureThreshold) {
 					t.Errorf("%s: call %d = %v", row.why, n, err)
 				}
 			}
-			if asked != restScore {
-				t.Errorf("%s: asked %d times, want %d", row.why, asked, restScore)
+			if asked != failureThreshold {
+				t.Errorf("%s: asked %d times, want %d", row.why, asked, failureThreshold)
 			}
 		})
 	}
@@ -175,17 +175,17 @@ func TestUnknownTokensDoNotEndTheAskingAboutKnownOnes(t *testing.T) {
 			}
 		}
 		good(testToken)
-		time.Sleep(answerCounts)
+		time.Sleep(successGrace)
 		resting := 0
 		for n := range 100 {
-			if _, err := in.Authenticate(t.Context(), bearer(fmt.Sprint("poison-", n))); errors.Is(err, errResting) {
+			if _, err := in.Authenticate(t.Context(), bearer(fmt.Sprint("poison-", n))); errors.Is(err, errCircuitOpen) {
 				resting++
 			} else if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("poison: %v", err)
 			}
 		}
-		if resting != 100-restScore {
-			t.Errorf("%d of 100 were not asked about, want %d", resting, 100-restScore)
+		if resting != 100-failureThreshold {
+			t.Errorf("%d of 100 were not asked about, want %d", resting, 100-failureThreshold)
 		}
 		good(testToken)
 		good("fresh")
@@ -194,7 +194,7 @@ func TestUnknownTokensDoNotEndTheAskingAboutKnownOnes(t *testing.T) {
 				in.Authenticate(t.Context(), bearer(fmt.Sprint("more-poison-", n, "-", m)))
 			}
 			good("fresh")
-			time.Sleep(answerCounts / 2)
+			time.Sleep(successGrace / 2)
 		}
 	})
 }

@@ -8,13 +8,13 @@ import (
 
 // ErrFlood: too many tokens that nobody knows have come, from one address or in all; the provider was not asked about this
 // one. It is an ErrUnavailable too.
-var ErrFlood = fmt.Errorf("%w: too many unknown tokens", ErrUnavailable)
+var ErrRateLimited = fmt.Errorf("%w: too many unknown tokens", ErrUnavailable)
 
 // errCrowded: too many questions about known tokens were under way for one more to be asked in time.
-var errCrowded = fmt.Errorf("%w: too many questions at once", ErrUnavailable)
+var errOverloaded = fmt.Errorf("%w: too many questions at once", ErrUnavailable)
 
 // errResting: the provider has failed again and again and is left alone for a moment.
-var errResting = fmt.Errorf("%w: failing, not asked for a moment", ErrUnavailable)
+var errCircuitOpen = fmt.Errorf("%w: failing, not asked for a moment", ErrUnavailable)
 
 // errFailedBefore: the provider has failed twice in a row for this token, and a moment ago.
 var errFailedBefore = fmt.Errorf("%w: failing for this token, not asked for a moment", ErrUnavailable)

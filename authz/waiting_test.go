@@ -86,16 +86,16 @@ func TestSlowProvider(t *testing.T) {
 // A caller who joins a call that began while the provider was down is not turned away with it: the provider is well
 // by the time that they came.
 func TestJoiningACallThatFails(t *testing.T) {
-	for _, step := range []string{stepDiscovery, stepIntrospection} {
+	for _, step := range []string{operationDiscovery, operationIntrospection} {
 		synctest.Test(t, func(t *testing.T) {
 			var slow atomic.Bool
 			slow.Store(true)
 			var asked atomic.Int64
 			in := bubbleIntrospector(t, testTTL, nil)
 			in.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-				at, text := stepIntrospection, bubbleAnswer()
+				at, text := operationIntrospection, bubbleAnswer()
 				if r.Method == http.MethodGet {
-					at, text = stepDiscovery, bubbleDiscovery
+					at, text = operationDiscovery, bubbleDiscovery
 				}
 				if at != step {
 					return respond(text)
@@ -138,15 +138,15 @@ func TestJoiningACallThatFails(t *testing.T) {
 // When everybody who asked during an outage has had their answer, nothing of it is left for the next caller to wait for:
 // a look-up that was begun for one who had little time left ends with that time.
 func TestNothingIsLeftOfAnOutage(t *testing.T) {
-	for _, step := range []string{stepDiscovery, stepIntrospection} {
+	for _, step := range []string{operationDiscovery, operationIntrospection} {
 		synctest.Test(t, func(t *testing.T) {
 			var slow atomic.Bool
 			slow.Store(true)
 			in := bubbleIntrospector(t, testTTL, nil)
 			in.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-				at, text := stepIntrospection, bubbleAnswer()
+				at, text := operationIntrospection, bubbleAnswer()
 				if r.Method == http.MethodGet {
-					at, text = stepDiscovery, bubbleDiscovery
+					at, text = operationDiscovery, bubbleDiscovery
 				}
 				if slow.Load() && at == step {
 					return hang(r)
@@ -199,7 +199,7 @@ func TestCallersEndIsNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedBuffer
 		in := bubbleIntrospector(t, 0, hang)
-		in.introspectUnknown.outage.log = slog.New(slog.NewTextHandler(&log, nil))
+		in.introspectUnknown.failureLog.log = slog.New(slog.NewTextHandler(&log, nil))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		in.Authenticate(ctx, bearer(testToken))
@@ -224,7 +224,7 @@ func TestPlacesAreBounded(t *testing.T) {
 			<-release
 			return respond(bubbleAnswer())
 		})
-		const tokens = maxConcurrent / tokenPlaces // take all places together
+		const tokens = maxConcurrent / maxConcurrentPerToken // take all places together
 		for n := range tokens {
 			if _, err := in.Authenticate(t.Context(), bearer(fmt.Sprint("known", n))); err != nil {
 				t.Fatal(err)
@@ -239,7 +239,7 @@ func TestPlacesAreBounded(t *testing.T) {
 		for _, row := range []struct {
 			token string
 			want  int64
-		}{{"unknown", maxConcurrent - knownPlaces}, {"known", maxConcurrent}} {
+		}{{"unknown", maxConcurrent - reservedForKnown}, {"known", maxConcurrent}} {
 			for n := range 2 * maxConcurrent {
 				go call(fmt.Sprint(row.token, n%tokens))
 			}
@@ -262,7 +262,7 @@ func TestPlacesAreBounded(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if n, taken := most.Load(), len(in.places.all)+len(in.places.unknown); n != maxConcurrent || taken != 0 {
+		if n, taken := most.Load(), len(in.concurrency.all)+len(in.concurrency.unknown); n != maxConcurrent || taken != 0 {
 			t.Errorf("%d at once and %d places taken at the end, want %d and 0", n, taken, maxConcurrent)
 		}
 	})
@@ -272,7 +272,7 @@ func TestNoPlaceInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := bubbleIntrospector(t, testTTL, func(*http.Request) (*http.Response, error) { return respond(bubbleAnswer()) })
 		for range maxConcurrent {
-			in.places.all <- struct{}{}
+			in.concurrency.all <- struct{}{}
 		}
 		began := time.Now()
 		_, err := in.Authenticate(t.Context(), bearer(testToken))
@@ -280,7 +280,7 @@ func TestNoPlaceInTime(t *testing.T) {
 			t.Errorf("Authenticate = %v after %v, want ErrUnavailable after %v", err, took, DefaultIntrospectionTimeout)
 		}
 		synctest.Wait() // the look-up that had no place is over, too
-		<-in.places.all
+		<-in.concurrency.all
 		if _, err := in.Authenticate(t.Context(), bearer(testToken)); err != nil {
 			t.Errorf("with a place free again: %v", err)
 		}
@@ -291,8 +291,8 @@ func TestPanicWhileAsking(t *testing.T) {
 	for _, ttl := range []time.Duration{0, testTTL} {
 		in := bubbleIntrospector(t, ttl, func(*http.Request) (*http.Response, error) { panic(testSecret) })
 		_, err := in.Authenticate(t.Context(), bearer(testToken))
-		if !errors.Is(err, ErrUnavailable) || strings.Contains(errText(err), testSecret) || len(in.places.all) != 0 {
-			t.Errorf("ttl %v: Authenticate = %v with %d places taken, want ErrUnavailable and 0", ttl, err, len(in.places.all))
+		if !errors.Is(err, ErrUnavailable) || strings.Contains(errText(err), testSecret) || len(in.concurrency.all) != 0 {
+			t.Errorf("ttl %v: Authenticate = %v with %d places taken, want ErrUnavailable and 0", ttl, err, len(in.concurrency.all))
 		}
 	}
 }

@@ -156,7 +156,7 @@ func failureOf(ctx context.Context, err error) *failure {
 		{authz.ErrInvalidToken, invalidToken},
 		{authz.ErrImpersonation, impersonation},
 		{authz.ErrForbidden, noPermission},
-		{authz.ErrFlood, tooManyUnknown}, // without a cause: the log must not grow with a flood
+		{authz.ErrRateLimited, tooManyUnknown}, // without a cause: the log must not grow with a flood
 		{authz.ErrUnknownOrganization, unknownOrganization},
 		{storage.ErrUserNotFound, unknownUser},
 		{storage.ErrOtherOrganization, unknownUser},

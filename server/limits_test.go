@@ -148,7 +148,7 @@ func TestWhatTheProviderMeans(t *testing.T) {
 		id     string
 		logged bool
 	}{
-		{"too many unknown tokens", func(c *Config) { c.Authenticator = failingAuthenticator(fails(authz.ErrFlood)) }, connect.CodeUnavailable, "", false},
+		{"too many unknown tokens", func(c *Config) { c.Authenticator = failingAuthenticator(fails(authz.ErrRateLimited)) }, connect.CodeUnavailable, "", false},
 		{"a provider that is down", func(c *Config) { c.Authenticator = failingAuthenticator(fails(authz.ErrUnavailable)) }, connect.CodeUnavailable, "", true},
 		{"an organisation that the provider does not know", func(c *Config) { c.Permissions = failingSource(fails(authz.ErrUnknownOrganization)) }, connect.CodePermissionDenied, "AUTH-Bs7Ds", false},
 		{"a token that ended in between", func(c *Config) { c.Permissions = failingSource(fails(authz.ErrInvalidToken)) }, connect.CodeUnauthenticated, "AUTH-7fs1e", false},

@@ -109,7 +109,7 @@ func (m *Metrics) ObserveCall(r server.CallReport) {
 // ObserveQuestion counts a question to the identity provider.
 func (m *Metrics) ObserveQuestion(r authz.QuestionReport) {
 	switch r.Outcome {
-	case authz.QuestionFlood, authz.QuestionResting, authz.QuestionCrowded, authz.QuestionFailedBefore:
+	case authz.QuestionRateLimited, authz.QuestionCircuitOpen, authz.QuestionOverloaded, authz.QuestionFailedBefore:
 		m.notAskedCount.WithLabelValues(r.Question, string(r.Outcome)).Inc()
 		return
 	}

@@ -22,7 +22,7 @@ func watched() *Metrics {
 	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "ok", Took: 3 * time.Millisecond})
 	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "not_found", Refused: authz.ReasonAudience, Took: time.Minute})
 	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionAnswered, Took: 20 * time.Millisecond})
-	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionFlood})
+	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionRateLimited})
 	m.WatchTokens(func() authz.Stats {
 		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
 	})

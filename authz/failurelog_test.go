@@ -11,10 +11,10 @@ import (
 func TestOutageLogIsBounded(t *testing.T) {
 	var log lockedBuffer
 	c := stopAt(time.Unix(testNow, 0))
-	o := &outage{log: slog.New(slog.NewTextHandler(&log, nil)), now: c.now}
+	o := &failureLog{log: slog.New(slog.NewTextHandler(&log, nil)), now: c.now}
 	for range 100 * 30 {
-		o.failed(stepIntrospection, "status 500")
-		o.over(stepIntrospection)
+		o.recordFailure(operationIntrospection, "status 500")
+		o.recordSuccess(operationIntrospection)
 		c.advance(10 * time.Millisecond)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 2*3 {

@@ -38,7 +38,7 @@ func TestUnknownTokensThatWaitAreBounded(t *testing.T) {
 				}
 				return respond(`{"active":false}`)
 			})
-			in.waiting.each, in.waiting.most = each, all
+			in.unknownWaiting.perAddress, in.unknownWaiting.total = each, all
 			good := func() {
 				t.Helper()
 				if _, err := in.Authenticate(from(t, "192.0.2.0"), bearer("good-token")); err != nil {
@@ -60,7 +60,7 @@ func TestUnknownTokensThatWaitAreBounded(t *testing.T) {
 						switch {
 						case errors.Is(err, ErrInvalidToken):
 							refused++
-						case errors.Is(err, ErrFlood) && RetryAfter(err) > 0:
+						case errors.Is(err, ErrRateLimited) && RetryAfter(err) > 0:
 							flooded++
 						default:
 							t.Errorf("%s: %v", row.why, err)
@@ -76,8 +76,8 @@ func TestUnknownTokensThatWaitAreBounded(t *testing.T) {
 			mu.Unlock()
 			good()
 			wg.Wait()
-			if refused != row.waiting || in.waiting.all != 0 || len(in.waiting.of) != 0 {
-				t.Errorf("%s: %d were answered, want %d; %d and %d addresses are still counted", row.why, refused, row.waiting, in.waiting.all, len(in.waiting.of))
+			if refused != row.waiting || in.unknownWaiting.waiting != 0 || len(in.unknownWaiting.byAddress) != 0 {
+				t.Errorf("%s: %d were answered, want %d; %d and %d addresses are still counted", row.why, refused, row.waiting, in.unknownWaiting.waiting, len(in.unknownWaiting.byAddress))
 			}
 		})
 	}

@@ -6,7 +6,7 @@ import (
 )
 
 // sharedBreaker is a breaker for many callers.
-type sharedBreaker struct {
+type lockedBreaker struct {
 	now func() time.Time
 
 	mu sync.Mutex
@@ -14,29 +14,29 @@ type sharedBreaker struct {
 }
 
 // enter returns an error that says when to try again while the provider is left alone.
-func (s *sharedBreaker) enter(token cacheKey) (pass, error) {
+func (s *lockedBreaker) allow(token cacheKey) (permit, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, wait, ok := s.breaker.enter(token, s.now())
+	p, wait, ok := s.breaker.allow(token, s.now())
 	if !ok {
-		return pass{}, &retryError{cause: errResting, after: wait}
+		return permit{}, &retryError{cause: errCircuitOpen, after: wait}
 	}
 	return p, nil
 }
 
 // leave reports for how long the provider is left alone from now on, 0 = no change.
-func (s *sharedBreaker) leave(p pass, end ending) time.Duration {
+func (s *lockedBreaker) done(p permit, result result) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.breaker.leave(p, end, s.now()) {
-		return s.rest
+	if s.breaker.done(p, result, s.now()) {
+		return s.openFor
 	}
 	return 0
 }
 
 // othersAnswered takes in that the provider has answered a question like those of this breaker.
-func (s *sharedBreaker) othersAnswered() {
+func (s *lockedBreaker) succeed() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answer(s.now())
+	s.recordSuccess(s.now())
 }

@@ -26,7 +26,7 @@ func crowdOf(t *testing.T, in *Introspector, tokens int, token func(i int) strin
 		wg.Go(func() {
 			_, err := in.Authenticate(from(t, fmt.Sprintf("192.0.%d.%d", i/250, i%250)), bearer(token(i)))
 			kind := "other"
-			for _, known := range []error{ErrFlood, errCrowded, ErrInvalidToken, ErrUnavailable} {
+			for _, known := range []error{ErrRateLimited, errOverloaded, ErrInvalidToken, ErrUnavailable} {
 				if errors.Is(err, known) {
 					kind = known.Error()
 					break
@@ -35,7 +35,7 @@ func crowdOf(t *testing.T, in *Introspector, tokens int, token func(i int) strin
 			if err == nil {
 				kind = "let in"
 			}
-			if kind == ErrFlood.Error() && RetryAfter(err) <= 0 {
+			if kind == ErrRateLimited.Error() && RetryAfter(err) <= 0 {
 				kind += " without a time"
 			}
 			mu.Lock()
@@ -67,10 +67,10 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 		outcomes []QuestionOutcome
 		log      []string // of the three, those that are in it
 	}{
-		{"a provider that is a little slow", 0, 250 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionFlood}, []string{flood}},
-		{"one that leaves the second in the line no time", 0, 2 * time.Second, false, []QuestionOutcome{QuestionAnswered, QuestionFlood}, []string{flood}},
+		{"a provider that is a little slow", 0, 250 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},
+		{"one that leaves the second in the line no time", 0, 2 * time.Second, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},
 		{"one that fails, too", 0, 0, true, nil, nil},
-		{"known tokens", 1000, 400 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionCrowded}, []string{crowd}},
+		{"known tokens", 1000, 400 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionOverloaded}, []string{crowd}},
 	} {
 		for _, ttl := range []time.Duration{0, time.Minute} {
 			synctest.Test(t, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 				takes, breaks = row.takes, row.breaks
 				got := crowdOf(t, in, 1000, token)
 				synctest.Wait()
-				if len(got) < 2 && !row.breaks || got["other"] > 0 || got[ErrFlood.Error()+" without a time"] > 0 {
+				if len(got) < 2 && !row.breaks || got["other"] > 0 || got[ErrRateLimited.Error()+" without a time"] > 0 {
 					t.Errorf("%s, ttl %v: answers %v", row.why, ttl, got)
 				}
 				if row.breaks {

@@ -17,48 +17,48 @@ const (
 
 // unknownWaiting counts calls that wait for what the provider says of an unknown token, those that share a question included. A
 // server has bounds for its calls, too; whoever sends unknown tokens must leave room within them.
-type unknownWaiting struct {
-	most, each int
+type waitLimit struct {
+	total, perAddress int
 
-	mu  sync.Mutex
-	all int
-	of  map[netip.Addr]int // no address without a call
+	mu        sync.Mutex
+	waiting   int
+	byAddress map[netip.Addr]int // no address without a call
 }
 
 // enter counts a call. It says no when there are too many, and whether they are those of the address.
-func (w *unknownWaiting) enter(address netip.Addr) (oneAddress, ok bool) {
+func (w *waitLimit) acquire(address netip.Addr) (oneAddress, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	own := w.of[address]
-	if own >= w.each || w.all >= w.most {
-		return own >= w.each, false
+	own := w.byAddress[address]
+	if own >= w.perAddress || w.waiting >= w.total {
+		return own >= w.perAddress, false
 	}
-	w.of[address] = own + 1
-	w.all++
+	w.byAddress[address] = own + 1
+	w.waiting++
 	return false, true
 }
 
 // leave takes a call off that enter has counted.
-func (w *unknownWaiting) leave(address netip.Addr) {
+func (w *waitLimit) release(address netip.Addr) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.all--
-	if own := w.of[address]; own > 1 {
-		w.of[address] = own - 1
+	w.waiting--
+	if own := w.byAddress[address]; own > 1 {
+		w.byAddress[address] = own - 1
 	} else {
-		delete(w.of, address)
+		delete(w.byAddress, address)
 	}
 }
 
 // waitUnknown counts a call with a token that is not known. Whoever calls it calls leave in the end, unless there is an error.
-func (in *Introspector) waitUnknown(ctx context.Context) (leave func(), err error) {
+func (in *Introspector) limitUnknownWaiting(ctx context.Context) (leave func(), err error) {
 	text, _ := ctx.Value(addressKey{}).(string)
 	address := limit.Address(text)
-	oneAddress, ok := in.waiting.enter(address)
+	oneAddress, ok := in.unknownWaiting.acquire(address)
 	if !ok {
-		in.tell(stepIntrospection, QuestionFlood, 0)
-		in.crowd.flood(oneAddress)
-		return nil, &retryError{cause: ErrFlood, after: crowdRetry}
+		in.observe(operationIntrospection, QuestionRateLimited, 0)
+		in.overload.rateLimited(oneAddress)
+		return nil, &retryError{cause: ErrRateLimited, after: overloadRetryAfter}
 	}
-	return func() { in.waiting.leave(address) }, nil
+	return func() { in.unknownWaiting.release(address) }, nil
 }
