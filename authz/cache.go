@@ -16,56 +16,56 @@ const (
 	// maxRefusedTTL keeps a token that the provider did not know yet from being refused for long.
 	maxRefusedTTL = time.Second
 	// maxCalls bounds the look-ups that run or wait for their turn; those of unknown tokens leave a quarter of it.
-	maxCalls        = 4_096
-	maxUnknownCalls = maxCalls * 3 / 4
+	maxFlights        = 4_096
+	maxUnknownFlights = maxFlights * 3 / 4
 )
 
 // keepable is an answer of the provider that a cache can hold.
-type keepable interface {
+type cacheable interface {
 	// good tells an answer that lets somebody do something from one that refuses.
-	good() bool
+	accepted() bool
 	// ends is when a good answer is over by itself, in Unix seconds; 0 = never.
-	ends() int64
+	expiry() int64
 	// weight is about how many bytes of memory the answer keeps.
-	weight() int
+	size() int
 }
 
 // cache keeps answers of the provider for a short time and lets callers with the same question share one look-up.
 // Errors are never kept. What follows from an answer is no part of it: that is computed anew for each request.
 //
 // With a ttl of 0 it keeps nothing and nothing is shared: each caller asks.
-type cache[V keepable] struct {
+type cache[V cacheable] struct {
 	ttl time.Duration
 	now func() time.Time
 
 	mu                sync.Mutex
-	accepted, refused shelf[V]
-	calls             map[cacheKey]*call[V]
-	running           int // calls that have not finished, those no longer in the map included
+	accepted, refused fifoCache[V]
+	flights           map[cacheKey]*flight[V]
+	unfinished        int // calls that have not finished, those no longer in the map included
 	hits, misses      uint64
 }
 
-func newCache[V keepable](ttl time.Duration, now func() time.Time) *cache[V] {
+func newCache[V cacheable](ttl time.Duration, now func() time.Time) *cache[V] {
 	return &cache[V]{
 		ttl:      ttl,
 		now:      now,
-		accepted: newShelf[V](maxAccepted, maxAcceptedBytes),
-		refused:  newShelf[V](maxRefused, maxRefusedBytes),
-		calls:    make(map[cacheKey]*call[V]),
+		accepted: newFIFOCache[V](maxAccepted, maxAcceptedBytes),
+		refused:  newFIFOCache[V](maxRefused, maxRefusedBytes),
+		flights:  make(map[cacheKey]*flight[V]),
 	}
 }
 
 // shares reports whether callers with the same question share its answer.
-func (c *cache[V]) shares() bool { return c.ttl > 0 }
+func (c *cache[V]) enabled() bool { return c.ttl > 0 }
 
 // get returns the answer that is kept under key, nil when there is none or its time is over.
 func (c *cache[V]) get(key cacheKey, now time.Time) *V {
-	if !c.shares() {
+	if !c.enabled() {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := c.kept(key, now)
+	v := c.find(key, now)
 	if v != nil {
 		c.hits++
 	} else {
@@ -74,7 +74,7 @@ func (c *cache[V]) get(key cacheKey, now time.Time) *V {
 	return v
 }
 
-func (c *cache[V]) kept(key cacheKey, now time.Time) *V {
+func (c *cache[V]) find(key cacheKey, now time.Time) *V {
 	if v := c.accepted.get(key, now); v != nil {
 		return v
 	}
@@ -82,33 +82,33 @@ func (c *cache[V]) kept(key cacheKey, now time.Time) *V {
 }
 
 // errFull: as many look-ups are under way as there may be. Whoever asked says what that means.
-var errFull = fmt.Errorf("%w: too many look-ups under way", ErrUnavailable)
+var errTooManyFlights = fmt.Errorf("%w: too many look-ups under way", ErrUnavailable)
 
 // question is what a cache is asked, and how to find out.
-type question[V keepable] struct {
+type question[V cacheable] struct {
 	key cacheKey
 	// known: the token was active of late, so the question may use what is kept free for those.
 	known bool
 	// mayAsk is called before the provider is asked, by whoever does that, and not by those who join. nil = always.
-	mayAsk func() error
-	ask    func(context.Context) (V, error)
+	admit func() error
+	ask   func(context.Context) (V, error)
 }
 
-func (q *question[V]) admitted() error {
-	if q.mayAsk == nil {
+func (q *question[V]) checkAdmission() error {
+	if q.admit == nil {
 		return nil
 	}
-	return q.mayAsk()
+	return q.admit()
 }
 
 // shared returns what the provider answers to a question about a token that is known, which may be an answer to another caller.
 // It waits no longer than the time-out.
-func shared[V keepable](caller context.Context, client *providerClient, op *operation, c *cache[V], keys questionKeys, call func(context.Context) (V, error)) (v V, err error) {
-	if err := client.failedBefore(op, keys.question, c.shares()); err != nil {
+func doShared[V cacheable](caller context.Context, client *providerClient, op *operation, c *cache[V], keys questionKeys, call func(context.Context) (V, error)) (v V, err error) {
+	if err := client.failedBefore(op, keys.question, c.enabled()); err != nil {
 		return v, err
 	}
 	deadline := time.Now().Add(client.timeout)
-	v, err = c.share(caller, deadline, question[V]{key: keys.question, known: true, ask: func(ctx context.Context) (V, error) {
+	v, err = c.do(caller, deadline, question[V]{key: keys.question, known: true, ask: func(ctx context.Context) (V, error) {
 		return do(ctx, client, op, keys, deadline, call)
 	}})
 	return v, client.waitError(caller, op, err)
@@ -118,25 +118,25 @@ func shared[V keepable](caller context.Context, client *providerClient, op *oper
 // deadline at most. It runs on a context of its own and goes on without them. A call that is as old as the ttl is joined no more:
 // the provider may have looked at the token before it was revoked. When a call fails, whoever had only joined it has
 // it asked once more: it began before they came, and the provider may be well by now.
-func (c *cache[V]) share(caller context.Context, deadline time.Time, q question[V]) (v V, err error) {
-	if !c.shares() {
-		if err := q.admitted(); err != nil {
+func (c *cache[V]) do(caller context.Context, deadline time.Time, q question[V]) (v V, err error) {
+	if !c.enabled() {
+		if err := q.checkAdmission(); err != nil {
 			return v, err
 		}
 		return q.ask(caller) // which ends with its caller
 	}
 	ctx, cancel := context.WithDeadline(caller, deadline)
 	defer cancel()
-	v, joined, err := c.shareOnce(ctx, q)
+	v, joined, err := c.doOnce(ctx, q)
 	if err != nil && joined && contextError(ctx) == nil {
-		v, _, err = c.shareOnce(ctx, q)
+		v, _, err = c.doOnce(ctx, q)
 	}
 	return v, err
 }
 
 // shareOnce is share without the second time. joined tells that the call was somebody else's.
-func (c *cache[V]) shareOnce(ctx context.Context, q question[V]) (v V, joined bool, err error) {
-	pending, joined, err := c.pending(q, &v)
+func (c *cache[V]) doOnce(ctx context.Context, q question[V]) (v V, joined bool, err error) {
+	pending, joined, err := c.join(q, &v)
 	if pending == nil {
 		return v, false, err
 	}
@@ -145,58 +145,58 @@ func (c *cache[V]) shareOnce(ctx context.Context, q question[V]) (v V, joined bo
 }
 
 // pending returns the call to wait for, begun here unless joined. Without one, kept or err is the result.
-func (c *cache[V]) pending(q question[V], kept *V) (pending *call[V], joined bool, err error) {
+func (c *cache[V]) join(q question[V], kept *V) (pending *flight[V], joined bool, err error) {
 	now := c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v := c.kept(q.key, now); v != nil {
+	if v := c.find(q.key, now); v != nil {
 		*kept = *v
 		return nil, false, nil
 	}
-	if pending := c.calls[q.key]; pending != nil && now.Sub(pending.started) < c.ttl {
+	if pending := c.flights[q.key]; pending != nil && now.Sub(pending.started) < c.ttl {
 		return pending, true, nil
 	}
-	most := maxUnknownCalls
+	most := maxUnknownFlights
 	if q.known {
-		most = maxCalls
+		most = maxFlights
 	}
-	if c.running >= most {
-		return nil, false, errFull
+	if c.unfinished >= most {
+		return nil, false, errTooManyFlights
 	}
-	if err := q.admitted(); err != nil {
+	if err := q.checkAdmission(); err != nil {
 		return nil, false, err
 	}
-	mine := newCall[V](now)
-	c.calls[q.key] = mine
-	c.running++
+	mine := newFlight[V](now)
+	c.flights[q.key] = mine
+	c.unfinished++
 	go func() {
 		v, err := q.ask(context.Background())
-		c.settle(q.key, mine, v, err)
+		c.complete(q.key, mine, v, err)
 	}()
 	return mine, false, nil
 }
 
 // settle ends a call. Its answer is on the shelf before the call leaves the map, so that nobody asks in between.
-func (c *cache[V]) settle(key cacheKey, mine *call[V], v V, err error) {
+func (c *cache[V]) complete(key cacheKey, mine *flight[V], v V, err error) {
 	c.mu.Lock()
 	if err == nil {
-		c.keep(key, v, mine.started)
+		c.store(key, v, mine.started)
 	}
-	if c.calls[key] == mine {
-		delete(c.calls, key)
+	if c.flights[key] == mine {
+		delete(c.flights, key)
 	}
-	c.running--
+	c.unfinished--
 	c.mu.Unlock()
 	mine.finish(v, err)
 }
 
 // keep stores an answer. Its time counts from the start of the look-up, since the provider may have decided right
 // then; a look-up that took longer than the ttl is not kept at all.
-func (c *cache[V]) keep(key cacheKey, v V, started time.Time) {
+func (c *cache[V]) store(key cacheKey, v V, started time.Time) {
 	on, ttl := &c.accepted, c.ttl
-	if !v.good() {
+	if !v.accepted() {
 		on, ttl = &c.refused, min(c.ttl/2, maxRefusedTTL)
-	} else if end := v.ends(); end != 0 && end-started.Unix() < int64(ttl/time.Second)+1 {
+	} else if end := v.expiry(); end != 0 && end-started.Unix() < int64(ttl/time.Second)+1 {
 		ttl = min(ttl, time.Unix(end, 0).Sub(started))
 	}
 	now, until := c.now(), started.Add(ttl)

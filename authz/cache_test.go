@@ -20,7 +20,7 @@ func numberedKey(n int) (k cacheKey) {
 
 // share is a question about a token that was active of late.
 func share(ctx context.Context, c *cache[verdict], key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
-	return c.share(ctx, time.Now().Add(time.Minute), question[verdict]{key: key, known: true, ask: ask})
+	return c.do(ctx, time.Now().Add(time.Minute), question[verdict]{key: key, known: true, ask: ask})
 }
 
 func goodVerdict(now time.Time, life time.Duration) verdict {
@@ -92,8 +92,8 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 			t.Errorf("share = %v, want %v", err, failed)
 		}
 	}
-	if asked != 3 || len(c.calls) != 0 || c.running != 0 {
-		t.Errorf("asked %d times with %d calls left, want 3 and 0", asked, len(c.calls))
+	if asked != 3 || len(c.flights) != 0 || c.unfinished != 0 {
+		t.Errorf("asked %d times with %d calls left, want 3 and 0", asked, len(c.flights))
 	}
 }
 
@@ -167,8 +167,8 @@ func TestOldLookUpIsNotJoined(t *testing.T) {
 		if v := c.get(numberedKey(1), time.Now()); v == nil || v.refused == nil {
 			t.Errorf("kept = %+v, want the newer refusal, not the old answer", v)
 		}
-		if c.running != 0 || len(c.calls) != 0 {
-			t.Errorf("%d running, %d in the map, want none", c.running, len(c.calls))
+		if c.unfinished != 0 || len(c.flights) != 0 {
+			t.Errorf("%d running, %d in the map, want none", c.unfinished, len(c.flights))
 		}
 	})
 }
@@ -205,7 +205,7 @@ func TestNewestAnswerCounts(t *testing.T) {
 	c, key := newCache[verdict](testTTL, func() time.Time { return now }), numberedKey(1)
 	good, bad := goodVerdict(now, time.Hour), refuse("inactive")
 	for i, v := range []verdict{good, bad, bad, good, good, bad} {
-		c.keep(key, v, now)
+		c.store(key, v, now)
 		got := c.get(key, now)
 		if got == nil || (got.refused == nil) != (v.refused == nil) {
 			t.Errorf("answer %d: kept %+v, want %+v", i, got, v)
@@ -222,9 +222,9 @@ func TestCacheIsBounded(t *testing.T) {
 	large := goodVerdict(now, time.Hour)
 	large.identity.Organization = strings.Repeat("x", 1<<20)
 
-	c.keep(numberedKey(-1), goodVerdict(now, time.Hour), now)
+	c.store(numberedKey(-1), goodVerdict(now, time.Hour), now)
 	for n := range 3 * maxRefused {
-		c.keep(numberedKey(n), refuse("inactive"), now)
+		c.store(numberedKey(n), refuse("inactive"), now)
 	}
 	if got := c.refused.order.Len(); got != maxRefused || len(c.refused.byKey) != got {
 		t.Errorf("%d refused tokens kept under %d keys, want %d", got, len(c.refused.byKey), maxRefused)
@@ -233,19 +233,19 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Error("refused tokens pushed out an accepted one")
 	}
 	for n := range maxAccepted + 10 {
-		c.keep(numberedKey(n), goodVerdict(now, time.Hour), now)
+		c.store(numberedKey(n), goodVerdict(now, time.Hour), now)
 	}
 	if got := c.accepted.order.Len(); got != maxAccepted || c.get(numberedKey(9), now) != nil || c.get(numberedKey(10), now) == nil {
 		t.Errorf("%d accepted tokens kept, want %d, the oldest gone first", got, maxAccepted)
 	}
 	for n := range 100 {
-		c.keep(numberedKey(n), large, now)
+		c.store(numberedKey(n), large, now)
 	}
 	if c.accepted.bytes > maxAcceptedBytes || c.accepted.order.Len() == 0 {
 		t.Errorf("%d bytes kept, limit %d", c.accepted.bytes, maxAcceptedBytes)
 	}
 	now = now.Add(testTTL)
-	c.keep(numberedKey(-2), goodVerdict(now, time.Hour), now)
+	c.store(numberedKey(-2), goodVerdict(now, time.Hour), now)
 	if got := c.accepted.order.Len(); got != 1 {
 		t.Errorf("%d entries after all but one ended, want 1", got)
 	}
@@ -258,16 +258,16 @@ func TestLookUpsUnderWayAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
 		ask := func(context.Context) (verdict, error) { <-release; return refuse("inactive"), nil }
-		for n := range maxCalls {
+		for n := range maxFlights {
 			go share(t.Context(), c, numberedKey(n), ask)
 		}
 		synctest.Wait()
-		if _, err := share(t.Context(), c, numberedKey(maxCalls), ask); !errors.Is(err, ErrUnavailable) {
+		if _, err := share(t.Context(), c, numberedKey(maxFlights), ask); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("share over the bound = %v, want ErrUnavailable", err)
 		}
 		close(release)
 		synctest.Wait()
-		if _, err := share(t.Context(), c, numberedKey(maxCalls), ask); err != nil {
+		if _, err := share(t.Context(), c, numberedKey(maxFlights), ask); err != nil {
 			t.Errorf("share after the others ended = %v", err)
 		}
 	})

@@ -22,8 +22,8 @@ type confirmation struct {
 	now func() time.Time
 
 	mu      sync.Mutex
-	pending *call[struct{}] // nil when none is under way
-	failing time.Time       // the last question has failed, and counts until then
+	pending *flight[struct{}] // nil when none is under way
+	failing time.Time         // the last question has failed, and counts until then
 }
 
 // check returns nil when the provider is well, and errUnconfirmed when it is not, or when that cannot be found out before ctx ends.
@@ -40,7 +40,7 @@ func (c *confirmation) check(ctx context.Context) error {
 		if !ok {
 			deadline = time.Now().Add(DefaultIntrospectionTimeout)
 		}
-		pending = newCall[struct{}](now)
+		pending = newFlight[struct{}](now)
 		c.pending = pending
 		go c.find(pending, deadline)
 	}
@@ -51,7 +51,7 @@ func (c *confirmation) check(ctx context.Context) error {
 	return nil
 }
 
-func (c *confirmation) find(pending *call[struct{}], deadline time.Time) {
+func (c *confirmation) find(pending *flight[struct{}], deadline time.Time) {
 	err := c.ask(deadline)
 	c.mu.Lock()
 	c.pending = nil

@@ -54,7 +54,7 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 	pending := in.discovering
 	joined = pending != nil
 	if !joined {
-		pending = newCall[*provider](in.now())
+		pending = newFlight[*provider](in.now())
 		in.discovering = pending
 		go func() {
 			p, err := in.fetchProvider(deadline)

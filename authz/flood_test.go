@@ -95,8 +95,8 @@ func TestFlood(t *testing.T) {
 		if n := in.known.until.Len(); n != 1 {
 			t.Errorf("ttl %v: %d tokens count as known, want 1", ttl, n)
 		}
-		if in.cache.refused.order.Len() > maxRefused || in.cache.running != 0 || len(in.cache.calls) != 0 {
-			t.Errorf("%d refusals kept, %d calls", in.cache.refused.order.Len(), in.cache.running)
+		if in.cache.refused.order.Len() > maxRefused || in.cache.unfinished != 0 || len(in.cache.flights) != 0 {
+			t.Errorf("%d refusals kept, %d calls", in.cache.refused.order.Len(), in.cache.unfinished)
 		}
 	}
 }
@@ -222,21 +222,21 @@ func TestUnknownTokensLeaveRoom(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin := func(n int, known bool) error {
-		_, err := c.share(ended, time.Now().Add(time.Minute), question[verdict]{key: numberedKey(n), known: known, ask: func(context.Context) (verdict, error) {
+		_, err := c.do(ended, time.Now().Add(time.Minute), question[verdict]{key: numberedKey(n), known: known, ask: func(context.Context) (verdict, error) {
 			<-release
 			return refuse("inactive"), nil
 		}})
 		return err
 	}
-	for n := range maxUnknownCalls {
+	for n := range maxUnknownFlights {
 		if err := begin(n, false); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 	}
-	if err := begin(maxUnknownCalls, false); !errors.Is(err, ErrUnavailable) {
+	if err := begin(maxUnknownFlights, false); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("one more unknown token = %v, want ErrUnavailable", err)
 	}
-	if err := begin(maxUnknownCalls, true); !errors.Is(err, context.Canceled) {
+	if err := begin(maxUnknownFlights, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("a known token = %v, want it to be looked up", err)
 	}
 	close(release)

@@ -31,9 +31,9 @@ type home struct {
 }
 
 // good, ends and weight are what a cache asks.
-func (h home) good() bool  { return h.refused == nil && h.organization != "" }
-func (h home) ends() int64 { return 0 }
-func (h home) weight() int {
+func (h home) accepted() bool { return h.refused == nil && h.organization != "" }
+func (h home) expiry() int64  { return 0 }
+func (h home) size() int {
 	const perEntry = 512
 	return perEntry + len(h.organization)
 }
@@ -57,7 +57,7 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 	if kept := p.homes.cache.get(key, p.now()); kept != nil {
 		return kept.organization, kept.refused
 	}
-	got, err := shared(ctx, p.providerClient, p.homes.step, p.homes.cache, questionKeys{key, key}, func(ctx context.Context) (home, error) {
+	got, err := doShared(ctx, p.providerClient, p.homes.step, p.homes.cache, questionKeys{key, key}, func(ctx context.Context) (home, error) {
 		return p.askHome(ctx, token, id.Subject)
 	})
 	return got.organization, cmp.Or(err, got.refused)

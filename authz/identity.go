@@ -101,9 +101,9 @@ func (v *verdict) at(now time.Time) (Identity, error) {
 }
 
 // good, ends and weight are what a cache asks.
-func (v verdict) good() bool  { return v.refused == nil }
-func (v verdict) ends() int64 { return v.expires }
-func (v verdict) weight() int {
+func (v verdict) accepted() bool { return v.refused == nil }
+func (v verdict) expiry() int64  { return v.expires }
+func (v verdict) size() int {
 	const perEntry, perString = 512, 32
 	n := perEntry + len(v.identity.Subject) + len(v.identity.Organization)
 	if v.refused != nil {

@@ -143,7 +143,7 @@ type Introspector struct {
 	provider    atomic.Pointer[provider] // nil until discovery succeeded
 	failures    atomic.Int32             // introspections since the last answer or rediscovery
 	mu          sync.Mutex               // guards the following
-	discovering *call[*provider]         // nil when none is under way
+	discovering *flight[*provider]       // nil when none is under way
 	discovered  time.Time                // when the provider was found, or looked for again
 }
 
@@ -225,7 +225,7 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 	if err != nil {
 		return Identity{}, err
 	}
-	if p := in.provider.Load(); p != nil && in.cache.shares() {
+	if p := in.provider.Load(); p != nil && in.cache.enabled() {
 		now := in.now()
 		if v := in.cache.get(in.keys.of(p.keyPrefix, token), now); v != nil {
 			return in.identity(v, now, token)
@@ -270,7 +270,7 @@ func (in *Introspector) lookUp(caller context.Context, token string) (v verdict,
 	}
 	q := question[verdict]{key: in.keys.of(p.keyPrefix, token)}
 	op := in.introspectUnknown
-	if err := in.failedBefore(op, q.key, in.cache.shares()); err != nil {
+	if err := in.failedBefore(op, q.key, in.cache.enabled()); err != nil {
 		return verdict{}, err
 	}
 	if q.known = in.known.has(q.key, in.now()); q.known {
@@ -281,10 +281,10 @@ func (in *Introspector) lookUp(caller context.Context, token string) (v verdict,
 			return verdict{}, err
 		}
 		defer leave()
-		q.mayAsk = func() error { return in.limitUnknownRate(caller) }
+		q.admit = func() error { return in.limitUnknownRate(caller) }
 	}
 	q.ask = func(ctx context.Context) (verdict, error) { return in.askAbout(ctx, p, op, token, &q, deadline) }
-	v, err = in.cache.share(caller, deadline, q)
+	v, err = in.cache.do(caller, deadline, q)
 	return v, in.waitError(caller, op, err)
 }
 
@@ -298,7 +298,7 @@ func (in *Introspector) askAbout(caller context.Context, p *provider, op *operat
 		return v, err
 	})
 	if err == nil {
-		in.known.note(q.key, v.good(), in.now())
+		in.known.note(q.key, v.accepted(), in.now())
 	}
 	return v, err
 }

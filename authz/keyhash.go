@@ -17,12 +17,12 @@ type cacheKey [16]byte
 // process. With the processors' own instructions it takes a tenth of the time of SHA-256, which was the dearest part of looking up
 // a token of a kilobyte.
 type keyHash struct {
-	gcm  cipher.AEAD
-	room sync.Pool // of *[]byte
+	gcm     cipher.AEAD
+	buffers sync.Pool // of *[]byte
 }
 
 // keptRoom is how large the room for a text may be to be used again, in bytes: tokens are seldom longer.
-const keptRoom = 16 << 10
+const maxPooledBytes = 16 << 10
 
 // One text has one tag only because all share a nonce. That is safe as no tag is ever shown to anybody.
 var keyNonce [12]byte
@@ -44,7 +44,7 @@ func newKeyHash() (*keyHash, error) {
 // of returns the key of a text that begins with prefix and goes on with parts, each behind its length.
 func (h *keyHash) of(prefix []byte, parts ...string) (key cacheKey) {
 	// Not on the stack: two kilobytes there make every goroutine of a new HTTP/2 stream grow its own.
-	room, _ := h.room.Get().(*[]byte)
+	room, _ := h.buffers.Get().(*[]byte)
 	if room == nil {
 		room = new([]byte)
 	}
@@ -56,9 +56,9 @@ func (h *keyHash) of(prefix []byte, parts ...string) (key cacheKey) {
 	text = h.gcm.Seal(text, keyNonce[:], nil, text) //nolint:gosec // nothing is encrypted, and no tag is shown, see keyNonce
 	copy(key[:], text[n:])
 	clear(text) // a token is kept nowhere
-	if cap(text) <= keptRoom {
+	if cap(text) <= maxPooledBytes {
 		*room = text
-		h.room.Put(room)
+		h.buffers.Put(room)
 	}
 	return key
 }

@@ -64,7 +64,7 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 		return kept.Grant, kept.refused
 	}
 	about := questionKeys{token: p.keys.of(p.keyPrefix, token), question: key}
-	got, err := shared(ctx, p.providerClient, p.step, p.cache, about, func(ctx context.Context) (permits, error) { return p.search(ctx, token, org) })
+	got, err := doShared(ctx, p.providerClient, p.step, p.cache, about, func(ctx context.Context) (permits, error) { return p.search(ctx, token, org) })
 	return got.Grant, cmp.Or(err, got.refused)
 }
 

@@ -24,9 +24,9 @@ type permits struct {
 
 // good, ends and weight are what a cache asks. Who has no role yet may be given one any moment, so that is kept as
 // shortly as a refusal.
-func (p permits) good() bool  { return p.refused == nil && p.Member }
-func (p permits) ends() int64 { return 0 }
-func (p permits) weight() int {
+func (p permits) accepted() bool { return p.refused == nil && p.Member }
+func (p permits) expiry() int64  { return 0 }
+func (p permits) size() int {
 	const perEntry, perPermission = 512, 16
 	return perEntry + perPermission*len(p.Allowed)
 }

@@ -178,7 +178,7 @@ func (c *providerClient) logResult(op *operation, panicked any, err error) error
 // waited turns the end of a wait for the provider into what the caller is told: ErrUnavailable, or the error of their
 // own context.
 func (c *providerClient) waitError(ctx context.Context, op *operation, err error) error {
-	if errors.Is(err, errFull) {
+	if errors.Is(err, errTooManyFlights) {
 		err = c.rejectOverload(op.name, op.priority == lowPriority)
 	}
 	switch {

@@ -7,24 +7,24 @@ import (
 
 // call is one question to the provider that several callers wait for. It belongs to none of them: whoever starts it
 // gives it a goroutine and a context of its own, and ends it with finish.
-type call[T any] struct {
+type flight[T any] struct {
 	started time.Time
 	done    chan struct{} // closed when value and err are set
 	value   T
 	err     error
 }
 
-func newCall[T any](started time.Time) *call[T] {
-	return &call[T]{started: started, done: make(chan struct{})}
+func newFlight[T any](started time.Time) *flight[T] {
+	return &flight[T]{started: started, done: make(chan struct{})}
 }
 
-func (c *call[T]) finish(value T, err error) {
+func (c *flight[T]) finish(value T, err error) {
 	c.value, c.err = value, err
 	close(c.done)
 }
 
 // wait returns the result, or the context's error when that ends first. The call goes on.
-func (c *call[T]) wait(ctx context.Context) (T, error) {
+func (c *flight[T]) wait(ctx context.Context) (T, error) {
 	select {
 	case <-c.done:
 		return c.value, c.err

@@ -7,30 +7,30 @@ import (
 
 // shelf holds entries in the order they came, the oldest first out. Lives are about equally long, so the oldest is
 // also about the first to end.
-type shelf[V keepable] struct {
+type fifoCache[V cacheable] struct {
 	maxEntries, maxBytes, bytes int
 
 	byKey map[cacheKey]*list.Element
 	order *list.List // of *entry[V]
 }
 
-type entry[V keepable] struct {
+type fifoEntry[V cacheable] struct {
 	key   cacheKey
 	value V
 	until time.Time
 	bytes int
 }
 
-func newShelf[V keepable](maxEntries, maxBytes int) shelf[V] {
-	return shelf[V]{maxEntries: maxEntries, maxBytes: maxBytes, byKey: make(map[cacheKey]*list.Element), order: list.New()}
+func newFIFOCache[V cacheable](maxEntries, maxBytes int) fifoCache[V] {
+	return fifoCache[V]{maxEntries: maxEntries, maxBytes: maxBytes, byKey: make(map[cacheKey]*list.Element), order: list.New()}
 }
 
-func (s *shelf[V]) get(key cacheKey, now time.Time) *V {
+func (s *fifoCache[V]) get(key cacheKey, now time.Time) *V {
 	element, ok := s.byKey[key]
 	if !ok {
 		return nil
 	}
-	e := element.Value.(*entry[V])
+	e := element.Value.(*fifoEntry[V])
 	if !now.Before(e.until) {
 		return nil
 	}
@@ -39,12 +39,12 @@ func (s *shelf[V]) get(key cacheKey, now time.Time) *V {
 
 // put adds an entry under a key that is not there, then drops from the old end what has ended or does not fit: each
 // entry once, so the cost is constant over time.
-func (s *shelf[V]) put(key cacheKey, v V, until, now time.Time) {
-	e := &entry[V]{key: key, value: v, until: until, bytes: v.weight()}
+func (s *fifoCache[V]) put(key cacheKey, v V, until, now time.Time) {
+	e := &fifoEntry[V]{key: key, value: v, until: until, bytes: v.size()}
 	s.byKey[key] = s.order.PushBack(e)
 	s.bytes += e.bytes
 	for front := s.order.Front(); front != nil; front = s.order.Front() {
-		oldest := front.Value.(*entry[V])
+		oldest := front.Value.(*fifoEntry[V])
 		if now.Before(oldest.until) && s.order.Len() <= s.maxEntries && s.bytes <= s.maxBytes {
 			return
 		}
@@ -52,11 +52,11 @@ func (s *shelf[V]) put(key cacheKey, v V, until, now time.Time) {
 	}
 }
 
-func (s *shelf[V]) remove(key cacheKey) {
+func (s *fifoCache[V]) remove(key cacheKey) {
 	element, ok := s.byKey[key]
 	if !ok {
 		return
 	}
 	delete(s.byKey, key)
-	s.bytes -= s.order.Remove(element).(*entry[V]).bytes
+	s.bytes -= s.order.Remove(element).(*fifoEntry[V]).bytes
 }
