@@ -19,12 +19,12 @@ func numberedKey(n int) (k cacheKey) {
 }
 
 // share is a question about a token that was active of late.
-func share(ctx context.Context, c *cache[verdict], key cacheKey, ask func(context.Context) (verdict, error)) (verdict, error) {
-	return c.do(ctx, time.Now().Add(time.Minute), question[verdict]{key: key, known: true, ask: ask})
+func share(ctx context.Context, c *cache[validation], key cacheKey, ask func(context.Context) (validation, error)) (validation, error) {
+	return c.do(ctx, time.Now().Add(time.Minute), question[validation]{key: key, known: true, ask: ask})
 }
 
-func goodVerdict(now time.Time, life time.Duration) verdict {
-	return verdict{identity: Identity{Subject: "alice"}, expires: now.Add(life).Unix()}
+func goodVerdict(now time.Time, life time.Duration) validation {
+	return validation{identity: Identity{Subject: "alice"}, expires: now.Add(life).Unix()}
 }
 
 // Time inside a synctest bubble starts on a full second, so whole seconds can be compared exactly.
@@ -32,18 +32,18 @@ func TestCacheLifetime(t *testing.T) {
 	for _, row := range []struct {
 		why     string
 		ttl     time.Duration
-		verdict func(now time.Time) verdict
+		verdict func(now time.Time) validation
 		want    time.Duration
 	}{
-		{"an accepted token", testTTL, func(now time.Time) verdict { return goodVerdict(now, time.Hour) }, testTTL},
-		{"ends with the token", testTTL, func(now time.Time) verdict { return goodVerdict(now, 2*time.Second) }, 2 * time.Second},
-		{"a refused token: a second at most", testTTL, func(time.Time) verdict { return refuse("inactive") }, time.Second},
-		{"a refused token: half the ttl", time.Second, func(time.Time) verdict { return refuse("inactive") }, time.Second / 2},
+		{"an accepted token", testTTL, func(now time.Time) validation { return goodVerdict(now, time.Hour) }, testTTL},
+		{"ends with the token", testTTL, func(now time.Time) validation { return goodVerdict(now, 2*time.Second) }, 2 * time.Second},
+		{"a refused token: a second at most", testTTL, func(time.Time) validation { return refuse("inactive") }, time.Second},
+		{"a refused token: half the ttl", time.Second, func(time.Time) validation { return refuse("inactive") }, time.Second / 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			c, key := newCache[verdict](row.ttl, time.Now), numberedKey(1)
+			c, key := newCache[validation](row.ttl, time.Now), numberedKey(1)
 			want := row.verdict(time.Now())
-			ask := func(context.Context) (verdict, error) { return want, nil }
+			ask := func(context.Context) (validation, error) { return want, nil }
 			if _, err := share(t.Context(), c, key, ask); err != nil {
 				t.Fatal(err)
 			}
@@ -61,9 +61,9 @@ func TestCacheLifetime(t *testing.T) {
 
 func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCache[verdict](testTTL, time.Now)
-		slowly := func(d time.Duration) func(context.Context) (verdict, error) {
-			return func(context.Context) (verdict, error) {
+		c := newCache[validation](testTTL, time.Now)
+		slowly := func(d time.Duration) func(context.Context) (validation, error) {
+			return func(context.Context) (validation, error) {
 				time.Sleep(d)
 				return goodVerdict(time.Now(), time.Hour), nil
 			}
@@ -84,10 +84,10 @@ func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 }
 
 func TestCacheKeepsNoErrors(t *testing.T) {
-	c, failed := newCache[verdict](testTTL, time.Now), errors.New("down")
+	c, failed := newCache[validation](testTTL, time.Now), errors.New("down")
 	asked := 0
 	for range 3 {
-		_, err := share(t.Context(), c, numberedKey(1), func(context.Context) (verdict, error) { asked++; return verdict{}, failed })
+		_, err := share(t.Context(), c, numberedKey(1), func(context.Context) (validation, error) { asked++; return validation{}, failed })
 		if !errors.Is(err, failed) {
 			t.Errorf("share = %v, want %v", err, failed)
 		}
@@ -99,15 +99,15 @@ func TestCacheKeepsNoErrors(t *testing.T) {
 
 func TestCallersShareOneLookUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
+		c, release := newCache[validation](testTTL, time.Now), make(chan struct{})
 		asked, answered := 0, 0
-		ask := func(ctx context.Context) (verdict, error) {
+		ask := func(ctx context.Context) (validation, error) {
 			asked++
 			select {
 			case <-release:
 				return goodVerdict(time.Now(), time.Hour), nil
 			case <-ctx.Done():
-				return verdict{}, ctx.Err()
+				return validation{}, ctx.Err()
 			}
 		}
 		first, cancel := context.WithCancel(t.Context())
@@ -141,15 +141,15 @@ func TestCallersShareOneLookUp(t *testing.T) {
 
 func TestOldLookUpIsNotJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
-		old := func(context.Context) (verdict, error) {
+		c, release := newCache[validation](testTTL, time.Now), make(chan struct{})
+		old := func(context.Context) (validation, error) {
 			<-release
 			return goodVerdict(time.Now(), time.Hour), nil
 		}
-		revoked := func(context.Context) (verdict, error) { return refuse("inactive"), nil }
+		revoked := func(context.Context) (validation, error) { return refuse("inactive"), nil }
 		go share(t.Context(), c, numberedKey(1), old)
 		time.Sleep(testTTL - 1)
-		joined := make(chan verdict, 1)
+		joined := make(chan validation, 1)
 		go func() { v, _ := share(t.Context(), c, numberedKey(1), revoked); joined <- v }()
 		synctest.Wait()
 		if len(joined) != 0 {
@@ -175,10 +175,10 @@ func TestOldLookUpIsNotJoined(t *testing.T) {
 
 func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newCache[verdict](testTTL, time.Now)
+		c := newCache[validation](testTTL, time.Now)
 		var asked atomic.Int64
-		gated := func(gate chan struct{}) func(context.Context) (verdict, error) {
-			return func(context.Context) (verdict, error) {
+		gated := func(gate chan struct{}) func(context.Context) (validation, error) {
+			return func(context.Context) (validation, error) {
 				asked.Add(1)
 				<-gate
 				return refuse("inactive"), nil
@@ -202,9 +202,9 @@ func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 
 func TestNewestAnswerCounts(t *testing.T) {
 	now := time.Unix(testNow, 0)
-	c, key := newCache[verdict](testTTL, func() time.Time { return now }), numberedKey(1)
+	c, key := newCache[validation](testTTL, func() time.Time { return now }), numberedKey(1)
 	good, bad := goodVerdict(now, time.Hour), refuse("inactive")
-	for i, v := range []verdict{good, bad, bad, good, good, bad} {
+	for i, v := range []validation{good, bad, bad, good, good, bad} {
 		c.store(key, v, now)
 		got := c.get(key, now)
 		if got == nil || (got.refused == nil) != (v.refused == nil) {
@@ -218,7 +218,7 @@ func TestNewestAnswerCounts(t *testing.T) {
 
 func TestCacheIsBounded(t *testing.T) {
 	now := time.Unix(testNow, 0)
-	c := newCache[verdict](testTTL, func() time.Time { return now })
+	c := newCache[validation](testTTL, func() time.Time { return now })
 	large := goodVerdict(now, time.Hour)
 	large.identity.Organization = strings.Repeat("x", 1<<20)
 
@@ -256,8 +256,8 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestLookUpsUnderWayAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, release := newCache[verdict](testTTL, time.Now), make(chan struct{})
-		ask := func(context.Context) (verdict, error) { <-release; return refuse("inactive"), nil }
+		c, release := newCache[validation](testTTL, time.Now), make(chan struct{})
+		ask := func(context.Context) (validation, error) { <-release; return refuse("inactive"), nil }
 		for n := range maxFlights {
 			go share(t.Context(), c, numberedKey(n), ask)
 		}

@@ -21,16 +21,16 @@ type confirmation struct {
 	ask func(deadline time.Time) error
 	now func() time.Time
 
-	mu      sync.Mutex
-	pending *flight[struct{}] // nil when none is under way
-	failing time.Time         // the last question has failed, and counts until then
+	mu          sync.Mutex
+	pending     *flight[struct{}] // nil when none is under way
+	failedUntil time.Time         // the last question has failed, and counts until then
 }
 
 // check returns nil when the provider is well, and errUnconfirmed when it is not, or when that cannot be found out before ctx ends.
 func (c *confirmation) check(ctx context.Context) error {
 	c.mu.Lock()
 	now := c.now()
-	if now.Before(c.failing) {
+	if now.Before(c.failedUntil) {
 		c.mu.Unlock()
 		return errUnconfirmed
 	}
@@ -42,7 +42,7 @@ func (c *confirmation) check(ctx context.Context) error {
 		}
 		pending = newFlight[struct{}](now)
 		c.pending = pending
-		go c.find(pending, deadline)
+		go c.fetch(pending, deadline)
 	}
 	c.mu.Unlock()
 	if _, err := pending.wait(ctx); err != nil {
@@ -51,12 +51,12 @@ func (c *confirmation) check(ctx context.Context) error {
 	return nil
 }
 
-func (c *confirmation) find(pending *flight[struct{}], deadline time.Time) {
+func (c *confirmation) fetch(pending *flight[struct{}], deadline time.Time) {
 	err := c.ask(deadline)
 	c.mu.Lock()
 	c.pending = nil
 	if err != nil {
-		c.failing = c.now().Add(unconfirmedFor)
+		c.failedUntil = c.now().Add(unconfirmedFor)
 	}
 	c.mu.Unlock()
 	pending.finish(struct{}{}, err)

@@ -217,12 +217,12 @@ func TestNoLimitOfUnknownTokens(t *testing.T) {
 
 // Of the look-ups that may be under way, unknown tokens leave a quarter.
 func TestUnknownTokensLeaveRoom(t *testing.T) {
-	c := newCache[verdict](testTTL, time.Now)
+	c := newCache[validation](testTTL, time.Now)
 	release := make(chan struct{})
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	begin := func(n int, known bool) error {
-		_, err := c.do(ended, time.Now().Add(time.Minute), question[verdict]{key: numberedKey(n), known: known, ask: func(context.Context) (verdict, error) {
+		_, err := c.do(ended, time.Now().Add(time.Minute), question[validation]{key: numberedKey(n), known: known, ask: func(context.Context) (validation, error) {
 			<-release
 			return refuse("inactive"), nil
 		}})

@@ -24,25 +24,25 @@ type Directory interface {
 var _ Directory = (*ProviderPermissions)(nil)
 
 // home is what the provider says of the user behind a token. It is never changed.
-type home struct {
+type homeResponse struct {
 	organization string
 	// refused is nil, or what refusal.err returns.
 	refused error
 }
 
 // good, ends and weight are what a cache asks.
-func (h home) accepted() bool { return h.refused == nil && h.organization != "" }
-func (h home) expiry() int64  { return 0 }
-func (h home) size() int {
+func (h homeResponse) accepted() bool { return h.refused == nil && h.organization != "" }
+func (h homeResponse) expiry() int64  { return 0 }
+func (h homeResponse) size() int {
 	const perEntry = 512
 	return perEntry + len(h.organization)
 }
 
 // homes asks the provider where callers belong. It is kept, shared and protected as permissions are.
-type homes struct {
+type homeLookup struct {
 	endpoint  string
 	keyPrefix []byte // of cache keys
-	cache     *cache[home]
+	cache     *cache[homeResponse]
 	step      *operation
 }
 
@@ -53,71 +53,71 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 	if token == "" {
 		return "", errors.New("organisation: the identity carries no token")
 	}
-	key := p.keys.of(p.homes.keyPrefix, id.Subject, token)
-	if kept := p.homes.cache.get(key, p.now()); kept != nil {
+	key := p.keys.of(p.home.keyPrefix, id.Subject, token)
+	if kept := p.home.cache.get(key, p.now()); kept != nil {
 		return kept.organization, kept.refused
 	}
-	got, err := doShared(ctx, p.providerClient, p.homes.step, p.homes.cache, questionKeys{key, key}, func(ctx context.Context) (home, error) {
+	got, err := doShared(ctx, p.providerClient, p.home.step, p.home.cache, questionKeys{key, key}, func(ctx context.Context) (homeResponse, error) {
 		return p.askHome(ctx, token, id.Subject)
 	})
 	return got.organization, cmp.Or(err, got.refused)
 }
 
 // askHome asks the provider for the user behind a token, who has to be the one that introspection named.
-func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string) (home, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.homes.endpoint, nil)
+func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string) (homeResponse, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.home.endpoint, nil)
 	if err != nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	if resp.StatusCode == http.StatusOK {
-		return readHome(body, subject)
+		return readHomeResponse(body, subject)
 	}
 	refused, err := p.readRefused(ctx, resp.StatusCode, body)
-	return home{refused: refused}, err
+	return homeResponse{refused: refused}, err
 }
 
 // readHome reads the answer to GetMyUser: {"user":{"id":…,"details":{"resourceOwner":…}}}. An answer about somebody else is no
 // answer.
-func readHome(body []byte, subject string) (home, error) {
+func readHomeResponse(body []byte, subject string) (homeResponse, error) {
 	members, err := object(body)
 	if err != nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	user, err := member[map[string]json.RawMessage](members, "user")
 	if err != nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	if user == nil {
-		return home{}, fmt.Errorf("%w: no member user", errMalformedAnswer)
+		return homeResponse{}, fmt.Errorf("%w: no member user", errMalformedResponse)
 	}
 	id, err := member[string](*user, "id")
 	if err != nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	if id == nil || *id != subject {
-		return home{}, fmt.Errorf("%w: another user than introspection says", errMalformedAnswer)
+		return homeResponse{}, fmt.Errorf("%w: another user than introspection says", errMalformedResponse)
 	}
 	details, err := member[map[string]json.RawMessage](*user, "details")
 	if err != nil || details == nil {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	org, err := member[string](*details, "resourceOwner")
 	if err != nil || org == nil || *org == "" {
-		return home{}, err
+		return homeResponse{}, err
 	}
 	if !trustedID(*org) {
-		return home{}, fmt.Errorf("%w: no usable organisation", errMalformedAnswer)
+		return homeResponse{}, fmt.Errorf("%w: no usable organisation", errMalformedResponse)
 	}
-	return home{organization: *org}, nil
+	return homeResponse{organization: *org}, nil
 }

@@ -29,7 +29,7 @@ type rules struct {
 }
 
 // verdict is what an answer comes to, apart from the time. It is never changed.
-type verdict struct {
+type validation struct {
 	identity Identity
 	// refused is nil, or why the token is refused.
 	refused *RefusedError
@@ -38,24 +38,24 @@ type verdict struct {
 }
 
 // judge applies the rules to an answer. Its error says that the answer is malformed, and then nothing about the token.
-func (r rules) judge(a answer) (verdict, error) {
+func (r rules) validate(a introspectionResponse) (validation, error) {
 	switch {
 	case !a.read:
-		return verdict{}, errMalformedAnswer
+		return validation{}, errMalformedResponse
 	case !a.active:
 		return refuse(ReasonInactive), nil
 	case a.expires == 0:
 		return refuse(ReasonNoExpiry), nil
 	case a.issuer != nil && *a.issuer != r.issuer:
-		return refuseAs(ReasonIssuer, ErrInvalidToken, "the token's is "+quotes(*a.issuer)+", ours is "+quotes(r.issuer)), nil
+		return refuseAs(ReasonIssuer, ErrInvalidToken, "the token's is "+quoted(*a.issuer)+", ours is "+quoted(r.issuer)), nil
 	case !slices.Contains(a.audience, r.audience):
-		return refuseAs(ReasonAudience, ErrInvalidToken, "the token's are "+quotes(a.audience...)+", ours is "+quotes(r.audience)), nil
+		return refuseAs(ReasonAudience, ErrInvalidToken, "the token's are "+quoted(a.audience...)+", ours is "+quoted(r.audience)), nil
 	case !trustedID(a.subject):
 		return refuse(ReasonSubject), nil
 	case a.homeID != "" && !trustedID(a.homeID):
 		return refuse(ReasonOrganization), nil
 	case slices.ContainsFunc(a.kinds, isNoAccessToken):
-		return refuseAs(ReasonKind, ErrInvalidToken, "it is "+quotes(a.kinds...)), nil
+		return refuseAs(ReasonKind, ErrInvalidToken, "it is "+quoted(a.kinds...)), nil
 	case a.keyBound:
 		// Bound to a key or certificate (RFC 7800) whose possession is not checked here.
 		return refuse(ReasonBound), nil
@@ -67,9 +67,9 @@ func (r rules) judge(a answer) (verdict, error) {
 	}
 	roles, err := a.roles(r.projectID)
 	if err != nil {
-		return verdict{}, err
+		return validation{}, err
 	}
-	return verdict{
+	return validation{
 		identity:  Identity{Issuer: r.issuer, Subject: a.subject, Organization: a.homeID, Roles: roles, Actors: a.actors},
 		expires:   a.expires,
 		notBefore: a.notBefore,
@@ -87,7 +87,7 @@ func isNoAccessToken(kind string) bool {
 }
 
 // at returns who the token stands for now. A token whose exp is this very second has expired (RFC 7519 section 4.1.4).
-func (v *verdict) at(now time.Time) (Identity, error) {
+func (v *validation) identityAt(now time.Time) (Identity, error) {
 	if v.refused != nil {
 		return Identity{}, v.refused
 	}
@@ -101,9 +101,9 @@ func (v *verdict) at(now time.Time) (Identity, error) {
 }
 
 // good, ends and weight are what a cache asks.
-func (v verdict) accepted() bool { return v.refused == nil }
-func (v verdict) expiry() int64  { return v.expires }
-func (v verdict) size() int {
+func (v validation) accepted() bool { return v.refused == nil }
+func (v validation) expiry() int64  { return v.expires }
+func (v validation) size() int {
 	const perEntry, perString = 512, 32
 	n := perEntry + len(v.identity.Subject) + len(v.identity.Organization)
 	if v.refused != nil {

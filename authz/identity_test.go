@@ -39,15 +39,15 @@ func claims(changes map[string]any) string {
 
 // identify reads and judges an answer as an Introspector does.
 func identify(r rules, text string) (Identity, error) {
-	var a answer
+	var a introspectionResponse
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
 		return Identity{}, err
 	}
-	v, err := r.judge(a)
+	v, err := r.validate(a)
 	if err != nil {
 		return Identity{}, err
 	}
-	return v.at(time.Unix(testNow, 0))
+	return v.identityAt(time.Unix(testNow, 0))
 }
 
 func TestIdentity(t *testing.T) {

@@ -129,7 +129,7 @@ type Introspector struct {
 	carryToken     bool
 	defaultOrg     string // of callers whose token names none
 	keys           *keyHash
-	cache          *cache[verdict]
+	cache          *cache[validation]
 	known          *knownTokens
 	unknownRate    *limit.Rates[netip.Addr]
 	unknownWaiting waitLimit
@@ -178,7 +178,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 	}
 	in := &Introspector{
 		keys:  keys,
-		cache: newCache[verdict](cfg.CacheTTL, cfg.Now),
+		cache: newCache[validation](cfg.CacheTTL, cfg.Now),
 		providerClient: &providerClient{
 			client:      newClient(cfg.HTTPClient, cfg.Timeout, cmp.Or(cfg.UserAgent, "avatard")),
 			timeout:     cfg.Timeout,
@@ -239,8 +239,8 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 }
 
 // identity returns who a token stands for now.
-func (in *Introspector) identity(v *verdict, now time.Time, token string) (Identity, error) {
-	id, err := v.at(now)
+func (in *Introspector) identity(v *validation, now time.Time, token string) (Identity, error) {
+	id, err := v.identityAt(now)
 	if err == nil && id.Organization == "" {
 		id.Organization = in.defaultOrg
 	}
@@ -251,49 +251,49 @@ func (in *Introspector) identity(v *verdict, now time.Time, token string) (Ident
 }
 
 // lookUp asks the provider, alone or together with others, and waits no longer than the time-out.
-func (in *Introspector) lookUp(caller context.Context, token string) (v verdict, err error) {
+func (in *Introspector) lookUp(caller context.Context, token string) (v validation, err error) {
 	deadline := time.Now().Add(in.timeout)
 	p, counted := in.provider.Load(), false
 	if p == nil { // nothing is known of any token, so all count, the wait for discovery included
 		leave, err := in.limitUnknownWaiting(caller)
 		if err != nil {
-			return verdict{}, err
+			return validation{}, err
 		}
 		defer leave()
 		if err := in.limitUnknownRate(caller); err != nil {
-			return verdict{}, err
+			return validation{}, err
 		}
 		if p, err = in.discover(caller, deadline); err != nil {
-			return verdict{}, in.waitError(caller, in.discovery, err)
+			return validation{}, in.waitError(caller, in.discovery, err)
 		}
 		counted = true
 	}
-	q := question[verdict]{key: in.keys.of(p.keyPrefix, token)}
+	q := question[validation]{key: in.keys.of(p.keyPrefix, token)}
 	op := in.introspectUnknown
 	if err := in.failedBefore(op, q.key, in.cache.enabled()); err != nil {
-		return verdict{}, err
+		return validation{}, err
 	}
 	if q.known = in.known.has(q.key, in.now()); q.known {
 		op = in.introspectKnown
 	} else if !counted {
 		leave, err := in.limitUnknownWaiting(caller)
 		if err != nil {
-			return verdict{}, err
+			return validation{}, err
 		}
 		defer leave()
 		q.admit = func() error { return in.limitUnknownRate(caller) }
 	}
-	q.ask = func(ctx context.Context) (verdict, error) { return in.askAbout(ctx, p, op, token, &q, deadline) }
+	q.ask = func(ctx context.Context) (validation, error) { return in.askAbout(ctx, p, op, token, &q, deadline) }
 	v, err = in.cache.do(caller, deadline, q)
 	return v, in.waitError(caller, op, err)
 }
 
 // askAbout asks what a token stands for, and takes note of how that went. s is the step for tokens of its kind.
-func (in *Introspector) askAbout(caller context.Context, p *provider, op *operation, token string, q *question[verdict], deadline time.Time) (verdict, error) {
-	v, err := do(caller, in.providerClient, op, questionKeys{q.key, q.key}, deadline, func(ctx context.Context) (verdict, error) {
+func (in *Introspector) askAbout(caller context.Context, p *provider, op *operation, token string, q *question[validation], deadline time.Time) (validation, error) {
+	v, err := do(caller, in.providerClient, op, questionKeys{q.key, q.key}, deadline, func(ctx context.Context) (validation, error) {
 		v, err := in.introspect(ctx, p, token, q.key, q.known)
 		if err == nil || contextError(caller) == nil {
-			in.introspected(err)
+			in.noteIntrospection(err)
 		}
 		return v, err
 	})
@@ -304,27 +304,27 @@ func (in *Introspector) askAbout(caller context.Context, p *provider, op *operat
 }
 
 // introspect asks what a token stands for. known tells that it was active of late: then its end is believed of a provider that is well.
-func (in *Introspector) introspect(ctx context.Context, p *provider, token string, key cacheKey, known bool) (verdict, error) {
+func (in *Introspector) introspect(ctx context.Context, p *provider, token string, key cacheKey, known bool) (validation, error) {
 	v, err := in.introspectNow(ctx, p, token, key)
 	if err == nil && known && v.refused != nil && (v.refused.Reason == ReasonInactive || v.refused.Reason == ReasonRejected) {
 		err = in.confirmation.check(ctx)
 	}
 	if err != nil {
-		return verdict{}, err
+		return validation{}, err
 	}
 	return v, nil
 }
 
 // introspectNow returns what the provider says a token stands for.
-func (in *Introspector) introspectNow(ctx context.Context, p *provider, token string, key cacheKey) (verdict, error) {
+func (in *Introspector) introspectNow(ctx context.Context, p *provider, token string, key cacheKey) (validation, error) {
 	question := in.rejections.begin()
-	a, err := rs.Introspect[answer](ctx, p.resourceServer, token)
+	a, err := rs.Introspect[introspectionResponse](ctx, p.resourceServer, token)
 	if status, ok := errors.AsType[statusError](err); ok {
-		return in.rejections.judge(key, status)
+		return in.rejections.classify(key, status)
 	}
 	if err != nil {
-		return verdict{}, err
+		return validation{}, err
 	}
-	in.rejections.answer(question, key)
-	return in.rules.judge(a)
+	in.rejections.recordAnswer(question, key)
+	return in.rules.validate(a)
 }

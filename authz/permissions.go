@@ -22,9 +22,9 @@ type ProviderPermissions struct {
 	endpoint  string
 	keys      *keyHash
 	keyPrefix []byte // of cache keys
-	cache     *cache[permits]
+	cache     *cache[permissionsResponse]
 	step      *operation
-	homes     homes
+	home      homeLookup
 	// confirmation is about tokens that have ended since introspection.
 	confirmation *confirmation
 }
@@ -42,10 +42,10 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 	p := &ProviderPermissions{providerClient: &own, keys: in.keys, confirmation: in.confirmation, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
 	p.step = p.newOperation(operationPermissions, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.keyPrefix = appendPart(nil, p.endpoint)
-	p.homes.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
-	p.homes.step = p.newOperation(operationHome, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
-	p.homes.keyPrefix = appendPart(nil, p.homes.endpoint)
-	p.cache, p.homes.cache = newCache[permits](in.cache.ttl, in.now), newCache[home](in.cache.ttl, in.now)
+	p.home.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
+	p.home.step = p.newOperation(operationHome, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
+	p.home.keyPrefix = appendPart(nil, p.home.endpoint)
+	p.cache, p.home.cache = newCache[permissionsResponse](in.cache.ttl, in.now), newCache[homeResponse](in.cache.ttl, in.now)
 	return p, nil
 }
 
@@ -64,15 +64,15 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 		return kept.Grant, kept.refused
 	}
 	about := questionKeys{token: p.keys.of(p.keyPrefix, token), question: key}
-	got, err := doShared(ctx, p.providerClient, p.step, p.cache, about, func(ctx context.Context) (permits, error) { return p.search(ctx, token, org) })
+	got, err := doShared(ctx, p.providerClient, p.step, p.cache, about, func(ctx context.Context) (permissionsResponse, error) { return p.search(ctx, token, org) })
 	return got.Grant, cmp.Or(err, got.refused)
 }
 
 // search asks the provider.
-func (p *ProviderPermissions) search(ctx context.Context, token, org string) (permits, error) {
+func (p *ProviderPermissions) search(ctx context.Context, token, org string) (permissionsResponse, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint, strings.NewReader("{}"))
 	if err != nil {
-		return permits{}, err
+		return permissionsResponse{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("X-Zitadel-Orgid", org)
@@ -80,23 +80,23 @@ func (p *ProviderPermissions) search(ctx context.Context, token, org string) (pe
 	req.Header.Set("Accept", "application/json")
 	resp, err := p.client.Do(req)
 	if err != nil {
-		return permits{}, err
+		return permissionsResponse{}, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return permits{}, err
+		return permissionsResponse{}, err
 	}
 	if resp.StatusCode == http.StatusOK {
-		return readPermits(body)
+		return readPermissions(body)
 	}
 	refused, err := p.readRefused(ctx, resp.StatusCode, body)
-	return permits{refused: refused}, err
+	return permissionsResponse{refused: refused}, err
 }
 
 // readRefused returns what the provider's refusal of a question means for the caller, or an error when it says nothing.
 func (p *ProviderPermissions) readRefused(ctx context.Context, status int, body []byte) (refused, err error) {
-	refused = readRefusal(body).err(status)
+	refused = readAPIError(body).meaning(status)
 	switch {
 	case refused == nil:
 		return nil, statusError(status)

@@ -196,8 +196,8 @@ func (p *testProvider) moods() map[string]http.HandlerFunc {
 			io.WriteString(w, active)
 		},
 		"60,000 members":    text(200, "application/json", manyMembers(active, 60_000)),
-		"a member too many": text(200, "application/json", manyMembers(active, maxAnswerMembers)),
-		"nested too deep":   text(200, "application/json", strings.TrimSuffix(active, "}")+`,"deep":`+strings.Repeat("[", maxAnswerDepth)+strings.Repeat("]", maxAnswerDepth)+"}"),
+		"a member too many": text(200, "application/json", manyMembers(active, maxResponseMembers)),
+		"nested too deep":   text(200, "application/json", strings.TrimSuffix(active, "}")+`,"deep":`+strings.Repeat("[", maxResponseDepth)+strings.Repeat("]", maxResponseDepth)+"}"),
 		"empty":             text(200, "application/json", ""),
 		"null":              text(200, "application/json", "null"),
 		"array":             text(200, "application/json", "[]"),

@@ -14,7 +14,7 @@ const (
 
 // introspected takes note of how an introspection ended. Endpoints do not move while they answer, so nothing asks for the
 // discovery document again before some in a row have failed.
-func (in *Introspector) introspected(err error) {
+func (in *Introspector) noteIntrospection(err error) {
 	if err != nil {
 		if in.failures.Add(1) >= rediscoverAfter {
 			in.rediscover()

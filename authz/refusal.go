@@ -82,14 +82,14 @@ var (
 )
 
 // refuse returns the verdict that a token is good for nothing.
-func refuse(reason Reason) verdict { return refuseAs(reason, ErrInvalidToken, "") }
+func refuse(reason Reason) validation { return refuseAs(reason, ErrInvalidToken, "") }
 
-func refuseAs(reason Reason, kind error, detail string) verdict {
-	return verdict{refused: &RefusedError{Reason: reason, Detail: detail, kind: kind}}
+func refuseAs(reason Reason, kind error, detail string) validation {
+	return validation{refused: &RefusedError{Reason: reason, Detail: detail, kind: kind}}
 }
 
 // quotes shows texts of the provider in a detail: few, none of them long, without anything that a terminal obeys.
-func quotes(texts ...string) string {
+func quoted(texts ...string) string {
 	const most, longest = 3, 64
 	if len(texts) == 0 {
 		return "none"

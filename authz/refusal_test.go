@@ -100,8 +100,8 @@ func TestActors(t *testing.T) {
 			id, err := identify(r, text)
 			switch {
 			case row.bad:
-				if !errors.Is(err, errMalformedAnswer) {
-					t.Errorf("%s: %v, want %v", row.why, err, errMalformedAnswer)
+				if !errors.Is(err, errMalformedResponse) {
+					t.Errorf("%s: %v, want %v", row.why, err, errMalformedResponse)
 				}
 			case row.refused, row.actors != nil && !r.allowImpersonation:
 				if !errors.Is(err, ErrImpersonation) || errors.Is(err, ErrInvalidToken) || id.Subject != "" {

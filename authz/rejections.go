@@ -55,7 +55,7 @@ func (r *rejections) begin() uint64 {
 }
 
 // answer takes in that a question about a token was answered.
-func (r *rejections) answer(question uint64, token cacheKey) {
+func (r *rejections) recordAnswer(question uint64, token cacheKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tokens.Delete(token)
@@ -65,7 +65,7 @@ func (r *rejections) answer(question uint64, token cacheKey) {
 
 // reject takes in that the provider has rejected a question about a token. It reports whether that is about the token, and
 // otherwise whether it seems to be about us: nothing was ever answered, or several tokens in a row were rejected.
-func (r *rejections) reject(token cacheKey) (aboutToken, aboutUs bool) {
+func (r *rejections) recordRejection(token cacheKey) (aboutToken, aboutUs bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now()
@@ -84,18 +84,18 @@ func (r *rejections) reject(token cacheKey) (aboutToken, aboutUs bool) {
 }
 
 // judge returns what a status that is no answer says of a token: a verdict, or the error to go on with.
-func (r *rejections) judge(token cacheKey, status statusError) (verdict, error) {
+func (r *rejections) classify(token cacheKey, status statusError) (validation, error) {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
 	default:
-		return verdict{}, status
+		return validation{}, status
 	}
-	aboutToken, aboutUs := r.reject(token)
+	aboutToken, aboutUs := r.recordRejection(token)
 	switch {
 	case aboutToken && status != http.StatusForbidden:
 		return refuseAs(ReasonRejected, ErrInvalidToken, "the provider answers with "+status.Error()), nil
 	case aboutUs && status != http.StatusBadRequest:
-		return verdict{}, fmt.Errorf("%w (%w)", ErrClientRefused, status)
+		return validation{}, fmt.Errorf("%w (%w)", ErrClientRefused, status)
 	}
-	return verdict{}, status
+	return validation{}, status
 }

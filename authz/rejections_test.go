@@ -125,12 +125,12 @@ func TestRejectionsInvariants(t *testing.T) {
 			out = append(out[:i], out[i+1:]...)
 			key := numberedKey(u.token)
 			if random.IntN(3) == 0 {
-				r.answer(u.question, key)
+				r.recordAnswer(u.question, key)
 				answered[u.token] = max(answered[u.token], u.question)
 				delete(first, u.token)
 				continue
 			}
-			aboutToken, _ := r.reject(key)
+			aboutToken, _ := r.recordRejection(key)
 			since, before := first[u.token]
 			if !before {
 				first[u.token] = begun
@@ -146,7 +146,7 @@ func TestRejectionsInvariants(t *testing.T) {
 	}
 	r := newRejections(func() time.Time { return time.Unix(testNow, 0) })
 	for n := range 10 * maxRejected {
-		r.reject(numberedKey(n))
+		r.recordRejection(numberedKey(n))
 	}
 	if n := r.tokens.Len(); n > 2*maxRejected {
 		t.Errorf("%d tokens remembered, want at most %d", n, 2*maxRejected)

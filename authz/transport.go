@@ -17,14 +17,14 @@ import (
 
 const (
 	// maxAnswerBytes bounds one answer of the provider, after decompression.
-	maxAnswerBytes = 1 << 20
+	maxResponseBytes = 1 << 20
 	// maxDiscardBytes is how much of an answer we cannot use is still read, to keep the connection.
 	maxDiscardBytes = 4 << 10
 	// maxConcurrent bounds the questions under way at one time, and the connections to the provider with them.
 	maxConcurrent = 64
 )
 
-var errAnswerTooLarge = fmt.Errorf("answer over %d bytes", maxAnswerBytes)
+var errResponseTooLarge = fmt.Errorf("answer over %d bytes", maxResponseBytes)
 
 // statusError is an answer whose status is not 200. It is made before anybody reads the body, so that no text of the
 // provider ends up in an error.
@@ -106,7 +106,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, errMediaType
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxAnswerBytes}
+	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxResponseBytes}
 	return resp, nil
 }
 
@@ -143,7 +143,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	}
 	n, err := b.ReadCloser.Read(p)
 	if b.left -= n; b.left < 0 {
-		b.err = errAnswerTooLarge
+		b.err = errResponseTooLarge
 	} else {
 		b.err = b.bounds.take(p[:n])
 	}
@@ -157,10 +157,10 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 func isUnusable(err error) bool {
 	_, syntax := errors.AsType[*json.SyntaxError](err)
 	_, mistyped := errors.AsType[*json.UnmarshalTypeError](err)
-	return syntax || mistyped || slices.ContainsFunc(unusableAnswers[:], func(ours error) bool { return errors.Is(err, ours) })
+	return syntax || mistyped || slices.ContainsFunc(unusableResponses[:], func(ours error) bool { return errors.Is(err, ours) })
 }
 
-var unusableAnswers = [...]error{errAnswerTooLarge, errAnswerTooMany, errAnswerTooDeep, errMediaType, errNoEndpoint, errDiscovery, errMalformedAnswer, errUnconfirmed}
+var unusableResponses = [...]error{errResponseTooLarge, errTooManyMembers, errTooDeep, errMediaType, errNoEndpoint, errDiscovery, errMalformedResponse, errUnconfirmed}
 
 // isUnreachable reports whether the question did not get as far as the provider: there was no connection to send it over.
 func isUnreachable(err error) bool {
@@ -193,7 +193,7 @@ func failureKind(err error) string {
 	if other, ok := errors.AsType[*otherIssuerError](err); ok {
 		return other.Error()
 	}
-	for _, ours := range unusableAnswers {
+	for _, ours := range unusableResponses {
 		if errors.Is(err, ours) {
 			return ours.Error()
 		}
@@ -202,7 +202,7 @@ func failureKind(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
 		return noAnswerInTime
 	case isUnusable(err):
-		return errMalformedAnswer.Error()
+		return errMalformedResponse.Error()
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return "certificate not accepted"

@@ -40,7 +40,7 @@ func (in *Introspector) Try(ctx context.Context) (t Trial) {
 		return t
 	}
 	t.Endpoint = p.resourceServer.endpoint
-	a, err := rs.Introspect[answer](ctx, p.resourceServer, "tried-at-start-"+rand.Text())
+	a, err := rs.Introspect[introspectionResponse](ctx, p.resourceServer, "tried-at-start-"+rand.Text())
 	status, refused := errors.AsType[statusError](err)
 	switch {
 	case refused && (status == http.StatusUnauthorized || status == http.StatusForbidden):

@@ -19,22 +19,22 @@ func TestAnswersAreReadToTheBound(t *testing.T) {
 		want      error
 		most      int // bytes read
 	}{
-		{"as many members as there may be", "[" + strings.Repeat("1,", maxAnswerMembers-1) + "1]", nil, 2*maxAnswerMembers + 1},
-		{"one more", "[" + strings.Repeat("1,", maxAnswerMembers) + "1]", errAnswerTooMany, 2*maxAnswerMembers + 1},
-		{"a hundred times as many", "[" + strings.Repeat("1,", 100*maxAnswerMembers) + "1]", errAnswerTooMany, 2*maxAnswerMembers + 1},
-		{"many in objects", strings.Repeat(`{"a":1,"b":[2,`, maxAnswerDepth/2) + strings.Repeat("3,", 100*maxAnswerMembers), errAnswerTooMany, 3 * maxAnswerMembers},
-		{"as deep as it may be", strings.Repeat("[", maxAnswerDepth) + strings.Repeat("]", maxAnswerDepth), nil, 2 * maxAnswerDepth},
-		{"one deeper", strings.Repeat(`{"a":`, maxAnswerDepth+1), errAnswerTooDeep, 5*maxAnswerDepth + 1},
-		{"deep and back", strings.Repeat("[{}],", maxAnswerMembers-1), nil, 5 * maxAnswerMembers},
+		{"as many members as there may be", "[" + strings.Repeat("1,", maxResponseMembers-1) + "1]", nil, 2*maxResponseMembers + 1},
+		{"one more", "[" + strings.Repeat("1,", maxResponseMembers) + "1]", errTooManyMembers, 2*maxResponseMembers + 1},
+		{"a hundred times as many", "[" + strings.Repeat("1,", 100*maxResponseMembers) + "1]", errTooManyMembers, 2*maxResponseMembers + 1},
+		{"many in objects", strings.Repeat(`{"a":1,"b":[2,`, maxResponseDepth/2) + strings.Repeat("3,", 100*maxResponseMembers), errTooManyMembers, 3 * maxResponseMembers},
+		{"as deep as it may be", strings.Repeat("[", maxResponseDepth) + strings.Repeat("]", maxResponseDepth), nil, 2 * maxResponseDepth},
+		{"one deeper", strings.Repeat(`{"a":`, maxResponseDepth+1), errTooDeep, 5*maxResponseDepth + 1},
+		{"deep and back", strings.Repeat("[{}],", maxResponseMembers-1), nil, 5 * maxResponseMembers},
 		{"a text that looks like members", `{"a":"` + strings.Repeat(`,[{\"`, 9000) + `"}`, nil, 9000*6 + 10},
-		{"a backslash before the end of a text", `{"a":"\\","b":[` + strings.Repeat("1,", maxAnswerMembers), errAnswerTooMany, 2*maxAnswerMembers + 20},
-		{"spaces", strings.Repeat(" ", maxAnswerBytes+1), errAnswerTooLarge, maxAnswerBytes + 1},
+		{"a backslash before the end of a text", `{"a":"\\","b":[` + strings.Repeat("1,", maxResponseMembers), errTooManyMembers, 2*maxResponseMembers + 20},
+		{"spaces", strings.Repeat(" ", maxResponseBytes+1), errResponseTooLarge, maxResponseBytes + 1},
 	} {
 		for way, source := range map[string]func(io.Reader) io.Reader{
 			"at once": func(r io.Reader) io.Reader { return r }, "by bytes": iotest.OneByteReader, "by halves": iotest.HalfReader,
 		} {
 			text := &countedReader{Reader: source(strings.NewReader(row.text))}
-			body := &boundedBody{ReadCloser: io.NopCloser(text), left: maxAnswerBytes}
+			body := &boundedBody{ReadCloser: io.NopCloser(text), left: maxResponseBytes}
 			buffer := make([]byte, 1)
 			var err error
 			for err == nil {
@@ -83,7 +83,7 @@ func TestCallersWithManyRoles(t *testing.T) {
 }
 
 func BenchmarkManyMembers(b *testing.B) {
-	for name, n := range map[string]int{"most": maxAnswerMembers - 20, "60000": 60_000} {
+	for name, n := range map[string]int{"most": maxResponseMembers - 20, "60000": 60_000} {
 		b.Run(name, func(b *testing.B) {
 			text := manyMembers(claims(nil), n)
 			in, err := NewIntrospector(IntrospectionConfig{Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret",

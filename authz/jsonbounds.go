@@ -6,14 +6,14 @@ import "fmt"
 const (
 	// maxAnswerMembers bounds the members and elements of all objects and arrays together: a caller with a role in two
 	// thousand organisations has that many.
-	maxAnswerMembers = 4096
+	maxResponseMembers = 4096
 	// maxAnswerDepth bounds how deep they are nested. Roles are three deep.
-	maxAnswerDepth = 16
+	maxResponseDepth = 16
 )
 
 var (
-	errAnswerTooMany = fmt.Errorf("answer of over %d members", maxAnswerMembers)
-	errAnswerTooDeep = fmt.Errorf("answer nested over %d deep", maxAnswerDepth)
+	errTooManyMembers = fmt.Errorf("answer of over %d members", maxResponseMembers)
+	errTooDeep        = fmt.Errorf("answer nested over %d deep", maxResponseDepth)
 )
 
 // jsonBounds counts what a JSON text is made of while it arrives, so that one that is over the bounds is read no further
@@ -34,12 +34,12 @@ func (b *jsonBounds) take(piece []byte) error {
 		case c == '"':
 			b.inString = true
 		case c == ',':
-			if b.commas++; b.commas >= maxAnswerMembers {
-				return errAnswerTooMany
+			if b.commas++; b.commas >= maxResponseMembers {
+				return errTooManyMembers
 			}
 		case c == '{', c == '[':
-			if b.depth++; b.depth > maxAnswerDepth {
-				return errAnswerTooDeep
+			if b.depth++; b.depth > maxResponseDepth {
+				return errTooDeep
 			}
 		case c == '}', c == ']':
 			b.depth--

@@ -20,12 +20,12 @@ const (
 )
 
 // errMalformedAnswer: the provider answered something that is no introspection response (RFC 7662 section 2.2).
-var errMalformedAnswer = errors.New("malformed answer")
+var errMalformedResponse = errors.New("malformed answer")
 
 // answer is an introspection response as far as we read it. Members that are absent or null are zero.
 //
 // It is flat on purpose: a type that embeds oidc.IntrospectionResponse inherits its UnmarshalJSON and stays empty.
-type answer struct {
+type introspectionResponse struct {
 	// read tells that UnmarshalJSON saw a whole response; an answer without it says nothing.
 	read       bool
 	active     bool
@@ -45,8 +45,8 @@ type answer struct {
 // UnmarshalJSON reads a response. Unlike encoding/json's rule for structs it takes names as they are spelled, refuses
 // a name that occurs twice in any object (RFC 8259 section 4 leaves open which one counts) and refuses members of
 // the wrong type. The members of an inactive answer say nothing and are not looked at (RFC 7662 section 2.2).
-func (a *answer) UnmarshalJSON(data []byte) error {
-	*a = answer{}
+func (a *introspectionResponse) UnmarshalJSON(data []byte) error {
+	*a = introspectionResponse{}
 	members, err := object(data)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (a *answer) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if active == nil {
-		return fmt.Errorf("%w: no member active", errMalformedAnswer)
+		return fmt.Errorf("%w: no member active", errMalformedResponse)
 	}
 	if !*active {
 		a.read = true
@@ -69,7 +69,7 @@ func (a *answer) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-func (a *answer) readMembers(members map[string]json.RawMessage) (err error) {
+func (a *introspectionResponse) readMembers(members map[string]json.RawMessage) (err error) {
 	if a.issuer, err = member[string](members, "iss"); err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (a *answer) readMembers(members map[string]json.RawMessage) (err error) {
 
 // roles returns the roles of one project: role → organisations it was granted in, sorted. Organisation ids that are
 // no ids are left out; they can name no organisation of ours.
-func (a *answer) roles(projectID string) (map[string][]string, error) {
+func (a *introspectionResponse) roles(projectID string) (map[string][]string, error) {
 	if projectID == "" {
 		return nil, nil
 	}
@@ -131,7 +131,7 @@ func (a *answer) roles(projectID string) (map[string][]string, error) {
 	for role, domains := range *grants {
 		for org, domain := range domains {
 			if domain == nil {
-				return nil, fmt.Errorf("%w: role granted in an organisation without a domain", errMalformedAnswer)
+				return nil, fmt.Errorf("%w: role granted in an organisation without a domain", errMalformedResponse)
 			}
 			if !trustedID(org) {
 				delete(domains, org)
@@ -152,7 +152,7 @@ func member[T any](members map[string]json.RawMessage, name string) (*T, error) 
 	}
 	var value *T
 	if err := json.Unmarshal(raw, &value); err != nil {
-		return nil, fmt.Errorf("%w: member of the wrong type", errMalformedAnswer)
+		return nil, fmt.Errorf("%w: member of the wrong type", errMalformedResponse)
 	}
 	return value, nil
 }
@@ -164,7 +164,7 @@ func seconds(members map[string]json.RawMessage, name string) (int64, error) {
 		return 0, err
 	}
 	if math.Abs(*value) > 1<<53 {
-		return 0, fmt.Errorf("%w: time out of range", errMalformedAnswer)
+		return 0, fmt.Errorf("%w: time out of range", errMalformedResponse)
 	}
 	return int64(math.Floor(*value)), nil
 }
@@ -184,7 +184,7 @@ func oneOrMany(members map[string]json.RawMessage, name string) ([]string, error
 	var texts []string
 	for _, text := range *many {
 		if text == nil {
-			return nil, fmt.Errorf("%w: member of the wrong type", errMalformedAnswer)
+			return nil, fmt.Errorf("%w: member of the wrong type", errMalformedResponse)
 		}
 		texts = append(texts, *text)
 	}
@@ -194,7 +194,7 @@ func oneOrMany(members map[string]json.RawMessage, name string) ([]string, error
 // object reads a JSON object that has no name twice, anywhere.
 func object(text []byte) (map[string]json.RawMessage, error) {
 	if !json.Valid(text) { // one whole value, and no deeper than encoding/json goes
-		return nil, fmt.Errorf("%w: no JSON", errMalformedAnswer)
+		return nil, fmt.Errorf("%w: no JSON", errMalformedResponse)
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -203,7 +203,7 @@ func object(text []byte) (map[string]json.RawMessage, error) {
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil || members == nil {
-		return nil, fmt.Errorf("%w: no object", errMalformedAnswer)
+		return nil, fmt.Errorf("%w: no object", errMalformedResponse)
 	}
 	return members, nil
 }
@@ -213,7 +213,7 @@ func object(text []byte) (map[string]json.RawMessage, error) {
 func uniqueNames(dec *json.Decoder) error {
 	token, err := dec.Token()
 	if err != nil {
-		return fmt.Errorf("%w: no JSON", errMalformedAnswer)
+		return fmt.Errorf("%w: no JSON", errMalformedResponse)
 	}
 	open, ok := token.(json.Delim)
 	if !ok {
@@ -224,7 +224,7 @@ func uniqueNames(dec *json.Decoder) error {
 		if open == '{' {
 			name, err := dec.Token()
 			if err != nil || seen[name] {
-				return fmt.Errorf("%w: a name twice", errMalformedAnswer)
+				return fmt.Errorf("%w: a name twice", errMalformedResponse)
 			}
 			seen[name] = true
 		}
@@ -233,7 +233,7 @@ func uniqueNames(dec *json.Decoder) error {
 		}
 	}
 	if _, err := dec.Token(); err != nil {
-		return fmt.Errorf("%w: no JSON", errMalformedAnswer)
+		return fmt.Errorf("%w: no JSON", errMalformedResponse)
 	}
 	return nil
 }

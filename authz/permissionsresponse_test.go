@@ -15,7 +15,7 @@ func FuzzPermits(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p, err := readPermits([]byte(text))
+		p, err := readPermissions([]byte(text))
 		if err != nil {
 			if p.Member || len(p.Allowed) > 0 {
 				t.Errorf("%+v beside an error out of %q", p, text)

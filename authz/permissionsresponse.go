@@ -16,7 +16,7 @@ const (
 )
 
 // permits is what the provider lets a caller do in an organisation. It is never changed.
-type permits struct {
+type permissionsResponse struct {
 	Grant
 	// refused is nil, or what refusal.err returns.
 	refused error
@@ -24,34 +24,34 @@ type permits struct {
 
 // good, ends and weight are what a cache asks. Who has no role yet may be given one any moment, so that is kept as
 // shortly as a refusal.
-func (p permits) accepted() bool { return p.refused == nil && p.Member }
-func (p permits) expiry() int64  { return 0 }
-func (p permits) size() int {
+func (p permissionsResponse) accepted() bool { return p.refused == nil && p.Member }
+func (p permissionsResponse) expiry() int64  { return 0 }
+func (p permissionsResponse) size() int {
 	const perEntry, perPermission = 512, 16
 	return perEntry + perPermission*len(p.Allowed)
 }
 
 // readPermits reads the answer to a search. Whoever is allowed anything at all is a member; of what they are allowed, we
 // keep what we know. An answer without members says that there is nothing; one with others is not that answer.
-func readPermits(body []byte) (permits, error) {
+func readPermissions(body []byte) (permissionsResponse, error) {
 	members, err := object(body)
 	if err != nil {
-		return permits{}, err
+		return permissionsResponse{}, err
 	}
 	names, err := member[[]*string](members, "result")
 	if err != nil {
-		return permits{}, err
+		return permissionsResponse{}, err
 	}
 	if names == nil {
 		if _, there := members["result"]; len(members) > 0 && !there {
-			return permits{}, fmt.Errorf("%w: no member result", errMalformedAnswer)
+			return permissionsResponse{}, fmt.Errorf("%w: no member result", errMalformedResponse)
 		}
-		return permits{}, nil
+		return permissionsResponse{}, nil
 	}
-	p := permits{Grant: Grant{Member: len(*names) > 0}}
+	p := permissionsResponse{Grant: Grant{Member: len(*names) > 0}}
 	for _, name := range *names {
 		if name == nil {
-			return permits{}, fmt.Errorf("%w: member of the wrong type", errMalformedAnswer)
+			return permissionsResponse{}, fmt.Errorf("%w: member of the wrong type", errMalformedResponse)
 		}
 		switch allowed := Permission(*name); allowed {
 		case UserWrite, UserRead, UserDelete, OrgDelete:
@@ -64,14 +64,14 @@ func readPermits(body []byte) (permits, error) {
 }
 
 // refusal is an error of ZITADEL's API, as far as we look at it.
-type refusal struct {
+type apiError struct {
 	code int    // 0 = none that we can read
 	id   string // of the first error detail
 }
 
 // err returns what an answer with a status means for the caller, nil when it is no refusal in the provider's own words:
 // anybody on the way can answer with 401 and 403.
-func (r refusal) err(status int) error {
+func (r apiError) meaning(status int) error {
 	switch {
 	case status == http.StatusUnauthorized && r.code == codeUnauthenticated:
 		return errEnded
@@ -88,16 +88,16 @@ func (r refusal) err(status int) error {
 }
 
 // readRefusal reads the body of an error. What is no such body says nothing.
-func readRefusal(body []byte) refusal {
+func readAPIError(body []byte) apiError {
 	members, err := object(body)
 	if err != nil {
-		return refusal{}
+		return apiError{}
 	}
 	code, err := member[int](members, "code")
 	if err != nil || code == nil {
-		return refusal{}
+		return apiError{}
 	}
-	r := refusal{code: *code}
+	r := apiError{code: *code}
 	details, err := member[[]map[string]json.RawMessage](members, "details")
 	if err != nil || details == nil {
 		return r

@@ -87,7 +87,7 @@ func TestAnswersThatAreFine(t *testing.T) {
 	if _, err := identify(testRules, `{"active":false,"exp":"never","sub":[]}`); !errors.Is(err, ErrInvalidToken) {
 		t.Errorf("inactive answer with odd members: %v, want ErrInvalidToken", err)
 	}
-	if _, err := testRules.judge(answer{}); !errors.Is(err, errMalformedAnswer) {
+	if _, err := testRules.validate(introspectionResponse{}); !errors.Is(err, errMalformedResponse) {
 		t.Errorf("judge of an answer that was never read: %v, want errMalformedAnswer", err)
 	}
 }
