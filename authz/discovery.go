@@ -51,11 +51,11 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 		in.mu.Unlock()
 		return p, false, nil
 	}
-	pending := in.discovering
+	pending := in.discoveryFlight
 	joined = pending != nil
 	if !joined {
 		pending = newFlight[*provider](in.now())
-		in.discovering = pending
+		in.discoveryFlight = pending
 		go func() {
 			p, err := in.fetchProvider(deadline)
 			in.mu.Lock()
@@ -63,7 +63,7 @@ func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p
 				in.provider.Store(p)
 				in.discovered = in.now()
 			}
-			in.discovering = nil
+			in.discoveryFlight = nil
 			in.mu.Unlock()
 			pending.finish(p, err)
 		}()
@@ -78,10 +78,10 @@ func (in *Introspector) fetchProvider(deadline time.Time) (*provider, error) {
 }
 
 func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
-	if in.where.endpoint != "" {
-		return in.providerAt(in.where.endpoint), nil
+	if in.endpoints.introspection != "" {
+		return in.providerAt(in.endpoints.introspection), nil
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.where.document(in.rules.issuer), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, in.endpoints.discoveryURL(in.rules.issuer), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -114,12 +114,12 @@ func (in *Introspector) providerAt(endpoint string) *provider {
 }
 
 // whereabouts are the places at which a provider is asked that are not where its issuer says.
-type whereabouts struct {
-	discovery string // URL of the document, "" = that of OpenID Connect below the issuer
-	endpoint  string // of introspection, "" = what the document says
+type endpointConfig struct {
+	discovery     string // URL of the document, "" = that of OpenID Connect below the issuer
+	introspection string // of introspection, "" = what the document says
 }
 
-func (w whereabouts) document(issuer string) string {
+func (w endpointConfig) discoveryURL(issuer string) string {
 	return cmp.Or(w.discovery, strings.TrimSuffix(issuer, "/")+oidc.DiscoveryEndpoint)
 }
 

@@ -124,7 +124,7 @@ func (cfg IntrospectionConfig) check() error {
 type Introspector struct {
 	*providerClient
 	rules          rules
-	where          whereabouts
+	endpoints      endpointConfig
 	credentials    atomic.Pointer[credentials]
 	carryToken     bool
 	defaultOrg     string // of callers whose token names none
@@ -140,11 +140,11 @@ type Introspector struct {
 	// The steps, and for introspection one for each kind of token.
 	discovery, introspectKnown, introspectUnknown *operation
 
-	provider    atomic.Pointer[provider] // nil until discovery succeeded
-	failures    atomic.Int32             // introspections since the last answer or rediscovery
-	mu          sync.Mutex               // guards the following
-	discovering *flight[*provider]       // nil when none is under way
-	discovered  time.Time                // when the provider was found, or looked for again
+	provider        atomic.Pointer[provider] // nil until discovery succeeded
+	failures        atomic.Int32             // introspections since the last answer or rediscovery
+	mu              sync.Mutex               // guards the following
+	discoveryFlight *flight[*provider]       // nil when none is under way
+	discovered      time.Time                // when the provider was found, or looked for again
 }
 
 var _ Authenticator = (*Introspector)(nil)
@@ -191,7 +191,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		},
 		rules: rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT,
 			allowImpersonation: cfg.AllowImpersonation},
-		where:      whereabouts{discovery: cfg.DiscoveryURL, endpoint: cfg.IntrospectionEndpoint},
+		endpoints:  endpointConfig{discovery: cfg.DiscoveryURL, introspection: cfg.IntrospectionEndpoint},
 		carryToken: cfg.CarryToken,
 		defaultOrg: cfg.DefaultOrganization,
 		known:      newKnownTokens(cfg.CacheTTL),

@@ -38,7 +38,7 @@ func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
 		return nil, errors.New("asking for permissions needs identities that carry their tokens")
 	}
 	own := *in.providerClient
-	own.client = passing(in.client, http.StatusUnauthorized, http.StatusForbidden)
+	own.client = allowingStatuses(in.client, http.StatusUnauthorized, http.StatusForbidden)
 	p := &ProviderPermissions{providerClient: &own, keys: in.keys, confirmation: in.confirmation, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
 	p.step = p.newOperation(operationPermissions, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
 	p.keyPrefix = appendPart(nil, p.endpoint)

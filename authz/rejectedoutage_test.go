@@ -16,7 +16,7 @@ func TestRejectedDuringAnOutage(t *testing.T) {
 			rejecting := false
 			p := &forgetful{}
 			in := bubbleIntrospector(t, ttl, nil)
-			in.client.Transport = guard{next: roundTrip(func(r *http.Request) (*http.Response, error) {
+			in.client.Transport = limitedTransport{next: roundTrip(func(r *http.Request) (*http.Response, error) {
 				if rejecting && r.FormValue("token") == testToken {
 					return status(http.StatusBadRequest)(r)
 				}

@@ -31,8 +31,8 @@ func (t Trial) Err() error { return errors.Join(t.Discovery, t.Introspection) }
 func (in *Introspector) Try(ctx context.Context) (t Trial) {
 	ctx, cancel := context.WithTimeout(ctx, in.timeout)
 	defer cancel()
-	if in.where.endpoint == "" {
-		t.Document = in.where.document(in.rules.issuer)
+	if in.endpoints.introspection == "" {
+		t.Document = in.endpoints.discoveryURL(in.rules.issuer)
 	}
 	p, err := in.discoverNow(ctx)
 	if err != nil {

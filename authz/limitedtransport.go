@@ -47,22 +47,22 @@ const noAnswerInTime = "no answer in time"
 func newClient(base *http.Client, timeout time.Duration, userAgent string) *http.Client {
 	var transport http.RoundTripper
 	if base != nil && base.Transport != nil {
-		transport = onceOnly{base.Transport}
+		transport = singleUseTransport{base.Transport}
 	} else {
-		transport = newConnections(timeout, nil)
+		transport = newIsolatingTransport(timeout, nil)
 	}
 	return &http.Client{
-		Transport:     guard{next: transport, userAgent: userAgent},
+		Transport:     limitedTransport{next: transport, userAgent: userAgent},
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
 // passing returns a copy of a client of newClient that lets more answers through, by their status.
-func passing(c *http.Client, statuses ...int) *http.Client {
+func allowingStatuses(c *http.Client, statuses ...int) *http.Client {
 	copied := *c
-	if g, ok := c.Transport.(guard); ok {
-		g.also = statuses
+	if g, ok := c.Transport.(limitedTransport); ok {
+		g.alsoAllowed = statuses
 		copied.Transport = g
 	}
 	return &copied
@@ -70,21 +70,21 @@ func passing(c *http.Client, statuses ...int) *http.Client {
 
 // guard lets through answers of status 200 only, which no redirect is, and of those listed, that say they are JSON, and
 // bounds them in bytes, members and depth.
-type guard struct {
-	next http.RoundTripper
-	also []int
+type limitedTransport struct {
+	next        http.RoundTripper
+	alsoAllowed []int
 	// userAgent is what every request is sent as.
 	userAgent string
 }
 
 // CloseIdleConnections closes what nobody uses.
-func (g guard) CloseIdleConnections() {
-	if c, ok := g.next.(*connections); ok {
+func (g limitedTransport) CloseIdleConnections() {
+	if c, ok := g.next.(*isolatingTransport); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
+func (g limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	// Asking about a token changes nothing, so a POST that meets a connection which the provider just closed may be
 	// sent again. net/http does that for a request with this key, and does not send an empty one.
 	req = req.Clone(req.Context())
@@ -94,7 +94,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode != http.StatusOK && !slices.Contains(g.also, resp.StatusCode) {
+	if resp.StatusCode != http.StatusOK && !slices.Contains(g.alsoAllowed, resp.StatusCode) {
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDiscardBytes) // an error here only costs the connection
 		resp.Body.Close()
 		return nil, statusError(resp.StatusCode)

@@ -160,7 +160,7 @@ func TestConnectionsByProtocol(t *testing.T) {
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	var c *connections
+	var c *isolatingTransport
 	ask := func(t *testing.T, wantVersion int) (connections int64) {
 		t.Helper()
 		before := accepted.Load()
@@ -182,7 +182,7 @@ func TestConnectionsByProtocol(t *testing.T) {
 	for name, config := range map[string]*tls.Config{"says http/1.1": one, "says nothing": silent} {
 		t.Run(name, func(t *testing.T) {
 			without.Store(config)
-			c = newConnections(time.Minute, &tls.Config{RootCAs: roots})
+			c = newIsolatingTransport(time.Minute, &tls.Config{RootCAs: roots})
 			defer c.CloseIdleConnections()
 			http2.Store(false)
 			for i := range 3 {

@@ -15,12 +15,12 @@ import (
 // Over HTTP/1.1 answers belong to questions by nothing but their order on the connection. A provider, or a proxy in front
 // of it, that sends one answer too many would have it taken for the next token's. So such a connection is used once.
 // HTTP/2 numbers its answers; there connections are kept and shared, as soon as a provider is known to speak it.
-type connections struct {
-	once   *http.Transport // either version, no connection is used again
-	shared *http.Transport // HTTP/2 and nothing else
+type isolatingTransport struct {
+	singleUse *http.Transport // either version, no connection is used again
+	http2Only *http.Transport // HTTP/2 and nothing else
 
-	mu     sync.Mutex
-	speaks map[string]protocol // by host
+	mu        sync.Mutex
+	protocols map[string]protocol // by host
 }
 
 // protocol is what is known of a host.
@@ -37,7 +37,7 @@ const (
 var errNotHTTP2 = errors.New("the provider does not speak HTTP/2")
 
 // newConnections returns the way to the provider. config is nil outside of tests.
-func newConnections(timeout time.Duration, config *tls.Config) *connections {
+func newIsolatingTransport(timeout time.Duration, config *tls.Config) *isolatingTransport {
 	dialer := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	if config == nil {
 		config = &tls.Config{}
@@ -57,9 +57,9 @@ func newConnections(timeout time.Duration, config *tls.Config) *connections {
 			MaxResponseHeaderBytes: 64 << 10,
 		}
 	}
-	c := &connections{once: transport(config), speaks: make(map[string]protocol)}
-	c.once.DisableKeepAlives = true
-	c.once.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+	c := &isolatingTransport{singleUse: transport(config), protocols: make(map[string]protocol)}
+	c.singleUse.DisableKeepAlives = true
+	c.singleUse.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
 		// Whoever closes a connection first keeps its port for a minute, and a flood would use up all ports to the
 		// provider. Without lingering there is nothing to keep; the answer has been read by then.
@@ -75,39 +75,39 @@ func newConnections(timeout time.Duration, config *tls.Config) *connections {
 		}
 		return nil
 	}
-	c.shared = transport(config)
-	c.shared.Protocols = new(http.Protocols)
-	c.shared.Protocols.SetHTTP2(true)
+	c.http2Only = transport(config)
+	c.http2Only.Protocols = new(http.Protocols)
+	c.http2Only.Protocols.SetHTTP2(true)
 	return c
 }
 
 // RoundTrip implements http.RoundTripper.
-func (c *connections) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *isolatingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	host := req.URL.Host
-	if req.URL.Scheme == "https" && c.known(host) == speaksHTTP2 {
-		resp, err := c.shared.RoundTrip(req)
+	if req.URL.Scheme == "https" && c.protocolOf(host) == speaksHTTP2 {
+		resp, err := c.http2Only.RoundTrip(req)
 		alert, _ := errors.AsType[*net.OpError](err)
 		switch {
 		case errors.Is(err, errNotHTTP2):
-			c.note(host, refusesHTTP2)
+			c.setProtocol(host, refusesHTTP2)
 		case alert != nil && alert.Op == "remote error": // such as that it knows no such protocol (RFC 7301 section 3.2)
-			c.note(host, unknownProtocol)
+			c.setProtocol(host, unknownProtocol)
 		default:
 			return resp, err
 		}
-		if req, err = again(req, err); err != nil {
+		if req, err = rewound(req, err); err != nil {
 			return nil, err
 		}
 	}
-	resp, err := c.once.RoundTrip(req)
-	if err == nil && resp.ProtoMajor == 2 && c.known(host) == unknownProtocol {
-		c.note(host, speaksHTTP2)
+	resp, err := c.singleUse.RoundTrip(req)
+	if err == nil && resp.ProtoMajor == 2 && c.protocolOf(host) == unknownProtocol {
+		c.setProtocol(host, speaksHTTP2)
 	}
 	return resp, err
 }
 
 // again returns a request that was not sent, ready to be sent, or why it did not go.
-func again(req *http.Request, why error) (*http.Request, error) {
+func rewound(req *http.Request, why error) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil
 	}
@@ -123,28 +123,28 @@ func again(req *http.Request, why error) (*http.Request, error) {
 	return req, nil
 }
 
-func (c *connections) known(host string) protocol {
+func (c *isolatingTransport) protocolOf(host string) protocol {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.speaks[host]
+	return c.protocols[host]
 }
 
-func (c *connections) note(host string, p protocol) {
+func (c *isolatingTransport) setProtocol(host string, p protocol) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.speaks[host] = p
+	c.protocols[host] = p
 }
 
 // CloseIdleConnections closes what nobody uses.
-func (c *connections) CloseIdleConnections() {
-	c.once.CloseIdleConnections()
-	c.shared.CloseIdleConnections()
+func (c *isolatingTransport) CloseIdleConnections() {
+	c.singleUse.CloseIdleConnections()
+	c.http2Only.CloseIdleConnections()
 }
 
 // onceOnly asks for a connection of its own with every request, of a transport that is not ours.
-type onceOnly struct{ http.RoundTripper }
+type singleUseTransport struct{ http.RoundTripper }
 
-func (o onceOnly) RoundTrip(req *http.Request) (*http.Response, error) {
+func (o singleUseTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Close = true
 	return o.RoundTripper.RoundTrip(req)
