@@ -25,7 +25,7 @@ type failedQuestions struct {
 	now func() time.Time
 
 	mu     sync.Mutex
-	recent *limit.Recent[cacheKey, failedQuestion]
+	recent *limit.RecentMap[cacheKey, failedQuestion]
 }
 
 // failedQuestion is one that had no usable answer.
@@ -35,7 +35,7 @@ type failedQuestion struct {
 }
 
 func newFailedQuestions(now func() time.Time) *failedQuestions {
-	return &failedQuestions{now: now, recent: limit.NewRecent[cacheKey, failedQuestion](maxFailed)}
+	return &failedQuestions{now: now, recent: limit.NewRecentMap[cacheKey, failedQuestion](maxFailed)}
 }
 
 // check returns an error that says when to try again for a question that is not to be asked now. Otherwise it may be asked

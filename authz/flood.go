@@ -65,12 +65,12 @@ type knownTokens struct {
 	life time.Duration
 
 	mu    sync.Mutex
-	until *limit.Recent[cacheKey, int64] // Unix nanoseconds
+	until *limit.RecentMap[cacheKey, int64] // Unix nanoseconds
 }
 
 // newKnownTokens returns an empty memory. An answer that a cache keeps for ttl is as good as new all that time.
 func newKnownTokens(ttl time.Duration) *knownTokens {
-	return &knownTokens{life: knownFor + ttl, until: limit.NewRecent[cacheKey, int64](maxKnown)}
+	return &knownTokens{life: knownFor + ttl, until: limit.NewRecentMap[cacheKey, int64](maxKnown)}
 }
 
 func (k *knownTokens) has(key cacheKey, now time.Time) bool {

@@ -131,7 +131,7 @@ type Introspector struct {
 	keys           *keyHash
 	cache          *cache[validation]
 	known          *knownTokens
-	unknownRate    *limit.Rates[netip.Addr]
+	unknownRate    *limit.RateLimiter[netip.Addr]
 	unknownWaiting waitLimit
 	rejections     *rejections
 	// confirmation is about tokens that turn inactive.
@@ -195,7 +195,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 		carryToken: cfg.CarryToken,
 		defaultOrg: cfg.DefaultOrganization,
 		known:      newKnownTokens(cfg.CacheTTL),
-		unknownRate: limit.NewRates[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
+		unknownRate: limit.NewRateLimiter[netip.Addr](limit.Rate{PerSecond: cfg.UnknownPerSecond, Burst: cfg.UnknownBurst},
 			maxAddresses, cfg.Now),
 		unknownWaiting: waitLimit{total: cfg.UnknownWaiting, perAddress: cfg.UnknownWaitingPerAddress, byAddress: make(map[netip.Addr]int)},
 	}

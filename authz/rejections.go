@@ -30,7 +30,7 @@ type rejections struct {
 	mu       sync.Mutex
 	asked    uint64 // questions that have begun, which numbers them
 	answered uint64 // the latest of them that was answered; 0 = none yet
-	tokens   *limit.Recent[cacheKey, rejection]
+	tokens   *limit.RecentMap[cacheKey, rejection]
 	// streak is the first token that was rejected since the last answer, and many that there were others.
 	streak cacheKey
 	many   bool
@@ -43,7 +43,7 @@ type rejection struct {
 }
 
 func newRejections(now func() time.Time) *rejections {
-	return &rejections{now: now, tokens: limit.NewRecent[cacheKey, rejection](maxRejected)}
+	return &rejections{now: now, tokens: limit.NewRecentMap[cacheKey, rejection](maxRejected)}
 }
 
 // begin numbers a question.

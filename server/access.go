@@ -29,7 +29,7 @@ type accessRule struct {
 	// need is the permission in the organisation that the call acts on.
 	need authz.Permission
 	// rate counts calls by address, beside the rate of all calls. nil = no bound.
-	rate *limit.Rates[netip.Addr]
+	rate *limit.RateLimiter[netip.Addr]
 }
 
 // accessRules is the one list of who may call what. Procedures stand in it by their path, and so do the REST routes that are

@@ -161,12 +161,12 @@ type Server struct {
 	routes     []*route
 	errorForm  *connect.ErrorWriter
 	refusals   *refusals
-	byAddress  *limit.Rates[netip.Addr] // nil = no bound
-	byCaller   *limit.Rates[string]     // nil = no bound
+	byAddress  *limit.RateLimiter[netip.Addr] // nil = no bound
+	byCaller   *limit.RateLimiter[string]     // nil = no bound
 	// reflections counts streams of reflection by address.
-	reflections *limit.Rates[netip.Addr]
+	reflections *limit.RateLimiter[netip.Addr]
 	// invented counts questions about organisations that are not registered, by caller.
-	invented *limit.Rates[string]
+	invented *limit.RateLimiter[string]
 	headers  sync.Pool // of *headersOnly
 
 	calls       *inFlight
@@ -194,10 +194,10 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		config:      cfg,
 		procedures:  make(map[string]*endpoint),
 		refusals:    &refusals{record: cfg.Store.RecordRefusal},
-		byAddress:   limit.NewRates[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
-		byCaller:    limit.NewRates[string](cfg.CallerRate, maxCounted, cfg.Now),
-		reflections: limit.NewRates[netip.Addr](reflectionRate, maxCounted, cfg.Now),
-		invented:    limit.NewRates[string](inventedRate, maxCounted, cfg.Now),
+		byAddress:   limit.NewRateLimiter[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
+		byCaller:    limit.NewRateLimiter[string](cfg.CallerRate, maxCounted, cfg.Now),
+		reflections: limit.NewRateLimiter[netip.Addr](reflectionRate, maxCounted, cfg.Now),
+		invented:    limit.NewRateLimiter[string](inventedRate, maxCounted, cfg.Now),
 		logSums:     &logSums{logger: cfg.Logger},
 		rooms:       newRooms(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
 		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),

@@ -15,7 +15,7 @@ func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
 
 func TestRates(t *testing.T) {
 	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRates[string](Rate{PerSecond: 10, Burst: 5}, 100, c.now)
+	r := NewRateLimiter[string](Rate{PerSecond: 10, Burst: 5}, 100, c.now)
 	offer := func(key string, times int) (let int) {
 		for range times {
 			if _, ok := r.Allow(key); ok {
@@ -49,7 +49,7 @@ func TestRates(t *testing.T) {
 
 func TestRatesSayHowLongToWait(t *testing.T) {
 	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRates[string](Rate{PerSecond: 0.5, Burst: 1}, 100, c.now)
+	r := NewRateLimiter[string](Rate{PerSecond: 0.5, Burst: 1}, 100, c.now)
 	r.Allow("a")
 	c.advance(500 * time.Millisecond)
 	wait, ok := r.Allow("a")
@@ -67,16 +67,16 @@ func TestRatesSayHowLongToWait(t *testing.T) {
 }
 
 func TestNoLimit(t *testing.T) {
-	if r := NewRates[int](Rate{Burst: 3}, 10, nil); r != nil {
+	if r := NewRateLimiter[int](Rate{Burst: 3}, 10, nil); r != nil {
 		t.Errorf("NewRates without a rate = %v, want nil", r)
 	}
-	var none *Rates[int]
+	var none *RateLimiter[int]
 	for range 1000 {
 		if _, ok := none.Allow(1); !ok {
 			t.Fatal("refused without a limit")
 		}
 	}
-	r := NewRates[int](Rate{PerSecond: 1.5}, 10, (&clock{}).now)
+	r := NewRateLimiter[int](Rate{PerSecond: 1.5}, 10, (&clock{}).now)
 	for i := range 4 {
 		if _, ok := r.Allow(1); ok != (i < 3) {
 			t.Errorf("event %d of a burst that is not set: %v, want three to pass", i, ok)
@@ -89,7 +89,7 @@ func TestRatesHold(t *testing.T) {
 	const perSecond, burst, keys = 20, 7, 50
 	random := rand.New(rand.NewPCG(1, 2))
 	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRates[int](Rate{PerSecond: perSecond, Burst: burst}, keys, c.now)
+	r := NewRateLimiter[int](Rate{PerSecond: perSecond, Burst: burst}, keys, c.now)
 	begun := c.at
 	let := map[int][]time.Time{}
 	for range 200_000 {
@@ -118,10 +118,10 @@ func TestRatesHold(t *testing.T) {
 
 func TestRatesAreBounded(t *testing.T) {
 	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRates[string](Rate{PerSecond: 1, Burst: 1}, 1000, c.now)
+	r := NewRateLimiter[string](Rate{PerSecond: 1, Burst: 1}, 1000, c.now)
 	for i := range 100_000 {
 		r.Allow(fmt.Sprint("stranger ", i))
-		if n := r.rested.Len(); n > 2000 {
+		if n := r.arrivals.Len(); n > 2000 {
 			t.Fatalf("%d entries after %d keys, want at most 2000", n, i+1)
 		}
 	}
@@ -129,13 +129,13 @@ func TestRatesAreBounded(t *testing.T) {
 	r.Allow("a")
 	c.advance(time.Minute)
 	r.Allow("a")
-	if n := r.rested.Len(); n != 2 { // before the last turn and after it
+	if n := r.arrivals.Len(); n != 2 { // before the last turn and after it
 		t.Errorf("%d entries of one key once all others have rested, want 2", n)
 	}
 }
 
 func TestRecent(t *testing.T) {
-	r := NewRecent[int, string](3)
+	r := NewRecentMap[int, string](3)
 	for i := range 5 {
 		r.Set(i, "x")
 	}
@@ -179,7 +179,7 @@ func TestAddress(t *testing.T) {
 }
 
 func BenchmarkAllow(b *testing.B) {
-	r := NewRates[int](Rate{PerSecond: 100, Burst: 200}, 8192, nil)
+	r := NewRateLimiter[int](Rate{PerSecond: 100, Burst: 200}, 8192, nil)
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {

@@ -15,18 +15,18 @@ package limit
 // There are two maps inside. Keys are set in the young one; when that is full it becomes the old one, and what was the
 // old one is dropped as a whole. So a key is kept for at least as long as room other keys have not been set since, and
 // nothing is ever searched for one to evict.
-type Recent[K comparable, V any] struct {
-	room       int
+type RecentMap[K comparable, V any] struct {
+	capacity   int
 	young, old map[K]V
 }
 
 // NewRecent returns a map for at least room and at most twice as many keys.
-func NewRecent[K comparable, V any](room int) *Recent[K, V] {
-	return &Recent[K, V]{room: max(room, 1), young: make(map[K]V)}
+func NewRecentMap[K comparable, V any](room int) *RecentMap[K, V] {
+	return &RecentMap[K, V]{capacity: max(room, 1), young: make(map[K]V)}
 }
 
 // Get returns what a key was last set to.
-func (r *Recent[K, V]) Get(key K) (V, bool) {
+func (r *RecentMap[K, V]) Get(key K) (V, bool) {
 	if v, ok := r.young[key]; ok {
 		return v, true
 	}
@@ -35,23 +35,23 @@ func (r *Recent[K, V]) Get(key K) (V, bool) {
 }
 
 // Set sets a key, and forgets others when there are too many.
-func (r *Recent[K, V]) Set(key K, value V) {
-	if _, there := r.young[key]; !there && len(r.young) >= r.room {
-		r.Turn()
+func (r *RecentMap[K, V]) Set(key K, value V) {
+	if _, there := r.young[key]; !there && len(r.young) >= r.capacity {
+		r.Rotate()
 	}
 	r.young[key] = value
 }
 
 // Delete forgets a key.
-func (r *Recent[K, V]) Delete(key K) {
+func (r *RecentMap[K, V]) Delete(key K) {
 	delete(r.young, key)
 	delete(r.old, key)
 }
 
 // Turn forgets every key that was not set since the last turn.
-func (r *Recent[K, V]) Turn() {
+func (r *RecentMap[K, V]) Rotate() {
 	r.old, r.young = r.young, make(map[K]V)
 }
 
 // Len tells how many entries are held; a key that was set before and after a turn counts twice.
-func (r *Recent[K, V]) Len() int { return len(r.young) + len(r.old) }
+func (r *RecentMap[K, V]) Len() int { return len(r.young) + len(r.old) }

@@ -20,20 +20,20 @@ type Rate struct {
 // It is the generic cell rate algorithm, in its form as a virtual schedule (ITU-T I.371, annex A): of each key one time
 // is kept, at which it will have rested enough for a whole burst. A key whose time has passed may be forgotten without
 // loss, and that is what happens to it.
-type Rates[K comparable] struct {
-	every  time.Duration // between two events in the long run
-	burst  time.Duration // how far ahead of its schedule a key may be
-	now    func() time.Time
-	origin time.Time
+type RateLimiter[K comparable] struct {
+	interval time.Duration // between two events in the long run
+	burst    time.Duration // how far ahead of its schedule a key may be
+	now      func() time.Time
+	origin   time.Time
 
-	mu     sync.Mutex
-	rested *Recent[K, time.Duration] // since origin
-	turned time.Duration
+	mu       sync.Mutex
+	arrivals *RecentMap[K, time.Duration] // since origin
+	rotated  time.Duration
 }
 
 // NewRates returns a bound for each of the keys that were seen last, at least room of them; a key that was pushed out by
 // so many others starts afresh. nil, so no bound, when rate has none. now is the clock, nil = time.Now.
-func NewRates[K comparable](rate Rate, room int, now func() time.Time) *Rates[K] {
+func NewRateLimiter[K comparable](rate Rate, room int, now func() time.Time) *RateLimiter[K] {
 	if rate.PerSecond <= 0 {
 		return nil
 	}
@@ -44,32 +44,32 @@ func NewRates[K comparable](rate Rate, room int, now func() time.Time) *Rates[K]
 		now = time.Now
 	}
 	every := time.Duration(float64(time.Second) / rate.PerSecond)
-	return &Rates[K]{
-		every:  max(every, 1),
-		burst:  max(every, 1) * time.Duration(rate.Burst),
-		now:    now,
-		origin: now(),
-		rested: NewRecent[K, time.Duration](room),
+	return &RateLimiter[K]{
+		interval: max(every, 1),
+		burst:    max(every, 1) * time.Duration(rate.Burst),
+		now:      now,
+		origin:   now(),
+		arrivals: NewRecentMap[K, time.Duration](room),
 	}
 }
 
 // Allow reports whether key may do it now, and counts it if so. Otherwise wait is how long until it may.
-func (r *Rates[K]) Allow(key K) (wait time.Duration, ok bool) {
+func (r *RateLimiter[K]) Allow(key K) (wait time.Duration, ok bool) {
 	if r == nil {
 		return 0, true
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now().Sub(r.origin)
-	if now-r.turned >= max(r.burst, time.Second) { // by now every key of before the last turn has rested
-		r.rested.Turn()
-		r.turned = now
+	if now-r.rotated >= max(r.burst, time.Second) { // by now every key of before the last turn has rested
+		r.arrivals.Rotate()
+		r.rotated = now
 	}
-	rested, _ := r.rested.Get(key)
-	next := max(rested, now) + r.every
+	rested, _ := r.arrivals.Get(key)
+	next := max(rested, now) + r.interval
 	if wait := next - now - r.burst; wait > 0 {
 		return wait, false
 	}
-	r.rested.Set(key, next)
+	r.arrivals.Set(key, next)
 	return 0, true
 }
