@@ -16,7 +16,7 @@ func (c Client) Backup(ctx context.Context, req BackupRequest) (*BackupStream, e
 	if err != nil {
 		return nil, err
 	}
-	resp, err := post(ctx, stallingConn{conn}, "/backups", req)
+	resp, err := post(ctx, stallingConn{conn}, "/backups", req) //nolint:bodyclose // the stream that is returned closes it
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +31,7 @@ type BackupStream struct {
 	number int64
 }
 
-// report tells the server what became of the backup. It is for the server's log: there is nothing to do when that fails, because
+// Report tells the server what became of the backup. It is for the server's log: there is nothing to do when that fails, because
 // the server has ended meanwhile, or is of another version.
 func (s *BackupStream) Report(ctx context.Context, outcome error) {
 	what := backupReport{Backup: s.number}

@@ -31,6 +31,7 @@ type CheckReply struct {
 	Error    string            `json:"error,omitempty"`
 }
 
+// CheckProgress is how far a check has come, in slots and users.
 type CheckProgress struct {
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`

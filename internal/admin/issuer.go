@@ -9,6 +9,8 @@ import (
 	"avatard/storage"
 )
 
+// MoveIssuer gives the users of one issuer to another and reports whether that changed anything. The error is ErrRefused with a
+// reason when either issuer cannot be meant.
 func MoveIssuer(ctx context.Context, store storage.Store, from, to string) (moved bool, err error) {
 	moved, err = store.MoveIssuer(ctx, from, to, CommandLine)
 	switch {

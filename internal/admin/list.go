@@ -39,6 +39,7 @@ type User struct {
 	Picture      *Picture  `json:"picture"` // null = none
 }
 
+// Picture is a user's picture as --json prints it.
 type Picture struct {
 	ID        string `json:"id"`
 	MediaType string `json:"media_type"`

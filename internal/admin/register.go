@@ -13,6 +13,7 @@ import (
 // CommandLine is who asked, for the audit trail.
 var CommandLine = storage.Origin{Caller: "command line"}
 
+// AddOrganization registers an organisation and reports whether it was new.
 func AddOrganization(ctx context.Context, store storage.Store, org string) (created bool, err error) {
 	if !ids.Valid(org) {
 		return false, fmt.Errorf("%w: %q is no organisation id; expected 1 to 200 characters without control characters", ErrRefused, org)
@@ -33,6 +34,8 @@ func checkUserIDs(user storage.UserKey, org string) error {
 	return nil
 }
 
+// AddUser registers a user in an organisation and reports whether the user was new. The error is ErrRefused with a reason when the
+// organisation is unknown, unless newOrg lets it be registered, or when the user belongs to another one.
 func AddUser(ctx context.Context, store storage.Store, user storage.UserKey, org string, newOrg bool) (created bool, err error) {
 	if err := checkUserIDs(user, org); err != nil {
 		return false, err
@@ -82,6 +85,7 @@ func NamesOf(names []string) string {
 	return "are " + strings.Join(names, ", ")
 }
 
+// MoveUser puts a registered user into another organisation, which has to be registered, and reports whether that changed anything.
 func MoveUser(ctx context.Context, store storage.Store, user storage.UserKey, org string, _ bool) (moved bool, err error) {
 	if err := checkUserIDs(user, org); err != nil {
 		return false, err

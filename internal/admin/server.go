@@ -32,6 +32,7 @@ type Request struct {
 	NewOrganization bool `json:"new_organisation,omitempty"`
 }
 
+// Response is the answer to a Request.
 type Response struct {
 	Created bool   `json:"created"`
 	Error   string `json:"error,omitempty"`

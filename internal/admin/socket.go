@@ -16,7 +16,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-// The admin socket is how commands reach the store of a running server. It lies in the data directory with mode
+// SocketName is the file of the admin socket. It lies in the data directory with mode
 // 0600: who may open the data may use it, and nobody else. It speaks JSON over HTTP:
 //
 //	POST /organisations {"organisation": ORG}                              → {"created": true}

@@ -81,6 +81,7 @@ type Config struct {
 	LogFormat     string // "text" or "json"
 }
 
+// Default returns what serve goes by where nothing is set. Some settings have no default, see Read.
 func Default() Config {
 	return Config{
 		Listen:               "127.0.0.1:8080",
@@ -104,7 +105,7 @@ func Default() Config {
 	}
 }
 
-// organizations are those to register at start.
+// StartOrganizations are those that serve registers at each start.
 func (c Config) StartOrganizations() []string {
 	if c.DefaultOrg == "" {
 		return c.Organizations

@@ -46,10 +46,12 @@ func (s Setting) written(v value) string {
 	return text
 }
 
+// FlagName is the name of its flag, without "--".
 func (s Setting) FlagName() string {
 	return strings.NewReplacer(".", "-", "_", "-").Replace(s.Key)
 }
 
+// Variable is the name of its environment variable.
 func (s Setting) Variable() string {
 	return "AVATARD_" + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
 }
@@ -250,6 +252,7 @@ var notSettings = [...]string{"AVATARD_URL", "AVATARD_TOKEN", configVariable}
 
 const configVariable = "AVATARD_CONFIG"
 
+// PrintHelp writes what each setting means and the names it goes by.
 func PrintHelp(w io.Writer) {
 	fmt.Fprintf(w, "  --config FILE   %s\n        YAML file with the settings below; flags win over variables, variables over the file.\n        Relative paths in it start from the directory that it lies in, others from the working directory.\n", configVariable)
 	for _, s := range Settings() {
@@ -262,6 +265,7 @@ func PrintHelp(w io.Writer) {
 	fmt.Fprintf(w, "\nPermissions: %s.\n", strings.Join(permissionNames(), ", "))
 }
 
+// Permissions are those that roles can be given.
 func Permissions() []authz.Permission {
 	return []authz.Permission{authz.UserWrite, authz.UserRead, authz.UserDelete, authz.OrgDelete}
 }
