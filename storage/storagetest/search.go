@@ -192,8 +192,11 @@ func piecesOf(p Pictures, file io.ReaderAt, hits []hit) (pieces []Piece) {
 	for i := 0; i < len(hits); {
 		h := hits[i]
 		i++
-		if h.offset < end {
-			continue // a part of the piece before
+		if over := end - h.offset; over > 0 { // the piece before goes on into this hit
+			h = hit{end, Place{h.place.Number, h.place.Start + over}, h.length - over}
+		}
+		if h.length <= 0 {
+			continue
 		}
 		back := sameBefore(p, file, h.offset, h.place, h.offset-end)
 		for {

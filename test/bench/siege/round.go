@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"avatard/server/picture"
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
@@ -58,26 +59,24 @@ func newGround(ctx context.Context, binary, dir string) (*ground, error) {
 
 func (g *ground) close() error { return errors.Join(g.site.Close(), g.bystanders.stop()) }
 
-func picturePath(p site.Person) string {
-	return "/assets/v1/" + site.Organization + "/users/" + p.ID + "/avatar"
-}
+func picturePath(p site.Person) string { return client.PicturePath(site.Organization, p.ID) }
 
 // seed gives pictures to those who need one.
 func (g *ground) seed(ctx context.Context, url string) error {
 	if g.seeded {
 		return nil
 	}
-	client := site.NewClient(url)
-	defer client.Close()
+	c := site.NewClient(url)
+	defer c.Close()
 	for _, row := range []struct {
 		who     site.Person
 		picture []byte
 	}{{g.large, picture.Sample(2, largePicture)}, {g.deletes, g.small}, {g.reads, picture.Sample(3, smallPicture)}, {g.uploads, g.small}} {
-		if got := client.UploadOwn(ctx, row.who.Token, row.picture); !got.Acknowledged() {
+		if got := c.UploadOwn(ctx, client.Bearer(row.who.Token), row.picture); !got.Acknowledged() {
 			return fmt.Errorf("upload a picture to begin with: %v", got)
 		}
 	}
-	if got := client.Read(ctx, g.large.ID, ""); len(got.Data) < largePicture/2 {
+	if got := c.Read(ctx, site.Organization, g.large.ID, ""); len(got.Data) < largePicture/2 {
 		return fmt.Errorf("the large picture has %d bytes, too few to hold a reader up", len(got.Data))
 	}
 	g.seeded = true

@@ -54,17 +54,18 @@ func (h *harness) compareReceipts(all bool) error {
 
 // search looks for pieces of pictures that must not be there and returns how many it found of each of the others.
 func (h *harness) search(may map[int]bool, when string) (found map[int]int, err error) {
-	pieces, err := h.bank.Search(h.site.Dir())
+	pieces, err := h.pictures.Search(h.site.Dir())
 	if err != nil {
 		return nil, err
 	}
 	found = make(map[int]int)
 	for _, p := range pieces {
+		picture := int(p.Number)
 		if !p.Uploaded {
-			found[p.Picture]++
+			found[picture]++
 		}
-		if p.Uploaded || !may[p.Picture] { // what was uploaded is nowhere, whether its picture lives or not
-			h.violations.add(h.free.holder(p.Picture), remains, "%s: %v", when, p)
+		if p.Uploaded || !may[picture] { // what was uploaded is nowhere, whether its picture lives or not
+			h.violations.add(h.free.holder(picture), remains, "%s: %v", when, p)
 		}
 	}
 	return found, nil
@@ -114,7 +115,7 @@ func (h *harness) examine(ctx context.Context) error {
 			h.violations.add(h.free.holder(picture), unclean, "picture %d, which lives, is in %d places", picture, found[picture])
 		}
 	}
-	h.free.refill(len(h.bank.Pictures), living)
+	h.free.refill(len(h.pictures.All), living)
 	return nil
 }
 

@@ -20,7 +20,7 @@ func controls() []string {
 }
 
 // runControls kills builds with a wrong order of steps. It is an error when one of them is not found out.
-func runControls(ctx context.Context, o options, bank *site.Bank, out io.Writer, orders []string) error {
+func runControls(ctx context.Context, o options, pictures *site.PictureSet, out io.Writer, orders []string) error {
 	binary, err := site.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func runControls(ctx context.Context, o options, bank *site.Bank, out io.Writer,
 		if err := os.MkdirAll(under.dir, 0o700); err != nil {
 			return err
 		}
-		h := newHarness(under, bank, binary, io.Discard, nil, controlKills)
+		h := newHarness(under, pictures, binary, io.Discard, nil, controlKills)
 		h.environ = []string{"WRONG_ORDER=" + order}
 		if err := h.run(ctx, controlKills); err != nil {
 			return fmt.Errorf("control %s: %w", order, err)

@@ -11,12 +11,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
 const (
-	people   = 200
-	pictures = 600 // enough for everybody and for what is uploaded between two looks
+	people       = 200
+	pictureCount = 600 // enough for everybody and for what is uploaded between two looks
 	// passLimit is how long callers try to bring a server to a failpoint, workLimit how long they may take for the
 	// changes before a kill.
 	passLimit = 8 * time.Second
@@ -31,11 +32,11 @@ type harness struct {
 	// environ is set at every start.
 	environ []string
 	// least is how often the server has to be killed at each failpoint, whatever the number of kills.
-	least int
-	plan  *plan
-	bank  *site.Bank
-	seed  uint64
-	began time.Time
+	least    int
+	plan     *plan
+	pictures *site.PictureSet
+	seed     uint64
+	began    time.Time
 
 	clock      clock
 	figures    figures
@@ -259,8 +260,8 @@ func (h *harness) killUnderLoad(ctx context.Context, k kill) error {
 	return h.autopsy(k)
 }
 
-func (h *harness) load(client *site.Client) *load {
-	return &load{clock: &h.clock, site: h.site, client: client, users: h.users, bank: h.bank, free: h.free, figures: &h.figures,
+func (h *harness) load(c *client.Client) *load {
+	return &load{clock: &h.clock, site: h.site, client: c, users: h.users, pictures: h.pictures, free: h.free, figures: &h.figures,
 		violations: h.violations, receipts: h.receipts, acknowledged: func() {}}
 }
 
@@ -287,7 +288,7 @@ func (h *harness) renew(ctx context.Context) error {
 		h.users = append(h.users, u)
 	}
 	h.free = &pool{holders: make(map[int]*user)}
-	h.free.refill(len(h.bank.Pictures), nil)
+	h.free.refill(len(h.pictures.All), nil)
 	h.receipts = newReceipts(h.violations)
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
@@ -27,13 +28,13 @@ type figures struct {
 
 // load is callers at work on one server.
 type load struct {
-	clock   *clock
-	site    *site.Site
-	client  *site.Client
-	users   []*user
-	bank    *site.Bank
-	free    *pool
-	figures *figures
+	clock    *clock
+	site     *site.Site
+	client   *client.Client
+	users    []*user
+	pictures *site.PictureSet
+	free     *pool
+	figures  *figures
 	// acknowledged is called after each acknowledged change.
 	acknowledged func()
 	violations   *violations
@@ -129,13 +130,13 @@ var (
 // look reads the user's picture and judges what it sees.
 func (l *load) look(ctx context.Context, u *user, own bool, asked string) (seen int, err error) {
 	begin := l.clock.tick()
-	var r site.Read
+	var r client.Read
 	how := "public read"
 	if own {
 		how = "own read"
-		r = l.client.ReadOwn(ctx, u.Token, asked)
+		r = l.client.ReadOwn(ctx, client.Bearer(u.Token), asked)
 	} else {
-		r = l.client.Read(ctx, u.ID, asked)
+		r = l.client.Read(ctx, site.Organization, u.ID, asked)
 	}
 	end := l.clock.tick()
 	switch {
@@ -148,7 +149,7 @@ func (l *load) look(ctx context.Context, u *user, own bool, asked string) (seen 
 	}
 	l.figures.Reads.Add(1)
 	var kind, problem string
-	seen, kind, problem = u.identify(r, asked, l.bank)
+	seen, kind, problem = u.identify(r, asked, l.pictures)
 	u.note("%d–%d %s with tag %q: %d, picture %d, tag %s", begin, end, how, asked, r.Status, seen, r.ETag)
 	if kind != "" {
 		l.violations.add(u, kind, "%s between %d and %d: %s", how, begin, end, problem)
@@ -161,23 +162,25 @@ func (l *load) look(ctx context.Context, u *user, own bool, asked string) (seen 
 }
 
 func (l *load) upload(ctx context.Context, random *rand.Rand, u *user, picture int) bool {
-	data := l.bank.Pictures[picture].Upload
+	data := l.pictures.All[picture].Upload
 	if random.IntN(2) == 0 {
-		return l.change(u, picture, "own upload", func() site.Answer { return l.client.UploadOwn(ctx, u.Token, data) })
+		return l.change(u, picture, "own upload", func() client.Answer { return l.client.UploadOwn(ctx, client.Bearer(u.Token), data) })
 	}
-	return l.change(u, picture, "upload", func() site.Answer { return l.client.Upload(ctx, l.site.Manager(), u.ID, data) })
+	return l.change(u, picture, "upload", func() client.Answer { return l.client.Upload(ctx, client.Bearer(l.site.Manager()), u.ID, data) })
 }
 
 func (l *load) remove(ctx context.Context, random *rand.Rand, u *user) bool {
-	form := site.Forms()[random.IntN(len(site.Forms()))]
+	form := client.Forms()[random.IntN(len(client.Forms()))]
 	if random.IntN(2) == 0 {
-		return l.change(u, none, "own delete, "+string(form), func() site.Answer { return l.client.RemoveOwn(ctx, form, u.Token) })
+		return l.change(u, none, "own delete, "+string(form), func() client.Answer { return l.client.RemoveOwn(ctx, form, client.Bearer(u.Token)) })
 	}
-	return l.change(u, none, "delete, "+string(form), func() site.Answer { return l.client.Remove(ctx, form, l.site.Manager(), u.ID) })
+	return l.change(u, none, "delete, "+string(form), func() client.Answer {
+		return l.client.Remove(ctx, form, client.Bearer(l.site.Manager()), u.ID)
+	})
 }
 
 // change makes a call that changes something and notes what it may have done. It reports false when there was no answer.
-func (l *load) change(u *user, picture int, how string, call func() site.Answer) bool {
+func (l *load) change(u *user, picture int, how string, call func() client.Answer) bool {
 	begin := l.clock.tick()
 	before, certain := u.certain(begin)
 	registered := u.isRegistered(false)
@@ -211,15 +214,15 @@ func (l *load) change(u *user, picture int, how string, call func() site.Answer)
 	want := ""
 	if certain && before != none && u.alone(n) {
 		want = u.generation(before)
-		if a.Receipt == "" {
+		if a.Receipt() == "" {
 			l.violations.add(u, receipt, "%s between %d and %d erased picture %d and names no receipt", how, begin, end, before)
 		}
 	}
-	if want != "" && a.Receipt != want {
-		l.violations.add(u, receipt, "%s between %d and %d erased generation %s and names receipt %q", how, begin, end, want, a.Receipt)
+	if want != "" && a.Receipt() != want {
+		l.violations.add(u, receipt, "%s between %d and %d erased generation %s and names receipt %q", how, begin, end, want, a.Receipt())
 	}
-	if a.Receipt != "" {
-		l.receipts.acknowledge(u, a.Receipt)
+	if a.Receipt() != "" {
+		l.receipts.acknowledge(u, a.Receipt())
 	}
 	l.acknowledged()
 	return true

@@ -95,21 +95,21 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			fmt.Fprintln(out, "what is left of the run is in", o.dir)
 		}
 	}()
-	bank, err := site.NewBank(ctx, o.seed, pictures)
+	pictures, err := site.NewPictureSet(ctx, o.seed, pictureCount)
 	if err != nil {
 		return err
 	}
 	if o.control != "" {
-		return runControls(ctx, o, bank, out, []string{o.control})
+		return runControls(ctx, o, pictures, out, []string{o.control})
 	}
-	if err := prove(ctx, o, bank, out); err != nil || !o.controls {
+	if err := prove(ctx, o, pictures, out); err != nil || !o.controls {
 		return err
 	}
-	return runControls(ctx, o, bank, out, controls())
+	return runControls(ctx, o, pictures, out, controls())
 }
 
 // prove kills the program in its right order of steps.
-func prove(ctx context.Context, o options, bank *site.Bank, out io.Writer) error {
+func prove(ctx context.Context, o options, pictures *site.PictureSet, out io.Writer) error {
 	binary, err := site.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func prove(ctx context.Context, o options, bank *site.Bank, out io.Writer) error
 	if o.failpointsOnly {
 		randomly = 0
 	}
-	h := newHarness(o, bank, binary, out, failpoints, randomly)
+	h := newHarness(o, pictures, binary, out, failpoints, randomly)
 	if o.short || o.failpointsOnly {
 		h.least = shortRounds
 	}
@@ -144,8 +144,8 @@ func prove(ctx context.Context, o options, bank *site.Bank, out io.Writer) error
 	return h.verdict(out, o)
 }
 
-func newHarness(o options, bank *site.Bank, binary string, out io.Writer, failpoints []string, randomly int) *harness {
+func newHarness(o options, pictures *site.PictureSet, binary string, out io.Writer, failpoints []string, randomly int) *harness {
 	random := rand.New(rand.NewPCG(o.seed, 0x6b696c6c))
-	return &harness{out: out, dir: o.dir, binary: binary, bank: bank, seed: o.seed, violations: new(violations),
+	return &harness{out: out, dir: o.dir, binary: binary, pictures: pictures, seed: o.seed, violations: new(violations),
 		plan: &plan{random: random, failpoints: failpoints, randomly: randomly, changes: 120, passes: 25}}
 }

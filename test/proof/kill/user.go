@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
@@ -76,7 +77,7 @@ func (u *user) generation(picture int) string {
 	defer u.seen.Unlock()
 	for tag, of := range u.tags {
 		if of == picture {
-			return site.Read{ETag: tag}.Generation()
+			return client.Read{ETag: tag}.Generation()
 		}
 	}
 	return ""
@@ -91,7 +92,7 @@ func (u *user) isRegistered(now bool) bool {
 }
 
 // identify returns the picture that a read shows. Problem tells what is wrong with the answer by itself.
-func (u *user) identify(r site.Read, asked string, bank *site.Bank) (picture int, kind, problem string) {
+func (u *user) identify(r client.Read, asked string, pictures *site.PictureSet) (picture int, kind, problem string) {
 	switch r.Status {
 	case 404:
 		return none, "", ""
@@ -108,7 +109,7 @@ func (u *user) identify(r site.Read, asked string, bank *site.Bank) (picture int
 	default:
 		return none, answer, fmt.Sprintf("status %d", r.Status)
 	}
-	picture, ok := bank.Number(r.Data)
+	picture, ok := pictures.Number(r.Data)
 	if !ok {
 		return none, damaged, fmt.Sprintf("%d bytes that are no picture ever uploaded", len(r.Data))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
@@ -50,17 +51,17 @@ func (p *person) tag(n int) tag {
 
 // party is the clients of one server.
 type party struct {
-	client   *site.Client
+	client   *client.Client
 	manager  string
 	people   []*person
-	bank     *site.Bank
+	pictures *site.PictureSet
 	recorder *recorder
 	// dying reports whether the server is being killed.
 	dying func() bool
 }
 
 // do makes one call, records it, and reports whether it was answered.
-func (p *party) do(ctx context.Context, client int, s step) bool {
+func (p *party) do(ctx context.Context, caller int, s step) bool {
 	if s.patience > 0 {
 		var leave context.CancelFunc
 		ctx, leave = context.WithTimeout(ctx, s.patience)
@@ -68,11 +69,11 @@ func (p *party) do(ctx context.Context, client int, s step) bool {
 	}
 	if s.kind != read {
 		in := call{Kind: s.kind, User: p.people[s.person].ID, Picture: s.picture, Asked: none, How: how(s)}
-		if id, ok := p.recorder.begin(client, in); ok {
+		if id, ok := p.recorder.begin(caller, in); ok {
 			return p.change(ctx, id, in, s)
 		}
 	}
-	return p.read(ctx, client, s)
+	return p.read(ctx, caller, s)
 }
 
 func how(s step) string {
@@ -94,23 +95,23 @@ func how(s step) string {
 
 func (p *party) change(ctx context.Context, id int, in call, s step) bool {
 	u := p.people[s.person]
-	var a site.Answer
+	var a client.Answer
 	switch {
 	case s.kind == upload && s.own:
-		a = p.client.UploadOwn(ctx, u.Token, p.bank.Pictures[s.picture].Upload)
+		a = p.client.UploadOwn(ctx, client.Bearer(u.Token), p.pictures.All[s.picture].Upload)
 	case s.kind == upload:
-		a = p.client.Upload(ctx, p.manager, u.ID, p.bank.Pictures[s.picture].Upload)
+		a = p.client.Upload(ctx, client.Bearer(p.manager), u.ID, p.pictures.All[s.picture].Upload)
 	case s.own:
-		a = p.client.RemoveOwn(ctx, s.form, u.Token)
+		a = p.client.RemoveOwn(ctx, s.form, client.Bearer(u.Token))
 	default:
-		a = p.client.Remove(ctx, s.form, p.manager, u.ID)
+		a = p.client.Remove(ctx, s.form, client.Bearer(p.manager), u.ID)
 	}
 	switch {
 	case a.Acknowledged():
-		if a.Sequence == 0 && !p.dying() { // else it may have been cut off
+		if a.Sequence() == 0 && !p.dying() { // else it may have been cut off
 			p.recorder.complain("%v, %s: the answer has no sequence", in, in.How)
 		}
-		p.recorder.answered(id, outcome{Sequence: a.Sequence, Picture: none})
+		p.recorder.answered(id, outcome{Sequence: a.Sequence(), Picture: none})
 		return true
 	case a.Err == nil && !slices.Contains([]connect.Code{connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeCanceled}, a.Code):
 		p.recorder.complain("%v, %s: %v", in, in.How, a)
@@ -119,16 +120,16 @@ func (p *party) change(ctx context.Context, id int, in call, s step) bool {
 	return a.Err == nil
 }
 
-func (p *party) read(ctx context.Context, client int, s step) bool {
+func (p *party) read(ctx context.Context, caller int, s step) bool {
 	u := p.people[s.person]
 	known := u.tag(s.tag)
 	in := call{Kind: read, User: u.ID, Picture: none, Asked: known.picture, How: how(step{kind: read, own: s.own})}
-	id, _ := p.recorder.begin(client, in)
-	var r site.Read
+	id, _ := p.recorder.begin(caller, in)
+	var r client.Read
 	if s.own {
-		r = p.client.ReadOwn(ctx, u.Token, known.text)
+		r = p.client.ReadOwn(ctx, client.Bearer(u.Token), known.text)
 	} else {
-		r = p.client.Read(ctx, u.ID, known.text)
+		r = p.client.Read(ctx, site.Organization, u.ID, known.text)
 	}
 	out := outcome{Picture: none}
 	switch {
@@ -139,7 +140,7 @@ func (p *party) read(ctx context.Context, client int, s step) bool {
 	case r.Status == http.StatusNotModified && known.picture != none:
 		out = outcome{Picture: known.picture, Unchanged: true}
 	case r.Status == http.StatusOK:
-		number, ok := p.bank.Number(r.Data)
+		number, ok := p.pictures.Number(r.Data)
 		if !ok {
 			p.recorder.complain("%v, %s: %d bytes that are no picture which was ever uploaded", in, in.How, len(r.Data))
 			p.recorder.unanswered(id)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"avatard/test/proof/site"
+	"avatard/test/client"
 )
 
 // control is a world in which something is wrong, which the check has to find.
@@ -33,7 +33,7 @@ func controls() []control {
 	return []control{
 		{"old pictures from a cache", func(w *world) { w.front = lying(cachedReads()) }},
 		{"304 without asking", func(w *world) { w.front = lying(eagerUnchanged()) }},
-		{"deletes that never arrive", func(w *world) { w.front, w.forms = lying(swallow(http.MethodDelete)), []site.Form{site.REST} }},
+		{"deletes that never arrive", func(w *world) { w.front, w.forms = lying(swallow(http.MethodDelete)), []client.Form{client.REST} }},
 		{"uploads that never arrive", func(w *world) { w.front = lying(swallow(http.MethodPost)) }},
 		{"a crash that loses what was acknowledged", func(w *world) { w.afterKill = turnedBack(w.dir) }},
 	}

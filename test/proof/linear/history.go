@@ -10,17 +10,18 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
 // world is where histories are recorded.
 type world struct {
-	binary string
-	dir    string
-	bank   *site.Bank
-	calls  int         // of a history, at least
-	kills  int         // of a history
-	forms  []site.Form // of deletes
+	binary   string
+	dir      string
+	pictures *site.PictureSet
+	calls    int           // of a history, at least
+	kills    int           // of a history
+	forms    []client.Form // of deletes
 	// front, when it is not nil, stands between the clients and the server: it returns the address to call.
 	front func(url string) (address string, remove func(), err error)
 	// afterKill, when it is not nil, is called when the server is dead, with its data directory and the number of kills.
@@ -76,12 +77,12 @@ func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) 
 		return h, err
 	}
 	defer func() { err = errors.Join(err, s.site.Close()) }()
-	s.party = &party{manager: s.site.Manager(), bank: w.bank, recorder: s.recorder}
+	s.party = &party{manager: s.site.Manager(), pictures: w.pictures, recorder: s.recorder}
 	for _, one := range s.site.People() {
 		s.party.people = append(s.party.people, &person{Person: one})
 	}
 	for i := range clients {
-		s.plans = append(s.plans, newPlan(seed, i, len(w.bank.Pictures), w.forms))
+		s.plans = append(s.plans, newPlan(seed, i, len(w.pictures.All), w.forms))
 	}
 	err = s.run(ctx, crashes(seed, w.calls, w.kills))
 	if s.server != nil {

@@ -28,6 +28,7 @@ import (
 	"syscall"
 	"time"
 
+	"avatard/test/client"
 	"avatard/test/proof/site"
 )
 
@@ -49,8 +50,8 @@ const (
 	shortHistories   = 3
 	defaultCalls     = 1000
 	defaultKills     = 4
-	pictures         = 440 // more than a history of that length uploads
-	bankSeed         = 1
+	pictureCount     = 440 // more than a history of that length uploads
+	pictureSeed      = 1
 )
 
 func main() {
@@ -103,7 +104,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			fmt.Fprintln(out, "histories, drawings and data of the run are in", o.dir)
 		}
 	}()
-	bank, err := site.NewBank(ctx, bankSeed, pictures)
+	pictures, err := site.NewPictureSet(ctx, pictureSeed, pictureCount)
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	w := world{binary: binary, dir: o.dir, bank: bank, calls: o.calls, kills: o.kills, forms: site.Forms()}
+	w := world{binary: binary, dir: o.dir, pictures: pictures, calls: o.calls, kills: o.kills, forms: client.Forms()}
 	if err := prove(ctx, o, w, out); err != nil || !o.controls {
 		return err
 	}

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"avatard/test/proof/site"
+	"avatard/test/client"
 )
 
 const (
@@ -21,8 +21,8 @@ type step struct {
 	person int
 	// own: the user's own call, not the manager's or the public's.
 	own     bool
-	form    site.Form // of a delete
-	picture int       // of an upload
+	form    client.Form // of a delete
+	picture int         // of an upload
 	// tag picks one of the user's entity tags for a read, the newest being 0; none for a read that names no tag.
 	tag int
 	// patience is after how long the client leaves; 0 when it waits for the answer.
@@ -32,9 +32,9 @@ type step struct {
 // plan is what one client will do, decided by a seed alone. How far it comes is not.
 type plan struct {
 	random   *rand.Rand
-	forms    []site.Form // of deletes
-	pictures []int       // not used yet
-	leaves   int         // how often the client may still leave
+	forms    []client.Form // of deletes
+	pictures []int         // not used yet
+	leaves   int           // how often the client may still leave
 	steps    int
 }
 
@@ -44,7 +44,7 @@ const (
 )
 
 // newPlan deals every clients-th picture of count to this client.
-func newPlan(seed uint64, client, count int, forms []site.Form) *plan {
+func newPlan(seed uint64, client, count int, forms []client.Form) *plan {
 	p := &plan{forms: forms, leaves: maxLeaves, random: rand.New(rand.NewPCG(seed, uint64(client)))}
 	for picture := people + client; picture < count; picture += clients {
 		p.pictures = append(p.pictures, picture)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"avatard/test/proof/site"
+	"avatard/test/client"
 )
 
 var (
@@ -93,8 +93,8 @@ func TestRecorderBoundsOpenOutcomes(t *testing.T) {
 func TestPlan(t *testing.T) {
 	const count = 120
 	uploaded := make(map[int]bool)
-	for client := range clients {
-		p, again := newPlan(5, client, count, site.Forms()), newPlan(5, client, count, site.Forms())
+	for caller := range clients {
+		p, again := newPlan(5, caller, count, client.Forms()), newPlan(5, caller, count, client.Forms())
 		seen := make(map[kind]int)
 		leaves := 0
 		for range 500 {
@@ -113,7 +113,7 @@ func TestPlan(t *testing.T) {
 			}
 		}
 		if seen[upload] != (count-people)/clients || seen[remove] == 0 || seen[read] == 0 || leaves != maxLeaves {
-			t.Errorf("client %d: %v, leaves %d times", client, seen, leaves)
+			t.Errorf("client %d: %v, leaves %d times", caller, seen, leaves)
 		}
 	}
 }

@@ -17,13 +17,13 @@ import (
 	"avatard/server/picture"
 )
 
-// Bounds of the stored pictures of a bank, in bytes. The smallest may come out a little smaller still.
+// Bounds of the stored pictures of a set, in bytes. The smallest may come out a little smaller still.
 const (
 	minPictureBytes = 200
 	maxPictureBytes = 300_000
 )
 
-// Picture is one picture of a bank.
+// Picture is one picture of a set.
 type Picture struct {
 	// Upload is what is sent.
 	Upload []byte
@@ -31,27 +31,27 @@ type Picture struct {
 	Stored []byte
 }
 
-// Bank is a number of pictures, no two of which share a piece that counts. Who uploads one of them again must have
+// PictureSet is a number of pictures, no two of which share a piece that counts. Who uploads one of them again must have
 // made sure before that nothing is left of it, else a search cannot tell old from new. Its methods may be called concurrently.
-type Bank struct {
-	// Pictures are numbered from 0. They must not be changed.
-	Pictures []Picture
+type PictureSet struct {
+	// All are numbered from 0. They must not be changed.
+	All []Picture
 
 	numbers map[[sha256.Size]byte]int
 	index   *index
 }
 
-// NewBank makes up pictures: PNG and JPEG, most of a few kilobytes, some of 200 B and some of 300 kB. Equal arguments
+// NewPictureSet makes up pictures: PNG and JPEG, most of a few kilobytes, some of 200 B and some of 300 kB. Equal arguments
 // give equal pictures.
-func NewBank(ctx context.Context, seed uint64, count int) (*Bank, error) {
-	b := &Bank{Pictures: make([]Picture, count), numbers: make(map[[sha256.Size]byte]int, count)}
+func NewPictureSet(ctx context.Context, seed uint64, count int) (*PictureSet, error) {
+	s := &PictureSet{All: make([]Picture, count), numbers: make(map[[sha256.Size]byte]int, count)}
 	normalizer := picture.New(picture.Config{})
 	errs := make([]error, count)
 	var workers sync.WaitGroup
 	for first := range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := first; i < count; i += runtime.GOMAXPROCS(0) {
-				b.Pictures[i], errs[i] = draw(ctx, normalizer, seed, uint64(i))
+				s.All[i], errs[i] = draw(ctx, normalizer, seed, uint64(i))
 			}
 		})
 	}
@@ -60,20 +60,20 @@ func NewBank(ctx context.Context, seed uint64, count int) (*Bank, error) {
 		if err != nil {
 			return nil, fmt.Errorf("picture %d: %w", i, err)
 		}
-		b.numbers[sha256.Sum256(b.Pictures[i].Stored)] = i
+		s.numbers[sha256.Sum256(s.All[i].Stored)] = i
 	}
-	b.index = newIndex(b.Pictures)
-	for i, p := range b.Pictures {
-		if b.index.blocks[i] == 0 || b.index.blocks[count+i] == 0 || len(b.numbers) != count {
+	s.index = newIndex(s.All)
+	for i, p := range s.All {
+		if s.index.blocks[i] == 0 || s.index.blocks[count+i] == 0 || len(s.numbers) != count {
 			return nil, fmt.Errorf("picture %d of %d bytes cannot be told from the others", i, len(p.Stored))
 		}
 	}
-	return b, nil
+	return s, nil
 }
 
 // Number returns which picture these stored bytes are, whole and unchanged; false when none.
-func (b *Bank) Number(stored []byte) (number int, ok bool) {
-	number, ok = b.numbers[sha256.Sum256(stored)]
+func (s *PictureSet) Number(stored []byte) (number int, ok bool) {
+	number, ok = s.numbers[sha256.Sum256(stored)]
 	return number, ok
 }
 

@@ -9,37 +9,39 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"avatard/storage/storagetest"
 )
 
-func newTestBank(t *testing.T, seed uint64, count int) *Bank {
+func newTestSet(t *testing.T, seed uint64, count int) *PictureSet {
 	t.Helper()
-	b, err := NewBank(t.Context(), seed, count)
+	b, err := NewPictureSet(t.Context(), seed, count)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
 }
 
-func TestBank(t *testing.T) {
-	b, again := newTestBank(t, 1, 60), newTestBank(t, 1, 60)
+func TestPictureSet(t *testing.T) {
+	s, again := newTestSet(t, 1, 60), newTestSet(t, 1, 60)
 	var kinds []string
-	for i, p := range b.Pictures {
-		if !bytes.Equal(p.Upload, again.Pictures[i].Upload) || !bytes.Equal(p.Stored, again.Pictures[i].Stored) {
+	for i, p := range s.All {
+		if !bytes.Equal(p.Upload, again.All[i].Upload) || !bytes.Equal(p.Stored, again.All[i].Stored) {
 			t.Errorf("picture %d is another one the second time", i)
 		}
-		if n, ok := b.Number(p.Stored); !ok || n != i {
+		if n, ok := s.Number(p.Stored); !ok || n != i {
 			t.Errorf("picture %d is recognised as %d, %v", i, n, ok)
 		}
-		if _, ok := b.Number(p.Stored[:len(p.Stored)-1]); ok {
+		if _, ok := s.Number(p.Stored[:len(p.Stored)-1]); ok {
 			t.Errorf("picture %d is recognised without its end", i)
 		}
 		if len(p.Stored) < minPictureBytes/2 || len(p.Stored) > 2*maxPictureBytes {
 			t.Errorf("picture %d has %d bytes", i, len(p.Stored))
 		}
-		if covered := b.index.blocks[i] * blockBytes; 4*covered < len(p.Stored) {
+		if covered := s.index.blocks[i] * blockBytes; 4*covered < len(p.Stored) {
 			t.Errorf("of the %d bytes of picture %d a search knows %d only", len(p.Stored), i, covered)
 		}
-		if covered := b.index.blocks[len(b.Pictures)+i] * blockBytes; 4*covered < len(p.Upload) {
+		if covered := s.index.blocks[len(s.All)+i] * blockBytes; 4*covered < len(p.Upload) {
 			t.Errorf("of the %d bytes of picture %d as uploaded a search knows %d only", len(p.Upload), i, covered)
 		}
 		if kind := string(p.Stored[:4]); !slices.Contains(kinds, kind) {
@@ -53,30 +55,34 @@ func TestBank(t *testing.T) {
 
 // Every piece of a picture is found, wherever in a file it lies; what pictures share is not taken for one.
 func TestSearch(t *testing.T) {
-	b := newTestBank(t, 2, 40)
+	s := newTestSet(t, 2, 40)
 	large := 0
-	for i, p := range b.Pictures {
-		if len(p.Stored) > len(b.Pictures[large].Stored) {
+	for i, p := range s.All {
+		if len(p.Stored) > len(s.All[large].Stored) {
 			large = i
 		}
 	}
-	stored := b.Pictures[large].Stored
+	stored := s.All[large].Stored
 	middle := len(stored) / 2
+	const window = 4 << 20 // a multiple of what is read at a time
+	piece := func(offset, start, length int) Piece {
+		return Piece{Piece: storagetest.Piece{Offset: int64(offset), Number: uint32(large), Start: int64(start), Length: length}}
+	}
 	want := []Piece{
-		{Offset: 5, Picture: large, Start: middle, Length: 500},
-		{Offset: 20_000, Picture: large, Start: middle + 7, Length: PieceBytes},
-		{Offset: window - 100, Picture: large, Start: 1000, Length: middle},                            // over the window's end
-		{Offset: window + behind - 1000, Picture: large, Start: 0, Length: len(stored)},                // over what is read with it
-		{Offset: 2*window - blockBytes + 1, Picture: large, Start: middle + 1, Length: PieceBytes + 3}, // no whole block before it
-		{Offset: 3*window - 40, Picture: large, Start: middle + 3, Length: 40},
+		piece(5, middle, 500),
+		piece(20_000, middle+7, storagetest.PieceBytes),
+		piece(window-100, 1000, middle),                                  // over the window's end
+		piece(window+window/4-1000, 0, len(stored)),                      // over that of a part of it
+		piece(2*window-blockBytes+1, middle+1, storagetest.PieceBytes+3), // no whole block before it
+		piece(3*window-40, middle+3, 40),
 	}
 	file := make([]byte, 3*window) // as many windows, and one that is empty
 	for _, p := range want {
-		copy(file[p.Offset:], stored[p.Start:p.Start+p.Length])
+		copy(file[p.Offset:], stored[p.Start:p.Start+int64(p.Length)])
 	}
 	copy(file[50_000:], stored[middle:middle+blockBytes-1])  // too short for a piece
 	copy(file[60_000:], bytes.Repeat([]byte("avatard "), 9)) // nobody's
-	for i, p := range b.Pictures {                           // what a format begins with, less its sizes
+	for i, p := range s.All {                                // what a format begins with, less its sizes
 		copy(file[100_000+i*10_000:], p.Stored[:12])
 	}
 	dir := t.TempDir()
@@ -84,7 +90,7 @@ func TestSearch(t *testing.T) {
 	if err := errors.Join(os.Mkdir(filepath.Dir(name), 0o700), os.WriteFile(name, file, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	got, err := b.Search(dir)
+	got, err := s.Search(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,16 +100,16 @@ func TestSearch(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("Search = %v\nwant %v", got, want)
 	}
-	if _, err := b.Search(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := s.Search(filepath.Join(dir, "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Search of a directory that is not there = %v", err)
 	}
 }
 
 // A stored picture is one piece of the stored form, an upload one or more of what was uploaded.
 func TestSearchTellsTheForms(t *testing.T) {
-	b := newTestBank(t, 4, 30)
+	s := newTestSet(t, 4, 30)
 	name := filepath.Join(t.TempDir(), "file")
-	for i, p := range b.Pictures {
+	for i, p := range s.All {
 		for _, uploaded := range []bool{false, true} {
 			data := p.Stored
 			if uploaded {
@@ -112,11 +118,11 @@ func TestSearchTellsTheForms(t *testing.T) {
 			if err := os.WriteFile(name, data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := b.Search(filepath.Dir(name))
+			got, err := s.Search(filepath.Dir(name))
 			if err != nil || len(got) == 0 || !uploaded && len(got) > 1 {
 				t.Fatalf("Search for picture %d, uploaded %v: %v, %v", i, uploaded, got, err)
 			}
-			if piece := got[len(got)-1]; piece.Picture != i || piece.Uploaded != uploaded {
+			if piece := got[len(got)-1]; piece.Number != uint32(i) || piece.Uploaded != uploaded {
 				t.Errorf("Search for picture %d, uploaded %v: %v", i, uploaded, piece)
 			}
 		}
@@ -125,17 +131,17 @@ func TestSearchTellsTheForms(t *testing.T) {
 
 // Of every picture each piece of the smallest length is found that lies in what only that picture has.
 func TestSearchFindsEveryPicture(t *testing.T) {
-	b := newTestBank(t, 3, 40)
+	s := newTestSet(t, 3, 40)
 	dir := t.TempDir()
-	for i, p := range b.Pictures {
+	for i, p := range s.All {
 		end := p.Stored[len(p.Stored)-len(p.Stored)/3:] // behind the tables
 		name := filepath.Join(dir, "file")
-		for cut := 0; cut < 4 && cut+2*PieceBytes < len(end); cut++ {
-			if err := os.WriteFile(name, end[cut:cut+2*PieceBytes], 0o600); err != nil {
+		for cut := 0; cut < 4 && cut+2*storagetest.PieceBytes < len(end); cut++ {
+			if err := os.WriteFile(name, end[cut:cut+2*storagetest.PieceBytes], 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := b.Search(dir)
-			if err != nil || len(got) != 1 || got[0].Picture != i || got[0].Length != 2*PieceBytes {
+			got, err := s.Search(dir)
+			if err != nil || len(got) != 1 || got[0].Number != uint32(i) || got[0].Length != 2*storagetest.PieceBytes {
 				t.Errorf("Search for a piece of picture %d = %v, %v", i, got, err)
 			}
 		}
@@ -162,8 +168,8 @@ func TestSearchBlamesNoOther(t *testing.T) {
 	if err := os.WriteFile(name, two, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pieces, err := newIndex(pictures).searchFile(name)
-	if err != nil || len(pieces) != 1 || pieces[0].Picture != 1 {
+	pieces, err := storagetest.Search(newIndex(pictures), filepath.Dir(name))
+	if err != nil || len(pieces) != 1 || pieces[0].Number != 1 {
 		t.Errorf("in the second picture is found %v, %v, want only itself", pieces, err)
 	}
 }

@@ -55,7 +55,7 @@ func (s *Site) Launch(ctx context.Context, environ ...string) (*Server, error) {
 	srv := &Server{read: make(chan struct{}), ended: make(chan struct{}),
 		log: filepath.Join(s.cfg.Dir, fmt.Sprintf("server-%d.log", s.starts%3))} // this run's and those before it
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data(), "--issuer", s.issuer, "--audience", project,
-		"--client-id", client, "--users-register-on-admin-upload",
+		"--client-id", introspector, "--users-register-on-admin-upload",
 		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, s.cfg.Flags...)
 	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Binary, args...) //nolint:gosec // the program, from Build
 	srv.cmd.Env = slices.Concat([]string{"TMPDIR=" + s.Temp(), "AVATARD_CLIENT_SECRET=" + s.secret,

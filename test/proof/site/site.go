@@ -4,10 +4,9 @@
 //	build.go     the program, with the build tags that a proof needs
 //	site.go      a place to run it: directories, people and their tokens
 //	server.go    one run of it: start, kill, stop
-//	client.go    what callers do, and answers in terms that all wire forms share
-//	form.go      the wire forms of a delete
+//	client.go    its callers, which are those of package test/client
 //	bank.go      pictures whose stored form is known, and whose every piece tells which one it is from
-//	search.go    finds pieces of them in files
+//	search.go    what package storage/storagetest needs in order to find pieces of them in files
 //	metadata.go  what the database of a stopped server holds; fsck.go lets the program itself compare it with the bytes
 //
 // The identity provider lives in the proof's process, so tokens outlive the server. Nothing in this package judges; see
@@ -32,7 +31,7 @@ const Organization = "69629023906488334"
 
 const (
 	project      = "69629023906488340"
-	client       = "avatard-server"
+	introspector = "avatard-server"
 	managerID    = "150317214593155202"
 	firstPerson  = 300000000000000001
 	readTimeout  = 10 * time.Second
@@ -99,7 +98,7 @@ func (s *Site) invite(issuer string) (*devidp.Provider, error) {
 	cfg := devidp.Config{
 		Issuer:              issuer,
 		ProjectID:           project,
-		IntrospectionClient: devidp.Client{ID: client},
+		IntrospectionClient: devidp.Client{ID: introspector},
 		ApplicationID:       "avatard-app", // people's tokens are given to it
 		Organizations:       []devidp.Organization{{ID: Organization, Name: "Acme", Domain: "acme.example"}},
 		Machines: []devidp.Account{{ID: managerID, Login: "manager", Name: "Manager", Organization: Organization,

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+
+	"avatard/test/client"
 )
 
 // The real program is built, answers all wire forms, is killed, and its database can be read without a change.
@@ -39,40 +41,40 @@ func TestSite(t *testing.T) {
 	}
 	c := NewClient(srv.URL)
 	defer c.Close()
-	bank := newTestBank(t, 1, 2*len(Forms()))
+	pictures := newTestSet(t, 1, 2*len(client.Forms()))
 	alice, bob := s.People()[0], s.People()[1]
 	removed := make(map[string]string)
-	for i, form := range Forms() {
-		if a := c.UploadOwn(ctx, alice.Token, bank.Pictures[2*i].Upload); !a.Acknowledged() {
+	for i, form := range client.Forms() {
+		if a := c.UploadOwn(ctx, client.Bearer(alice.Token), pictures.All[2*i].Upload); !a.Acknowledged() {
 			t.Fatalf("own upload: %v", a)
 		}
-		if a := c.Upload(ctx, s.Manager(), bob.ID, bank.Pictures[2*i+1].Upload); !a.Acknowledged() {
+		if a := c.Upload(ctx, client.Bearer(s.Manager()), bob.ID, pictures.All[2*i+1].Upload); !a.Acknowledged() {
 			t.Fatalf("upload: %v", a)
 		}
-		for who, r := range map[int]Read{2 * i: c.ReadOwn(ctx, alice.Token, ""), 2*i + 1: c.Read(ctx, bob.ID, "")} {
-			if n, ok := bank.Number(r.Data); r.Status != 200 || n != who || !ok {
+		for who, r := range map[int]client.Read{2 * i: c.ReadOwn(ctx, client.Bearer(alice.Token), ""), 2*i + 1: c.Read(ctx, Organization, bob.ID, "")} {
+			if n, ok := pictures.Number(r.Data); r.Status != 200 || n != who || !ok {
 				t.Fatalf("read = %d %v, picture %d, want %d", r.Status, r.Err, n, who)
 			}
 		}
-		etag := c.Read(ctx, alice.ID, "").ETag
-		if r := c.Read(ctx, alice.ID, etag); r.Status != 304 {
+		etag := c.Read(ctx, Organization, alice.ID, "").ETag
+		if r := c.Read(ctx, Organization, alice.ID, etag); r.Status != 304 {
 			t.Errorf("read with the entity tag = %d, want 304", r.Status)
 		}
-		first, second := c.RemoveOwn(ctx, form, alice.Token), c.Remove(ctx, form, s.Manager(), bob.ID)
-		if !first.Acknowledged() || !second.Acknowledged() || first.Receipt == "" || second.Receipt == "" {
+		first, second := c.RemoveOwn(ctx, form, client.Bearer(alice.Token)), c.Remove(ctx, form, client.Bearer(s.Manager()), bob.ID)
+		if !first.Acknowledged() || !second.Acknowledged() || first.Receipt() == "" || second.Receipt() == "" {
 			t.Fatalf("%s: removed = %v; %v", form, first, second)
 		}
-		if want := uint64(2*i + 3); first.Sequence != want || second.Sequence != want { // registered, and an upload and a delete each time
-			t.Errorf("%s: sequence = %d; %d, want %d", form, first.Sequence, second.Sequence, want)
+		if want := uint64(2*i + 3); first.Sequence() != want || second.Sequence() != want { // registered, and an upload and a delete each time
+			t.Errorf("%s: sequence = %d; %d, want %d", form, first.Sequence(), second.Sequence(), want)
 		}
-		if got := (Read{ETag: etag}).Generation(); got != first.Receipt {
-			t.Errorf("the tag names %q, the receipt %q", got, first.Receipt)
+		if got := (client.Read{ETag: etag}).Generation(); got != first.Receipt() {
+			t.Errorf("the tag names %q, the receipt %q", got, first.Receipt())
 		}
-		removed[first.Receipt], removed[second.Receipt] = alice.ID, bob.ID
-		if r := c.Read(ctx, alice.ID, etag); r.Status != 404 {
+		removed[first.Receipt()], removed[second.Receipt()] = alice.ID, bob.ID
+		if r := c.Read(ctx, Organization, alice.ID, etag); r.Status != 404 {
 			t.Errorf("read of a deleted picture = %d, want 404", r.Status)
 		}
-		if a := c.Remove(ctx, form, alice.Token, bob.ID); a.Err != nil || a.Code != connect.CodeNotFound {
+		if a := c.Remove(ctx, form, client.Bearer(alice.Token), bob.ID); a.Err != nil || a.Code != connect.CodeNotFound {
 			t.Errorf("%s: alice, who has no role, deletes bob's = %v, want not found", form, a)
 		}
 	}
@@ -80,7 +82,7 @@ func TestSite(t *testing.T) {
 	if !srv.Killed() {
 		t.Error("not killed")
 	}
-	if a := c.Remove(ctx, GRPC, s.Manager(), bob.ID); a.Err == nil {
+	if a := c.Remove(ctx, client.GRPC, client.Bearer(s.Manager()), bob.ID); a.Err == nil {
 		t.Errorf("a dead server answers %v", a)
 	}
 
