@@ -13,7 +13,7 @@
 //
 // Rules that hold everywhere:
 //
-//   - A connection counts from Accept until its socket is closed, whatever state it is in.
+//   - A connection counts from Accept until its socket is closed, also while it lingers. One that gives way to another counts no more.
 //   - HTTP/1 passes through as it is. A connection is HTTP/2 once its whole preface has been read, in clear and over TLS alike.
 //   - Over HTTP/2 at most maxCoalesced bytes wait to be written, and only until the goroutines that are ready to run have run. While the
 //     peer takes nothing, writers wait, and nothing is buffered. Nothing waits for data that has not been written yet.

@@ -122,7 +122,11 @@ func TestFewLinger(t *testing.T) {
 		if !isGone(other) || isGone(own[1]) {
 			t.Error("the oldest of all should go")
 		}
-		l.lingering.end()
+		began := time.Now()
+		l.Finish()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the end of the server waited %v for those that linger", took)
+		}
 		add("203.0.113.2")
 		for _, c := range all {
 			if !isGone(c) {
