@@ -9,17 +9,16 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // The log takes each transaction; a checkpoint moves what it holds into the database, so that the log can begin anew. The
 // committer makes the checkpoints itself, between rounds: SQLite's own ones hide their errors and happen inside somebody's
 // commit.
 const (
-	// logFrameBytes is what a page takes in the log.
-	logFrameBytes = frameHeaderBytes + pageBytes
 	// logQuiet bytes are moved as soon as nobody has come for quietTime, logBusy bytes between two rounds.
-	logQuiet  = 1000 * logFrameBytes
-	logBusy   = 2000 * logFrameBytes
+	logQuiet  = 1000 * sqlitefs.FrameBytes
+	logBusy   = 2000 * sqlitefs.FrameBytes
 	quietTime = 100 * time.Millisecond
 	// A log that is larger than logIdle is emptied when nobody has come for idleTime.
 	logIdle  = 1 << 20
@@ -42,7 +41,7 @@ type checkpoints struct {
 
 // checkpointDue returns when the next checkpoint is to be made, the zero time for never.
 func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
-	pending, size := s.db.log.state()
+	pending, size := s.db.log.State()
 	switch {
 	case s.checkpoints.failed, pending >= s.longLog():
 		if due = s.checkpoints.retry; due.IsZero() {
@@ -73,7 +72,7 @@ func (s *Store) checkpointIdle() {
 
 // checkpointBusy makes a checkpoint between two rounds, if the log has become long.
 func (s *Store) checkpointBusy() {
-	if pending, _ := s.db.log.state(); pending >= s.longLog() && !time.Now().Before(s.checkpoints.retry) {
+	if pending, _ := s.db.log.State(); pending >= s.longLog() && !time.Now().Before(s.checkpoints.retry) {
 		_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log tell
 	}
 }
@@ -131,7 +130,7 @@ func (s *Store) lockedCheckpoint(mode sqlite3.CheckpointMode) error {
 // longLog returns from which length on the log is moved into the database between two rounds. On a small file system it does not take
 // all there is. While room is short it begins anew early, in the blocks that it has.
 func (s *Store) longLog() int64 {
-	switch size := max(16*logFrameBytes, s.space.size); {
+	switch size := max(16*sqlitefs.FrameBytes, s.space.size); {
 	case s.space.short.Load():
 		return min(shortLog, size/4)
 	case size < maxReserve:
@@ -151,7 +150,7 @@ func (s *Store) moveLogAtStart(db *database) error {
 	for noRoom(err) && s.makeRoom() {
 		err = db.checkpoint(mode)
 	}
-	if pending, _ := db.log.state(); err == nil && pending > 0 { // reads take the database for complete
+	if pending, _ := db.log.State(); err == nil && pending > 0 { // reads take the database for complete
 		err = errors.New("the log could not be moved into the database")
 	}
 	return err
@@ -164,7 +163,7 @@ func (db *database) checkpoint(mode sqlite3.CheckpointMode) error {
 	}
 	frames, moved, err := db.conn.WALCheckpoint("main", mode)
 	if err == nil && frames >= 0 { // else there is no log yet
-		db.log.movedTo(int64(moved), moved == frames)
+		db.log.MovedTo(int64(moved), moved == frames)
 	}
 	return err
 }
@@ -175,7 +174,7 @@ func (s *Store) logRoom(removal bool) error {
 	if !removal {
 		bound /= 2
 	}
-	if pending, _ := s.db.log.state(); pending > bound {
+	if pending, _ := s.db.log.State(); pending > bound {
 		return fmt.Errorf("%w: the log holds %d MiB that cannot be moved into the database", storage.ErrUnavailable, pending>>20)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // database is the connection that everything is written through, and most is read. SQLite holds the file exclusively, so there is no
@@ -27,8 +28,8 @@ type database struct {
 	hurry  func()
 
 	conn  *sqlite3.Conn
-	log   logGauge // how long the log is
-	pages pages    // what reads see that do not wait for the connection
+	log   sqlitefs.LogGauge // how long the log is
+	pages sqlitefs.Pages    // what reads see that do not wait for the connection
 	stmts [numStatements]*sqlite3.Stmt
 	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
 	texts [numStatements][maxParameters]string
@@ -90,7 +91,7 @@ func openDatabase(dir datadir.Dir, moveLog func(*database) error, step func(vers
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	if err := removeTemps(dir.Path); err != nil {
+	if err := sqlitefs.RemoveTemps(dir.Path); err != nil {
 		return nil, err
 	}
 	db, err := connect(dir, databaseName)
@@ -106,7 +107,7 @@ func openDatabase(dir datadir.Dir, moveLog func(*database) error, step func(vers
 // connect opens a database file of the directory as it is.
 func connect(dir datadir.Dir, name string) (db *database, err error) {
 	db = &database{}
-	layer, unregister, err := registerFileLayer(dir, &db.log, &db.pages)
+	layer, unregister, err := sqlitefs.Register(dir, &db.log, &db.pages)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +161,7 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 	if err != nil {
 		return err
 	}
-	db.pages.started(count * pageBytes)
+	db.pages.Started(count * sqlitefs.PageBytes)
 	hooks.Failpoint("open-log-emptied")
 	for i, sql := range statements {
 		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
@@ -180,7 +181,7 @@ func (db *database) configure() error {
 		return err
 	}
 	if pages == 0 {
-		if _, err := db.conn.FileControl("main", sqlite3.FCNTL_RESERVE_BYTES, checksumBytes); err != nil {
+		if _, err := db.conn.FileControl("main", sqlite3.FCNTL_RESERVE_BYTES, sqlitefs.ChecksumBytes); err != nil {
 			return err
 		}
 	}
@@ -193,9 +194,6 @@ func (db *database) configure() error {
 	}
 	return err
 }
-
-// checksumBytes is the room for the checksum at the end of each page: https://sqlite.org/cksumvfs.html
-const checksumBytes = 8
 
 func (db *database) pragma(name string) (int64, error) { return db.number("PRAGMA " + name) }
 
@@ -219,4 +217,24 @@ func (db *database) close() (err error) {
 	errs = append(errs, db.conn.Close())
 	db.unregister()
 	return errors.Join(errs...)
+}
+
+// errMemory: SQLite needed more memory than it may have, see sqliteMemory.
+var errMemory = errors.New("SQLite needs more memory than it may have")
+
+// sqliteMemory bounds the memory of one connection, in bytes; 0 is the driver's own bound of 256 MB. Tests lower it.
+var sqliteMemory int64
+
+// catchMemory makes an error of what is a panic of the driver's when SQLite gets no memory.
+func catchMemory(err *error) {
+	switch v := recover().(type) {
+	case nil:
+	case error:
+		if v.Error() != "sqlite3: "+sqlite3.NOMEM.Error() && v.Error() != "sqlite3: out of memory" {
+			panic(v)
+		}
+		*err = errors.Join(*err, errMemory)
+	default:
+		panic(v)
+	}
 }

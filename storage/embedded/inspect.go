@@ -9,6 +9,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // inspect looks at a locked directory before anything in it is opened: are the files there that belong together, may this
@@ -60,10 +61,10 @@ func inspect(dir datadir.Dir, log *slog.Logger) error {
 		}
 		sizes[name] = info.Size()
 	}
-	if sizes[databaseName] == 0 && (sizes[slabName] > pageBytes || sizes[logName] > logHeaderBytes) {
+	if sizes[databaseName] == 0 && (sizes[slabName] > pageBytes || sizes[logName] > sqlitefs.HeaderBytes) {
 		// A new database would know of no picture, and SQLite drops the log of one that is empty.
 		return fmt.Errorf("%w: %s is missing or empty beside what belongs to it; restore the directory from a backup",
 			storage.ErrDamaged, databaseName)
 	}
-	return checkLog(dir.File(logName))
+	return sqlitefs.CheckLog(dir.File(logName))
 }

@@ -12,6 +12,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // No name of ours is followed when it is a symbolic link, whoever opens the directory and for what. What the link points to
@@ -87,7 +88,7 @@ func TestLinksThatComeLate(t *testing.T) {
 	if err := slab.reopen(os.O_RDWR | os.O_CREATE); !errors.Is(err, storage.ErrLink) {
 		t.Errorf("reopen = %v, want %v", err, storage.ErrLink)
 	}
-	if err := checkLog(filepath.Join(dir, logName)); !errors.Is(err, storage.ErrLink) {
+	if err := sqlitefs.CheckLog(filepath.Join(dir, logName)); !errors.Is(err, storage.ErrLink) {
 		t.Errorf("checkLog = %v, want %v", err, storage.ErrLink)
 	}
 	if db, err := openDatabase(datadir.At(dir), (*database).truncateLog, func(int) {}); !errors.Is(err, storage.ErrLink) {

@@ -13,6 +13,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // SchemaVersion returns the version of the schema that this program works with. The first one is 1.
@@ -30,7 +31,7 @@ func Migrate(ctx context.Context, cfg Config, step func(version int)) (from int,
 
 func migrateTo(ctx context.Context, cfg Config, list []string, step func(version int)) (from int, err error) {
 	err = withMetadata(cfg, func(db *database) (err error) {
-		if err := removeTemps(cfg.Dir); err != nil {
+		if err := sqlitefs.RemoveTemps(cfg.Dir); err != nil {
 			return err
 		}
 		// Before anything is written, so that what is not ours stays as it is.

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // sortingSchema has a version more, which has to sort every receipt there is.
@@ -39,7 +39,7 @@ func TestMigrateInBoundedMemory(t *testing.T) { // not parallel: it lowers the b
 	temps := 0
 	watch := func(fail bool) func(string, File) File {
 		return (&faults{fail: func(_ int, file, call string) bool {
-			if file != tempName {
+			if file != sqlitefs.TempName {
 				return false
 			}
 			temps++
@@ -62,7 +62,7 @@ func TestMigrateInBoundedMemory(t *testing.T) { // not parallel: it lowers the b
 
 func wantNoTemps(t *testing.T, dir string) {
 	t.Helper()
-	if left, _ := filepath.Glob(filepath.Join(dir, tempName+"*")); len(left) > 0 {
+	if left, _ := filepath.Glob(filepath.Join(dir, sqlitefs.TempName+"*")); len(left) > 0 {
 		t.Errorf("%v was left", left)
 	}
 }
@@ -94,7 +94,7 @@ func TestTempsOfAKilledProcess(t *testing.T) {
 	if err := openTest(t, dir).Close(); err != nil {
 		t.Fatal(err)
 	}
-	name := filepath.Join(dir, tempName+"123")
+	name := filepath.Join(dir, sqlitefs.TempName+"123")
 	for _, tt := range []struct {
 		title string
 		do    func() error
@@ -122,27 +122,10 @@ func TestTempsOfAKilledProcess(t *testing.T) {
 	}
 }
 
-// Temporary files are their owner's alone, and lie where the database does.
-func TestTempFile(t *testing.T) {
-	dir := t.TempDir()
-	f, err := openTemp(datadir.At(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := f.(*tempFile).File.(datadir.OSFile)
-	if info, err := file.Stat(); err != nil || info.Mode().Perm() != 0o600 || filepath.Dir(file.Name()) != dir {
-		t.Errorf("%s has mode %v, %v", file.Name(), info.Mode(), err)
-	}
-	if err := f.Close(); err != nil {
-		t.Error(err)
-	}
-	wantNoTemps(t, dir)
-}
-
 // Serving, checking and backing up use no temporary file: they sort nothing.
 func TestServingHasNoTemps(t *testing.T) {
 	f := &faults{fail: func(_ int, file, call string) bool {
-		if file == tempName {
+		if file == sqlitefs.TempName {
 			t.Errorf("%s of a temporary file", call)
 		}
 		return false

@@ -3,30 +3,28 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 
 	"github.com/ncruces/go-sqlite3"
-	"github.com/ncruces/go-sqlite3/vfs"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // reader is a second connection, for reads that find the first one busy. It sees what is durable, see pages, and changes nothing.
 type reader struct {
 	mu         sync.Mutex
 	db         *database // its connection and statement; nil when closed
-	pages      *pages
+	pages      *sqlitefs.Pages
 	unregister func()
 }
 
 // openReader opens a connection to pages.
-func openReader(p *pages) (*reader, error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	name := nextFileLayer()
-	vfs.Register(name, &readerLayer{p})
-	r := &reader{pages: p, db: &database{}, unregister: func() { vfs.Unregister(name) }}
+func openReader(p *sqlitefs.Pages) (*reader, error) {
+	p.RLock()
+	defer p.RUnlock()
+	name, unregister := sqlitefs.RegisterReader(p)
+	r := &reader{pages: p, db: &database{}, unregister: unregister}
 	if err := r.open(name); err != nil {
 		return nil, errors.Join(fmt.Errorf("open metadata for reading: %w", err), r.close())
 	}
@@ -63,42 +61,11 @@ func (r *reader) userRow(iid int64, id string, keep func(*userRow)) (*userRow, e
 	if r.db == nil {
 		return nil, fmt.Errorf("%w: closed", storage.ErrUnavailable)
 	}
-	r.pages.mu.RLock()
-	defer r.pages.mu.RUnlock()
+	r.pages.RLock()
+	defer r.pages.RUnlock()
 	row, err := r.db.userRow(iid, id)
 	if err == nil {
 		keep(row)
 	}
 	return row, err
-}
-
-// readerLayer is a file layer that has one database and nothing else.
-type readerLayer struct{ pages *pages }
-
-func (l *readerLayer) Open(string, vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	return nil, 0, sqlite3.CANTOPEN
-}
-
-func (l *readerLayer) OpenFilename(_ *vfs.Filename, flags vfs.OpenFlag) (vfs.File, vfs.OpenFlag, error) {
-	if flags&vfs.OPEN_MAIN_DB == 0 {
-		return nil, flags, sqlite3.CANTOPEN
-	}
-	return &readerFile{pages: l.pages}, flags, nil
-}
-
-func (l *readerLayer) Delete(string, bool) error                   { return fs.ErrPermission }
-func (l *readerLayer) Access(string, vfs.AccessFlag) (bool, error) { return false, nil }
-func (l *readerLayer) FullPathname(name string) (string, error)    { return name, nil }
-
-func (f *readerFile) Close() error                       { return nil }
-func (f *readerFile) WriteAt([]byte, int64) (int, error) { return 0, fs.ErrPermission }
-func (f *readerFile) Truncate(int64) error               { return fs.ErrPermission }
-func (f *readerFile) Sync(vfs.SyncFlag) error            { return nil }
-func (f *readerFile) Size() (int64, error)               { return f.size, nil }
-func (f *readerFile) Lock(vfs.LockLevel) error           { return nil }
-func (f *readerFile) Unlock(vfs.LockLevel) error         { return nil }
-func (f *readerFile) CheckReservedLock() (bool, error)   { return false, nil }
-func (f *readerFile) SectorSize() int                    { return pageBytes }
-func (f *readerFile) DeviceCharacteristics() vfs.DeviceCharacteristic {
-	return 0
 }

@@ -100,7 +100,7 @@ func TestReaderSeesWhatIsDurable(t *testing.T) {
 				t.Fatal("nothing was undone")
 			}
 			onCommitter(s, func() {
-				if len(s.db.pages.written) > 0 {
+				if len(s.db.pages.Written) > 0 {
 					counts["written before it was undone"]++
 				}
 			})
@@ -118,7 +118,7 @@ func TestReaderSeesWhatIsDurable(t *testing.T) {
 	if counts["written before it was undone"] == 0 {
 		t.Error("no transaction wrote to the log before it was undone")
 	}
-	t.Logf("%v, %d pages in the log", counts, len(s.db.pages.inLog))
+	t.Logf("%v, %d pages in the log", counts, len(s.db.pages.InLog))
 }
 
 // failingSync fails the syncs of a file while it is told to.

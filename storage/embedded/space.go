@@ -14,6 +14,7 @@ import (
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // A full disk must not keep anybody from deleting. Two things see to that:
@@ -39,7 +40,7 @@ const (
 	// maxSpaceSteps bounds what is given back to the file system at a time for an upload, in steps of tidyPunches holes.
 	maxSpaceSteps = 32
 	// shortLog is how long the log may become before it is moved into the database while room is short.
-	shortLog = 64 * logFrameBytes
+	shortLog = 64 * sqlitefs.FrameBytes
 )
 
 // space is what is known of the room there is. Only the committer uses it, but for short and held.

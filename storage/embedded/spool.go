@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // spool keeps a stream, so that it can be read more than once, in a file that has no name and is encrypted with a key in
@@ -25,7 +26,7 @@ type spool struct {
 
 // spoolName is what the file is called before it loses its name. What is left of a process that was killed just then is
 // removed like other temporary files.
-const spoolName = tempName + "stream-"
+const spoolName = sqlitefs.TempName + "stream-"
 
 // newSpool reads a stream to its end, or until ctx ends, into a file of a directory that is there.
 func newSpool(ctx context.Context, dir datadir.Dir, stream io.Reader) (s *spool, err error) {

@@ -137,7 +137,7 @@ func (s *Store) Stats() storage.Stats {
 	for _, d := range []*storage.Distribution{&out.RoundChanges, &out.CommitSeconds, &out.SlabSyncSeconds, &out.CheckpointSeconds} {
 		*d = d.Clone()
 	}
-	_, out.LogBytes = s.db.log.state()
+	_, out.LogBytes = s.db.log.State()
 	out.ReserveBytes, out.Short = s.space.held.Load(), s.space.short.Load()
 	if st.oldest > 0 {
 		out.OldestPending = max(0, s.now().Sub(time.UnixMicro(st.oldest)))

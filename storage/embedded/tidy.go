@@ -68,7 +68,7 @@ func (s *Store) tidyAll() error {
 
 // emptyLog does ahead of its time what checkpointIdle does after idleTime.
 func (s *Store) emptyLog() error {
-	if _, size := s.db.log.state(); size <= logIdle || s.space.short.Load() {
+	if _, size := s.db.log.State(); size <= logIdle || s.space.short.Load() {
 		return nil
 	}
 	return s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)

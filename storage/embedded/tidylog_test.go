@@ -13,7 +13,7 @@ func TestTidyLeavesNoLog(t *testing.T) {
 	each(16, users, func(i int) { mustPut(t, s, i, 3000) })
 	each(16, users, func(i int) { mustRemove(t, s, i) })
 	mustTidy(t, s)
-	if pending, size := s.db.log.state(); pending != 0 || size > logIdle {
+	if pending, size := s.db.log.State(); pending != 0 || size > logIdle {
 		t.Errorf("the log has %d bytes, %d of them not moved, want none", size, pending)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/sqlitefs"
 )
 
 // logStory is what the log of a killed process holds: users who upload one after the other, each acknowledged.
@@ -32,7 +33,7 @@ func killedLog(t *testing.T) (dir string, last int) {
 		t.Fatal(err)
 	}
 	commits := []int{0}
-	for number := 1; frameAt(number)+frameHeaderBytes+pageBytes <= len(data); number++ {
+	for number := 1; frameAt(number)+sqlitefs.FrameHeaderBytes+pageBytes <= len(data); number++ {
 		if binary.BigEndian.Uint32(data[frameAt(number)+4:]) != 0 {
 			commits = append(commits, number)
 		}
@@ -43,13 +44,15 @@ func killedLog(t *testing.T) (dir string, last int) {
 	return dir, commits[len(commits)-2] + 1
 }
 
-func frameAt(number int) int { return logHeaderBytes + (number-1)*(frameHeaderBytes+pageBytes) }
+func frameAt(number int) int {
+	return sqlitefs.HeaderBytes + (number-1)*(sqlitefs.FrameHeaderBytes+pageBytes)
+}
 
 // Damage anywhere in the log but in its last transaction is found, so that nothing acknowledged is dropped without a word.
 func TestDamagedLog(t *testing.T) {
 	t.Parallel()
 	whole, last := killedLog(t)
-	if err := checkLog(filepath.Join(whole, logName)); err != nil {
+	if err := sqlitefs.CheckLog(filepath.Join(whole, logName)); err != nil {
 		t.Errorf("a whole log: %v", err)
 	}
 	change := func(title string, at int, change func(data []byte)) error {
@@ -70,7 +73,7 @@ func TestDamagedLog(t *testing.T) {
 		}
 	}
 	for number := 1; number < last; number++ {
-		fields := map[string]int{"page number": 0, "commit": 4, "salt": 8, "sum": 16, "page": frameHeaderBytes + 77*number%pageBytes}
+		fields := map[string]int{"page number": 0, "commit": 4, "salt": 8, "sum": 16, "page": sqlitefs.FrameHeaderBytes + 77*number%pageBytes}
 		field := []string{"page number", "commit", "salt", "sum", "page"}[number%5]
 		title := fmt.Sprintf("frame %d of %d: %s", number, last-1, field)
 		if err := change(title, frameAt(number)+fields[field], func(data []byte) { data[1] ^= 8 }); err == nil {
@@ -108,7 +111,7 @@ func TestTornLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames := (int(info.Size()) - logHeaderBytes) / (frameHeaderBytes + pageBytes)
+	frames := (int(info.Size()) - sqlitefs.HeaderBytes) / (sqlitefs.FrameHeaderBytes + pageBytes)
 	for number := last; number <= frames; number++ {
 		for _, torn := range []struct {
 			how    string
@@ -150,7 +153,7 @@ func TestLogLeavings(t *testing.T) {
 		if err != nil || info.Size() < int64(frameAt(frames)) {
 			t.Fatalf("%s: a log of %d bytes, %v, want at least %d frames", title, info.Size(), err, frames)
 		}
-		if err := checkLog(filepath.Join(copied, logName)); err != nil {
+		if err := sqlitefs.CheckLog(filepath.Join(copied, logName)); err != nil {
 			t.Errorf("%s: %v", title, err)
 		}
 	}

@@ -1,4 +1,16 @@
-package embedded
+// Package sqlitefs is the files that SQLite reads and writes through.
+//
+//	             writes, syncs               reads that do not wait
+//	SQLite ─► layeredFile ─► logFile ─► Wrap ─► file        SQLite ─► readerFile
+//	                          │ gathers a commit's pieces              │
+//	                          └─► LogGauge: how long it is             │
+//	                          └─► Pages: what is durable, and where ◄──┘
+//
+// A log that a killed process left is looked through by [CheckLog] before SQLite sees it. What SQLite has to keep somewhere while it sorts goes into
+// files without a name, in the data directory.
+//
+// The package does not know what the database holds.
+package sqlitefs
 
 import (
 	"errors"
@@ -15,20 +27,23 @@ import (
 	"avatard/storage/embedded/internal/datadir"
 )
 
+// PageBytes is the size of a page of the database, in bytes: SQLite's default.
+const PageBytes = 4096
+
 // fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file handed through wrap.
 type fileLayer struct {
 	vfs.VFSFilename
 	dir datadir.Dir // for temporary files
-	log *logGauge
+	log *LogGauge
 	// pages hears of the database and of what is written to its log.
-	pages *pages
+	pages *Pages
 }
 
 // fileLayers numbers the file layers of this process: SQLite finds them by name in one register.
 var fileLayers atomic.Int64
 
-// registerFileLayer makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
-func registerFileLayer(dir datadir.Dir, log *logGauge, pages *pages) (name string, unregister func(), err error) {
+// Register makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
+func Register(dir datadir.Dir, log *LogGauge, pages *Pages) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
 		return "", nil, fmt.Errorf("SQLite's file layer has changed")
@@ -97,7 +112,7 @@ func (f sqliteFile) Sync() error { return f.File.Sync(vfs.SYNC_NORMAL) }
 // layeredFile sends the calls that read, write and sync through outer, everything else straight to the file.
 type layeredFile struct {
 	vfs.File
-	outer   File
+	outer   datadir.File
 	name    string
 	keepLog bool
 }
@@ -136,6 +151,6 @@ func (f *layeredFile) Size() (int64, error) {
 
 func (f *layeredFile) Unwrap() vfs.File { return f.File }
 
-// PersistWAL and SetPersistWAL keep SQLite from removing the log when the store is closed; see lastCheckpoint.
+// PersistWAL and SetPersistWAL keep SQLite from removing the log when the store is closed: a full disk has its blocks then.
 func (f *layeredFile) PersistWAL() bool        { return f.keepLog }
 func (f *layeredFile) SetPersistWAL(keep bool) { f.keepLog = keep }

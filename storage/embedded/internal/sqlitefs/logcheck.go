@@ -1,4 +1,4 @@
-package embedded
+package sqlitefs
 
 import (
 	"bufio"
@@ -16,18 +16,20 @@ import (
 
 // Format of SQLite's log: https://sqlite.org/fileformat2.html#walformat
 const (
-	logHeaderBytes   = 32
-	frameHeaderBytes = 24
-	logMagic         = 0x377f0682 // with the lowest bit set, sums are over big-endian words
+	HeaderBytes      = 32
+	FrameHeaderBytes = 24
+	// FrameBytes is what a page takes in the log.
+	FrameBytes = FrameHeaderBytes + PageBytes
+	logMagic   = 0x377f0682 // with the lowest bit set, sums are over big-endian words
 )
 
-// checkLog looks for damage in the log that SQLite leaves behind when a process is killed. SQLite takes a log to end where
+// CheckLog looks for damage in the log that SQLite leaves behind when a process is killed. SQLite takes a log to end where
 // the first sum is wrong, because there a loss of power may have torn what was being written; everything behind
 // it, acknowledged or not, is dropped without a word. But what follows a commit was written after that commit had been
 // synced. So a sound frame that continues a commit, behind a broken place, proves that the place was whole once.
 //
 // Damage to the last transaction looks like a torn one and is not found.
-func checkLog(path string) error {
+func CheckLog(path string) error {
 	f, err := datadir.Open(path, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -37,7 +39,7 @@ func checkLog(path string) error {
 	}
 	defer f.Close()
 	in := bufio.NewReaderSize(f, 1<<16)
-	var header [logHeaderBytes]byte
+	var header [HeaderBytes]byte
 	if _, err := io.ReadFull(in, header[:]); err != nil {
 		return ignoreEnd(err) // too short to hold anything
 	}
@@ -49,20 +51,20 @@ func checkLog(path string) error {
 	sum.add(header[:24])
 	broken := !sum.equals(header[24:])
 	pageSize := binary.BigEndian.Uint32(header[8:])
-	if pageSize != pageBytes {
-		broken, pageSize = true, pageBytes // the only size there is with us
+	if pageSize != PageBytes {
+		broken, pageSize = true, PageBytes // the only size there is with us
 	}
 	salt := [8]byte(header[16:])
-	frame := make([]byte, frameHeaderBytes+pageSize)
+	frame := make([]byte, FrameHeaderBytes+pageSize)
 	afterCommit := false // the frame before is a commit, at or behind the broken place
 	for number := 1; ; number++ {
 		if _, err := io.ReadFull(in, frame); err != nil {
 			return ignoreEnd(err)
 		}
 		sum.add(frame[:8])
-		sum.add(frame[frameHeaderBytes:])
+		sum.add(frame[FrameHeaderBytes:])
 		ofLog := [8]byte(frame[8:]) == salt
-		sound := sum.equals(frame[16:frameHeaderBytes])
+		sound := sum.equals(frame[16:FrameHeaderBytes])
 		switch {
 		case broken && number == 1:
 			salt, ofLog = [8]byte(frame[8:]), true // the header's may be wrong
@@ -73,7 +75,7 @@ func checkLog(path string) error {
 			broken = true
 		}
 		afterCommit = broken && ofLog && binary.BigEndian.Uint32(frame[4:]) != 0
-		sum.set(frame[16:frameHeaderBytes])
+		sum.set(frame[16:FrameHeaderBytes])
 	}
 }
 

@@ -1,15 +1,17 @@
-package embedded
+package sqlitefs
 
 import (
 	"bytes"
 	"errors"
 	"slices"
 	"testing"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // memoryFile is a File in memory that counts writes and fails them when it is told to.
 type memoryFile struct {
-	File
+	datadir.File
 	data   []byte
 	writes int
 	fail   error
@@ -57,7 +59,7 @@ func TestLogFile(t *testing.T) {
 		}, want},
 	} {
 		file := &memoryFile{}
-		l := &logFile{File: file, gauge: &logGauge{}, pages: &pages{}}
+		l := &logFile{File: file, gauge: &LogGauge{}, pages: &Pages{}}
 		for i, c := range []byte("abc") {
 			if n, err := l.WriteAt(piece(c), int64(i*100)); n != 100 || err != nil {
 				t.Fatalf("WriteAt = %d, %v", n, err)
@@ -75,25 +77,25 @@ func TestLogFile(t *testing.T) {
 // What is kept back is bounded.
 func TestLogFileBound(t *testing.T) {
 	file := &memoryFile{}
-	l := &logFile{File: file, gauge: &logGauge{}, pages: &pages{}}
+	l := &logFile{File: file, gauge: &LogGauge{}, pages: &Pages{}}
 	const pages = 1000
 	for i := range pages {
-		if _, err := l.WriteAt(make([]byte, pageBytes), int64(i*pageBytes)); err != nil {
+		if _, err := l.WriteAt(make([]byte, PageBytes), int64(i*PageBytes)); err != nil {
 			t.Fatal(err)
 		}
 		if cap(l.pending) > 2*maxLogBuffer {
 			t.Fatalf("%d bytes are kept after %d pages", cap(l.pending), i+1)
 		}
 	}
-	if err := l.Sync(); err != nil || len(file.data) != pages*pageBytes {
-		t.Errorf("Sync = %v, %d bytes in the file, want %d", err, len(file.data), pages*pageBytes)
+	if err := l.Sync(); err != nil || len(file.data) != pages*PageBytes {
+		t.Errorf("Sync = %v, %d bytes in the file, want %d", err, len(file.data), pages*PageBytes)
 	}
 }
 
 // A gathered write that fails is reported once, and never comes back later.
 func TestLogFileFailure(t *testing.T) {
 	file := &memoryFile{fail: errors.New("no room")}
-	l := &logFile{File: file, gauge: &logGauge{}, pages: &pages{}}
+	l := &logFile{File: file, gauge: &LogGauge{}, pages: &Pages{}}
 	if _, err := l.WriteAt([]byte("lost"), 0); err != nil {
 		t.Fatal(err)
 	}

@@ -1,25 +1,24 @@
-package embedded
+package sqlitefs
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 
-	"github.com/ncruces/go-sqlite3"
 	"github.com/ncruces/go-sqlite3/vfs"
 
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// tempName is what files begin with into which SQLite sorts, while a schema is brought forward, what does not fit into memory. They
+// TempName is what files begin with into which SQLite sorts, while a schema is brought forward, what does not fit into memory. They
 // lie in the data directory: with its owner, on its file system, and nowhere else. They hold ids and numbers, as the database
 // does, and no byte of a picture. While the store serves there are none: SQLite keeps what is temporary in memory then.
-const tempName = "avatard.tmp-"
+const TempName = "avatard.tmp-"
 
 // openTemp makes a temporary file, for its owner alone. Where the system allows, it has no name any more when it is used, so
 // that nothing is left of it however the process ends.
 func openTemp(dir datadir.Dir) (vfs.File, error) {
-	f, err := os.CreateTemp(dir.Path, tempName+"*") // with mode 0600
+	f, err := os.CreateTemp(dir.Path, TempName+"*") // with mode 0600
 	if err != nil {
 		return nil, err
 	}
@@ -33,13 +32,13 @@ func openTemp(dir datadir.Dir) (vfs.File, error) {
 	if err := os.Remove(f.Name()); err != nil {
 		t.name = f.Name()
 	}
-	t.File = dir.Wrap.Around(tempName, t.File)
+	t.File = dir.Wrap.Around(TempName, t.File)
 	return t, nil
 }
 
-// removeTemps removes what a process left that was killed while it had temporary files. The caller holds the directory's lock.
-func removeTemps(dir string) error {
-	names, err := filepath.Glob(filepath.Join(dir, tempName+"*"))
+// RemoveTemps removes what a process left that was killed while it had temporary files. The caller holds the directory's lock.
+func RemoveTemps(dir string) error {
+	names, err := filepath.Glob(filepath.Join(dir, TempName+"*"))
 	for _, name := range names {
 		err = errors.Join(err, os.Remove(name))
 	}
@@ -48,7 +47,7 @@ func removeTemps(dir string) error {
 
 // tempFile is a file of one connection, which nobody else knows of.
 type tempFile struct {
-	File
+	datadir.File
 	size func() (int64, error)
 	name string // to be removed in the end, "" when that is done
 }
@@ -68,25 +67,5 @@ func (f *tempFile) Size() (int64, error)                            { return f.s
 func (f *tempFile) Lock(vfs.LockLevel) error                        { return nil }
 func (f *tempFile) Unlock(vfs.LockLevel) error                      { return nil }
 func (f *tempFile) CheckReservedLock() (bool, error)                { return false, nil }
-func (f *tempFile) SectorSize() int                                 { return pageBytes }
+func (f *tempFile) SectorSize() int                                 { return PageBytes }
 func (f *tempFile) DeviceCharacteristics() vfs.DeviceCharacteristic { return 0 }
-
-// errMemory: SQLite needed more memory than it may have, see sqliteMemory.
-var errMemory = errors.New("SQLite needs more memory than it may have")
-
-// sqliteMemory bounds the memory of one connection, in bytes; 0 is the driver's own bound of 256 MB. Tests lower it.
-var sqliteMemory int64
-
-// catchMemory makes an error of what is a panic of the driver's when SQLite gets no memory.
-func catchMemory(err *error) {
-	switch v := recover().(type) {
-	case nil:
-	case error:
-		if v.Error() != "sqlite3: "+sqlite3.NOMEM.Error() && v.Error() != "sqlite3: out of memory" {
-			panic(v)
-		}
-		*err = errors.Join(*err, errMemory)
-	default:
-		panic(v)
-	}
-}

@@ -1,8 +1,10 @@
-package embedded
+package sqlitefs
 
 import (
 	"errors"
 	"sync/atomic"
+
+	"avatard/storage/embedded/internal/datadir"
 )
 
 // maxLogBuffer bounds what a logFile keeps back, in bytes.
@@ -15,9 +17,9 @@ const maxLogBuffer = 256 << 10
 // whatever call it was that could wait no longer, usually Sync, and is forgotten: SQLite then undoes the transaction, and
 // writes the next one to the same place.
 type logFile struct {
-	File
-	gauge *logGauge
-	pages *pages
+	datadir.File
+	gauge *LogGauge
+	pages *Pages
 	// unsynced: something may have been written since the last sync that succeeded, by a process before this one, too. A log that
 	// falls back to what was synced must never lie behind a database that has come further: its pages would count.
 	unsynced bool
@@ -92,21 +94,21 @@ func (l *logFile) Close() error {
 	return errors.Join(l.flush(), l.File.Close())
 }
 
-// logGauge tells how long the log is. The committer writes, through SQLite; anybody may read.
-type logGauge struct {
+// LogGauge tells how long the log is. The committer writes, through SQLite; anybody may read.
+type LogGauge struct {
 	used  atomic.Int64 // end of what was written since the log began anew, in bytes
 	moved atomic.Int64 // end of what a checkpoint has moved into the database
 	size  atomic.Int64 // of the file
 }
 
 // opened notes the size of a log that is there. All of it may have to be moved.
-func (g *logGauge) opened(size int64) {
+func (g *LogGauge) opened(size int64) {
 	g.used.Store(size)
 	g.moved.Store(0)
 	g.size.Store(size)
 }
 
-func (g *logGauge) wrote(off, n int64) {
+func (g *LogGauge) wrote(off, n int64) {
 	if off == 0 { // its header: the log begins anew
 		g.used.Store(n)
 		g.moved.Store(0)
@@ -118,7 +120,7 @@ func (g *logGauge) wrote(off, n int64) {
 	}
 }
 
-func (g *logGauge) truncated(size int64) {
+func (g *LogGauge) truncated(size int64) {
 	g.size.Store(size)
 	if size == 0 {
 		g.used.Store(0)
@@ -126,16 +128,16 @@ func (g *logGauge) truncated(size int64) {
 	}
 }
 
-// movedTo notes how many frames are in the database. When those are all, the next commit begins the log anew.
-func (g *logGauge) movedTo(frames int64, all bool) {
+// MovedTo notes how many frames are in the database. When those are all, the next commit begins the log anew.
+func (g *LogGauge) MovedTo(frames int64, all bool) {
 	if all {
 		g.moved.Store(g.used.Load())
 		return
 	}
-	g.moved.Store(logHeaderBytes + frames*logFrameBytes)
+	g.moved.Store(HeaderBytes + frames*FrameBytes)
 }
 
-// state returns how many bytes no checkpoint has moved, and the size of the file.
-func (g *logGauge) state() (pending, size int64) {
+// State returns how many bytes no checkpoint has moved, and the size of the file.
+func (g *LogGauge) State() (pending, size int64) {
 	return max(0, g.used.Load()-g.moved.Load()), g.size.Load()
 }
