@@ -175,7 +175,7 @@ func TestLogLeavings(t *testing.T) {
 	each(1, 12, func(i int) { mustPut(t, s, 20+i, 500) })
 	before := size()
 	f.set(func(_ int, name, op string) bool { return name == logName && op == "sync" })
-	for _, id := range []string{strings.Repeat("long", 200), "short", "shorter"} { // the first takes more frames than the others
+	for _, id := range []string{strings.Repeat("𝄞", 200), "short", "shorter"} { // the first takes more frames than the others
 		if _, err := s.AddOrganization(ctx, id, testBy); !errors.Is(err, storage.ErrUnavailable) {
 			t.Fatalf("AddOrganization = %v, want %v", err, storage.ErrUnavailable)
 		}
