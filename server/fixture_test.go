@@ -106,12 +106,19 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	if f.server, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	f.serve(t, f.server)
+	return f
+}
+
+// serve makes a server the one of the fixture, on a port of its own.
+func (f *fixture) serve(t *testing.T, server *Server) {
+	t.Helper()
 	srv := httptest.NewUnstartedServer(nil)
-	srv.Config = NewHTTPServer(f.server.Handler(), nil)
+	srv.Config = NewHTTPServer(server.Handler(), nil)
 	srv.Start()
 	t.Cleanup(srv.Close)
+	f.server = server
 	f.call(t, client.Config{URL: srv.URL, Timeout: 20 * time.Second})
-	return f
 }
 
 // call makes the clients of the fixture.

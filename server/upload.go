@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"runtime"
 
-	managementv1 "avatard/gen/zitadel/management/v1"
+	avatardv1 "avatard/gen/avatard/v1"
 	"avatard/internal/ids"
 	"avatard/server/picture"
 	"avatard/storage"
@@ -105,7 +105,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	if encoded.Animated {
 		w.Header().Set(noticeHeader, "only the first frame of the animation is kept")
 	}
-	return writeREST(w, &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)})
+	return writeREST(w, &avatardv1.UploadPictureResponse{Details: objectDetails(res.Details)})
 }
 
 // normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.
