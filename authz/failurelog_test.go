@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/test/clock"
 	"log/slog"
 	"strings"
 	"testing"
@@ -10,12 +11,12 @@ import (
 // A provider that fails for one token and answers about another, in turns, fills no log.
 func TestOutageLogIsBounded(t *testing.T) {
 	var log lockedBuffer
-	c := stopAt(time.Unix(testNow, 0))
-	o := &failureLog{log: slog.New(slog.NewTextHandler(&log, nil)), now: c.now}
+	c := clock.At(time.Unix(testNow, 0))
+	o := &failureLog{log: slog.New(slog.NewTextHandler(&log, nil)), now: c.Now}
 	for range 100 * 30 {
 		o.recordFailure(operationIntrospection, "status 500")
 		o.recordSuccess(operationIntrospection)
-		c.advance(10 * time.Millisecond)
+		c.Advance(10 * time.Millisecond)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 2*3 {
 		t.Errorf("%d lines in half a minute, want 6:\n%.1000s", n, log.String())

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/test/clock"
 	"context"
 	"errors"
 	"fmt"
@@ -10,24 +11,12 @@ import (
 	"time"
 )
 
-// stopped is a clock that stands until it is told to go on.
-type stopped struct{ nanos atomic.Int64 }
-
-func stopAt(t time.Time) *stopped {
-	c := new(stopped)
-	c.nanos.Store(t.UnixNano())
-	return c
-}
-
-func (c *stopped) now() time.Time          { return time.Unix(0, c.nanos.Load()) }
-func (c *stopped) advance(d time.Duration) { c.nanos.Add(int64(d)) }
-
 // floodIntrospector asks a provider that knows the tokens beginning with "good" and counts what it is asked.
-func floodIntrospector(t testing.TB, c *stopped, change func(*IntrospectionConfig)) (*Introspector, *atomic.Int64) {
+func floodIntrospector(t testing.TB, c *clock.Clock, change func(*IntrospectionConfig)) (*Introspector, *atomic.Int64) {
 	asked := new(atomic.Int64)
 	cfg := IntrospectionConfig{
 		Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret", Audience: "avatars", CacheTTL: testTTL,
-		Now: c.now,
+		Now: c.Now,
 		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodGet {
 				return respond(bubbleDiscovery)
@@ -36,7 +25,7 @@ func floodIntrospector(t testing.TB, c *stopped, change func(*IntrospectionConfi
 			if token := r.FormValue("token"); len(token) < 4 || token[:4] != "good" {
 				return respond(`{"active":false}`)
 			}
-			return respond(claims(map[string]any{"exp": c.now().Add(time.Hour).Unix(), "nbf": nil}))
+			return respond(claims(map[string]any{"exp": c.Now().Add(time.Hour).Unix(), "nbf": nil}))
 		})},
 	}
 	if change != nil {
@@ -58,7 +47,7 @@ func from(t testing.TB, address string) context.Context {
 func TestFlood(t *testing.T) {
 	const perSecond, seconds = 2000, 20
 	for _, ttl := range []time.Duration{0, testTTL} {
-		c := stopAt(time.Unix(testNow, 0))
+		c := clock.At(time.Unix(testNow, 0))
 		in, asked := floodIntrospector(t, c, func(cfg *IntrospectionConfig) { cfg.CacheTTL = ttl })
 		good := func() {
 			t.Helper()
@@ -70,7 +59,7 @@ func TestFlood(t *testing.T) {
 		refused, limited, goods := 0, 0, int64(0)
 		before := asked.Load()
 		for i := range perSecond * seconds {
-			c.advance(time.Second / perSecond)
+			c.Advance(time.Second / perSecond)
 			_, err := in.Authenticate(from(t, "192.0.2.1"), bearer(fmt.Sprint("garbage-", i)))
 			switch {
 			case errors.Is(err, ErrInvalidToken):
@@ -102,7 +91,7 @@ func TestFlood(t *testing.T) {
 }
 
 func TestUnknownTokensCountForTheirAddress(t *testing.T) {
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, _ := floodIntrospector(t, c, func(cfg *IntrospectionConfig) { cfg.UnknownPerSecond, cfg.UnknownBurst = 1, 3 })
 	n := 0
 	offer := func(address string, times int) (let int) {
@@ -139,7 +128,7 @@ func TestUnknownTokensCountForTheirAddress(t *testing.T) {
 			t.Errorf("%s: %d of 10, want %d", row.why, got, row.want)
 		}
 	}
-	c.advance(2 * time.Second)
+	c.Advance(2 * time.Second)
 	if got := offer("192.0.2.1", 10); got != 2 {
 		t.Errorf("two seconds later: %d of 10, want 2", got)
 	}
@@ -147,7 +136,7 @@ func TestUnknownTokensCountForTheirAddress(t *testing.T) {
 
 // What is kept of a refused token costs nobody anything, so asking about it again is no flood.
 func TestKnownRefusalsDoNotCount(t *testing.T) {
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, asked := floodIntrospector(t, c, nil)
 	for range 10 * DefaultUnknownBurst {
 		if _, err := in.Authenticate(from(t, "192.0.2.1"), bearer("garbage")); !errors.Is(err, ErrInvalidToken) {
@@ -171,12 +160,12 @@ func TestWhichTokensAreKnown(t *testing.T) {
 			{"longer ago", "good-1", knownFor + ttl, ErrRateLimited},
 			{"never active", "garbage", 2 * testTTL, ErrRateLimited},
 		} {
-			c := stopAt(time.Unix(testNow, 0))
+			c := clock.At(time.Unix(testNow, 0))
 			in, _ := floodIntrospector(t, c, func(cfg *IntrospectionConfig) {
 				cfg.CacheTTL, cfg.UnknownPerSecond, cfg.UnknownBurst = ttl, 1e-6, 1
 			})
 			in.Authenticate(t.Context(), bearer(row.token))
-			c.advance(row.after)
+			c.Advance(row.after)
 			if _, err := in.Authenticate(t.Context(), bearer(row.token)); !errors.Is(err, row.want) {
 				t.Errorf("ttl %v, %s: %v, want %v", ttl, row.why, err, row.want)
 			}
@@ -205,7 +194,7 @@ func TestRevokedTokensAreNotKnown(t *testing.T) {
 }
 
 func TestNoLimitOfUnknownTokens(t *testing.T) {
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, asked := floodIntrospector(t, c, func(cfg *IntrospectionConfig) { cfg.UnknownPerSecond = -1 })
 	for n := range 1000 {
 		in.Authenticate(t.Context(), bearer(fmt.Sprint("garbage-", n)))
@@ -243,7 +232,7 @@ func TestUnknownTokensLeaveRoom(t *testing.T) {
 }
 
 func BenchmarkFlood(b *testing.B) {
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, _ := floodIntrospector(b, c, func(cfg *IntrospectionConfig) { cfg.UnknownPerSecond, cfg.UnknownBurst = 1e-3, 1 })
 	in.Authenticate(b.Context(), bearer("good"))
 	ctx := from(b, "192.0.2.1")

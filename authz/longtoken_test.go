@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/test/clock"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func TestLongTokens(t *testing.T) {
 
 // Long tokens that nobody knows count like short ones.
 func TestFloodOfLongTokens(t *testing.T) {
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, asked := floodIntrospector(t, c, nil)
 	limited := 0
 	for i := range DefaultUnknownBurst + 50 {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/test/clock"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func TestObserver(t *testing.T) {
 		l := &listener{}
 		var in *Introspector
 		inFlight, broken := 0, false
-		in, _ = floodIntrospector(t, stopAt(time.Unix(testNow, 0)), func(cfg *IntrospectionConfig) {
+		in, _ = floodIntrospector(t, clock.At(time.Unix(testNow, 0)), func(cfg *IntrospectionConfig) {
 			good := cfg.HTTPClient.Transport
 			cfg.Observer, cfg.Now, cfg.UnknownPerSecond, cfg.UnknownBurst = l, time.Now, 1, 20
 			cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -103,7 +104,7 @@ func TestObserverAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &listener{}
 		ctx, leave := context.WithCancel(t.Context())
-		in, _ := floodIntrospector(t, stopAt(time.Unix(testNow, 0)), func(cfg *IntrospectionConfig) {
+		in, _ := floodIntrospector(t, clock.At(time.Unix(testNow, 0)), func(cfg *IntrospectionConfig) {
 			good := cfg.HTTPClient.Transport
 			cfg.Observer, cfg.CacheTTL = l, 0
 			cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/test/clock"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -143,13 +144,13 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 // The log has a line of a flood every ten seconds, with how many tokens it stands for.
 func TestLinesOfAFlood(t *testing.T) {
 	var log lockedBuffer
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, _ := floodIntrospector(t, c, func(cfg *IntrospectionConfig) {
 		cfg.UnknownPerSecond, cfg.UnknownBurst, cfg.Logger = 1e-6, 1, slog.New(slog.NewTextHandler(&log, nil))
 	})
 	for i := range 3001 {
 		_, _ = in.Authenticate(from(t, "192.0.2.1"), bearer(fmt.Sprint("invented", i)))
-		c.advance(10 * time.Millisecond)
+		c.Advance(10 * time.Millisecond)
 	}
 	for _, want := range []string{"withheld=1 over_the_limit_of_an_address=1", "withheld=1000 over_the_limit_of_an_address=1000"} {
 		if !strings.Contains(log.String(), want) {

@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"avatard/test/clock"
 	"context"
 	"errors"
 	"maps"
@@ -213,7 +214,7 @@ func TestSlowPermissions(t *testing.T) {
 }
 
 func BenchmarkGrantHit(b *testing.B) {
-	c := stopAt(time.Unix(testNow, 0))
+	c := clock.At(time.Unix(testNow, 0))
 	in, _ := floodIntrospector(b, c, func(cfg *IntrospectionConfig) {
 		cfg.CarryToken = true
 		cfg.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {

@@ -1,46 +1,28 @@
 package devidp
 
 import (
+	"avatard/test/clock"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
-
-// clock is a clock that stands until it is told to go on.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-}
 
 // fixture is a seeded provider behind real HTTP on loopback.
 type fixture struct {
 	*Provider
 	seeded *Seeded
-	clock  *clock
+	clock  *clock.Clock
 	http   *http.Client // no cookies, no redirects
 }
 
 func start(t *testing.T) *fixture {
 	t.Helper()
-	c := &clock{now: time.Now().Truncate(time.Second)}
+	c := clock.At(time.Now().Truncate(time.Second))
 	server := httptest.NewUnstartedServer(nil)
 	provider, seeded, err := Seed(Config{Issuer: "http://" + server.Listener.Addr().String() + "/idp", Now: c.Now})
 	if err != nil {

@@ -136,7 +136,7 @@ func TestNumberOfTokensIsBounded(t *testing.T) {
 	if a.status != http.StatusInternalServerError {
 		t.Errorf("over the limit: status %d, want 500", a.status)
 	}
-	f.clock.advance(13 * time.Hour)
+	f.clock.Advance(13 * time.Hour)
 	if _, err := f.Mint(TokenSpec{Subject: UserBob}); err != nil {
 		t.Errorf("after the others have expired: %v", err)
 	}

@@ -127,11 +127,11 @@ func TestWhatATokenSaysFollowsItsSpec(t *testing.T) {
 func TestTokenEndsWhenItsLifetimeIsOver(t *testing.T) {
 	f := start(t)
 	text := f.seeded.Tokens["TOKEN_ADMIN"]
-	f.clock.advance(12*time.Hour - time.Second)
+	f.clock.Advance(12*time.Hour - time.Second)
 	if !f.active(t, text) {
 		t.Error("inactive a second before its end")
 	}
-	f.clock.advance(time.Second)
+	f.clock.Advance(time.Second)
 	if f.active(t, text) {
 		t.Error("active at its end")
 	}

@@ -121,7 +121,7 @@ func TestCodeIsGoodForOneAttempt(t *testing.T) {
 		t.Error("a code was taken after an attempt with a wrong verifier")
 	}
 	late := f.code(t, app)
-	f.clock.advance(signInLifetime)
+	f.clock.Advance(signInLifetime)
 	if exchange(late, verifier) == nil {
 		t.Error("a code was taken after the sign-in had ended")
 	}
@@ -295,7 +295,7 @@ func TestNumberOfSignInsIsBounded(t *testing.T) {
 	if begin() == nil {
 		t.Error("a sign-in over the limit began")
 	}
-	f.clock.advance(signInLifetime)
+	f.clock.Advance(signInLifetime)
 	if err := begin(); err != nil {
 		t.Errorf("after the others have ended: %v", err)
 	}

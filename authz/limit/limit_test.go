@@ -1,21 +1,16 @@
 package limit
 
 import (
+	"avatard/test/clock"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 )
 
-// clock stands until it is told to go on.
-type clock struct{ at time.Time }
-
-func (c *clock) now() time.Time          { return c.at }
-func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
-
 func TestRates(t *testing.T) {
-	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRateLimiter[string](Rate{PerSecond: 10, Burst: 5}, 100, c.now)
+	c := clock.At(time.Unix(1_700_000_000, 0))
+	r := NewRateLimiter[string](Rate{PerSecond: 10, Burst: 5}, 100, c.Now)
 	offer := func(key string, times int) (let int) {
 		for range times {
 			if _, ok := r.Allow(key); ok {
@@ -40,7 +35,7 @@ func TestRates(t *testing.T) {
 		{"an hour earns no more", time.Hour, "a", 5},
 		{"a clock that was set back gives nothing away", -time.Minute, "a", 0},
 	} {
-		c.advance(step.after)
+		c.Advance(step.after)
 		if got := offer(step.key, 20); got != step.want {
 			t.Errorf("%s: %d of 20, want %d", step.why, got, step.want)
 		}
@@ -48,19 +43,19 @@ func TestRates(t *testing.T) {
 }
 
 func TestRatesSayHowLongToWait(t *testing.T) {
-	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRateLimiter[string](Rate{PerSecond: 0.5, Burst: 1}, 100, c.now)
+	c := clock.At(time.Unix(1_700_000_000, 0))
+	r := NewRateLimiter[string](Rate{PerSecond: 0.5, Burst: 1}, 100, c.Now)
 	r.Allow("a")
-	c.advance(500 * time.Millisecond)
+	c.Advance(500 * time.Millisecond)
 	wait, ok := r.Allow("a")
 	if ok || wait != 1500*time.Millisecond {
 		t.Errorf("Allow = %v, %v, want 1.5s, false", wait, ok)
 	}
-	c.advance(wait - 1)
+	c.Advance(wait - 1)
 	if _, ok := r.Allow("a"); ok {
 		t.Error("allowed before that time")
 	}
-	c.advance(1)
+	c.Advance(1)
 	if _, ok := r.Allow("a"); !ok {
 		t.Error("refused after that time")
 	}
@@ -76,7 +71,7 @@ func TestNoLimit(t *testing.T) {
 			t.Fatal("refused without a limit")
 		}
 	}
-	r := NewRateLimiter[int](Rate{PerSecond: 1.5}, 10, (&clock{}).now)
+	r := NewRateLimiter[int](Rate{PerSecond: 1.5}, 10, clock.At(time.Time{}).Now)
 	for i := range 4 {
 		if _, ok := r.Allow(1); ok != (i < 3) {
 			t.Errorf("event %d of a burst that is not set: %v, want three to pass", i, ok)
@@ -88,16 +83,16 @@ func TestNoLimit(t *testing.T) {
 func TestRatesHold(t *testing.T) {
 	const perSecond, burst, keys = 20, 7, 50
 	random := rand.New(rand.NewPCG(1, 2))
-	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRateLimiter[int](Rate{PerSecond: perSecond, Burst: burst}, keys, c.now)
-	begun := c.at
+	c := clock.At(time.Unix(1_700_000_000, 0))
+	r := NewRateLimiter[int](Rate{PerSecond: perSecond, Burst: burst}, keys, c.Now)
+	begun := c.Now()
 	let := map[int][]time.Time{}
 	for range 200_000 {
 		key := random.IntN(keys)
 		if _, ok := r.Allow(key); ok {
-			let[key] = append(let[key], c.at)
+			let[key] = append(let[key], c.Now())
 		}
-		c.advance(time.Duration(random.IntN(300)) * time.Microsecond)
+		c.Advance(time.Duration(random.IntN(300)) * time.Microsecond)
 	}
 	for key, times := range let {
 		for i := range times {
@@ -107,7 +102,7 @@ func TestRatesHold(t *testing.T) {
 				}
 			}
 		}
-		if most := perSecond * c.at.Sub(begun).Seconds(); float64(len(times)) < 0.9*most {
+		if most := perSecond * c.Now().Sub(begun).Seconds(); float64(len(times)) < 0.9*most {
 			t.Errorf("key %d: only %d events where %v were allowed", key, len(times), most)
 		}
 	}
@@ -117,17 +112,17 @@ func TestRatesHold(t *testing.T) {
 }
 
 func TestRatesAreBounded(t *testing.T) {
-	c := &clock{at: time.Unix(1_700_000_000, 0)}
-	r := NewRateLimiter[string](Rate{PerSecond: 1, Burst: 1}, 1000, c.now)
+	c := clock.At(time.Unix(1_700_000_000, 0))
+	r := NewRateLimiter[string](Rate{PerSecond: 1, Burst: 1}, 1000, c.Now)
 	for i := range 100_000 {
 		r.Allow(fmt.Sprint("stranger ", i))
 		if n := r.arrivals.Len(); n > 2000 {
 			t.Fatalf("%d entries after %d keys, want at most 2000", n, i+1)
 		}
 	}
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	r.Allow("a")
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	r.Allow("a")
 	if n := r.arrivals.Len(); n != 2 { // before the last turn and after it
 		t.Errorf("%d entries of one key once all others have rested, want 2", n)

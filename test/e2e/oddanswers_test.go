@@ -177,13 +177,13 @@ func TestInactiveWhileBroken(t *testing.T) {
 	v := startRevocation(t)
 	v.want("a good token", success)
 	v.provider.follow(script{down: true})
-	v.clock.advance(5 * time.Second)
+	v.clock.Advance(5 * time.Second)
 	v.want("down, with nothing to believe", connect.CodeUnavailable)
 	v.provider.behave(nil)
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	v.want("well again", success)
 	v.revoke()
-	v.clock.advance(5 * time.Second)
+	v.clock.Advance(5 * time.Second)
 	v.want("revoked at a provider that is well", connect.CodeUnauthenticated)
 }
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,19 +14,11 @@ import (
 
 	"avatard/authz/devidp"
 	"avatard/internal/cli"
+	"avatard/test/clock"
 )
 
-// setClock is a clock that stands still until a test moves it.
-type setClock struct{ nanoseconds atomic.Int64 }
-
-func newSetClock() *setClock {
-	c := &setClock{}
-	c.nanoseconds.Store(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC).UnixNano())
-	return c
-}
-
-func (c *setClock) now() time.Time          { return time.Unix(0, c.nanoseconds.Load()) }
-func (c *setClock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
+// clockAtNoon returns a clock that stands at a noon.
+func clockAtNoon() *clock.Clock { return clock.At(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)) }
 
 // startServeAt is startServe with a clock.
 func startServeAt(t *testing.T, now func() time.Time, env map[string]string, dir string, args ...string) (*running, string) {
@@ -45,7 +36,7 @@ func startServeAt(t *testing.T, now func() time.Time, env map[string]string, dir
 // revocation is a server and its provider by one clock, and a token that both know to be good.
 type revocation struct {
 	t        *testing.T
-	clock    *setClock
+	clock    *clock.Clock
 	provider *moodyProvider
 	client   *remover
 	token    string
@@ -54,11 +45,11 @@ type revocation struct {
 
 func startRevocation(t *testing.T, args ...string) *revocation {
 	t.Helper()
-	v := &revocation{t: t, clock: newSetClock()}
-	v.provider = newMoodyProvider(t, v.clock.now)
+	v := &revocation{t: t, clock: clockAtNoon()}
+	v.provider = newMoodyProvider(t, v.clock.Now)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, v.provider.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServeAt(t, v.clock.now, v.provider.settings(), dir, append([]string{"--introspection-timeout", "30s"}, args...)...)
+	srv, url := startServeAt(t, v.clock.Now, v.provider.settings(), dir, append([]string{"--introspection-timeout", "30s"}, args...)...)
 	srv.out.await("identity provider tried: it works") // the last thing that it asks by itself
 	v.tries = v.provider.Introspections()
 	v.client = newRemover(t, url)
@@ -91,12 +82,12 @@ func TestRevokedTokenEndsWithTheCache(t *testing.T) {
 	v.want("a good token", success)
 	v.revoke()
 	v.want("just revoked, the answer is still believed", success)
-	v.clock.advance(5*time.Second - time.Nanosecond)
+	v.clock.Advance(5*time.Second - time.Nanosecond)
 	v.want("a moment before cache_ttl", success)
 	if n := v.provider.Introspections() - v.tries; n != 1 {
 		t.Errorf("%d introspections so far, want 1", n)
 	}
-	v.clock.advance(time.Nanosecond)
+	v.clock.Advance(time.Nanosecond)
 	v.want("after cache_ttl", connect.CodeUnauthenticated)
 }
 
@@ -116,25 +107,25 @@ func TestUseDoesNotLengthenTheCache(t *testing.T) {
 	v.want("a good token", success)
 	v.revoke()
 	for range 9 {
-		v.clock.advance(time.Second)
+		v.clock.Advance(time.Second)
 		v.want("within cache_ttl", success)
 	}
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	v.want("after cache_ttl", connect.CodeUnauthenticated)
 }
 
 // A token ends when it says, whatever the cache remembers and whether or not the provider can be asked.
 func TestExpiryEndsWithinTheCache(t *testing.T) {
 	v := startRevocation(t, "--introspection-cache-ttl", "10m")
-	token, err := v.provider.Mint(devidp.TokenSpec{Subject: managerID, Expires: v.clock.now().Add(time.Minute)})
+	token, err := v.provider.Mint(devidp.TokenSpec{Subject: managerID, Expires: v.clock.Now().Add(time.Minute)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	v.token = token
 	v.want("a good token", success)
-	v.clock.advance(time.Minute - time.Second)
+	v.clock.Advance(time.Minute - time.Second)
 	v.want("a second before its end", success)
-	v.clock.advance(time.Second)
+	v.clock.Advance(time.Second)
 	v.want("at its end", connect.CodeUnauthenticated)
 }
 
@@ -144,20 +135,20 @@ func TestProviderDownIsNeverABadToken(t *testing.T) {
 	v.want("a good token", success)
 	v.provider.behave(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	v.want("down, but the answer is still believed", success)
-	v.clock.advance(5 * time.Second)
+	v.clock.Advance(5 * time.Second)
 	v.want("down, with nothing to believe", connect.CodeUnavailable)
 	v.revoke()
 	v.want("revoked meanwhile, which nobody can know", connect.CodeUnavailable)
-	v.clock.advance(24 * time.Hour)
+	v.clock.Advance(24 * time.Hour)
 	v.want("expired meanwhile, which only the provider can tell", connect.CodeUnavailable)
 	v.provider.behave(nil)
-	v.clock.advance(time.Second) // a token that has failed is not asked about for so long
+	v.clock.Advance(time.Second) // a token that has failed is not asked about for so long
 	v.want("well again", connect.CodeUnauthenticated)
 
 	v.token = v.provider.mint(t, managerID)
 	v.want("a new token", success)
 	v.provider.closePort()
-	v.clock.advance(5 * time.Second)
+	v.clock.Advance(5 * time.Second)
 	v.want("nobody listens", connect.CodeUnavailable)
 	v.token = v.provider.mint(t, managerID)
 	v.want("nobody listens, and the token is unknown", connect.CodeUnavailable)

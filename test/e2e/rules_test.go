@@ -42,8 +42,8 @@ func TestRulesEndToEnd(t *testing.T) {
 	)
 	p := newMoodyProvider(t, nil)
 	ours := "urn:zitadel:iam:org:project:" + p.Audience + ":roles"
-	clock := newSetClock()
-	now := clock.now().Unix()
+	clock := clockAtNoon()
+	now := clock.Now().Unix()
 	in := func(role string, orgs ...string) map[string]map[string]string {
 		domains := map[string]string{}
 		for _, org := range orgs {
@@ -112,7 +112,7 @@ func TestRulesEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	store.Close()
-	_, url := startServeAt(t, clock.now, p.settings(), dir, "--introspection-timeout", "30s", "--introspection-cache-ttl", "0",
+	_, url := startServeAt(t, clock.Now, p.settings(), dir, "--introspection-timeout", "30s", "--introspection-cache-ttl", "0",
 		"--authz-instance-organisation", acme, "--authz-instance-roles", "IAM_OWNER=user.write,user.read")
 	client := newRemover(t, url)
 	for _, row := range rows {

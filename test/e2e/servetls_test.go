@@ -19,26 +19,27 @@ import (
 	managementv1 "avatard/gen/zitadel/management/v1"
 	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
 	"avatard/internal/certtest"
+	"avatard/test/clock"
 )
 
 // tlsServer is serve over TLS, with a picture of Alice. Its clock stands still unless a test moves it.
 type tlsServer struct {
 	*running
 	*certtest.Files
-	clock    *setClock
+	clock    *clock.Clock
 	provider *moodyProvider
 	address  string
 }
 
 func startTLS(t *testing.T) (s *tlsServer, serial int64) {
 	t.Helper()
-	s = &tlsServer{clock: newSetClock()}
+	s = &tlsServer{clock: clockAtNoon()}
 	s.Files, serial = certtest.NewFiles(t)
-	s.provider = newMoodyProvider(t, s.clock.now)
+	s.provider = newMoodyProvider(t, s.clock.Now)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, s.provider.Issuer, devidp.UserAlice)
 	var url string
-	s.running, url = startServeAt(t, s.clock.now, s.provider.settings(), dir, "--tls-cert-file", s.Chain, "--tls-key-file", s.Key)
+	s.running, url = startServeAt(t, s.clock.Now, s.provider.settings(), dir, "--tls-cert-file", s.Chain, "--tls-key-file", s.Key)
 	s.address = strings.TrimPrefix(url, "http://")
 	return s, serial
 }
@@ -187,7 +188,7 @@ func TestCertificateReplacedWhileServing(t *testing.T) {
 	s.wantShown(t, first)
 
 	second := s.Renew()
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	s.wantShown(t, second)
 	askHealth(t, early)
 
@@ -195,14 +196,14 @@ func TestCertificateReplacedWhileServing(t *testing.T) {
 	s.Write(s.Chain, chain) // and the key still is that of the second
 	const complaint = "the new certificate is of no use"
 	for range 3 {
-		s.clock.advance(time.Second)
+		s.clock.Advance(time.Second)
 		s.wantShown(t, second)
 	}
 	if got := strings.Count(s.out.String(), complaint); got != 1 {
 		t.Errorf("the log complains %d times, want once:\n%s", got, s.out)
 	}
 	s.Write(s.Key, key)
-	s.clock.advance(time.Second)
+	s.clock.Advance(time.Second)
 	s.wantShown(t, third)
 	askHealth(t, early)
 }
