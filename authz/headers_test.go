@@ -11,12 +11,11 @@ func TestRequestsSayWhoAsks(t *testing.T) {
 	p := startProvider(t)
 	var mu sync.Mutex
 	seen := map[string]http.Header{}
-	inner := p.Config.Handler
-	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		seen[r.URL.Path] = r.Header.Clone()
 		mu.Unlock()
-		inner.ServeHTTP(w, r)
+		p.handler.ServeHTTP(w, r)
 	})
 	in := p.introspector(t, func(c *IntrospectionConfig) { c.UserAgent, c.CarryToken = "avatard/1.2.3", true })
 	id, err := in.Authenticate(t.Context(), bearer(testToken))

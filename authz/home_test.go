@@ -15,11 +15,7 @@ import (
 
 // goodHome knows one token, which is alice's, of acme.
 func (p *testProvider) goodHome(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	revoked := p.revoked[testToken]
-	p.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	if r.Header.Get("Authorization") != "Bearer "+testToken || revoked {
+	if r.Header.Get("Authorization") != "Bearer "+testToken || p.isRevoked() {
 		w.WriteHeader(http.StatusUnauthorized)
 		io.WriteString(w, `{"code":16,"message":"`+testSecret+`","details":[{"id":"AUTH-7fs1e"}]}`)
 		return
@@ -30,7 +26,7 @@ func (p *testProvider) goodHome(w http.ResponseWriter, r *http.Request) {
 // A caller whose token does not name the organisation is asked about once, with their own token.
 func TestHomeOfCallers(t *testing.T) {
 	p := startProvider(t)
-	p.behave(&p.introspect, func(w http.ResponseWriter, _ *http.Request) {
+	p.misbehave(atIntrospect, func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, claims(map[string]any{"iss": p.issuer(), organizationClaim: nil}))
 	})
 	for ttl, want := range map[time.Duration]int64{0: 2, testTTL: 1} {
@@ -38,13 +34,13 @@ func TestHomeOfCallers(t *testing.T) {
 		if id.Organization != "" {
 			t.Fatalf("the token names %q", id.Organization)
 		}
-		p.homes.Store(0)
+		before := p.Requests(atHome)
 		for range 2 {
 			if org, err := source.Home(t.Context(), id); org != "acme" || err != nil {
 				t.Errorf("ttl %v: Home = %q, %v, want acme", ttl, org, err)
 			}
 		}
-		if n := p.homes.Load(); n != want {
+		if n := p.Requests(atHome) - before; n != want {
 			t.Errorf("ttl %v: %d questions, want %d", ttl, n, want)
 		}
 		ended := Identity{Subject: id.Subject, Credential: NewCredential("another-token")}
@@ -66,7 +62,6 @@ func TestHomeOfCallers(t *testing.T) {
 func TestHomeIsAskedOnce(t *testing.T) {
 	p := startProvider(t)
 	source, id := p.source(t, nil)
-	p.homes.Store(0)
 	var wait sync.WaitGroup
 	for range 50 {
 		wait.Go(func() {
@@ -76,7 +71,7 @@ func TestHomeIsAskedOnce(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if n := p.homes.Load(); n != 1 {
+	if n := p.Requests(atHome); n != 1 {
 		t.Errorf("%d questions for 50 callers with one token, want 1", n)
 	}
 }
@@ -84,7 +79,7 @@ func TestHomeIsAskedOnce(t *testing.T) {
 // Whatever goes wrong is ErrUnavailable, names no organisation, shows nothing of what was said, and passes by itself.
 func TestHomeMoods(t *testing.T) {
 	p := startProvider(t)
-	moods := p.moods()
+	moods := p.faults()
 	answer := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -110,7 +105,7 @@ func TestHomeMoods(t *testing.T) {
 	})
 	for name, mood := range moods {
 		source, id := p.source(t, nil)
-		p.behave(&p.home, mood)
+		p.misbehave(atHome, mood)
 		org, err := source.Home(t.Context(), id)
 		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidToken) || org != "" {
 			t.Errorf("%s: Home = %q, %v, want ErrUnavailable", name, org, err)
@@ -118,7 +113,7 @@ func TestHomeMoods(t *testing.T) {
 		if text := errText(err); strings.Contains(text, testSecret) || strings.Contains(text, testToken) || !strings.Contains(text, operationHome) {
 			t.Errorf("%s: error %q names a secret, or not the step", name, text)
 		}
-		p.behave(&p.home, nil)
+		p.misbehave(atHome, nil)
 		if org, err := source.Home(t.Context(), id); org != "acme" || err != nil {
 			t.Errorf("%s: after recovery: %q, %v", name, org, err)
 		}
@@ -131,7 +126,7 @@ func TestHomeMoods(t *testing.T) {
 	// A user of no organisation is an answer.
 	for _, body := range []string{user(`"alice"`, `null`), user(`"alice"`, `""`), `{"user":{"id":"alice"}}`} {
 		source, id := p.source(t, nil)
-		p.behave(&p.home, answer(200, body))
+		p.misbehave(atHome, answer(200, body))
 		if org, err := source.Home(t.Context(), id); org != "" || err != nil {
 			t.Errorf("%s: Home = %q, %v, want none", body, org, err)
 		}

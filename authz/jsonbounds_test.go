@@ -69,11 +69,11 @@ func TestCallersWithManyRoles(t *testing.T) {
 	p := startProvider(t)
 	in := p.introspector(t, nil)
 	good := claims(map[string]any{"iss": p.issuer(), "sub": "alice"})
-	p.behave(&p.introspect, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, manyMembers(good, 2000)) })
+	p.misbehave(atIntrospect, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, manyMembers(good, 2000)) })
 	if id, err := in.Authenticate(t.Context(), bearer(testToken)); err != nil || id.Subject != "alice" {
 		t.Errorf("Authenticate = %+v, %v, want alice", id.Subject, err)
 	}
-	p.behave(&p.introspect, func(w http.ResponseWriter, _ *http.Request) {
+	p.misbehave(atIntrospect, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/vnd.example+json; charset=UTF-8")
 		io.WriteString(w, good)
 	})

@@ -17,14 +17,14 @@ import (
 func TestLongTokens(t *testing.T) {
 	p := startProvider(t)
 	long := strings.Repeat("aZ9-._~+/", 1<<20/9) + "=="
-	p.behave(&p.introspect, func(w http.ResponseWriter, r *http.Request) {
+	p.misbehave(atIntrospect, func(w http.ResponseWriter, r *http.Request) {
 		if token := r.PostFormValue("token"); token != long && token != long[:60<<10] {
 			io.WriteString(w, `{"active":false}`)
 			return
 		}
 		io.WriteString(w, claims(map[string]any{"iss": p.issuer(), "sub": "alice"}))
 	})
-	p.behave(&p.search, func(w http.ResponseWriter, r *http.Request) {
+	p.misbehave(atSearch, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+long[:60<<10] {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
@@ -50,7 +50,7 @@ func TestLongTokens(t *testing.T) {
 			if !errors.Is(err, row.err) || err == nil && id.Subject != "alice" {
 				t.Errorf("%d bytes: %+v, %v, want %v", len(row.token), id, err, row.err)
 			}
-			if got := p.introspections.Load(); got != asked {
+			if got := p.Requests(atIntrospect); got != asked {
 				t.Errorf("%d bytes: the provider was asked %d times, want %d", len(row.token), got, asked)
 			}
 		}

@@ -1,16 +1,15 @@
 package authz
 
 import (
+	"avatard/authz/authztest"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -21,78 +20,74 @@ const (
 	testSecret = "what-the-provider-said"
 )
 
-// testProvider is an OAuth 2 provider on loopback that answers as it is told to.
+// What the provider is asked, by the end of the path.
+const (
+	atDiscovery  = "/.well-known/openid-configuration"
+	atIntrospect = "/introspect"
+	atSearch     = "/permissions/zitadel/me/_search"
+	atHome       = "/users/me"
+)
+
+// testProvider is an OAuth 2 provider on loopback that knows one token and fails as it is told to.
 type testProvider struct {
-	*httptest.Server
-	introspections, discoveries, searches, homes, elsewhere atomic.Int64
+	*authztest.Server
+	handler http.Handler // a provider that is well
+	log     lockedBuffer
 
-	log lockedBuffer
-
-	mu                                  sync.Mutex
-	discovery, introspect, search, home http.HandlerFunc // nil = as a good provider
-	revoked                             map[string]bool
+	mu      sync.Mutex
+	revoked bool // testToken is
 }
 
 func startProvider(t *testing.T) *testProvider {
-	p := &testProvider{revoked: make(map[string]bool)}
+	p := new(testProvider)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /idp/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
-		p.discoveries.Add(1)
-		p.pick(&p.discovery, func(w http.ResponseWriter, r *http.Request) {
-			json.NewEncoder(w).Encode(map[string]string{
-				"issuer": p.issuer(), "introspection_endpoint": p.URL + "/idp/introspect", "token_endpoint": p.URL + "/idp/token",
-			})
-		})(w, r)
+	mux.HandleFunc("GET /idp"+atDiscovery, func(w http.ResponseWriter, r *http.Request) {
+		json.NewEncoder(w).Encode(map[string]string{
+			"issuer": p.issuer(), "introspection_endpoint": p.URL() + "/idp/introspect", "token_endpoint": p.URL() + "/idp/token",
+		})
 	})
-	mux.HandleFunc("POST /idp/introspect", func(w http.ResponseWriter, r *http.Request) {
-		p.introspections.Add(1)
-		token := r.FormValue("token")
-		p.pick(&p.introspect, func(w http.ResponseWriter, r *http.Request) {
-			id, secret, _ := r.BasicAuth()
-			if id != "client" || secret != "client-secret" {
-				http.Error(w, testSecret, http.StatusUnauthorized)
-				return
-			}
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			if token != testToken || p.revoked[token] {
-				io.WriteString(w, `{"active":false}`)
-				return
-			}
-			io.WriteString(w, claims(map[string]any{"iss": p.issuer(), "sub": "alice"}))
-		})(w, r)
+	mux.HandleFunc("POST /idp"+atIntrospect, func(w http.ResponseWriter, r *http.Request) {
+		id, secret, _ := r.BasicAuth()
+		if id != "client" || secret != "client-secret" {
+			http.Error(w, testSecret, http.StatusUnauthorized)
+			return
+		}
+		if token := r.FormValue("token"); token != testToken || p.isRevoked() {
+			io.WriteString(w, `{"active":false}`)
+			return
+		}
+		io.WriteString(w, claims(map[string]any{"iss": p.issuer(), "sub": "alice"}))
 	})
-	mux.HandleFunc("POST /idp/auth/v1/permissions/zitadel/me/_search", func(w http.ResponseWriter, r *http.Request) {
-		p.searches.Add(1)
-		p.pick(&p.search, p.goodSearch)(w, r)
-	})
-	mux.HandleFunc("GET /idp/auth/v1/users/me", func(w http.ResponseWriter, r *http.Request) {
-		p.homes.Add(1)
-		p.pick(&p.home, p.goodHome)(w, r)
-	})
-	mux.HandleFunc("/elsewhere", func(w http.ResponseWriter, r *http.Request) {
-		p.elsewhere.Add(1)
-		io.WriteString(w, claims(map[string]any{"iss": p.issuer()}))
-	})
-	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		mux.ServeHTTP(w, r)
-	}))
-	t.Cleanup(p.Close)
+	mux.HandleFunc("POST /idp/auth/v1"+atSearch, p.goodSearch)
+	mux.HandleFunc("GET /idp/auth/v1"+atHome, p.goodHome)
+	p.handler = asJSON(mux.ServeHTTP)
+	p.Server = authztest.Serve(t, p.handler)
 	return p
+}
+
+// asJSON gives answers the media type of JSON, unless they have another.
+func asJSON(handler http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		handler(w, r)
+	}
+}
+
+// misbehave lets fault, whose answers are JSON unless it says otherwise, answer requests to an endpoint from now on; nil = well again.
+func (p *testProvider) misbehave(endpoint string, fault http.HandlerFunc) {
+	if fault != nil {
+		fault = asJSON(fault)
+	}
+	p.Misbehave(endpoint, fault)
 }
 
 // goodSearch knows one token, which may do something in two organisations.
 func (p *testProvider) goodSearch(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	revoked := p.revoked[testToken]
-	p.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
 	refuse := func(status, code int, id string) {
 		w.WriteHeader(status)
 		fmt.Fprintf(w, `{"code":%d,"message":"%s (%s)","details":[{"@type":"type.googleapis.com/zitadel.v1.ErrorDetail","id":%q}]}`, code, testSecret, id, id)
 	}
-	if r.Header.Get("Authorization") != "Bearer "+testToken || revoked {
+	if r.Header.Get("Authorization") != "Bearer "+testToken || p.isRevoked() {
 		refuse(http.StatusUnauthorized, 16, "AUTH-7fs1e")
 		return
 	}
@@ -108,28 +103,18 @@ func (p *testProvider) goodSearch(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *testProvider) issuer() string { return p.URL + "/idp" }
+func (p *testProvider) issuer() string { return p.URL() + "/idp" }
 
-func (p *testProvider) pick(mood *http.HandlerFunc, good http.HandlerFunc) http.HandlerFunc {
+func (p *testProvider) revoke() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if *mood != nil {
-		return *mood
-	}
-	return good
+	p.revoked = true
 }
 
-// behave sets how an endpoint answers from now on; nil is well again.
-func (p *testProvider) behave(endpoint *http.HandlerFunc, mood http.HandlerFunc) {
+func (p *testProvider) isRevoked() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	*endpoint = mood
-}
-
-func (p *testProvider) revoke(token string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.revoked[token] = true
+	return p.revoked
 }
 
 // introspector returns one that asks p, with the clock at testNow unless the change says otherwise.
@@ -156,21 +141,12 @@ func bearer(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}}
 }
 
-// moods are the ways in which a provider fails.
-func (p *testProvider) moods() map[string]http.HandlerFunc {
-	text := func(status int, kind, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", kind)
-			w.WriteHeader(status)
-			io.WriteString(w, body)
-		}
-	}
-	redirect := func(status int) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, p.URL+"/elsewhere", status) }
-	}
+// faults are the ways in which a provider fails.
+func (p *testProvider) faults() map[string]http.HandlerFunc {
+	text := authztest.Reply
 	active := claims(map[string]any{"iss": p.issuer()})
 	return map[string]http.HandlerFunc{
-		"connection reset":        func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"connection reset":        authztest.Reset,
 		"500":                     text(500, "text/plain", testSecret),
 		"500 with a good body":    text(500, "application/json", active),
 		"503 with an OAuth body":  text(503, "application/json", `{"error":"server_error","error_description":"`+testSecret+`"}`),
@@ -179,9 +155,9 @@ func (p *testProvider) moods() map[string]http.HandlerFunc {
 		"404":                     text(404, "text/plain", testSecret),
 		"201 with a good body":    text(201, "application/json", active),
 		"204":                     text(204, "application/json", ""),
-		"redirect 302":            redirect(302),
-		"redirect 307":            redirect(307),
-		"redirect 308":            redirect(308),
+		"redirect 302":            p.Redirect(302),
+		"redirect 307":            p.Redirect(307),
+		"redirect 308":            p.Redirect(308),
 		"HTML":                    text(200, "text/html", "<html>"+testSecret+"</html>"),
 		"JSON as HTML":            text(200, "text/html; charset=utf-8", active),
 		"JSON as text":            text(200, "text/plain", active),
@@ -203,7 +179,7 @@ func (p *testProvider) moods() map[string]http.HandlerFunc {
 		"array":             text(200, "application/json", "[]"),
 		"wrong content":     text(200, "application/json", `{"active":"`+testSecret+`","issuer":[]}`),
 		"cut off":           text(200, "application/json", active[:len(active)/2]),
-		"64 MB":             p.flood,
+		"64 MB":             p.Flood,
 	}
 }
 
@@ -220,19 +196,6 @@ func manyMembers(answer string, n int) string {
 	}
 	b.WriteString("}}}")
 	return b.String()
-}
-
-// flood sends 64 MB that would be a good answer if anybody read them all.
-func (p *testProvider) flood(w http.ResponseWriter, _ *http.Request) {
-	const size = 64 << 20
-	chunk := bytes.Repeat([]byte(" "), 64<<10)
-	for range size / len(chunk) {
-		if _, err := w.Write(chunk); err != nil {
-			return
-		}
-	}
-	p.elsewhere.Add(1) // nobody hung up
-	fmt.Fprint(w, claims(map[string]any{"iss": p.issuer()}))
 }
 
 type lockedBuffer struct {

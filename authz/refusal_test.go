@@ -131,7 +131,7 @@ func TestRefusedQuestions(t *testing.T) {
 	} {
 		for _, ttl := range []time.Duration{0, testTTL} {
 			source, id := p.source(t, func(cfg *IntrospectionConfig) { cfg.CacheTTL = ttl })
-			p.behave(&p.search, func(w http.ResponseWriter, _ *http.Request) {
+			p.misbehave(atSearch, func(w http.ResponseWriter, _ *http.Request) {
 				w.WriteHeader(row.status)
 				w.Write([]byte(row.body))
 			})
@@ -144,7 +144,7 @@ func TestRefusedQuestions(t *testing.T) {
 					t.Errorf("%d %s: refused %+v", row.status, row.body, refused)
 				}
 			}
-			p.behave(&p.search, nil)
+			p.misbehave(atSearch, nil)
 		}
 	}
 	if strings.Contains(p.log.String(), "does not answer") {

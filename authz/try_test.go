@@ -29,7 +29,7 @@ func TestTry(t *testing.T) {
 		"all is well": {},
 		"the secret is refused": {change: func(cfg *IntrospectionConfig) { cfg.ClientSecret = "of-another-day" },
 			answer: "refuses the client id, or its secret or key (status 401)"},
-		"another issuer": {discovery: discoveryOf(map[string]string{"issuer": "https://other.example/\n", "introspection_endpoint": p.URL + "/idp/introspect"}),
+		"another issuer": {discovery: discoveryOf(map[string]string{"issuer": "https://other.example/\n", "introspection_endpoint": p.URL() + "/idp/introspect"}),
 			document: `issuer is "https://other.example/\n", the configured one "` + p.issuer() + `"`},
 		"no introspection":   {discovery: discoveryOf(map[string]string{"issuer": p.issuer()}), document: "no introspection_endpoint"},
 		"an endpoint of ftp": {discovery: discoveryOf(map[string]string{"issuer": p.issuer(), "introspection_endpoint": "ftp://a/b"}), document: "unusable discovery document"},
@@ -41,8 +41,8 @@ func TestTry(t *testing.T) {
 			io.WriteString(w, claims(map[string]any{"iss": p.issuer()}))
 		}, answer: "active that nobody has"},
 	} {
-		p.behave(&p.discovery, row.discovery)
-		p.behave(&p.introspect, row.introspect)
+		p.misbehave(atDiscovery, row.discovery)
+		p.misbehave(atIntrospect, row.introspect)
 		trial := p.introspector(t, row.change).Try(t.Context())
 		for part, got := range map[string]struct {
 			err  error
@@ -59,7 +59,7 @@ func TestTry(t *testing.T) {
 	if asked == "" || strings.Contains(p.log.String(), asked) {
 		t.Errorf("the invented token %q is in the log, or there was none", asked)
 	}
-	p.Close()
+	p.ClosePort()
 	if trial := p.introspector(t, nil).Try(t.Context()); trial.Err() == nil || trial.Discovery.Error() != "connection failed" {
 		t.Errorf("nobody listens: %+v", trial)
 	}
@@ -69,17 +69,10 @@ func TestTry(t *testing.T) {
 // the configured issuer wherever it is.
 func TestProviderElsewhere(t *testing.T) {
 	p := startProvider(t)
-	p.behave(&p.discovery, http.NotFound)
-	good := p.URL + "/.well-known/oauth-authorization-server/idp"
-	document := map[string]string{"issuer": p.issuer(), "introspection_endpoint": p.URL + "/idp/introspect"}
-	handler := p.Config.Handler
-	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/.well-known/oauth-authorization-server/idp" {
-			discoveryOf(document)(w, r)
-			return
-		}
-		handler.ServeHTTP(w, r)
-	})
+	p.misbehave(atDiscovery, http.NotFound)
+	good := p.URL() + "/.well-known/oauth-authorization-server/idp"
+	document := map[string]string{"issuer": p.issuer(), "introspection_endpoint": p.URL() + "/idp/introspect"}
+	p.misbehave("/.well-known/oauth-authorization-server/idp", func(w http.ResponseWriter, r *http.Request) { discoveryOf(document)(w, r) })
 	authenticate := func(change func(*IntrospectionConfig)) error {
 		_, err := p.introspector(t, change).Authenticate(t.Context(), bearer(testToken))
 		return err
@@ -90,11 +83,11 @@ func TestProviderElsewhere(t *testing.T) {
 	if err := authenticate(func(cfg *IntrospectionConfig) { cfg.DiscoveryURL = good }); err != nil {
 		t.Errorf("with the document of RFC 8414: %v", err)
 	}
-	before := p.discoveries.Load()
-	if err := authenticate(func(cfg *IntrospectionConfig) { cfg.IntrospectionEndpoint = p.URL + "/idp/introspect" }); err != nil || p.discoveries.Load() != before {
-		t.Errorf("with the endpoint: %v and %d documents read, want none", err, p.discoveries.Load()-before)
+	before := p.Requests(atDiscovery)
+	if err := authenticate(func(cfg *IntrospectionConfig) { cfg.IntrospectionEndpoint = p.URL() + "/idp/introspect" }); err != nil || p.Requests(atDiscovery) != before {
+		t.Errorf("with the endpoint: %v and %d documents read, want none", err, p.Requests(atDiscovery)-before)
 	}
-	document["issuer"] = p.URL
+	document["issuer"] = p.URL()
 	err := authenticate(func(cfg *IntrospectionConfig) { cfg.DiscoveryURL = good })
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "issuer is") {
 		t.Errorf("with the document of another issuer: %v", err)
@@ -110,7 +103,7 @@ func TestProviderElsewhere(t *testing.T) {
 func TestUseCredentials(t *testing.T) {
 	p := startProvider(t)
 	secret := "client-secret"
-	p.behave(&p.introspect, func(w http.ResponseWriter, r *http.Request) {
+	p.misbehave(atIntrospect, func(w http.ResponseWriter, r *http.Request) {
 		if _, given, _ := r.BasicAuth(); given != secret {
 			http.Error(w, testSecret, http.StatusUnauthorized)
 			return
@@ -156,7 +149,7 @@ func TestDefaultOrganization(t *testing.T) {
 		"a name of the wrong kind":        {7, "globex", "", true},
 		"a name, and there is no default": {"acme", "", "acme", false},
 	} {
-		p.behave(&p.introspect, func(w http.ResponseWriter, _ *http.Request) {
+		p.misbehave(atIntrospect, func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, claims(map[string]any{"iss": p.issuer(), organizationClaim: row.claim}))
 		})
 		in := p.introspector(t, func(cfg *IntrospectionConfig) { cfg.DefaultOrganization = row.fallback })
