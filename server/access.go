@@ -82,7 +82,7 @@ func (s *Server) authorize(r *http.Request, t target) error {
 		return err
 	}
 	if c.badTimeout && (c.identified || c.form != formREST) {
-		return &failure{situation: invalidRequest, message: "the time-out header cannot be read"}
+		return &apiError{reason: invalidRequest, message: "the time-out header cannot be read"}
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (s *Server) admitOwn(ctx context.Context, c *call) error {
 		return err
 	}
 	if c.caller.Organization == "" {
-		return &failure{situation: noHomeOrganization}
+		return &apiError{reason: noHomeOrganization}
 	}
 	c.organization = c.caller.Organization
 	return nil
@@ -136,7 +136,7 @@ func (s *Server) admitPermitted(ctx context.Context, c *call, header http.Header
 		return err
 	}
 	if org == "" {
-		return &failure{situation: noOrganization}
+		return &apiError{reason: noOrganization}
 	}
 	if err := s.permit(ctx, c, org, need); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (s *Server) admitReader(ctx context.Context, c *call, header http.Header, n
 		return err
 	}
 	if named != "" && named != org {
-		return &failure{situation: unknownOrganization}
+		return &apiError{reason: unknownOrganization}
 	}
 	if c.caller.Subject == user {
 		if err := s.findHome(ctx, c); err != nil {
@@ -194,9 +194,9 @@ func (s *Server) permit(ctx context.Context, c *call, org string, need authz.Per
 	case err != nil:
 		return err
 	case !grant.Member:
-		return &failure{situation: noMembership}
+		return &apiError{reason: noMembership}
 	case need == "" || !slices.Contains(grant.Allowed, need):
-		return &failure{situation: noPermission}
+		return &apiError{reason: noPermission}
 	}
 	return nil
 }
@@ -218,7 +218,7 @@ func namedOrganization(header http.Header) (string, error) {
 			continue
 		}
 		if named != "" {
-			return "", &failure{situation: unknownOrganization}
+			return "", &apiError{reason: unknownOrganization}
 		}
 		named = value
 	}

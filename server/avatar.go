@@ -65,7 +65,7 @@ const receiptHeader = "X-Avatard-Receipt"
 // user exists in another organisation, the user may.
 func ownUser(err error) error {
 	if errors.Is(err, storage.ErrOtherOrganization) {
-		return &failure{situation: otherOrganization}
+		return &apiError{reason: otherOrganization}
 	}
 	return err
 }

@@ -118,7 +118,7 @@ func (b *binding) message(w http.ResponseWriter, r *http.Request, variables []st
 		message = protowire.AppendString(message, variables[i])
 	}
 	if len(message) > MaxMessageBytes {
-		return nil, &failure{situation: messageTooLarge}
+		return nil, &apiError{reason: messageTooLarge}
 	}
 	return message, nil
 }
@@ -133,20 +133,20 @@ func (b *binding) readBody(w http.ResponseWriter, r *http.Request, into proto.Me
 	text, err := io.ReadAll(http.MaxBytesReader(innermost(w), r.Body, maxBodyBytes))
 	switch {
 	case err != nil:
-		return &failure{situation: bodyFailure(r.Context(), err)}
+		return &apiError{reason: bodyReason(r.Context(), err)}
 	case len(text) > MaxMessageBytes:
-		return &failure{situation: messageTooLarge}
+		return &apiError{reason: messageTooLarge}
 	case len(text) == 0:
 		return nil
 	}
 	if b.body != "*" {
 		if !json.Valid(text) {
-			return &failure{situation: invalidRequest, message: errNotJSON.Error()}
+			return &apiError{reason: invalidRequest, message: errNotJSON.Error()}
 		}
 		text = slices.Concat([]byte(`{"`+b.body+`":`), text, []byte(`}`))
 	}
 	if err := (jsonCodec{}).Unmarshal(text, into); err != nil {
-		return &failure{situation: invalidRequest, message: err.Error()}
+		return &apiError{reason: invalidRequest, message: err.Error()}
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (b *binding) readBody(w http.ResponseWriter, r *http.Request, into proto.Me
 func (b *binding) readQuery(query string, into proto.Message) error {
 	parameters, err := url.ParseQuery(query)
 	if err != nil {
-		return &failure{situation: invalidRequest, message: "the query cannot be read"}
+		return &apiError{reason: invalidRequest, message: "the query cannot be read"}
 	}
 	seen := make(map[string]bool)
 	for _, parameter := range slices.Sorted(maps.Keys(parameters)) {
@@ -166,13 +166,13 @@ func (b *binding) readQuery(query string, into proto.Message) error {
 		}
 		name := fieldPath(path)
 		if seen[name] || len(values) > 1 && !path[len(path)-1].IsList() {
-			return &failure{situation: invalidRequest, message: "the query parameter " + name + " is there more than once"}
+			return &apiError{reason: invalidRequest, message: "the query parameter " + name + " is there more than once"}
 		}
 		seen[name] = true
 		part := into.ProtoReflect().New().Interface()
 		text, ok := queryJSON(path, values)
 		if !ok || (jsonCodec{}).Unmarshal(text, part) != nil {
-			return &failure{situation: invalidRequest, message: "the query parameter " + name + " cannot be read"}
+			return &apiError{reason: invalidRequest, message: "the query parameter " + name + " cannot be read"}
 		}
 		proto.Merge(into, part)
 	}

@@ -136,7 +136,7 @@ func plainPieces(text string) string {
 
 // A refusal on record is aimed at the user whom the endpoint has named, and never at one that was guessed.
 func TestAuditTargetIsNotGuessed(t *testing.T) {
-	f := startProbe(t, &failure{situation: unknownUser})
+	f := startProbe(t, &apiError{reason: unknownUser})
 	f.server.refusals.timer = time.NewTimer(time.Hour) // they stay together
 	f.do(t, http.MethodPost, probeProcedure+"List", strings.NewReader(`{"userId":"7"}`), bearer("admin-token-1", "Content-Type", "application/json")...)
 	f.do(t, http.MethodDelete, "/management/v1/users/7/avatar", nil, bearer("admin-token-1")...)

@@ -50,7 +50,7 @@ type call struct {
 	changes      bool   // the call is there to change that user's picture, which the log tells
 
 	condition condition // of a REST call that changes something
-	// status is what a failure is on REST; 0 = none is noted.
+	// status is that of the recorded error on REST; 0 = none is recorded.
 	status int
 
 	// answer and err are what an RPC ended with. Both are nil when its request could not be decoded.
@@ -131,7 +131,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 		err = t.serve(out, r, t.variables)
 	}
 	if err != nil {
-		s.refuse(out, r, err)
+		s.writeError(out, r, err)
 	}
 }
 
@@ -156,29 +156,29 @@ func (s *Server) recover(w http.ResponseWriter, r *http.Request) {
 	if cause == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
 		panic(cause)
 	}
-	f := &failure{situation: internal, cause: fmt.Errorf("panic: %v", cause)}
+	f := &apiError{reason: internal, cause: fmt.Errorf("panic: %v", cause)}
 	c := callOf(r.Context())
-	if s.hasLines(c, outcomes[internal].code.String()) {
+	if s.hasLines(c, errorTable[internal].code.String()) {
 		s.config.Logger.LogAttrs(r.Context(), slog.LevelError, "panic", slog.String("request", c.id), c.givenAttr(),
 			slog.String("stack", string(debug.Stack())))
 	}
 	if written(w) {
-		s.note(r.Context(), c, f)
+		s.recordFailure(r.Context(), c, f)
 		panic(http.ErrAbortHandler) // the answer is spoilt: break it off rather than let it look whole
 	}
-	s.refuse(w, r, f)
+	s.writeError(w, r, f)
 }
 
-// note leaves the traces of a failure: what the access log says, the inner story, and the audit trail.
-func (s *Server) note(ctx context.Context, c *call, f *failure) {
-	o := outcomes[f.situation]
+// recordFailure leaves the traces of an error: what the access log says, the full error in the log, and the audit trail.
+func (s *Server) recordFailure(ctx context.Context, c *call, f *apiError) {
+	o := errorTable[f.reason]
 	c.outcome, c.status, c.refused = o.code.String(), o.status, f.refused
 	if o.id != "" {
 		c.outcome += " " + o.id
 	}
 	if f.cause != nil && s.hasLines(c, o.code.String()) {
 		level := slog.LevelWarn
-		switch f.situation {
+		switch f.reason {
 		case internal:
 			level = slog.LevelError
 		case callerGone: // nobody's fault here
@@ -218,7 +218,7 @@ func (s *Server) logCall(ctx context.Context, c *call, w *response, path string,
 		outcome = w.outcome()
 	}
 	level := slog.LevelInfo
-	if outcome == outcomes[callerGone].code.String() {
+	if outcome == errorTable[callerGone].code.String() {
 		level = slog.LevelDebug // people leave; it says nothing about the server
 	}
 	if !s.config.Logger.Enabled(ctx, level) {

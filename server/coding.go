@@ -20,7 +20,7 @@ func gunzipUpload(w http.ResponseWriter, r *http.Request, limit int) (done func(
 		return b.overwrite, nil
 	}
 	w.Header().Set("Accept-Encoding", "gzip, identity") // RFC 9110 section 15.5.16
-	return nil, &failure{situation: unknownCoding}
+	return nil, &apiError{reason: unknownCoding}
 }
 
 // gzipBody unpacks a body while it is read.

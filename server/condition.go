@@ -33,7 +33,7 @@ func (c condition) parse() (storage.Condition, error) {
 }
 
 func badCondition(field string) error {
-	return &failure{situation: invalidRequest, message: field + ` must be * or a list of entity tags in quotes, as in ETag, 64 at most`}
+	return &apiError{reason: invalidRequest, message: field + ` must be * or a list of entity tags in quotes, as in ETag, 64 at most`}
 }
 
 // generations returns the generations that the values of a field name. A tag of another server names none, and where the comparison is

@@ -131,7 +131,7 @@ func (s *Server) conformanceUnary(ctx context.Context, req *connect.Request[dyna
 		// at that moment would meet a caller who is just giving up.
 		<-time.After(delay)
 		if err := ended(ctx); err != nil {
-			return nil, s.answer(callOf(ctx), failureOf(ctx, err))
+			return nil, s.connectError(callOf(ctx), toAPIError(ctx, err))
 		}
 	}
 	if want.Error != nil {

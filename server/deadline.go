@@ -188,13 +188,13 @@ func (b *messageBody) Read(p []byte) (int, error) {
 	if worded, ok := errors.AsType[*connect.Error](err); ok {
 		return n, worded
 	}
-	return n, plainError(bodyFailure(b.ctx, err))
+	return n, plainError(bodyReason(b.ctx, err))
 }
 
 func (b *messageBody) Close() error { return b.body.Close() }
 
 // bodyFailure says why a body could not be read.
-func bodyFailure(ctx context.Context, err error) situation {
+func bodyReason(ctx context.Context, err error) reason {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return messageTooLarge
 	}
@@ -209,9 +209,9 @@ func bodyFailure(ctx context.Context, err error) situation {
 	return invalidRequest
 }
 
-// plainError is a situation as an error of the RPC library.
-func plainError(s situation) *connect.Error {
-	return connect.NewError(outcomes[s].code, errors.New(outcomes[s].message))
+// plainError is the error of the RPC library for a reason.
+func plainError(s reason) *connect.Error {
+	return connect.NewError(errorTable[s].code, errors.New(errorTable[s].message))
 }
 
 // innermost returns the ResponseWriter of the HTTP server, which http.MaxBytesReader tells to close the connection.

@@ -18,11 +18,11 @@ import (
 	"avatard/storage"
 )
 
-// situation is a reason for not doing what a caller asked. Every answer that is no success is one of these.
-type situation int
+// reason is why the server does not do what a caller asked. Every answer that is not a success has one of these.
+type reason int
 
 const (
-	internal situation = iota // the zero value: whatever nobody thought of
+	internal reason = iota // the zero value: everything that is not listed
 	noToken
 	malformedToken
 	invalidToken
@@ -53,13 +53,13 @@ const (
 	unknownCoding
 )
 
-// outcome is how one situation looks from outside.
-type outcome struct {
+// errorSpec is how the answer for one reason looks from outside.
+type errorSpec struct {
 	code    connect.Code
 	status  int    // on REST and on the picture routes
 	id      string // of the ErrorDetail, "" = none
 	message string
-	// retry: the same call may succeed after a while, a second unless the failure knows better (Retry-After).
+	// retry: the same call may succeed after a while, a second unless the error knows better (Retry-After).
 	retry bool
 	// challenge: the answer carries WWW-Authenticate, with this error code in it unless that is "" (RFC 6750 section 3).
 	challenge      bool
@@ -68,8 +68,8 @@ type outcome struct {
 	audited bool
 }
 
-// outcomes is the error table of every form of every call (docs/api.md, "Errors"). Nothing changes it.
-var outcomes = [...]outcome{
+// errorTable has the answers of every form of every call (docs/api.md, "Errors"). Nothing changes it.
+var errorTable = [...]errorSpec{
 	internal:       {code: connect.CodeInternal, status: 500, message: "internal error"},
 	noToken:        {code: connect.CodeUnauthenticated, status: 401, challenge: true, message: "no bearer token"},
 	malformedToken: {code: connect.CodeUnauthenticated, status: 401, id: "AUTH-toLo1", challenge: true, message: "the Authorization header is not exactly one bearer token"},
@@ -105,9 +105,9 @@ var outcomes = [...]outcome{
 	unknownCoding:      {code: connect.CodeInvalidArgument, status: 415, message: "unknown Content-Encoding, known are gzip and identity"},
 }
 
-// failure is a situation with what is known of it. Its text is for the log; answers use the table.
-type failure struct {
-	situation
+// apiError is a reason with what is known about this call. Its text is for the log; answers use the table.
+type apiError struct {
+	reason
 	// message replaces the table's, "" = keep that. It repeats nothing that the caller sent.
 	message string
 	// violations are the rules that the request broke, if it was rules.
@@ -120,36 +120,36 @@ type failure struct {
 	cause error
 }
 
-func (f *failure) Error() string {
+func (f *apiError) Error() string {
 	if f.cause != nil {
-		return outcomes[f.situation].message + ": " + f.cause.Error()
+		return errorTable[f.reason].message + ": " + f.cause.Error()
 	}
 	return f.text()
 }
 
 // text is the message to the outside without the id.
-func (f *failure) text() string {
+func (f *apiError) text() string {
 	if f.message != "" {
 		return f.message
 	}
-	return outcomes[f.situation].message
+	return errorTable[f.reason].message
 }
 
-// errCrowded tells that there was no room for a picture. It has no cause: the log must not grow with a crowd.
-var errCrowded error = &failure{situation: crowded}
+// errCrowded means that there was no room for a picture. It has no cause: the log must not grow with a crowd.
+var errCrowded error = &apiError{reason: crowded}
 
-// errDeparted tells that the client of a call left before the call's end, which its context did not show.
-var errDeparted error = &failure{situation: callerGone}
+// errDeparted means that the client of a call left before the call's end, which its context did not show.
+var errDeparted error = &apiError{reason: callerGone}
 
-// failureOf maps an error of a package below to a situation. ctx is the context that the call ran with: a deadline
+// toAPIError maps an error of a package below to a reason. ctx is the context that the call ran with: a deadline
 // counts as the caller's only when it is theirs.
-func failureOf(ctx context.Context, err error) *failure {
-	if f, ok := errors.AsType[*failure](err); ok {
+func toAPIError(ctx context.Context, err error) *apiError {
+	if f, ok := errors.AsType[*apiError](err); ok {
 		return f
 	}
 	for _, known := range [...]struct {
 		err error
-		situation
+		reason
 	}{
 		{authz.ErrNoToken, noToken},
 		{authz.ErrMalformedToken, malformedToken},
@@ -165,33 +165,33 @@ func failureOf(ctx context.Context, err error) *failure {
 		{storage.ErrConditionFailed, conditionFailed},
 	} {
 		if errors.Is(err, known.err) {
-			return &failure{situation: known.situation, retryAfter: authz.RetryAfter(err), refused: authz.Refused(err)}
+			return &apiError{reason: known.reason, retryAfter: authz.RetryAfter(err), refused: authz.Refused(err)}
 		}
 	}
 	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMemory, picture.ErrMalformed} {
 		if errors.Is(err, rejected) {
-			return &failure{situation: invalidRequest, message: err.Error()} // that package words it for the sender
+			return &apiError{reason: invalidRequest, message: err.Error()} // that package words it for the sender
 		}
 	}
 	switch ended := ctx.Err(); {
 	case errors.Is(err, picture.ErrTooLarge):
-		return &failure{situation: uploadTooLarge, message: err.Error()}
+		return &apiError{reason: uploadTooLarge, message: err.Error()}
 	case errors.Is(ended, context.DeadlineExceeded):
-		return &failure{situation: deadlinePassed, cause: err}
+		return &apiError{reason: deadlinePassed, cause: err}
 	case ended != nil:
-		return &failure{situation: callerGone, cause: err}
+		return &apiError{reason: callerGone, cause: err}
 	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // a limit of somebody below, not the caller's
-		return &failure{situation: unavailable, cause: err, retryAfter: authz.RetryAfter(err)}
+		return &apiError{reason: unavailable, cause: err, retryAfter: authz.RetryAfter(err)}
 	}
-	return &failure{situation: internal, cause: err}
+	return &apiError{reason: internal, cause: err}
 }
 
-// answer is a failure ready to be written in any form.
-func (s *Server) answer(c *call, f *failure) *connect.Error {
-	o := outcomes[f.situation]
+// connectError is an error ready to be written in any form.
+func (s *Server) connectError(c *call, f *apiError) *connect.Error {
+	o := errorTable[f.reason]
 	message := f.text()
-	if f.situation == internal {
+	if f.reason == internal {
 		message += " (request " + c.answeredID() + ")"
 	}
 	plain := message
@@ -223,14 +223,14 @@ func (s *Server) answer(c *call, f *failure) *connect.Error {
 	return out
 }
 
-// refuse answers a request with a failure, in the form of the request, and leaves the traces it has to leave.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// writeError answers a request with an error, in the form of the request, and records it.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	c := callOf(r.Context())
-	f := failureOf(r.Context(), err)
-	s.note(r.Context(), c, f)
-	answer := s.answer(c, f)
+	f := toAPIError(r.Context(), err)
+	s.recordFailure(r.Context(), c, f)
+	answer := s.connectError(c, f)
 	if c.form == formREST || c.form == formPlain {
-		writeRESTError(w, outcomes[f.situation].status, answer)
+		writeRESTError(w, errorTable[f.reason].status, answer)
 		return
 	}
 	if c.form == formGRPC && r.ProtoMajor > 1 {
@@ -238,7 +238,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		// pass on the headers without the trailers, which are the answer. Headers that leave earlier name no length.
 		defer func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }(w)
 	}
-	if f.situation == unknownProcedure {
+	if f.reason == unknownProcedure {
 		// Connect's own status for the code is 501, and 404 for a missing route would be as good; ours is 404.
 		w = &statusReplacer{ResponseWriter: w, from: http.StatusNotImplemented, to: http.StatusNotFound}
 	}

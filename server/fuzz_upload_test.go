@@ -19,7 +19,7 @@ func receive(t *testing.T, body []byte) ([]byte, error) {
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body))
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	data, err := readUpload(httptest.NewRecorder(), req, picture.DefaultUploadBytes)
-	if f, ok := errors.AsType[*failure](err); err != nil && (!ok || f.situation != invalidRequest && f.situation != uploadTooLarge) {
+	if f, ok := errors.AsType[*apiError](err); err != nil && (!ok || f.reason != invalidRequest && f.reason != uploadTooLarge) {
 		t.Fatalf("a form is answered with %v", err)
 	}
 	if len(data) > picture.DefaultUploadBytes || err != nil && data != nil {

@@ -132,7 +132,7 @@ func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over tur
 		_ = r.Body.Close() // what has arrived of it, too; over HTTP/1 that would wait for the rest
 	}
 	r.URL, r.RequestURI, r.Host, r.Trailer = sent.URL, "", "", nil
-	s.refuse(w, r, &failure{situation: overloaded})
+	s.writeError(w, r, &apiError{reason: overloaded})
 }
 
 // leaveCall gives the place of a call back. Those whose body nobody has read, or whose answer is to be had without a token and

@@ -13,12 +13,12 @@ const maxCounted = 1 << 16
 func (s *Server) limitAddress(c *call, t target) error {
 	if s.byAddress != nil && (!t.rule.open || c.form != formREST) {
 		if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {
-			return &failure{situation: overLimit, retryAfter: wait}
+			return &apiError{reason: overLimit, retryAfter: wait}
 		}
 	}
 	if t.rule.rate != nil && !t.missing {
 		if wait, ok := t.rule.rate.Allow(limit.Address(c.address)); !ok {
-			return &failure{situation: overLimit, retryAfter: wait}
+			return &apiError{reason: overLimit, retryAfter: wait}
 		}
 	}
 	return nil
@@ -27,7 +27,7 @@ func (s *Server) limitAddress(c *call, t target) error {
 // limitCaller counts a call for whoever calls, once that is known.
 func (s *Server) limitCaller(c *call) error {
 	if wait, ok := s.byCaller.Allow(c.caller.Subject); !ok {
-		return &failure{situation: overLimit, retryAfter: wait}
+		return &apiError{reason: overLimit, retryAfter: wait}
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func (s *Server) hasLines(c *call, outcome string) bool {
 		switch {
 		case c.identified && outcome == "ok":
 			c.lines = 1
-		case outcome == outcomes[internal].code.String():
+		case outcome == errorTable[internal].code.String():
 			c.lines = sign(s.logSums.internalLine(limit.Address(c.address)))
 		default:
 			c.lines = sign(s.logSums.line(limit.Address(c.address)))

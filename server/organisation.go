@@ -43,7 +43,7 @@ func (s *Server) checkNamed(ctx context.Context, org string) error {
 	}
 	registered, err := s.registered(ctx, org)
 	if err == nil && !registered {
-		err = &failure{situation: unknownOrganization}
+		err = &apiError{reason: unknownOrganization}
 	}
 	return err
 }
@@ -58,13 +58,13 @@ func (s *Server) limitInvented(ctx context.Context, c *call, org string) error {
 		return err
 	}
 	if wait, ok := s.invented.Allow(c.caller.Subject); !ok {
-		return &failure{situation: overLimit, retryAfter: wait}
+		return &apiError{reason: overLimit, retryAfter: wait}
 	}
 	return nil
 }
 
-// registerPermitted registers an organisation that is new here, once the provider has said that the caller may act in it. A
-// failure is none of the call, which finds nobody in such an organisation.
+// registerPermitted registers an organisation that is new here, once the provider has said that the caller may act in it. An
+// error here does not fail the call, which finds nobody in such an organisation.
 func (s *Server) registerPermitted(ctx context.Context, org string) {
 	if s.directory() == nil {
 		return

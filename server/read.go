@@ -82,7 +82,7 @@ func checkReadIDs(org, user string) error {
 	if ids.Valid(org) && ids.Valid(user) {
 		return nil
 	}
-	return &failure{situation: noPicture}
+	return &apiError{reason: noPicture}
 }
 
 // answerWithoutBytes answers HEAD, and 304 to somebody who has this very picture. It reports whether it has answered.

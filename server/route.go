@@ -114,8 +114,8 @@ func (s *Server) route(r *http.Request) target {
 }
 
 // missing is the target of a request that names no endpoint.
-func missing(form form, why situation, hint string) target {
-	f := &failure{situation: why, message: outcomes[why].message + hint}
+func missing(form form, why reason, hint string) target {
+	f := &apiError{reason: why, message: errorTable[why].message + hint}
 	serve := func(http.ResponseWriter, *http.Request, []string) error { return f }
 	return target{endpoint: &endpoint{serve: serve}, form: form, missing: true}
 }

@@ -117,9 +117,9 @@ func (s *Server) validateAndReport(validator protovalidate.Validator) connect.In
 			if err == nil {
 				return res, nil
 			}
-			c, f := callOf(ctx), failureOf(ctx, err)
-			s.note(ctx, c, f)
-			return nil, s.answer(c, f)
+			c, f := callOf(ctx), toAPIError(ctx, err)
+			s.recordFailure(ctx, c, f)
+			return nil, s.connectError(c, f)
 		}
 	})
 }
@@ -146,7 +146,7 @@ func checkRules(validator protovalidate.Validator, request any) error {
 		v.Proto.SetMessage(singular.ReplaceAllString(v.Proto.GetMessage(), "1 $1"))
 		faults = append(faults, protovalidate.FieldPathString(v.Proto.GetField())+": "+v.Proto.GetMessage())
 	}
-	return &failure{situation: invalidRequest, violations: broken.ToProto(),
+	return &apiError{reason: invalidRequest, violations: broken.ToProto(),
 		message: "invalid request: " + strings.Join(faults, "; ")}
 }
 
@@ -188,12 +188,12 @@ func checkEnvelope(r *http.Request) error {
 	c := callOf(r.Context())
 	if c.form == formConnect {
 		if version := r.Header.Get("Connect-Protocol-Version"); version != "" && version != "1" {
-			return &failure{situation: invalidRequest, message: "Connect-Protocol-Version must be 1"}
+			return &apiError{reason: invalidRequest, message: "Connect-Protocol-Version must be 1"}
 		}
 	}
 	switch r.Header.Get(codingHeader(c.form)) {
 	case "", "identity", "gzip":
 		return nil
 	}
-	return &failure{situation: unknownCompression}
+	return &apiError{reason: unknownCompression}
 }

@@ -82,7 +82,7 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 				t.Errorf("a token or a picture is in the log:\n%.2000s", log)
 			}
 			if row.code != connect.CodeUnauthenticated && !strings.Contains(log, secret) {
-				t.Errorf("the inner story is not in the log:\n%.2000s", log)
+				t.Errorf("the full error is not in the log:\n%.2000s", log)
 			}
 		})
 	}

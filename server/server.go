@@ -18,7 +18,7 @@
 //	  access.go, organisation.go   those rules: who may call what and where, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
 //	  inflight.go, turned.go  how many at once, and what was turned away
-//	  errors.go    the one table of refusals and failures
+//	  errors.go    the one table of errors
 //	  audit.go, logsum.go   what of the refused goes on record, and into the log
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown

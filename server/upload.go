@@ -42,7 +42,7 @@ func (s *Server) uploadOwn(w http.ResponseWriter, r *http.Request, _ []string) e
 // uploadForUser replaces the picture of a user of the organisation that the call acts on.
 func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables []string) error {
 	if !ids.Valid(variables[0]) {
-		return &failure{situation: invalidRequest,
+		return &apiError{reason: invalidRequest,
 			message: "a user id is 1 to 200 characters of UTF-8, none of them a control character"}
 	}
 	return s.upload(w, r, storage.Upload{User: s.userKey(variables[0]), Register: s.config.RegisterOnAdminUpload})
@@ -57,7 +57,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	c := callOf(ctx)
 	limit := s.config.Pictures.MaxUploadBytes()
 	if r.ContentLength > int64(limit+maxFormBytes) {
-		return &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)}
+		return &apiError{reason: uploadTooLarge, message: uploadTooLargeText(limit)}
 	}
 	demanded, err := conditionIn(r.Header).parse()
 	if err != nil {
@@ -139,7 +139,7 @@ func readUpload(w http.ResponseWriter, r *http.Request, limit int) ([]byte, erro
 	r.Body = http.MaxBytesReader(innermost(w), r.Body, int64(limit+maxFormBytes))
 	form, err := r.MultipartReader()
 	if err != nil {
-		return nil, &failure{situation: invalidRequest, message: "an upload is a multipart/form-data body with the field " + uploadField}
+		return nil, &apiError{reason: invalidRequest, message: "an upload is a multipart/form-data body with the field " + uploadField}
 	}
 	for range maxFormParts {
 		part, err := form.NextPart()
@@ -147,7 +147,7 @@ func readUpload(w http.ResponseWriter, r *http.Request, limit int) ([]byte, erro
 			break
 		}
 		if err != nil {
-			return nil, uploadFailure(r.Context(), err, limit)
+			return nil, uploadError(r.Context(), err, limit)
 		}
 		if part.FormName() == uploadField {
 			data, err := readPicture(r.Context(), part, int(r.ContentLength), limit)
@@ -157,12 +157,12 @@ func readUpload(w http.ResponseWriter, r *http.Request, limit int) ([]byte, erro
 			// The end of the form, so that the connection can be used again and a form cut off is noticed.
 			if _, err := io.Copy(io.Discard, r.Body); err != nil {
 				clear(data)
-				return nil, uploadFailure(r.Context(), err, limit)
+				return nil, uploadError(r.Context(), err, limit)
 			}
 			return data, nil
 		}
 	}
-	return nil, &failure{situation: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
+	return nil, &apiError{reason: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
 }
 
 // readPicture reads the picture of at most limit bytes of a form that has so many bytes, negative when that is not known. What was read and is not
@@ -179,12 +179,12 @@ func readPicture(ctx context.Context, part *multipart.Part, formBytes, limit int
 		switch {
 		case len(data) == most:
 			clear(data)
-			return nil, &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)}
+			return nil, &apiError{reason: uploadTooLarge, message: uploadTooLargeText(limit)}
 		case errors.Is(err, io.EOF):
 			return data, nil
 		case err != nil:
 			clear(data)
-			return nil, uploadFailure(ctx, err, limit)
+			return nil, uploadError(ctx, err, limit)
 		}
 		if len(data) == cap(data) {
 			grown := make([]byte, len(data), min(2*cap(data), most))
@@ -196,13 +196,13 @@ func readPicture(ctx context.Context, part *multipart.Part, formBytes, limit int
 }
 
 // uploadFailure says why a form could not be read to its end.
-func uploadFailure(ctx context.Context, err error, limit int) error {
-	switch why := bodyFailure(ctx, err); why {
+func uploadError(ctx context.Context, err error, limit int) error {
+	switch why := bodyReason(ctx, err); why {
 	case messageTooLarge:
-		return &failure{situation: uploadTooLarge, message: uploadTooLargeText(limit)}
+		return &apiError{reason: uploadTooLarge, message: uploadTooLargeText(limit)}
 	case invalidRequest:
-		return &failure{situation: invalidRequest, message: "the form is malformed or incomplete"}
+		return &apiError{reason: invalidRequest, message: "the form is malformed or incomplete"}
 	default:
-		return &failure{situation: why}
+		return &apiError{reason: why}
 	}
 }
