@@ -21,8 +21,8 @@ type accessRule struct {
 	open bool
 	// public: everyone may call, without a token. The call counts like any other.
 	public bool
-	// own: the call acts on the caller's own user. Any valid token will do.
-	own bool
+	// self: the call acts on the caller's own user. Any valid token will do.
+	self bool
 	// reader: the first variable of the path is an organisation and the second one of its users. That user may call, and
 	// everybody who has the permission there.
 	reader bool
@@ -42,11 +42,11 @@ func (s *Server) accessRules() map[string]accessRule {
 	}
 	rules := map[string]accessRule{
 		managementconnect.ManagementServiceRemoveHumanAvatarProcedure: {need: authz.UserWrite},
-		authconnect.AuthServiceRemoveMyAvatarProcedure:                {own: true},
+		authconnect.AuthServiceRemoveMyAvatarProcedure:                {self: true},
 
-		"POST " + ownPicture:     {own: true},
+		"POST " + ownPicture:     {self: true},
 		"POST " + managedPicture: {need: authz.UserWrite},
-		"GET " + ownPicture:      {own: true},
+		"GET " + ownPicture:      {self: true},
 		"GET " + picturePattern:  reading,
 
 		"GET /healthz":       open,
@@ -65,20 +65,20 @@ func (s *Server) accessRules() map[string]accessRule {
 // authorize decides all that can be decided about a call without its body, for every endpoint alike: rate of the address,
 // authentication, rate of the caller, organisation, membership, permission, and the header with the deadline, each only after
 // those before. It returns nil when the call is let in.
-func (s *Server) authorize(r *http.Request, t target) error {
+func (s *Server) authorize(r *http.Request, m match) error {
 	ctx := r.Context()
 	c := callOf(ctx)
-	if err := s.limitAddress(c, t); err != nil {
+	if err := s.limitAddress(c, m); err != nil {
 		return err
 	}
-	if t.missing {
+	if m.notFound {
 		return nil
 	}
-	c.procedure = t.procedure
+	c.procedure = m.procedure
 	if c.form == formREST {
 		takeRESTOrganization(r.Header)
 	}
-	if err := s.applyRule(ctx, c, r.Header, t); err != nil {
+	if err := s.applyRule(ctx, c, r.Header, m); err != nil {
 		return err
 	}
 	if c.badTimeout && (c.identified || c.form != formREST) {
@@ -88,8 +88,8 @@ func (s *Server) authorize(r *http.Request, t target) error {
 }
 
 // applyRule decides who is let in by the rule of an endpoint.
-func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, t target) error {
-	rule := t.rule
+func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, m match) error {
+	rule := m.rule
 	if rule.public || rule.open {
 		return nil
 	}
@@ -97,20 +97,20 @@ func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, t t
 		return err
 	}
 	switch {
-	case rule.own:
-		return s.admitOwn(ctx, c)
+	case rule.self:
+		return s.authorizeSelf(ctx, c)
 	case rule.reader:
-		return s.admitReader(ctx, c, header, rule.need, t.variables[0], t.variables[1])
+		return s.authorizeReader(ctx, c, header, rule.need, m.variables[0], m.variables[1])
 	}
-	return s.admitPermitted(ctx, c, header, rule.need)
+	return s.authorizePermitted(ctx, c, header, rule.need)
 }
 
-// admitOwn lets a caller act on their own user.
+// authorizeSelf lets a caller act on their own user.
 //
 // The header says nothing here, whatever it says: clients set it once for all their calls, and nobody acts on their own user
 // in an organisation that a header chose. A delete finds the user where they are on record, since the caller's organisation
 // may have changed.
-func (s *Server) admitOwn(ctx context.Context, c *call) error {
+func (s *Server) authorizeSelf(ctx context.Context, c *call) error {
 	if err := s.findHome(ctx, c); err != nil {
 		return err
 	}
@@ -121,9 +121,9 @@ func (s *Server) admitOwn(ctx context.Context, c *call) error {
 	return nil
 }
 
-// admitPermitted lets in who has a permission in the organisation that the call acts on: the one that the header names, else
+// authorizePermitted lets in callers with a permission in the organisation that the call acts on: the one that the header names, else
 // the caller's own.
-func (s *Server) admitPermitted(ctx context.Context, c *call, header http.Header, need authz.Permission) error {
+func (s *Server) authorizePermitted(ctx context.Context, c *call, header http.Header, need authz.Permission) error {
 	org, err := namedOrganization(header)
 	if err == nil && org != "" {
 		err = s.checkNamed(ctx, org)
@@ -138,15 +138,15 @@ func (s *Server) admitPermitted(ctx context.Context, c *call, header http.Header
 	if org == "" {
 		return &apiError{reason: noOrganization}
 	}
-	if err := s.permit(ctx, c, org, need); err != nil {
+	if err := s.checkPermission(ctx, c, org, need); err != nil {
 		return err
 	}
 	s.registerPermitted(ctx, org)
 	return nil
 }
 
-// admitReader lets in the user whom a path names, and everybody with a permission in the organisation that it names.
-func (s *Server) admitReader(ctx context.Context, c *call, header http.Header, need authz.Permission, org, user string) error {
+// authorizeReader lets in the user whom a path names, and everybody with a permission in the organisation that it names.
+func (s *Server) authorizeReader(ctx context.Context, c *call, header http.Header, need authz.Permission, org, user string) error {
 	// Before anything is decided or recorded about them: the path holds whatever bytes the caller likes.
 	if err := checkReadIDs(org, user); err != nil {
 		return err
@@ -170,7 +170,7 @@ func (s *Server) admitReader(ctx context.Context, c *call, header http.Header, n
 			return nil
 		}
 	}
-	return s.permit(ctx, c, org, need)
+	return s.checkPermission(ctx, c, org, need)
 }
 
 // authenticate finds out who calls.
@@ -183,8 +183,8 @@ func (s *Server) authenticate(ctx context.Context, c *call, header http.Header) 
 	return s.limitCaller(c)
 }
 
-// permit checks membership and permission in an organisation.
-func (s *Server) permit(ctx context.Context, c *call, org string, need authz.Permission) error {
+// checkPermission checks membership and permission in an organisation.
+func (s *Server) checkPermission(ctx context.Context, c *call, org string, need authz.Permission) error {
 	c.organization = org
 	if err := s.limitInvented(ctx, c, org); err != nil {
 		return err

@@ -61,9 +61,9 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.Obj
 // receiptHeader carries the user's newest receipt on success.
 const receiptHeader = "X-Avatard-Receipt"
 
-// ownUser words the one error that means something else about the caller's own user: others must not learn that a
+// errorForSelf words the one error that means something else about the caller's own user: others must not learn that a
 // user exists in another organisation, the user may.
-func ownUser(err error) error {
+func errorForSelf(err error) error {
 	if errors.Is(err, storage.ErrOtherOrganization) {
 		return &apiError{reason: otherOrganization}
 	}

@@ -89,8 +89,8 @@ func (c *call) answeredID() string {
 // serveCall is the way of every request: it gets an id, a place and a deadline, is dispatched, and leaves one line in the log.
 func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	started := s.config.Now()
-	t := s.route(sent)
-	c := &call{id: s.config.NewRequestID(), given: givenID(sent.Header), form: t.form, action: t.action, address: s.config.ClientAddress(sent),
+	m := s.findEndpoint(sent)
+	c := &call{id: s.config.NewRequestID(), given: givenID(sent.Header), form: m.form, action: m.action, address: s.config.ClientAddress(sent),
 		credentials: sent.Header["Authorization"]}
 	if c.form != formREST && c.form != formPlain {
 		tidyRPC(sent.Header, c.form)
@@ -99,15 +99,15 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	defer cancel()
 	r := sent.WithContext(ctx)
 	w.Header().Set("X-Request-Id", c.answeredID())
-	boundBody(w, r, t)
+	boundBody(w, r, m)
 	body := followBody(r)
 	counted := &response{ResponseWriter: w}
-	place, over, admitted := s.admitCall(c, t, r)
-	if admitted && s.connections.HasReserved() && s.onReserve(w, r, t) {
+	place, over, admitted := s.admitCall(c, m, r)
+	if admitted && s.connections.HasReserved() && s.onReserve(w, r, m) {
 		place.leave()
 		place.in, over, admitted = nil, awayConnections, false
 	}
-	defer func() { s.leaveCall(counted, sent, body, place, t) }()
+	defer func() { s.leaveCall(counted, sent, body, place, m) }()
 	defer func() {
 		took := s.config.Now().Sub(started)
 		if admitted { // what was turned away is counted, and told of once a minute
@@ -126,9 +126,9 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 		s.turnAway(out, sent, r, over)
 		return
 	}
-	err := s.authorize(r, t)
+	err := s.authorize(r, m)
 	if err == nil {
-		err = t.serve(out, r, t.variables)
+		err = m.serve(out, r, m.variables)
 	}
 	if err != nil {
 		s.writeError(out, r, err)

@@ -86,7 +86,7 @@ func TestEverythingNeedsARule(t *testing.T) {
 		}},
 		{"a rule of another path", "needs a path with two variables", func(all *surface) { all.rules["GET "+ownPicture] = accessRule{reader: true} }},
 		{"a rule without an endpoint", "/no.such.Service/Call, which is not served", func(all *surface) {
-			all.rules["/no.such.Service/Call"] = accessRule{own: true}
+			all.rules["/no.such.Service/Call"] = accessRule{self: true}
 		}},
 		{"a route twice", "GET /healthz is served twice", func(all *surface) { all.routes = append(all.routes, plainRoute{http.MethodGet, "/healthz", healthz}) }},
 		{"two routes of one path", "some paths are both", func(all *surface) {

@@ -91,7 +91,7 @@ func (s *Server) mountConformance(limit int) error {
 	s.services = append(s.services, conformanceService)
 	p := procedure{handler: connect.NewUnaryHandler(path, s.conformanceUnary, options...), maxMessage: limit}
 	s.procedures[path] = p.endpoint()
-	s.procedures[path].rule = accessRule{own: true}
+	s.procedures[path].rule = accessRule{self: true}
 	return nil
 }
 

@@ -82,15 +82,15 @@ func parseDigits(text string, most int, unit time.Duration) (time.Duration, bool
 // connection as well, a little later than the call's: then the call knows that it was the deadline.
 //
 // Open calls get openCallTime for their body, and twice that for all, the answer included. Streams have rules of their own.
-func boundBody(w http.ResponseWriter, r *http.Request, t target) {
+func boundBody(w http.ResponseWriter, r *http.Request, m match) {
 	control := http.NewResponseController(w)
-	if t.rule.open && r.ProtoMajor > 1 && !t.stream {
+	if m.rule.open && r.ProtoMajor > 1 && !m.stream {
 		_ = control.SetWriteDeadline(time.Now().Add(2 * openCallTime))
 	}
 	if r.ContentLength == 0 {
 		return
 	}
-	if t.rule.open {
+	if m.rule.open {
 		_ = control.SetReadDeadline(time.Now().Add(openCallTime))
 	} else if deadline, ok := r.Context().Deadline(); ok {
 		_ = control.SetReadDeadline(deadline.Add(250 * time.Millisecond))

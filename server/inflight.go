@@ -100,10 +100,10 @@ func (p place) leave() {
 
 // admitCall finds a place for a call among those in flight. Open calls have places of their own: nobody who holds calls keeps
 // others from asking whether the server is well.
-func (s *Server) admitCall(c *call, t target, r *http.Request) (p place, over turnedAway, ok bool) {
+func (s *Server) admitCall(c *call, m match, r *http.Request) (p place, over turnedAway, ok bool) {
 	fields, size := headerSize(r)
 	p = place{in: s.calls, address: limit.Address(c.address), header: size + fields*fieldBytes}
-	if t.rule.open {
+	if m.rule.open {
 		p.in = s.openCalls
 	}
 	if over, ok = p.in.enter(p.address, p.header); !ok {
@@ -114,12 +114,12 @@ func (s *Server) admitCall(c *call, t target, r *http.Request) (p place, over tu
 
 // onReserve reports whether a call came on a connection that is there for health only, and is something else. Such a connection
 // has one call.
-func (s *Server) onReserve(w http.ResponseWriter, r *http.Request, t target) bool {
+func (s *Server) onReserve(w http.ResponseWriter, r *http.Request, m match) bool {
 	if !connections.Of(r.Context()).InReserve() {
 		return false
 	}
 	w.Header().Set("Connection", "close")
-	return !t.rule.open
+	return !m.rule.open
 }
 
 // turnAway refuses a call that is over a bound, without keeping anything of what was sent.
@@ -137,9 +137,9 @@ func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over tur
 
 // leaveCall gives the place of a call back. Those whose body nobody has read, or whose answer is to be had without a token and
 // may not be taken, go on to places for what only has to leave: nothing of what they sent is kept there.
-func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, p place, t target) {
+func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, p place, m match) {
 	unread := body != nil && !body.over.Load()
-	untaken := sent.ProtoMajor > 1 && (t.rule.open || w.status >= http.StatusBadRequest)
+	untaken := sent.ProtoMajor > 1 && (m.rule.open || w.status >= http.StatusBadRequest)
 	p.leave()
 	connections.Of(sent.Context()).BodyLeft(body != nil && !body.whole.Load())
 	if !unread && !untaken {

@@ -10,14 +10,14 @@ const maxCounted = 1 << 16
 // limitAddress counts a call for the address it came from, before anything is done for it, and once more where its endpoint has a rate of
 // its own. Whether the server is well may
 // be asked as often as one likes, in the form that has no body.
-func (s *Server) limitAddress(c *call, t target) error {
-	if s.byAddress != nil && (!t.rule.open || c.form != formREST) {
+func (s *Server) limitAddress(c *call, m match) error {
+	if s.byAddress != nil && (!m.rule.open || c.form != formREST) {
 		if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {
 			return &apiError{reason: overLimit, retryAfter: wait}
 		}
 	}
-	if t.rule.rate != nil && !t.missing {
-		if wait, ok := t.rule.rate.Allow(limit.Address(c.address)); !ok {
+	if m.rule.rate != nil && !m.notFound {
+		if wait, ok := m.rule.rate.Allow(limit.Address(c.address)); !ok {
 			return &apiError{reason: overLimit, retryAfter: wait}
 		}
 	}

@@ -16,7 +16,7 @@ import (
 func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
 	c := callOf(r.Context())
 	c.user = c.caller.Subject
-	return ownUser(s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"))
+	return errorForSelf(s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"))
 }
 
 // read sends the picture of a user in an organisation. Whatever the reason for having none, the answer is the same:

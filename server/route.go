@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// target is what a method and a path name.
-type target struct {
+// match is what a method and a path name.
+type match struct {
 	*endpoint
 	action    string // for log and audit: the procedure, or method and pattern; "" for nothing
 	form      form
 	variables []string
-	// missing: the request names no endpoint. serve says so, which takes no token.
-	missing bool
+	// notFound: the request names no endpoint. serve answers so, without a token.
+	notFound bool
 }
 
 // endpoint is what a procedure, or a method of a route, does.
@@ -81,43 +81,43 @@ func samePattern(a, b []string) bool {
 
 func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// route finds what a request names, from method, path and media type alone. It works on the path as it was sent:
+// findEndpoint finds what a request names, from method, path and media type alone. It works on the path as it was sent:
 // nothing is cleaned, redirected or compared in any case but its own, and the query is not looked at.
-func (s *Server) route(r *http.Request) target {
+func (s *Server) findEndpoint(r *http.Request) match {
 	path := sentPath(r.URL)
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
 	if e, ok := s.procedures[path]; ok {
 		if r.Method != http.MethodPost {
 			wrong := &endpoint{serve: onlyPost, rule: e.rule, stream: e.stream}
-			return target{endpoint: wrong, action: path, form: formPlain, missing: true}
+			return match{endpoint: wrong, action: path, form: formPlain, notFound: true}
 		}
-		return target{endpoint: e, action: path, form: rpcForm}
+		return match{endpoint: e, action: path, form: rpcForm}
 	}
-	if known, variables, ok := s.match(path); ok {
+	if known, variables, ok := s.matchPath(path); ok {
 		if e, ok := known.methods[r.Method]; ok {
-			return target{endpoint: e, action: r.Method + " " + known.pattern, form: formREST, variables: variables}
+			return match{endpoint: e, action: r.Method + " " + known.pattern, form: formREST, variables: variables}
 		}
-		t := missing(formREST, wrongMethod, routeHint(r.Method, path))
-		t.action, t.rule.open = known.pattern, known.open()
-		refuse := t.serve
-		t.serve = func(w http.ResponseWriter, r *http.Request, variables []string) error {
+		m := noEndpoint(formREST, wrongMethod, routeHint(r.Method, path))
+		m.action, m.rule.open = known.pattern, known.open()
+		refuse := m.serve
+		m.serve = func(w http.ResponseWriter, r *http.Request, variables []string) error {
 			w.Header().Set("Allow", known.allow())
 			return refuse(w, r, variables)
 		}
-		return t
+		return m
 	}
 	// Connect with JSON looks like any other request, but for this header, which clients of the protocol send.
 	if rpcForm != formConnect || r.Header.Get("Connect-Protocol-Version") != "" || s.underService(path) {
-		return missing(rpcForm, unknownProcedure, "")
+		return noEndpoint(rpcForm, unknownProcedure, "")
 	}
-	return missing(formPlain, noRoute, routeHint(r.Method, path))
+	return noEndpoint(formPlain, noRoute, routeHint(r.Method, path))
 }
 
-// missing is the target of a request that names no endpoint.
-func missing(form form, why reason, hint string) target {
+// noEndpoint is the match of a request that names no endpoint.
+func noEndpoint(form form, why reason, hint string) match {
 	f := &apiError{reason: why, message: errorTable[why].message + hint}
 	serve := func(http.ResponseWriter, *http.Request, []string) error { return f }
-	return target{endpoint: &endpoint{serve: serve}, form: form, missing: true}
+	return match{endpoint: &endpoint{serve: serve}, form: form, notFound: true}
 }
 
 // onlyPost answers a request for a procedure with another method.
@@ -136,10 +136,10 @@ func sentPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// match finds the pattern of a path. No path matches two patterns: a segment that is literal in one is never
+// matchPath finds the pattern of a path. No path matches two patterns: a segment that is literal in one is never
 // variable in another of the same length. Literal segments are compared as they were sent: one that has to be decoded
 // first would pass a proxy whose rules look at the path, and be served here all the same.
-func (s *Server) match(path string) (*route, []string, bool) {
+func (s *Server) matchPath(path string) (*route, []string, bool) {
 	segments := strings.Split(path, "/")
 next:
 	for _, candidate := range s.routes {

@@ -36,7 +36,7 @@ const (
 // uploadOwn replaces the caller's own picture and registers a caller who is not.
 func (s *Server) uploadOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
 	c := callOf(r.Context())
-	return ownUser(s.upload(w, r, storage.Upload{User: s.userKey(c.caller.Subject), Register: true}))
+	return errorForSelf(s.upload(w, r, storage.Upload{User: s.userKey(c.caller.Subject), Register: true}))
 }
 
 // uploadForUser replaces the picture of a user of the organisation that the call acts on.
