@@ -6,21 +6,15 @@ type FindingKind string
 
 // What a check of any engine can find. docs/operating.md says what each means and what a repair does.
 const (
-	OrphanedBytes      FindingKind = "orphaned-bytes"
-	PictureMissing     FindingKind = "picture-missing"
-	PictureUnreadable  FindingKind = "picture-unreadable"
-	SizeDiffers        FindingKind = "size-differs"
-	UploadUnfinished   FindingKind = "upload-unfinished"
-	ErasureUnfinished  FindingKind = "erasure-unfinished"
-	TwoPictures        FindingKind = "two-pictures"
-	ReceiptMissing     FindingKind = "receipt-missing"
-	ReceiptContradicts FindingKind = "receipt-contradicts"
-	ReceiptDoubled     FindingKind = "receipt-doubled"
-	ReceiptOfLiving    FindingKind = "receipt-of-living"
-	ReceiptChain       FindingKind = "receipt-chain"
-	ReceiptUnlinked    FindingKind = "receipt-unlinked"
-	WatermarkAhead     FindingKind = "watermark-ahead"
-	DatabaseDamaged    FindingKind = "database-damaged"
+	OrphanedBytes     FindingKind = "orphaned-bytes"
+	PictureMissing    FindingKind = "picture-missing"
+	PictureUnreadable FindingKind = "picture-unreadable"
+	UploadUnfinished  FindingKind = "upload-unfinished"
+	ErasureUnfinished FindingKind = "erasure-unfinished"
+	// MetadataContradicts: records contradict each other, which no crash and no fault of a disk brings about. Detail says which. Nothing is
+	// repaired: what is true cannot be told.
+	MetadataContradicts FindingKind = "metadata-contradicts"
+	DatabaseDamaged     FindingKind = "database-damaged"
 )
 
 // Finding is one place where metadata and bytes, or metadata and metadata, disagree. It holds no byte of a picture.

@@ -26,10 +26,9 @@ import (
 
 // Kinds of finding that only this engine has, beside those of package storage.
 const (
-	SlotQuarantined     storage.FindingKind = "slot-quarantined"
-	GenerationMisplaced storage.FindingKind = "generation-misplaced"
-	SlabLength          storage.FindingKind = "slab-length"
-	SlabHeader          storage.FindingKind = "slab-header"
+	SlotQuarantined storage.FindingKind = "slot-quarantined"
+	SlabLength      storage.FindingKind = "slab-length"
+	SlabHeader      storage.FindingKind = "slab-header"
 )
 
 // Check looks for disagreements between metadata and bytes, and among metadata, while the store serves. found is called
@@ -99,6 +98,8 @@ func (c *checker) report(ctx context.Context, f storage.Finding, repair func(con
 		f.Repair = ""
 	} else {
 		switch {
+		case f.Kind == storage.MetadataContradicts:
+			f.Repair = "nothing was done: restore a backup"
 		case repair == nil && f.Repair == "":
 			f.Repair = "cannot be repaired"
 		case repair != nil && !c.live:

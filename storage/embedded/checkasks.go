@@ -227,7 +227,7 @@ func (c *checker) checkWatermark(ctx context.Context) error {
 		return err
 	}
 	if watermark > newest {
-		f := storage.Finding{Kind: storage.WatermarkAhead, Receipt: newest,
+		f := storage.Finding{Kind: storage.MetadataContradicts, Receipt: newest,
 			Detail: fmt.Sprintf("every receipt up to %d counts as finished, and %d is the newest", watermark, newest)}
 		if err := c.report(ctx, f, nil); err != nil {
 			return err
@@ -241,7 +241,7 @@ func (c *checker) checkWatermark(ctx context.Context) error {
 		return err
 	}
 	if q.lowest != 0 && q.lowest <= q.watermark {
-		return c.report(ctx, storage.Finding{Kind: storage.WatermarkAhead, Receipt: q.lowest,
+		return c.report(ctx, storage.Finding{Kind: storage.MetadataContradicts, Receipt: q.lowest,
 			Detail: fmt.Sprintf("every receipt up to %d counts as finished, and %d is not", q.watermark, q.lowest)}, nil)
 	}
 	return nil

@@ -28,7 +28,7 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 		{"a slab of another store", func(d *damaged) { d.write(8, []byte("another store")) },
 			[]storage.FindingKind{SlabHeader}, "of two stores"},
 		{"a watermark above all receipts", func(d *damaged) { d.sql(`UPDATE store SET watermark = 100`) },
-			[]storage.FindingKind{storage.WatermarkAhead}, ""},
+			[]storage.FindingKind{storage.MetadataContradicts}, ""},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			d := newDamaged(t)
@@ -225,7 +225,7 @@ func TestCheckLongChain(t *testing.T) {
 	}
 	check()
 	d.sql(`UPDATE receipt SET generation = (SELECT generation FROM receipt WHERE seq = 4900) WHERE seq = 150`)
-	check(storage.ReceiptDoubled)
+	check(storage.MetadataContradicts)
 	d.sql(`DELETE FROM receipt WHERE seq = 1000`)
-	check(storage.ReceiptChain, storage.ReceiptUnlinked)
+	check(storage.MetadataContradicts, storage.MetadataContradicts)
 }

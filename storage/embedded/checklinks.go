@@ -65,11 +65,11 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 		var page []receiptRow
 		err := c.read(ctx, func(db *database) error {
 			// The receipt of a slot out of use stays when those that led to it have gone because of their age.
-			return db.once(`SELECT seq, uid, ifnull(previous, 0), generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 AND NOT
+			return db.once(`SELECT seq, uid, generation FROM receipt WHERE seq >= ?1 AND seq <= ?2 AND NOT
 				(seq <= (SELECT pruned FROM store) AND EXISTS (SELECT 1 FROM quarantine WHERE receipt = seq)) ORDER BY seq LIMIT 256`,
 				func(row *sqlite3.Stmt) bool {
-					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(2)}
-					copy(r.generation[:], row.ColumnRawBlob(3))
+					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1)}
+					copy(r.generation[:], row.ColumnRawBlob(2))
 					page = append(page, r)
 					return true
 				}, next, last)
@@ -83,22 +83,8 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 			if linked.has(r.seq - first) {
 				continue
 			}
-			f := storage.Finding{Kind: storage.ReceiptUnlinked, Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
-			u := int64(-1)
-			err := c.read(ctx, func(db *database) error {
-				return db.once(`SELECT ifnull(receipt, 0) FROM user WHERE uid = ?1`, func(row *sqlite3.Stmt) bool {
-					u = row.ColumnInt64(0)
-					return false
-				}, r.uid)
-			})
-			if err != nil {
-				return err
-			}
-			var repair func(context.Context) (string, error)
-			if u == r.previous {
-				repair = c.link(r.uid, r.seq, r.previous)
-			}
-			if err := c.reportOf(ctx, f, r.uid, r.generation, repair); err != nil {
+			f := storage.Finding{Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
+			if err := c.contradiction(ctx, f, r.uid, r.generation); err != nil {
 				return err
 			}
 		}

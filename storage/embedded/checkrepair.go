@@ -196,23 +196,6 @@ func (c *checker) unlock(r region, row slotRow) func(context.Context) (string, e
 	}
 }
 
-// resize takes the size of a whole picture from its header into its row.
-func (c *checker) resize(row slotRow, size int64) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		return "the row has the picture's size now", c.mend(ctx, row.uid, func(r *round, _ *ticket) error {
-			if err := unchanged(r, row); err != nil {
-				return err
-			}
-			data, err := c.s.slab.readSlot(row.slot, row.id, size)
-			if err != nil {
-				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
-			}
-			clear(data)
-			return r.db.once(`UPDATE OR ROLLBACK generation SET size = ?2 WHERE slot = ?1`, nil, row.slot, size)
-		})
-	}
-}
-
 // finish erases a generation that nobody brings on its way.
 func (c *checker) finish(reg region, row slotRow) func(context.Context) (string, error) {
 	if !reg.begins(row.slot) {
@@ -244,4 +227,17 @@ func (c *checker) finish(reg region, row slotRow) func(context.Context) (string,
 			return r.db.run(sqlUserReceipt, u.uid, u.receipt)
 		})
 	}
+}
+
+// userKey returns who has a number, to take that user's turn.
+func (c *checker) userKey(ctx context.Context, uid int64) (*storage.UserKey, error) {
+	var key storage.UserKey
+	err := c.read(ctx, func(db *database) (err error) {
+		key, _, err = db.userKey(uid)
+		return err
+	})
+	if err == nil && !key.Valid() {
+		err = errors.New("the user is not there")
+	}
+	return &key, err
 }

@@ -104,7 +104,7 @@ func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) 
 		if row.state == stateActive {
 			c.sum.Pictures++
 		}
-		if err := c.checkRow(ctx, r, &row); err != nil {
+		if err := c.checkRow(ctx, &row); err != nil {
 			return err
 		}
 		if row.pending() || readErr != nil || judge(r, &row, within(bytes, slot-first, r.slotPages)).what != fine {
@@ -233,18 +233,13 @@ func (c *checker) stillThere(ctx context.Context, r region) (bool, error) {
 }
 
 func (c *checker) reportMisplaced(ctx context.Context, row slotRow) error {
-	f, err := c.about(ctx, storage.Finding{Kind: GenerationMisplaced, Page: row.slot, Receipt: row.receipt,
+	return c.contradiction(ctx, storage.Finding{Page: row.slot, Receipt: row.receipt,
 		Detail: fmt.Sprintf("page %d is not the beginning of a slot, and a generation has it", row.slot)}, row.uid, row.id)
-	if err != nil {
-		return err
-	}
-	return c.report(ctx, f, nil)
 }
 
 // checkRow judges a slot's row by itself. One statement has read it and what belongs to it, so it is one state.
-func (c *checker) checkRow(ctx context.Context, r region, row *slotRow) error {
-	f := storage.Finding{Page: row.slot, Receipt: row.receipt}
-	var repair func(context.Context) (string, error)
+func (c *checker) checkRow(ctx context.Context, row *slotRow) error {
+	f := storage.Finding{Kind: storage.MetadataContradicts, Page: row.slot, Receipt: row.receipt}
 	switch {
 	case row.state == 0:
 		return nil
@@ -253,12 +248,11 @@ func (c *checker) checkRow(ctx context.Context, r region, row *slotRow) error {
 	case row.state == stateErasing && !row.known && row.pending() && row.receipt != 0:
 		return nil // when it has arrived, see settleSlots
 	case row.state == stateErasing && !row.known:
-		f.Kind, f.Detail = storage.ReceiptMissing, "the generation is erased, or was about to be, and has no receipt"
-		repair = c.eraseAnew(*row, 0)
+		f.Detail = "the generation is erased, or was about to be, and has no receipt"
 	case row.receipt != 0 && !row.matches:
-		f.Kind, f.Detail = storage.ReceiptContradicts, "the receipt of the generation is that of another one"
+		f.Detail = "the receipt of the generation is that of another one"
 	case row.receipt != 0 && row.state != stateErasing:
-		f.Kind, f.Detail = storage.ReceiptContradicts, "the generation is not erased and has a receipt"
+		f.Detail = "the generation is not erased and has a receipt"
 	default:
 		return nil
 	}
@@ -266,5 +260,5 @@ func (c *checker) checkRow(ctx context.Context, r region, row *slotRow) error {
 	if err != nil {
 		return err
 	}
-	return c.report(ctx, f, repair)
+	return c.report(ctx, f, nil)
 }

@@ -14,23 +14,21 @@ import (
 type what int
 
 const (
-	fine    what = iota
-	onWay        // uploading or erasing: the bytes say nothing
-	unread       // the file cannot be read there
-	orphan       // bytes that belong to nobody
-	slack        // bytes behind the picture
-	missing      // the picture is not there
-	resized      // the picture is there and whole, the row has another size
-	misfit       // the row's size does not go with slots of this size
-	locked       // the slot is out of use
-	changed      // too fast to be looked at
+	fine        what = iota
+	onWay            // uploading or erasing: the bytes say nothing
+	unread           // the file cannot be read there
+	orphan           // bytes that belong to nobody
+	slack            // bytes behind the picture
+	missing          // the picture is not there
+	contradicts      // the row's size is not the picture's, or does not go with slots of this size
+	locked           // the slot is out of use
+	changed          // too fast to be looked at
 )
 
 // judgement is what was seen of a slot.
 type judgement struct {
 	what   what
 	bytes  int64 // too many
-	size   int64 // of the picture by its header
 	detail string
 }
 
@@ -65,7 +63,7 @@ func judge(r region, row *slotRow, slot []byte) judgement {
 		}
 		return judgement{}
 	case !row.fits(r):
-		return judgement{what: misfit, detail: fmt.Sprintf("a picture of %d bytes is not kept in slots of %d", row.size, r.slotPages*pageBytes)}
+		return judgement{what: contradicts, detail: fmt.Sprintf("a picture of %d bytes is not kept in slots of %d", row.size, r.slotPages*pageBytes)}
 	case int64(len(slot)) < r.slotPages*pageBytes:
 		return judgement{what: missing, detail: "the slab ends before the picture does"}
 	case nonZero(slot) == 0:
@@ -84,7 +82,7 @@ func judge(r region, row *slotRow, slot []byte) judgement {
 	case crc32.Checksum(picture, castagnoli) != binary.BigEndian.Uint32(slot[headerSumOffset:]):
 		return judgement{what: missing, detail: "the bytes of the picture are not those that were written"}
 	case size != row.size:
-		return judgement{what: resized, size: size, detail: fmt.Sprintf("the picture is whole and has %d bytes, its row says %d", size, row.size)}
+		return judgement{what: contradicts, detail: fmt.Sprintf("the picture is whole and has %d bytes, its row says %d", size, row.size)}
 	}
 	if n := nonZero(rest); n > 0 {
 		return judgement{what: slack, bytes: n, detail: fmt.Sprintf("%d bytes behind the picture in its slot", n)}
@@ -162,7 +160,7 @@ func (c *checker) settleSlots(ctx context.Context, r region, slots []int64) erro
 		// It has arrived: there is something to compare.
 		row, j, err := c.lookAt(ctx, r, row.slot)
 		if err == nil && row.state == stateErasing && !row.known {
-			err = c.checkRow(ctx, r, &row)
+			err = c.checkRow(ctx, &row)
 		}
 		if err == nil {
 			err = c.reportSlot(ctx, r, row, j)
@@ -192,16 +190,11 @@ func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judge
 	case missing:
 		f.Kind = storage.PictureMissing
 		repair = c.forget(row)
-	case resized:
-		f.Kind = storage.SizeDiffers
-		if r.holds(j.size) {
-			repair = c.resize(row, j.size)
-		}
+	case contradicts:
+		f.Kind = storage.MetadataContradicts
 	case locked:
 		f.Kind = SlotQuarantined
 		repair = c.unlock(r, row)
-	case misfit:
-		f.Kind = GenerationMisplaced
 	}
 	f, err := c.about(ctx, f, row.uid, row.id)
 	if err != nil {

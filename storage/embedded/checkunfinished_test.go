@@ -202,11 +202,7 @@ func TestRepairOfWhatHasChanged(t *testing.T) {
 		"a missing picture, whole":     c.forget(whole),
 		"an upload":                    c.finish(reg, slotRow{slot: now.slot, id: living.id, uid: living.uid, state: stateUploading, size: 5000}),
 		"an erasure":                   c.finish(reg, slotRow{slot: now.slot, id: living.id, uid: living.uid, state: stateErasing, size: 5000, receipt: 1}),
-		"a size":                       c.resize(living, 4000),
-		"a promise":                    c.eraseAnew(living, 1),
-		"another's promise":            c.eraseAnew(now, 1),
 		"what the file has too much":   c.cut(s.slots.end - 1),
-		"a user's newest receipt":      c.link(living.uid, 1, 77),
 	} {
 		if did, err := repair(ctx); !errors.Is(err, errMoved) {
 			t.Errorf("%s: %q, %v, want %v", title, did, err, errMoved)

@@ -166,9 +166,8 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		}
 	}
 	if active > 1 {
-		f := storage.Finding{Kind: storage.TwoPictures, Detail: fmt.Sprintf("the user has %d pictures", active),
-			Repair: "nothing was done: which one is the user's cannot be told; the user's next upload or delete ends it"}
-		if err := c.reportOf(ctx, f, u.uid, generationID{}, nil); err != nil {
+		f := storage.Finding{Detail: fmt.Sprintf("the user has %d pictures", active)}
+		if err := c.contradiction(ctx, f, u.uid, generationID{}); err != nil {
 			return 0, err
 		}
 	}
@@ -185,8 +184,8 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		c.hold(len(chain))
 		for _, r := range chain {
 			if r.uid != u.uid {
-				f := storage.Finding{Kind: storage.ReceiptChain, Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
-				return counted, c.reportOf(ctx, f, u.uid, r.generation, nil)
+				f := storage.Finding{Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
+				return counted, c.contradiction(ctx, f, u.uid, r.generation)
 			}
 			if r.seq <= newest {
 				counted++
@@ -205,11 +204,11 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 		}
 		c.hold(-len(chain))
 		if broken {
-			f := storage.Finding{Kind: storage.ReceiptChain, Receipt: after, Detail: fmt.Sprintf("receipt %d, to which those of the user lead, is not there", after)}
+			f := storage.Finding{Receipt: after, Detail: fmt.Sprintf("receipt %d, to which those of the user lead, is not there", after)}
 			if n := len(chain); n > 0 && chain[n-1].seq == after {
 				f.Detail = "the receipt says that a later one comes before it"
 			}
-			if err := c.reportOf(ctx, f, u.uid, generationID{}, nil); err != nil {
+			if err := c.contradiction(ctx, f, u.uid, generationID{}); err != nil {
 				return counted, err
 			}
 			break
@@ -223,8 +222,8 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 // checkReceipt compares one receipt with the user's living generations and with the receipts that follow it.
 func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow, other int64) error {
 	if other != 0 {
-		f := storage.Finding{Kind: storage.ReceiptDoubled, Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
-		if err := c.reportOf(ctx, f, u.uid, r.generation, nil); err != nil {
+		f := storage.Finding{Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
+		if err := c.contradiction(ctx, f, u.uid, r.generation); err != nil {
 			return err
 		}
 	}
@@ -239,21 +238,22 @@ func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow,
 		if row.id != g.id || row.state == stateErasing { // erased meanwhile, and the slot perhaps another's
 			return nil
 		}
-		f := storage.Finding{Kind: storage.ReceiptOfLiving, Page: g.slot, Receipt: r.seq, Detail: "the generation has a receipt and is not erased"}
-		return c.reportOf(ctx, f, u.uid, r.generation, c.eraseAnew(row, r.seq))
+		f := storage.Finding{Page: g.slot, Receipt: r.seq, Detail: "a receipt says that the generation is erased, and it is not"}
+		return c.contradiction(ctx, f, u.uid, r.generation)
 	}
 	if !r.finished && !r.erasing {
-		f := storage.Finding{Kind: storage.ReceiptContradicts, Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}
-		return c.reportOf(ctx, f, u.uid, r.generation, nil)
+		f := storage.Finding{Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}
+		return c.contradiction(ctx, f, u.uid, r.generation)
 	}
 	return nil
 }
 
-// reportOf is report with the names of a user.
-func (c *checker) reportOf(ctx context.Context, f storage.Finding, uid int64, id generationID, repair func(context.Context) (string, error)) error {
+// contradiction reports one of records that are about a user and, unless id is the zero one, a generation.
+func (c *checker) contradiction(ctx context.Context, f storage.Finding, uid int64, id generationID) error {
+	f.Kind = storage.MetadataContradicts
 	f, err := c.about(ctx, f, uid, id)
 	if err != nil {
 		return err
 	}
-	return c.report(ctx, f, repair)
+	return c.report(ctx, f, nil)
 }
