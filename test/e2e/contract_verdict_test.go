@@ -23,6 +23,7 @@ import (
 
 	managementv1 "avatard/gen/zitadel/management/v1"
 	zitadelv1 "avatard/gen/zitadel/v1"
+	"avatard/test/client"
 )
 
 // errorDetail is the type of the detail that carries an id.
@@ -206,7 +207,7 @@ func (v *verdict) readFramed(f wireForm) error {
 	body := v.body
 	if f.text() {
 		var err error
-		if body, err = decodePieces(body); err != nil {
+		if body, err = client.DecodeBase64Pieces(body); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ type crowd struct {
 	token  string
 	stored []byte
 	server *process
-	client *remover
+	client *caller
 	erased map[string]bool // whose delete was acknowledged
 }
 
@@ -47,21 +47,21 @@ func (c *crowd) argsOn(dir string) []string {
 func (c *crowd) start() {
 	c.t.Helper()
 	c.server = startProcess(c.t, nil, c.argsOn(c.dir)...)
-	c.client = newRemover(c.t, c.server.serving())
+	c.client = newCaller(c.t, c.server.serving())
 }
 
 func (c *crowd) portrait(user string) string {
-	return c.client.url + "/management/v1/users/" + user + "/avatar"
+	return c.client.URL + "/management/v1/users/" + user + "/avatar"
 }
 
 func (c *crowd) wantUpload(user string, data []byte, status int) {
 	c.t.Helper()
 	got := c.client.upload(c.t, c.portrait(user), c.token, data)
-	if got.status != status || status == 503 && (got.code != connect.CodeUnavailable || got.header.Get("Retry-After") == "") {
-		c.t.Errorf("upload for %s = %d %v %s, want %d", user, got.status, got.code, got.message, status)
+	if got.Status != status || status == 503 && (got.Code != connect.CodeUnavailable || got.Header.Get("Retry-After") == "") {
+		c.t.Errorf("upload for %s = %d %v %s, want %d", user, got.Status, got.Code, got.Message, status)
 	}
-	if strings.Contains(got.raw, "space") || strings.Contains(got.raw, c.dir) {
-		c.t.Errorf("the answer tells of the inside: %s", got.raw)
+	if strings.Contains(got.Raw, "space") || strings.Contains(got.Raw, c.dir) {
+		c.t.Errorf("the answer tells of the inside: %s", got.Raw)
 	}
 }
 
@@ -70,20 +70,20 @@ func (c *crowd) remove(user string) int {
 	c.t.Helper()
 	got := c.client.do(c.t, "DELETE", c.portrait(user), c.token, "", nil)
 	switch {
-	case got.status == 200:
+	case got.Status == 200:
 		c.erased[user] = true
 		if c.read(user) != nil {
 			c.t.Errorf("%s still has a picture after its delete", user)
 		}
-	case got.status != 503 || got.header.Get("Retry-After") == "":
-		c.t.Errorf("delete of %s = %d %s, want 200 or 503 with Retry-After", user, got.status, got.message)
+	case got.Status != 503 || got.Header.Get("Retry-After") == "":
+		c.t.Errorf("delete of %s = %d %s, want 200 or 503 with Retry-After", user, got.Status, got.Message)
 	}
-	return got.status
+	return got.Status
 }
 
 func (c *crowd) read(user string) []byte {
 	c.t.Helper()
-	status, body := call(c.t, "GET", c.client.url+"/assets/v1/"+devidp.OrgAcme+"/users/"+user+"/avatar", "")
+	status, body := call(c.t, "GET", c.client.URL+"/assets/v1/"+devidp.OrgAcme+"/users/"+user+"/avatar", "")
 	switch status {
 	case 200:
 		return []byte(body)
@@ -107,6 +107,6 @@ func (c *crowd) check(title string) {
 
 func wantNotReady(t *testing.T, c *crowd, reason string) {
 	t.Helper()
-	wantStatus(t, 503, "GET", c.client.url+"/readyz", "")
+	wantStatus(t, 503, "GET", c.client.URL+"/readyz", "")
 	c.server.out.await(reason)
 }

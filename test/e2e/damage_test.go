@@ -17,6 +17,7 @@ import (
 	"avatard/internal/cli"
 	"avatard/server/picture"
 	"avatard/storage"
+	"avatard/test/client"
 )
 
 // changeFile rewrites a file.
@@ -109,24 +110,24 @@ func TestDamageUnderAServer(t *testing.T) {
 	})
 	srv := startProcess(t, nil, "serve", "--listen", "127.0.0.1:0", "--data", dir, "--issuer", p.Issuer, "--audience", p.Audience,
 		"--client-id", p.Client.ID, "--client-secret", p.Client.Secret, "--introspection-timeout", "30s")
-	client := newRemover(t, srv.serving())
-	wantStatus(t, 200, "GET", client.url+"/readyz", "")
+	caller := newCaller(t, srv.serving())
+	wantStatus(t, 200, "GET", caller.URL+"/readyz", "")
 	manager := p.mint(t, managerID)
 	for _, user := range []string{"victim-250", "victim-255", "victim-259"} {
-		for form, got := range client.removeInAllForms(t, manager, user) {
-			wantUnavailable(t, form+", "+user, got, p, manager)
+		for form, got := range caller.removeInAllForms(t, manager, user) {
+			wantUnavailable(t, string(form)+", "+user, got, p, manager)
 		}
-		wantStatus(t, 503, "GET", client.url+"/assets/v1/"+devidp.OrgAcme+"/users/"+user+"/avatar", "")
-		got := client.upload(t, client.url+"/management/v1/users/"+user+"/avatar", manager, picture.Sample(1, 3000))
+		wantStatus(t, 503, "GET", caller.URL+"/assets/v1/"+devidp.OrgAcme+"/users/"+user+"/avatar", "")
+		got := caller.upload(t, caller.URL+"/management/v1/users/"+user+"/avatar", manager, picture.Sample(1, 3000))
 		wantUnavailable(t, "upload, "+user, got, p, manager)
 	}
-	wantStatus(t, 503, "GET", client.url+"/readyz", "")
-	alice := client.url + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
+	wantStatus(t, 503, "GET", caller.URL+"/readyz", "")
+	alice := caller.URL + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
 	if status, body := call(t, "GET", alice, ""); status != 200 || body != string(data) {
 		t.Errorf("reading another's picture = %d, %d bytes", status, len(body))
 	}
-	if got := client.remove(t, removalForms()[0], manager, devidp.UserAlice); got.status != 200 {
-		t.Errorf("deleting another's picture = %d %s", got.status, got.message)
+	if got := caller.remove(t, client.REST, manager, devidp.UserAlice); got.Status != 200 {
+		t.Errorf("deleting another's picture = %d %s", got.Status, got.Message)
 	}
 	wantStatus(t, 404, "GET", alice, "")
 	for _, text := range []string{"level=ERROR msg=\"the metadata is damaged\"", "avatard.db", "restore the directory from a backup"} {

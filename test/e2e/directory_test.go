@@ -31,7 +31,7 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel")
-	client := newRemover(t, url)
+	caller := newCaller(t, url)
 	token := func(subject string) string {
 		return p.mintSpec(t, devidp.TokenSpec{Subject: subject, Scopes: scopesOfSDKs(p)})
 	}
@@ -42,19 +42,19 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 		"alice with the header of another": {alice, devidp.OrgAcme, devidp.OrgGlobex},
 		"carol, whose organisation is not here yet": {carol, devidp.OrgGlobex, devidp.OrgAcme},
 	} {
-		client.organization = row.header
-		if got := client.upload(t, own, row.token, picture.Sample(2, 900)); got.code != 0 || !strings.Contains(got.raw, `"resourceOwner":"`+row.org+`"`) {
-			t.Errorf("%s: upload: %v %s, want one in %s", name, got.code, got.raw, row.org)
+		caller.organization = row.header
+		if got := caller.upload(t, own, row.token, picture.Sample(2, 900)); got.Code != 0 || !strings.Contains(got.Raw, `"resourceOwner":"`+row.org+`"`) {
+			t.Errorf("%s: upload: %v %s, want one in %s", name, got.Code, got.Raw, row.org)
 		}
 		status, body := call(t, http.MethodDelete, url+"/auth/v1/users/me/avatar", row.token, "X-Zitadel-Orgid", row.header)
 		if status != http.StatusOK || !strings.Contains(body, `"resourceOwner":"`+row.org+`"`) {
 			t.Errorf("%s: delete: %d %s, want one in %s", name, status, body, row.org)
 		}
 	}
-	client.organization = ""
-	for form, got := range client.removeInAllForms(t, manager, devidp.UserAlice) {
-		if got.code != 0 || got.details.GetResourceOwner() != devidp.OrgAcme {
-			t.Errorf("%s: a manager at home: %v %s", form, got.code, got.message)
+	caller.organization = ""
+	for form, got := range caller.removeInAllForms(t, manager, devidp.UserAlice) {
+		if got.Code != 0 || got.Details.GetResourceOwner() != devidp.OrgAcme {
+			t.Errorf("%s: a manager at home: %v %s", form, got.Code, got.Message)
 		}
 	}
 	for name, row := range map[string]struct{ token, user, org, id string }{
@@ -77,10 +77,10 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 		p.Handler().ServeHTTP(w, r)
 	})
 	fresh := token(devidp.UserAlice)
-	if got := client.upload(t, own, fresh, picture.Sample(2, 900)); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
-		t.Errorf("while the provider fails: %d %s, want 503 with Retry-After", got.status, got.raw)
+	if got := caller.upload(t, own, fresh, picture.Sample(2, 900)); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+		t.Errorf("while the provider fails: %d %s, want 503 with Retry-After", got.Status, got.Raw)
 	}
-	client.close()
+	caller.Close()
 	srv.stop()
 	for _, secret := range []string{alice, carol, manager, nobody, fresh} {
 		if strings.Contains(srv.out.String(), secret) {

@@ -70,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 	c := newCrowd(t, filepath.Join(room, "data"))
 	big := picture.Sample(7, size/160)
 	uploaded := 0
-	for ; c.client.upload(t, c.portrait(fmt.Sprint("big-", uploaded)), c.token, big).status == 200; uploaded++ {
+	for ; c.client.upload(t, c.portrait(fmt.Sprint("big-", uploaded)), c.token, big).Status == 200; uploaded++ {
 		if uploaded > 1000 {
 			t.Fatal("uploads are never refused")
 		}
@@ -100,7 +100,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	removeBig(0, uploaded/4)
 	c.check("on a full disk")
-	for i, end := range []func(){c.server.kill, func() { c.client.close(); c.server.stop() }} {
+	for i, end := range []func(){c.server.kill, func() { c.client.Close(); c.server.stop() }} {
 		end()
 		fillUp(t, filler)
 		c.start()
@@ -143,7 +143,7 @@ func TestFullDisk(t *testing.T) {
 // wantReady demands what /readyz says in a 200.
 func wantReady(t *testing.T, c *crowd, want string) {
 	t.Helper()
-	if status, body := call(t, "GET", c.client.url+"/readyz", ""); status != 200 || body != want {
+	if status, body := call(t, "GET", c.client.URL+"/readyz", ""); status != 200 || body != want {
 		t.Errorf("/readyz = %d %q, want 200 %q", status, body, want)
 	}
 }
@@ -176,11 +176,11 @@ func TestFileSizeLimit(t *testing.T) {
 		t.Errorf("a delete with room again = %d, want 200", status)
 	}
 	c.wantUpload("newcomer", picture.Sample(7, 200_000), 200)
-	wantStatus(t, 200, "GET", c.client.url+"/readyz", "")
+	wantStatus(t, 200, "GET", c.client.URL+"/readyz", "")
 	c.server.kill()
 	c.start()
 	c.check("after a restart")
-	c.client.close()
+	c.client.Close()
 	c.server.stop()
 
 	// Started where not a byte can be written, not even its own process id: what is there is served.
@@ -188,13 +188,13 @@ func TestFileSizeLimit(t *testing.T) {
 		cmd.Args = append([]string{"sh", "-c", `ulimit -f 0 && exec "$0" "$@"`}, cmd.Args...)
 		cmd.Path = Program(t, "sh")
 	}, c.argsOn(c.dir)...)
-	c.client = newRemover(t, c.server.serving())
+	c.client = newCaller(t, c.server.serving())
 	c.check("started at the limit")
 	if status := c.remove(userName(1)); status != 503 {
 		t.Errorf("a delete without a byte of room = %d, want 503", status)
 	}
 	second := startProcess(t, nil, c.argsOn(c.dir)...)
 	second.wantRefusal("a second one", cli.ExitInUse, "in use by another process\n") // no id is better than a wrong one
-	c.client.close()
+	c.client.Close()
 	c.server.stop()
 }

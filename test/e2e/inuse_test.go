@@ -46,11 +46,11 @@ func TestSecondProcess(t *testing.T) {
 		t.Errorf("files have changed:\n%s\nbefore:\n%s", after, before)
 	}
 	c.check("after the others")
-	wantStatus(t, 200, "GET", c.client.url+"/readyz", "")
+	wantStatus(t, 200, "GET", c.client.URL+"/readyz", "")
 	if status := c.remove(userName(0)); status != 200 {
 		t.Errorf("a delete after the others = %d", status)
 	}
-	c.client.close()
+	c.client.Close()
 	c.server.stop()
 }
 
@@ -156,7 +156,7 @@ func TestForeignReader(t *testing.T) {
 		if status := c.remove(userName(len(c.erased))); status != 200 {
 			t.Errorf("delete = %d", status)
 		}
-		c.client.close()
+		c.client.Close()
 		ended.end()
 		end := startForeign(t, c.dir)
 		for _, args := range [][]string{
@@ -174,7 +174,7 @@ func TestForeignReader(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "cannot read: sqlite3: database is locked") {
 		t.Errorf("another program while avatard serves: %v\n%s", err, out)
 	}
-	wantStatus(t, http.StatusOK, "GET", c.client.url+"/readyz", "")
+	wantStatus(t, http.StatusOK, "GET", c.client.URL+"/readyz", "")
 	if status := c.remove(userName(len(c.erased))); status != 200 {
 		t.Errorf("a delete beside the other program = %d", status)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"avatard/authz/devidp"
 	"avatard/server/picture"
+	"avatard/test/client"
 )
 
 // killedArgs is the variable that turns a test process into a server that waits to be killed: its command line.
@@ -52,8 +53,8 @@ func TestKilledWhileServing(t *testing.T) {
 	}
 	k.start()
 	for _, data := range k.pictures { // what comes back is encoded anew
-		if got := k.client.upload(t, k.portrait("learner"), k.token, data); got.code != success || got.status != 200 {
-			t.Fatalf("upload: %d %s", got.status, got.message)
+		if got := k.client.upload(t, k.portrait("learner"), k.token, data); got.Code != success || got.Status != 200 {
+			t.Fatalf("upload: %d %s", got.Status, got.Message)
 		}
 		k.stored = append(k.stored, k.read("learner"))
 	}
@@ -105,7 +106,7 @@ type killed struct {
 	token            string
 	pictures, stored [][]byte // by number: as uploaded, as served
 	process          *exec.Cmd
-	client           *remover
+	client           *caller
 }
 
 func (k *killed) start() {
@@ -131,7 +132,7 @@ func (k *killed) start() {
 		fmt.Fprintln(&seen, lines.Text())
 		if _, rest, ok := strings.Cut(lines.Text(), serveReady); ok {
 			go io.Copy(io.Discard, out) // so that it never waits for a reader
-			k.client = newRemover(k.t, "http://"+strings.Fields(rest)[0])
+			k.client = newCaller(k.t, "http://"+strings.Fields(rest)[0])
 			return
 		}
 	}
@@ -141,11 +142,11 @@ func (k *killed) start() {
 func (k *killed) kill() {
 	k.process.Process.Kill()
 	k.process.Wait()
-	k.client.close()
+	k.client.Close()
 }
 
 func (k *killed) portrait(user string) string {
-	return k.client.url + "/management/v1/users/" + user + "/avatar"
+	return k.client.URL + "/management/v1/users/" + user + "/avatar"
 }
 
 // change uploads or deletes and notes what the user may have then. It reports false when the server did not answer.
@@ -154,7 +155,7 @@ func (k *killed) change(user int, random *rand.Rand, may map[int]bool) bool {
 	if random.IntN(2) == 0 || may[noPicture] && len(may) == 1 {
 		number = random.IntN(len(k.pictures))
 		method = http.MethodPost
-		body, contentType = uploadForm(k.pictures[number])
+		body, contentType = client.UploadForm(k.pictures[number])
 	}
 	may[number] = true
 	req, err := http.NewRequestWithContext(k.t.Context(), method, k.portrait(userName(user)), bytes.NewReader(body))
@@ -162,9 +163,9 @@ func (k *killed) change(user int, random *rand.Rand, may map[int]bool) bool {
 		k.t.Error(err)
 		return false
 	}
-	k.client.identify(req.Header, k.token)
+	req.Header = k.client.header(k.token)
 	req.Header.Set("Content-Type", contentType)
-	res, err := k.client.http1.RoundTrip(req)
+	res, err := k.client.HTTP1.Transport.RoundTrip(req)
 	if err != nil {
 		return false
 	}
@@ -184,7 +185,7 @@ func (k *killed) change(user int, random *rand.Rand, may map[int]bool) bool {
 // read returns the picture that is served of a user, nil when there is none.
 func (k *killed) read(user string) []byte {
 	k.t.Helper()
-	status, body := call(k.t, http.MethodGet, k.client.url+"/assets/v1/"+devidp.OrgAcme+"/users/"+user+"/avatar", "")
+	status, body := call(k.t, http.MethodGet, k.client.URL+"/assets/v1/"+devidp.OrgAcme+"/users/"+user+"/avatar", "")
 	switch status {
 	case 200:
 		return []byte(body)

@@ -27,10 +27,10 @@ func TestConfiguredLimits(t *testing.T) {
 	flags := []string{"--trusted-proxies", "127.0.0.1", "--rate-limit-caller", "0.01", "--rate-limit-caller-burst", "5",
 		"--rate-limit-address", "0.1", "--rate-limit-address-burst", "2"}
 	srv, url := startServeAt(t, now, p.settings(), dir, flags...)
-	client := newRemover(t, url)
-	for form, got := range client.removeInAllForms(t, p.mint(t, managerID), devidp.UserBob) { // two of five get in
-		if got.code != 0 && (got.code != connect.CodeResourceExhausted || got.header.Get("Retry-After") != "10") {
-			t.Errorf("%s: %v, Retry-After %q, want success or resource_exhausted and 10 seconds", form, got.code, got.header.Get("Retry-After"))
+	caller := newCaller(t, url)
+	for form, got := range caller.removeInAllForms(t, p.mint(t, managerID), devidp.UserBob) { // two of them get in
+		if got.Code != 0 && (got.Code != connect.CodeResourceExhausted || got.Header.Get("Retry-After") != "10") {
+			t.Errorf("%s: %v, Retry-After %q, want success or resource_exhausted and 10 seconds", form, got.Code, got.Header.Get("Retry-After"))
 		}
 	}
 	mine := url + "/auth/v1/users/me/avatar"
@@ -46,7 +46,7 @@ func TestConfiguredLimits(t *testing.T) {
 	wantStatus(t, 429, http.MethodDelete, mine, "", "Forwarded", "for=192.0.2.5")
 	wantStatus(t, 429, http.MethodDelete, mine, token, "X-Forwarded-For", "192.0.2.99, 192.0.2.5") // who invents addresses keeps his own
 	wantStatus(t, 200, http.MethodGet, url+"/readyz", "", "X-Forwarded-For", "192.0.2.5")
-	client.close()
+	caller.Close()
 	srv.stop()
 }
 

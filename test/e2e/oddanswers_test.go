@@ -17,6 +17,7 @@ import (
 	"connectrpc.com/connect"
 
 	"avatard/authz/devidp"
+	"avatard/test/client"
 )
 
 // script is what a provider answers that is out of the ordinary, and well otherwise.
@@ -94,31 +95,31 @@ func TestImpersonation(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 		srv, base := startServe(t, p.settings(), dir, row.flags...)
-		client := newRemover(t, base)
+		caller := newCaller(t, base)
 		token, bystander := p.mint(t, managerID), p.mint(t, managerID)
 		s := script{introspect: map[string]map[string]any{token: {"act": map[string]any{"iss": p.Issuer, "sub": "mallory"}}}}
 		if row.refused {
 			s.permissions, s.refusal = http.StatusForbidden, refusal
 		}
 		p.follow(s)
-		for form, got := range client.removeInAllForms(t, token, devidp.UserBob) {
-			if got.code != row.want || row.want != success && !strings.HasSuffix(got.message, "(APP-Shi0J)") || form == "REST" && row.want != success && got.status != http.StatusForbidden {
-				t.Errorf("%s, %s: %v (HTTP %d): %s", row.title, form, got.code, got.status, got.message)
+		for form, got := range caller.removeInAllForms(t, token, devidp.UserBob) {
+			if got.Code != row.want || row.want != success && !strings.HasSuffix(got.Message, "(APP-Shi0J)") || form == "REST" && row.want != success && got.Status != http.StatusForbidden {
+				t.Errorf("%s, %s: %v (HTTP %d): %s", row.title, form, got.Code, got.Status, got.Message)
 			}
 		}
-		own := client.do(t, http.MethodDelete, base+"/auth/v1/users/me/avatar", token, "", nil)
+		own := caller.do(t, http.MethodDelete, base+"/auth/v1/users/me/avatar", token, "", nil)
 		allowed := slices.Contains(row.flags, "--authz-allow-impersonation")
-		if refused := own.code == connect.CodePermissionDenied && strings.HasSuffix(own.message, "(APP-Shi0J)"); refused == allowed {
-			t.Errorf("%s: one's own: %v %s", row.title, own.code, own.message)
+		if refused := own.Code == connect.CodePermissionDenied && strings.HasSuffix(own.Message, "(APP-Shi0J)"); refused == allowed {
+			t.Errorf("%s: one's own: %v %s", row.title, own.Code, own.Message)
 		}
 		if !row.refused {
-			for form, got := range client.removeInAllForms(t, bystander, devidp.UserBob) {
-				if got.code != success {
-					t.Errorf("%s, %s: a bystander: %v %s", row.title, form, got.code, got.message)
+			for form, got := range caller.removeInAllForms(t, bystander, devidp.UserBob) {
+				if got.Code != success {
+					t.Errorf("%s, %s: a bystander: %v %s", row.title, form, got.Code, got.Message)
 				}
 			}
 		}
-		client.close()
+		caller.Close()
 		srv.stop()
 		log := srv.out.String()
 		if row.want == success && !strings.Contains(log, "mallory") || row.want != success && !strings.Contains(log, "reason=impersonation") || strings.Contains(log, token) {
@@ -134,13 +135,13 @@ func TestOneTokenFails(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 		srv, base := startServe(t, p.settings(), dir, "--authz-source", source, "--introspection-cache-ttl", "0")
-		client := newRemover(t, base)
+		caller := newCaller(t, base)
 		roles := "urn:zitadel:iam:org:project:" + p.settings()["AVATARD_AUDIENCE"] + ":roles"
 		odd, broken, known := p.mint(t, managerID), p.mint(t, managerID), p.mint(t, managerID)
 		everybody := func(when, token string) {
-			for form, got := range client.removeInAllForms(t, token, devidp.UserBob) {
-				if got.code != success {
-					t.Errorf("%s, %s, %s: a bystander: %v %s", source, when, form, got.code, got.message)
+			for form, got := range caller.removeInAllForms(t, token, devidp.UserBob) {
+				if got.Code != success {
+					t.Errorf("%s, %s, %s: a bystander: %v %s", source, when, form, got.Code, got.Message)
 				}
 			}
 		}
@@ -150,24 +151,24 @@ func TestOneTokenFails(t *testing.T) {
 			statuses:   map[string]int{broken: http.StatusInternalServerError},
 		})
 		for range 10 {
-			for form, got := range client.removeInAllForms(t, broken, devidp.UserAlice) {
-				wantUnavailable(t, source+", "+form, got, p, broken)
+			for form, got := range caller.removeInAllForms(t, broken, devidp.UserAlice) {
+				wantUnavailable(t, source+", "+string(form), got, p, broken)
 			}
-			for form, got := range client.removeInAllForms(t, odd, devidp.UserBob) { // roles of the token play no part with zitadel
+			for form, got := range caller.removeInAllForms(t, odd, devidp.UserBob) { // roles of the token play no part with zitadel
 				if source == "claims" {
-					wantUnavailable(t, source+", "+form, got, p, odd)
-				} else if got.code != success {
-					t.Errorf("%s, %s: an odd role claim: %v %s", source, form, got.code, got.message)
+					wantUnavailable(t, source+", "+string(form), got, p, odd)
+				} else if got.Code != success {
+					t.Errorf("%s, %s: an odd role claim: %v %s", source, form, got.Code, got.Message)
 				}
 			}
 		}
 		everybody("known", known)
 		everybody("fresh", p.mint(t, managerID))
 		p.follow(script{permissions: http.StatusInternalServerError})
-		client.removeInAllForms(t, odd, devidp.UserAlice)
+		caller.removeInAllForms(t, odd, devidp.UserAlice)
 		p.behave(nil)
 		everybody("after a question for permissions has failed", p.mint(t, managerID))
-		client.close()
+		caller.Close()
 		srv.stop()
 	}
 }
@@ -194,17 +195,17 @@ func TestRejectedToken(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 		srv, base := startServe(t, p.settings(), dir)
-		client := newRemover(t, base)
-		token, form := p.mint(t, managerID), removalForms()[0]
+		caller := newCaller(t, base)
+		token, form := p.mint(t, managerID), client.REST
 		p.follow(script{statuses: map[string]int{token: status}})
-		wantUnavailable(t, "nobody else was asked about", client.remove(t, form, token, devidp.UserAlice), p, token)
-		if got := client.remove(t, form, p.mint(t, managerID), devidp.UserBob); got.code != success {
-			t.Errorf("%d: a bystander: %v %s", status, got.code, got.message)
+		wantUnavailable(t, "nobody else was asked about", caller.remove(t, form, token, devidp.UserAlice), p, token)
+		if got := caller.remove(t, form, p.mint(t, managerID), devidp.UserBob); got.Code != success {
+			t.Errorf("%d: a bystander: %v %s", status, got.Code, got.Message)
 		}
-		if got := client.remove(t, form, token, devidp.UserAlice); got.code != connect.CodeUnauthenticated || !strings.HasSuffix(got.message, "(AUTH-7fs1e)") {
-			t.Errorf("%d: the token: %v %s, want that it is no good", status, got.code, got.message)
+		if got := caller.remove(t, form, token, devidp.UserAlice); got.Code != connect.CodeUnauthenticated || !strings.HasSuffix(got.Message, "(AUTH-7fs1e)") {
+			t.Errorf("%d: the token: %v %s, want that it is no good", status, got.Code, got.Message)
 		}
-		client.close()
+		caller.Close()
 		srv.stop()
 		if log := srv.out.String(); !strings.Contains(log, `reason=rejected`) || strings.Contains(log, token) {
 			t.Errorf("%d: the log:\n%s", status, log)

@@ -13,6 +13,7 @@ import (
 
 	"avatard/authz/devidp"
 	"avatard/server/picture"
+	"avatard/test/client"
 )
 
 // outage is a way in which a provider is of no use.
@@ -108,7 +109,7 @@ func testOutage(t *testing.T, p *moodyProvider, o outage) {
 	stored := registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServe(t, p.settings(), dir,
 		"--introspection-timeout", o.timeout, "--introspection-cache-ttl", "0", "--log-level", "debug")
-	client := newRemover(t, url)
+	caller := newCaller(t, url)
 	manager, alice := p.mint(t, managerID), p.mint(t, devidp.UserAlice)
 	portrait := url + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
 	mine := url + "/assets/v1/users/me/avatar"
@@ -119,17 +120,17 @@ func testOutage(t *testing.T, p *moodyProvider, o outage) {
 		wantStatus(t, 200, "GET", url+"/readyz", "")
 		var routes sync.WaitGroup // all at once, for some outages take their time
 		routes.Go(func() {
-			wantUnavailable(t, phase+", upload", client.upload(t, mine, alice, picture.Sample(2, 3000)), p, alice)
+			wantUnavailable(t, phase+", upload", caller.upload(t, mine, alice, picture.Sample(2, 3000)), p, alice)
 		})
 		routes.Go(func() {
-			wantUnavailable(t, phase+", read", client.do(t, http.MethodGet, mine, alice, "", nil), p, alice)
+			wantUnavailable(t, phase+", read", caller.do(t, http.MethodGet, mine, alice, "", nil), p, alice)
 		})
 		routes.Go(func() {
 			own := url + "/auth/v1/users/me/avatar"
-			wantUnavailable(t, phase+", own delete", client.do(t, http.MethodDelete, own, alice, "", nil), p, alice)
+			wantUnavailable(t, phase+", own delete", caller.do(t, http.MethodDelete, own, alice, "", nil), p, alice)
 		})
-		for form, got := range client.removeInAllForms(t, manager, devidp.UserAlice) {
-			wantUnavailable(t, phase+", "+form, got, p, manager)
+		for form, got := range caller.removeInAllForms(t, manager, devidp.UserAlice) {
+			wantUnavailable(t, phase+", "+string(form), got, p, manager)
 		}
 		routes.Wait()
 		wantStatus(t, 401, "GET", mine, "") // that there is no token shows without the provider
@@ -138,19 +139,19 @@ func testOutage(t *testing.T, p *moodyProvider, o outage) {
 		}
 		recovered()
 		manager = p.mint(t, managerID) // another token: one that has failed is not asked about for a second
-		for form, got := range client.removeInAllForms(t, manager, devidp.UserBob) {
-			if got.code != 0 || got.details.GetResourceOwner() != devidp.OrgAcme {
-				t.Errorf("%s, %s: after recovery code %v: %s", phase, form, got.code, got.message)
+		for form, got := range caller.removeInAllForms(t, manager, devidp.UserBob) {
+			if got.Code != 0 || got.Details.GetResourceOwner() != devidp.OrgAcme {
+				t.Errorf("%s, %s: after recovery code %v: %s", phase, form, got.Code, got.Message)
 			}
 		}
 		fail()
 	}
 	recovered()
-	if got := client.remove(t, removalForms()[0], p.mint(t, managerID), devidp.UserAlice); got.code != 0 {
-		t.Errorf("deleting in the end: %v: %s", got.code, got.message)
+	if got := caller.remove(t, client.REST, p.mint(t, managerID), devidp.UserAlice); got.Code != 0 {
+		t.Errorf("deleting in the end: %v: %s", got.Code, got.Message)
 	}
 	wantStatus(t, 404, "GET", portrait, "") // so it was the outage that had kept it
-	client.close()
+	caller.Close()
 	srv.stop()
 	for what, secret := range map[string]string{"token": manager, "own token": alice, "client secret": p.Client.Secret} {
 		if strings.Contains(srv.out.String(), secret) {
@@ -160,27 +161,27 @@ func testOutage(t *testing.T, p *moodyProvider, o outage) {
 }
 
 // wantUnavailable checks an answer that says: not now, come back, and nothing else.
-func wantUnavailable(t *testing.T, where string, got removal, p *moodyProvider, token string) {
+func wantUnavailable(t *testing.T, where string, got answer, p *moodyProvider, token string) {
 	t.Helper()
-	if got.code != connect.CodeUnavailable {
-		t.Errorf("%s: code %v (%s), want %v", where, got.code, got.message, connect.CodeUnavailable)
+	if got.Code != connect.CodeUnavailable {
+		t.Errorf("%s: code %v (%s), want %v", where, got.Code, got.Message, connect.CodeUnavailable)
 	}
 	wantStatus := http.StatusServiceUnavailable
-	if strings.HasPrefix(got.header.Get("Content-Type"), "application/grpc") {
+	if strings.HasPrefix(got.Header.Get("Content-Type"), "application/grpc") {
 		wantStatus = http.StatusOK // the protocol's own status tells
 	}
-	if got.status != wantStatus {
-		t.Errorf("%s: HTTP status %d, want %d", where, got.status, wantStatus)
+	if got.Status != wantStatus {
+		t.Errorf("%s: HTTP status %d, want %d", where, got.Status, wantStatus)
 	}
-	if seconds, err := strconv.Atoi(got.header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
-		t.Errorf("%s: Retry-After is %q, want a few seconds", where, got.header.Get("Retry-After"))
+	if seconds, err := strconv.Atoi(got.Header.Get("Retry-After")); err != nil || seconds < 1 || seconds > 60 {
+		t.Errorf("%s: Retry-After is %q, want a few seconds", where, got.Header.Get("Retry-After"))
 	}
-	if challenge := got.header.Get("WWW-Authenticate"); challenge != "" {
+	if challenge := got.Header.Get("WWW-Authenticate"); challenge != "" {
 		t.Errorf("%s: the answer challenges the caller: %s", where, challenge)
 	}
 	for _, secret := range []string{token, p.Client.Secret, p.address} {
-		if strings.Contains(got.raw, secret) {
-			t.Errorf("%s: %q is in the answer:\n%s", where, secret, got.raw)
+		if strings.Contains(got.Raw, secret) {
+			t.Errorf("%s: %q is in the answer:\n%s", where, secret, got.Raw)
 		}
 	}
 }

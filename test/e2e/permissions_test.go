@@ -75,7 +75,7 @@ func TestPermissionsOutOfOrder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	stored := registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel", "--introspection-cache-ttl", "0", "--introspection-timeout", "30s")
-	client := newRemover(t, url)
+	caller := newCaller(t, url)
 	portrait := url + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
 	manager, alice := p.mint(t, managerID), p.mint(t, devidp.UserAlice)
 	for _, row := range []struct {
@@ -99,25 +99,25 @@ func TestPermissionsOutOfOrder(t *testing.T) {
 			}
 			p.Handler().ServeHTTP(w, r)
 		})
-		for form, got := range client.removeInAllForms(t, manager, devidp.UserAlice) {
-			wantUnavailable(t, row.why+", "+form, got, p, manager)
+		for form, got := range caller.removeInAllForms(t, manager, devidp.UserAlice) {
+			wantUnavailable(t, row.why+", "+string(form), got, p, manager)
 		}
 		wantStatus(t, 200, http.MethodGet, portrait, "")
-		if got := client.upload(t, url+"/assets/v1/users/me/avatar", alice, picture.Sample(2, 3000)); got.code != 0 {
-			t.Errorf("%s: an upload of one's own needs no permission: %v", row.why, got.code)
+		if got := caller.upload(t, url+"/assets/v1/users/me/avatar", alice, picture.Sample(2, 3000)); got.Code != 0 {
+			t.Errorf("%s: an upload of one's own needs no permission: %v", row.why, got.Code)
 		}
 		p.behave(nil)
 		manager = p.mint(t, managerID) // another token: one that has failed is not asked about for a second
-		for form, got := range client.removeInAllForms(t, manager, devidp.UserBob) {
-			if got.code != 0 {
-				t.Errorf("%s, %s: after recovery: %v: %s", row.why, form, got.code, got.message)
+		for form, got := range caller.removeInAllForms(t, manager, devidp.UserBob) {
+			if got.Code != 0 {
+				t.Errorf("%s, %s: after recovery: %v: %s", row.why, form, got.Code, got.Message)
 			}
 		}
 	}
 	if len(stored) == 0 {
 		t.Error("there was no picture")
 	}
-	client.close()
+	caller.Close()
 	srv.stop()
 	for what, secret := range map[string]string{"token": manager, "own token": alice, "client secret": p.Client.Secret} {
 		if strings.Contains(srv.out.String(), secret) {
@@ -132,8 +132,8 @@ func TestRevokedWhileAskingForPermissions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel", "--introspection-cache-ttl", "0")
-	client := newRemover(t, url)
-	for form := range client.removeInAllForms(t, p.mint(t, managerID), devidp.UserBob) {
+	caller := newCaller(t, url)
+	for form := range caller.removeInAllForms(t, p.mint(t, managerID), devidp.UserBob) {
 		token := p.mint(t, managerID)
 		// Introspection is well with the token; when permissions are asked for, it has ended.
 		p.behave(func(w http.ResponseWriter, r *http.Request) {
@@ -144,14 +144,13 @@ func TestRevokedWhileAskingForPermissions(t *testing.T) {
 			}
 			p.Handler().ServeHTTP(w, r)
 		})
-		i := slices.IndexFunc(removalForms(), func(f removalForm) bool { return f.name == form })
-		got := client.remove(t, removalForms()[i], token, devidp.UserAlice)
-		if got.code != connect.CodeUnauthenticated || !strings.HasSuffix(got.message, "(AUTH-7fs1e)") {
-			t.Errorf("%s: %v %s, want that the token is no longer valid", form, got.code, got.message)
+		got := caller.remove(t, form, token, devidp.UserAlice)
+		if got.Code != connect.CodeUnauthenticated || !strings.HasSuffix(got.Message, "(AUTH-7fs1e)") {
+			t.Errorf("%s: %v %s, want that the token is no longer valid", form, got.Code, got.Message)
 		}
 		p.behave(nil)
 	}
-	client.close()
+	caller.Close()
 	srv.stop()
 	store := openStore(t, dir)
 	defer store.Close()

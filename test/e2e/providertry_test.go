@@ -140,20 +140,20 @@ func TestDefaultOrganizationOfCallers(t *testing.T) {
 	const org = "everybody"
 	dir := filepath.Join(t.TempDir(), "data")
 	srv, url := startServe(t, p.settings(), dir, "--default-organisation", org)
-	client := newRemover(t, url)
+	caller := newCaller(t, url)
 	plain := func(subject string) string {
 		return p.mintSpec(t, devidp.TokenSpec{Subject: subject, Scopes: scopesOfSDKs(p)})
 	}
 	alice, bob, nobody := plain(devidp.UserAlice), plain(devidp.UserBob), plain("150317214593155204")
 	for _, token := range []string{alice, bob} {
-		client.organization = devidp.OrgGlobex // counts for nothing
-		if got := client.upload(t, url+"/assets/v1/users/me/avatar", token, picture.Sample(2, 900)); got.code != 0 || !strings.Contains(got.raw, `"resourceOwner":"`+org+`"`) {
-			t.Errorf("upload: %v %s", got.code, got.raw)
+		caller.organization = devidp.OrgGlobex // counts for nothing
+		if got := caller.upload(t, url+"/assets/v1/users/me/avatar", token, picture.Sample(2, 900)); got.Code != 0 || !strings.Contains(got.Raw, `"resourceOwner":"`+org+`"`) {
+			t.Errorf("upload: %v %s", got.Code, got.Raw)
 		}
 	}
 	wantStatus(t, http.StatusOK, http.MethodGet, url+"/assets/v1/"+org+"/users/"+devidp.UserAlice+"/avatar", "")
-	for form, got := range client.removeInAllForms(t, nobody, devidp.UserAlice) {
-		if got.code == 0 {
+	for form, got := range caller.removeInAllForms(t, nobody, devidp.UserAlice) {
+		if got.Code == 0 {
 			t.Errorf("%s: somebody without a role removed another's picture", form)
 		}
 	}
@@ -165,7 +165,7 @@ func TestDefaultOrganizationOfCallers(t *testing.T) {
 	if status != http.StatusNotFound || !strings.Contains(body, "USER-35N8f") {
 		t.Errorf("a token of globex: %d %s", status, body)
 	}
-	client.close()
+	caller.Close()
 	srv.stop()
 }
 

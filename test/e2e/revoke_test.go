@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"avatard/authz/devidp"
 	"avatard/internal/cli"
+	"avatard/test/client"
 	"avatard/test/clock"
 )
 
@@ -38,7 +40,7 @@ type revocation struct {
 	t        *testing.T
 	clock    *clock.Clock
 	provider *moodyProvider
-	client   *remover
+	client   *caller
 	token    string
 	tries    int64 // introspections that nobody's call was the reason for
 }
@@ -52,7 +54,7 @@ func startRevocation(t *testing.T, args ...string) *revocation {
 	srv, url := startServeAt(t, v.clock.Now, v.provider.settings(), dir, append([]string{"--introspection-timeout", "30s"}, args...)...)
 	srv.out.await("identity provider tried: it works") // the last thing that it asks by itself
 	v.tries = v.provider.Introspections()
-	v.client = newRemover(t, url)
+	v.client = newCaller(t, url)
 	v.token = v.provider.mint(t, managerID)
 	return v
 }
@@ -61,8 +63,8 @@ func startRevocation(t *testing.T, args ...string) *revocation {
 func (v *revocation) want(when string, code connect.Code) {
 	v.t.Helper()
 	for form, got := range v.client.removeInAllForms(v.t, v.token, devidp.UserBob) {
-		if got.code != code {
-			v.t.Errorf("%s, %s: code %v (%s), want %v", when, form, got.code, got.message, code)
+		if got.Code != code {
+			v.t.Errorf("%s, %s: code %v (%s), want %v", when, form, got.Code, got.Message, code)
 		}
 	}
 }
@@ -96,7 +98,7 @@ func TestRevokedTokenEndsAtOnceWithoutCache(t *testing.T) {
 	v.want("a good token", success)
 	v.revoke()
 	v.want("just revoked", connect.CodeUnauthenticated)
-	if n, want := v.provider.Introspections()-v.tries, int64(2*len(removalForms())); n != want {
+	if n, want := v.provider.Introspections()-v.tries, int64(2*len(client.Forms())); n != want {
 		t.Errorf("%d introspections, want %d: one a call", n, want)
 	}
 }
@@ -175,14 +177,15 @@ func TestHundredCallsAskOnce(t *testing.T) {
 		})
 		var sent, done sync.WaitGroup
 		codes := make(chan connect.Code, calls)
-		forms := removalForms()
+		forms := client.Forms()
 		for i := range calls {
 			sent.Add(1)
 			done.Go(func() {
 				wrote := sync.OnceFunc(sent.Done)
 				defer wrote() // a request that never got so far must not stop the others
-				client := &remover{url: v.client.url, http1: v.client.http1, http2: v.client.http2, wrote: wrote}
-				codes <- client.remove(t, forms[i%len(forms)], v.token, devidp.UserBob).code
+				ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { wrote() }})
+				got := v.client.Remove(ctx, forms[i%len(forms)], v.client.header(v.token), devidp.UserBob)
+				codes <- checkAnswer(t, "one of many", got).Code
 			})
 		}
 		sent.Wait() // every request is on its way before the first is answered

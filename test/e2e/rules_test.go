@@ -114,7 +114,7 @@ func TestRulesEndToEnd(t *testing.T) {
 	store.Close()
 	_, url := startServeAt(t, clock.Now, p.settings(), dir, "--introspection-timeout", "30s", "--introspection-cache-ttl", "0",
 		"--authz-instance-organisation", acme, "--authz-instance-roles", "IAM_OWNER=user.write,user.read")
-	client := newRemover(t, url)
+	caller := newCaller(t, url)
 	for _, row := range rows {
 		said := claims{"active": true, "sub": managerID, "iss": p.Issuer, "aud": p.Audience, "client_id": "manager", "exp": now + day,
 			"nbf": now, "token_type": "Bearer", home: acme, ours: in("ORG_USER_MANAGER", acme)}
@@ -125,10 +125,10 @@ func TestRulesEndToEnd(t *testing.T) {
 		if user == "" {
 			user = devidp.UserAlice
 		}
-		client.organization = row.org
-		for form, got := range client.removeInAllForms(t, "any-token", user) {
-			if got.code != row.code || row.id != "" && !strings.HasSuffix(got.message, " ("+row.id+")") {
-				t.Errorf("%s, %s: code %v, %q, want %v %s", row.title, form, got.code, got.message, row.code, row.id)
+		caller.organization = row.org
+		for form, got := range caller.removeInAllForms(t, "any-token", user) {
+			if got.Code != row.code || row.id != "" && !strings.HasSuffix(got.Message, " ("+row.id+")") {
+				t.Errorf("%s, %s: code %v, %q, want %v %s", row.title, form, got.Code, got.Message, row.code, row.id)
 			}
 		}
 	}

@@ -2,62 +2,29 @@ package e2e
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
 	"io"
-	"log/slog"
+	"maps"
 	"net/http"
-	"net/http/httptest"
-	"regexp"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
 	"avatard/authz/devidp"
-	"avatard/server"
 	"avatard/server/picture"
-	"avatard/storage"
+	"avatard/test/client"
+	"avatard/test/leak"
 )
 
 // plantedSecret is what must stay inside.
 const plantedSecret = "s3cret-of-the-inside+/planted"
 
-// plantedStore is a store whose calls end in a way that knows secrets. Readiness, too.
-type plantedStore struct {
-	storage.Store
-	end func() error
-}
-
-func (s plantedStore) Remove(context.Context, storage.Removal) (storage.Result, error) {
-	return storage.Result{}, s.end()
-}
-
-func (s plantedStore) Put(context.Context, storage.Upload) (storage.Result, error) {
-	return storage.Result{}, s.end()
-}
-
-func (s plantedStore) Get(context.Context, storage.UserKey, string) (storage.Picture, error) {
-	return storage.Picture{}, s.end()
-}
-
-func (s plantedStore) HasOrganization(context.Context, string) (bool, error) { return false, s.end() }
-func (s plantedStore) Ready(context.Context) error                           { return s.end() }
-
-// plantedAuthenticator fails knowing the token.
-type plantedAuthenticator struct{ end func(token string) error }
-
-func (a plantedAuthenticator) Authenticate(_ context.Context, header http.Header) (authz.Identity, error) {
-	return authz.Identity{}, a.end(header.Get("Authorization"))
-}
-
 // exposed is a server in which something knows the planted secret.
 type exposed struct {
 	t        *testing.T
 	provider *moodyProvider
-	client   *remover
+	client   *caller
 	log      *transcript
 	url      string
 	// tokens are those that callers sent.
@@ -65,48 +32,26 @@ type exposed struct {
 	stored, sent   []byte // pictures
 }
 
-// expose starts the real server on the real store with the real introspection. change spoils a part of it.
-func expose(t *testing.T, change func(*server.Config)) *exposed {
+// expose starts the program with a log at its most talkative.
+func expose(t *testing.T) *exposed {
 	t.Helper()
-	e := &exposed{t: t, provider: newMoodyProvider(t, nil), log: newTranscript("")}
-	logger := slog.New(slog.NewTextHandler(e.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	dir := t.TempDir()
+	e := &exposed{t: t, provider: newMoodyProvider(t, nil)}
+	dir := filepath.Join(t.TempDir(), "data")
 	e.stored = registerWithPicture(t, dir, e.provider.Issuer, devidp.UserAlice, devidp.UserBob)
-	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
-		Issuer: e.provider.Issuer, ClientID: e.provider.Client.ID, ClientSecret: e.provider.Client.Secret,
-		Audience: e.provider.Audience, ProjectID: e.provider.Audience, Logger: logger,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cfg := server.Config{
-		Store: openStore(t, dir), Issuer: e.provider.Issuer, Authenticator: introspector,
-		Permissions: authz.NewClaims(authz.DefaultPolicy()), PublicAssets: true, Logger: logger,
-	}
-	if change != nil {
-		change(&cfg)
-	}
-	s, err := server.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := httptest.NewUnstartedServer(nil)
-	h.Config = server.NewHTTPServer(s.Handler(), logger)
-	h.Start()
-	t.Cleanup(h.Close)
-	e.url, e.client = h.URL, newRemover(t, h.URL)
+	srv, url := startServe(t, e.provider.settings(), dir, "--log-level", "debug", "--introspection-timeout", "30s")
+	e.log, e.url, e.client = srv.out, url, newCaller(t, url)
 	e.manager, e.alice = e.provider.mint(t, managerID), e.provider.mint(t, devidp.UserAlice)
 	e.sent = picture.Sample(3, 4000)
 	return e
 }
 
-// everything calls whatever a caller can call and returns all answers by the name of the call: the deletes in five
-// forms first, which are those of forms.
-func (e *exposed) everything() (forms, others map[string]removal) {
+// everything calls whatever a caller can call and returns all answers: those to deletes by their form, others by the name of the
+// call.
+func (e *exposed) everything() (forms map[client.Form]answer, others map[string]answer) {
 	e.t.Helper()
 	const mine = "/assets/v1/users/me/avatar"
 	alice := "/management/v1/users/" + devidp.UserAlice + "/avatar"
-	others = map[string]removal{
+	others = map[string]answer{
 		"own upload":       e.client.upload(e.t, e.url+mine, e.alice, e.sent),
 		"upload":           e.client.upload(e.t, e.url+alice, e.manager, e.sent),
 		"spoilt upload":    e.client.upload(e.t, e.url+mine, e.alice, e.sent[:len(e.sent)-600]),
@@ -117,7 +62,7 @@ func (e *exposed) everything() (forms, others map[string]removal) {
 	}
 	for _, open := range []string{"/readyz", "/healthz"} {
 		_, body := call(e.t, http.MethodGet, e.url+open, e.manager)
-		others[open] = removal{raw: body}
+		others[open] = answer{Raw: body}
 	}
 	others["health"] = e.client.do(e.t, http.MethodPost, e.url+"/grpc.health.v1.Health/Check", e.manager, "application/json", []byte("{}"))
 	return e.client.removeInAllForms(e.t, e.manager, devidp.UserAlice), others
@@ -125,108 +70,25 @@ func (e *exposed) everything() (forms, others map[string]removal) {
 
 // wantNothingOutside looks for the secret, and for what callers sent, in the answers; and for credentials and pictures
 // in the log.
-func (e *exposed) wantNothingOutside(answers ...map[string]removal) {
+func (e *exposed) wantNothingOutside(forms map[client.Form]answer, others map[string]answer) {
 	e.t.Helper()
-	for _, some := range answers {
-		for name, got := range some {
-			for _, secret := range []string{plantedSecret, e.manager, e.alice, e.provider.Client.Secret} {
-				if form, found := findTrace(got.raw, []byte(secret)); found {
-					e.t.Errorf("%s: a secret is in the answer, %s:\n%s", name, form, got.raw)
-				}
+	all := maps.Clone(others)
+	for form, got := range forms {
+		all[string(form)] = got
+	}
+	for name, got := range all {
+		for _, secret := range []string{plantedSecret, e.manager, e.alice, e.provider.Client.Secret} {
+			if form, found := leak.Find(got.Raw, []byte(secret)); found {
+				e.t.Errorf("%s: a secret is in the answer, %s:\n%s", name, form, got.Raw)
 			}
 		}
 	}
 	log := e.log.String()
 	for what, secret := range map[string]string{"token of the manager": e.manager, "token of alice": e.alice,
 		"client secret": e.provider.Client.Secret, "stored picture": string(e.stored), "uploaded picture": string(e.sent)} {
-		if form, found := findTrace(log, []byte(secret)); found {
+		if form, found := leak.Find(log, []byte(secret)); found {
 			e.t.Errorf("the %s is in the log, %s:\n%.4000s", what, form, log)
 		}
-	}
-}
-
-var requestInMessage = regexp.MustCompile(`^internal error \(request ([A-Za-z0-9_-]{1,64})\)$`)
-
-// wantInternal checks an answer to something unforeseen: it says nothing but a request id, under which the log tells
-// the story.
-func (e *exposed) wantInternal(name string, got removal, story string) {
-	e.t.Helper()
-	id := requestInMessage.FindStringSubmatch(got.message)
-	if got.code != connect.CodeInternal || id == nil || got.header.Get("X-Request-Id") != id[1] {
-		e.t.Errorf("%s: code %v, message %q, X-Request-Id %q, want an internal error with its id", name, got.code, got.message,
-			got.header.Get("X-Request-Id"))
-		return
-	}
-	for line := range strings.Lines(e.log.String()) {
-		if strings.Contains(line, "request="+id[1]+" ") && strings.Contains(line, story) {
-			return
-		}
-	}
-	e.t.Errorf("%s: no line of the log has the request %s and %q", name, id[1], story)
-}
-
-func TestSecretInTheStore(t *testing.T) {
-	rows := []struct {
-		title string
-		end   func() error
-		code  connect.Code
-	}{
-		{"an error", func() error { return errors.New(plantedSecret) }, connect.CodeInternal},
-		{"unavailable", func() error { return fmt.Errorf("%s: %w", plantedSecret, storage.ErrUnavailable) }, connect.CodeUnavailable},
-		{"an invalid request", func() error { return fmt.Errorf("%s: %w", plantedSecret, storage.ErrInvalid) }, connect.CodeInternal},
-		{"an error of the RPC library", func() error {
-			return connect.NewError(connect.CodePermissionDenied, errors.New(plantedSecret))
-		}, connect.CodeInternal},
-		{"somebody else's deadline", func() error { return fmt.Errorf("%s: %w", plantedSecret, context.DeadlineExceeded) }, connect.CodeUnavailable},
-		{"a panic with a text", func() error { panic(plantedSecret) }, connect.CodeInternal},
-		{"a panic with an error", func() error { panic(fmt.Errorf("wrapped: %w", errors.New(plantedSecret))) }, connect.CodeInternal},
-	}
-	for _, row := range rows {
-		t.Run(row.title, func(t *testing.T) {
-			e := expose(t, func(cfg *server.Config) { cfg.Store = plantedStore{cfg.Store, row.end} })
-			forms, others := e.everything()
-			for name, got := range forms {
-				if got.code != row.code {
-					t.Errorf("%s: code %v, want %v", name, got.code, row.code)
-				}
-				if row.code == connect.CodeInternal {
-					e.wantInternal(name, got, plantedSecret)
-				}
-			}
-			for _, name := range []string{"own upload", "upload", "own read", "public read", "own delete"} {
-				if row.code == connect.CodeInternal {
-					e.wantInternal(name, others[name], plantedSecret)
-				}
-			}
-			e.wantNothingOutside(forms, others)
-		})
-	}
-}
-
-func TestSecretInTheAuthenticator(t *testing.T) {
-	rows := map[string]struct {
-		end  func(token string) error
-		code connect.Code
-	}{
-		"an error":    {func(token string) error { return errors.New(plantedSecret + " " + token) }, connect.CodeInternal},
-		"a panic":     {func(token string) error { panic(plantedSecret + " " + token) }, connect.CodeInternal},
-		"unavailable": {func(token string) error { return fmt.Errorf("%s %s: %w", plantedSecret, token, authz.ErrUnavailable) }, connect.CodeUnavailable},
-		"refused":     {func(token string) error { return fmt.Errorf("%s %s: %w", plantedSecret, token, authz.ErrInvalidToken) }, connect.CodeUnauthenticated},
-	}
-	for title, row := range rows {
-		t.Run(title, func(t *testing.T) {
-			e := expose(t, func(cfg *server.Config) { cfg.Authenticator = plantedAuthenticator{row.end} })
-			forms, others := e.everything()
-			for name, got := range forms {
-				if got.code != row.code {
-					t.Errorf("%s: code %v, want %v", name, got.code, row.code)
-				}
-				if row.code == connect.CodeInternal {
-					e.wantInternal(name, got, plantedSecret)
-				}
-			}
-			e.wantNothingOutside(forms, others)
-		})
 	}
 }
 
@@ -263,16 +125,16 @@ func TestSecretOfTheProvider(t *testing.T) {
 	}
 	for title, row := range rows {
 		t.Run(title, func(t *testing.T) {
-			e := expose(t, nil)
+			e := expose(t)
 			// Discovery first, for it takes no answer of that kind for a word about a token.
-			if got := e.client.remove(t, removalForms()[0], e.provider.mint(t, managerID), devidp.UserBob); got.code != success {
-				t.Fatalf("before: code %v", got.code)
+			if got := e.client.remove(t, client.REST, e.provider.mint(t, managerID), devidp.UserBob); got.Code != success {
+				t.Fatalf("before: code %v", got.Code)
 			}
 			e.provider.behave(row.mood(e.provider))
 			forms, others := e.everything()
 			for name, got := range forms {
-				if got.code != row.code {
-					t.Errorf("%s: code %v, want %v", name, got.code, row.code)
+				if got.Code != row.code {
+					t.Errorf("%s: code %v, want %v", name, got.Code, row.code)
 				}
 			}
 			e.wantNothingOutside(forms, others)
@@ -285,19 +147,19 @@ func TestSecretOfTheProvider(t *testing.T) {
 
 // With everything well, tokens and pictures pass through, and still none is in the log at its most talkative.
 func TestNoTokenAndNoPictureInTheLog(t *testing.T) {
-	e := expose(t, nil)
+	e := expose(t)
 	forms, others := e.everything()
 	for name, want := range map[string]connect.Code{"own upload": success, "upload": success, "spoilt upload": connect.CodeInvalidArgument,
 		"own delete": success, "malformed header": connect.CodeUnauthenticated} {
-		if others[name].code != want {
-			t.Errorf("%s: code %v, want %v", name, others[name].code, want)
+		if others[name].Code != want {
+			t.Errorf("%s: code %v, want %v", name, others[name].Code, want)
 		}
 	}
-	if !bytes.Contains([]byte(others["own read"].raw), []byte("PNG")) {
+	if !bytes.Contains([]byte(others["own read"].Raw), []byte("PNG")) {
 		t.Error("no picture was read, so the log could hold none")
 	}
 	e.wantNothingOutside(forms, others)
-	if _, found := findTrace(others["spoilt upload"].raw, e.sent); found {
+	if _, found := leak.Find(others["spoilt upload"].Raw, e.sent); found {
 		t.Error("a piece of the refused picture came back")
 	}
 	if lines := strings.Count(e.log.String(), "\n"); lines < len(forms)+len(others) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"avatard/authz/devidp"
+	"avatard/test/client"
 )
 
 // Sixteen clients that delete the same picture at once, in all forms, are told the same: the one change that there was.
@@ -18,38 +19,38 @@ func TestSixteenDeleteAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
 	srv, url := startServe(t, p.settings(), dir, "--introspection-timeout", "30s")
-	client := newRemover(t, url)
+	caller := newCaller(t, url)
 	portrait := url + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
 	wantStatus(t, 200, "GET", portrait, "")
 
-	token, forms := p.mint(t, managerID), removalForms()
+	token, forms := p.mint(t, managerID), client.Forms()
 	begin := make(chan struct{})
-	results := make(chan removal, clients)
+	results := make(chan answer, clients)
 	for i := range clients {
 		go func() {
 			<-begin
-			results <- client.remove(t, forms[i%len(forms)], token, devidp.UserAlice)
+			results <- caller.remove(t, forms[i%len(forms)], token, devidp.UserAlice)
 		}()
 	}
 	close(begin)
 	first := <-results
-	if first.details.GetSequence() != 3 { // registered, given a picture, deleted
-		t.Errorf("details are %v, want sequence 3", first.details)
+	if first.Details.GetSequence() != 3 { // registered, given a picture, deleted
+		t.Errorf("details are %v, want sequence 3", first.Details)
 	}
 	for range clients - 1 {
 		got := <-results
-		if got.code != success {
-			t.Errorf("code %v: %s", got.code, got.message)
+		if got.Code != success {
+			t.Errorf("code %v: %s", got.Code, got.Message)
 		}
-		if diff := cmp.Diff(first.details, got.details, protocmp.Transform()); diff != "" {
+		if diff := cmp.Diff(first.Details, got.Details, protocmp.Transform()); diff != "" {
 			t.Errorf("two answers (-one +another):\n%s", diff)
 		}
-		if one, another := first.header.Get("X-Avatard-Receipt"), got.header.Get("X-Avatard-Receipt"); one == "" || one != another {
+		if one, another := first.Header.Get("X-Avatard-Receipt"), got.Header.Get("X-Avatard-Receipt"); one == "" || one != another {
 			t.Errorf("receipts %q and %q, want the same one", one, another)
 		}
 	}
 	wantStatus(t, 404, "GET", portrait, "")
-	client.close()
+	caller.Close()
 	srv.stop()
 
 	db, err := sqlite3.OpenFlags(filepath.Join(dir, "avatard.db"), sqlite3.OPEN_READONLY)

@@ -88,9 +88,9 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 	wantStatus(t, http.StatusNotFound, "DELETE", url+"/auth/v1/users/me/avatar", p.Tokens["TOKEN_ALICE"])
 	wantStatus(t, http.StatusNotFound, "DELETE", url+"/management/v1/users/"+devidp.UserAlice+"/avatar", p.Tokens["TOKEN_MANAGER"])
 	wantStatus(t, http.StatusOK, "DELETE", url+"/management/v1/users/"+devidp.UserBob+"/avatar", p.Tokens["TOKEN_MANAGER"])
-	client := newRemover(t, url)
-	if got := client.upload(t, mine, p.Tokens["TOKEN_ALICE"], picture.Sample(2, 3000)); got.status != http.StatusOK {
-		t.Errorf("the upload that registers again = %d, want 200", got.status)
+	caller := newCaller(t, url)
+	if got := caller.upload(t, mine, p.Tokens["TOKEN_ALICE"], picture.Sample(2, 3000)); got.Status != http.StatusOK {
+		t.Errorf("the upload that registers again = %d, want 200", got.Status)
 	}
 	wantStatus(t, http.StatusOK, "GET", mine, p.Tokens["TOKEN_ALICE"])
 	out, err = runCommand(t, "user", "show", devidp.UserAlice, "--data", dir)
