@@ -10,11 +10,12 @@ import (
 
 	"avatard/authz"
 	"avatard/internal/config"
+	"avatard/test/docpage"
 )
 
 // The tables of docs/configuration.md say what the program says. With UPDATE_DOCS=1 the test writes them.
 func TestConfigurationPage(t *testing.T) {
-	checkPage(t, "docs/configuration.md", map[string]string{"settings": settingsTable(), "roles": rolesTable()})
+	docpage.Check(t, "docs/configuration.md", map[string]string{"settings": settingsTable(), "roles": rolesTable()})
 }
 
 func settingsTable() string {

@@ -14,6 +14,7 @@ import (
 
 	"avatard/authz/devidp"
 	"avatard/server/picture"
+	"avatard/test/docpage"
 )
 
 // proxiesPage is what this file proves, in words.
@@ -26,7 +27,7 @@ func TestProxiesPageShowsTheFiles(t *testing.T) {
 		text := readFile(t, "test/e2e/testdata/proxies/"+setup.file)
 		parts[setup.file] = "```\n" + string(text) + "```\n"
 	}
-	checkPage(t, proxiesPage, parts)
+	docpage.Check(t, proxiesPage, parts)
 }
 
 // slashed is a user whose id is only itself when nobody on the way touches the path.
@@ -63,7 +64,7 @@ func TestThroughProxies(t *testing.T) {
 		})
 	}
 	if !t.Failed() {
-		checkPage(t, proxiesPage, map[string]string{"forms": forms.String(), "others": others.String()})
+		docpage.Check(t, proxiesPage, map[string]string{"forms": forms.String(), "others": others.String()})
 	}
 }
 
