@@ -15,12 +15,11 @@ import (
 	"avatard/authz/limit"
 	"avatard/storage"
 	"avatard/test/client"
+	"avatard/test/clock"
 )
 
-// tickless is a clock that only goes on when it is told to.
-type tickless struct{ nanos atomic.Int64 }
-
-func (c *tickless) now() time.Time { return time.Unix(1_700_000_000, c.nanos.Load()) }
+// standing returns a clock that only goes on when a test moves it.
+func standing() *clock.Clock { return clock.At(time.Unix(1_700_000_000, 0)) }
 
 // counted counts who is asked for.
 type counted struct {
@@ -53,10 +52,10 @@ func TestRateLimits(t *testing.T) {
 	} {
 		for _, form := range client.Forms() {
 			t.Run(row.name+"/"+string(form), func(t *testing.T) {
-				clock := new(tickless)
+				stands := standing()
 				who := &counted{Authenticator: tokens(people())}
 				f := start(t, func(c *Config) {
-					c.Now, c.Authenticator = clock.now, who
+					c.Now, c.Authenticator = stands.Now, who
 					row.change(c, limit.Rate{PerSecond: 0.5, Burst: 2})
 				})
 				send := func() client.Answer {
@@ -76,7 +75,7 @@ func TestRateLimits(t *testing.T) {
 				if asked := who.calls.Load(); row.name == "address" && asked != 2 {
 					t.Errorf("asked %d times who calls, want 2: the address comes first", asked)
 				}
-				clock.nanos.Add(int64(2 * time.Second))
+				stands.Advance(2 * time.Second)
 				if got := send(); got.Code != 0 {
 					t.Errorf("two seconds later: %v %s", got.Code, got.Message)
 				}
@@ -86,9 +85,9 @@ func TestRateLimits(t *testing.T) {
 }
 
 func TestWhatCallLimitsCountFor(t *testing.T) {
-	clock := new(tickless)
+	stands := standing()
 	f := start(t, func(c *Config) {
-		c.Now = clock.now
+		c.Now = stands.Now
 		c.AddressRate, c.CallerRate = limit.Rate{PerSecond: 1, Burst: 5}, limit.Rate{PerSecond: 1, Burst: 3}
 		c.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Test-Address") }
 	})

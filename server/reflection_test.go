@@ -211,10 +211,10 @@ func TestReflectionSendsEachFileOnce(t *testing.T) {
 // Streams count for their address, whether or not other calls do. Then the address gets in again.
 func TestReflectionRate(t *testing.T) {
 	reflectionForms(t, func(t *testing.T, path, contentType string) {
-		clock := new(tickless)
+		stands := standing()
 		address := "192.0.2.1"
 		f := start(t, func(c *Config) {
-			c.Now = clock.now
+			c.Now = stands.Now
 			c.ClientAddress = func(*http.Request) string { return address }
 		})
 		ask := func() reflected {
@@ -233,7 +233,7 @@ func TestReflectionRate(t *testing.T) {
 			t.Errorf("from another address: code %q", got.code)
 		}
 		address = "192.0.2.1"
-		clock.nanos.Add(int64(1e9 / reflectionRate.PerSecond))
+		stands.Advance(time.Duration(1e9 / reflectionRate.PerSecond))
 		if got := ask(); len(got.answers) != 1 {
 			t.Errorf("after a while: code %q", got.code)
 		}
@@ -242,8 +242,8 @@ func TestReflectionRate(t *testing.T) {
 
 // A stream on which nothing comes ends long before the longest call.
 func TestIdleReflectionEnds(t *testing.T) {
-	clock := new(tickless) // of the rate; the tests below are each at another time
-	s, err := New(Config{Store: instantStore{}, Issuer: issuer, Authenticator: tokens(people()), Permissions: owner{}, Now: clock.now})
+	stands := standing() // of the rate; the tests below are each at another time
+	s, err := New(Config{Store: instantStore{}, Issuer: issuer, Authenticator: tokens(people()), Permissions: owner{}, Now: stands.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +297,7 @@ func TestWithoutReflection(t *testing.T) {
 
 // Asking again for what one has is cheap: describing a file is what costs, thousands of allocations for the largest one.
 func TestReflectionDescribesNoFileTwice(t *testing.T) {
-	f := start(t, func(c *Config) { c.Now = new(tickless).now })
+	f := start(t, func(c *Config) { c.Now = standing().Now })
 	ask := func(requests int) float64 {
 		asked := make([]string, requests)
 		for i := range asked {

@@ -13,16 +13,8 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/test/clock"
 )
-
-// handClock is a clock that a test sets.
-type handClock struct{ passed atomic.Int64 }
-
-func (c *handClock) now() time.Time {
-	return time.Unix(1700000000, 0).Add(time.Duration(c.passed.Load()))
-}
-
-func (c *handClock) pass(d time.Duration) { c.passed.Add(int64(d)) }
 
 // badReads is a disk that reads pages of the database wrong, or not at all.
 type badReads struct {
@@ -76,8 +68,8 @@ func openWithoutPages(t *testing.T, cfg Config) *Store {
 // goes on doing so, because damage does not heal.
 func TestDamageWhileServing(t *testing.T) {
 	ctx := context.Background()
-	bad, clock := &badReads{}, &handClock{}
-	s := openWithoutPages(t, Config{Dir: t.TempDir(), WrapFile: bad.wrap, Now: clock.now})
+	bad, stands := &badReads{}, clock.At(time.Unix(1_700_000_000, 0))
+	s := openWithoutPages(t, Config{Dir: t.TempDir(), WrapFile: bad.wrap, Now: stands.Now})
 	bad.mode.Store(1)
 	if _, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Get = %v, want %v", err, storage.ErrUnavailable)
@@ -90,7 +82,7 @@ func TestDamageWhileServing(t *testing.T) {
 		t.Errorf("Get of a page that is well = %v", err)
 	}
 	mustRemove(t, s, 3)
-	clock.pass(24 * time.Hour)
+	stands.Advance(24 * time.Hour)
 	if err := s.Ready(ctx); !errors.Is(err, storage.ErrDamaged) || !strings.Contains(err.Error(), databaseName) ||
 		!strings.Contains(err.Error(), "from a backup") {
 		t.Errorf("Ready a day later = %v, want %v, the file and what to do", err, storage.ErrDamaged)
@@ -100,8 +92,8 @@ func TestDamageWhileServing(t *testing.T) {
 // A read that failed keeps the store from being ready until one goes well, or for a minute.
 func TestReadThatFails(t *testing.T) {
 	ctx := context.Background()
-	bad, clock := &badReads{}, &handClock{}
-	s := openWithoutPages(t, Config{Dir: t.TempDir(), WrapFile: bad.wrap, Now: clock.now})
+	bad, stands := &badReads{}, clock.At(time.Unix(1_700_000_000, 0))
+	s := openWithoutPages(t, Config{Dir: t.TempDir(), WrapFile: bad.wrap, Now: stands.Now})
 	bad.mode.Store(2)
 	if _, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Get = %v, want %v", err, storage.ErrUnavailable)
@@ -109,7 +101,7 @@ func TestReadThatFails(t *testing.T) {
 	if err := s.Ready(ctx); !errors.Is(err, syscall.EIO) || errors.Is(err, storage.ErrDamaged) {
 		t.Errorf("Ready = %v, want %v", err, syscall.EIO)
 	}
-	clock.pass(faultMemory)
+	stands.Advance(faultMemory)
 	if err := s.Ready(ctx); err != nil {
 		t.Errorf("Ready a minute later = %v", err)
 	}
