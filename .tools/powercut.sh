@@ -5,7 +5,7 @@
 #
 #   .tools/powercut.sh                          1,000 cuts, and the controls
 #   .tools/powercut.sh -cuts 100                fewer of them (what .ci/run does)
-#   .tools/powercut.sh -cuts 10000 -stories     more, and every place of every story
+#   .tools/powercut.sh -cuts 10000 -scenarios   more, and every place of every scenario
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

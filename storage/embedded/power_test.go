@@ -27,7 +27,7 @@ func TestMigrateEveryCut(t *testing.T) {
 	found, versions := map[uint64]int{}, map[int]int{} // by outcome, and how many of each
 	image := filepath.Join(t.TempDir(), "image")
 	for cut := range disk.Trace().Cuts() {
-		fates := []powercut.Fate{powercut.Random(uint64(cut.At))}
+		fates := []powercut.Outcome{powercut.Random(uint64(cut.At))}
 		for fate := range cut.Simple() {
 			fates = append(fates, fate)
 		}
@@ -73,7 +73,7 @@ func cutAfter(t *testing.T, dir string, disk *powercut.Disk) {
 	image := filepath.Join(t.TempDir(), "image")
 	for cut := range trace.Cuts() {
 		if cut.Last {
-			left := cut.Image(powercut.Fate{Part: func(int, powercut.Change) powercut.Part { return powercut.Part{} }})
+			left := cut.Image(powercut.Outcome{Part: func(int, powercut.Change) powercut.Part { return powercut.Part{} }})
 			if err := left.Write(image); err != nil {
 				t.Fatal(err)
 			}

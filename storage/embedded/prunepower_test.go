@@ -40,7 +40,7 @@ func checkOutcomes(t *testing.T, disk *powercut.Disk, stride int, check func(t *
 		if cut.At%stride != 0 && !cut.Last {
 			continue
 		}
-		fates := []powercut.Fate{powercut.Random(uint64(cut.At))}
+		fates := []powercut.Outcome{powercut.Random(uint64(cut.At))}
 		for fate := range cut.Simple() {
 			fates = append(fates, fate)
 		}

@@ -4,10 +4,10 @@
 // A [Disk] is put under an engine's files. The engine runs on ordinary files, as fast as memory is, while the disk writes a
 // [Trace]: every write, truncation, hole, sync, creation and removal, and what its user marks in between, such as an answer
 // that was given. Afterwards, for each place in the trace, a [Cut] tells which changes were not durable then, and a
-// [Fate] decides for each of them, on its own, whether it reached the disk whole, in some sectors, or not at all. The
+// [Outcome] decides for each of them, on its own, whether it reached the disk whole, in some sectors, or not at all. The
 // result is an [Image], the content of a directory.
 //
-//	engine ─► Disk ─► Trace ─► Cut (every place) ─► Fate (what was not synced) ─► Image ─► engine again
+//	engine ─► Disk ─► Trace ─► Cut (every place) ─► Outcome (what was not synced) ─► Image ─► engine again
 //
 // # The model
 //
@@ -64,7 +64,7 @@ type Disk struct {
 	home   bool // the directory is there
 	lies   map[string]bool
 	delay  func(name string)
-	fail   func(name string) (lot uint64, fails bool)
+	fail   func(name string) (seed uint64, fails bool)
 }
 
 // ErrSync is what a sync returns that [Disk.Fail] lets fail.
@@ -95,10 +95,10 @@ func (d *Disk) Lie(name string) {
 // Delay calls f within every sync, between its beginning and its end. Set it before the disk is used.
 func (d *Disk) Delay(f func(name string)) { d.delay = f }
 
-// Fail makes syncs fail for which f says so. As in Linux, what the file had is then half on the disk, by a lot that
+// Fail makes syncs fail for which f says so. As in Linux, what the file had is then half on the disk, by a seed that
 // depends on the number, and the rest is forgotten: it can be read until the power is cut, and no later sync writes it.
 // Names stay as they are. Set it before the disk is used.
-func (d *Disk) Fail(f func(name string) (lot uint64, fails bool)) { d.fail = f }
+func (d *Disk) Fail(f func(name string) (seed uint64, fails bool)) { d.fail = f }
 
 // Mark notes in the trace that something happened, such as an answer.
 func (d *Disk) Mark(v any) {
@@ -228,8 +228,8 @@ func (d *Disk) sync(e event) error {
 		e.kind = lie
 	}
 	if d.fail != nil {
-		if lot, fails := d.fail(e.name); fails {
-			e.kind, e.off = failed, int64(lot)
+		if seed, fails := d.fail(e.name); fails {
+			e.kind, e.off = failed, int64(seed)
 			d.add(e)
 			return ErrSync
 		}

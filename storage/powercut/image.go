@@ -16,12 +16,12 @@ type Image struct {
 	Files map[string][]byte
 }
 
-// Image returns what a fate leaves of the directory at this place.
-func (c *Cut) Image(fate Fate) Image {
+// Image returns what a outcome leaves of the directory at this place.
+func (c *Cut) Image(outcome Outcome) Image {
 	after := state{names: maps.Clone(c.state.names), home: c.state.home}
 	parts := map[int][]Part{}
 	for i, p := range c.pending() {
-		part := fate.Part(i, p.Change)
+		part := outcome.Part(i, p.Change)
 		switch {
 		case !p.Names:
 			parts[p.inode] = append(parts[p.inode], part)

@@ -92,12 +92,12 @@ func texts(m Image) map[string]string {
 	return all
 }
 
-// keep is the fate in which the changes with these numbers arrived and no other one.
-func keep(numbers ...int) Fate {
-	return Fate{"", func(i int, _ Change) Part { return keepIf(slices.Contains(numbers, i)) }}
+// keep is the outcome in which the changes with these numbers arrived and no other one.
+func keep(numbers ...int) Outcome {
+	return Outcome{"", func(i int, _ Change) Part { return keepIf(slices.Contains(numbers, i)) }}
 }
 
-func wantImage(t *testing.T, c *Cut, f Fate, want map[string]string) {
+func wantImage(t *testing.T, c *Cut, f Outcome, want map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(want, texts(c.Image(f))); diff != "" {
 		t.Errorf("cut at %d (-want +got):\n%s", c.At, diff)
@@ -155,12 +155,12 @@ func TestTorn(t *testing.T) {
 	if ch := c.Changes()[0]; ch.First != 0 || ch.Sectors != 3 {
 		t.Fatalf("the write touches %d sectors from %d on, want 3 from 0 on", ch.Sectors, ch.First)
 	}
-	middle := Fate{"", func(int, Change) Part { return Part{Sector: func(s int64) bool { return s == 1 }} }}
+	middle := Outcome{"", func(int, Change) Part { return Part{Sector: func(s int64) bool { return s == 1 }} }}
 	want := old[:512] + strings.Repeat("n", 512) + old[1024:]
 	wantImage(t, c, middle, map[string]string{"a": want})
 	got := map[string]bool{}
-	for fate := range c.Torn() {
-		got[string(c.Image(fate).Files["a"])] = true
+	for outcome := range c.Torn() {
+		got[string(c.Image(outcome).Files["a"])] = true
 	}
 	n := strings.Repeat("n", 1024)
 	for _, want := range []string{
@@ -188,7 +188,7 @@ func TestSizes(t *testing.T) {
 	wantImage(t, c, keep(0, 1), map[string]string{"a": "aa\x00\x0011", "b": "b"})
 	wantImage(t, c, keep(1, 2), map[string]string{"a": "aa", "b": "b\x00\x002"})
 	wantImage(t, c, keep(2), map[string]string{"a": "aa", "b": "bbb2"})
-	grown := Fate{"", func(int, Change) Part { return Part{Grown: true} }}
+	grown := Outcome{"", func(int, Change) Part { return Part{Grown: true} }}
 	wantImage(t, c, grown, map[string]string{"a": "aa\x00\x00\x00\x00", "b": "bbbb"})
 }
 
@@ -221,7 +221,7 @@ func TestHoles(t *testing.T) {
 	wantImage(t, c, keep(0), map[string]string{"a": zeros + zeros + old[:512]})
 	wantImage(t, c, keep(1), map[string]string{"a": "w" + old[1:]})
 	wantImage(t, c, keep(0, 1), map[string]string{"a": "w" + zeros[1:] + zeros + old[:512]})
-	second := Fate{"", func(i int, _ Change) Part { return Part{Sector: func(s int64) bool { return i == 0 && s == 1 }} }}
+	second := Outcome{"", func(i int, _ Change) Part { return Part{Sector: func(s int64) bool { return i == 0 && s == 1 }} }}
 	wantImage(t, c, second, map[string]string{"a": old[:512] + zeros + old[:512]})
 	b.must(file.Sync())
 	wantImage(t, last(b.d), keep(), map[string]string{"a": "w" + zeros[1:] + zeros + old[:512]})
@@ -319,10 +319,10 @@ func TestLie(t *testing.T) {
 // What a failed sync has lost can be read and is not there after a cut, though a later sync succeeds; writing it again helps.
 func TestFail(t *testing.T) {
 	outcomes := map[string]bool{}
-	for lot := range uint64(20) {
+	for seed := range uint64(20) {
 		b := newBench(t, map[string]string{"a": "aa"})
 		fails := true
-		b.d.Fail(func(string) (uint64, bool) { return lot, fails })
+		b.d.Fail(func(string) (uint64, bool) { return seed, fails })
 		f := b.open("a")
 		b.write(f, "1", 0)
 		if err := f.Sync(); !errors.Is(err, ErrSync) {
@@ -330,7 +330,7 @@ func TestFail(t *testing.T) {
 		}
 		fails = false
 		b.must(f.Sync())
-		if got := make([]byte, 2); lot == 0 {
+		if got := make([]byte, 2); seed == 0 {
 			if _, err := f.ReadAt(got, 0); err != nil || string(got) != "1a" {
 				t.Errorf("the file shows %q, %v, want 1a", got, err)
 			}
@@ -346,7 +346,7 @@ func TestFail(t *testing.T) {
 	}
 }
 
-// Fates by lot reach all kinds of outcome, and the same lot the same one.
+// Random outcomes reach all kinds of outcome, and the same seed the same one.
 func TestRandom(t *testing.T) {
 	b := newBench(t, map[string]string{"a": strings.Repeat("o", 16*SectorBytes)})
 	f := b.open("a")
@@ -357,7 +357,7 @@ func TestRandom(t *testing.T) {
 	for seed := range uint64(200) {
 		data := c.Image(Random(seed)).Files["a"]
 		if again := c.Image(Random(seed)).Files["a"]; !bytes.Equal(data, again) {
-			t.Fatal("one lot, two outcomes")
+			t.Fatal("one seed, two outcomes")
 		}
 		whole := true
 		for s := 0; s < len(data); s += SectorBytes {

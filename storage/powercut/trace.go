@@ -29,7 +29,7 @@ type event struct {
 	kind   kind
 	name   string
 	inode  int   // -1 for the directory
-	off    int64 // of a write or a hole; the new size of a truncation; the lot of a failed sync
+	off    int64 // of a write or a hole; the new size of a truncation; the seed of a failed sync
 	data   []byte
 	n      int64 // length of a hole
 	covers int   // a sync covers the events before this one
@@ -128,9 +128,9 @@ func (s *state) apply(at int, e event) {
 			}
 			var parts []Part
 			if e.kind == failed {
-				fate := Random(uint64(e.off))
+				outcome := Random(uint64(e.off))
 				for i, c := range n.changes[:covered] {
-					parts = append(parts, fate.Part(i, describe(e.name, c)))
+					parts = append(parts, outcome.Part(i, describe(e.name, c)))
 				}
 			}
 			n.durable = settle(n.durable, n.changes[:covered], parts)
@@ -202,7 +202,7 @@ type Cut struct {
 // Resume puts into dir, which must not be there, what the engine sees at this place and returns a disk that goes on from
 // here: the process was killed, the power stayed on. What was not durable is not durable still.
 func (c *Cut) Resume(dir string) (*Disk, error) {
-	image := c.Image(Fate{"all", func(int, Change) Part { return Whole }})
+	image := c.Image(Outcome{"all", func(int, Change) Part { return Whole }})
 	if err := image.Write(dir); err != nil {
 		return nil, err
 	}

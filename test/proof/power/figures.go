@@ -35,7 +35,7 @@ func (f *figures) hear(marks []any) {
 }
 
 // meet counts a cut.
-func (f *figures) meet(cut *powercut.Cut, b book, during shift) {
+func (f *figures) meet(cut *powercut.Cut, b expectedState, during shift) {
 	switch {
 	case cut.At <= during.begin:
 		f.starting++

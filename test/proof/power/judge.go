@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// judge returns in what way a sight breaks the promises of a book.
-func (p *proof) judge(b book, s *sight) (broken []string) {
+// judge returns in what way a snapshot breaks what the expected state promises.
+func (p *proof) judge(b expectedState, s *snapshot) (broken []string) {
 	say := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	present := b.present()
 	for n, length := range s.before {

@@ -23,29 +23,29 @@ const (
 	mostCallsOfRun = 500 // the log is moved into the database after about 200
 )
 
-// load runs an engine under calls of many users, cuts the power at places by lot, goes on with what one of the cuts left, and
+// load runs an engine under calls of many users, cuts the power at random places, goes on with what one of the cuts left, and
 // so forth.
 type load struct {
 	*proof
-	dir     string
-	random  *rand.Rand
-	calls   int      // of each run of the engine; 0 means by lot
-	fates   int      // looked at for each cut
-	failing int      // one sync in so many fails, 0 for none
-	lies    []string // files whose syncs do nothing
-	first   bool     // stop at the first violation
-	figures figures
+	dir      string
+	random   *rand.Rand
+	calls    int      // of each run of the engine; 0 means a random number
+	outcomes int      // looked at for each cut
+	failing  int      // one sync in so many fails, 0 for none
+	lies     []string // files whose syncs do nothing
+	first    bool     // stop at the first violation
+	figures  figures
 
-	book   book
-	from   powercut.Image // what the next run begins with
-	runs   int            // in this directory
-	id     int
-	number uint32
+	expected expectedState
+	from     powercut.Image // what the next run begins with
+	runs     int            // in this directory
+	id       int
+	number   uint32
 }
 
 func newLoad(scratch string, seed uint64) *load {
 	return &load{proof: newProof(scratch, storagetest.NewPattern(seed), loadUsers), dir: filepath.Join(scratch, "data"),
-		random: rand.New(rand.NewPCG(seed, 1)), fates: 4, figures: figures{files: map[string]int{}}}
+		random: rand.New(rand.NewPCG(seed, 1)), outcomes: 4, figures: figures{files: map[string]int{}}}
 }
 
 // run makes so many cuts.
@@ -54,7 +54,7 @@ func (l *load) run(ctx context.Context, cuts int) error {
 	defer func() { l.figures.took = time.Since(began) }()
 	for l.cuts < cuts && !l.enough() {
 		if l.runs%runsOfLife == 0 {
-			l.book, l.from = book{}, powercut.Image{}
+			l.expected, l.from = expectedState{}, powercut.Image{}
 		}
 		l.runs++
 		done, err := l.work(ctx)
@@ -95,7 +95,7 @@ func (l *load) work(ctx context.Context) (done shift, err error) {
 	if err != nil {
 		return done, err
 	}
-	err = r.see(ctx, l.book)
+	err = r.see(ctx, l.expected)
 	done.begin = disk.Operations()
 	for _, name := range l.lies {
 		disk.Lie(name)
@@ -122,12 +122,12 @@ type shift struct {
 	begin, end int
 }
 
-// place returns a place by lot: one in five while the engine starts, one in twenty while it stops.
+// place returns a random place: one in five while the engine starts, one in twenty while it stops.
 func (s shift) place(random *rand.Rand) int {
-	switch lot := random.IntN(20); {
-	case lot < 4:
+	switch n := random.IntN(20); {
+	case n < 4:
 		return random.IntN(s.begin + 1)
-	case lot < 19:
+	case n < 19:
 		return s.begin + random.IntN(s.end-s.begin+1)
 	default:
 		return s.end + random.IntN(s.trace.Len()-s.end+1)
@@ -155,7 +155,7 @@ func (l *load) call(ctx context.Context, r *recorder, calls int) error {
 	}
 	free := l.random.Perm(loadUsers)
 	known := map[int]bool{} // registered for certain
-	for u, p := range l.book {
+	for u, p := range l.expected {
 		known[u] = p.sequence > 0 && len(p.open) == 0
 	}
 	for range calls {
@@ -188,14 +188,14 @@ func (l *load) call(ctx context.Context, r *recorder, calls int) error {
 	return errors.Join(errs...)
 }
 
-// cut cuts the power at places of a trace by lot and decides by lot which of the outcomes the next run begins with.
+// cut cuts the power at random places of a trace and chooses at random which of the outcomes the next run begins with.
 func (l *load) cut(ctx context.Context, done shift, cuts int) error {
 	places := map[int]bool{}
 	for len(places) < min(cuts, done.end-done.begin) {
 		places[done.place(l.random)] = true
 	}
 	goOn := l.random.IntN(len(places))
-	begin := l.book.clone()
+	begin := l.expected.clone()
 	noted := 0
 	for cut := range done.trace.Cuts() {
 		l.figures.hear(cut.Marks[noted:])
@@ -207,7 +207,7 @@ func (l *load) cut(ctx context.Context, done shift, cuts int) error {
 		l.cuts++
 		l.figures.meet(cut, begin, done)
 		l.forget()
-		for range l.fates {
+		for range l.outcomes {
 			o, err := l.check(ctx, cut, begin, powercut.Random(l.random.Uint64()))
 			if err != nil {
 				return err
@@ -216,7 +216,7 @@ func (l *load) cut(ctx context.Context, done shift, cuts int) error {
 				return nil
 			}
 			if goOn == 0 && o.good {
-				l.book, l.from = begin.clone(), o.image.Clone()
+				l.expected, l.from = begin.clone(), o.image.Clone()
 			}
 		}
 		goOn--

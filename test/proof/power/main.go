@@ -11,13 +11,13 @@
 //   - receipts, audit records and sequence numbers of what was answered are there, once, and the receipts count;
 //   - the engine is ready, its own check (avatard fsck) and SQLite's find nothing, and a second start changes nothing.
 //
-// The stories (story.go) are enumerated: every place, with fates chosen by rule. The load (load.go) is by lot: many
+// The scenarios (scenario.go) are enumerated: every place, with outcomes chosen by rule. The load (load.go) is random: many
 // users at once, and every cut continues with one of its outcomes.
 //
-//	main.go ─► load.go, story.go ─► recorder.go (calls, answers) ─► proof.go ─► look.go, search.go ─► judge.go ◄─ book.go
+//	main.go ─► load.go, scenario.go ─► recorder.go (calls, answers) ─► proof.go ─► inspect.go, search.go ─► judge.go ◄─ expected.go
 //
 // With -failing syncs fail before that, and what they were to write is half lost. Disks that break the rules in the comment
-// of package powercut are not its business.
+// of package powercut are out of its scope.
 package main
 
 import (
@@ -45,24 +45,24 @@ func main() {
 
 // options is what one run does.
 type options struct {
-	cuts    int
-	fates   int
-	seed    uint64
-	stories bool
-	control bool
-	lie     string
-	failing int
-	scratch string
-	keep    string
+	cuts      int
+	outcomes  int
+	seed      uint64
+	scenarios bool
+	control   bool
+	lie       string
+	failing   int
+	scratch   string
+	keep      string
 }
 
 func parseOptions(args []string, stderr io.Writer) (o options, err error) {
 	fs := flag.NewFlagSet("power", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.IntVar(&o.cuts, "cuts", 1000, "how often the power is cut under load")
-	fs.IntVar(&o.fates, "outcomes", 4, "how many outcomes of each cut are looked at")
-	fs.Uint64Var(&o.seed, "seed", rand.Uint64(), "what the lots depend on; in what order goroutines run they do not decide")
-	fs.BoolVar(&o.stories, "stories", false, "enumerate the stories too, at every place with every fate; takes minutes")
+	fs.IntVar(&o.outcomes, "outcomes", 4, "how many outcomes of each cut are looked at")
+	fs.Uint64Var(&o.seed, "seed", rand.Uint64(), "what random choices depend on, except for the order in which goroutines run")
+	fs.BoolVar(&o.scenarios, "scenarios", false, "enumerate the scenarios too, at every place with every outcome; takes minutes")
 	fs.BoolVar(&o.control, "control", false, "demand that a violation is found, and end with it")
 	fs.StringVar(&o.lie, "lie", "", "name of a file whose syncs do nothing, for -control; . is the directory")
 	fs.IntVar(&o.failing, "failing", 0, "let one sync in so many fail under load, and lose what it was to write; 0 for none")
@@ -98,14 +98,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if !o.control {
 		fmt.Fprintln(stdout, "seed", o.seed)
 	}
-	if o.stories {
-		for i, st := range stories {
-			s, err := newStory(ctx, filepath.Join(scratch, fmt.Sprint(i)))
+	if o.scenarios {
+		for i, st := range scenarios {
+			s, err := newScenario(ctx, filepath.Join(scratch, fmt.Sprint(i)))
 			if err != nil {
 				return err
 			}
 			s.keep = o.keep
-			if err := st.tell(s, 1); err != nil {
+			if err := st.run(s, 1); err != nil {
 				return fmt.Errorf("%s: %w", st.name, err)
 			}
 			fmt.Fprintf(stdout, "%s: %d cuts, %d outcomes of them (%d different)\n", st.name, s.cuts, s.images, s.starts)
@@ -115,7 +115,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 	}
 	l := newLoad(scratch, o.seed)
-	l.fates, l.first, l.failing, l.keep = o.fates, o.control, o.failing, o.keep
+	l.outcomes, l.first, l.failing, l.keep = o.outcomes, o.control, o.failing, o.keep
 	if o.lie != "" {
 		l.lies = []string{o.lie}
 	}

@@ -21,17 +21,17 @@ func scratchDir(t *testing.T) string {
 	return t.TempDir()
 }
 
-// The power is cut at every place of every story.
+// The power is cut at every place of every scenario.
 func TestEveryCut(t *testing.T) {
-	for _, st := range stories {
+	for _, st := range scenarios {
 		t.Run(st.name, func(t *testing.T) {
 			t.Parallel()
-			s, err := newStory(t.Context(), scratchDir(t))
+			s, err := newScenario(t.Context(), scratchDir(t))
 			if err != nil {
 				t.Fatal(err)
 			}
 			s.look.every = 8
-			if err := st.tell(s, 16); err != nil {
+			if err := st.run(s, 16); err != nil {
 				t.Fatal(err)
 			}
 			t.Logf("%d cuts, %d images, %d of them different", s.cuts, s.images, s.starts)
@@ -97,7 +97,7 @@ func TestNothingIsSeenWhileErasuresAreLeft(t *testing.T) {
 		want int  // users who are seen
 	}{{"left", true, 0}, {"done", false, 1}} {
 		t.Run(tt.name, func(t *testing.T) {
-			dir, pattern, b := filepath.Join(scratchDir(t), "data"), storagetest.NewPattern(1), book{}
+			dir, pattern, b := filepath.Join(scratchDir(t), "data"), storagetest.NewPattern(1), expectedState{}
 			start := func(fails bool) (*recorder, *powercut.Disk) {
 				disk, err := powercut.New(dir)
 				if err != nil {

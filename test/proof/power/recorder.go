@@ -54,7 +54,7 @@ func (r *recorder) do(ctx context.Context, c change) error {
 
 // see notes what those have of whom it was open, now that the engine has started again; unless that is open still, because
 // the start could not finish everything. A single erasure that failed leaves the engine ready, and nobody was told of it.
-func (r *recorder) see(ctx context.Context, b book) error {
+func (r *recorder) see(ctx context.Context, b expectedState) error {
 	if well := r.store.Ready(ctx) == nil && r.store.ErasuresDone(ctx) == nil; !well {
 		return nil
 	}

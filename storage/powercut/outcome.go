@@ -40,8 +40,8 @@ var Whole = Part{All: true}
 
 func (p Part) keeps(sector int64) bool { return p.All || p.Sector != nil && p.Sector(sector) }
 
-// Fate decides what a cut leaves of each change; changes are numbered in the order in which they were made.
-type Fate struct {
+// Outcome decides what a cut leaves of each change; changes are numbered in the order in which they were made.
+type Outcome struct {
 	Name string
 	Part func(i int, c Change) Part
 }
@@ -84,7 +84,7 @@ func (c *Cut) pending() []pending {
 	return c.list
 }
 
-// describe returns what fates are told of a change of a file.
+// describe returns what outcomes are told of a change of a file.
 func describe(name string, w change) Change {
 	c := Change{File: name}
 	if n := max(w.n, int64(len(w.data))); n > 0 {
@@ -107,23 +107,23 @@ func keepIf(keep bool) Part {
 	return Part{All: keep}
 }
 
-// Simple are the fates without chance: everything arrived, nothing, nothing but sizes, only the newest change, all but
+// Simple are the outcomes without chance: everything arrived, nothing, nothing but sizes, only the newest change, all but
 // the newest; and all of one file, or all but it. Names arrive with everything else.
-func (c *Cut) Simple() iter.Seq[Fate] {
+func (c *Cut) Simple() iter.Seq[Outcome] {
 	all := c.Changes()
 	last := len(all) - 1
-	return func(yield func(Fate) bool) {
-		ok := yield(Fate{"nothing", func(int, Change) Part { return Part{} }}) &&
-			yield(Fate{"everything", func(int, Change) Part { return Whole }}) &&
-			yield(Fate{"sizes and names only", func(_ int, c Change) Part {
+	return func(yield func(Outcome) bool) {
+		ok := yield(Outcome{"nothing", func(int, Change) Part { return Part{} }}) &&
+			yield(Outcome{"everything", func(int, Change) Part { return Whole }}) &&
+			yield(Outcome{"sizes and names only", func(_ int, c Change) Part {
 				if c.Names {
 					return Whole
 				}
 				return Part{Grown: true}
 			}}) &&
-			yield(Fate{"all but names", func(_ int, c Change) Part { return keepIf(!c.Names) }}) &&
-			yield(Fate{"only the newest", func(i int, _ Change) Part { return keepIf(i == last) }}) &&
-			yield(Fate{"all but the newest", func(i int, _ Change) Part { return keepIf(i != last) }})
+			yield(Outcome{"all but names", func(_ int, c Change) Part { return keepIf(!c.Names) }}) &&
+			yield(Outcome{"only the newest", func(i int, _ Change) Part { return keepIf(i == last) }}) &&
+			yield(Outcome{"all but the newest", func(i int, _ Change) Part { return keepIf(i != last) }})
 		if !ok {
 			return
 		}
@@ -133,33 +133,33 @@ func (c *Cut) Simple() iter.Seq[Fate] {
 				continue
 			}
 			seen[ch.File] = true
-			if !yield(Fate{"only " + ch.File, func(_ int, c Change) Part { return keepIf(c.Names || c.File == ch.File) }}) ||
-				!yield(Fate{"all but " + ch.File, func(_ int, c Change) Part { return keepIf(c.Names || c.File != ch.File) }}) {
+			if !yield(Outcome{"only " + ch.File, func(_ int, c Change) Part { return keepIf(c.Names || c.File == ch.File) }}) ||
+				!yield(Outcome{"all but " + ch.File, func(_ int, c Change) Part { return keepIf(c.Names || c.File != ch.File) }}) {
 				return
 			}
 		}
 	}
 }
 
-// Singly are the fates in which each change in turn arrived alone, or is the only one that did not.
-func (c *Cut) Singly() iter.Seq[Fate] {
+// Singly are the outcomes in which each change in turn arrived alone, or is the only one that did not.
+func (c *Cut) Singly() iter.Seq[Outcome] {
 	n := len(c.Changes())
-	return func(yield func(Fate) bool) {
+	return func(yield func(Outcome) bool) {
 		for one := range n {
-			if !yield(Fate{fmt.Sprint("only number ", one), func(i int, _ Change) Part { return keepIf(i == one) }}) ||
-				!yield(Fate{fmt.Sprint("all but number ", one), func(i int, _ Change) Part { return keepIf(i != one) }}) {
+			if !yield(Outcome{fmt.Sprint("only number ", one), func(i int, _ Change) Part { return keepIf(i == one) }}) ||
+				!yield(Outcome{fmt.Sprint("all but number ", one), func(i int, _ Change) Part { return keepIf(i != one) }}) {
 				return
 			}
 		}
 	}
 }
 
-// Torn are the fates in which the newest write ends, or begins, at each of its inner boundaries, with all before it
+// Torn are the outcomes in which the newest write ends, or begins, at each of its inner boundaries, with all before it
 // there: of sectors in a write of up to sixteen, else of pages.
-func (c *Cut) Torn() iter.Seq[Fate] {
+func (c *Cut) Torn() iter.Seq[Outcome] {
 	all := c.Changes()
 	last := len(all) - 1
-	return func(yield func(Fate) bool) {
+	return func(yield func(Outcome) bool) {
 		if last < 0 || all[last].Sectors < 2 {
 			return
 		}
@@ -170,7 +170,7 @@ func (c *Cut) Torn() iter.Seq[Fate] {
 		first, end := all[last].First, all[last].First+all[last].Sectors
 		for at := first/step*step + step; at < end; at += step {
 			for _, tail := range []bool{false, true} {
-				if !yield(Fate{fmt.Sprintf("torn at sector %d, tail %t", at, tail), func(i int, _ Change) Part {
+				if !yield(Outcome{fmt.Sprintf("torn at sector %d, tail %t", at, tail), func(i int, _ Change) Part {
 					if i != last {
 						return Whole
 					}
@@ -183,12 +183,12 @@ func (c *Cut) Torn() iter.Seq[Fate] {
 	}
 }
 
-// Random is a fate by lot that depends on seed alone. Most changes arrive or do not as a whole; the others are torn
+// Random is a random outcome that depends on seed alone. Most changes arrive or do not as a whole; the others are torn
 // into sectors or pages.
-func Random(seed uint64) Fate {
+func Random(seed uint64) Outcome {
 	base := rand.New(rand.NewPCG(seed, 0))
 	likely := base.Float64() // disks that lose little, and much
-	return Fate{fmt.Sprint("lot ", seed), func(i int, c Change) Part {
+	return Outcome{fmt.Sprint("seed ", seed), func(i int, c Change) Part {
 		r := rand.New(rand.NewPCG(seed, uint64(i)+1))
 		arrives := r.Float64() < likely
 		if c.Sectors < 2 || r.IntN(3) > 0 {
@@ -200,9 +200,9 @@ func Random(seed uint64) Fate {
 		if r.IntN(2) == 0 {
 			unit = PageBytes / SectorBytes
 		}
-		lot := r.Uint64()
+		drawn := r.Uint64()
 		return Part{Grown: r.IntN(2) == 0, Sector: func(s int64) bool {
-			return rand.New(rand.NewPCG(lot, uint64(s/unit))).Float64() < likely
+			return rand.New(rand.NewPCG(drawn, uint64(s/unit))).Float64() < likely
 		}}
 	}}
 }

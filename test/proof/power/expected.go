@@ -56,13 +56,13 @@ type person struct {
 	vanished bool // the engine did not know somebody whose registration it had answered
 }
 
-// book is all that the engine has promised so far.
-type book map[int]person
+// expectedState is all that the engine has promised so far.
+type expectedState map[int]person
 
-func (b book) clone() book { return maps.Clone(b) }
+func (b expectedState) clone() expectedState { return maps.Clone(b) }
 
 // note takes in what was noted in a trace. Slices are never changed in place, clones share them.
-func (b book) note(marks []any) {
+func (b expectedState) note(marks []any) {
 	for _, m := range marks {
 		switch m := m.(type) {
 		case begun:
@@ -102,7 +102,7 @@ func (p person) may() []picture {
 }
 
 // present returns the pictures of which there may be pieces before the engine has been started again.
-func (b book) present() map[uint32]bool {
+func (b expectedState) present() map[uint32]bool {
 	all := map[uint32]bool{}
 	for p := range maps.Values(b) {
 		for _, pic := range p.may() {

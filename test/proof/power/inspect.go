@@ -25,8 +25,8 @@ func userKey(i int) storage.UserKey {
 	return storage.UserKey{Issuer: "https://issuer.test", ID: "user-" + strconv.Itoa(i)}
 }
 
-// sight is what there is after a cut, whatever was promised.
-type sight struct {
+// snapshot is what there is after a cut, whatever was promised.
+type snapshot struct {
 	wrong  []string        // faults of any cut
 	before map[uint32]int  // longest piece of each picture before the engine was started again
 	after  map[uint32]int  // and after
@@ -42,8 +42,8 @@ type holding struct {
 	sequence uint64
 }
 
-// looker looks at what cuts left, in a directory of its own.
-type looker struct {
+// inspector looks at what cuts left, in a directory of its own.
+type inspector struct {
 	dir    string
 	users  int
 	search *searcher
@@ -52,27 +52,27 @@ type looker struct {
 	prints maphash.Seed
 }
 
-// look puts an image in place, starts the engine on it and looks at everything. The disk has recorded what the start did.
-func (l *looker) look(ctx context.Context, image powercut.Image) (s *sight, disk *powercut.Disk, err error) {
-	s = &sight{before: l.search.image(image)}
-	if err := image.Write(l.dir); err != nil {
+// inspect puts an image in place, starts the engine on it and looks at everything. The disk has recorded what the start did.
+func (in *inspector) inspect(ctx context.Context, image powercut.Image) (s *snapshot, disk *powercut.Disk, err error) {
+	s = &snapshot{before: in.search.image(image)}
+	if err := image.Write(in.dir); err != nil {
 		return nil, nil, err
 	}
-	if disk, err = powercut.New(l.dir); err != nil {
+	if disk, err = powercut.New(in.dir); err != nil {
 		return nil, nil, err
 	}
-	first, found, err := l.start(ctx, disk)
+	first, found, err := in.start(ctx, disk)
 	s.wrong = append(s.wrong, found...)
 	if err != nil {
 		s.wrong = append(s.wrong, err.Error())
 		return s, disk, nil
 	}
-	left, err := powercut.Read(l.dir)
+	left, err := powercut.Read(in.dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.after = l.search.image(left)
-	rows, err := l.inspect(s)
+	s.after = in.search.image(left)
+	rows, err := in.readDatabase(s)
 	if err != nil {
 		s.wrong = append(s.wrong, err.Error())
 		return s, disk, nil
@@ -86,19 +86,19 @@ func (l *looker) look(ctx context.Context, image powercut.Image) (s *sight, disk
 		f.sequence = h.sequence
 		first[i] = f
 	}
-	if l.twice {
-		s.wrong = append(s.wrong, l.again(ctx, first, left)...)
+	if in.twice {
+		s.wrong = append(s.wrong, in.again(ctx, first, left)...)
 	}
 	return s, disk, nil
 }
 
 // again starts the engine once more, which must change nothing.
-func (l *looker) again(ctx context.Context, first map[int]holding, left powercut.Image) (wrong []string) {
-	disk, err := powercut.New(l.dir)
+func (in *inspector) again(ctx context.Context, first map[int]holding, left powercut.Image) (wrong []string) {
+	disk, err := powercut.New(in.dir)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	second, wrong, err := l.start(ctx, disk)
+	second, wrong, err := in.start(ctx, disk)
 	if err != nil {
 		return append(wrong, "the second start: "+err.Error())
 	}
@@ -109,7 +109,7 @@ func (l *looker) again(ctx context.Context, first map[int]holding, left powercut
 	if !reflect.DeepEqual(first, second) {
 		wrong = append(wrong, fmt.Sprintf("the second start shows %v, the first %v", second, first))
 	}
-	now, err := powercut.Read(l.dir)
+	now, err := powercut.Read(in.dir)
 	if err != nil {
 		return append(wrong, err.Error())
 	}
@@ -125,12 +125,12 @@ func (l *looker) again(ctx context.Context, first map[int]holding, left powercut
 }
 
 // start starts the engine, asks for everybody's picture, lets it check itself and stops it.
-func (l *looker) start(ctx context.Context, disk *powercut.Disk) (users map[int]holding, found []string, err error) {
-	s, err := embedded.Open(ctx, embedded.Config{Dir: l.dir, WrapFile: wrap(disk)})
+func (in *inspector) start(ctx context.Context, disk *powercut.Disk) (users map[int]holding, found []string, err error) {
+	s, err := embedded.Open(ctx, embedded.Config{Dir: in.dir, WrapFile: wrap(disk)})
 	if err != nil {
 		return nil, nil, err
 	}
-	users, err = l.ask(ctx, s)
+	users, err = in.ask(ctx, s)
 	_, checked := s.Check(ctx, embedded.CheckOptions{}, func(f embedded.Finding) error {
 		found = append(found, fmt.Sprintf("the engine's own check finds %s: %s", f.Kind, f.Detail))
 		return nil
@@ -145,13 +145,13 @@ func wrap(d *powercut.Disk) func(string, embedded.File) embedded.File {
 	return func(name string, f embedded.File) embedded.File { return d.Wrap(name, f) }
 }
 
-func (l *looker) ask(ctx context.Context, s *embedded.Store) (map[int]holding, error) {
+func (in *inspector) ask(ctx context.Context, s *embedded.Store) (map[int]holding, error) {
 	users := map[int]holding{}
-	for i := range l.users {
+	for i := range in.users {
 		got, err := s.Get(ctx, userKey(i), organization)
 		switch {
 		case err == nil:
-			users[i] = holding{mark: l.fingerprint(got.Data), size: len(got.Data)}
+			users[i] = holding{mark: in.fingerprint(got.Data), size: len(got.Data)}
 		case errors.Is(err, storage.ErrNoPicture):
 			users[i] = holding{}
 		case !errors.Is(err, storage.ErrUserNotFound):
@@ -161,12 +161,12 @@ func (l *looker) ask(ctx context.Context, s *embedded.Store) (map[int]holding, e
 	return users, nil
 }
 
-func (l *looker) fingerprint(data []byte) uint64 { return maphash.Bytes(l.prints, data) | 1 }
+func (in *inspector) fingerprint(data []byte) uint64 { return maphash.Bytes(in.prints, data) | 1 }
 
-// inspect reads the metadata past the engine.
-func (l *looker) inspect(s *sight) (users map[int]holding, err error) {
+// readDatabase reads the metadata past the engine.
+func (in *inspector) readDatabase(s *snapshot) (users map[int]holding, err error) {
 	// Immutable: SQLite then leaves no files of its own behind.
-	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(filepath.Join(l.dir, "avatard.db")), RawQuery: "immutable=1"}
+	name := url.URL{Scheme: "file", OmitHost: true, Path: filepath.ToSlash(filepath.Join(in.dir, "avatard.db")), RawQuery: "immutable=1"}
 	conn, err := sqlite3.OpenFlags(name.String(), sqlite3.OPEN_READONLY|sqlite3.OPEN_URI)
 	if err != nil {
 		return nil, err

@@ -13,25 +13,25 @@ import (
 	"avatard/storage/storagetest"
 )
 
-// storyUsers is how many users there are in the stories.
-const storyUsers = 6
+// scenarioUsers is how many users there are in the scenarios.
+const scenarioUsers = 6
 
-// stories are runs of the engine whose traces are cut at every place. With a stride over 1 only each so-manyth of what
-// there is much of is looked at.
-var stories = []struct {
+// scenarios are runs of the engine whose traces are cut at every place. With a stride of n only every n-th of
+// the many places and outcomes is checked.
+var scenarios = []struct {
 	name string
-	tell func(s *story, stride int) error
+	run  func(s *scenario, stride int) error
 }{
-	{"first start and after", (*story).everyCut},
-	{"recovery after a cut", (*story).recovery},
-	{"killed, then cut", (*story).killed},
-	{"checkpoint of the log", (*story).checkpoint},
-	{"a sync that fails, then cut", (*story).failing},
-	{"space given back", (*story).givingBack},
+	{"first start and after", (*scenario).everyCut},
+	{"recovery after a cut", (*scenario).recovery},
+	{"killed, then cut", (*scenario).killed},
+	{"checkpoint of the log", (*scenario).checkpoint},
+	{"a sync that fails, then cut", (*scenario).failing},
+	{"space given back", (*scenario).givingBack},
 }
 
-// story is one run of the engine.
-type story struct {
+// scenario is one run of the engine.
+type scenario struct {
 	*proof
 	ctx  context.Context
 	dir  string
@@ -44,17 +44,17 @@ type story struct {
 	errs   []error
 }
 
-// newStory prepares a directory for the engine to be started in. It is not there yet.
-func newStory(ctx context.Context, scratch string) (*story, error) {
+// newScenario prepares a directory for the engine to be started in. It is not there yet.
+func newScenario(ctx context.Context, scratch string) (*scenario, error) {
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return nil, err
 	}
-	s := &story{ctx: ctx, dir: filepath.Join(scratch, "data"), proof: newProof(scratch, storagetest.NewPattern(7), storyUsers)}
+	s := &scenario{ctx: ctx, dir: filepath.Join(scratch, "data"), proof: newProof(scratch, storagetest.NewPattern(7), scenarioUsers)}
 	return s, s.renew()
 }
 
 // renew takes away what there is.
-func (s *story) renew() (err error) {
+func (s *scenario) renew() (err error) {
 	if err := os.RemoveAll(s.dir); err != nil {
 		return err
 	}
@@ -63,13 +63,13 @@ func (s *story) renew() (err error) {
 }
 
 // start starts the engine on the disk.
-func (s *story) start() (err error) {
+func (s *scenario) start() (err error) {
 	s.r, err = openRecorded(s.ctx, s.dir, s.disk, s.pattern)
 	return err
 }
 
 // put uploads a picture of a user.
-func (s *story) put(user, size int) {
+func (s *scenario) put(user, size int) {
 	s.mu.Lock()
 	s.number++
 	number := s.number
@@ -78,9 +78,9 @@ func (s *story) put(user, size int) {
 }
 
 // remove removes a user's picture.
-func (s *story) remove(user int) { s.do(user, 0, 0) }
+func (s *scenario) remove(user int) { s.do(user, 0, 0) }
 
-func (s *story) do(user int, number uint32, size int) {
+func (s *scenario) do(user int, number uint32, size int) {
 	s.mu.Lock()
 	s.id++
 	c := change{s.id, user, number, size}
@@ -93,7 +93,7 @@ func (s *story) do(user int, number uint32, size int) {
 }
 
 // together makes changes of several users at once.
-func (s *story) together(changes ...func()) {
+func (s *scenario) together(changes ...func()) {
 	var all sync.WaitGroup
 	for _, c := range changes {
 		all.Go(c)
@@ -102,13 +102,13 @@ func (s *story) together(changes ...func()) {
 }
 
 // end stops the engine and returns what happened.
-func (s *story) end() (*powercut.Trace, error) {
+func (s *scenario) end() (*powercut.Trace, error) {
 	err := errors.Join(append(s.errs, s.r.store.Close())...)
 	return s.disk.Trace(), err
 }
 
-// life is a first start and what users do then: upload, replace by something smaller and larger, remove, come back.
-func (s *story) life() (*powercut.Trace, error) {
+// workload is a first start and what users do then: upload, replace by something smaller and larger, remove, come back.
+func (s *scenario) workload() (*powercut.Trace, error) {
 	if err := s.start(); err != nil {
 		return nil, err
 	}
@@ -125,40 +125,40 @@ func (s *story) life() (*powercut.Trace, error) {
 }
 
 // everyCut cuts the power at every place of a first start and of what follows.
-func (s *story) everyCut(stride int) error {
-	trace, err := s.life()
+func (s *scenario) everyCut(stride int) error {
+	trace, err := s.workload()
 	if err != nil {
 		return err
 	}
-	return s.enumerate(s.ctx, trace, book{}, func(cut *powercut.Cut) []powercut.Fate { return everyFate(cut, stride) }, nil)
+	return s.enumerate(s.ctx, trace, expectedState{}, func(cut *powercut.Cut) []powercut.Outcome { return everyOutcome(cut, stride) }, nil)
 }
 
 // recovery cuts it again at every place of the start that follows a cut.
-func (s *story) recovery(stride int) error {
-	trace, err := s.life()
+func (s *scenario) recovery(stride int) error {
+	trace, err := s.workload()
 	if err != nil {
 		return err
 	}
 	n := 0
-	return s.enumerate(s.ctx, trace, book{}, fewFates, func(b book, o outcome) error {
+	return s.enumerate(s.ctx, trace, expectedState{}, fewOutcomes, func(b expectedState, o result) error {
 		if o.start == nil {
 			return nil
 		}
 		if n++; n%stride != 0 {
 			return nil
 		}
-		return s.enumerate(s.ctx, o.start, b.clone(), fewFates, nil)
+		return s.enumerate(s.ctx, o.start, b.clone(), fewOutcomes, nil)
 	})
 }
 
 // killed kills the process, which loses nothing, lets another one go on with what was written and not synced, and then
 // cuts the power.
-func (s *story) killed(stride int) error {
-	trace, err := s.life()
+func (s *scenario) killed(stride int) error {
+	trace, err := s.workload()
 	if err != nil {
 		return err
 	}
-	noted, b := 0, book{}
+	noted, b := 0, expectedState{}
 	for cut := range trace.Cuts() {
 		b.note(cut.Marks[noted:])
 		noted = len(cut.Marks)
@@ -180,7 +180,7 @@ func (s *story) killed(stride int) error {
 		}
 		s.forget()
 		found := len(s.violations)
-		if err := s.enumerate(s.ctx, again, b.clone(), endFates, nil); err != nil {
+		if err := s.enumerate(s.ctx, again, b.clone(), endOutcomes, nil); err != nil {
 			return err
 		}
 		for i := range s.violations[found:] {
@@ -191,7 +191,7 @@ func (s *story) killed(stride int) error {
 }
 
 // checkpoint cuts it from the moment on when the log is moved into the database, and while it is begun anew.
-func (s *story) checkpoint(int) error {
+func (s *scenario) checkpoint(int) error {
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (s *story) checkpoint(int) error {
 	for i := 0; i < 3000 && from == math.MaxInt; i++ {
 		last := before // the engine does that after its answer, perhaps while the next change is on its way
 		before = s.disk.Operations()
-		s.put(i%storyUsers, 300)
+		s.put(i%scenarioUsers, 300)
 		if s.disk.Trace().Wrote("avatard.db", last) {
 			from = last
 		}
@@ -215,16 +215,16 @@ func (s *story) checkpoint(int) error {
 	if err != nil {
 		return err
 	}
-	return s.enumerate(s.ctx, trace, book{}, func(cut *powercut.Cut) []powercut.Fate {
+	return s.enumerate(s.ctx, trace, expectedState{}, func(cut *powercut.Cut) []powercut.Outcome {
 		if cut.At < from {
 			return nil
 		}
-		return fewFates(cut)
+		return fewOutcomes(cut)
 	}, nil)
 }
 
 // failing lets each sync in turn fail and lose what it was to write, lets the engine go on, and then cuts the power.
-func (s *story) failing(stride int) error {
+func (s *scenario) failing(stride int) error {
 	for at := 1; ; at += stride {
 		if err := s.renew(); err != nil {
 			return err
@@ -234,9 +234,9 @@ func (s *story) failing(stride int) error {
 			syncs++
 			return uint64(at), syncs == at
 		})
-		trace, err := s.life()
+		trace, err := s.workload()
 		for again := 0; err != nil && again < 2; again++ { // as whoever watches the process does
-			trace, err = s.life()
+			trace, err = s.workload()
 		}
 		if err != nil {
 			return fmt.Errorf("sync %d fails: %w", at, err)
@@ -246,7 +246,7 @@ func (s *story) failing(stride int) error {
 		}
 		s.forget()
 		found := len(s.violations)
-		if err := s.enumerate(s.ctx, trace, book{}, endFates, nil); err != nil {
+		if err := s.enumerate(s.ctx, trace, expectedState{}, endOutcomes, nil); err != nil {
 			return err
 		}
 		for i := range s.violations[found:] {
@@ -257,7 +257,7 @@ func (s *story) failing(stride int) error {
 
 // givingBack cuts it from the moment on when space goes back to the file system: while holes are punched, a region is taken off the end, and
 // then new pictures are written into the holes and behind the new end.
-func (s *story) givingBack(stride int) error {
+func (s *scenario) givingBack(stride int) error {
 	if err := s.start(); err != nil {
 		return err
 	}
@@ -287,13 +287,13 @@ func (s *story) givingBack(stride int) error {
 	if err != nil {
 		return err
 	}
-	return s.enumerate(s.ctx, trace, book{}, func(cut *powercut.Cut) []powercut.Fate {
+	return s.enumerate(s.ctx, trace, expectedState{}, func(cut *powercut.Cut) []powercut.Outcome {
 		switch {
 		case cut.At < from:
 			return nil
 		case stride > 1 && cut.At > to:
-			return endFates(cut)
+			return endOutcomes(cut)
 		}
-		return fewFates(cut)
+		return fewOutcomes(cut)
 	}, nil)
 }
