@@ -16,7 +16,7 @@ type Image struct {
 	Files map[string][]byte
 }
 
-// Image returns what a outcome leaves of the directory at this place.
+// Image returns what an outcome leaves of the directory at this place.
 func (c *Cut) Image(outcome Outcome) Image {
 	after := state{names: maps.Clone(c.state.names), home: c.state.home}
 	parts := map[int][]Part{}

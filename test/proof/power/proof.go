@@ -51,7 +51,7 @@ type result struct {
 	good     bool
 }
 
-// check looks at what a outcome leaves at a cut. An image that was seen before is judged again, by what was promised at this
+// check looks at what an outcome leaves at a cut. An image that was seen before is judged again, by what was promised at this
 // place.
 func (p *proof) check(ctx context.Context, cut *powercut.Cut, b expectedState, outcome powercut.Outcome) (o result, err error) {
 	o.image = cut.Image(outcome)
