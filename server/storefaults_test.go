@@ -68,7 +68,7 @@ func TestStoreFaults(t *testing.T) {
 					l := startLab(t, dir)
 					l.form, l.own = form, own
 					for _, l.fault = range storeFaults() {
-						for call := 1; l.story(call); call++ {
+						for call := 1; l.scenario(call); call++ {
 						}
 					}
 					l.end()
@@ -78,8 +78,8 @@ func TestStoreFaults(t *testing.T) {
 	}
 }
 
-// story is the life of one more user's picture, with the fault from that call of the store on. It tells whether that came.
-func (l *lab) story(call int) (reached bool) {
+// scenario is the life of one more user's picture, with the fault from that call of the store on. It tells whether that came.
+func (l *lab) scenario(call int) (reached bool) {
 	t := l.t
 	l.users++
 	l.user, l.uploaded, l.hit = fmt.Sprintf("2%017d", l.users), nil, false

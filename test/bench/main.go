@@ -11,7 +11,7 @@
 // work than about the program. Every delete of a slice hits a user with a picture; those are uploaded before it. The
 // token is introspected at the program's own provider and cached as in production.
 //
-//	main.go ─► conduct.go ─┬(stdin, stdout: control.go)─► serve.go ─► target.go, pool.go, disk.go
+//	main.go ─► runner.go ─┬(stdin, stdout: control.go)─► serve.go ─► target.go, pool.go, disk.go
 //	                       ├──────────────────────────────► load.go ─► http1.go, http2.go ◄─ form.go
 //	                       └► result.go ─► verdict.go, report.go
 //
@@ -61,7 +61,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		return err
 	}
-	c := &conductor{opts: opts, progress: &sharedWriter{w: stderr}}
+	c := &runner{opts: opts, progress: &sharedWriter{w: stderr}}
 	res, err := c.measure(ctx)
 	if err != nil {
 		return err

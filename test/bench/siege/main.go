@@ -7,7 +7,7 @@
 // of attempts a second, a single thread and the lowest priority: it takes what the server gives it, not the
 // processors. What others lose is then lost to something that the server lets strangers hold.
 //
-//	main.go ─► round.go (the server's process, from package site, and the callers of victim.go and bystander.go)
+//	main.go ─► round.go (the server's process, from package testbed, and the callers of victim.go and bystander.go)
 //	   │          └─► attack.go (the attack's process) ─► held.go, connections.go, readers.go, reflection.go, uploads.go, refused.go
 //	   └─────► verdict.go
 package main
@@ -24,7 +24,7 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 func main() {
@@ -110,7 +110,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (results []resu
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	if o.binary == "" {
-		if o.binary, err = site.Build(ctx, dir); err != nil {
+		if o.binary, err = testbed.Build(ctx, dir); err != nil {
 			return nil, err
 		}
 	}

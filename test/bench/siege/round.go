@@ -12,20 +12,20 @@ import (
 
 	"avatard/server/picture"
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // ground is where a siege takes place: a data directory, people and their pictures.
 type ground struct {
-	site    *site.Site
+	testbed *testbed.Testbed
 	stderr  *os.File
 	small   []byte // what the victim uploads
 	users   []string
-	large   site.Person // whose picture the attack reads
-	deletes site.Person
-	reads   site.Person
-	uploads site.Person
-	attack  []site.Person
+	large   testbed.Person // whose picture the attack reads
+	deletes testbed.Person
+	reads   testbed.Person
+	uploads testbed.Person
+	attack  []testbed.Person
 	seeded  bool
 
 	bystanders *bystanders
@@ -43,13 +43,13 @@ func newGround(ctx context.Context, binary, dir string) (*ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := site.New(site.Config{Binary: binary, Dir: dir, People: 4 + attackAccounts, Flags: []string{
+	s, err := testbed.New(testbed.Config{Binary: binary, Dir: dir, People: 4 + attackAccounts, Flags: []string{
 		"--introspection-unknown-rate", "100", "--introspection-cache-ttl", "5s", "--introspection-timeout", "2.5s"}})
 	if err != nil {
 		return nil, errors.Join(err, b.stop())
 	}
 	people := s.People()
-	g := &ground{site: s, stderr: os.Stderr, small: picture.Sample(1, smallPicture), large: people[0], deletes: people[1], reads: people[2],
+	g := &ground{testbed: s, stderr: os.Stderr, small: picture.Sample(1, smallPicture), large: people[0], deletes: people[1], reads: people[2],
 		uploads: people[3], attack: people[4:], bystanders: b}
 	for _, p := range people[:4] {
 		g.users = append(g.users, p.ID)
@@ -57,26 +57,26 @@ func newGround(ctx context.Context, binary, dir string) (*ground, error) {
 	return g, nil
 }
 
-func (g *ground) close() error { return errors.Join(g.site.Close(), g.bystanders.stop()) }
+func (g *ground) close() error { return errors.Join(g.testbed.Close(), g.bystanders.stop()) }
 
-func picturePath(p site.Person) string { return client.PicturePath(site.Organization, p.ID) }
+func picturePath(p testbed.Person) string { return client.PicturePath(testbed.Organization, p.ID) }
 
 // seed gives pictures to those who need one.
 func (g *ground) seed(ctx context.Context, url string) error {
 	if g.seeded {
 		return nil
 	}
-	c := site.NewClient(url)
+	c := testbed.NewClient(url)
 	defer c.Close()
 	for _, row := range []struct {
-		who     site.Person
+		who     testbed.Person
 		picture []byte
 	}{{g.large, picture.Sample(2, largePicture)}, {g.deletes, g.small}, {g.reads, picture.Sample(3, smallPicture)}, {g.uploads, g.small}} {
 		if got := c.UploadOwn(ctx, client.Bearer(row.who.Token), row.picture); !got.Acknowledged() {
 			return fmt.Errorf("upload a picture to begin with: %v", got)
 		}
 	}
-	if got := c.Read(ctx, site.Organization, g.large.ID, ""); len(got.Data) < largePicture/2 {
+	if got := c.Read(ctx, testbed.Organization, g.large.ID, ""); len(got.Data) < largePicture/2 {
 		return fmt.Errorf("the large picture has %d bytes, too few to hold a reader up", len(got.Data))
 	}
 	g.seeded = true
@@ -101,7 +101,7 @@ type rates struct {
 
 // round starts a server, measures both slices and ends it.
 func (g *ground) round(ctx context.Context, o options, a attack) (r round, err error) {
-	srv, err := g.site.Start(ctx)
+	srv, err := g.testbed.Start(ctx)
 	if err != nil {
 		return r, err
 	}
@@ -114,7 +114,7 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 	if r.quiet, r.quietRate, err = g.slice(ctx, srv, victims, o, o.quiet); err != nil {
 		return r, err
 	}
-	if r.quietDisk, err = diskUse(g.site.Data()); err != nil {
+	if r.quietDisk, err = diskUse(g.testbed.Data()); err != nil {
 		return r, err
 	}
 	if a.holdsLog {
@@ -141,7 +141,7 @@ func (g *ground) round(ctx context.Context, o options, a attack) (r round, err e
 	if err := errors.Join(err, failed); err != nil {
 		return r, err
 	}
-	r.siegeDisk, err = diskUse(g.site.Data())
+	r.siegeDisk, err = diskUse(g.testbed.Data())
 	return r, err
 }
 
@@ -151,7 +151,7 @@ func joinToll(f *force, failed error) (toll, error) {
 }
 
 // slice lets the victims call and tells what the server has spent meanwhile.
-func (g *ground) slice(ctx context.Context, srv *site.Server, victims []victim, o options, length time.Duration) (found []slice, spent rates, err error) {
+func (g *ground) slice(ctx context.Context, srv *testbed.Server, victims []victim, o options, length time.Duration) (found []slice, spent rates, err error) {
 	log, err := srv.LogBytes()
 	if err != nil {
 		return nil, spent, err

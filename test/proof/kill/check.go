@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // autopsy counts a kill and looks at what it left on disk, before anything recovers: of a picture whose end was
@@ -42,7 +42,7 @@ func (h *harness) autopsy(k kill) error {
 }
 
 func (h *harness) compareReceipts(all bool) error {
-	m, err := h.site.Metadata()
+	m, err := h.testbed.Metadata()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (h *harness) compareReceipts(all bool) error {
 
 // search looks for pieces of pictures that must not be there and returns how many it found of each of the others.
 func (h *harness) search(may map[int]bool, when string) (found map[int]int, err error) {
-	pieces, err := h.pictures.Search(h.site.Dir())
+	pieces, err := h.pictures.Search(h.testbed.Dir())
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (h *harness) examine(ctx context.Context) error {
 		h.violations.add(nil, unready, "%v\n%s", err, h.server.Log())
 		return nil
 	}
-	client := site.NewClient(h.server.URL)
+	client := testbed.NewClient(h.server.URL)
 	defer client.Close()
 	l := h.load(client)
 	errs := make([]error, lookers)
@@ -121,8 +121,8 @@ func (h *harness) examine(ctx context.Context) error {
 
 // fsck lets the program itself compare metadata and bytes.
 func (h *harness) fsck(ctx context.Context) error {
-	printed, err := h.site.Fsck(ctx)
-	if errors.Is(err, site.ErrFindings) {
+	printed, err := h.testbed.Fsck(ctx)
+	if errors.Is(err, testbed.ErrFindings) {
 		h.violations.add(nil, unclean, "fsck has findings:\n%s", printed)
 		return nil
 	}
@@ -197,12 +197,12 @@ func (h *harness) retire(ctx context.Context) error {
 	if err := errors.Join(h.compareReceipts(true), h.fsck(ctx)); err != nil {
 		return err
 	}
-	err = h.site.Close()
+	err = h.testbed.Close()
 	if h.violations.any() { // the directory explains them
 		return err
 	}
-	h.site = nil
-	return errors.Join(err, os.RemoveAll(filepath.Join(h.dir, "site-"+fmt.Sprint(h.sites))))
+	h.testbed = nil
+	return errors.Join(err, os.RemoveAll(filepath.Join(h.dir, "testbed-"+fmt.Sprint(h.testbeds))))
 }
 
 // touched reports whether the user's history has more than its beginning.

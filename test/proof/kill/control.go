@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"avatard/storage/embedded"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // controls returns the wrong orders of steps that kills can show. The one that answers before the last sync is for the
@@ -20,8 +20,8 @@ func controls() []string {
 }
 
 // runControls kills builds with a wrong order of steps. It is an error when one of them is not found out.
-func runControls(ctx context.Context, o options, pictures *site.PictureSet, out io.Writer, orders []string) error {
-	binary, err := site.Build(ctx, o.dir, "failpoints")
+func runControls(ctx context.Context, o options, pictures *testbed.PictureSet, out io.Writer, orders []string) error {
+	binary, err := testbed.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
 	}

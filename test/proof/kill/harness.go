@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 const (
@@ -34,7 +34,7 @@ type harness struct {
 	// least is how often the server has to be killed at each failpoint, whatever the number of kills.
 	least    int
 	plan     *plan
-	pictures *site.PictureSet
+	pictures *testbed.PictureSet
 	seed     uint64
 	began    time.Time
 
@@ -44,12 +44,12 @@ type harness struct {
 	tally      tally
 
 	// Of the data directory in use.
-	site     *site.Site
-	sites    int
+	testbed  *testbed.Testbed
+	testbeds int
 	users    []*user
 	free     *pool
 	receipts *receipts
-	server   *site.Server // nil while none runs
+	server   *testbed.Server // nil while none runs
 }
 
 // tally counts kills.
@@ -68,8 +68,8 @@ func (h *harness) run(ctx context.Context, kills int) error {
 		if h.server != nil {
 			h.server.Kill()
 		}
-		if h.site != nil {
-			_ = h.site.Close()
+		if h.testbed != nil {
+			_ = h.testbed.Close()
 		}
 	}()
 	h.tally.Failpoints, h.tally.Missed = make(map[string]int), make(map[string]int)
@@ -125,7 +125,7 @@ func (h *harness) kills() int {
 // before and after it.
 func (h *harness) cycle(ctx context.Context, k kill) error {
 	place := whereIs(k.failpoint)
-	if h.site == nil || k.failpoint != "" && (place == freshStart || place == freshLoad) {
+	if h.testbed == nil || k.failpoint != "" && (place == freshStart || place == freshLoad) {
 		if err := h.renew(ctx); err != nil || h.violations.any() {
 			return err
 		}
@@ -149,7 +149,7 @@ func (h *harness) serveAndKill(ctx context.Context, k kill) error {
 		environ = append(environ, fmt.Sprintf("FAILPOINT=%s:%d", k.failpoint, k.pass))
 	}
 	if whereIs(k.failpoint) == orgStart {
-		environ = append(environ, "AVATARD_ORGANISATIONS="+site.Organization+",new-"+strconv.Itoa(h.tally.Starts))
+		environ = append(environ, "AVATARD_ORGANISATIONS="+testbed.Organization+",new-"+strconv.Itoa(h.tally.Starts))
 	}
 	up, err := h.serve(ctx, k, environ)
 	if err != nil || !up || h.violations.any() {
@@ -165,11 +165,11 @@ func (h *harness) serveAndKill(ctx context.Context, k kill) error {
 // serve starts the server and examines what it has recovered. It reports false when the start ended at a failpoint.
 func (h *harness) serve(ctx context.Context, k kill, environ []string) (up bool, err error) {
 	h.tally.Starts++
-	srv, err := h.site.Start(ctx, environ...)
+	srv, err := h.testbed.Start(ctx, environ...)
 	switch {
-	case errors.Is(err, site.ErrEnded) && srv.Killed() && k.failpoint != "":
+	case errors.Is(err, testbed.ErrEnded) && srv.Killed() && k.failpoint != "":
 		return false, h.autopsy(k)
-	case errors.Is(err, site.ErrEnded):
+	case errors.Is(err, testbed.ErrEnded):
 		h.violations.add(nil, unready, "the server did not start (%v):\n%s", err, srv.Log())
 		return false, nil
 	case err != nil:
@@ -183,7 +183,7 @@ func (h *harness) serve(ctx context.Context, k kill, environ []string) (up bool,
 // killStarting kills a server on its way up.
 func (h *harness) killStarting(ctx context.Context, k kill) error {
 	h.tally.Starts++
-	srv, err := h.site.Launch(ctx)
+	srv, err := h.testbed.Launch(ctx)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (h *harness) killUnderLoad(ctx context.Context, k kill) error {
 	srv := h.server
 	h.server = nil
 	defer srv.Kill()
-	client := site.NewClient(srv.URL)
+	client := testbed.NewClient(srv.URL)
 	defer client.Close()
 	working, stop := context.WithCancel(ctx)
 	defer stop()
@@ -261,28 +261,28 @@ func (h *harness) killUnderLoad(ctx context.Context, k kill) error {
 }
 
 func (h *harness) load(c *client.Client) *load {
-	return &load{clock: &h.clock, site: h.site, client: c, users: h.users, pictures: h.pictures, free: h.free, figures: &h.figures,
+	return &load{clock: &h.clock, testbed: h.testbed, client: c, users: h.users, pictures: h.pictures, free: h.free, figures: &h.figures,
 		violations: h.violations, receipts: h.receipts, acknowledged: func() {}}
 }
 
 // renew goes on with an empty data directory, after a last look at the one before.
 func (h *harness) renew(ctx context.Context) error {
-	if h.site != nil {
+	if h.testbed != nil {
 		if err := h.retire(ctx); err != nil || h.violations.any() {
 			return err
 		}
 	}
-	h.sites++
-	dir := filepath.Join(h.dir, "site-"+strconv.Itoa(h.sites))
+	h.testbeds++
+	dir := filepath.Join(h.dir, "testbed-"+strconv.Itoa(h.testbeds))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	var err error
-	if h.site, err = site.New(site.Config{Binary: h.binary, Dir: dir, People: people, Environ: h.environ}); err != nil {
+	if h.testbed, err = testbed.New(testbed.Config{Binary: h.binary, Dir: dir, People: people, Environ: h.environ}); err != nil {
 		return err
 	}
 	h.users = nil
-	for _, person := range h.site.People() {
+	for _, person := range h.testbed.People() {
 		u := &user{Person: person, tags: make(map[string]int)}
 		u.settle(none)
 		h.users = append(h.users, u)

@@ -12,7 +12,7 @@ import (
 	"connectrpc.com/connect"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 const (
@@ -29,10 +29,10 @@ type figures struct {
 // load is callers at work on one server.
 type load struct {
 	clock    *clock
-	site     *site.Site
+	testbed  *testbed.Testbed
 	client   *client.Client
 	users    []*user
-	pictures *site.PictureSet
+	pictures *testbed.PictureSet
 	free     *pool
 	figures  *figures
 	// acknowledged is called after each acknowledged change.
@@ -136,7 +136,7 @@ func (l *load) look(ctx context.Context, u *user, own bool, asked string) (seen 
 		how = "own read"
 		r = l.client.ReadOwn(ctx, client.Bearer(u.Token), asked)
 	} else {
-		r = l.client.Read(ctx, site.Organization, u.ID, asked)
+		r = l.client.Read(ctx, testbed.Organization, u.ID, asked)
 	}
 	end := l.clock.tick()
 	switch {
@@ -166,7 +166,7 @@ func (l *load) upload(ctx context.Context, random *rand.Rand, u *user, picture i
 	if random.IntN(2) == 0 {
 		return l.change(u, picture, "own upload", func() client.Answer { return l.client.UploadOwn(ctx, client.Bearer(u.Token), data) })
 	}
-	return l.change(u, picture, "upload", func() client.Answer { return l.client.Upload(ctx, client.Bearer(l.site.Manager()), u.ID, data) })
+	return l.change(u, picture, "upload", func() client.Answer { return l.client.Upload(ctx, client.Bearer(l.testbed.Manager()), u.ID, data) })
 }
 
 func (l *load) remove(ctx context.Context, random *rand.Rand, u *user) bool {
@@ -175,7 +175,7 @@ func (l *load) remove(ctx context.Context, random *rand.Rand, u *user) bool {
 		return l.change(u, none, "own delete, "+string(form), func() client.Answer { return l.client.RemoveOwn(ctx, form, client.Bearer(u.Token)) })
 	}
 	return l.change(u, none, "delete, "+string(form), func() client.Answer {
-		return l.client.Remove(ctx, form, client.Bearer(l.site.Manager()), u.ID)
+		return l.client.Remove(ctx, form, client.Bearer(l.testbed.Manager()), u.ID)
 	})
 }
 

@@ -27,7 +27,7 @@ import (
 	"syscall"
 
 	"avatard/storage/embedded"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // options are what the command line says.
@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			fmt.Fprintln(out, "what is left of the run is in", o.dir)
 		}
 	}()
-	pictures, err := site.NewPictureSet(ctx, o.seed, pictureCount)
+	pictures, err := testbed.NewPictureSet(ctx, o.seed, pictureCount)
 	if err != nil {
 		return err
 	}
@@ -109,8 +109,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 }
 
 // prove kills the program in its right order of steps.
-func prove(ctx context.Context, o options, pictures *site.PictureSet, out io.Writer) error {
-	binary, err := site.Build(ctx, o.dir, "failpoints")
+func prove(ctx context.Context, o options, pictures *testbed.PictureSet, out io.Writer) error {
+	binary, err := testbed.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func prove(ctx context.Context, o options, pictures *site.PictureSet, out io.Wri
 	return h.verdict(out, o)
 }
 
-func newHarness(o options, pictures *site.PictureSet, binary string, out io.Writer, failpoints []string, randomly int) *harness {
+func newHarness(o options, pictures *testbed.PictureSet, binary string, out io.Writer, failpoints []string, randomly int) *harness {
 	random := rand.New(rand.NewPCG(o.seed, 0x6b696c6c))
 	return &harness{out: out, dir: o.dir, binary: binary, pictures: pictures, seed: o.seed, violations: new(violations),
 		plan: &plan{random: random, failpoints: failpoints, randomly: randomly, changes: 120, passes: 25}}

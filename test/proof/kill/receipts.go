@@ -3,7 +3,7 @@ package main
 import (
 	"sync"
 
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // receipts compares what callers were told with the server's own records.
@@ -45,7 +45,7 @@ func (r *receipts) served() {
 
 // records is the database of a server that does not run.
 type records interface {
-	Receipts(above int64, each func(site.Receipt)) error
+	Receipts(above int64, each func(testbed.Receipt)) error
 }
 
 // compare looks at the records that a server left when it was killed: every receipt that a caller was told is there, once,
@@ -60,7 +60,7 @@ func (r *receipts) compare(m records, all bool) error {
 		above = 0
 	}
 	unfinished := false
-	if err := m.Receipts(above, func(rec site.Receipt) {
+	if err := m.Receipts(above, func(rec testbed.Receipt) {
 		if found[rec.Generation] || rec.Number > r.newest && r.known[rec.Generation] != "" {
 			r.violations.add(nil, receipt, "receipt %s is on record twice, again as number %d of user %s", rec.Generation, rec.Number, rec.User)
 		}

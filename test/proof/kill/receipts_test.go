@@ -5,13 +5,13 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // made is a made-up database.
-type made []site.Receipt
+type made []testbed.Receipt
 
-func (m made) Receipts(above int64, each func(site.Receipt)) error {
+func (m made) Receipts(above int64, each func(testbed.Receipt)) error {
 	for _, r := range m {
 		if r.Number > above {
 			each(r)
@@ -21,9 +21,9 @@ func (m made) Receipts(above int64, each func(site.Receipt)) error {
 }
 
 func TestReceipts(t *testing.T) {
-	alice, bob := &user{Person: site.Person{ID: "alice"}}, &user{Person: site.Person{ID: "bob"}}
-	rec := func(number int64, user, id string, counts bool) site.Receipt {
-		return site.Receipt{Number: number, User: user, Generation: id, Counts: counts}
+	alice, bob := &user{Person: testbed.Person{ID: "alice"}}, &user{Person: testbed.Person{ID: "bob"}}
+	rec := func(number int64, user, id string, counts bool) testbed.Receipt {
+		return testbed.Receipt{Number: number, User: user, Generation: id, Counts: counts}
 	}
 	tests := []struct {
 		about string

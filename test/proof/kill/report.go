@@ -29,7 +29,7 @@ type report struct {
 
 // report returns the figures and writes them to the file that the options name.
 func (h *harness) report(o options) (report, error) {
-	r := report{Kills: h.kills(), tally: h.tally, Seed: o.seed, Directories: h.sites,
+	r := report{Kills: h.kills(), tally: h.tally, Seed: o.seed, Directories: h.testbeds,
 		Deletes: h.figures.Deletes.Load(), Uploads: h.figures.Uploads.Load(), Reads: h.figures.Reads.Load(),
 		Unanswered: h.figures.Unanswered.Load(), Busy: h.figures.Busy.Load(), Seconds: time.Since(h.began).Seconds(),
 		Violations: make(map[string]int), FirstViolations: h.violations.list}

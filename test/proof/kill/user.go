@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 const (
@@ -17,7 +17,7 @@ const (
 
 // user is what the harness knows of one user.
 type user struct {
-	site.Person
+	testbed.Person
 	history
 
 	seen       sync.Mutex
@@ -92,7 +92,7 @@ func (u *user) isRegistered(now bool) bool {
 }
 
 // identify returns the picture that a read shows. Problem tells what is wrong with the answer by itself.
-func (u *user) identify(r client.Read, asked string, pictures *site.PictureSet) (picture int, kind, problem string) {
+func (u *user) identify(r client.Read, asked string, pictures *testbed.PictureSet) (picture int, kind, problem string) {
 	switch r.Status {
 	case 404:
 		return none, "", ""

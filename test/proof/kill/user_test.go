@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 func testTag(n int) string { return fmt.Sprintf(`"%032x-full-png"`, n) }
 
 // What an answer to a read shows, and what is wrong with it whatever the user has.
 func TestIdentify(t *testing.T) {
-	pictures, err := site.NewPictureSet(t.Context(), 1, 4)
+	pictures, err := testbed.NewPictureSet(t.Context(), 1, 4)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,12 +9,12 @@ import (
 	"connectrpc.com/connect"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // person is a user, and the entity tags that clients have seen of their pictures.
 type person struct {
-	site.Person
+	testbed.Person
 
 	mu   sync.Mutex
 	tags []tag // in the order in which they were first seen
@@ -54,7 +54,7 @@ type party struct {
 	client   *client.Client
 	manager  string
 	people   []*person
-	pictures *site.PictureSet
+	pictures *testbed.PictureSet
 	recorder *recorder
 	// dying reports whether the server is being killed.
 	dying func() bool
@@ -129,7 +129,7 @@ func (p *party) read(ctx context.Context, caller int, s step) bool {
 	if s.own {
 		r = p.client.ReadOwn(ctx, client.Bearer(u.Token), known.text)
 	} else {
-		r = p.client.Read(ctx, site.Organization, u.ID, known.text)
+		r = p.client.Read(ctx, testbed.Organization, u.ID, known.text)
 	}
 	out := outcome{Picture: none}
 	switch {

@@ -11,14 +11,14 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // world is where histories are recorded.
 type world struct {
 	binary   string
 	dir      string
-	pictures *site.PictureSet
+	pictures *testbed.PictureSet
 	calls    int           // of a history, at least
 	kills    int           // of a history
 	forms    []client.Form // of deletes
@@ -56,8 +56,8 @@ func (t tally) total() (n int) {
 // session is the recording of one history.
 type session struct {
 	world
-	site     *site.Site
-	server   *site.Server
+	testbed  *testbed.Testbed
+	server   *testbed.Server
 	armed    string // failpoint at which the server will end, "" for none
 	party    *party
 	plans    []*plan
@@ -68,17 +68,17 @@ type session struct {
 // record lets clients call a server of their own until the history is long enough, killing it again and again. The seed
 // decides what the clients do and when the server is killed.
 func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) {
-	dir := filepath.Join(w.dir, fmt.Sprintf("site-%d", seed))
+	dir := filepath.Join(w.dir, fmt.Sprintf("testbed-%d", seed))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return h, err
 	}
 	s := &session{world: w, recorder: newRecorder(), kills: tally{Failpoints: make(map[string]int)}}
-	if s.site, err = site.New(site.Config{Binary: w.binary, Dir: dir, People: people}); err != nil {
+	if s.testbed, err = testbed.New(testbed.Config{Binary: w.binary, Dir: dir, People: people}); err != nil {
 		return h, err
 	}
-	defer func() { err = errors.Join(err, s.site.Close()) }()
-	s.party = &party{manager: s.site.Manager(), pictures: w.pictures, recorder: s.recorder}
-	for _, one := range s.site.People() {
+	defer func() { err = errors.Join(err, s.testbed.Close()) }()
+	s.party = &party{manager: s.testbed.Manager(), pictures: w.pictures, recorder: s.recorder}
+	for _, one := range s.testbed.People() {
 		s.party.people = append(s.party.people, &person{Person: one})
 	}
 	for i := range clients {
@@ -112,7 +112,7 @@ func (s *session) run(ctx context.Context, list []crash) error {
 			return err
 		}
 		if s.afterKill != nil {
-			if err := s.afterKill(s.site.Data(), i+1); err != nil {
+			if err := s.afterKill(s.testbed.Data(), i+1); err != nil {
 				return err
 			}
 		}
@@ -134,8 +134,8 @@ func (s *session) run(ctx context.Context, list []crash) error {
 // start starts the server, with a failpoint to come.
 func (s *session) start(ctx context.Context, failpoint string) (err error) {
 	s.armed, _, _ = strings.Cut(failpoint, ":")
-	s.server, err = s.site.Start(ctx, "FAILPOINT="+failpoint)
-	if s.armed != "" && errors.Is(err, site.ErrEnded) && s.server.Killed() { // the recovery passed it
+	s.server, err = s.testbed.Start(ctx, "FAILPOINT="+failpoint)
+	if s.armed != "" && errors.Is(err, testbed.ErrEnded) && s.server.Killed() { // the recovery passed it
 		s.kills.Failpoints[s.armed]++
 		return s.start(ctx, "")
 	}
@@ -149,8 +149,8 @@ func (s *session) start(ctx context.Context, failpoint string) (err error) {
 func (s *session) killRecovery(ctx context.Context, c crash) (err error) {
 	switch {
 	case c.recovery != "":
-		s.server, err = s.site.Start(ctx, "FAILPOINT="+c.recovery+":1")
-		if errors.Is(err, site.ErrEnded) && s.server.Killed() {
+		s.server, err = s.testbed.Start(ctx, "FAILPOINT="+c.recovery+":1")
+		if errors.Is(err, testbed.ErrEnded) && s.server.Killed() {
 			s.kills.Failpoints[c.recovery]++
 			return nil
 		}
@@ -158,7 +158,7 @@ func (s *session) killRecovery(ctx context.Context, c crash) (err error) {
 			return err
 		}
 	case c.again > 0:
-		if s.server, err = s.site.Launch(ctx); err != nil {
+		if s.server, err = s.testbed.Launch(ctx); err != nil {
 			return err
 		}
 		pause(ctx, c.again)

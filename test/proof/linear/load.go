@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 const (
@@ -29,7 +29,7 @@ func (s *session) serve(do func() error) error {
 		defer remove()
 		address = front
 	}
-	s.party.client = site.NewClient(address)
+	s.party.client = testbed.NewClient(address)
 	defer s.party.client.Close()
 	s.party.dying = func() bool { return false }
 	return do()

@@ -29,7 +29,7 @@ import (
 	"time"
 
 	"avatard/test/client"
-	"avatard/test/proof/site"
+	"avatard/test/proof/testbed"
 )
 
 // options are what the command line says.
@@ -104,11 +104,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			fmt.Fprintln(out, "histories, drawings and data of the run are in", o.dir)
 		}
 	}()
-	pictures, err := site.NewPictureSet(ctx, pictureSeed, pictureCount)
+	pictures, err := testbed.NewPictureSet(ctx, pictureSeed, pictureCount)
 	if err != nil {
 		return err
 	}
-	binary, err := site.Build(ctx, o.dir, "failpoints")
+	binary, err := testbed.Build(ctx, o.dir, "failpoints")
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func prove(ctx context.Context, o options, w world, out io.Writer) error {
 			return err
 		}
 		r.add(h, v)
-		if err := os.RemoveAll(filepath.Join(o.dir, fmt.Sprintf("site-%d", h.seed))); err != nil {
+		if err := os.RemoveAll(filepath.Join(o.dir, fmt.Sprintf("testbed-%d", h.seed))); err != nil {
 			return err
 		}
 		if r.Histories%10 == 0 && r.Histories < o.histories {

@@ -1,4 +1,4 @@
-package site
+package testbed
 
 import (
 	"encoding/hex"
@@ -26,9 +26,9 @@ type Receipt struct {
 // Metadata is the database of a server that does not run, as its end left it.
 type Metadata struct{ conn *sqlite3.Conn }
 
-// Metadata opens the site's database, which must be in use by nobody. Nothing on disk changes: the log is read where it is
+// Metadata opens the testbed's database, which must be in use by nobody. Nothing on disk changes: the log is read where it is
 // and stays as it is, for the next start to find. There is none before the first start: fs.ErrNotExist.
-func (s *Site) Metadata() (*Metadata, error) {
+func (s *Testbed) Metadata() (*Metadata, error) {
 	path := filepath.Join(s.Data(), "avatard.db")
 	if info, err := os.Stat(path); err != nil {
 		return nil, err

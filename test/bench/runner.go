@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// conductor starts the processes and has them take turns.
-type conductor struct {
+// runner starts the processes and has them take turns.
+type runner struct {
 	opts     options
 	progress io.Writer
 
@@ -37,7 +37,7 @@ const (
 )
 
 // measure runs all rounds and ends all processes, whatever happens.
-func (c *conductor) measure(ctx context.Context) (_ *results, err error) {
+func (c *runner) measure(ctx context.Context) (_ *results, err error) {
 	if c.dir, err = os.MkdirTemp(c.opts.dir, "avatard-bench-"); err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *conductor) measure(ctx context.Context) (_ *results, err error) {
 	return c.res, c.remember()
 }
 
-func (c *conductor) start(ctx context.Context) (err error) {
+func (c *runner) start(ctx context.Context) (err error) {
 	if c.load, err = startChild(ctx, roleLoad, "callers", c.progress); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *conductor) start(ctx context.Context) (err error) {
 	return nil
 }
 
-func (c *conductor) stop() error {
+func (c *runner) stop() error {
 	var errs []error
 	if c.load != nil {
 		errs = append(errs, c.load.stop())
@@ -95,7 +95,7 @@ func (c *conductor) stop() error {
 
 // round measures every cell once. Every other round goes through the targets the other way round, so that none is
 // always the one after the busiest.
-func (c *conductor) round(ctx context.Context, round int) error {
+func (c *runner) round(ctx context.Context, round int) error {
 	disk, err := probeDisk(c.dir, probeTimes)
 	if err != nil {
 		return fmt.Errorf("probe the disk: %w", err)
@@ -124,7 +124,7 @@ func (c *conductor) round(ctx context.Context, round int) error {
 }
 
 // expected is how many calls the next slice of a cell may make, with room.
-func (c *conductor) expected(at cell) int {
+func (c *runner) expected(at cell) int {
 	if last := c.last[at]; last > 0 {
 		return last*3/2 + at.Callers
 	}
@@ -136,7 +136,7 @@ func (c *conductor) expected(at cell) int {
 }
 
 // slice measures one cell once, with at most calls calls.
-func (c *conductor) slice(at cell, round, calls int, length time.Duration) (sample, error) {
+func (c *runner) slice(at cell, round, calls int, length time.Duration) (sample, error) {
 	s := c.servers[at.Target]
 	limit := min(warmUp*at.Callers+calls, c.opts.pool)
 	open := command{Do: "open", Form: at.Form.on(at.Target), Address: s.address, Token: s.token, Want: at.Target.want(),
@@ -184,7 +184,7 @@ func (c *conductor) slice(at cell, round, calls int, length time.Duration) (samp
 }
 
 // profile begins or ends the CPU profile of a slice, if profiles are wanted.
-func (c *conductor) profile(s *process, at cell, round int, begin bool) error {
+func (c *runner) profile(s *process, at cell, round int, begin bool) error {
 	if c.opts.profile == "" {
 		return nil
 	}
@@ -197,7 +197,7 @@ func (c *conductor) profile(s *process, at cell, round int, begin bool) error {
 }
 
 // remember makes the embedded server delete as many pictures as it takes, and notes its memory.
-func (c *conductor) remember() error {
+func (c *runner) remember() error {
 	s := c.servers[targetEmbedded]
 	if s == nil {
 		return nil

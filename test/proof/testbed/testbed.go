@@ -1,17 +1,17 @@
-// Package site runs the real program for the proofs of its guarantee: a process of its own on a data directory of its own,
+// Package testbed runs the real program for the proofs of its guarantee: a process of its own on a data directory of its own,
 // with the whole HTTP stack and an identity provider, that can be killed and started again as often as a proof likes.
 //
 //	build.go     the program, with the build tags that a proof needs
-//	site.go      a place to run it: directories, people and their tokens
+//	testbed.go   a place to run it: directories, people and their tokens
 //	server.go    one run of it: start, kill, stop
 //	client.go    its callers, which are those of package test/client
-//	bank.go      pictures whose stored form is known, and whose every piece tells which one it is from
+//	pictures.go  pictures whose stored form is known, and whose every piece tells which one it is from
 //	search.go    what package storage/storagetest needs in order to find pieces of them in files
 //	metadata.go  what the database of a stopped server holds; fsck.go lets the program itself compare it with the bytes
 //
 // The identity provider lives in the proof's process, so tokens outlive the server. Nothing in this package judges; see
 // the folders beside it.
-package site
+package testbed
 
 import (
 	"errors"
@@ -38,11 +38,11 @@ const (
 	introspected = "1m" // how long the server believes the provider, whose tokens never change here
 )
 
-// Config says what a site is like.
+// Config says what a testbed is like.
 type Config struct {
 	// Binary is the program, from Build.
 	Binary string
-	// Dir takes everything that the site writes. It must exist; what is in it from an earlier site is used on.
+	// Dir takes everything that the testbed writes. It must exist; what is in it from an earlier testbed is used on.
 	Dir string
 	// People is how many users have a token of their own.
 	People int
@@ -59,9 +59,9 @@ type Person struct {
 	Token string
 }
 
-// Site is a place where the program runs, one process at a time. Its methods may be called concurrently, except for
+// Testbed is a place where the program runs, one process at a time. Its methods may be called concurrently, except for
 // Start and those of the Server it returned.
-type Site struct {
+type Testbed struct {
 	cfg     Config
 	issuer  string
 	secret  string
@@ -72,8 +72,8 @@ type Site struct {
 }
 
 // New makes the directories and starts the identity provider.
-func New(cfg Config) (*Site, error) {
-	s := &Site{cfg: cfg}
+func New(cfg Config) (*Testbed, error) {
+	s := &Testbed{cfg: cfg}
 	for _, dir := range []string{s.Data(), s.Temp()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
@@ -93,7 +93,7 @@ func New(cfg Config) (*Site, error) {
 }
 
 // invite makes the provider and a token for everybody.
-func (s *Site) invite(issuer string) (*devidp.Provider, error) {
+func (s *Testbed) invite(issuer string) (*devidp.Provider, error) {
 	s.issuer = issuer
 	cfg := devidp.Config{
 		Issuer:              issuer,
@@ -127,19 +127,19 @@ func (s *Site) invite(issuer string) (*devidp.Provider, error) {
 }
 
 // Close ends the identity provider. The directories stay.
-func (s *Site) Close() error { return s.http.Close() }
+func (s *Testbed) Close() error { return s.http.Close() }
 
-// Dir returns the directory of everything that the site has written: data, temporary files, logs.
-func (s *Site) Dir() string { return s.cfg.Dir }
+// Dir returns the directory of everything that the testbed has written: data, temporary files, logs.
+func (s *Testbed) Dir() string { return s.cfg.Dir }
 
 // Data returns the data directory.
-func (s *Site) Data() string { return filepath.Join(s.cfg.Dir, "data") }
+func (s *Testbed) Data() string { return filepath.Join(s.cfg.Dir, "data") }
 
 // Temp returns the directory that the server takes for temporary files.
-func (s *Site) Temp() string { return filepath.Join(s.cfg.Dir, "tmp") }
+func (s *Testbed) Temp() string { return filepath.Join(s.cfg.Dir, "tmp") }
 
 // People returns the users. None is registered with the server before its first upload.
-func (s *Site) People() []Person { return s.people }
+func (s *Testbed) People() []Person { return s.people }
 
 // Manager returns a token that may delete and upload for every user.
-func (s *Site) Manager() string { return s.manager }
+func (s *Testbed) Manager() string { return s.manager }

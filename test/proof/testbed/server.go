@@ -1,4 +1,4 @@
-package site
+package testbed
 
 import (
 	"bufio"
@@ -39,9 +39,9 @@ type Server struct {
 	state error
 }
 
-// Start starts the program on the site's data directory and returns when it serves. Environ is added to the
+// Start starts the program on the testbed's data directory and returns when it serves. Environ is added to the
 // environment of this run alone: "FAILPOINT=remove-zeroed:3". ErrEnded when the process ended first.
-func (s *Site) Start(ctx context.Context, environ ...string) (*Server, error) {
+func (s *Testbed) Start(ctx context.Context, environ ...string) (*Server, error) {
 	srv, err := s.Launch(ctx, environ...)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,7 @@ func (s *Site) Start(ctx context.Context, environ ...string) (*Server, error) {
 }
 
 // Launch starts the program and does not wait for it to serve.
-func (s *Site) Launch(ctx context.Context, environ ...string) (*Server, error) {
+func (s *Testbed) Launch(ctx context.Context, environ ...string) (*Server, error) {
 	s.starts++
 	srv := &Server{read: make(chan struct{}), ended: make(chan struct{}),
 		log: filepath.Join(s.cfg.Dir, fmt.Sprintf("server-%d.log", s.starts%3))} // this run's and those before it

@@ -1,4 +1,4 @@
-package site
+package testbed
 
 import (
 	"context"
@@ -7,9 +7,9 @@ import (
 	"os/exec"
 )
 
-// Fsck lets the program compare metadata and bytes, through the server that runs on the site's data directory or without
+// Fsck lets the program compare metadata and bytes, through the server that runs on the testbed's data directory or without
 // one, and returns what it printed. ErrFindings when it found something.
-func (s *Site) Fsck(ctx context.Context) (printed string, err error) {
+func (s *Testbed) Fsck(ctx context.Context) (printed string, err error) {
 	cmd := exec.CommandContext(ctx, s.cfg.Binary, "fsck", "--data", s.Data(), "--json") //nolint:gosec // the program, from Build
 	cmd.Env = []string{"TMPDIR=" + s.Temp()}
 	out, err := cmd.CombinedOutput()
