@@ -23,7 +23,7 @@ var longAgo = time.Unix(1, 0)
 // arriving is the body of an upload on its way into memory.
 type arriving struct {
 	io.ReadCloser
-	room    holding
+	room    lease
 	control *http.ResponseController
 	client  departure
 
@@ -38,8 +38,8 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, erro
 		size = int64(s.config.Pictures.MaxUploadBytes() + maxFormBytes)
 	}
 	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w), client: newDeparture(w, r)}
-	of := placeOwner{caller: callOf(r.Context()).caller.Subject}
-	if err := s.arriving.take(r.Context(), &a.room, of, max(int(size), leastArriving), a); err != nil {
+	of := semaphoreKey{caller: callOf(r.Context()).caller.Subject}
+	if err := s.arriving.acquire(r.Context(), &a.room, of, max(int(size), leastArriving), a); err != nil {
 		return nil, err
 	}
 	r.Body = a
@@ -52,8 +52,8 @@ func (a *arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// giveWay breaks the reading off: the body comes too slowly, and others need the room.
-func (a *arriving) giveWay() {
+// evict breaks the reading off: the body comes too slowly, and others need the room.
+func (a *arriving) evict() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.ended {
@@ -69,7 +69,7 @@ func (a *arriving) complete() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = true
-	return a.room.keep()
+	return a.room.pin()
 }
 
 // end gives the room back.

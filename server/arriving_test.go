@@ -58,7 +58,7 @@ func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
 				cut++
 			}
 		}
-		if st := s.arriving.stats(); cut != 1 || st.Cut != 1 || st.Used > st.Size {
+		if st := s.arriving.stats(); cut != 1 || st.Evicted != 1 || st.Used > st.Size {
 			t.Errorf("%d slow uploads were cut off, stats %+v; want 1: each of the others found its room", cut, st)
 		}
 	})
@@ -120,7 +120,7 @@ func TestUploadWithoutItsRoom(t *testing.T) {
 	cutting := readerFunc(func(p []byte) (int, error) {
 		f.server.arriving.mu.Lock()
 		if pl := f.server.arriving.oldest; pl != nil {
-			f.server.arriving.drop(pl)
+			f.server.arriving.revoke(pl)
 		}
 		f.server.arriving.mu.Unlock()
 		return body.Read(p)

@@ -16,8 +16,8 @@ import (
 )
 
 // decodingPlaces is memory for two of the largest pictures, four units each, of which one caller gets half.
-func decodingPlaces() *places {
-	return newRooms(16, picture.DefaultUploadBytes, 4).decoding
+func decodingPlaces() *keyedSemaphore {
+	return newPictureBudgets(16, picture.DefaultUploadBytes, 4).decoding
 }
 
 // One caller's heavy pictures leave half of the memory to others, and whoever comes next does not wait behind them.
@@ -46,11 +46,11 @@ func TestDecodingTakesTurns(t *testing.T) {
 		p := decodingPlaces()
 		var mu sync.Mutex
 		var order []string
-		var running []*holding
+		var running []*lease
 		want := func(caller string) {
 			go func() {
-				pl := new(holding)
-				if err := p.take(t.Context(), pl, placeOwner{caller: caller}, 4, nil); err != nil {
+				pl := new(lease)
+				if err := p.acquire(t.Context(), pl, semaphoreKey{caller: caller}, 4, nil); err != nil {
 					t.Error(err)
 				}
 				mu.Lock()
@@ -112,7 +112,7 @@ func TestDecodingAfterSomebodyLeft(t *testing.T) {
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		go func() {
-			if err := p.take(ctx, new(holding), placeOwner{caller: "large"}, 4, nil); !errors.Is(err, context.Canceled) {
+			if err := p.acquire(ctx, new(lease), semaphoreKey{caller: "large"}, 4, nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("the large picture: %v", err)
 			}
 		}()
@@ -131,10 +131,10 @@ func TestDecodingAfterSomebodyLeft(t *testing.T) {
 // While all memory is taken, an upload waits for it, and what is refused by its header does not.
 func TestUploadsWaitForMemory(t *testing.T) {
 	f := start(t, nil)
-	var held []*holding
+	var held []*lease
 	for _, caller := range []string{"x", "y"} {
-		one := new(holding)
-		if err := f.server.decoding.take(t.Context(), one, placeOwner{caller: caller}, f.server.config.Pictures.MaxMemory(), nil); err != nil {
+		one := new(lease)
+		if err := f.server.decoding.acquire(t.Context(), one, semaphoreKey{caller: caller}, f.server.config.Pictures.MaxMemory(), nil); err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, one)

@@ -17,7 +17,7 @@ import (
 // departureServer serves on a real socket. All room for alice's uploads is taken, and the test says when those that wait look for their client.
 type departureServer struct {
 	*wireServer
-	full  holding
+	full  lease
 	looks chan time.Time
 }
 
@@ -25,7 +25,7 @@ func startDepartures(t *testing.T, secure bool) *departureServer {
 	t.Helper()
 	d := &departureServer{wireServer: startWire(t, secure, nil), looks: make(chan time.Time)}
 	rooms := d.server.arriving
-	rooms.looks, rooms.patience = d.looks, time.Hour
+	rooms.checks, rooms.timeout = d.looks, time.Hour
 	d.fill(t)
 	return d
 }
@@ -34,7 +34,7 @@ func startDepartures(t *testing.T, secure bool) *departureServer {
 func (d *departureServer) fill(t *testing.T) {
 	t.Helper()
 	rooms := d.server.arriving
-	if err := rooms.take(t.Context(), &d.full, placeOwner{caller: alice}, rooms.each, nil); err != nil {
+	if err := rooms.acquire(t.Context(), &d.full, semaphoreKey{caller: alice}, rooms.each, nil); err != nil {
 		t.Fatal(err)
 	}
 }

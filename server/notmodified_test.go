@@ -53,12 +53,12 @@ func TestNotModifiedTouchesNoDisk(t *testing.T) {
 		if res.StatusCode != http.StatusOK || etag == "" {
 			t.Fatal(res.StatusCode, data)
 		}
-		var held []*holding
-		for _, room := range []readRoom{f.server.known, f.server.strangers} {
-			for _, of := range []placeOwner{{caller: alice}, {address: netip.MustParseAddr("127.0.0.1")}} {
-				for _, all := range []*places{room.bytes, room.turns} {
-					taken := new(holding)
-					if err := all.take(t.Context(), taken, of, all.each, nil); err != nil {
+		var held []*lease
+		for _, room := range []readBudget{f.server.known, f.server.strangers} {
+			for _, of := range []semaphoreKey{{caller: alice}, {address: netip.MustParseAddr("127.0.0.1")}} {
+				for _, all := range []*keyedSemaphore{room.bytes, room.turns} {
+					taken := new(lease)
+					if err := all.acquire(t.Context(), taken, of, all.each, nil); err != nil {
 						t.Fatal(err)
 					}
 					held = append(held, taken)

@@ -60,7 +60,7 @@ func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage
 
 // get reads the picture, in its turn.
 func (s *Server) get(ctx context.Context, sent *sending, user storage.UserKey, org string) (storage.Picture, error) {
-	if err := sent.room.turns.take(ctx, &sent.turn, sent.bytes.owner, 1, nil); err != nil {
+	if err := sent.room.turns.acquire(ctx, &sent.turn, sent.bytes.key, 1, nil); err != nil {
 		return storage.Picture{}, err
 	}
 	defer sent.turn.release()

@@ -23,9 +23,9 @@ var sendPieces = sync.Pool{New: func() any { return new([sendPiece]byte) }}
 // sending is a picture on its way to a reader. It ends within MaxReadDuration of the moment when the store gave the bytes away,
 // and before that when the reader is slow and others need the room.
 type sending struct {
-	room    readRoom
-	bytes   holding
-	turn    holding
+	room    readBudget
+	bytes   lease
+	turn    lease
 	control *http.ResponseController
 	conn    *connections.Conn // nil = unknown
 	http1   bool
@@ -45,11 +45,11 @@ type sending struct {
 func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*sending, error) {
 	c := callOf(r.Context())
 	t := &sending{room: s.known, control: http.NewResponseController(w), conn: connections.Of(r.Context()), http1: r.ProtoMajor == 1}
-	of := placeOwner{caller: c.caller.Subject}
+	of := semaphoreKey{caller: c.caller.Subject}
 	if !c.identified {
-		t.room, of = s.strangers, placeOwner{address: limit.Address(c.address)}
+		t.room, of = s.strangers, semaphoreKey{address: limit.Address(c.address)}
 	}
-	if err := t.room.bytes.take(r.Context(), &t.bytes, of, max(size, leastRead), t); err != nil {
+	if err := t.room.bytes.acquire(r.Context(), &t.bytes, of, max(size, leastRead), t); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -123,8 +123,8 @@ func (t *sending) abandon() {
 	}
 }
 
-// giveWay breaks it off for somebody who needs the room.
-func (t *sending) giveWay() {
+// evict breaks it off for somebody who needs the room.
+func (t *sending) evict() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended || t.cut {

@@ -77,7 +77,7 @@ func TestSlowReadersHoldUpNobodyElse(t *testing.T) {
 		for range 10 {
 			served("once they are slow")
 		}
-		if st := s.strangers.bytes.stats(); st.Used > st.Size || st.Cut == 0 || st.Waiting != 0 || int(st.Cut) > slow {
+		if st := s.strangers.bytes.stats(); st.Used > st.Size || st.Evicted == 0 || st.Waiting != 0 || int(st.Evicted) > slow {
 			t.Errorf("stats %+v", st)
 		}
 	})
@@ -87,10 +87,10 @@ func TestSlowReadersHoldUpNobodyElse(t *testing.T) {
 func TestCrowdedReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := serveShelf(t, map[string][]byte{alice: make([]byte, 1000)}, false)
-		here := placeOwner{address: netip.MustParseAddr("192.0.2.1")}
-		for _, all := range []*places{s.strangers.bytes, s.strangers.turns} {
-			var share holding
-			if err := all.take(t.Context(), &share, here, all.each, nil); err != nil {
+		here := semaphoreKey{address: netip.MustParseAddr("192.0.2.1")}
+		for _, all := range []*keyedSemaphore{s.strangers.bytes, s.strangers.turns} {
+			var share lease
+			if err := all.acquire(t.Context(), &share, here, all.each, nil); err != nil {
 				t.Fatal(err)
 			}
 			c := server.open(t)
@@ -223,9 +223,9 @@ func TestWhoGivesWayHoldsNothing(t *testing.T) {
 			time.Sleep(slowAfter)
 			s.strangers.bytes.mu.Lock()
 			victim := s.strangers.bytes.oldest
-			s.strangers.bytes.drop(victim)
+			s.strangers.bytes.revoke(victim)
 			s.strangers.bytes.mu.Unlock()
-			victim.holder.giveWay()
+			victim.holder.evict()
 			runtime.GC()
 			if store.last.Value() != nil {
 				t.Errorf("HTTP/1 %v: the picture is still in memory", http1)

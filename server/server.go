@@ -12,7 +12,7 @@
 //	    media.go     names of media types and compressions, as the RPC library wants them
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
 //	    upload.go, arriving.go, read.go   pictures in and out
-//	    rooms.go, places.go   how many of them at once, and who makes room for whom
+//	    budgets.go, semaphore.go   how many of them at once, and which are evicted for others
 //	    health.go    the open endpoints
 //	  surface.go   all that is served; nothing is without a rule of access
 //	  access.go, organisation.go   those rules: who may call what and where, decided before a body is read
@@ -175,7 +175,7 @@ type Server struct {
 	turned      turned
 	connections *connections.Group
 
-	rooms
+	pictureBudgets
 	logSums *logSums
 }
 
@@ -191,19 +191,19 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		config:      cfg,
-		procedures:  make(map[string]*endpoint),
-		refusals:    &refusals{record: cfg.Store.RecordRefusal},
-		byAddress:   limit.NewRateLimiter[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
-		byCaller:    limit.NewRateLimiter[string](cfg.CallerRate, maxCounted, cfg.Now),
-		reflections: limit.NewRateLimiter[netip.Addr](reflectionRate, maxCounted, cfg.Now),
-		invented:    limit.NewRateLimiter[string](inventedRate, maxCounted, cfg.Now),
-		logSums:     &logSums{logger: cfg.Logger},
-		rooms:       newRooms(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
-		calls:       newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
-		openCalls:   newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
-		leaving:     newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
-		turned:      turned{logger: cfg.Logger, now: cfg.Now},
+		config:         cfg,
+		procedures:     make(map[string]*endpoint),
+		refusals:       &refusals{record: cfg.Store.RecordRefusal},
+		byAddress:      limit.NewRateLimiter[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
+		byCaller:       limit.NewRateLimiter[string](cfg.CallerRate, maxCounted, cfg.Now),
+		reflections:    limit.NewRateLimiter[netip.Addr](reflectionRate, maxCounted, cfg.Now),
+		invented:       limit.NewRateLimiter[string](inventedRate, maxCounted, cfg.Now),
+		logSums:        &logSums{logger: cfg.Logger},
+		pictureBudgets: newPictureBudgets(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
+		calls:          newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
+		openCalls:      newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
+		leaving:        newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
+		turned:         turned{logger: cfg.Logger, now: cfg.Now},
 	}
 	s.connections = s.newConnections()
 	s.headers.New = func() any { return &headersOnly{header: make(http.Header)} }

@@ -63,9 +63,9 @@ type Load struct {
 	Requests, OpenRequests int
 	// Refused counts connections and requests that were refused, by the bound that they were over.
 	Refused map[string]uint64
-	// Rooms are what pictures on their way share, by name: "upload_bytes", "upload_turns", "read_bytes" and "read_turns" of callers
+	// Budgets are what pictures on their way share, by name: "upload_bytes", "upload_turns", "read_bytes" and "read_turns" of callers
 	// who are known, "public_read_bytes" and "public_read_turns" of strangers.
-	Rooms map[string]PlaceStats
+	Budgets map[string]SemaphoreStats
 	// SummedCalls have no line of their own in the log. LostRefusals have no record in the audit trail, but are counted in one.
 	SummedCalls, LostRefusals uint64
 }
@@ -74,7 +74,7 @@ type Load struct {
 func (s *Server) Load() Load {
 	open := s.openCalls.requests()
 	l := Load{Connections: s.connections.Open(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64),
-		Rooms: s.rooms.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
+		Budgets: s.pictureBudgets.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
 	for i := range s.turned.counts {
 		l.Refused[awayNames[i]] = s.turned.counts[i].Load()
 	}

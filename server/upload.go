@@ -82,8 +82,8 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	if err != nil {
 		return err
 	}
-	var turn holding
-	if err := s.uploads.take(ctx, &turn, placeOwner{caller: c.caller.Subject}, 1, nil); err != nil {
+	var turn lease
+	if err := s.uploads.acquire(ctx, &turn, semaphoreKey{caller: c.caller.Subject}, 1, nil); err != nil {
 		return err
 	}
 	defer turn.release()
@@ -114,8 +114,8 @@ func (s *Server) normalize(ctx context.Context, c *call, data []byte) (picture.E
 	if err != nil {
 		return picture.Encoded{}, err
 	}
-	var memory holding
-	if err := s.decoding.take(ctx, &memory, placeOwner{caller: c.caller.Subject}, s.decodingShare(up.Memory()), nil); err != nil {
+	var memory lease
+	if err := s.decoding.acquire(ctx, &memory, semaphoreKey{caller: c.caller.Subject}, s.decodingShare(up.Memory()), nil); err != nil {
 		return picture.Encoded{}, err
 	}
 	defer memory.release()

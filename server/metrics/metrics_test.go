@@ -28,7 +28,7 @@ func watched() *Metrics {
 	})
 	m.WatchLoad(func() server.Load {
 		return server.Load{Connections: 12, Requests: 7, OpenRequests: 2, Refused: map[string]uint64{"requests": 3, "connections": 0},
-			Rooms: map[string]server.PlaceStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Cut: 2, Refused: 1}}, SummedCalls: 21, LostRefusals: 22}
+			Budgets: map[string]server.SemaphoreStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Evicted: 2, Refused: 1}}, SummedCalls: 21, LostRefusals: 22}
 	})
 	m.WatchLog(func() uint64 { return 17 })
 	m.WatchCertificate(func() time.Time { return time.Unix(1_800_000_000, 0) })

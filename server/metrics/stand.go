@@ -99,11 +99,11 @@ func (m *Metrics) WatchLoad(load func() server.Load) {
 	lost := newDesc("avatard_audit_refusals_lost_total", "Refused calls of a kind that has no record in the audit trail, because there were too many kinds at once.")
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) {
 		l := load()
-		for room, st := range l.Rooms {
+		for room, st := range l.Budgets {
 			ch <- gauge(size, float64(st.Size), room)
 			ch <- gauge(used, float64(st.Used), room)
 			ch <- gauge(waiting, float64(st.Waiting), room)
-			ch <- counter(cut, st.Cut, room)
+			ch <- counter(cut, st.Evicted, room)
 			ch <- counter(crowded, st.Refused, room)
 		}
 		ch <- counter(summed, l.SummedCalls)

@@ -16,15 +16,15 @@ import (
 	"avatard/server/picture"
 )
 
-func TestPlaces(t *testing.T) {
+func TestSemaphore(t *testing.T) {
 	for all, each := range map[int]int{1: 1, 3: 1, 8: 2, 16: 4} {
-		p := newPlaces(all, time.Minute)
-		var held []*holding
+		p := newSemaphore(all, time.Minute)
+		var held []*lease
 		for caller := range all / each {
 			name := strconv.Itoa(caller)
 			for range each {
-				one := new(holding)
-				if err := p.take(t.Context(), one, placeOwner{caller: name}, 1, nil); err != nil {
+				one := new(lease)
+				if err := p.acquire(t.Context(), one, semaphoreKey{caller: name}, 1, nil); err != nil {
 					t.Fatalf("%d places, caller %s has fewer than %d: %v", all, name, each, err)
 				}
 				held = append(held, one)
@@ -33,7 +33,7 @@ func TestPlaces(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for _, caller := range []string{"0", "late"} {
-			if err := p.take(ended, new(holding), placeOwner{caller: caller}, 1, nil); !errors.Is(err, context.Canceled) {
+			if err := p.acquire(ended, new(lease), semaphoreKey{caller: caller}, 1, nil); !errors.Is(err, context.Canceled) {
 				t.Errorf("%d places, all taken, caller %s: %v, want to wait for the end of the call", all, caller, err)
 			}
 		}
@@ -41,32 +41,32 @@ func TestPlaces(t *testing.T) {
 			one.release()
 			one.release() // once too often
 		}
-		if st := p.stats(); len(p.owners) != 0 || st.Used != 0 || st.Waiting != 0 {
-			t.Errorf("%d places: %v and %+v are left", all, p.owners, st)
+		if st := p.stats(); len(p.usage) != 0 || st.Used != 0 || st.Waiting != 0 {
+			t.Errorf("%d places: %v and %+v are left", all, p.usage, st)
 		}
 	}
 }
 
 // taking is a call that takes a place of its own goroutine.
 type taking struct {
-	holding
+	lease
 	err  error
 	took time.Duration
 	cut  int
 	done atomic.Bool
 }
 
-func (c *taking) giveWay() { c.cut++ }
+func (c *taking) evict() { c.cut++ }
 
-func takeLater(t *testing.T, p *places, caller string, size int, canBeCut bool) *taking {
+func takeLater(t *testing.T, p *keyedSemaphore, caller string, size int, canBeCut bool) *taking {
 	c := new(taking)
-	var holder placeHolder
+	var holder evictable
 	if canBeCut {
 		holder = c
 	}
 	go func() {
 		began := time.Now()
-		c.err = p.take(t.Context(), &c.holding, placeOwner{caller: caller}, size, holder)
+		c.err = p.acquire(t.Context(), &c.lease, semaphoreKey{caller: caller}, size, holder)
 		c.took = time.Since(began)
 		c.done.Store(true)
 	}()
@@ -75,9 +75,9 @@ func takeLater(t *testing.T, p *places, caller string, size int, canBeCut bool) 
 }
 
 // A caller who has all of theirs waits for one of them, while others find room.
-func TestPlacesOfThoseWhoWait(t *testing.T) {
+func TestLeasesOfThoseWhoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(8, time.Minute)
+		p := newSemaphore(8, time.Minute)
 		first, second := takeLater(t, p, "slow", 1, false), takeLater(t, p, "slow", 1, false)
 		third := takeLater(t, p, "slow", 1, false)
 		if !first.done.Load() || !second.done.Load() || third.done.Load() {
@@ -94,9 +94,9 @@ func TestPlacesOfThoseWhoWait(t *testing.T) {
 }
 
 // Waiting ends: with errCrowded, which is 503 and Retry-After.
-func TestPlacesPatience(t *testing.T) {
+func TestSemaphoreTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(4, time.Second)
+		p := newSemaphore(4, time.Second)
 		takeLater(t, p, "a", 1, false)
 		late := takeLater(t, p, "a", 1, false)
 		time.Sleep(time.Second)
@@ -117,9 +117,9 @@ func TestPlacesPatience(t *testing.T) {
 }
 
 // Of those who wait, the owner that has least comes first: a crowd of one owner's costs others one turn.
-func TestPlacesAreSharedFairly(t *testing.T) {
+func TestLeasesAreSharedFairly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(8, time.Minute)
+		p := newSemaphore(8, time.Minute)
 		var held []*taking
 		for range 2 {
 			for _, name := range []string{"a", "b", "c", "d"} {
@@ -136,9 +136,9 @@ func TestPlacesAreSharedFairly(t *testing.T) {
 }
 
 // Who needs room takes it from those who are slow, the slowest first, then from whoever has most; and nobody waits for that.
-func TestPlacesOfSlowOwnersGoToOthers(t *testing.T) {
+func TestLeasesOfSlowOwnersGoToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(16, time.Second)
+		p := newSemaphore(16, time.Second)
 		var slow []*taking
 		for _, name := range []string{"a", "b", "c", "d"} {
 			slow = append(slow, takeLater(t, p, name, 4, true))
@@ -156,7 +156,7 @@ func TestPlacesOfSlowOwnersGoToOthers(t *testing.T) {
 			t.Errorf("once some are slow: %v after %v, cut %d %d %d, want the one without progress for longest to be cut", next.err, next.took,
 				slow[1].cut, slow[2].cut, slow[3].cut)
 		}
-		if !slow[1].keep() || slow[2].keep() {
+		if !slow[1].pin() || slow[2].pin() {
 			t.Error("keep does not tell who still has a place")
 		}
 		time.Sleep(slowAfter)
@@ -175,9 +175,9 @@ func TestPlacesOfSlowOwnersGoToOthers(t *testing.T) {
 }
 
 // An owner's own slow calls make room for its next ones, nobody else's do.
-func TestPlacesOfOneSlowOwner(t *testing.T) {
+func TestLeasesOfOneSlowOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlaces(16, 2*time.Second)
+		p := newSemaphore(16, 2*time.Second)
 		other := takeLater(t, p, "other", 4, true)
 		slow := takeLater(t, p, "a", 4, true)
 		next := takeLater(t, p, "a", 4, true)
@@ -192,10 +192,10 @@ func TestPlacesOfOneSlowOwner(t *testing.T) {
 }
 
 // Whatever comes in whatever order, there are never more than there are, no owner has more than a share, and nothing is left.
-func TestPlacesHold(t *testing.T) {
+func TestLeasesHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
-		p := newPlaces(64, time.Second)
+		p := newSemaphore(64, time.Second)
 		var all []*taking
 		for range 3000 {
 			switch random.IntN(4) {
@@ -216,8 +216,8 @@ func TestPlacesHold(t *testing.T) {
 			}
 			p.mu.Lock()
 			used, listed := 0, 0
-			for of, own := range p.owners {
-				if used += own.used; own.used > p.each || own == (share{}) {
+			for of, own := range p.usage {
+				if used += own.used; own.used > p.each || own == (keyUsage{}) {
 					t.Fatalf("owner %v: %+v, share %d", of, own, p.each)
 				}
 			}
@@ -241,16 +241,16 @@ func TestPlacesHold(t *testing.T) {
 				one.release()
 			}
 		}
-		if st := p.stats(); len(p.owners) != 0 || st.Used != 0 || st.Waiting != 0 || p.oldest != nil || p.newest != nil {
-			t.Errorf("%v and %+v are left", p.owners, st)
+		if st := p.stats(); len(p.usage) != 0 || st.Used != 0 || st.Waiting != 0 || p.oldest != nil || p.newest != nil {
+			t.Errorf("%v and %+v are left", p.usage, st)
 		}
 	})
 }
 
 func TestUploadsWaitForTheirTurn(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxUploads = 1 })
-	var turn holding
-	if err := f.server.uploads.take(t.Context(), &turn, placeOwner{caller: "somebody else"}, 1, nil); err != nil {
+	var turn lease
+	if err := f.server.uploads.acquire(t.Context(), &turn, semaphoreKey{caller: "somebody else"}, 1, nil); err != nil {
 		t.Fatal(err)
 	}
 	body, media := formOf("file", picture.Sample(1, 1000))
@@ -265,7 +265,7 @@ func TestUploadsWaitForTheirTurn(t *testing.T) {
 }
 
 // Readers who take nothing hold a bounded number of pictures in memory, and none but their own.
-func TestReadsWaitForAPlace(t *testing.T) {
+func TestReadsWaitForALease(t *testing.T) {
 	f := start(t, nil)
 	path := "/assets/v1/" + acme + "/users/" + alice + "/avatar"
 	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 1000)); res.StatusCode != http.StatusOK {
@@ -279,10 +279,10 @@ func TestReadsWaitForAPlace(t *testing.T) {
 		f.server.Handler().ServeHTTP(rec, req)
 		return rec.Code
 	}
-	var held []*holding
+	var held []*lease
 	for range readTurns / 4 {
-		one := new(holding)
-		if err := f.server.strangers.turns.take(t.Context(), one, placeOwner{address: netip.MustParseAddr("2001:db8::")}, 1, nil); err != nil {
+		one := new(lease)
+		if err := f.server.strangers.turns.acquire(t.Context(), one, semaphoreKey{address: netip.MustParseAddr("2001:db8::")}, 1, nil); err != nil {
 			t.Fatal(err)
 		}
 		held = append(held, one)

@@ -1,0 +1,57 @@
+package server
+
+import "time"
+
+const (
+	// readBytes bounds the pictures in memory for readers who are known, and again for strangers: callers without a token never crowd out
+	// those with one.
+	readBytes = 32 << 20
+	// leastRead is what a small picture counts as.
+	leastRead = 16 << 10
+	// readTurns bounds the pictures that are being read from the store, for the known and for strangers.
+	readTurns = 32
+	// readPatience is how long a read waits for others of its own caller or address, and for its turn.
+	readPatience = time.Second
+)
+
+// pictureBudgets are what pictures on their way in and out share.
+type pictureBudgets struct {
+	arriving *keyedSemaphore // bytes of uploads, by caller
+	uploads  *keyedSemaphore // uploads that are worked on, by caller
+	decoding *keyedSemaphore // memory for pictures that are being decoded and encoded, by caller
+
+	known     readBudget // of readers with a token, by caller
+	strangers readBudget // of readers without one, by address
+}
+
+// readBudget is what reads share.
+type readBudget struct {
+	bytes *keyedSemaphore
+	turns *keyedSemaphore // at the store
+}
+
+// newPictureBudgets returns budgets for a number of uploads that are worked on at once, each of which has at most uploadBytes as it
+// arrives and takes at most memory bytes.
+func newPictureBudgets(uploads, uploadBytes, memory int) pictureBudgets {
+	reads := func() readBudget {
+		return readBudget{bytes: newSemaphore(readBytes, readPatience), turns: newSemaphore(readTurns, readPatience)}
+	}
+	decoding := newSemaphoreWithShare(2*memory, memory, uploadPatience)
+	decoding.fifo = true
+	return pictureBudgets{
+		arriving:  newSemaphore(max(maxArriving, 8*uploadBytes), uploadPatience),
+		uploads:   newSemaphore(uploads, uploadPatience),
+		decoding:  decoding,
+		known:     reads(),
+		strangers: reads(),
+	}
+}
+
+// stats returns the state of every budget.
+func (r *pictureBudgets) stats() map[string]SemaphoreStats {
+	return map[string]SemaphoreStats{
+		"upload_bytes": r.arriving.stats(), "upload_turns": r.uploads.stats(), "upload_memory": r.decoding.stats(),
+		"read_bytes": r.known.bytes.stats(), "read_turns": r.known.turns.stats(),
+		"public_read_bytes": r.strangers.bytes.stats(), "public_read_turns": r.strangers.turns.stats(),
+	}
+}
