@@ -31,7 +31,7 @@ func ForwardedAddress(trusted []netip.Prefix) func(*http.Request) string {
 	if len(trusted) == 0 {
 		return peerAddress
 	}
-	w := wayBack{trusted: slices.Clone(trusted)}
+	w := proxyChain{trusted: slices.Clone(trusted)}
 	return func(r *http.Request) string {
 		peer := peerAddress(r)
 		ip, err := netip.ParseAddr(peer)
@@ -42,11 +42,11 @@ func ForwardedAddress(trusted []netip.Prefix) func(*http.Request) string {
 		client := ip.Unmap()
 		switch {
 		case len(forwarded) == 0:
-			client = w.follow(client, listed, listedAddresses)
+			client = w.client(client, listed, listedAddresses)
 		case len(listed) == 0:
-			client = w.follow(client, forwarded, forwardedAddresses)
+			client = w.client(client, forwarded, forwardedAddresses)
 		default:
-			if one := w.follow(client, listed, listedAddresses); one == w.follow(client, forwarded, forwardedAddresses) {
+			if one := w.client(client, listed, listedAddresses); one == w.client(client, forwarded, forwardedAddresses) {
 				client = one
 			}
 		}
@@ -54,16 +54,16 @@ func ForwardedAddress(trusted []netip.Prefix) func(*http.Request) string {
 	}
 }
 
-// wayBack leads from a peer to the client behind it.
-type wayBack struct{ trusted []netip.Prefix }
+// proxyChain finds the client behind a chain of trusted proxies.
+type proxyChain struct{ trusted []netip.Prefix }
 
-func (w wayBack) trusts(ip netip.Addr) bool {
+func (w proxyChain) trusts(ip netip.Addr) bool {
 	return slices.ContainsFunc(w.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// follow goes back through the lines of a header, the last one first, for as long as proxies are trusted. parse gives the
+// client goes back through the lines of a header, the last one first, for as long as proxies are trusted. parse gives the
 // addresses in one line, the last one first; one that is not valid could not be read.
-func (w wayBack) follow(at netip.Addr, lines []string, parse func(string) iter.Seq[netip.Addr]) netip.Addr {
+func (w proxyChain) client(at netip.Addr, lines []string, parse func(string) iter.Seq[netip.Addr]) netip.Addr {
 	hops := 0
 	for _, line := range slices.Backward(lines) {
 		for ip := range parse(line) {

@@ -17,11 +17,11 @@ const (
 	uploadPatience = 10 * time.Second
 )
 
-// longAgo is a deadline that makes whoever reads or writes fail at once.
+// longAgo is a deadline at which reads and writes fail at once.
 var longAgo = time.Unix(1, 0)
 
-// arriving is the body of an upload on its way into memory.
-type arriving struct {
+// arrivingUpload is the body of an upload that is being read into memory.
+type arrivingUpload struct {
 	io.ReadCloser
 	room    lease
 	control *http.ResponseController
@@ -31,13 +31,13 @@ type arriving struct {
 	ended bool
 }
 
-// arrive finds room for the body of an upload, which is r's from then on. Somebody has to end it.
-func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, error) {
+// acceptUpload acquires memory for the body of an upload and puts an arrivingUpload into r in its place. The caller must end it.
+func (s *Server) acceptUpload(w http.ResponseWriter, r *http.Request) (*arrivingUpload, error) {
 	size := r.ContentLength
 	if size < 0 {
 		size = int64(s.config.Pictures.MaxUploadBytes() + maxFormBytes)
 	}
-	a := &arriving{ReadCloser: r.Body, control: http.NewResponseController(w), client: newDeparture(w, r)}
+	a := &arrivingUpload{ReadCloser: r.Body, control: http.NewResponseController(w), client: newDeparture(w, r)}
 	of := semaphoreKey{caller: callOf(r.Context()).caller.Subject}
 	if err := s.arriving.acquire(r.Context(), &a.room, of, max(int(size), leastArriving), a); err != nil {
 		return nil, err
@@ -46,14 +46,14 @@ func (s *Server) arrive(w http.ResponseWriter, r *http.Request) (*arriving, erro
 	return a, nil
 }
 
-func (a *arriving) Read(p []byte) (int, error) {
+func (a *arrivingUpload) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	a.room.progress(n)
 	return n, err
 }
 
-// evict breaks the reading off: the body comes too slowly, and others need the room.
-func (a *arriving) evict() {
+// evict breaks the reading off: the body arrives too slowly, and other calls need its memory.
+func (a *arrivingUpload) evict() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.ended {
@@ -61,19 +61,19 @@ func (a *arriving) evict() {
 	}
 }
 
-// gone reports whether the client has left while it waits for room.
-func (a *arriving) gone() bool { return a.client.gone() }
+// gone reports whether the client has left while the call waits for memory.
+func (a *arrivingUpload) gone() bool { return a.client.gone() }
 
 // complete tells that nothing more is read. It reports false when the reading was broken off.
-func (a *arriving) complete() bool {
+func (a *arrivingUpload) complete() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.ended = true
 	return a.room.pin()
 }
 
-// end gives the room back.
-func (a *arriving) end() {
+// end gives the memory back.
+func (a *arrivingUpload) end() {
 	a.complete()
 	a.room.release()
 }

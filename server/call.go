@@ -95,22 +95,22 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	if c.form != formREST && c.form != formPlain {
 		tidyRPC(sent.Header, c.form)
 	}
-	ctx, cancel := c.bound(context.WithValue(sent.Context(), callKey{}, c), sent.Header)
+	ctx, cancel := c.withDeadline(context.WithValue(sent.Context(), callKey{}, c), sent.Header)
 	defer cancel()
 	r := sent.WithContext(ctx)
 	w.Header().Set("X-Request-Id", c.answeredID())
-	boundBody(w, r, m)
-	body := followBody(r)
-	counted := &response{ResponseWriter: w}
-	place, over, admitted := s.admitCall(c, m, r)
+	setBodyDeadline(w, r, m)
+	body := trackBody(r)
+	counted := &statusWriter{ResponseWriter: w}
+	place, over, admitted := s.enterCall(c, m, r)
 	if admitted && s.connections.HasReserved() && s.onReserve(w, r, m) {
 		place.leave()
-		place.in, over, admitted = nil, awayConnections, false
+		place.in, over, admitted = nil, shedConnections, false
 	}
 	defer func() { s.leaveCall(counted, sent, body, place, m) }()
 	defer func() {
 		took := s.config.Now().Sub(started)
-		if admitted { // what was turned away is counted, and told of once a minute
+		if admitted { // what was shed is counted, and logged once a minute
 			s.logCall(ctx, c, counted, sentPath(sent.URL), took)
 		}
 		s.report(c, counted, took)
@@ -123,7 +123,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	}
 	defer s.recover(out, r)
 	if !admitted {
-		s.turnAway(out, sent, r, over)
+		s.shed(out, sent, r, over)
 		return
 	}
 	err := s.authorize(r, m)
@@ -212,10 +212,10 @@ func (c *call) printable(text string) string {
 
 // logCall writes the access log, or counts the call for a sum. It names the route, the path where it is none, and nothing of
 // headers, query or body but the caller's id of the request and whose picture was changed.
-func (s *Server) logCall(ctx context.Context, c *call, w *response, path string, took time.Duration) {
+func (s *Server) logCall(ctx context.Context, c *call, w *statusWriter, path string, took time.Duration) {
 	outcome := c.outcome
 	if outcome == "" {
-		outcome = w.outcome()
+		outcome = w.code()
 	}
 	level := slog.LevelInfo
 	if outcome == errorTable[callerGone].code.String() {
@@ -271,13 +271,13 @@ func (c *call) givenAttr() slog.Attr {
 	return slog.String("caller_request", c.given)
 }
 
-// response notes what was answered.
-type response struct {
+// statusWriter remembers the status of the answer.
+type statusWriter struct {
 	http.ResponseWriter
 	status int
 }
 
-func (w *response) WriteHeader(status int) {
+func (w *statusWriter) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}
@@ -289,7 +289,7 @@ func (w *response) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *response) Write(p []byte) (int, error) {
+func (w *statusWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
@@ -297,7 +297,7 @@ func (w *response) Write(p []byte) (int, error) {
 }
 
 // Flush and Unwrap let streams and http.ResponseController through.
-func (w *response) Flush() {
+func (w *statusWriter) Flush() {
 	if f, ok := w.ResponseWriter.(http.Flusher); ok {
 		if w.status == 0 {
 			w.status = http.StatusOK
@@ -306,11 +306,11 @@ func (w *response) Flush() {
 	}
 }
 
-func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// outcome tells the code of an answer that was written without the error table: success, or what the RPC library
+// code returns the code of an answer that was written without the error table: success, or what the RPC library
 // found wrong with a message.
-func (w *response) outcome() string {
+func (w *statusWriter) code() string {
 	if w.status >= 400 {
 		return http.StatusText(w.status)
 	}
@@ -329,7 +329,7 @@ func (w *response) outcome() string {
 func written(w http.ResponseWriter) bool {
 	for {
 		switch inner := w.(type) {
-		case *response:
+		case *statusWriter:
 			return inner.status != 0
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = inner.Unwrap()

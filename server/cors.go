@@ -23,11 +23,11 @@ const (
 	corsSeconds = "7200" // the longest that browsers keep a preflight
 )
 
-// crossOrigin lets pages of allowed origins call the API (Fetch standard, CORS protocol). Never with credentials of
+// cors lets pages of allowed origins call the API (Fetch standard, CORS protocol). Never with credentials of
 // the browser's own: a caller is who sends a token. For any other origin the answers carry no CORS header at all, and
 // the browser keeps them from the page; what a preflight of such a page asks for is answered 204 without any, since the question was
 // a proper one, and the log names the origin.
-func (s *Server) crossOrigin(next http.Handler) http.Handler {
+func (s *Server) cors(next http.Handler) http.Handler {
 	request := strings.Join(append([]string{corsRequest}, s.config.AllowedHeaders...), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, origins := w.Header(), r.Header["Origin"]

@@ -17,9 +17,9 @@ import (
 	"avatard/server/picture"
 )
 
-// bound gives the call its deadline: what the caller asks for, at most MaxCallDuration. It takes the headers away,
+// withDeadline gives the call its deadline: what the caller asks for, at most MaxCallDuration. It takes the headers away,
 // so that the deadline also bounds authentication and is read in one place only.
-func (c *call) bound(ctx context.Context, header http.Header) (context.Context, context.CancelFunc) {
+func (c *call) withDeadline(ctx context.Context, header http.Header) (context.Context, context.CancelFunc) {
 	limit := MaxCallDuration
 	take := func(name string, parse func(string) (time.Duration, bool)) {
 		text := strings.Trim(header.Get(name), " \t")
@@ -78,11 +78,11 @@ func parseDigits(text string, most int, unit time.Duration) (time.Duration, bool
 	return time.Duration(min(n, math.MaxInt64/int64(unit))) * unit, true
 }
 
-// boundBody makes the reading of a body end with its call. Reading ignores contexts, so the deadline goes to the
+// setBodyDeadline makes the reading of a body end with its call. Reading ignores contexts, so the deadline goes to the
 // connection as well, a little later than the call's: then the call knows that it was the deadline.
 //
 // Open calls get openCallTime for their body, and twice that for all, the answer included. Streams have rules of their own.
-func boundBody(w http.ResponseWriter, r *http.Request, m match) {
+func setBodyDeadline(w http.ResponseWriter, r *http.Request, m match) {
 	control := http.NewResponseController(w)
 	if m.rule.open && r.ProtoMajor > 1 && !m.stream {
 		_ = control.SetWriteDeadline(time.Now().Add(2 * openCallTime))
@@ -97,8 +97,8 @@ func boundBody(w http.ResponseWriter, r *http.Request, m match) {
 	}
 }
 
-// followedBody is the body of a request that knows whether somebody may still have to read from it.
-type followedBody struct {
+// trackedBody is the body of a request that remembers whether it was read to its end.
+type trackedBody struct {
 	io.ReadCloser
 	http1 bool
 	call  *call
@@ -106,17 +106,17 @@ type followedBody struct {
 	whole atomic.Bool // read to its end
 }
 
-// followBody puts a followedBody in place. It returns nil where there is no body.
-func followBody(r *http.Request) *followedBody {
+// trackBody puts a trackedBody in place. It returns nil if there is no body.
+func trackBody(r *http.Request) *trackedBody {
 	if r.ContentLength == 0 {
 		return nil
 	}
-	b := &followedBody{ReadCloser: r.Body, http1: r.ProtoMajor == 1, call: callOf(r.Context())}
+	b := &trackedBody{ReadCloser: r.Body, http1: r.ProtoMajor == 1, call: callOf(r.Context())}
 	r.Body = b
 	return b
 }
 
-func (b *followedBody) Read(p []byte) (int, error) {
+func (b *trackedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil {
 		b.over.Store(true)
@@ -125,13 +125,13 @@ func (b *followedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (b *followedBody) Close() error {
+func (b *trackedBody) Close() error {
 	b.over.Store(true)
 	return b.ReadCloser.Close()
 }
 
-// leave lets an answer leave although nobody read the body: that of a caller without permission, that of a DELETE.
-// What has arrived is still read, up to a limit, but nobody waits for a peer that waits for the answer.
+// drain reads what is left of a body that no handler has read, such as that of a caller without permission or of a DELETE, so that the
+// answer is not lost. It reads up to a limit and gives the peer half a second, since that may be waiting for the answer.
 //
 // net/http reads what is left of an HTTP/1 body before it sends headers, and then uses the connection again;
 // otherwise it is closed. EnableFullDuplex would be the means for this, but breaks connections whose body ends after
@@ -142,7 +142,7 @@ func (b *followedBody) Close() error {
 // An HTTP/2 stream that ends before its body is reset, with NO_ERROR as RFC 9113 section 8.1 allows. Clients that are
 // still sending may then drop the answer (curl 7.88 does), so they get a moment to finish. An answer that is complete
 // without trailers leaves before that, for those who have much to send.
-func (b *followedBody) leave(w http.ResponseWriter) {
+func (b *trackedBody) drain(w http.ResponseWriter) {
 	if b == nil || b.over.Load() {
 		return
 	}
@@ -177,7 +177,7 @@ func newMessageBody(w http.ResponseWriter, r *http.Request, limit int) io.ReadCl
 	if callOf(r.Context()).form == formConnect {
 		return body
 	}
-	return newEnvelopes(r, body, limit)
+	return newEnvelopeReader(r, body, limit)
 }
 
 func (b *messageBody) Read(p []byte) (int, error) {

@@ -46,7 +46,7 @@ func TestTimeoutHeaders(t *testing.T) {
 					header.Set(row.name, row.value)
 				}
 				c := &call{form: row.form}
-				ctx, cancel := c.bound(t.Context(), header)
+				ctx, cancel := c.withDeadline(t.Context(), header)
 				defer cancel()
 				deadline, _ := ctx.Deadline()
 				if got := time.Until(deadline); got != row.want || c.badTimeout != row.bad {

@@ -21,11 +21,11 @@ var (
 // compressedFlag marks a compressed message. It is the only flag of a request.
 const compressedFlag = 1
 
-// envelopes is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It
+// envelopeReader is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It
 // hands on what is well-formed. The RPC library answers the rest as faults of its own, with numbers out of the request.
 //
 // How many messages there have to be is for the library to say: it knows which procedures are streams.
-type envelopes struct {
+type envelopeReader struct {
 	// body is read ahead: each read of an HTTP/2 body is a round trip to the goroutine that serves the connection.
 	body       *bufio.Reader
 	closer     io.Closer
@@ -41,13 +41,13 @@ type envelopes struct {
 // readAhead is how much of a body is read at once at least, in bytes: a user id of usual length with all that is around it.
 const readAhead = 128
 
-// newEnvelopes puts envelopes around the body of r, whose messages have at most limit bytes.
-func newEnvelopes(r *http.Request, body io.ReadCloser, limit int) *envelopes {
+// newEnvelopeReader wraps the body of r, whose messages have at most limit bytes.
+func newEnvelopeReader(r *http.Request, body io.ReadCloser, limit int) *envelopeReader {
 	encoding := r.Header.Get("Grpc-Encoding")
-	return &envelopes{body: bufio.NewReaderSize(body, readAhead), closer: body, compressed: encoding != "" && encoding != "identity", limit: int64(limit)}
+	return &envelopeReader{body: bufio.NewReaderSize(body, readAhead), closer: body, compressed: encoding != "" && encoding != "identity", limit: int64(limit)}
 }
 
-func (e *envelopes) Read(p []byte) (int, error) {
+func (e *envelopeReader) Read(p []byte) (int, error) {
 	if e.err == nil && len(e.ready) == 0 && e.left == 0 {
 		e.err = e.next()
 	}
@@ -69,7 +69,7 @@ func (e *envelopes) Read(p []byte) (int, error) {
 }
 
 // next reads what stands in front of a message. io.EOF means that there is none.
-func (e *envelopes) next() error {
+func (e *envelopeReader) next() error {
 	switch _, err := io.ReadFull(e.body, e.prefix[:]); {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errCutShort
@@ -91,4 +91,4 @@ func (e *envelopes) next() error {
 	return nil
 }
 
-func (e *envelopes) Close() error { return e.closer.Close() }
+func (e *envelopeReader) Close() error { return e.closer.Close() }

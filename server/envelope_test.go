@@ -147,7 +147,7 @@ func FuzzEnvelopes(f *testing.F) {
 			break
 		}
 		for _, r := range []io.Reader{bytes.NewReader(body), iotest.OneByteReader(bytes.NewReader(body)), iotest.DataErrReader(bytes.NewReader(body))} {
-			e := &envelopes{body: bufio.NewReader(r), closer: io.NopCloser(nil), compressed: compressed, limit: limit}
+			e := &envelopeReader{body: bufio.NewReader(r), closer: io.NopCloser(nil), compressed: compressed, limit: limit}
 			var got bytes.Buffer
 			_, err := io.Copy(&got, e)
 			if err == nil {

@@ -46,17 +46,17 @@ func newInFlight(requests, each, largest int) *inFlight {
 }
 
 // enter counts a request, or says which bound it is over.
-func (f *inFlight) enter(address netip.Addr, header int) (over turnedAway, ok bool) {
+func (f *inFlight) enter(address netip.Addr, header int) (over shedReason, ok bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	own := f.of[address]
 	switch {
 	case own.requests >= f.each.requests:
-		return awayRequestsOfAddress, false
+		return shedRequestsOfAddress, false
 	case f.all.requests >= f.max.requests:
-		return awayRequests, false
+		return shedRequests, false
 	case own.header+header > f.each.header, f.all.header+header > f.max.header:
-		return awayHeaders, false
+		return shedHeaders, false
 	}
 	f.of[address] = load{own.requests + 1, own.header + header}
 	f.all.requests++
@@ -98,9 +98,9 @@ func (p place) leave() {
 	}
 }
 
-// admitCall finds a place for a call among those in flight. Open calls have places of their own: nobody who holds calls keeps
+// enterCall finds a place for a call among those in flight. Open calls have places of their own: callers who hold calls never keep
 // others from asking whether the server is well.
-func (s *Server) admitCall(c *call, m match, r *http.Request) (p place, over turnedAway, ok bool) {
+func (s *Server) enterCall(c *call, m match, r *http.Request) (p place, over shedReason, ok bool) {
 	fields, size := headerSize(r)
 	p = place{in: s.calls, address: limit.Address(c.address), header: size + fields*fieldBytes}
 	if m.rule.open {
@@ -122,10 +122,10 @@ func (s *Server) onReserve(w http.ResponseWriter, r *http.Request, m match) bool
 	return !m.rule.open
 }
 
-// turnAway refuses a call that is over a bound, without keeping anything of what was sent.
-func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over turnedAway) {
+// shed refuses a call that is over a bound, without keeping anything of what was sent.
+func (s *Server) shed(w http.ResponseWriter, sent, r *http.Request, over shedReason) {
 	c := callOf(r.Context())
-	s.turned.count(r.Context(), over, c.address)
+	s.sheds.count(r.Context(), over, c.address)
 	c.credentials = nil
 	forget(sent) // and the header fields of r
 	if sent.ProtoMajor > 1 {
@@ -137,7 +137,7 @@ func (s *Server) turnAway(w http.ResponseWriter, sent, r *http.Request, over tur
 
 // leaveCall gives the place of a call back. Those whose body nobody has read, or whose answer is to be had without a token and
 // may not be taken, go on to places for what only has to leave: nothing of what they sent is kept there.
-func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, p place, m match) {
+func (s *Server) leaveCall(w *statusWriter, sent *http.Request, body *trackedBody, p place, m match) {
 	unread := body != nil && !body.over.Load()
 	untaken := sent.ProtoMajor > 1 && (m.rule.open || w.status >= http.StatusBadRequest)
 	p.leave()
@@ -148,11 +148,11 @@ func (s *Server) leaveCall(w *response, sent *http.Request, body *followedBody, 
 	forget(sent)
 	p.in, p.header = s.leaving, 0
 	if over, ok := p.in.enter(p.address, 0); !ok {
-		s.turned.count(sent.Context(), over, p.address.String())
+		s.sheds.count(sent.Context(), over, p.address.String())
 		panic(http.ErrAbortHandler) // they have had their chance
 	}
 	defer p.leave()
-	body.leave(w.ResponseWriter)
+	body.drain(w.ResponseWriter)
 	if untaken {
 		w.Flush()
 	}

@@ -28,19 +28,19 @@ func TestInFlight(t *testing.T) {
 	for i, row := range []struct {
 		from   netip.Addr
 		header int
-		over   turnedAway
+		over   shedReason
 		ok     bool
 	}{
 		{one, 100, 0, true},
-		{one, f.each.header, awayHeaders, false},
+		{one, f.each.header, shedHeaders, false},
 		{one, f.each.header - 100, 0, true},
-		{one, 0, awayRequestsOfAddress, false},
-		{other, f.max.header - f.each.header + 1, awayHeaders, false},
+		{one, 0, shedRequestsOfAddress, false},
+		{other, f.max.header - f.each.header + 1, shedHeaders, false},
 		{other, 0, 0, true},
-		{other, 0, awayRequests, false},
+		{other, 0, shedRequests, false},
 	} {
 		if over, ok := f.enter(row.from, row.header); ok != row.ok || over != row.over {
-			t.Errorf("step %d: %v, %s, want %v, %s", i, ok, awayNames[over], row.ok, awayNames[row.over])
+			t.Errorf("step %d: %v, %s, want %v, %s", i, ok, shedReasonNames[over], row.ok, shedReasonNames[row.over])
 		}
 	}
 	f.leave(one, 100)

@@ -36,7 +36,7 @@ type CallReport struct {
 }
 
 // report tells the observer about a call.
-func (s *Server) report(c *call, w *response, took time.Duration) {
+func (s *Server) report(c *call, w *statusWriter, took time.Duration) {
 	if s.config.Observer == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (s *Server) report(c *call, w *response, took time.Duration) {
 }
 
 // code tells how a call ended in one word.
-func (c *call) code(w *response) string {
+func (c *call) code(w *statusWriter) string {
 	if c.outcome != "" {
 		code, _, _ := strings.Cut(c.outcome, " ") // without the id
 		return code
@@ -63,5 +63,5 @@ func (c *call) code(w *response) string {
 	if web && c.identified && c.answer == nil && c.err == nil {
 		return "malformed" // the RPC library has put the reason into the body
 	}
-	return w.outcome()
+	return w.code()
 }

@@ -59,7 +59,7 @@ func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage
 }
 
 // get reads the picture, in its turn.
-func (s *Server) get(ctx context.Context, sent *sending, user storage.UserKey, org string) (storage.Picture, error) {
+func (s *Server) get(ctx context.Context, sent *outgoingPicture, user storage.UserKey, org string) (storage.Picture, error) {
 	if err := sent.room.turns.acquire(ctx, &sent.turn, sent.bytes.key, 1, nil); err != nil {
 		return storage.Picture{}, err
 	}
@@ -107,7 +107,7 @@ func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Inf
 }
 
 // sendPicture answers GET with a picture, or with 304 where it became the one that the caller has since answerWithoutBytes.
-func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scope string, sent *sending) error {
+func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scope string, sent *outgoingPicture) error {
 	etag, err := entityTag(p.Generation, p.Format)
 	if err != nil {
 		return err

@@ -55,19 +55,19 @@ func reflectionPath(service string) string { return "/" + service + "/ServerRefl
 // limitSilence bounds how long a stream may say nothing.
 func limitSilence(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = &impatientBody{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w)}
+		r.Body = &idleTimeoutBody{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w)}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// impatientBody is a body each piece of which has to come within reflectionIdle.
-type impatientBody struct {
+// idleTimeoutBody is a body each piece of which must arrive within reflectionIdle.
+type idleTimeoutBody struct {
 	io.ReadCloser
 	ctx     context.Context
 	control *http.ResponseController
 }
 
-func (b *impatientBody) Read(p []byte) (int, error) {
+func (b *idleTimeoutBody) Read(p []byte) (int, error) {
 	until := time.Now().Add(reflectionIdle)
 	if end, ok := b.ctx.Deadline(); ok && end.Before(until) {
 		until = end

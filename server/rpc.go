@@ -164,24 +164,24 @@ func (p procedure) serve(w http.ResponseWriter, r *http.Request) error {
 	switch form := callOf(r.Context()).form; {
 	case !p.unary:
 	case form == formGRPC && r.ProtoMajor > 1: // over HTTP/1.1 the trailers depend on the flush
-		w = wholeAnswer{w}
+		w = noFlushWriter{w}
 		// Proxies (nginx, HAProxy) pass an answer of known length on without its trailers, which hold the outcome.
 		w.Header()["Content-Length"] = nil
 	case form == formGRPCWeb:
-		w = wholeAnswer{w}
+		w = noFlushWriter{w}
 	}
 	p.handler.ServeHTTP(w, r)
 	return nil
 }
 
-// wholeAnswer keeps an answer together until the handler returns. The RPC library flushes each message by itself; what
+// noFlushWriter keeps an answer together until the handler returns. The RPC library flushes each message by itself; what
 // would be of use in a stream are packets and system calls here, and times that the client wakes up.
-type wholeAnswer struct{ http.ResponseWriter }
+type noFlushWriter struct{ http.ResponseWriter }
 
 // Flush does nothing.
-func (wholeAnswer) Flush() {}
+func (noFlushWriter) Flush() {}
 
-func (w wholeAnswer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w noFlushWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // checkEnvelope refuses what the RPC library would refuse too, but while repeating the header's value.
 func checkEnvelope(r *http.Request) error {

@@ -20,9 +20,9 @@ const (
 
 var sendPieces = sync.Pool{New: func() any { return new([sendPiece]byte) }}
 
-// sending is a picture on its way to a reader. It ends within MaxReadDuration of the moment when the store gave the bytes away,
-// and before that when the reader is slow and others need the room.
-type sending struct {
+// outgoingPicture is a picture that is being sent to a reader. It ends within MaxReadDuration after the store has returned it,
+// and before that when the reader is slow and other calls need its memory.
+type outgoingPicture struct {
 	room    readBudget
 	bytes   lease
 	turn    lease
@@ -41,10 +41,10 @@ type sending struct {
 	stuck int64       // since when conn had been writing at the first look of expire
 }
 
-// send finds room for a picture that is to be sent. Somebody has to end it.
-func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*sending, error) {
+// send acquires memory for a picture that is to be sent. The caller must end it.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*outgoingPicture, error) {
 	c := callOf(r.Context())
-	t := &sending{room: s.known, control: http.NewResponseController(w), conn: connections.Of(r.Context()), http1: r.ProtoMajor == 1}
+	t := &outgoingPicture{room: s.known, control: http.NewResponseController(w), conn: connections.Of(r.Context()), http1: r.ProtoMajor == 1}
 	of := semaphoreKey{caller: c.caller.Subject}
 	if !c.identified {
 		t.room, of = s.strangers, semaphoreKey{address: limit.Address(c.address)}
@@ -55,8 +55,8 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*sendin
 	return t, nil
 }
 
-// begin takes over the bytes. It reports false when their room is gone.
-func (t *sending) begin(data []byte) bool {
+// begin takes over the bytes. It reports false when their memory was taken away.
+func (t *outgoingPicture) begin(data []byte) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.cut {
@@ -74,7 +74,7 @@ func (t *sending) begin(data []byte) bool {
 }
 
 // write writes the picture for as long as it is not broken off.
-func (t *sending) write(w http.ResponseWriter) {
+func (t *outgoingPicture) write(w http.ResponseWriter) {
 	var buffer *[sendPiece]byte
 	if t.large { // else there is nothing to win by letting go of it while a piece is being written
 		buffer = sendPieces.Get().(*[sendPiece]byte)
@@ -101,7 +101,7 @@ func (t *sending) write(w http.ResponseWriter) {
 }
 
 // next takes the next piece of what is left, in buffer unless that is nil.
-func (t *sending) next(buffer *[sendPiece]byte) (piece []byte) {
+func (t *outgoingPicture) next(buffer *[sendPiece]byte) (piece []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if buffer == nil {
@@ -115,7 +115,7 @@ func (t *sending) next(buffer *[sendPiece]byte) (piece []byte) {
 
 // abandon leaves what was being written when that failed as it is: over HTTP/2, net/http gives up a write that another goroutine may
 // still be making. A piece that were used again would go to the wrong reader.
-func (t *sending) abandon() {
+func (t *outgoingPicture) abandon() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.large {
@@ -123,8 +123,8 @@ func (t *sending) abandon() {
 	}
 }
 
-// evict breaks it off for somebody who needs the room.
-func (t *sending) evict() {
+// evict breaks it off for a call that needs the memory.
+func (t *outgoingPicture) evict() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended || t.cut {
@@ -137,7 +137,7 @@ func (t *sending) evict() {
 }
 
 // breakOff lets go of the bytes and ends the answer. The caller holds mu.
-func (t *sending) breakOff() {
+func (t *outgoingPicture) breakOff() {
 	t.cut, t.data = true, nil
 	if t.large { // else its only piece may be on its way
 		clear(t.whole)
@@ -153,7 +153,7 @@ func (t *sending) breakOff() {
 }
 
 // expire looks after a picture over HTTP/2 when its time is nearly over, and again when it is.
-func (t *sending) expire() {
+func (t *outgoingPicture) expire() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	writing := t.conn.WritingSince()
@@ -170,8 +170,8 @@ func (t *sending) expire() {
 	t.timer.Reset(breakOff)
 }
 
-// end gives the room back.
-func (t *sending) end() {
+// end gives the memory back.
+func (t *outgoingPicture) end() {
 	t.mu.Lock()
 	t.ended, t.data = true, nil
 	clear(t.whole)

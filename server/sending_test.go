@@ -291,11 +291,11 @@ func TestFailedWriteKeepsItsPiece(t *testing.T) {
 	for _, large := range []bool{true, false} {
 		data := bytes.Repeat([]byte{7}, sendPiece)
 		w := &keptWriter{}
-		first := &sending{large: large, data: data, whole: data}
+		first := &outgoingPicture{large: large, data: data, whole: data}
 		first.write(w)
 		clear(first.whole) // as end does
 		another := bytes.Repeat([]byte{9}, sendPiece)
-		(&sending{large: true, data: another, whole: another}).write(&keptWriter{})
+		(&outgoingPicture{large: true, data: another, whole: another}).write(&keptWriter{})
 		if len(w.kept) != sendPiece || bytes.Count(w.kept, []byte{7}) != sendPiece {
 			t.Errorf("large %v: the piece has changed: %d of %d bytes are as they were", large, bytes.Count(w.kept, []byte{7}), sendPiece)
 		}

@@ -26,10 +26,10 @@ const (
 // peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
 // Whoever serves Handler themselves should start from it.
 func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return newHTTPServer(handler, logger, DefaultHeaderBytes, &turned{logger: slog.New(slog.DiscardHandler), now: time.Now})
+	return newHTTPServer(handler, logger, DefaultHeaderBytes, &shedCounter{logger: slog.New(slog.DiscardHandler), now: time.Now})
 }
 
-func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, away *turned) *http.Server {
+func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, sheds *shedCounter) *http.Server {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
@@ -38,7 +38,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, a
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	srv := &http.Server{
-		Handler:   boundHeaders(handler, headerBytes, away),
+		Handler:   boundHeaders(handler, headerBytes, sheds),
 		Protocols: protocols,
 		ErrorLog:  slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 		// Tokens with many roles pass 8 kB. Over the limit HTTP/2 ends the connection and with it the calls of
@@ -76,10 +76,10 @@ const (
 
 // boundHeaders refuses, in net/http's own words, what net/http lets pass: on HTTP/1 it reads up to 4 KiB more than it
 // is told, and it counts bytes only.
-func boundHeaders(next http.Handler, most int, away *turned) http.Handler {
+func boundHeaders(next http.Handler, most int, sheds *shedCounter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fields, size := headerSize(r); fields > maxFields || len(r.Trailer) > maxTrailers || r.ProtoMajor == 1 && size > most {
-			away.count(r.Context(), awayFields, peerAddress(r))
+			sheds.count(r.Context(), shedFields, peerAddress(r))
 			forget(r)
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // nobody waits for a body
 			w.Header().Set("Connection", "close")
@@ -150,7 +150,7 @@ func cipherSuites() []uint16 {
 
 // serve is Serve, with encryption unless it is nil.
 func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Config) error {
-	srv := newHTTPServer(s.Handler(), s.config.Logger, s.config.MaxHeaderBytes, &s.turned)
+	srv := newHTTPServer(s.Handler(), s.config.Logger, s.config.MaxHeaderBytes, &s.sheds)
 	srv.IdleTimeout = s.config.IdleTimeout
 	listener := s.connections.Listen(ln, encryption)
 	defer s.tellTheRest()
@@ -184,13 +184,13 @@ func (s *Server) tellTheRest() {
 
 // newConnections returns room for the connections that a Server is configured for.
 func (s *Server) newConnections() *connections.Group {
-	reasons := map[connections.Refusal]turnedAway{
-		connections.TooMany: awayConnections, connections.TooManyOfAddress: awayConnectionsOfAddress, connections.HeadTooLong: awayFields,
+	reasons := map[connections.Refusal]shedReason{
+		connections.TooMany: shedConnections, connections.TooManyOfAddress: shedConnectionsOfAddress, connections.HeadTooLong: shedFields,
 	}
 	return connections.NewGroup(connections.Limits{
 		Max: s.config.MaxConnections, MaxPerAddress: s.config.MaxConnectionsPerAddress, Proxies: s.config.Proxies, HeadLines: maxHeadLines,
 		Refused: func(why connections.Refusal, address string) {
-			s.turned.count(context.Background(), reasons[why], address)
+			s.sheds.count(context.Background(), reasons[why], address)
 		},
 	})
 }

@@ -17,7 +17,7 @@
 //	  surface.go   all that is served; nothing is without a rule of access
 //	  access.go, organisation.go   those rules: who may call what and where, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
-//	  inflight.go, turned.go  how many at once, and what was turned away
+//	  inflight.go, shedding.go  how many at once, and what was shed
 //	  errors.go    the one table of errors
 //	  audit.go, logsum.go   what of the refused goes on record, and into the log
 //	observe.go   what metrics are told
@@ -172,7 +172,7 @@ type Server struct {
 	calls       *inFlight
 	openCalls   *inFlight
 	leaving     *inFlight // answered, and not gone yet
-	turned      turned
+	sheds       shedCounter
 	connections *connections.Group
 
 	pictureBudgets
@@ -203,7 +203,7 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		calls:          newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		openCalls:      newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
 		leaving:        newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
-		turned:         turned{logger: cfg.Logger, now: cfg.Now},
+		sheds:          shedCounter{logger: cfg.Logger, now: cfg.Now},
 	}
 	s.connections = s.newConnections()
 	s.headers.New = func() any { return &headersOnly{header: make(http.Header)} }
@@ -217,7 +217,7 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 // they were sent: http.ServeMux redirects "//" and ".." to other routes, so mount it as the server's handler or
 // behind a multiplexer that leaves paths alone. Limits of the transport are those of [NewHTTPServer].
 func (s *Server) Handler() http.Handler {
-	return s.crossOrigin(http.HandlerFunc(s.serveCall))
+	return s.cors(http.HandlerFunc(s.serveCall))
 }
 
 func (c *Config) complete() error {

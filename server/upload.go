@@ -69,7 +69,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		return err
 	}
 	defer unpacked()
-	arriving, err := s.arrive(w, r)
+	arriving, err := s.acceptUpload(w, r)
 	if err != nil {
 		return err
 	}

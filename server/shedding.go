@@ -7,55 +7,55 @@ import (
 	"time"
 )
 
-// turnedAway is why a connection or a request was refused before anybody looked at what it wants.
-type turnedAway int
+// shedReason is why a connection or a request was refused before anything was done for it.
+type shedReason int
 
 const (
-	awayRequests             turnedAway = iota // too many in flight
-	awayRequestsOfAddress                      // too many in flight from one address
-	awayHeaders                                // too many bytes of header fields in flight
-	awayFields                                 // more header fields than a request may have
-	awayConnections                            // too many connections
-	awayConnectionsOfAddress                   // too many connections from one address
-	awayReasons
+	shedRequests             shedReason = iota // too many in flight
+	shedRequestsOfAddress                      // too many in flight from one address
+	shedHeaders                                // too many bytes of header fields in flight
+	shedFields                                 // more header fields than a request may have
+	shedConnections                            // too many connections
+	shedConnectionsOfAddress                   // too many connections from one address
+	shedReasons
 )
 
 // awayNames are the reasons as metrics and log name them.
-var awayNames = [awayReasons]string{
-	awayRequests: "requests", awayRequestsOfAddress: "requests_address", awayHeaders: "header_bytes", awayFields: "header_fields",
-	awayConnections: "connections", awayConnectionsOfAddress: "connections_address",
+var shedReasonNames = [shedReasons]string{
+	shedRequests: "requests", shedRequestsOfAddress: "requests_address", shedHeaders: "header_bytes", shedFields: "header_fields",
+	shedConnections: "connections", shedConnectionsOfAddress: "connections_address",
 }
 
-// warnEvery is how often the log hears of what was turned away, at most.
+// warnEvery is how often the log has a line about what was shed, at most.
 const warnEvery = time.Minute
 
-// turned counts what was turned away.
-type turned struct {
+// shedCounter counts what was shed.
+type shedCounter struct {
 	logger *slog.Logger
 	now    func() time.Time
-	counts [awayReasons]atomic.Uint64
+	counts [shedReasons]atomic.Uint64
 	warned atomic.Int64               // when, in Unix nanoseconds, 0 = never
-	told   [awayReasons]atomic.Uint64 // what counts were then
+	told   [shedReasons]atomic.Uint64 // what counts were then
 }
 
 // count counts one. The log gets a line about all of them once a minute, with the address of the one that is counted.
-func (t *turned) count(ctx context.Context, why turnedAway, address string) {
+func (t *shedCounter) count(ctx context.Context, why shedReason, address string) {
 	t.counts[why].Add(1)
 	now, last := t.now().UnixNano(), t.warned.Load()
 	if last != 0 && now-last < int64(warnEvery) || !t.warned.CompareAndSwap(last, now) {
 		return
 	}
-	fields := []slog.Attr{slog.String("address", address), slog.String("reason", awayNames[why])}
+	fields := []slog.Attr{slog.String("address", address), slog.String("reason", shedReasonNames[why])}
 	for i := range t.counts {
 		count := t.counts[i].Load()
 		if since := count - t.told[i].Swap(count); since > 0 {
-			fields = append(fields, slog.Uint64(awayNames[i], since))
+			fields = append(fields, slog.Uint64(shedReasonNames[i], since))
 		}
 	}
 	t.logger.LogAttrs(ctx, slog.LevelWarn, "turned away; see limits in docs/configuration.md", fields...)
 }
 
-// Load is how much a Server has to do at the moment, and what it has turned away since it was made.
+// Load is how much a Server has to do at the moment, and what it has shed since it was made.
 type Load struct {
 	// Connections are open, those in reserve for health included.
 	Connections int
@@ -75,8 +75,8 @@ func (s *Server) Load() Load {
 	open := s.openCalls.requests()
 	l := Load{Connections: s.connections.Open(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64),
 		Budgets: s.pictureBudgets.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
-	for i := range s.turned.counts {
-		l.Refused[awayNames[i]] = s.turned.counts[i].Load()
+	for i := range s.sheds.counts {
+		l.Refused[shedReasonNames[i]] = s.sheds.counts[i].Load()
 	}
 	return l
 }
