@@ -74,20 +74,20 @@ func (w *watch) show(ctx context.Context, address string, in *authz.Introspector
 	if w.metrics == nil {
 		return func() {}, nil
 	}
-	w.metrics.WatchTokens(in.Stats)
+	w.metrics.RegisterTokens(in.Stats)
 	if asking, ok := source.(*authz.ProviderPermissions); ok {
-		w.metrics.WatchPermissions(asking.CacheStats)
+		w.metrics.RegisterPermissions(asking.CacheStats)
 	}
-	w.metrics.WatchStorage(store.Stats)
-	w.metrics.WatchLoad(srv.Load)
-	w.metrics.WatchLog(log.Dropped)
+	w.metrics.RegisterStorage(store.Stats)
+	w.metrics.RegisterLoad(srv.Load)
+	w.metrics.RegisterLog(log.Dropped)
 	return serveDiagnostics(ctx, address, w.metrics.Handler(), w.logger)
 }
 
 // certificate shows when the certificate expires.
 func (w *watch) certificate(c *tlsfile.Certificate) {
 	if w.metrics != nil {
-		w.metrics.WatchCertificate(c.Expiry)
+		w.metrics.RegisterCertificate(c.Expiry)
 	}
 }
 

@@ -39,7 +39,7 @@ func newServer(t testing.TB, m *Metrics) http.Handler {
 	cfg := server.Config{Store: store, Issuer: "test", Authenticator: tokens{}, Permissions: authz.NewClaims(authz.DefaultPolicy()), PublicAssets: true}
 	if m != nil {
 		cfg.Observer = m
-		m.WatchStorage(store.Stats)
+		m.RegisterStorage(store.Stats)
 	}
 	s, err := server.New(cfg)
 	if err != nil {

@@ -23,17 +23,17 @@ func watched() *Metrics {
 	m.ObserveCall(server.CallReport{Procedure: "/a/B", Form: "grpc", Code: "not_found", Refused: authz.ReasonAudience, Took: time.Minute})
 	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionAnswered, Took: 20 * time.Millisecond})
 	m.ObserveQuestion(authz.QuestionReport{Question: "introspection", Outcome: authz.QuestionRateLimited})
-	m.WatchTokens(func() authz.Stats {
+	m.RegisterTokens(func() authz.Stats {
 		return authz.Stats{InFlight: 3, Tokens: authz.CacheStats{Hits: 40, Misses: 2, Accepted: 7, Refused: 1}}
 	})
-	m.WatchLoad(func() server.Load {
+	m.RegisterLoad(func() server.Load {
 		return server.Load{Connections: 12, Requests: 7, OpenRequests: 2, Refused: map[string]uint64{"requests": 3, "connections": 0},
 			Budgets: map[string]server.SemaphoreStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Evicted: 2, Refused: 1}}, SummedCalls: 21, LostRefusals: 22}
 	})
-	m.WatchLog(func() uint64 { return 17 })
-	m.WatchCertificate(func() time.Time { return time.Unix(1_800_000_000, 0) })
-	m.WatchPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
-	m.WatchStorage(func() storage.Stats {
+	m.RegisterLog(func() uint64 { return 17 })
+	m.RegisterCertificate(func() time.Time { return time.Unix(1_800_000_000, 0) })
+	m.RegisterPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
+	m.RegisterStorage(func() storage.Stats {
 		return storage.Stats{
 			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
 			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},

@@ -11,8 +11,8 @@ import (
 	"avatard/storage"
 )
 
-// WatchTokens shows how an authenticator stands. It is for once only.
-func (m *Metrics) WatchTokens(stats func() authz.Stats) {
+// RegisterTokens registers the statistics of an authenticator. Call it at most once.
+func (m *Metrics) RegisterTokens(stats func() authz.Stats) {
 	inFlight := newDesc("avatard_provider_questions_in_flight",
 		"Introspections and permissions that the identity provider is being asked about.")
 	cache := newCacheDescs("avatard_token_cache", "tokens")
@@ -23,14 +23,14 @@ func (m *Metrics) WatchTokens(stats func() authz.Stats) {
 	}))
 }
 
-// WatchPermissions shows how the memory of a source of permissions stands. It is for once only.
-func (m *Metrics) WatchPermissions(stats func() authz.CacheStats) {
+// RegisterPermissions registers the statistics of the cache of permissions. Call it at most once.
+func (m *Metrics) RegisterPermissions(stats func() authz.CacheStats) {
 	cache := newCacheDescs("avatard_permission_cache", "permissions")
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { cache.collect(ch, stats()) }))
 }
 
-// WatchStorage shows how an engine stands. It is for once only.
-func (m *Metrics) WatchStorage(stats func() storage.Stats) {
+// RegisterStorage registers the statistics of an engine. Call it at most once.
+func (m *Metrics) RegisterStorage(stats func() storage.Stats) {
 	var (
 		pending = newDesc("avatard_erasures_pending", "Erasures that are due and not done, those under way included.")
 		stuck   = newDesc("avatard_erasures_stuck", "Pending erasures that were tried and could not be finished; they are tried again after 1 s, 2 s … 60 s.")
@@ -85,8 +85,8 @@ func (m *Metrics) WatchStorage(stats func() storage.Stats) {
 	}))
 }
 
-// WatchLoad shows how much a server has to do. It is for once only.
-func (m *Metrics) WatchLoad(load func() server.Load) {
+// RegisterLoad registers the load of a server. Call it at most once.
+func (m *Metrics) RegisterLoad(load func() server.Load) {
 	connections := newDesc("avatard_connections", "Connections that are open, those that only health is answered on included.")
 	inFlight := newDesc("avatard_requests_in_flight", "Requests that are being served: those that need no token (open), such as health, and all others (call).", "kind")
 	refused := newDesc("avatard_turned_away_total", "Connections and requests that were refused before anything was done for them, by the bound that they were over.", "reason")
@@ -117,14 +117,14 @@ func (m *Metrics) WatchLoad(load func() server.Load) {
 	}))
 }
 
-// WatchCertificate shows when what TLS shows to clients is no longer valid. It is for once only.
-func (m *Metrics) WatchCertificate(expiry func() time.Time) {
+// RegisterCertificate registers the expiry of the certificate that TLS clients see. Call it at most once.
+func (m *Metrics) RegisterCertificate(expiry func() time.Time) {
 	end := newDesc("avatard_tls_certificate_expiry_timestamp_seconds", "When the certificate, or the first one above it in its chain, is no longer valid, in seconds since 1970.")
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- gauge(end, float64(expiry().Unix())) }))
 }
 
-// WatchLog shows how many lines the log has lost. It is for once only.
-func (m *Metrics) WatchLog(dropped func() uint64) {
+// RegisterLog registers the number of lines that the log has lost. Call it at most once.
+func (m *Metrics) RegisterLog(dropped func() uint64) {
 	lines := newDesc("avatard_log_dropped_lines_total", "Lines of the log that were dropped because standard error did not take them.")
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- counter(lines, dropped()) }))
 }
