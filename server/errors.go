@@ -245,15 +245,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	_ = s.errorForm.Write(w, r, answer)
 }
 
-// statusReplacer writes one status in place of another.
-type statusReplacer struct {
-	http.ResponseWriter
-	from, to int
-}
-
-func (w *statusReplacer) WriteHeader(status int) {
-	if status == w.from {
-		status = w.to
-	}
-	w.ResponseWriter.WriteHeader(status)
+// plainError is the error of the RPC library for a reason.
+func plainError(s reason) *connect.Error {
+	return connect.NewError(errorTable[s].code, errors.New(errorTable[s].message))
 }

@@ -174,15 +174,6 @@ func (p procedure) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// noFlushWriter keeps an answer together until the handler returns. The RPC library flushes each message by itself; what
-// would be of use in a stream are packets and system calls here, and times that the client wakes up.
-type noFlushWriter struct{ http.ResponseWriter }
-
-// Flush does nothing.
-func (noFlushWriter) Flush() {}
-
-func (w noFlushWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // checkEnvelope refuses what the RPC library would refuse too, but while repeating the header's value.
 func checkEnvelope(r *http.Request) error {
 	c := callOf(r.Context())

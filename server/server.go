@@ -4,10 +4,10 @@
 // It decides the order in which a request is looked at and words every answer. It does not know how a token is
 // checked (package authz), how a picture is decoded (package server/picture) or how one is erased (package storage).
 //
-//	call.go      one request from the first to the last byte: request id, deadline, access log, panics
+//	call.go      one request from the first to the last byte: request id, deadline, admission, panics
 //	  route.go     which endpoint a method and a path name
 //	    rpc.go       the RPC handlers, and what wraps every one of them
-//	    rest.go      REST ─► the same handlers
+//	    binding.go, rest.go   REST ─► the same handlers, as annotations say
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    media.go     names of media types and compressions, as the RPC library wants them
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
@@ -18,8 +18,9 @@
 //	  access.go, organisation.go   those rules: who may call what and where, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
 //	  inflight.go, shedding.go  how many at once, and what was shed
+//	  body.go, writers.go   the layers that a request's body and its answer pass, in order
 //	  errors.go    the one table of errors
-//	  audit.go, logsum.go   what of the refused goes on record, and into the log
+//	  accesslog.go, audit.go, logsum.go   what goes into the log and on record
 //	observe.go   what metrics are told
 //	serve.go     listening, limits of the transport, shutdown
 //	  internal/connections   how many connections, how they are read, written and closed
