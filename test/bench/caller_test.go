@@ -17,7 +17,10 @@ import (
 )
 
 // picky answers one user as constant does and refuses everybody else.
-type picky struct{ want string }
+type picky struct {
+	managementv1connect.UnimplementedManagementServiceHandler
+	want string
+}
 
 func (p picky) RemoveHumanAvatar(ctx context.Context, req *managementv1.RemoveHumanAvatarRequest) (*managementv1.RemoveHumanAvatarResponse, error) {
 	if req.GetUserId() != p.want {

@@ -99,7 +99,9 @@ func (s *serving) plain(ln net.Listener, handler http.Handler) {
 }
 
 // constant answers as an RPC handler does that has nothing to do.
-type constant struct{}
+type constant struct {
+	managementv1connect.UnimplementedManagementServiceHandler
+}
 
 func (constant) RemoveHumanAvatar(context.Context, *managementv1.RemoveHumanAvatarRequest) (*managementv1.RemoveHumanAvatarResponse, error) {
 	return &managementv1.RemoveHumanAvatarResponse{Details: &zitadelv1.ObjectDetails{
