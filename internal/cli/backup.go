@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -18,50 +17,35 @@ import (
 	"avatard/storage/embedded"
 )
 
-// backupFlags are the flags of backup.
-type backupFlags struct {
-	*config.Flags
-	receiptsOnly, force bool
-	since               string
+// backupCommand is "backup".
+type backupCommand struct {
+	settingFlags
+	File         string `arg:"" name:"FILE|-" help:"file to write, or - for standard output"`
+	ReceiptsOnly bool   `help:"leave pictures out: a small file that tells a later restore what was erased"`
+	Since        string `placeholder:"FILE" help:"with --receipts-only: write only receipts that came after this backup, which restore needs, too"`
+	Force        bool   `help:"replace FILE if it is there"`
 }
 
-func newBackupFlags(fs *flag.FlagSet) *backupFlags {
-	f := &backupFlags{Flags: config.AddFlags(fs, "data")}
-	fs.BoolVar(&f.receiptsOnly, "receipts-only", false, "leave pictures out: a small file that tells a later restore what was erased")
-	fs.StringVar(&f.since, "since", "", "with --receipts-only: write only receipts that came after this backup `FILE`, which restore needs, too")
-	fs.BoolVar(&f.force, "force", false, "replace FILE if it is there")
-	return f
-}
-
-// runBackup writes a backup of a data directory into a file, through the server that runs on it or without one.
-func runBackup(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("backup")
-	flags := newBackupFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return usagef("backup takes the name of one file, or - for standard output")
-	}
-	name, status := words[0], inv.Stdout
+// Run writes a backup of a data directory into a file, through the server that runs on it or without one.
+func (flags *backupCommand) Run(ctx context.Context, inv *Program) error {
+	name, status := flags.File, inv.Stdout
 	if name == stdioName {
 		if err := checkOutput(inv.Stdout); err != nil {
 			return err
 		}
 		name, status = "standard output", inv.Stderr
 	}
-	if flags.since == stdioName {
+	if flags.Since == stdioName {
 		return usagef("--since takes a file: only its beginning and its end are read")
 	}
-	if flags.since != "" && !flags.receiptsOnly {
+	if flags.Since != "" && !flags.ReceiptsOnly {
 		return usagef("--since goes with --receipts-only: a whole backup does not go on from another one")
 	}
 	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
 		return err
 	}
-	sum, err := backup(ctx, inv, cfg.Data, words[0], flags)
+	sum, err := backup(ctx, inv, cfg.Data, flags.File, flags)
 	if errors.Is(err, embedded.ErrFileExists) {
 		err = fmt.Errorf("%w; take another name, or --force to replace it", err)
 	}
@@ -77,18 +61,18 @@ func runBackup(ctx context.Context, inv *Program, args []string) error {
 	return nil
 }
 
-func backup(ctx context.Context, inv *Program, dir, name string, flags *backupFlags) (sum embedded.BackupSummary, err error) {
+func backup(ctx context.Context, inv *Program, dir, name string, flags *backupCommand) (sum embedded.BackupSummary, err error) {
 	if name != stdioName { // before a server is bothered
-		if err := checkBackupName(name, dir, flags.force); err != nil {
+		if err := checkBackupName(name, dir, flags.Force); err != nil {
 			return sum, err
 		}
 	}
-	req := admin.BackupRequest{ReceiptsOnly: flags.receiptsOnly}
-	if flags.since != "" {
-		if name != stdioName && sameFile(flags.since, name) {
+	req := admin.BackupRequest{ReceiptsOnly: flags.ReceiptsOnly}
+	if flags.Since != "" {
+		if name != stdioName && sameFile(flags.Since, name) {
 			return sum, fmt.Errorf("%s would replace the file that it goes on from, which restore needs, too; take another name", name)
 		}
-		since, err := embedded.EndOfBackup(flags.since)
+		since, err := embedded.EndOfBackup(flags.Since)
 		if err != nil {
 			return sum, err
 		}
@@ -110,7 +94,7 @@ func backup(ctx context.Context, inv *Program, dir, name string, flags *backupFl
 		sum, err = copyBackup(inv, stream, bar.set)
 		left = "what was sent of it is no backup"
 	} else {
-		sum, err = embedded.SaveBackup(name, flags.force, stream, bar.set)
+		sum, err = embedded.SaveBackup(name, flags.Force, stream, bar.set)
 	}
 	bar.finish()
 	if errors.Is(err, embedded.ErrBackupDamaged) {

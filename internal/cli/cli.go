@@ -1,7 +1,7 @@
 // Package cli is avatard's command line: it finds out which command is meant, reads the configuration, puts the parts
 // together and shuts them down. What the parts do is in packages server, authz and storage.
 //
-//	cli.go ─► commands.go ─┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
+//	cli.go ─► grammar.go  ─┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
 //	   (one Program)       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                       │      └► providertry.go ◄─ config.go (what serve would go by)
 //	                       ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devready.go, devtemp.go
@@ -17,7 +17,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"time"
@@ -48,24 +47,22 @@ type Program struct {
 
 // Run does a command and returns when it is done or ctx has ended. args are the command line without the program's name.
 func (p *Program) Run(ctx context.Context, args []string) error {
-	cmd, rest, err := findCommand(args)
+	parsed, err := p.parse(args)
+	if errors.Is(err, errShown) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	if cmd.name != "serve" { // to which it means something else
+	if parsed.Command() != "serve" { // to which it means something else
 		var stop context.CancelFunc
 		ctx, stop = endOnHangup(ctx)
 		defer stop()
 	}
-	if len(rest) == 1 && isHelpFlag(rest[0]) { // also of commands that have no flags
-		return printCommandHelp(p.Stdout, cmd)
-	}
-	err = cmd.run(ctx, p, rest)
-	if errors.Is(err, flag.ErrHelp) {
-		return printCommandHelp(p.Stdout, cmd)
-	}
-	if usage, ok := errors.AsType[*usageError](err); ok && usage.command == "" {
-		usage.command = cmd.name
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run()
+	if usage, ok := errors.AsType[*usageError](err); ok && usage.hint == "" {
+		usage.hint = hintOf(parsed.Selected())
 	}
 	return err
 }
@@ -77,7 +74,7 @@ func Report(stderr io.Writer, err error) int {
 	}
 	fmt.Fprintf(stderr, "avatard: %v\n", err)
 	if usage, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprint(stderr, usage.hint())
+		fmt.Fprint(stderr, usage.hint)
 		return ExitUsage
 	}
 	if _, ok := errors.AsType[*config.Error](err); ok {

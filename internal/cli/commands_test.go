@@ -5,8 +5,12 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 
 	"avatard/internal/config"
 )
@@ -19,8 +23,8 @@ func TestExitCodes(t *testing.T) {
 		stderr string // contained in what the user sees
 	}{
 		{"no command shows the list", "", ExitUsage, "usage: avatard COMMAND"},
-		{"an unknown command is named, with the list", "srve", ExitUsage, "unknown command \"srve\"\nusage: avatard COMMAND"},
-		{"half a command is none", "org", ExitUsage, "unknown command \"org\""},
+		{"an unknown command is named, with the list", "srve", ExitUsage, "unknown command srve, did you mean \"serve\"?\nusage: avatard COMMAND"},
+		{"half a command is none", "org", ExitUsage, "usage: avatard org COMMAND"},
 		{"an unknown flag shows the usage of its command", "dev --prot 1", ExitUsage, "usage: avatard dev"},
 		{"a word too many", "dev now", ExitUsage, "usage: avatard dev"},
 		{"a word too many", "version 1", ExitUsage, "usage: avatard version"},
@@ -54,37 +58,151 @@ func TestReport(t *testing.T) {
 	}
 }
 
+// model returns all commands as they are parsed.
+func model(t *testing.T) *kong.Application {
+	t.Helper()
+	parser, err := new(Program).newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parser.Model
+}
+
 func TestHelp(t *testing.T) {
-	for _, c := range commands() {
-		want := []string{"usage: avatard " + c.name, c.about}
-		if c.name == "serve" {
+	for _, c := range model(t).Leaves(true) {
+		want := []string{"usage: avatard " + c.Path(), c.Help}
+		if c.Name == "serve" {
 			for _, s := range config.Settings() {
 				want = append(want, s.Key+" ", "--"+s.FlagName()+" ", s.Variable()+"\n", s.About)
 			}
 		}
-		if c.name == "dev" {
+		if c.Name == "dev" {
 			want = append(want, "--seed-users N", "--env-file FILE")
 		}
-		got, err := runCommand(t, append([]string{"help"}, strings.Fields(c.name)...)...)
+		got, err := runCommand(t, append([]string{"help"}, strings.Fields(c.Path())...)...)
 		if err != nil {
-			t.Errorf("help %s: %v", c.name, err)
+			t.Errorf("help %s: %v", c.Path(), err)
 		}
 		for _, text := range want {
 			if !strings.Contains(got, text) {
-				t.Errorf("help %s does not say %q:\n%s", c.name, text, got)
+				t.Errorf("help %s does not say %q:\n%s", c.Path(), text, got)
 			}
 		}
-		if c.name == "help" || c.name == "version" {
-			continue
-		}
-		flag, err := runCommand(t, append(strings.Fields(c.name), "--help")...)
+		flag, err := runCommand(t, append(strings.Fields(c.Path()), "--help")...)
 		if err != nil || flag != got {
-			t.Errorf("%s --help printed %q, %v, want the same as help", c.name, flag, err)
+			t.Errorf("%s --help printed %q, %v, want the same as help", c.Path(), flag, err)
 		}
 	}
 	list, err := runCommand(t, "--help")
-	if err != nil || list != commandList() {
+	if err != nil || !strings.HasPrefix(list, "usage: avatard COMMAND") || !strings.Contains(list, "user remove") || strings.Contains(list, "complete-words") {
 		t.Errorf("--help printed %q, %v, want the list", list, err)
+	}
+}
+
+// What the help of a command offers the command takes, before and after its words and with one hyphen or two; a flag that it does
+// not offer is refused.
+func TestHelpOffersWhatIsTaken(t *testing.T) {
+	offered := regexp.MustCompile(`(?m)^  (?:.*   )?--([a-z-]+)`)
+	takesValue := map[string]bool{}
+	for _, c := range model(t).Leaves(true) {
+		for _, f := range c.Flags {
+			if takes, known := takesValue[f.Name]; known && takes == f.IsBool() {
+				t.Errorf("--%s takes a value with one command and none with another", f.Name)
+			}
+			takesValue[f.Name] = !f.IsBool()
+		}
+		path := strings.Fields(c.Path())
+		var words []string
+		for _, arg := range c.Positional {
+			word := "1"
+			if arg.Enum != "" {
+				word = arg.EnumSlice()[0]
+			}
+			words = append(words, word)
+		}
+		help, err := runCommand(t, append([]string{"help"}, path...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := offered.FindAllStringSubmatch(help, -1)
+		if len(names) != len(c.Flags) {
+			t.Errorf("help %s offers %d flags of %d:\n%s", c.Path(), len(names), len(c.Flags), help)
+		}
+		for _, name := range names {
+			flags := []string{"--" + name[1] + "=1"}
+			if name[1] != "org" && strings.Contains(help, " --org ORG [") {
+				flags = append(flags, "-org", "1")
+			}
+			for _, args := range [][]string{slices.Concat(path, flags, words), slices.Concat(path, words, flags), slices.Concat(path, flags, []string{"--"}, words)} {
+				if _, err := new(Program).parse(args); err != nil {
+					t.Errorf("%q: %v", args, err)
+				}
+			}
+		}
+		if _, err := new(Program).parse(slices.Concat(path, words, []string{"--seed-byte", "1"})); err == nil {
+			t.Errorf("%s takes a flag that nobody has", c.Path())
+		}
+	}
+	if _, stderr, code := runAll(t, "org", "add", "acme", "--org", "x"); code != ExitUsage || !strings.Contains(stderr, "unknown flag --org") {
+		t.Errorf("org add with --org: exit code %d, %s", code, stderr)
+	}
+}
+
+// A typing mistake is answered with what may have been meant.
+func TestSuggestions(t *testing.T) {
+	for args, want := range map[string]string{
+		"srve":                     `did you mean "serve"`,
+		"user ad alice":            `did you mean "add"`,
+		"serve --lisen 127.0.0.1:": `did you mean "--listen"`,
+		"user add alice --ogr acm": `did you mean "--org"`,
+	} {
+		if _, stderr, code := runAll(t, strings.Fields(args)...); code != ExitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%s: exit code %d, %s, want %s", args, code, stderr, want)
+		}
+	}
+}
+
+// The flags of long ago, with one hyphen, go on; a value that looks like a flag is a value, and so is everything behind "--".
+func TestOneHyphen(t *testing.T) {
+	for args, want := range map[string][]string{
+		"user add -org acme -new-org bob": {"user", "add", "--org", "acme", "--new-org", "bob"},
+		"user add -org -data -data=d bob": {"user", "add", "--org", "-data", "--data=d", "bob"},
+		"user show -json -- -data":        {"user", "show", "--json", "--", "-data"},
+		"-version":                        {"--version"},
+		"backup - -force":                 {"backup", "-", "--force"},
+	} {
+		if got, err := twoHyphens(model(t), strings.Fields(args)); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is read as %q, %v, want %q", args, got, err, want)
+		}
+	}
+	if _, stderr, code := runAll(t, "user", "add", "bob", "--data", "d", "-org"); code != ExitUsage || !strings.Contains(stderr, "--org needs a value\nusage: avatard user add") {
+		t.Errorf("-org without its value: exit code %d, %s", code, stderr)
+	}
+}
+
+// Shells complete commands and flags by asking the program; files they complete themselves.
+func TestCompletion(t *testing.T) {
+	for words, want := range map[string]string{
+		"us":                       "user\n",
+		"user m":                   "move\n",
+		"user add --new":           "--new-issuer\n--new-org\n",
+		"backup file --s":          "--since\n",
+		"help or":                  "org\n",
+		"serve --introspection-ca": "--introspection-cache-ttl\n",
+		"restore fi":               "",
+		"complete":                 "",
+	} {
+		if got, err := runCommand(t, append([]string{"complete-words", "--"}, strings.Fields(words)...)...); err != nil || got != want {
+			t.Errorf("%q goes on with %q, %v, want %q", words, got, err, want)
+		}
+	}
+	if got, err := runCommand(t, "complete-words", "--", "issuer", ""); err != nil || got != "move\n" {
+		t.Errorf("after issuer comes %q, %v", got, err)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if got, err := runCommand(t, "completion", shell); err != nil || !strings.Contains(got, "avatard complete-words -- ") {
+			t.Errorf("completion %s printed %q, %v", shell, got, err)
+		}
 	}
 }
 
@@ -115,9 +233,9 @@ func TestHelpEverywhere(t *testing.T) {
 		{"version --help", ExitOK, "usage: avatard version"},
 		{"help --help", ExitOK, "usage: avatard help"},
 		{"user", ExitUsage, "usage: avatard user COMMAND"},
-		{"user ad", ExitUsage, "unknown command \"user ad\"\nusage: avatard user COMMAND"},
+		{"user ad", ExitUsage, "unknown command ad, did you mean \"add\"?\nusage: avatard user COMMAND"},
 		{"help user add alice", ExitUsage, "the name of one command"},
-		{"--version now", ExitUsage, "takes no arguments"},
+		{"--version now", ExitUsage, "unknown command now"},
 		{"migrate now --data d", ExitUsage, "usage: avatard migrate"},
 		{"fsck now --data d", ExitUsage, "usage: avatard fsck"},
 		{"org list now --data d", ExitUsage, "usage: avatard org list"},
@@ -149,5 +267,19 @@ func TestUnreadableConfigurationIsOneFault(t *testing.T) {
 		if code != ExitUsage || !strings.Contains(stderr, "the configuration has a fault:") || strings.Count(stderr, "\n  ") != 1 {
 			t.Errorf("%s: exit code %d, %s, want one fault", title, code, stderr)
 		}
+	}
+}
+
+// Without a server a user is moved only of an issuer that somebody on record has.
+func TestUserMoveOfAnotherIssuer(t *testing.T) {
+	dir := t.TempDir()
+	store := openStore(t, dir)
+	putFor(t, store, "ann", 10)
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := runCommand(t, "user", "move", "ann", "--org", "acme", "--data", dir, "--issuer", "https://other.example")
+	if err == nil || !strings.Contains(err.Error(), "nobody on record has the issuer") {
+		t.Errorf("user move = %v, want that the issuer is unknown", err)
 	}
 }

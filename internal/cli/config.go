@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,33 +11,14 @@ import (
 	"avatard/internal/config"
 )
 
-type configCommandFlags struct {
-	*config.Flags
-	check bool
+// configCommand is "config".
+type configCommand struct {
+	settingFlags
+	Check bool `help:"try the identity provider, too; what does not work is exit code 2"`
 }
 
-func newConfigCommandFlags(fs *flag.FlagSet) *configCommandFlags {
-	f := &configCommandFlags{Flags: config.AddFlags(fs)}
-	fs.BoolVar(&f.check, "check", false, "try the identity provider, too; what does not work is exit code 2")
-	return f
-}
-
-func printConfigHelp(w io.Writer) {
-	fmt.Fprint(w, "  --check\n        try the identity provider, too; what does not work is exit code 2\n")
-	config.PrintHelp(w)
-}
-
-// runConfig prints what serve would go by, and where each value comes from. No secret is shown.
-func runConfig(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("config")
-	flags := newConfigCommandFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 {
-		return usagef("config takes flags only, not %q", words[0])
-	}
+// Run prints what serve would go by, and where each value comes from. No secret is shown.
+func (flags *configCommand) Run(ctx context.Context, inv *Program) error {
 	cfg, sources, err := config.ReadWithSources(inv.Environ, flags.Flags, serveNeeds()...)
 	if werr := printConfig(inv.Stdout, sources); err != nil || werr != nil {
 		if err == nil {
@@ -46,7 +26,7 @@ func runConfig(ctx context.Context, inv *Program, args []string) error {
 		}
 		return err
 	}
-	if !flags.check {
+	if !flags.Check {
 		return nil
 	}
 	in, _, err := inv.newIdentity(cfg, slog.New(slog.DiscardHandler), nil)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,34 +22,24 @@ import (
 	"avatard/storage/embedded"
 )
 
-// devFlags are the flags of dev.
-type devFlags struct {
-	listen    string
-	data      string
-	envFile   string
-	seedUsers int
-	seedBytes int
+// devCommand is "dev".
+type devCommand struct {
+	Listen    string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"loopback address to serve on; port 0 takes any free one"`
+	Data      string `placeholder:"DIR" help:"directory to keep the data in; without it a temporary one, removed at the end"`
+	EnvFile   string `default:".avatard.env" placeholder:"FILE" help:"file for addresses, ids and tokens, written when ready; empty for none"`
+	SeedUsers int    `default:"0" placeholder:"N" help:"register N more users with a picture each"`
+	SeedBytes int    `default:"4096" placeholder:"N" help:"size of such a picture, about N bytes"`
 }
 
-func newDevFlags(fs *flag.FlagSet) *devFlags {
-	f := &devFlags{}
-	fs.StringVar(&f.listen, "listen", "127.0.0.1:8080", "loopback address `ADDR` to serve on; port 0 takes any free one")
-	fs.StringVar(&f.data, "data", "", "`DIR` to keep the data in; without it a temporary one, removed at the end")
-	fs.StringVar(&f.envFile, "env-file", ".avatard.env", "`FILE` for addresses, ids and tokens, written when ready; empty for none")
-	fs.IntVar(&f.seedUsers, "seed-users", 0, "register `N` more users with a picture each")
-	fs.IntVar(&f.seedBytes, "seed-bytes", 4096, "size of such a picture, about `N` bytes")
-	return f
-}
-
-func (f *devFlags) check() error {
-	if err := checkDevListen(f.listen); err != nil {
+func (flags *devCommand) check() error {
+	if err := checkDevListen(flags.Listen); err != nil {
 		return err
 	}
-	if f.seedUsers < 0 || f.seedUsers > devMaxUsers {
-		return usagef("--seed-users %d: expected 0 to %d", f.seedUsers, devMaxUsers)
+	if flags.SeedUsers < 0 || flags.SeedUsers > devMaxUsers {
+		return usagef("--seed-users %d: expected 0 to %d", flags.SeedUsers, devMaxUsers)
 	}
-	if f.seedBytes < picture.MinSampleBytes || f.seedBytes > picture.MaxSampleBytes {
-		return usagef("--seed-bytes %d: expected %d to %d", f.seedBytes, picture.MinSampleBytes, picture.MaxSampleBytes)
+	if flags.SeedBytes < picture.MinSampleBytes || flags.SeedBytes > picture.MaxSampleBytes {
+		return usagef("--seed-bytes %d: expected %d to %d", flags.SeedBytes, picture.MinSampleBytes, picture.MaxSampleBytes)
 	}
 	return nil
 }
@@ -58,16 +47,7 @@ func (f *devFlags) check() error {
 // devGrace is how long running calls may take to end: somebody has pressed a key and waits.
 const devGrace = 5 * time.Second
 
-func runDev(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("dev")
-	flags := newDevFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 {
-		return usagef("dev takes flags only, not %q", words[0])
-	}
+func (flags *devCommand) Run(ctx context.Context, inv *Program) error {
 	if err := flags.check(); err != nil {
 		return err
 	}
@@ -76,7 +56,7 @@ func runDev(ctx context.Context, inv *Program, args []string) error {
 
 // dev runs the development server until ctx ends, and cuts off what is under way then when a second signal comes. The order matters: the listener gives the port that is part of
 // the issuer's URL, and the environment file tells others that everything behind it answers.
-func dev(ctx context.Context, inv *Program, flags *devFlags) (err error) {
+func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	hurry, release := onSecondSignal(ctx, endingSignals()...)
 	defer release()
 	log := server.NewLogWriter(inv.Stderr)
@@ -86,12 +66,12 @@ func dev(ctx context.Context, inv *Program, flags *devFlags) (err error) {
 	if err := disableCoreDumps(); err != nil {
 		logger.Warn("starting", "error", err)
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.listen)
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.Listen)
 	if err != nil {
 		return listeningFailed(err, "choose another one with --listen 127.0.0.1:0")
 	}
 	defer func() { _ = ln.Close() }() // again, when it was served
-	dir := flags.data
+	dir := flags.Data
 	if dir == "" {
 		sweepDevTemps(logger)
 		temp, err := newDevTemp()
@@ -106,13 +86,13 @@ func dev(ctx context.Context, inv *Program, flags *devFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if flags.envFile != "" { // not before the directory is ours: the file may be that of another dev on it
-		if err := removeEnvFile(flags.envFile); err != nil {
+	if flags.EnvFile != "" { // not before the directory is ours: the file may be that of another dev on it
+		if err := removeEnvFile(flags.EnvFile); err != nil {
 			return fmt.Errorf("environment file: %w", err)
 		}
 	}
 
-	url := "http://" + devAddress(flags.listen, ln)
+	url := "http://" + devAddress(flags.Listen, ln)
 	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp", AllowedOrigin: isDevOrigin})
 	if err != nil {
 		return err
@@ -162,7 +142,7 @@ func dev(ctx context.Context, inv *Program, flags *devFlags) (err error) {
 	}
 	defer stopAdmin()
 
-	vars := devVariables(url, seeded, flags.seedUsers)
+	vars := devVariables(url, seeded, flags.SeedUsers)
 	cleanUp := func() {}
 	defer func() { cleanUp() }()
 	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), logger)
@@ -170,13 +150,13 @@ func dev(ctx context.Context, inv *Program, flags *devFlags) (err error) {
 		if err := awaitAnswer(ctx, url+"/readyz"); err != nil {
 			return err
 		}
-		if flags.envFile != "" {
-			if err := writeEnvFile(flags.envFile, vars); err != nil {
+		if flags.EnvFile != "" {
+			if err := writeEnvFile(flags.EnvFile, vars); err != nil {
 				return fmt.Errorf("environment file: %w", err)
 			}
-			cleanUp = func() { forgetEnvFile(flags.envFile, vars) }
+			cleanUp = func() { forgetEnvFile(flags.EnvFile, vars) }
 		}
-		return printDevReady(ctx, inv.Stdout, store, url, flags.envFile, vars)
+		return printDevReady(ctx, inv.Stdout, store, url, flags.EnvFile, vars)
 	})
 }
 

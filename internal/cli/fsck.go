@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,37 +14,22 @@ import (
 	"avatard/storage/embedded"
 )
 
-// fsckFlags are the flags of fsck.
-type fsckFlags struct {
-	*config.Flags
-	repair, json bool
+// fsckCommand is "fsck".
+type fsckCommand struct {
+	settingFlags
+	Repair bool `help:"finish or remove what is found, and say so; no whole picture is touched"`
+	JSON   bool `name:"json" help:"print a line of JSON for each finding and one for the summary"`
 }
 
-func newFsckFlags(fs *flag.FlagSet) *fsckFlags {
-	f := &fsckFlags{Flags: config.AddFlags(fs, "data")}
-	fs.BoolVar(&f.repair, "repair", false, "finish or remove what is found, and say so; no whole picture is touched")
-	fs.BoolVar(&f.json, "json", false, "print a line of JSON for each finding and one for the summary")
-	return f
-}
-
-// runFsck compares metadata and bytes of a data directory in both directions, through the server that runs on it or
+// Run compares metadata and bytes of a data directory in both directions, through the server that runs on it or
 // without one. It fails when it finds something, repaired or not.
-func runFsck(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("fsck")
-	flags := newFsckFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 {
-		return usagef("fsck takes flags only, not %q", words[0])
-	}
+func (flags *fsckCommand) Run(ctx context.Context, inv *Program) error {
 	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
 		return err
 	}
-	out := &fsckOutput{stdout: inv.Stdout, stderr: inv.Stderr, json: flags.json}
-	sum, err := fsck(ctx, cfg.Data, flags.repair, out)
+	out := &fsckOutput{stdout: inv.Stdout, stderr: inv.Stderr, json: flags.JSON}
+	sum, err := fsck(ctx, cfg.Data, flags.Repair, out)
 	out.finishProgress(err == nil)
 	switch {
 	case errors.Is(err, embedded.ErrLocked):

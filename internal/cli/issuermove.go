@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -14,20 +13,16 @@ import (
 	"avatard/storage/embedded"
 )
 
-func newIssuerMoveFlags(fs *flag.FlagSet) *config.Flags { return config.AddFlags(fs, "data") }
+// issuerMoveCommand is "issuer move".
+type issuerMoveCommand struct {
+	settingFlags
+	Old string `arg:"" name:"OLD" help:"issuer that users are on record with"`
+	New string `arg:"" name:"NEW" help:"issuer that they get"`
+}
 
-// runIssuerMove gives the users of one issuer to another, through the running server where there is one.
-func runIssuerMove(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("issuer move")
-	flags := newIssuerMoveFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 2 {
-		return usagef("issuer move takes the old issuer and the new one")
-	}
-	from, to := words[0], words[1]
+// Run gives the users of one issuer to another, through the running server where there is one.
+func (flags *issuerMoveCommand) Run(ctx context.Context, inv *Program) error {
+	from, to := flags.Old, flags.New
 	if !storage.ValidText(from) {
 		return usagef("%q is no issuer; expected the URL that users are on record with", from)
 	}
@@ -37,7 +32,7 @@ func runIssuerMove(ctx context.Context, inv *Program, args []string) error {
 	if from == to {
 		return usagef("both issuers are %s", from)
 	}
-	cfg, err := config.Read(inv.Environ, flags, "data")
+	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 
@@ -16,70 +15,45 @@ import (
 
 // listFlags are the flags of org list, user list and user show.
 type listFlags struct {
-	*config.Flags
-	json bool
-	org  string
+	settingFlags
+	JSON bool `name:"json" help:"print a line of JSON for each"`
 }
 
-func newListFlags(fs *flag.FlagSet) *listFlags {
-	f := &listFlags{Flags: config.AddFlags(fs, "data")}
-	fs.BoolVar(&f.json, "json", false, "print a line of JSON for each")
-	return f
+// orgListCommand is "org list".
+type orgListCommand struct{ listFlags }
+
+// userListCommand is "user list".
+type userListCommand struct {
+	listFlags
+	Org string `placeholder:"ORG" help:"only users of this organisation"`
 }
 
-func newUserListFlags(fs *flag.FlagSet) *listFlags {
-	f := newListFlags(fs)
-	fs.StringVar(&f.org, "org", "", "only users of `ORG`")
-	return f
+// userShowCommand is "user show".
+type userShowCommand struct {
+	listFlags
+	User string `arg:"" name:"USER" help:"id of the users"`
 }
 
-func runOrgList(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("org list")
-	flags := newListFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 {
-		return usagef("org list takes flags only, not %q", words[0])
-	}
-	_, err = printList(ctx, inv, flags, admin.ListRequest{Organizations: true})
+func (flags *orgListCommand) Run(ctx context.Context, inv *Program) error {
+	_, err := printList(ctx, inv, &flags.listFlags, admin.ListRequest{Organizations: true})
 	return err
 }
 
-func runUserList(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("user list")
-	flags := newUserListFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
+func (flags *userListCommand) Run(ctx context.Context, inv *Program) error {
+	if flags.Org != "" && !ids.Valid(flags.Org) {
+		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.Org)
 	}
-	if len(words) > 0 {
-		return usagef("user list takes flags only, not %q", words[0])
-	}
-	if flags.org != "" && !ids.Valid(flags.org) {
-		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
-	}
-	_, err = printList(ctx, inv, flags, admin.ListRequest{Query: storage.UserQuery{Organization: flags.org}})
+	_, err := printList(ctx, inv, &flags.listFlags, admin.ListRequest{Query: storage.UserQuery{Organization: flags.Org}})
 	return err
 }
 
-func runUserShow(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("user show")
-	flags := newListFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
+func (flags *userShowCommand) Run(ctx context.Context, inv *Program) error {
+	if !ids.Valid(flags.User) {
+		return usagef("%q is no user id; expected 1 to 200 characters without control characters", flags.User)
 	}
-	if len(words) != 1 {
-		return usagef("user show takes one user id")
-	}
-	if !ids.Valid(words[0]) {
-		return usagef("%q is no user id; expected 1 to 200 characters without control characters", words[0])
-	}
-	shown, err := printList(ctx, inv, flags, admin.ListRequest{Query: storage.UserQuery{ID: words[0]}})
+	shown, err := printList(ctx, inv, &flags.listFlags, admin.ListRequest{Query: storage.UserQuery{ID: flags.User}})
 	if err == nil && shown == 0 {
-		return fmt.Errorf("user %s is not registered", words[0])
+		return fmt.Errorf("user %s is not registered", flags.User)
 	}
 	return err
 }
@@ -94,13 +68,13 @@ func printList(ctx context.Context, inv *Program, flags *listFlags, req admin.Li
 	ask := func(req admin.ListRequest) (reply admin.ListReply, err error) {
 		return admin.NewClient(cfg.Data).List(ctx, req)
 	}
-	err = printPages(inv.Stdout, flags.json, req, ask, &shown)
+	err = printPages(inv.Stdout, flags.JSON, req, ask, &shown)
 	if errors.Is(err, admin.ErrNoServer) && shown == 0 {
 		if err := hasDatabase(cfg.Data); err != nil {
 			return 0, err
 		}
 		_, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			return false, printPages(inv.Stdout, flags.json, req, func(req admin.ListRequest) (admin.ListReply, error) { return admin.ListPage(ctx, store, req) }, &shown)
+			return false, printPages(inv.Stdout, flags.JSON, req, func(req admin.ListRequest) (admin.ListReply, error) { return admin.ListPage(ctx, store, req) }, &shown)
 		})
 	}
 	return shown, err

@@ -3,42 +3,26 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 
 	"avatard/internal/config"
 	"avatard/storage/embedded"
 )
 
-// migrateFlags are the flags of migrate.
-type migrateFlags struct {
-	*config.Flags
-	check bool
+// migrateCommand is "migrate".
+type migrateCommand struct {
+	settingFlags
+	Check bool `help:"say what would be done and change nothing"`
 }
 
-func newMigrateFlags(fs *flag.FlagSet) *migrateFlags {
-	f := &migrateFlags{Flags: config.AddFlags(fs, "data")}
-	fs.BoolVar(&f.check, "check", false, "say what would be done and change nothing")
-	return f
-}
-
-// runMigrate brings the metadata of a data directory to the schema version of this program, which serve would do too:
+// Run brings the metadata of a data directory to the schema version of this program, which serve would do too:
 // it is for doing it, or looking, ahead of that.
-func runMigrate(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("migrate")
-	flags := newMigrateFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 {
-		return usagef("migrate takes flags only, not %q", words[0])
-	}
+func (flags *migrateCommand) Run(ctx context.Context, inv *Program) error {
 	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
 		return err
 	}
-	if flags.check {
+	if flags.Check {
 		err = checkSchema(inv, cfg.Data)
 	} else {
 		err = migrate(ctx, inv, cfg.Data)

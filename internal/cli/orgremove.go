@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 
 	"avatard/internal/admin"
@@ -15,16 +14,11 @@ import (
 // maxOrgRemoval bounds how many users go with their organisation. They go one after the other, each with the syncs of an erasure.
 const maxOrgRemoval = 10_000
 
-// orgRemoveFlags are the flags of org remove.
-type orgRemoveFlags struct {
-	*config.Flags
-	json bool
-}
-
-func newOrgRemoveFlags(fs *flag.FlagSet) *orgRemoveFlags {
-	f := &orgRemoveFlags{Flags: config.AddFlags(fs, "data")}
-	fs.BoolVar(&f.json, "json", false, "print what was removed as JSON")
-	return f
+// orgRemoveCommand is "org remove".
+type orgRemoveCommand struct {
+	settingFlags
+	Org  string `arg:"" name:"ORG" help:"id of the organisation"`
+	JSON bool   `name:"json" help:"print what was removed as JSON"`
 }
 
 // removedOrg is what --json prints of an organisation that is gone.
@@ -41,17 +35,8 @@ func (o removedOrg) String() string {
 	return fmt.Sprintf("organisation %s removed with %s; %s erased", o.Organization, countOf(int64(o.Users), "user"), countOf(int64(o.Pictures), "picture"))
 }
 
-func runOrgRemove(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("org remove")
-	flags := newOrgRemoveFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return usagef("org remove takes one organisation id")
-	}
-	org := words[0]
+func (flags *orgRemoveCommand) Run(ctx context.Context, inv *Program) error {
+	org := flags.Org
 	if !ids.Valid(org) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", org)
 	}
@@ -59,7 +44,7 @@ func runOrgRemove(ctx context.Context, inv *Program, args []string) error {
 	if err != nil {
 		return err
 	}
-	run := orgRemovalRun{inv: inv, org: org, done: removedOrg{Organization: org}, limit: maxOrgRemoval, quiet: flags.json && !isTerminal(inv.Stderr)}
+	run := orgRemovalRun{inv: inv, org: org, done: removedOrg{Organization: org}, limit: maxOrgRemoval, quiet: flags.JSON && !isTerminal(inv.Stderr)}
 	err = admin.CheckNotConfigured(cfg.StartOrganizations(), org)
 	if err == nil {
 		err = withRemovals(ctx, cfg.Data, func(calls admin.Removals) error { return run.remove(ctx, calls) })
@@ -67,7 +52,7 @@ func runOrgRemove(ctx context.Context, inv *Program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("organisation %s: %w", org, err)
 	}
-	return printRemoved(inv, flags.json, run.done)
+	return printRemoved(inv, flags.JSON, run.done)
 }
 
 // orgRemovalRun removes an organisation. It can be cut short after any user, and another run goes on.

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,38 +14,14 @@ import (
 	"avatard/storage/embedded"
 )
 
-// registerFlags are the flags of org add, user add and user move.
-type registerFlags struct {
-	*config.Flags
-	org               string
-	newOrg, newIssuer bool
+// orgAddCommand is "org add".
+type orgAddCommand struct {
+	settingFlags
+	Org string `arg:"" name:"ORG" help:"id of the organisation"`
 }
 
-func newRegisterFlags(fs *flag.FlagSet) *registerFlags {
-	f := &registerFlags{Flags: config.AddFlags(fs, "data", "issuer")}
-	fs.StringVar(&f.org, "org", "", "`ORG` that the user belongs to (user add), or is to (user move)")
-	return f
-}
-
-// newUserAddFlags are those of user add, which can meet something new.
-func newUserAddFlags(fs *flag.FlagSet) *registerFlags {
-	f := newRegisterFlags(fs)
-	fs.BoolVar(&f.newOrg, "new-org", false, "register ORG too, if it is not yet")
-	fs.BoolVar(&f.newIssuer, "new-issuer", false, "register a user of an issuer that nobody on record has")
-	return f
-}
-
-func runOrgAdd(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("org add")
-	flags := newRegisterFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 || flags.org != "" {
-		return usagef("org add takes one organisation id")
-	}
-	org := words[0]
+func (flags *orgAddCommand) Run(ctx context.Context, inv *Program) error {
+	org := flags.Org
 	if !ids.Valid(org) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", org)
 	}
@@ -67,71 +42,87 @@ func runOrgAdd(ctx context.Context, inv *Program, args []string) error {
 	return err
 }
 
-func runUserAdd(ctx context.Context, inv *Program, args []string) error {
-	return runOnUser(ctx, inv, args, "user add", newUserAddFlags, admin.Client.AddUser, admin.AddUser, addedOr)
+// userFlags name a user and an organisation.
+type userFlags struct {
+	settingFlags
+	User string `arg:"" name:"USER" help:"id of the user"`
+	Org  string `required:"" placeholder:"ORG" help:"organisation that the user belongs to, or is to"`
 }
 
-func runUserMove(ctx context.Context, inv *Program, args []string) error {
-	return runOnUser(ctx, inv, args, "user move", newRegisterFlags, admin.Client.MoveUser, admin.MoveUser, func(moved bool) string {
+// userAddCommand is "user add".
+type userAddCommand struct {
+	userFlags
+	NewOrg    bool `help:"register ORG too, if it is not yet"`
+	NewIssuer bool `help:"register a user of an issuer that nobody on record has"`
+}
+
+// userMoveCommand is "user move".
+type userMoveCommand struct{ userFlags }
+
+// Run registers a user, through the running server where there is one.
+func (flags *userAddCommand) Run(ctx context.Context, inv *Program) error {
+	return flags.change(ctx, inv, userChange{ask: admin.Client.AddUser, do: admin.AddUser, newOrg: flags.NewOrg, newIssuer: flags.NewIssuer, done: addedOr})
+}
+
+// Run moves a user, through the running server where there is one.
+func (flags *userMoveCommand) Run(ctx context.Context, inv *Program) error {
+	return flags.change(ctx, inv, userChange{ask: admin.Client.MoveUser, do: admin.MoveUser, existing: true, done: func(moved bool) string {
 		if moved {
 			return "moved"
 		}
 		return "already there"
-	})
+	}})
 }
 
-// runOnUser runs a command that changes one user's registration, through the running server where there is one.
-func runOnUser(ctx context.Context, inv *Program, args []string, command string, define func(*flag.FlagSet) *registerFlags, ask func(admin.Client, context.Context, admin.Request) (bool, error), do admin.UserChange, done func(changed bool) string) error {
-	fs := newFlagSet(command)
-	flags := define(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return usagef("%s takes one user id", command)
-	}
-	user := words[0]
+// userChange is what a command does to one user's registration.
+type userChange struct {
+	ask               func(admin.Client, context.Context, admin.Request) (bool, error) // through a server
+	do                admin.UserChange                                                 // without one
+	newOrg, newIssuer bool                                                             // ORG, or the issuer, may be new
+	existing          bool                                                             // there has to be data
+	done              func(changed bool) string                                        // what to print
+}
+
+func (flags *userFlags) change(ctx context.Context, inv *Program, change userChange) error {
+	user := flags.User
 	switch {
 	case !ids.Valid(user):
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", user)
-	case flags.org == "":
-		return usagef("%s needs --org, the organisation that the user is to belong to", command)
-	case !ids.Valid(flags.org):
-		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.org)
+	case !ids.Valid(flags.Org):
+		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.Org)
 	}
 	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
 		return err
 	}
-	req := admin.Request{Organization: flags.org, User: user, NewOrganization: flags.newOrg}
+	req := admin.Request{Organization: flags.Org, User: user, NewOrganization: change.newOrg}
 	if given, ok := flags.Given("issuer"); ok {
 		req.Issuer = given // an issuer from file or environment may be meant for another server
 	}
-	changed, err := ask(admin.NewClient(cfg.Data), ctx, req)
+	changed, err := change.ask(admin.NewClient(cfg.Data), ctx, req)
 	if errors.Is(err, admin.ErrNoServer) {
 		// Without a server only the configuration can tell whose id this is.
 		if cfg, err = config.Read(inv.Environ, flags.Flags, "data", "issuer"); err != nil {
 			return err
 		}
-		if command == "user move" {
+		if change.existing {
 			if err := hasDatabase(cfg.Data); err != nil {
 				return err
 			}
 		}
 		changed, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			if !flags.newIssuer {
+			if !change.newIssuer {
 				if err := checkIssuer(store, cfg.Issuer); err != nil {
 					return false, err
 				}
 			}
-			return do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.org, flags.newOrg)
+			return change.do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.Org, change.newOrg)
 		})
 	}
 	if err != nil {
 		return fmt.Errorf("user %s: %w", user, err)
 	}
-	_, err = fmt.Fprintf(inv.Stdout, "user %s %s\n", user, done(changed))
+	_, err = fmt.Fprintf(inv.Stdout, "user %s %s\n", user, change.done(changed))
 	return err
 }
 

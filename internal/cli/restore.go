@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -15,55 +14,30 @@ import (
 	"avatard/storage/embedded"
 )
 
-// restoreFlags are the flags of restore.
-type restoreFlags struct {
-	*config.Flags
-	receipts fileList
-	allowGap bool
-	check    bool
+// restoreCommand is "restore".
+type restoreCommand struct {
+	settingFlags
+	File     string   `arg:"" name:"FILE|-" help:"backup to read, or - for standard input"`
+	Receipts []string `sep:"none" placeholder:"FILE|-" help:"newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times"`
+	AllowGap bool     `help:"restore although the files leave out what was erased at some time after the backup: those pictures come back"`
+	Check    bool     `help:"read the files, say what is in them and whether their times leave a gap, and change nothing"`
 }
 
-// fileList is a flag that may be given several times.
-type fileList []string
-
-func (l *fileList) String() string { return strings.Join(*l, ", ") }
-
-func (l *fileList) Set(name string) error {
-	*l = append(*l, name)
-	return nil
-}
-
-func newRestoreFlags(fs *flag.FlagSet) *restoreFlags {
-	f := &restoreFlags{Flags: config.AddFlags(fs, "data")}
-	fs.Var(&f.receipts, "receipts", "newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times `FILE`")
-	fs.BoolVar(&f.allowGap, "allow-gap", false, "restore although the files leave out what was erased at some time after the backup: those pictures come back")
-	fs.BoolVar(&f.check, "check", false, "read the files, say what is in them and whether their times leave a gap, and change nothing")
-	return f
-}
-
-// runRestore makes a data directory out of a backup.
-func runRestore(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("restore")
-	flags := newRestoreFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return usagef("restore takes the name of one file, or - for standard input")
-	}
-	names := append([]string{words[0]}, flags.receipts...)
+// Run makes a data directory out of a backup.
+func (flags *restoreCommand) Run(ctx context.Context, inv *Program) error {
+	names := append([]string{flags.File}, flags.Receipts...)
 	if err := checkInput(inv.Stdin, names...); err != nil {
 		return err
 	}
-	if flags.check {
-		err = checkBackups(inv, names, flags.allowGap)
+	var err error
+	if flags.Check {
+		err = checkBackups(inv, names, flags.AllowGap)
 	} else {
 		cfg, cerr := config.Read(inv.Environ, flags.Flags, "data")
 		if cerr != nil {
 			return cerr
 		}
-		err = restore(ctx, inv, cfg.Data, words[0], flags)
+		err = restore(ctx, inv, cfg.Data, flags.File, flags)
 	}
 	switch {
 	case errors.Is(err, embedded.ErrGap):
@@ -111,10 +85,10 @@ func checkBackup(name string) (embedded.BackupSummary, error) {
 	return embedded.CheckBackup(f)
 }
 
-func restore(ctx context.Context, inv *Program, dir, name string, flags *restoreFlags) error {
+func restore(ctx context.Context, inv *Program, dir, name string, flags *restoreCommand) error {
 	bar := startProgress(inv.Stderr, "restore", 0)
-	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.receipts,
-		AllowGap: flags.allowGap, Stream: inv.Stdin, Progress: bar.set})
+	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.Receipts,
+		AllowGap: flags.AllowGap, Stream: inv.Stdin, Progress: bar.set})
 	bar.finish()
 	if err != nil {
 		return err
@@ -123,7 +97,7 @@ func restore(ctx context.Context, inv *Program, dir, name string, flags *restore
 	if inv.Now != nil {
 		now = inv.Now
 	}
-	warnOfRestore(inv.Stderr, flags.receipts, sum)
+	warnOfRestore(inv.Stderr, flags.Receipts, sum)
 	return printRestore(inv.Stdout, sum, now())
 }
 

@@ -21,23 +21,17 @@ import (
 	"avatard/storage/embedded"
 )
 
-func runServe(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("serve")
-	flags := config.AddFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) > 0 {
-		return usagef("serve takes flags only, not %q", words[0])
-	}
-	cfg, err := readServeConfig(inv, flags)
+// serveCommand is "serve".
+type serveCommand struct{ settingFlags }
+
+func (flags *serveCommand) Run(ctx context.Context, inv *Program) error {
+	cfg, err := readServeConfig(inv, flags.Flags)
 	if err != nil {
 		return err
 	}
 	log := server.NewLogWriter(inv.Stderr)
 	defer log.Close()
-	return inv.serve(ctx, cfg, func() (config.Config, error) { return readServeConfig(inv, flags) }, log)
+	return inv.serve(ctx, cfg, func() (config.Config, error) { return readServeConfig(inv, flags.Flags) }, log)
 }
 
 func readServeConfig(inv *Program, flags *config.Flags) (config.Config, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 
 	"avatard/internal/admin"
@@ -13,31 +12,16 @@ import (
 	"avatard/storage"
 )
 
-// userRemoveFlags are the flags of user remove.
-type userRemoveFlags struct {
-	*config.Flags
-	json bool
-	org  string
+// userRemoveCommand is "user remove".
+type userRemoveCommand struct {
+	settingFlags
+	User string `arg:"" name:"USER" help:"id of the user"`
+	Org  string `placeholder:"ORG" help:"remove the user only if they belong to this organisation"`
+	JSON bool   `name:"json" help:"print what was removed as JSON"`
 }
 
-func newUserRemoveFlags(fs *flag.FlagSet) *userRemoveFlags {
-	f := &userRemoveFlags{Flags: config.AddFlags(fs, "data", "issuer")}
-	fs.BoolVar(&f.json, "json", false, "print what was removed as JSON")
-	fs.StringVar(&f.org, "org", "", "remove the user only if they belong to `ORG`")
-	return f
-}
-
-func runUserRemove(ctx context.Context, inv *Program, args []string) error {
-	fs := newFlagSet("user remove")
-	flags := newUserRemoveFlags(fs)
-	words, err := parseFlags(fs, args)
-	if err != nil {
-		return err
-	}
-	if len(words) != 1 {
-		return usagef("user remove takes one user id")
-	}
-	req := admin.UserRemoval{User: words[0], Organization: flags.org}
+func (flags *userRemoveCommand) Run(ctx context.Context, inv *Program) error {
+	req := admin.UserRemoval{User: flags.User, Organization: flags.Org}
 	if !ids.Valid(req.User) {
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", req.User)
 	}
@@ -62,7 +46,7 @@ func runUserRemove(ctx context.Context, inv *Program, args []string) error {
 	if err != nil {
 		return fmt.Errorf("user %s: %w", req.User, err)
 	}
-	return printRemoved(inv, flags.json, reply.Removed)
+	return printRemoved(inv, flags.JSON, reply.Removed)
 }
 
 func printRemoved(inv *Program, asJSON bool, removed fmt.Stringer) (err error) {

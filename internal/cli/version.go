@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -19,18 +18,31 @@ func (p *Program) version() string {
 	return "devel"
 }
 
-func runVersion(_ context.Context, inv *Program, args []string) error {
-	if len(args) > 0 {
-		return usagef("version takes no arguments")
-	}
+// versionFlag is --version.
+type versionFlag bool
+
+// BeforeReset is called by the parser when the flag is given.
+func (versionFlag) BeforeReset(p *Program) error {
+	return shown(p.Stdout.Write([]byte(p.versionLine())))
+}
+
+// versionCommand is "version".
+type versionCommand struct{}
+
+// Run prints what --version prints.
+func (*versionCommand) Run(p *Program) error {
+	_, err := p.Stdout.Write([]byte(p.versionLine()))
+	return err
+}
+
+func (p *Program) versionLine() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "avatard %s", inv.version())
+	fmt.Fprintf(&b, "avatard %s", p.version())
 	if commit := buildCommit(); commit != "" {
 		fmt.Fprintf(&b, " (commit %s)", commit)
 	}
 	fmt.Fprintf(&b, ", %s %s/%s\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	_, err := inv.Stdout.Write([]byte(b.String()))
-	return err
+	return b.String()
 }
 
 // buildCommit returns the commit that the binary was built from, with "+changes" when it was not all; "" when

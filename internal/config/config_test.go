@@ -2,11 +2,11 @@ package config
 
 import (
 	"errors"
-	"flag"
 	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,12 +25,32 @@ var required = []string{"data", "issuer", "audience", "client_id", "client_secre
 
 func read(t *testing.T, environ []string, args ...string) (Config, error) {
 	t.Helper()
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags := AddFlags(fs)
-	if err := fs.Parse(args); err != nil || fs.NArg() > 0 {
-		t.Fatalf("parsing %q = %q, %v", args, fs.Args(), err)
+	return Read(environ, flagsOf(t, args...), required...)
+}
+
+// flagsOf returns what a command line of flags gives.
+func flagsOf(t *testing.T, args ...string) *Flags {
+	t.Helper()
+	flags := new(Flags)
+	for i := 0; i < len(args); i++ {
+		name, text, hasValue := strings.Cut(strings.TrimPrefix(args[i], "--"), "=")
+		at := slices.IndexFunc(Settings(), func(s Setting) bool { return s.FlagName() == name })
+		if at >= 0 && Settings()[at].IsSwitch && !hasValue {
+			text, hasValue = "true", true
+		}
+		if !hasValue && i+1 < len(args) {
+			i, text = i+1, args[i+1]
+		}
+		switch {
+		case name == "config":
+			flags.File = text
+		case at >= 0:
+			flags.Set(Settings()[at].Key, text)
+		default:
+			t.Fatalf("%q: no such flag", args[i])
+		}
 	}
-	return Read(environ, flags, required...)
+	return flags
 }
 
 func writeFile(t *testing.T, name, text string) string {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -177,13 +176,8 @@ func TestConfigEmptyFile(t *testing.T) {
 
 // A secret file is for the owner; what it says is used and not kept elsewhere.
 func TestSecretFileIsNotReadWithoutNeed(t *testing.T) {
-	fs := flag.NewFlagSet("test", flag.ContinueOnError)
-	flags := AddFlags(fs, "data")
 	file := writeFile(t, "c.yaml", "data: d\nclient_secret_file: "+filepath.Join(os.DevNull, "x"))
-	if err := fs.Parse([]string{"--config", file}); err != nil {
-		t.Fatal(err)
-	}
-	if cfg, err := Read(nil, flags, "data"); err != nil || filepath.Base(cfg.Data) != "d" {
+	if cfg, err := Read(nil, &Flags{File: file}, "data"); err != nil || filepath.Base(cfg.Data) != "d" {
 		t.Errorf("Read = %q, %v, want data d: a command that needs no secret must not ask for one", cfg.Data, err)
 	}
 }

@@ -17,9 +17,10 @@ import (
 type Setting struct {
 	Key      string
 	About    string // meaning and, where it is not plain, the form
+	Form     string // of the value in a usage line, "" = VALUE
 	Fallback string // shown in the help; Default holds the value
 	Secret   bool   // the value is never shown, not even in a fault
-	isSwitch bool   // true or false: the flag may stand without a value
+	IsSwitch bool   // true or false: the flag may stand without a value
 	isPath   bool   // in the configuration file a relative one starts from where that lies
 	text     func(c *Config, s string) error
 	list     func(c *Config, items []string) error
@@ -63,7 +64,7 @@ func Settings() []Setting {
 		{Key: "listen", Fallback: "127.0.0.1:8080",
 			About: "address to serve on, host:port; an empty host means every interface",
 			text:  func(c *Config, s string) error { return parseAddress(&c.Listen, s) }},
-		{Key: "data", isPath: true,
+		{Key: "data", isPath: true, Form: "DIR",
 			About: "data directory; made when it is not there",
 			text:  func(c *Config, s string) error { return parsePath(&c.Data, s) }},
 		{Key: "tls.cert_file", isPath: true, Fallback: "none: cleartext",
@@ -73,7 +74,7 @@ func Settings() []Setting {
 			About: "its private key, in PEM and without a passphrase",
 			text:  func(c *Config, s string) error { return parsePath(&c.TLSKeyFile, s) }},
 
-		{Key: "issuer",
+		{Key: "issuer", Form: "URL",
 			About: "URL of the OAuth 2 provider, exactly as in its tokens",
 			text:  func(c *Config, s string) error { return ParseIssuer(&c.Issuer, s) }},
 		{Key: "discovery_url", Fallback: "{issuer}/.well-known/openid-configuration",
@@ -132,17 +133,17 @@ func Settings() []Setting {
 		{Key: "authz.instance_roles", Fallback: "none",
 			About: "what each instance-wide role allows in every organisation; same form",
 			table: func(c *Config, rows map[string][]string) error { return parseRoles(&c.Policy.InstanceRoles, rows) }},
-		{Key: "authz.allow_pat", Fallback: "false; true with authz.source: zitadel", isSwitch: true,
+		{Key: "authz.allow_pat", Fallback: "false; true with authz.source: zitadel", IsSwitch: true,
 			About: "accept tokens whose introspection names no client, such as ZITADEL's personal access tokens, which carry the audience of whoever asks",
 			text:  func(c *Config, s string) error { return parseSwitch(&c.AllowPAT, s) }},
-		{Key: "authz.allow_impersonation", Fallback: "false", isSwitch: true,
+		{Key: "authz.allow_impersonation", Fallback: "false", IsSwitch: true,
 			About: "accept tokens with which somebody else acts as the user (claim act); log and audit trail name both",
 			text:  func(c *Config, s string) error { return parseSwitch(&c.AllowImpersonation, s) }},
 
-		{Key: "assets.public", Fallback: "true", isSwitch: true,
+		{Key: "assets.public", Fallback: "true", IsSwitch: true,
 			About: "anyone may read a picture whose organisation and user id they know",
 			text:  func(c *Config, s string) error { return parseSwitch(&c.PublicAssets, s) }},
-		{Key: "reflection", Fallback: "true", isSwitch: true,
+		{Key: "reflection", Fallback: "true", IsSwitch: true,
 			About: "anyone may ask over gRPC's reflection what the API looks like, as grpcurl and buf curl do",
 			text:  func(c *Config, s string) error { return parseSwitch(&c.Reflection, s) }},
 		{Key: "pictures.max_upload_bytes", Fallback: "524288",
@@ -155,7 +156,7 @@ func Settings() []Setting {
 			text: func(c *Config, s string) error {
 				return parseBetween(&c.Pictures.MaxPixels, s, "number of pixels", minPixels, picture.MostPixels)
 			}},
-		{Key: "users.register_on_admin_upload", Fallback: "false", isSwitch: true,
+		{Key: "users.register_on_admin_upload", Fallback: "false", IsSwitch: true,
 			About: "an administrator's upload for an unknown user registers that user in the administrator's organisation, and nobody else can then; only where administrators of all organisations trust each other",
 			text:  func(c *Config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},
 		{Key: "default_organisation", Fallback: "none: such tokens are refused",
@@ -227,7 +228,7 @@ func Settings() []Setting {
 		{Key: "tracing.ratio", Fallback: "1",
 			About: "share of calls that are traced, 0 to 1",
 			text:  func(c *Config, s string) error { return parseRatio(&c.Watch.TracingRatio, s) }},
-		{Key: "tracing.trust_parent", Fallback: "false", isSwitch: true,
+		{Key: "tracing.trust_parent", Fallback: "false", IsSwitch: true,
 			About: "continue the traces that requests name, and let them decide what is traced; only behind a proxy that strips or sets traceparent",
 			text:  func(c *Config, s string) error { return parseSwitch(&c.Watch.TracingTrustParent, s) }},
 

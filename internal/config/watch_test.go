@@ -1,7 +1,6 @@
 package config
 
 import (
-	"flag"
 	"strings"
 	"testing"
 )
@@ -28,12 +27,7 @@ func TestWatchSettings(t *testing.T) {
 		{"a share that is no number", "--tracing-ratio=NaN", Watch{}, "0 to 1"},
 		{"trust", "--tracing-trust-parent", Watch{TracingTrustParent: true}, ""},
 	} {
-		fs := flag.NewFlagSet("serve", flag.ContinueOnError)
-		flags := AddFlags(fs)
-		if err := fs.Parse(strings.Fields(tt.flag)); err != nil {
-			t.Fatal(err)
-		}
-		cfg, err := Read(nil, flags)
+		cfg, err := Read(nil, flagsOf(t, strings.Fields(tt.flag)...))
 		if tt.fault != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.fault) || strings.Contains(err.Error(), "planted") {
 				t.Errorf("%s: %v, want a fault with %q", tt.title, err, tt.fault)

@@ -102,7 +102,7 @@ func TestMoveWithAndWithoutServer(t *testing.T) {
 	wantFailure(t, "not registered", "user", "move", "alice", "--org", "nowhere", data, issuer)
 	wantFailure(t, "user is not registered", "user", "move", "bob", "--org", "globex", data, issuer)
 	wantFailure(t, "issuer: is not set", "user", "move", "alice", "--org", "globex", data)
-	wantFailure(t, "needs --org", "user", "move", "alice", data, issuer)
+	wantFailure(t, "missing flags: --org", "user", "move", "alice", data, issuer)
 	wantOutput(t, "user alice moved\n", "user", "move", "alice", "--org", "globex", data, issuer)
 	wantOutput(t, "user alice already there\n", "user", "move", "alice", "--org", "globex", data, issuer)
 

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,9 +56,7 @@ func TestConfigurationExamples(t *testing.T) {
 			t.Errorf("%s shows %d files, want %d", page, len(examples), want)
 		}
 		for _, e := range examples {
-			fs := flag.NewFlagSet("test", flag.ContinueOnError)
-			flags := config.AddFlags(fs)
-			flags.File = writeFile(t, "avatard.yaml", e.text)
+			flags := &config.Flags{File: writeFile(t, "avatard.yaml", e.text)}
 			// Without "client_secret" among what is required the secret's file is not opened; it is not there.
 			cfg, err := config.Read(nil, flags, "data", "issuer", "audience", "client_id")
 			if err != nil {

@@ -179,7 +179,7 @@ func TestFsckFails(t *testing.T) {
 		{[]string{"fsck", "--repair", "--data", dir}, cli.ExitFailed, "there is no database in "},
 		{[]string{"fsck", "now", "--data", dir}, cli.ExitUsage, "usage: avatard fsck [--repair]"},
 		{[]string{"fsck"}, cli.ExitUsage, "data: is not set"},
-		{[]string{"fsck", "--fix"}, cli.ExitUsage, "flag provided but not defined"},
+		{[]string{"fsck", "--fix"}, cli.ExitUsage, "unknown flag --fix"},
 	} {
 		var errs bytes.Buffer
 		if code := cli.Report(&errs, run(t.Context(), tt.args, nil, io.Discard, io.Discard)); code != tt.code || !strings.Contains(errs.String(), tt.want) {

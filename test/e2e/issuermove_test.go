@@ -39,7 +39,7 @@ func TestIssuerMove(t *testing.T) {
 			}
 			move(cli.ExitFailed, "the running server has this issuer", p.Issuer, other)
 		}
-		move(cli.ExitUsage, "takes the old issuer and the new one", old)
+		move(cli.ExitUsage, "usage: avatard issuer move OLD NEW", old)
 		move(cli.ExitUsage, "plain http", old, "http://id.example")
 		move(cli.ExitUsage, "both issuers", old, old)
 		move(cli.ExitFailed, "nobody of it is registered", other, p.Issuer)

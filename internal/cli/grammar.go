@@ -1,0 +1,36 @@
+package cli
+
+// grammar is every command, flag and argument, in the order in which a newcomer meets them. The parser, the help and the
+// completion of shells are all made from it. A tag "settings" names the settings that a command takes as flags, "*" all.
+type grammar struct {
+	ShowHelp    helpFlag    `name:"help" short:"h" help:"print what the command takes"`
+	ShowVersion versionFlag `name:"version" help:"print version, commit and Go release"`
+
+	Dev    devCommand    `cmd:"" help:"try it out: server, identity provider and people, all on loopback"`
+	Serve  serveCommand  `cmd:"" settings:"*" help:"run the server"`
+	Config configCommand `cmd:"" settings:"*" help:"print what serve would go by and where each value stands, without secrets; --check tries the provider"`
+	Org    struct {
+		Add    orgAddCommand    `cmd:"" settings:"data" help:"register an organisation"`
+		List   orgListCommand   `cmd:"" settings:"data" help:"list the organisations"`
+		Remove orgRemoveCommand `cmd:"" settings:"data" help:"remove an organisation and its users, whose pictures are erased; its people's next uploads register it again"`
+	} `cmd:"" help:"organisations"`
+	User struct {
+		Add    userAddCommand    `cmd:"" settings:"data,issuer" help:"register a user in an organisation"`
+		Move   userMoveCommand   `cmd:"" settings:"data,issuer" help:"put a user into another organisation, with picture and receipts"`
+		List   userListCommand   `cmd:"" settings:"data" help:"list the users, and who has a picture"`
+		Show   userShowCommand   `cmd:"" settings:"data" help:"show the users of one id, each with the issuer"`
+		Remove userRemoveCommand `cmd:"" settings:"data,issuer" help:"erase a user's picture and take the user off the record, until their own next upload"`
+	} `cmd:"" help:"users"`
+	Issuer struct {
+		Move issuerMoveCommand `cmd:"" settings:"data" help:"give the users of an issuer to another one, when its address has changed"`
+	} `cmd:"" help:"issuers"`
+	Fsck       fsckCommand       `cmd:"" settings:"data" help:"check that metadata and pictures agree, beside a running server or without one"`
+	Backup     backupCommand     `cmd:"" settings:"data" help:"write everything into a file, or with - to standard output, beside a running server or without one"`
+	Restore    restoreCommand    `cmd:"" settings:"data" help:"make data out of a backup, with - from standard input, without what was erased since"`
+	Migrate    migrateCommand    `cmd:"" settings:"data" help:"bring data of an older program forward, with no server running"`
+	Completion completionCommand `cmd:"" help:"print a script that completes commands and flags in a shell"`
+	Version    versionCommand    `cmd:"" help:"print version, commit and Go release"`
+	Help       helpCommand       `cmd:"" help:"print this list, or what a command takes"`
+
+	Complete completeCommand `cmd:"" hidden:"" name:"complete-words" help:"print how the last of some words can go on"`
+}
