@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // How much a backup asks for at a time: so much that one look at the metadata takes about a millisecond.
@@ -63,7 +64,7 @@ type backup struct {
 	trails        []*trail                      // none of receipts alone
 	lastUser      int64                         // uid of the last user of the first pass
 	receipt       int64                         // newest receipt written
-	generation    generationID                  // what it is of
+	generation    slab.GenerationID             // what it is of
 	horizon       int64                         // of the store's receipts, when the backup ended
 	pictureBytes  int64                         // written in the first pass
 	againBytes    int64                         // and after it
@@ -255,7 +256,7 @@ func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
 	faults := make([]error, len(p.users))
 	for i := range p.users {
 		if u := &p.users[i]; u.slot != 0 {
-			if u.data, faults[i] = b.s.slab.readSlot(u.slot, u.generation, u.size); u.format.MediaType() == "" {
+			if u.data, faults[i] = b.s.slab.Read(u.slot, u.generation, u.size); u.format.MediaType() == "" {
 				faults[i] = errors.Join(faults[i], fmt.Errorf("format %d", u.format))
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // body is the body of a record while it is written: signed numbers in as few bytes as they need, texts with their
@@ -41,8 +42,8 @@ func (b *body) note(s *string) {
 	b.text(*s)
 }
 
-func (b *body) name(id *generationID) { b.bytes = append(b.bytes, id[:]...) }
-func (b *body) octet(o *byte)         { b.bytes = append(b.bytes, *o) }
+func (b *body) name(id *slab.GenerationID) { b.bytes = append(b.bytes, id[:]...) }
+func (b *body) octet(o *byte)              { b.bytes = append(b.bytes, *o) }
 
 func (b *body) mark(is *bool) {
 	if *is {
@@ -172,7 +173,7 @@ func (p *parser) note(s *string) {
 	p.text(s, 0, storage.MaxIDBytes)
 }
 
-func (p *parser) name(id *generationID) { copy(id[:], p.take(int64(len(id)))) }
+func (p *parser) name(id *slab.GenerationID) { copy(id[:], p.take(int64(len(id)))) }
 
 func (p *parser) octet(o *byte) {
 	if b := p.take(1); len(b) == 1 {

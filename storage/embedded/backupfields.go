@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // fields is who goes through the fields of a record in their order: a writer, which finds them filled, or a reader, which fills
@@ -15,7 +16,7 @@ type fields interface {
 	id(s *string)
 	// note is text that may be empty. A writer makes it fit.
 	note(s *string)
-	name(id *generationID)
+	name(id *slab.GenerationID)
 	// rest is what is left: low to high bytes.
 	rest(b *[]byte, low, high int)
 	octet(b *byte)
@@ -87,7 +88,7 @@ func (r *pictureRecord) fields(f fields) {
 	format := byte(r.format)
 	f.octet(&format)
 	r.format = storage.Format(format)
-	f.rest(&r.data, 1, maxStoredBytes)
+	f.rest(&r.data, 1, slab.MaxStoredBytes)
 	f.demand(r.format.MediaType() != "", "a format that is not known")
 }
 

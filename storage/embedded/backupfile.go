@@ -12,6 +12,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // ErrFileExists: a backup does not replace a file unless it is told to.
@@ -126,7 +127,7 @@ func receiveBackup(f io.Writer, stream io.Reader, progress func(done, total int6
 // voidErased overwrites every picture in a whole backup that is named by a receipt at or behind a place.
 func voidErased(f *os.File, version uint32, from int64) error {
 	for from > 0 {
-		erased := make(map[generationID]bool)
+		erased := make(map[slab.GenerationID]bool)
 		next := int64(0)
 		err := eachRecord(f, from, func(at int64, kind recordKind, b []byte, _ int) error {
 			if kind != kindReceipt {
@@ -146,7 +147,7 @@ func voidErased(f *os.File, version uint32, from int64) error {
 			return err
 		}
 		err = eachRecord(f, int64(backupHeadBytes), func(at int64, kind recordKind, b []byte, length int) error {
-			if kind != kindPicture || !erased[generationID(b)] {
+			if kind != kindPicture || !erased[slab.GenerationID(b)] {
 				return nil
 			}
 			return voidAt(f, at, length)

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // A backup is a stream of records, whatever the schema of the database it was made from; docs/backup.md draws it:
@@ -25,7 +26,7 @@ const (
 	backupHeadBytes   = len(backupMagic) + 4
 	recordHeadBytes   = 5
 	recordSumBytes    = 4
-	maxRecordBytes    = maxStoredBytes + 4096
+	maxRecordBytes    = slab.MaxStoredBytes + 4096
 	pictureHeadBytes  = 16 + 1
 	maxBackupText     = 64 << 10 // any one text of version 1
 	smallestTime      = -1 << 56 // of times in microseconds: some two thousand years around 1970
@@ -65,7 +66,7 @@ const (
 
 // storeRecord is the first record.
 type storeRecord struct {
-	id           generationID
+	id           slab.GenerationID
 	receiptsOnly bool
 	began        int64 // time, as all times in microseconds since 1970
 	// receipts is the newest receipt when the backup began: pictures named by later ones may be in the file.
@@ -115,14 +116,14 @@ type backedUser struct {
 }
 
 type pictureRecord struct {
-	generation generationID
+	generation slab.GenerationID
 	format     storage.Format
 	data       []byte
 }
 
 type receiptRecord struct {
 	seq, uid   int64
-	generation generationID
+	generation slab.GenerationID
 	time       int64
 	reason     int64
 }
@@ -146,7 +147,7 @@ type endRecord struct {
 	horizon int64
 	// newest is the last receipt that this backup, or the one it goes on from, holds, and of what; 0 for none.
 	newest     int64
-	generation generationID
+	generation slab.GenerationID
 }
 
 // backupCounts are the numbers of records. A void counts as the picture it was.
@@ -186,7 +187,7 @@ func recordHead(kind recordKind, length int) (head [recordHeadBytes]byte) {
 func recordSum(offset int64, head [recordHeadBytes]byte, b []byte) uint32 {
 	var place [8]byte
 	binary.BigEndian.PutUint64(place[:], uint64(offset))
-	sum := crc32.Update(0, castagnoli, place[:])
-	sum = crc32.Update(sum, castagnoli, head[:])
-	return crc32.Update(sum, castagnoli, b)
+	sum := crc32.Update(0, slab.Castagnoli, place[:])
+	sum = crc32.Update(sum, slab.Castagnoli, head[:])
+	return crc32.Update(sum, slab.Castagnoli, b)
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 type backupRow = *sqlite3.Stmt
@@ -17,7 +18,7 @@ type pageUser struct {
 
 	// The active picture; slot is 0 where there is none.
 	slot, size int64
-	generation generationID
+	generation slab.GenerationID
 	format     storage.Format
 	data       []byte // read later
 }

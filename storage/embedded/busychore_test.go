@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // hookedFile calls something before each sync, and does none: nothing here loses power.
@@ -34,7 +35,7 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 	})
 	mustPut(t, s, users, 1_000_000) // in a region that can be cut off
 	mustRemove(t, s, users)
-	before := s.slots.end * pageBytes
+	before := s.slots.End * slab.PageBytes
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}

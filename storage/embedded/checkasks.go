@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // askRounds is how often a question goes through the committer before what has not moved is called stuck. An upload
@@ -26,7 +27,7 @@ type question struct {
 	end, length       int64 // of the regions in pages, of the file in bytes
 }
 
-func (q *question) need() (class, bool) { return 0, false }
+func (q *question) need() (slab.Class, bool) { return 0, false }
 
 func (q *question) apply(r *round, _ *ticket) (err error) {
 	l := &q.s.ledger
@@ -37,8 +38,8 @@ func (q *question) apply(r *round, _ *ticket) (err error) {
 		}
 	}
 	if q.tail {
-		q.end = max(q.s.slots.end, 1)
-		if q.length, err = q.s.slab.length(); err != nil {
+		q.end = max(q.s.slots.End, 1)
+		if q.length, err = q.s.slab.Length(); err != nil {
 			return err
 		}
 	}
@@ -141,7 +142,7 @@ func (c *checker) checkHeader(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	length, err := c.s.slab.length()
+	length, err := c.s.slab.Length()
 	if err != nil {
 		return err
 	}
@@ -150,12 +151,12 @@ func (c *checker) checkHeader(ctx context.Context) error {
 		return err
 	}
 	switch {
-	case length <= pageBytes && !regions && !c.live: // a start that was cut short; the next one makes the file anew
+	case length <= slab.PageBytes && !regions && !c.live: // a start that was cut short; the next one makes the file anew
 		return nil
-	case len(head) == pageBytes && string(head[:8]) == slabMagic && generationID(head[8:24]) == store:
+	case len(head) == slab.PageBytes && string(head[:8]) == slab.Magic && slab.GenerationID(head[8:24]) == store:
 		if n := nonZero(head[24:]); n > 0 {
 			f := storage.Finding{Kind: storage.OrphanedBytes, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the header of the slab", n)}
-			return c.report(ctx, f, c.scrub(func(*round) ([]span, error) { return []span{{24, pageBytes - 24}}, nil }, "zeroed"))
+			return c.report(ctx, f, c.scrub(func(*round) ([]slab.Span, error) { return []slab.Span{{Off: 24, N: slab.PageBytes - 24}}, nil }, "zeroed"))
 		}
 		return nil
 	}
@@ -169,14 +170,14 @@ func (c *checker) checkTail(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if length < end*pageBytes {
+	if length < end*slab.PageBytes {
 		if end == 1 && !c.live { // see checkHeader
 			return nil
 		}
-		return c.report(ctx, storage.Finding{Kind: SlabLength, Page: length / pageBytes,
-			Detail: fmt.Sprintf("the slab has %d bytes, its regions %d: some of it is lost", length, end*pageBytes)}, nil)
+		return c.report(ctx, storage.Finding{Kind: SlabLength, Page: length / slab.PageBytes,
+			Detail: fmt.Sprintf("the slab has %d bytes, its regions %d: some of it is lost", length, end*slab.PageBytes)}, nil)
 	}
-	for page := end; page*pageBytes < length; page += checkPages {
+	for page := end; page*slab.PageBytes < length; page += checkPages {
 		bytes, err := c.readPages(page, checkPages)
 		if err != nil {
 			return err
@@ -196,14 +197,14 @@ func (c *checker) checkTail(ctx context.Context) error {
 			return err
 		}
 	}
-	if length <= (end+maxRegionPages)*pageBytes {
+	if length <= (end+slab.MaxRegionPages)*slab.PageBytes {
 		return nil
 	}
 	if now, _, err := c.ends(ctx); err != nil || now != end {
 		return err
 	}
 	return c.report(ctx, storage.Finding{Kind: SlabLength, Page: end,
-		Detail: fmt.Sprintf("the slab has %d bytes, its regions %d", length, end*pageBytes)}, c.cut(end))
+		Detail: fmt.Sprintf("the slab has %d bytes, its regions %d", length, end*slab.PageBytes)}, c.cut(end))
 }
 
 // ends returns where the regions end, in pages, and the file, in bytes.
@@ -213,7 +214,7 @@ func (c *checker) ends(ctx context.Context) (end, length int64, err error) {
 		err = c.ask(ctx, q, nil)
 		return q.end, q.length, err
 	}
-	if length, err = c.s.slab.length(); err != nil {
+	if length, err = c.s.slab.Length(); err != nil {
 		return 0, 0, err
 	}
 	end, err = c.lastPage(ctx)

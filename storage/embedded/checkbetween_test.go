@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/slab"
 )
 
 // between makes something happen right before the slab is read.
@@ -32,7 +34,7 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 		}
 		return &between{File: f, before: func(off int64, n int) {
 			// Only what the check reads, and not while this makes a change.
-			if off < pageBytes || !checking.CompareAndSwap(true, false) {
+			if off < slab.PageBytes || !checking.CompareAndSwap(true, false) {
 				return
 			}
 			defer checking.Store(true)
@@ -42,7 +44,7 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 				WHERE g.slot >= ?1 AND g.slot < ?2 ORDER BY (g.slot + ?3) % 7 LIMIT 1`, func(row *sqlite3.Stmt) bool {
 				owner, state, slot = row.ColumnInt(0), row.ColumnInt64(1), row.ColumnInt64(2)
 				return false
-			}, off/pageBytes, (off+int64(n))/pageBytes, int64(changes))
+			}, off/slab.PageBytes, (off+int64(n))/slab.PageBytes, int64(changes))
 			s.db.mu.Unlock()
 			if err != nil {
 				t.Error(err)

@@ -13,6 +13,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // CheckDir is Check for the store in cfg.Dir while no process serves it; storage.ErrInUse when one does. It also asks SQLite to
@@ -39,18 +40,12 @@ func CheckDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found f
 		if err := db.conn.Exec(`PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000`); err != nil {
 			return err
 		}
-		dir := datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}
-		c.s = &Store{db: db, slab: &slab{dir: dir, name: slabName}}
-		f, err := dir.Open(slabName, os.O_RDONLY)
-		switch {
-		case errors.Is(err, fs.ErrNotExist): // shows as a file that is too short
-		case err != nil:
+		pictures, err := slab.OpenToRead(datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}, slabName) // one that is missing shows as a file that is too short
+		if err != nil {
 			return err
-		default:
-			defer f.Close()
-			c.s.slab.file = f
 		}
-		return c.run(ctx)
+		c.s = &Store{db: db, slab: pictures}
+		return errors.Join(c.run(ctx), pictures.Close())
 	})
 	return c.sum, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // Files that a start refuses: a check says what is wrong with them, and a repair leaves them as they are.
@@ -21,7 +22,7 @@ func TestCheckDirThatDoesNotOpen(t *testing.T) {
 		want   []storage.FindingKind
 		repair string // what its error says
 	}{
-		{"a slab that was cut", func(d *damaged) { d.truncate((d.slot(1) + 1) * pageBytes) },
+		{"a slab that was cut", func(d *damaged) { d.truncate((d.slot(1) + 1) * slab.PageBytes) },
 			[]storage.FindingKind{storage.PictureMissing, SlabLength}, "the database knows of"},
 		{"no slab", func(d *damaged) { remove1(d.t, filepath.Join(d.dir, slabName)) },
 			[]storage.FindingKind{storage.PictureMissing, SlabHeader, SlabLength}, "pictures.slab is missing"},
@@ -126,7 +127,7 @@ func TestCheckDirRefuses(t *testing.T) {
 
 // A first start that was killed before the slab had its first page is nothing to report: the next one makes the file anew.
 func TestCheckDirAfterFirstStartWasKilled(t *testing.T) {
-	for _, size := range []int64{-1, 0, 100, pageBytes} {
+	for _, size := range []int64{-1, 0, 100, slab.PageBytes} {
 		dir := t.TempDir()
 		if err := openTest(t, dir).Close(); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // damaged is a data directory that nobody has open, and the means to spoil it.
@@ -162,35 +163,37 @@ func TestCheckFinds(t *testing.T) {
 		says string
 	}{
 		{"nothing", func(*damaged) {}, nil, nil, 0, ""},
-		{"bytes in a slot that nobody ever had", func(d *damaged) { d.write((d.slot(2)+9)*pageBytes+77, []byte("left")) },
+		{"bytes in a slot that nobody ever had", func(d *damaged) { d.write((d.slot(2)+9)*slab.PageBytes+77, []byte("left")) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"bytes in an erased slot", func(d *damaged) { d.write(d.slot(3)*pageBytes+4000, []byte("left")) },
+		{"bytes in an erased slot", func(d *damaged) { d.write(d.slot(3)*slab.PageBytes+4000, []byte("left")) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"a whole picture in an erased slot", func(d *damaged) { d.write(d.slot(3)*pageBytes, d.read(d.slot(2)*pageBytes, pageBytes)) },
+		{"a whole picture in an erased slot", func(d *damaged) { d.write(d.slot(3)*slab.PageBytes, d.read(d.slot(2)*slab.PageBytes, slab.PageBytes)) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"a byte right behind a picture", func(d *damaged) { d.write(d.slot(1)*pageBytes+headerBytes+5000, []byte{1}) },
+		{"a byte right behind a picture", func(d *damaged) { d.write(d.slot(1)*slab.PageBytes+slab.HeaderBytes+5000, []byte{1}) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"a byte at the end of a picture's slot", func(d *damaged) { d.write((d.slot(1)+2)*pageBytes-1, []byte{1}) },
+		{"a byte at the end of a picture's slot", func(d *damaged) { d.write((d.slot(1)+2)*slab.PageBytes-1, []byte{1}) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"bytes behind the header of the slab", func(d *damaged) { d.write(pageBytes-3, []byte("end")) },
+		{"bytes behind the header of the slab", func(d *damaged) { d.write(slab.PageBytes-3, []byte("end")) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"bytes behind the last region", func(d *damaged) { d.write(d.end()*pageBytes+9000, []byte("tail")) },
+		{"bytes behind the last region", func(d *damaged) { d.write(d.end()*slab.PageBytes+9000, []byte("tail")) },
 			[]storage.FindingKind{storage.OrphanedBytes}, nil, 0, ""},
-		{"zeros behind the last region, as a crash in growth leaves them", func(d *damaged) { d.truncate((d.end() + maxRegionPages) * pageBytes) },
+		{"zeros behind the last region, as a crash in growth leaves them", func(d *damaged) { d.truncate((d.end() + slab.MaxRegionPages) * slab.PageBytes) },
 			nil, nil, 0, ""},
-		{"more zeros than that", func(d *damaged) { d.truncate((d.end()+maxRegionPages)*pageBytes + 1) },
+		{"more zeros than that", func(d *damaged) { d.truncate((d.end()+slab.MaxRegionPages)*slab.PageBytes + 1) },
 			[]storage.FindingKind{SlabLength}, nil, 0, ""},
-		{"much behind the last region", func(d *damaged) { d.write((d.end()+2*maxRegionPages)*pageBytes, []byte("far")) },
+		{"much behind the last region", func(d *damaged) { d.write((d.end()+2*slab.MaxRegionPages)*slab.PageBytes, []byte("far")) },
 			[]storage.FindingKind{storage.OrphanedBytes, SlabLength}, nil, 0, ""},
-		{"an empty slot in place of a picture", func(d *damaged) { d.write(d.slot(2)*pageBytes, make([]byte, pageBytes)) },
+		{"an empty slot in place of a picture", func(d *damaged) { d.write(d.slot(2)*slab.PageBytes, make([]byte, slab.PageBytes)) },
 			[]storage.FindingKind{storage.PictureMissing}, nil, 2, ""},
-		{"another picture in its place", func(d *damaged) { d.write(d.slot(2)*pageBytes, d.read(d.slot(4)*pageBytes, pageBytes)) },
+		{"another picture in its place", func(d *damaged) { d.write(d.slot(2)*slab.PageBytes, d.read(d.slot(4)*slab.PageBytes, slab.PageBytes)) },
 			[]storage.FindingKind{storage.PictureMissing}, nil, 2, ""},
-		{"a bit that has turned over", func(d *damaged) { d.write(d.slot(1)*pageBytes+5000, []byte{^d.read(d.slot(1)*pageBytes+5000, 1)[0]}) },
+		{"a bit that has turned over", func(d *damaged) {
+			d.write(d.slot(1)*slab.PageBytes+5000, []byte{^d.read(d.slot(1)*slab.PageBytes+5000, 1)[0]})
+		},
 			[]storage.FindingKind{storage.PictureMissing}, nil, 1, ""},
-		{"a length that has turned over", func(d *damaged) { d.write(d.slot(1)*pageBytes+headerLengthOffset, []byte{0xff}) },
+		{"a length that has turned over", func(d *damaged) { d.write(d.slot(1)*slab.PageBytes+slab.HeaderLengthOffset, []byte{0xff}) },
 			[]storage.FindingKind{storage.PictureMissing}, nil, 1, ""},
-		{"a header that is no header", func(d *damaged) { d.write(d.slot(1)*pageBytes, []byte("X")) },
+		{"a header that is no header", func(d *damaged) { d.write(d.slot(1)*slab.PageBytes, []byte("X")) },
 			[]storage.FindingKind{storage.PictureMissing}, nil, 1, ""},
 		{"a row with another size", func(d *damaged) { d.sql(`UPDATE generation SET size = size + 1 WHERE slot = %d`, d.slot(1)) },
 			contradicts, contradicts, 1, "its row says 5001"},

@@ -6,6 +6,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // countReceipts counts those up to newest.
@@ -37,10 +38,10 @@ const linkWindow = 1 << 20
 // chains, and needs a pass over users and receipts for each window, but no memory that grows with them.
 func (c *checker) checkLinks(ctx context.Context, newest int64) error {
 	for first := int64(1); first <= newest; first += linkWindow {
-		linked := make(bitset, 0, linkWindow/64)
+		linked := make(slab.Bitset, 0, linkWindow/64)
 		mark := func(seq int64) {
 			if seq >= first && seq < first+linkWindow {
-				linked.add(seq - first)
+				linked.Add(seq - first)
 			}
 		}
 		// Users before receipts: whatever becomes newest in between leads to what was newest before.
@@ -60,7 +61,7 @@ func (c *checker) checkLinks(ctx context.Context, newest int64) error {
 }
 
 // reportUnlinked reports the receipts from first to last that are not marked.
-func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked bitset) error {
+func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked slab.Bitset) error {
 	for next := first; next <= last; {
 		var page []receiptRow
 		err := c.read(ctx, func(db *database) error {
@@ -80,7 +81,7 @@ func (c *checker) reportUnlinked(ctx context.Context, first, last int64, linked 
 		c.hold(len(page))
 		for _, r := range page {
 			next = r.seq + 1
-			if linked.has(r.seq - first) {
+			if linked.Has(r.seq - first) {
 				continue
 			}
 			f := storage.Finding{Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // How much a check reads at a time. A hold of the database ends at the first of both limits.
@@ -40,7 +40,7 @@ func (c *checker) read(ctx context.Context, do func(db *database) error) error {
 // slotRow is the row of a slot and what belongs to it. One that nobody ever owned has state 0.
 type slotRow struct {
 	slot, uid, state, size, receipt int64
-	id                              generationID
+	id                              slab.GenerationID
 	recorded                        bool // the erasure is on record
 	quarantined                     bool // the slot is out of use
 	known                           bool // the receipt is there
@@ -112,8 +112,8 @@ func (db *database) userKey(uid int64) (key storage.UserKey, organization string
 }
 
 // about puts into a finding what is known of a user and a generation.
-func (c *checker) about(ctx context.Context, f storage.Finding, uid int64, id generationID) (storage.Finding, error) {
-	if id != (generationID{}) {
+func (c *checker) about(ctx context.Context, f storage.Finding, uid int64, id slab.GenerationID) (storage.Finding, error) {
+	if id != (slab.GenerationID{}) {
 		f.Generation = hex.EncodeToString(id[:])
 	}
 	if uid == 0 {
@@ -130,45 +130,23 @@ func (c *checker) about(ctx context.Context, f storage.Finding, uid int64, id ge
 // readPages reads a stretch of the slab into the check's own buffer. It returns less when the file ends before.
 func (c *checker) readPages(first, pages int64) ([]byte, error) {
 	if c.buf == nil {
-		c.buf = make([]byte, maxSlotPages*pageBytes)
+		c.buf = make([]byte, slab.MaxSlotPages*slab.PageBytes)
 	}
-	buf := c.buf[:pages*pageBytes]
-	n, err := c.s.slab.readAt(buf, first*pageBytes)
+	buf := c.buf[:pages*slab.PageBytes]
+	n, err := c.s.slab.ReadAt(buf, first*slab.PageBytes)
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}
 	return buf[:n], err
 }
 
-// readAt reads bytes as they are, whosever they are.
-func (s *slab) readAt(p []byte, off int64) (int, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.file == nil {
-		return 0, io.EOF
-	}
-	return s.file.ReadAt(p, off)
-}
-
-// length returns the size of the file in bytes.
-func (s *slab) length() (int64, error) {
-	info, err := os.Lstat(s.dir.File(s.name))
-	if errors.Is(err, os.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	return info.Size(), nil
-}
-
 // measure estimates the work.
 func (c *checker) measure(ctx context.Context) error {
-	size, err := c.s.slab.length()
+	size, err := c.s.slab.Length()
 	if err != nil {
 		return err
 	}
-	c.total = size / pageBytes
+	c.total = size / slab.PageBytes
 	return c.read(ctx, func(db *database) error {
 		return db.once(`SELECT ifnull(max(uid), 0) FROM user`, func(row *sqlite3.Stmt) bool {
 			c.total += row.ColumnInt64(0) // numbers are given out in order
@@ -178,7 +156,7 @@ func (c *checker) measure(ctx context.Context) error {
 }
 
 // identity returns the store's own id, and whether the slab has regions.
-func (c *checker) identity(ctx context.Context) (id generationID, regions bool, err error) {
+func (c *checker) identity(ctx context.Context) (id slab.GenerationID, regions bool, err error) {
 	err = c.read(ctx, func(db *database) error {
 		return db.once(`SELECT id, EXISTS (SELECT 1 FROM region) FROM store`, func(row *sqlite3.Stmt) bool {
 			copy(id[:], row.ColumnRawBlob(0))

@@ -9,26 +9,11 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // Repairs are changes like any other: they go through the committer, and there, in the transaction right before the
 // write, look again at who owns the slot. What is no longer as it was found is left alone.
-
-// span is a stretch of the slab that belongs to nobody, in bytes.
-type span struct{ off, n int64 }
-
-// scrub overwrites a stretch with zeros. It is durable after the next sync.
-func (s *slab) scrub(sp span) error {
-	_, err := s.file.WriteAt(s.zero[:sp.n], sp.off)
-	return err
-}
-
-// cut makes the file end at a page.
-func (s *slab) cut(page int64) error {
-	s.mu.RLock() // the descriptor stays; nobody writes behind the last region but whoever adds one
-	defer s.mu.RUnlock()
-	return s.file.Truncate(page * pageBytes)
-}
 
 // mend is one repair. It may be called again after a transaction that failed.
 type mend struct {
@@ -37,7 +22,7 @@ type mend struct {
 	moved bool
 }
 
-func (m *mend) need() (class, bool) { return 0, false }
+func (m *mend) need() (slab.Class, bool) { return 0, false }
 
 func (m *mend) apply(r *round, t *ticket) error {
 	err := m.do(r, t)
@@ -81,7 +66,7 @@ func unchanged(r *round, row slotRow) error {
 }
 
 // scrub zeroes what spans returns.
-func (c *checker) scrub(spans func(r *round) ([]span, error), did string) func(context.Context) (string, error) {
+func (c *checker) scrub(spans func(r *round) ([]slab.Span, error), did string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		return did, c.mend(ctx, 0, func(r *round, t *ticket) error {
 			free, err := spans(r)
@@ -94,28 +79,28 @@ func (c *checker) scrub(spans func(r *round) ([]span, error), did string) func(c
 }
 
 // scrubSlot zeroes a slot without a living owner, or what is behind the picture in it.
-func (c *checker) scrubSlot(r region, row slotRow, j judgement) func(context.Context) (string, error) {
-	all := span{row.slot * pageBytes, r.slotPages * pageBytes}
+func (c *checker) scrubSlot(r slab.Region, row slotRow, j judgement) func(context.Context) (string, error) {
+	all := slab.Span{Off: row.slot * slab.PageBytes, N: r.SlotPages * slab.PageBytes}
 	if j.what == slack {
-		used := headerBytes + row.size
-		all = span{all.off + used, all.n - used}
+		used := slab.HeaderBytes + row.size
+		all = slab.Span{Off: all.Off + used, N: all.N - used}
 	}
-	return c.scrub(func(now *round) ([]span, error) {
-		if there := c.s.slots.at(row.slot); there == nil || there.region != r {
+	return c.scrub(func(now *round) ([]slab.Span, error) {
+		if there := c.s.slots.At(row.slot); there == nil || there.Region != r {
 			return nil, errMoved // other slots lie there by now
 		}
-		return []span{all}, unchanged(now, row)
+		return []slab.Span{all}, unchanged(now, row)
 	}, "zeroed")
 }
 
 // scrubOutside zeroes bytes from a page on that are in no region.
 func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, error) {
-	return c.scrub(func(r *round) ([]span, error) {
-		taken, err := r.db.taken(page, page+(n+pageBytes-1)/pageBytes) // a region was added
+	return c.scrub(func(r *round) ([]slab.Span, error) {
+		taken, err := r.db.taken(page, page+(n+slab.PageBytes-1)/slab.PageBytes) // a region was added
 		if err == nil && taken {
 			err = errMoved
 		}
-		return []span{{page * pageBytes, n}}, err
+		return []slab.Span{{Off: page * slab.PageBytes, N: n}}, err
 	}, "zeroed")
 }
 
@@ -123,13 +108,13 @@ func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, err
 func (c *checker) cut(end int64) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		return "cut off", c.mend(ctx, 0, func(*round, *ticket) error {
-			if max(c.s.slots.end, 1) != end {
+			if max(c.s.slots.End, 1) != end {
 				return errMoved
 			}
 			if c.s.commitErr != nil { // a region that is not known may be on record, see grow
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, c.s.commitErr)
 			}
-			if err := c.s.slab.cut(end); err != nil {
+			if err := c.s.slab.Cut(end); err != nil {
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}
 			return nil
@@ -168,11 +153,11 @@ func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 			if err := unchanged(r, row); err != nil {
 				return err
 			}
-			switch data, err := c.s.slab.readSlot(row.slot, row.id, row.size); {
+			switch data, err := c.s.slab.Read(row.slot, row.id, row.size); {
 			case err == nil:
 				clear(data)
 				return errMoved
-			case !errors.Is(err, errNotThisSlot) && !errors.Is(err, errDamaged):
+			case !errors.Is(err, slab.ErrOtherGeneration) && !errors.Is(err, slab.ErrSpoilt):
 				return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 			}
 			u, err := r.owner(row.uid)
@@ -189,16 +174,16 @@ func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 }
 
 // unlock takes a slot out of quarantine, if it can be zeroed by now.
-func (c *checker) unlock(r region, row slotRow) func(context.Context) (string, error) {
+func (c *checker) unlock(r slab.Region, row slotRow) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		w := &unlock{mend: mend{s: c.s}, erasure: erasure{receipt: row.receipt, slot: row.slot, pages: r.slotPages}}
+		w := &unlock{mend: mend{s: c.s}, erasure: erasure{receipt: row.receipt, slot: row.slot, pages: r.SlotPages}}
 		return "zeroed; the slot is in use again", c.ask(ctx, w, nil)
 	}
 }
 
 // finish erases a generation that nobody brings on its way.
-func (c *checker) finish(reg region, row slotRow) func(context.Context) (string, error) {
-	if !reg.begins(row.slot) {
+func (c *checker) finish(reg slab.Region, row slotRow) func(context.Context) (string, error) {
+	if !reg.Begins(row.slot) {
 		return nil // nobody knows what to zero
 	}
 	return func(ctx context.Context) (string, error) {

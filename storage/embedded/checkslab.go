@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // checkSlab walks the slab from its first page to its end, and the rows of its slots beside it.
@@ -28,16 +29,16 @@ func (c *checker) checkSlab(ctx context.Context) error {
 			break
 		}
 		for _, r := range regions {
-			if _, ok := r.class(); !ok {
-				return fmt.Errorf("the region at page %d has slots of %d pages, which this program does not know", r.first, r.slotPages)
+			if _, ok := r.Class(); !ok {
+				return fmt.Errorf("the region at page %d has slots of %d pages, which this program does not know", r.First, r.SlotPages)
 			}
-			if err := c.outside(ctx, page, r.first); err != nil {
+			if err := c.outside(ctx, page, r.First); err != nil {
 				return err
 			}
 			if err := c.checkRegion(ctx, r); err != nil {
 				return err
 			}
-			page = r.end()
+			page = r.End()
 		}
 	}
 	if err := c.misplaced(ctx, page, math.MaxInt64); err != nil {
@@ -47,37 +48,37 @@ func (c *checker) checkSlab(ctx context.Context) error {
 }
 
 // regions returns some of those that begin at page or behind it, in order.
-func (c *checker) regions(ctx context.Context, page int64) (regions []region, err error) {
+func (c *checker) regions(ctx context.Context, page int64) (regions []slab.Region, err error) {
 	err = c.read(ctx, func(db *database) error {
 		return db.once(`SELECT first, slot_pages, slots FROM region WHERE first >= ?1 ORDER BY first LIMIT 16`,
 			func(row *sqlite3.Stmt) bool {
-				regions = append(regions, region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)})
+				regions = append(regions, scanRegion(row))
 				return true
 			}, page)
 	})
 	for i := 1; i < len(regions); i++ {
-		if regions[i].first < regions[i-1].end() {
-			return nil, fmt.Errorf("the region at page %d overlaps the one before it", regions[i].first)
+		if regions[i].First < regions[i-1].End() {
+			return nil, fmt.Errorf("the region at page %d overlaps the one before it", regions[i].First)
 		}
 	}
 	return regions, err
 }
 
 // checkRegion goes through a region in stretches.
-func (c *checker) checkRegion(ctx context.Context, r region) error {
-	step := max(1, checkPages/r.slotPages) * r.slotPages
-	for first := r.first; first < r.end(); first += step {
-		if err := c.checkStretch(ctx, r, first, min(first+step, r.end())); err != nil {
+func (c *checker) checkRegion(ctx context.Context, r slab.Region) error {
+	step := max(1, checkPages/r.SlotPages) * r.SlotPages
+	for first := r.First; first < r.End(); first += step {
+		if err := c.checkStretch(ctx, r, first, min(first+step, r.End())); err != nil {
 			return err
 		}
-		c.progress(min(first+step, r.end()) - first)
+		c.progress(min(first+step, r.End()) - first)
 	}
 	return nil
 }
 
 // checkStretch compares the slots of one stretch of a region with their rows, once. Whatever does not look right is
 // looked at again.
-func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) error {
+func (c *checker) checkStretch(ctx context.Context, r slab.Region, first, end int64) error {
 	var rows []slotRow
 	err := c.read(ctx, func(db *database) (err error) {
 		rows, err = db.slotRows(first, end)
@@ -91,7 +92,7 @@ func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) 
 	bytes, readErr := c.readPages(first, end-first) // an error is one of a slot, which shows below
 	var doubtful []int64
 	next := 0
-	for slot := first; slot < end; slot += r.slotPages {
+	for slot := first; slot < end; slot += r.SlotPages {
 		var row slotRow
 		for ; next < len(rows) && rows[next].slot <= slot; next++ {
 			if rows[next].slot == slot {
@@ -107,7 +108,7 @@ func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) 
 		if err := c.checkRow(ctx, &row); err != nil {
 			return err
 		}
-		if row.pending() || readErr != nil || judge(r, &row, within(bytes, slot-first, r.slotPages)).what != fine {
+		if row.pending() || readErr != nil || judge(r, &row, within(bytes, slot-first, r.SlotPages)).what != fine {
 			doubtful = append(doubtful, slot)
 		}
 	}
@@ -125,7 +126,7 @@ func (c *checker) checkStretch(ctx context.Context, r region, first, end int64) 
 // within cuts pages out of what was read, or as much of them as was read.
 func within(bytes []byte, page, pages int64) []byte {
 	have := int64(len(bytes))
-	return bytes[min(page*pageBytes, have):min((page+pages)*pageBytes, have)]
+	return bytes[min(page*slab.PageBytes, have):min((page+pages)*slab.PageBytes, have)]
 }
 
 // outside reports bytes between regions, where nothing may be.
@@ -193,7 +194,7 @@ func (c *checker) misplaced(ctx context.Context, first, end int64) error {
 			if err != nil {
 				return err
 			}
-			if at == (region{}) {
+			if at == (slab.Region{}) {
 				if err := c.reportMisplaced(ctx, row); err != nil {
 					return err
 				}
@@ -204,22 +205,22 @@ func (c *checker) misplaced(ctx context.Context, first, end int64) error {
 }
 
 // regionOf returns the region that holds a page, or the zero one.
-func (c *checker) regionOf(ctx context.Context, page int64) (r region, err error) {
+func (c *checker) regionOf(ctx context.Context, page int64) (r slab.Region, err error) {
 	err = c.read(ctx, func(db *database) error {
 		return db.once(`SELECT first, slot_pages, slots FROM region WHERE first <= ?1 ORDER BY first DESC LIMIT 1`,
 			func(row *sqlite3.Stmt) bool {
-				r = region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
+				r = scanRegion(row)
 				return false
 			}, page)
 	})
-	if page >= r.end() {
-		r = region{}
+	if page >= r.End() {
+		r = slab.Region{}
 	}
 	return r, err
 }
 
 // reportMisplacedIn is reportMisplaced unless the region is no more: it was free, cut off, and others may lie there by now.
-func (c *checker) reportMisplacedIn(ctx context.Context, r region, row slotRow) error {
+func (c *checker) reportMisplacedIn(ctx context.Context, r slab.Region, row slotRow) error {
 	if there, err := c.stillThere(ctx, r); err != nil || !there {
 		return err
 	}
@@ -227,8 +228,8 @@ func (c *checker) reportMisplacedIn(ctx context.Context, r region, row slotRow) 
 }
 
 // stillThere reports whether a region is still one of the slab's.
-func (c *checker) stillThere(ctx context.Context, r region) (bool, error) {
-	now, err := c.regionOf(ctx, r.first)
+func (c *checker) stillThere(ctx context.Context, r slab.Region) (bool, error) {
+	now, err := c.regionOf(ctx, r.First)
 	return now == r, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // what says how bytes and row of a slot go together.
@@ -33,9 +34,9 @@ type judgement struct {
 }
 
 // fits reports whether slots of the region hold a picture of the row's size.
-func (r *slotRow) fits(reg region) bool { return reg.holds(r.size) }
+func (r *slotRow) fits(reg slab.Region) bool { return reg.Holds(r.size) }
 
-var zeroPages [maxSlotPages * pageBytes]byte
+var zeroPages [slab.MaxSlotPages * slab.PageBytes]byte
 
 // nonZero counts the bytes that are not zero.
 func nonZero(b []byte) (n int64) {
@@ -51,7 +52,7 @@ func nonZero(b []byte) (n int64) {
 }
 
 // judge compares a slot's row with its bytes, which are fewer than the slot has where the file ends.
-func judge(r region, row *slotRow, slot []byte) judgement {
+func judge(r slab.Region, row *slotRow, slot []byte) judgement {
 	switch {
 	case row.quarantined:
 		return judgement{what: locked, detail: "the slot could not be overwritten after an upload that nobody was told of, and is out of use"}
@@ -63,23 +64,23 @@ func judge(r region, row *slotRow, slot []byte) judgement {
 		}
 		return judgement{}
 	case !row.fits(r):
-		return judgement{what: contradicts, detail: fmt.Sprintf("a picture of %d bytes is not kept in slots of %d", row.size, r.slotPages*pageBytes)}
-	case int64(len(slot)) < r.slotPages*pageBytes:
+		return judgement{what: contradicts, detail: fmt.Sprintf("a picture of %d bytes is not kept in slots of %d", row.size, r.SlotPages*slab.PageBytes)}
+	case int64(len(slot)) < r.SlotPages*slab.PageBytes:
 		return judgement{what: missing, detail: "the slab ends before the picture does"}
 	case nonZero(slot) == 0:
 		return judgement{what: missing, detail: "the slot of the picture is empty"}
-	case string(slot[:headerIDOffset]) != slotMagic:
+	case string(slot[:slab.HeaderIDOffset]) != slab.SlotMagic:
 		return judgement{what: missing, detail: "the slot of the picture has no header"}
-	case generationID(slot[headerIDOffset:headerLengthOffset]) != row.id:
+	case slab.GenerationID(slot[slab.HeaderIDOffset:slab.HeaderLengthOffset]) != row.id:
 		return judgement{what: missing, detail: "the slot of the picture holds another one"}
 	}
-	size := int64(binary.BigEndian.Uint32(slot[headerLengthOffset:]))
-	if size > int64(len(slot)-headerBytes) {
+	size := int64(binary.BigEndian.Uint32(slot[slab.HeaderLengthOffset:]))
+	if size > int64(len(slot)-slab.HeaderBytes) {
 		return judgement{what: missing, detail: "the header of the picture is damaged"}
 	}
-	picture, rest := slot[headerBytes:headerBytes+size], slot[headerBytes+size:]
+	picture, rest := slot[slab.HeaderBytes:slab.HeaderBytes+size], slot[slab.HeaderBytes+size:]
 	switch {
-	case crc32.Checksum(picture, castagnoli) != binary.BigEndian.Uint32(slot[headerSumOffset:]):
+	case crc32.Checksum(picture, slab.Castagnoli) != binary.BigEndian.Uint32(slot[slab.HeaderSumOffset:]):
 		return judgement{what: missing, detail: "the bytes of the picture are not those that were written"}
 	case size != row.size:
 		return judgement{what: contradicts, detail: fmt.Sprintf("the picture is whole and has %d bytes, its row says %d", size, row.size)}
@@ -95,7 +96,7 @@ func judge(r region, row *slotRow, slot []byte) judgement {
 const maxLooks = 16
 
 // lookAt judges a slot with the row it has now. The judgement holds: the row was the same when the bytes had been read.
-func (c *checker) lookAt(ctx context.Context, r region, slot int64) (row slotRow, j judgement, err error) {
+func (c *checker) lookAt(ctx context.Context, r slab.Region, slot int64) (row slotRow, j judgement, err error) {
 	if row, err = c.slotRow(ctx, slot); err != nil {
 		return row, j, err
 	}
@@ -103,7 +104,7 @@ func (c *checker) lookAt(ctx context.Context, r region, slot int64) (row slotRow
 		if row.pending() {
 			return row, judgement{what: onWay}, nil
 		}
-		bytes, readErr := c.readPages(slot, r.slotPages)
+		bytes, readErr := c.readPages(slot, r.SlotPages)
 		if j = judge(r, &row, bytes); readErr != nil {
 			j = judgement{what: unread, detail: "the slot cannot be read: " + readErr.Error()}
 		}
@@ -126,7 +127,7 @@ func (c *checker) lookAt(ctx context.Context, r region, slot int64) (row slotRow
 }
 
 // settleSlots looks at slots again and reports what is wrong for sure.
-func (c *checker) settleSlots(ctx context.Context, r region, slots []int64) error {
+func (c *checker) settleSlots(ctx context.Context, r slab.Region, slots []int64) error {
 	c.hold(len(slots))
 	defer c.hold(-len(slots))
 	var away []slotRow
@@ -173,7 +174,7 @@ func (c *checker) settleSlots(ctx context.Context, r region, slots []int64) erro
 }
 
 // reportSlot makes a finding of a judgement.
-func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judgement) error {
+func (c *checker) reportSlot(ctx context.Context, r slab.Region, row slotRow, j judgement) error {
 	f := storage.Finding{Page: row.slot, Bytes: j.bytes, Receipt: row.receipt, Detail: j.detail}
 	var repair func(context.Context) (string, error)
 	switch j.what {
@@ -204,7 +205,7 @@ func (c *checker) reportSlot(ctx context.Context, r region, row slotRow, j judge
 }
 
 // reportStuck makes a finding of a generation that nobody brings on its way.
-func (c *checker) reportStuck(ctx context.Context, r region, row slotRow, detail string) error {
+func (c *checker) reportStuck(ctx context.Context, r slab.Region, row slotRow, detail string) error {
 	if row.state == stateErasing && row.receipt == 0 {
 		return nil // see checkRow
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // kill leaves a copy of a store's files as they are now, as a killed process does.
@@ -61,7 +62,7 @@ func TestCheckAfterKilledUpload(t *testing.T) {
 	killed.open()
 	slot := killed.slot(1) + 6
 	killed.sql(`INSERT INTO generation SELECT %d, randomblob(16), uid, 1, size, format, NULL FROM generation`, slot)
-	killed.write(slot*pageBytes, []byte("half a picture"))
+	killed.write(slot*slab.PageBytes, []byte("half a picture"))
 	if err := killed.conn.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -197,12 +198,12 @@ func TestRepairOfWhatHasChanged(t *testing.T) {
 		"orphaned bytes":               c.scrubSlot(reg, erased, judgement{what: orphan}),
 		"orphaned bytes, never owned":  c.scrubSlot(reg, slotRow{slot: now.slot}, judgement{what: orphan}),
 		"bytes behind a picture":       c.scrubSlot(reg, living, judgement{what: slack}),
-		"bytes outside":                c.scrubOutside(now.slot, pageBytes),
+		"bytes outside":                c.scrubOutside(now.slot, slab.PageBytes),
 		"a missing picture, another's": c.forget(living),
 		"a missing picture, whole":     c.forget(whole),
 		"an upload":                    c.finish(reg, slotRow{slot: now.slot, id: living.id, uid: living.uid, state: stateUploading, size: 5000}),
 		"an erasure":                   c.finish(reg, slotRow{slot: now.slot, id: living.id, uid: living.uid, state: stateErasing, size: 5000, receipt: 1}),
-		"what the file has too much":   c.cut(s.slots.end - 1),
+		"what the file has too much":   c.cut(s.slots.End - 1),
 	} {
 		if did, err := repair(ctx); !errors.Is(err, errMoved) {
 			t.Errorf("%s: %q, %v, want %v", title, did, err, errMoved)

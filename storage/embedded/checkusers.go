@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // checkedUser is a user, with the generations that were not erased when the newest receipt was the one named here.
@@ -93,7 +94,7 @@ func (c *checker) users(ctx context.Context, last int64) (users []checkedUser, e
 // receiptRow is a row of receipt.
 type receiptRow struct {
 	seq, uid, previous int64
-	generation         generationID
+	generation         slab.GenerationID
 	finished           bool
 	erasing            bool // the generation says so, too; asked for unfinished ones only
 }
@@ -167,11 +168,11 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 	}
 	if active > 1 {
 		f := storage.Finding{Detail: fmt.Sprintf("the user has %d pictures", active)}
-		if err := c.contradiction(ctx, f, u.uid, generationID{}); err != nil {
+		if err := c.contradiction(ctx, f, u.uid, slab.GenerationID{}); err != nil {
 			return 0, err
 		}
 	}
-	var seen map[generationID]int64
+	var seen map[slab.GenerationID]int64
 	for next := u.receipt; next != 0; {
 		at := next
 		chain, after, broken, err := c.receipts(ctx, at)
@@ -196,7 +197,7 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 			if r.previous != 0 || seen != nil {
 				if seen == nil || len(seen) >= maxRemembered {
 					c.hold(-len(seen))
-					seen = make(map[generationID]int64)
+					seen = make(map[slab.GenerationID]int64)
 				}
 				seen[r.generation] = r.seq
 				c.hold(1)
@@ -208,7 +209,7 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 			if n := len(chain); n > 0 && chain[n-1].seq == after {
 				f.Detail = "the receipt says that a later one comes before it"
 			}
-			if err := c.contradiction(ctx, f, u.uid, generationID{}); err != nil {
+			if err := c.contradiction(ctx, f, u.uid, slab.GenerationID{}); err != nil {
 				return counted, err
 			}
 			break
@@ -249,7 +250,7 @@ func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow,
 }
 
 // contradiction reports one of records that are about a user and, unless id is the zero one, a generation.
-func (c *checker) contradiction(ctx context.Context, f storage.Finding, uid int64, id generationID) error {
+func (c *checker) contradiction(ctx context.Context, f storage.Finding, uid int64, id slab.GenerationID) error {
 	f.Kind = storage.MetadataContradicts
 	f, err := c.about(ctx, f, uid, id)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 const (
@@ -219,7 +220,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		err = errors.Join(err, s.db.rollback())
 		for _, t := range batch {
 			for _, taken := range t.taken {
-				s.slots.give(taken.slot, taken.whole)
+				s.slots.Give(taken.slot, taken.whole)
 			}
 		}
 		return batch, false, err
@@ -228,7 +229,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 		hooks.Failpoint("watermark-committed")
 	}
 	for _, e := range s.ledger.recorded(watermark) {
-		s.slots.give(e.slot, !e.holed)
+		s.slots.Give(e.slot, !e.holed)
 	}
 	s.names.add(r.added)
 	s.forgetRows(batch)
@@ -304,16 +305,16 @@ func isAnswer(err error) bool {
 // reserveRegions grows the slab where the batch needs more slots than are free. A class that cannot grow fails the
 // uploads that need it, nobody else.
 func (s *Store) reserveRegions(batch []*ticket) {
-	var need [len(slotPages)]int
+	var need [len(slab.ClassPages)]int
 	for _, t := range batch {
 		if c, ok := t.work.need(); ok {
 			need[c]++
 		}
 	}
 	for c := range need {
-		s.learnSome(class(c), need[c])
-		for s.slots.classes[c].free < int64(need[c]) {
-			r := s.slots.next(class(c))
+		s.learnSome(slab.Class(c), need[c])
+		for s.slots.Free(slab.Class(c)) < int64(need[c]) {
+			r := s.slots.Next(slab.Class(c))
 			if !s.space.fit(&r) {
 				s.space.cramped.Store(s.now().UnixNano())
 				break
@@ -338,9 +339,9 @@ func (s *Store) reserveRegions(batch []*ticket) {
 const maxLookUps = 4
 
 // learnSome looks for free slots of a class in regions that nobody has looked at yet, when too few are known.
-func (s *Store) learnSome(c class, need int) {
-	for looks := 0; looks < maxLookUps && s.slots.classes[c].free < int64(need); looks++ {
-		r := s.slots.unknown(c)
+func (s *Store) learnSome(c slab.Class, need int) {
+	for looks := 0; looks < maxLookUps && s.slots.Free(c) < int64(need); looks++ {
+		r := s.slots.Unknown(c)
 		if r == nil {
 			return
 		}
@@ -352,17 +353,17 @@ func (s *Store) learnSome(c class, need int) {
 }
 
 // learnAlone is learn between two transactions.
-func (s *Store) learnAlone(r *regionSlots) error {
+func (s *Store) learnAlone(r *slab.RegionSlots) error {
 	s.db.lock()
 	defer s.db.mu.Unlock()
 	return s.learn(r)
 }
 
 // grow adds a region. Its pages are durable before the transaction that makes it known.
-func (s *Store) grow(r region) error {
+func (s *Store) grow(r slab.Region) error {
 	hooks.Failpoint("grow-begin")
-	s.trimmer.length = max(s.trimmer.length, r.end()*pageBytes)
-	if err := s.slab.grow(r.first, r.slotPages*r.slots, s.commitErr == nil); err != nil {
+	s.trimmer.length = max(s.trimmer.length, r.End()*slab.PageBytes)
+	if err := s.slab.Grow(r.First, r.SlotPages*r.Slots, s.commitErr == nil); err != nil {
 		return err
 	}
 	hooks.Failpoint("grow-listed")
@@ -371,14 +372,14 @@ func (s *Store) grow(r region) error {
 	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
 		return errors.New("a transaction has not ended")
 	}
-	if err := s.db.run(sqlAddRegion, r.first, r.slotPages, r.slots); err != nil {
+	if err := s.db.run(sqlAddRegion, r.First, r.SlotPages, r.Slots); err != nil {
 		// A crash may leave it on record all the same: until a transaction has taken its place in the log, the file is not cut.
 		s.commitErr = err
 		return err
 	}
 	hooks.Failpoint("grow-recorded")
 	s.measureSlab()
-	return s.slots.add(r, true)
+	return s.slots.Add(r, true)
 }
 
 // report keeps what Ready tells.

@@ -1,6 +1,10 @@
 package embedded
 
-import "time"
+import (
+	"time"
+
+	"avatard/storage/embedded/internal/slab"
+)
 
 const (
 	// maxCompany is how many changes in a round are enough: with more, its two syncs cost little for each.
@@ -96,10 +100,10 @@ func (s *Store) joining(has int) []*ticket {
 	}
 	arrived, _, _ := s.line.take(nil, maxRound-has)
 	joining := arrived[:0]
-	var need [len(slotPages)]int
+	var need [len(slab.ClassPages)]int
 	for _, t := range arrived {
 		if c, ok := t.work.need(); ok {
-			if need[c]++; int64(need[c]) > s.slots.classes[c].free {
+			if need[c]++; int64(need[c]) > s.slots.Free(c) {
 				s.again = append(s.again, t)
 				continue
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // How long an open round waits: until it has three quarters of those who were there lately, and no longer than the last round took.
@@ -247,7 +248,7 @@ var errBroken = errors.New("broken")
 // broken is a change that its transaction does not survive.
 type broken struct{}
 
-func (broken) need() (class, bool)         { return 0, false }
+func (broken) need() (slab.Class, bool)    { return 0, false }
 func (broken) apply(*round, *ticket) error { return errBroken }
 func (broken) settled(t *ticket, _ bool, err error) bool {
 	t.answer = err

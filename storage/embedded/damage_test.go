@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // damageUsers is enough for tables and indexes of more than one page.
@@ -112,7 +113,7 @@ func TestDamagedDatabasePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pages := int(info.Size() / pageBytes)
+	pages := int(info.Size() / slab.PageBytes)
 	refused, noticed := 0, 0
 	for page := range pages {
 		for _, kind := range []struct {
@@ -120,11 +121,11 @@ func TestDamagedDatabasePages(t *testing.T) {
 			change func(page []byte)
 		}{
 			{"zeros", func(p []byte) { clear(p) }},
-			{"a bit", func(p []byte) { p[(page*997+50)%pageBytes] ^= 1 << (page % 8) }},
+			{"a bit", func(p []byte) { p[(page*997+50)%slab.PageBytes] ^= 1 << (page % 8) }},
 		}[page%2:] { // zeros, which SQLite sees by itself, for every second page
 			dir := copyDir(t, whole)
 			changeFile(t, filepath.Join(dir, databaseName), func(data []byte) []byte {
-				kind.change(data[page*pageBytes : (page+1)*pageBytes])
+				kind.change(data[page*slab.PageBytes : (page+1)*slab.PageBytes])
 				return data
 			})
 			switch untold := checkTruth(t, fmt.Sprintf("page %d, %s", page+1, kind.name), dir); {
@@ -162,14 +163,14 @@ func TestDamagedFiles(t *testing.T) {
 		{"an empty database", whole, databaseName, cut(0), "avatard.db is missing or empty"},
 		{"an empty database beside its log", crashed, databaseName, cut(0), "avatard.db is missing or empty"},
 		{"a database cut within its header", whole, databaseName, cut(50), "the database is not one of avatard"},
-		{"a database cut to a page", whole, databaseName, cut(pageBytes), databaseName},
-		{"a database cut within a page", whole, databaseName, cut(7*pageBytes + 100), databaseName},
+		{"a database cut to a page", whole, databaseName, cut(slab.PageBytes), databaseName},
+		{"a database cut within a page", whole, databaseName, cut(7*slab.PageBytes + 100), databaseName},
 		{"a database that is none", whole, databaseName, func(d []byte) []byte { return bytes.Repeat([]byte("text\n"), len(d)/5) }, databaseName},
 		{"no room for checksums in the header", whole, databaseName, func(d []byte) []byte { d[20] = 0; return d }, databaseName},
 		{"an empty slab", whole, slabName, cut(0), slabName},
 		{"a slab cut within its first page", whole, slabName, cut(100), "first page of pictures.slab"},
-		{"a slab without its last page", whole, slabName, func(d []byte) []byte { return d[:len(d)-pageBytes] }, slabName},
-		{"a slab whose first page is lost", whole, slabName, func(d []byte) []byte { clear(d[:pageBytes]); return d }, "first page of pictures.slab"},
+		{"a slab without its last page", whole, slabName, func(d []byte) []byte { return d[:len(d)-slab.PageBytes] }, slabName},
+		{"a slab whose first page is lost", whole, slabName, func(d []byte) []byte { clear(d[:slab.PageBytes]); return d }, "first page of pictures.slab"},
 		{"a slab of another store", whole, slabName, func(d []byte) []byte { d[10]++; return d }, "of two stores"},
 	} {
 		dir := copyDir(t, tt.from)
@@ -199,7 +200,7 @@ func TestDamagedSlots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slots[user] = g.slot * pageBytes
+		slots[user] = g.slot * slab.PageBytes
 	}
 	for _, tt := range []struct {
 		title  string
@@ -208,13 +209,13 @@ func TestDamagedSlots(t *testing.T) {
 		{"lost", func(slot, _ []byte) { clear(slot) }},
 		{"another's", func(slot, other []byte) { copy(slot, other) }},
 		{"a wrong magic", func(slot, _ []byte) { slot[0]++ }},
-		{"a wrong id", func(slot, _ []byte) { slot[headerIDOffset]++ }},
-		{"a wrong length", func(slot, _ []byte) { binary.BigEndian.PutUint32(slot[headerLengthOffset:], 1<<31) }},
-		{"a wrong sum", func(slot, _ []byte) { slot[headerSumOffset]++ }},
-		{"a bit of the picture", func(slot, _ []byte) { slot[headerBytes+2000] ^= 4 }},
+		{"a wrong id", func(slot, _ []byte) { slot[slab.HeaderIDOffset]++ }},
+		{"a wrong length", func(slot, _ []byte) { binary.BigEndian.PutUint32(slot[slab.HeaderLengthOffset:], 1<<31) }},
+		{"a wrong sum", func(slot, _ []byte) { slot[slab.HeaderSumOffset]++ }},
+		{"a bit of the picture", func(slot, _ []byte) { slot[slab.HeaderBytes+2000] ^= 4 }},
 	} {
 		changeFile(t, filepath.Join(dir, slabName), func(data []byte) []byte {
-			tt.change(data[slots[1]:slots[1]+pageBytes], data[slots[2]:slots[2]+pageBytes])
+			tt.change(data[slots[1]:slots[1]+slab.PageBytes], data[slots[2]:slots[2]+slab.PageBytes])
 			return data
 		})
 		if got, err := s.Get(ctx, testKey(1), testOrg); !errors.Is(err, storage.ErrUnavailable) ||
@@ -239,6 +240,6 @@ func TestDamagedSlots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		slots[1] = g.slot * pageBytes
+		slots[1] = g.slot * slab.PageBytes
 	}
 }

@@ -31,6 +31,7 @@ import (
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // File is what the engine does with each of its files: the slab, the database and its log. [Config.WrapFile] can put something
@@ -84,7 +85,7 @@ type Store struct {
 	db   *database
 	// reader is for reads that find db busy.
 	reader *reader
-	slab   *slab
+	slab   *slab.Slab
 	names  names
 	rows   rows
 	wrong  misorder
@@ -93,7 +94,7 @@ type Store struct {
 
 	// Of the committer alone.
 	company   *company
-	slots     slots
+	slots     slab.Slots
 	ledger    ledger
 	leftovers []leftover
 	again     []*ticket // changes that want another round
@@ -224,14 +225,17 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 	if s.reader, err = openReader(&s.db.pages); err != nil {
 		return err
 	}
-	if s.slab, err = openSlab(dir, slabName, found.store, s.slots.end == 0); err != nil {
+	if s.slab, err = slab.Open(dir, slabName, found.store, s.slots.End == 0); err != nil {
+		if errors.Is(err, slab.ErrOtherStore) {
+			return fmt.Errorf("%w: %s and %s are of two stores; put together again what belongs together", storage.ErrDamaged, slabName, databaseName)
+		}
 		return err
 	}
 	if info, err := os.Lstat(dir.File(slabName)); err != nil {
 		return err
-	} else if info.Size() < s.slots.end*pageBytes {
+	} else if info.Size() < s.slots.End*slab.PageBytes {
 		return fmt.Errorf("%w: %s has %d bytes, the database knows of %d; restore the directory from a backup",
-			storage.ErrDamaged, slabName, info.Size(), s.slots.end*pageBytes)
+			storage.ErrDamaged, slabName, info.Size(), s.slots.End*slab.PageBytes)
 	} else {
 		s.trimmer.length = info.Size()
 	}
@@ -271,8 +275,8 @@ func (s *Store) release() error {
 		s.db.conn = nil
 		s.rows.clear()
 	}
-	if s.slab != nil && s.slab.file != nil {
-		errs = append(errs, s.slab.file.Close())
+	if s.slab != nil {
+		errs = append(errs, s.slab.Close())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Release())

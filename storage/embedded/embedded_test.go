@@ -1,14 +1,18 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 const testOrg = "69629023906488334"
@@ -83,5 +87,17 @@ func mustRemove(t testing.TB, s *Store, i int) {
 	t.Helper()
 	if _, err := s.Remove(context.Background(), removal(i)); err != nil {
 		t.Errorf("Remove: %v", err)
+	}
+}
+
+// checkEmptySlab demands that the slab of a closed store holds zeros only, behind its first page.
+func checkEmptySlab(t *testing.T, dir string) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, slabName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := bytes.IndexFunc(data[slab.PageBytes:], func(r rune) bool { return r != 0 }); i >= 0 {
+		t.Errorf("the slab is not empty: byte %d", i+slab.PageBytes)
 	}
 }

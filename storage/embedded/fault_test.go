@@ -9,6 +9,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // errDisk is what a failing disk says in these tests. It must reach logs only.
@@ -106,7 +107,7 @@ func (f *faultyFile) Punch(off, n int64) error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	return f.f.do(f.name, "punch", func() error { return below.Punch(off, n) }, func() error { return below.Punch(off, n/2/pageBytes*pageBytes) })
+	return f.f.do(f.name, "punch", func() error { return below.Punch(off, n) }, func() error { return below.Punch(off, n/2/slab.PageBytes*slab.PageBytes) })
 }
 
 // Sync does not reach the disk: nothing here loses power, and most of the time would go there.

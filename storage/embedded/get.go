@@ -32,7 +32,7 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 		if err != nil {
 			return storage.Picture{}, fmt.Errorf("get picture: %w", err)
 		}
-		data, rerr := s.slab.readSlot(row.slot, row.id, row.size)
+		data, rerr := s.slab.Read(row.slot, row.id, row.size)
 		was := row
 		if row, err = s.find(user, org); err != nil || row.id != was.id {
 			clear(data)

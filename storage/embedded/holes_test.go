@@ -9,6 +9,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/storagetest"
 )
 
@@ -37,7 +38,7 @@ func (f *pagesFile) WriteAt(p []byte, off int64) (n int, err error) {
 	f.disk.mu.Lock()
 	defer f.disk.mu.Unlock()
 	for n < len(p) {
-		page := (off + int64(n)) / pageBytes
+		page := (off + int64(n)) / slab.PageBytes
 		if !f.disk.blocks[page] {
 			if f.disk.left == 0 {
 				return n, syscall.ENOSPC
@@ -45,7 +46,7 @@ func (f *pagesFile) WriteAt(p []byte, off int64) (n int, err error) {
 			f.disk.left--
 			f.disk.blocks[page] = true
 		}
-		part := p[n:min(len(p), n+pageBytes)]
+		part := p[n:min(len(p), n+slab.PageBytes)]
 		if _, err := f.File.WriteAt(part, off+int64(n)); err != nil {
 			return n, err
 		}
@@ -63,7 +64,7 @@ func (f *pagesFile) Punch(off, n int64) error {
 		return syscall.EIO
 	}
 	f.disk.punches++
-	for page := off / pageBytes; page < (off+n)/pageBytes; page++ {
+	for page := off / slab.PageBytes; page < (off+n)/slab.PageBytes; page++ {
 		if f.disk.blocks[page] {
 			delete(f.disk.blocks, page)
 			f.disk.left++
@@ -96,7 +97,7 @@ func TestFullDiskUnderHoles(t *testing.T) {
 		return err
 	}
 	// Of 17 pages, in slots of 24.
-	const users, size, pages, slot = 40, 17*pageBytes - 100, 17, 24
+	const users, size, pages, slot = 40, 17*slab.PageBytes - 100, 17, 24
 	for i := range users {
 		if err := put(i+1, size); err != nil {
 			t.Fatal(err)

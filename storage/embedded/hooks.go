@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // What the proofs of the guarantee reach into, see package hooks. None of it is in a program built without the tag failpoints.
@@ -87,7 +88,7 @@ func kindOf(t *ticket) string {
 	return ""
 }
 
-// misorder is what a wrong order remembers from one pass over the slab to the next. Whoever holds slab.writing uses it.
+// misorder is what a wrong order remembers from one pass over the slab to the next.
 type misorder struct {
 	pass int
 	late []lateErasure // on record, not overwritten
@@ -98,12 +99,12 @@ type lateErasure struct {
 	pass int // in which it was due
 }
 
-// apply is applyToSlots with its steps in a wrong order. The caller holds slab.writing.
+// apply is applyToSlots with its steps in a wrong order.
 func (m *misorder) apply(s *Store, l landing) landing {
 	m.pass++
 	var failed error
 	if hooks.WrongOrder == hooks.EarlyAnswer {
-		failed = s.slab.sync() // of the pass before, whose callers have their answers
+		failed = s.slab.Sync() // of the pass before, whose callers have their answers
 	}
 	if hooks.WrongOrder == hooks.BytesLater {
 		failed = m.overwriteLate(s.slab, l.batch)
@@ -117,19 +118,19 @@ func (m *misorder) apply(s *Store, l landing) landing {
 			continue
 		}
 		if t.write != nil {
-			failed = errors.Join(failed, s.slab.write(t.write))
+			failed = errors.Join(failed, s.slab.Write(t.write.slot, t.write.image, t.write.rest))
 		}
 		for _, e := range t.erase {
 			if hooks.WrongOrder == hooks.BytesLater {
 				m.late = append(m.late, lateErasure{e, m.pass})
 			} else {
-				failed = errors.Join(failed, s.slab.erase(e.slot, e.pages))
+				failed = errors.Join(failed, s.slab.Zero(e.slot, e.pages))
 			}
 			l.erased = append(l.erased, e)
 		}
 	}
 	if hooks.WrongOrder != hooks.EarlyAnswer {
-		failed = errors.Join(failed, s.slab.sync())
+		failed = errors.Join(failed, s.slab.Sync())
 	}
 	if failed != nil {
 		l.erased = nil
@@ -141,13 +142,13 @@ func (m *misorder) apply(s *Store, l landing) landing {
 }
 
 // overwriteLate zeroes what was due two passes ago, and whatever is about to be another picture's place.
-func (m *misorder) overwriteLate(slab *slab, batch []*ticket) (failed error) {
+func (m *misorder) overwriteLate(s *slab.Slab, batch []*ticket) (failed error) {
 	m.late = slices.DeleteFunc(m.late, func(e lateErasure) bool {
 		reused := slices.ContainsFunc(batch, func(t *ticket) bool { return t.write != nil && t.write.slot == e.slot })
 		if !reused && e.pass > m.pass-2 {
 			return false
 		}
-		failed = errors.Join(failed, slab.erase(e.slot, e.pages))
+		failed = errors.Join(failed, s.Zero(e.slot, e.pages))
 		return true
 	})
 	return failed

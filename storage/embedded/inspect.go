@@ -9,6 +9,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
@@ -61,7 +62,7 @@ func inspect(dir datadir.Dir, log *slog.Logger) error {
 		}
 		sizes[name] = info.Size()
 	}
-	if sizes[databaseName] == 0 && (sizes[slabName] > pageBytes || sizes[logName] > sqlitefs.HeaderBytes) {
+	if sizes[databaseName] == 0 && (sizes[slabName] > slab.PageBytes || sizes[logName] > sqlitefs.HeaderBytes) {
 		// A new database would know of no picture, and SQLite drops the log of one that is empty.
 		return fmt.Errorf("%w: %s is missing or empty beside what belongs to it; restore the directory from a backup",
 			storage.ErrDamaged, databaseName)

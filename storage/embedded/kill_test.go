@@ -17,6 +17,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/storagetest"
 )
 
@@ -257,8 +258,8 @@ func tellFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 func nextSlot(s *Store, size int) (slot int64) {
 	onCommitter(s, func() {
 		s.round(nil) // what is finished is free
-		slot, _, _ = s.slots.take(classFor(size))
-		s.slots.give(slot, true)
+		slot, _, _ = s.slots.Take(slab.ClassFor(size))
+		s.slots.Give(slot, true)
 	})
 	return slot
 }

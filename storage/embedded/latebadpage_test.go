@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // A sync that one bad page makes fail is made again for each of those that were to be finished with it.
@@ -74,7 +75,7 @@ type lateBadFile struct {
 func (f *lateBadFile) WriteAt(p []byte, off int64) (int, error) {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
-	if f.b.page > 0 && off <= f.b.page*pageBytes && f.b.page*pageBytes < off+int64(len(p)) {
+	if f.b.page > 0 && off <= f.b.page*slab.PageBytes && f.b.page*slab.PageBytes < off+int64(len(p)) {
 		f.b.touched = true
 	}
 	return f.File.WriteAt(p, off)

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // maxChanges bounds the changes under way; one more is turned away with ErrUnavailable.
@@ -26,7 +27,7 @@ const (
 // work is what one change does. Its methods run on the committer.
 type work interface {
 	// need returns the class of the slot that apply is going to take, if any.
-	need() (class, bool)
+	need() (slab.Class, bool)
 	// apply reads and changes metadata in the round's transaction, and puts into t what is to be done to slots
 	// once that is durable. An error of package storage is the caller's answer, and apply has changed nothing; any
 	// other one aborts the transaction. It may be called again after a transaction that failed.
@@ -51,7 +52,7 @@ type ticket struct {
 	intended []erasure  // those of them whose receipt is new
 	room     [2]erasure // for one of each, which is what most changes have
 	taken    []slotTaken
-	scrub    []span // bytes that belong to nobody
+	scrub    []slab.Span // bytes that belong to nobody
 	// changesUsers tells that apply changed what reads remember of users.
 	changesUsers bool
 	err          error

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // underWay returns what the line counts.
@@ -64,7 +65,7 @@ func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 		})
 	}
 	disk.held.Store(true)
-	image := int64(len(slotImage(generationID{}, large.Picture.Data)))
+	image := int64(len(slab.Image(slab.GenerationID{}, large.Picture.Data)))
 	var got []int
 	for caller := range 5 {
 		n := 0

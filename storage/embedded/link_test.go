@@ -12,6 +12,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
@@ -84,9 +85,8 @@ func TestLinksThatComeLate(t *testing.T) {
 	if f, err := datadir.At(dir).Lock(lockName); !errors.Is(err, storage.ErrLink) {
 		t.Errorf("Lock = %v, %v, want %v", f, err, storage.ErrLink)
 	}
-	slab := &slab{dir: datadir.At(dir), name: slabName}
-	if err := slab.reopen(os.O_RDWR | os.O_CREATE); !errors.Is(err, storage.ErrLink) {
-		t.Errorf("reopen = %v, want %v", err, storage.ErrLink)
+	if _, err := slab.Open(datadir.At(dir), slabName, slab.GenerationID{}, true); !errors.Is(err, storage.ErrLink) {
+		t.Errorf("Open = %v, want %v", err, storage.ErrLink)
 	}
 	if err := sqlitefs.CheckLog(filepath.Join(dir, logName)); !errors.Is(err, storage.ErrLink) {
 		t.Errorf("checkLog = %v, want %v", err, storage.ErrLink)

@@ -9,11 +9,12 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // loaded is what start-up reads from the database beside what it puts into the store.
 type loaded struct {
-	store generationID // the store's own random id
+	store slab.GenerationID // the store's own random id
 }
 
 // load reads what the committer keeps in memory: names, regions, and what is unfinished. Which slots are free is looked up later.
@@ -28,12 +29,13 @@ func (s *Store) load() (found loaded, err error) {
 		return found, err
 	}
 	var bad error
-	var regions []region
+	var regions []slab.Region
+	end := int64(0)
 	err = s.db.once(`SELECT first, slot_pages, slots FROM region ORDER BY first`, func(row *sqlite3.Stmt) bool {
-		r := region{row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)}
+		r := scanRegion(row)
 		if bad == nil {
-			bad = r.check(s.slots.end)
-			s.slots.end = r.end()
+			bad = r.Check(end)
+			end = r.End()
 		}
 		regions = append(regions, r)
 		return true
@@ -42,7 +44,7 @@ func (s *Store) load() (found loaded, err error) {
 		return found, err
 	}
 	for _, r := range regions {
-		if err := s.slots.add(r, false); err != nil {
+		if err := s.slots.Add(r, false); err != nil {
 			return found, err
 		}
 	}
@@ -76,7 +78,7 @@ func (s *Store) load() (found loaded, err error) {
 }
 
 // identify returns the id of the store, which a new one is given here.
-func (s *Store) identify() (id generationID, err error) {
+func (s *Store) identify() (id slab.GenerationID, err error) {
 	known := false
 	err = s.db.once(`SELECT id, watermark FROM store`, func(row *sqlite3.Stmt) bool {
 		known = true
@@ -105,15 +107,15 @@ func (s *Store) loadUnfinished() error {
 	if err != nil {
 		return err
 	}
-	err = s.eachUnfinished(sqlUploading, func(row *sqlite3.Stmt, slot *regionSlots) {
+	err = s.eachUnfinished(sqlUploading, func(row *sqlite3.Stmt, slot *slab.RegionSlots) {
 		s.leftovers = append(s.leftovers, leftover{uid: row.ColumnInt64(2), slot: row.ColumnInt64(0), id: scanID(row, 1),
 			tries: attempts{failed: -1}})
 	})
 	if err != nil {
 		return err
 	}
-	return s.eachUnfinished(sqlErasing, func(row *sqlite3.Stmt, slot *regionSlots) {
-		e := erasure{receipt: row.ColumnInt64(3), slot: row.ColumnInt64(0), pages: slot.slotPages, since: row.ColumnInt64(4),
+	return s.eachUnfinished(sqlErasing, func(row *sqlite3.Stmt, slot *slab.RegionSlots) {
+		e := erasure{receipt: row.ColumnInt64(3), slot: row.ColumnInt64(0), pages: slot.SlotPages, since: row.ColumnInt64(4),
 			abandoned: row.ColumnInt64(5) == reasonAbandoned}
 		if _, locked := s.ledger.locked[e.receipt]; locked {
 			return
@@ -131,11 +133,11 @@ const (
 )
 
 // eachUnfinished calls row for what a query finds, whose first column is a slot.
-func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *regionSlots)) error {
+func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *slab.RegionSlots)) error {
 	var bad error
 	err := s.db.once(sql, func(found *sqlite3.Stmt) bool {
 		slot := found.ColumnInt64(0)
-		if region := s.slots.at(slot); region != nil {
+		if region := s.slots.At(slot); region != nil {
 			row(found, region)
 		} else {
 			bad = fmt.Errorf("%w: a picture at page %d, where no slot begins; restore the directory from a backup", storage.ErrDamaged, slot)
@@ -147,24 +149,24 @@ func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *regionSlots)
 
 // learn looks up which slots of a region are free. It may be called within a transaction: what that has put on record does not
 // count yet. The caller has the connection.
-func (s *Store) learn(r *regionSlots) error {
-	var owned bitset
+func (s *Store) learn(r *slab.RegionSlots) error {
+	var owned slab.Bitset
 	err := s.db.rows(sqlOwnedSlots, func(row *sqlite3.Stmt) bool {
 		receipt, done := row.ColumnInt64(1), row.ColumnBool(2)
 		if !done || s.ledger.working(receipt) {
-			owned.add((row.ColumnInt64(0) - r.first) / r.slotPages)
+			owned.Add((row.ColumnInt64(0) - r.First) / r.SlotPages)
 		}
 		return true
-	}, r.first, r.end(), s.ledger.watermark)
+	}, r.First, r.End(), s.ledger.watermark)
 	if err != nil {
 		return s.noteFault(err)
 	}
 	for _, slot := range s.ledger.locked {
-		if r.begins(slot) {
-			owned.add((slot - r.first) / r.slotPages)
+		if r.Begins(slot) {
+			owned.Add((slot - r.First) / r.SlotPages)
 		}
 	}
-	s.slots.learn(r, owned)
+	s.slots.Learn(r, owned)
 	return nil
 }
 

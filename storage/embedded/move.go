@@ -8,6 +8,7 @@ import (
 	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // MoveUser implements [storage.Store].
@@ -30,7 +31,7 @@ type moveUser struct {
 	by   storage.Origin
 }
 
-func (w *moveUser) need() (class, bool) { return 0, false }
+func (w *moveUser) need() (slab.Class, bool) { return 0, false }
 
 func (w *moveUser) apply(r *round, t *ticket) error {
 	t.made = false

@@ -9,6 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // MoveIssuer implements [storage.Store]. It takes as long for ten million users as for ten: the issuer's row gets another URL, and
@@ -29,7 +30,7 @@ type moveIssuer struct {
 	by       storage.Origin
 }
 
-func (w *moveIssuer) need() (class, bool) { return 0, false }
+func (w *moveIssuer) need() (slab.Class, bool) { return 0, false }
 
 func (w *moveIssuer) apply(r *round, t *ticket) error {
 	t.made = false

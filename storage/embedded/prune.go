@@ -4,6 +4,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // pruneStep removes some records that have reached their age.
@@ -20,7 +21,7 @@ type pruneStep struct {
 	changes, refusals int64 // where the step has come to
 }
 
-func (w *pruneStep) need() (class, bool) { return 0, false }
+func (w *pruneStep) need() (slab.Class, bool) { return 0, false }
 
 func (w *pruneStep) apply(r *round, _ *ticket) (err error) {
 	keep, p := w.s.pruning.keep, &w.s.pruning

@@ -10,6 +10,7 @@ import (
 	"avatard/internal/ids"
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // Put implements [storage.Store].
@@ -27,11 +28,11 @@ func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, err
 		return storage.Result{}, err
 	}
 	w := &put{s: s, key: up.User, organization: up.Organization, by: up.By, register: up.Register, condition: up.If,
-		class: classFor(size), size: int64(size), format: int64(up.Picture.Format)}
+		class: slab.ClassFor(size), size: int64(size), format: int64(up.Picture.Format)}
 	if _, err := io.ReadFull(s.rand, w.id[:]); err != nil {
 		return storage.Result{}, fmt.Errorf("put picture: %w", err)
 	}
-	t := &ticket{work: w, key: &up.User, image: slotImage(w.id, up.Picture.Data), caller: up.By.Caller}
+	t := &ticket{work: w, key: &up.User, image: slab.Image(w.id, up.Picture.Data), caller: up.By.Caller}
 	err := s.line.submit(ctx, t)
 	if err != nil {
 		err = fmt.Errorf("put picture: %w", err)
@@ -50,8 +51,8 @@ type put struct {
 	by           storage.Origin
 	register     bool
 	condition    storage.Condition
-	id           generationID
-	class        class
+	id           slab.GenerationID
+	class        slab.Class
 	size, format int64
 
 	stage   stage
@@ -69,7 +70,7 @@ const (
 	stageAbandon
 )
 
-func (w *put) need() (class, bool) { return w.class, w.stage == stageReserve }
+func (w *put) need() (slab.Class, bool) { return w.class, w.stage == stageReserve }
 
 func (w *put) apply(r *round, t *ticket) error {
 	switch w.stage {
@@ -95,7 +96,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 	if err := r.s.takesNew(); err != nil {
 		return err
 	}
-	slot, whole, ok := r.s.slots.take(w.class)
+	slot, whole, ok := r.s.slots.Take(w.class)
 	if !ok {
 		return fmt.Errorf("%w: no room for a picture of %d bytes", storage.ErrUnavailable, w.size)
 	}
@@ -108,7 +109,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 	w.uid, w.slot = u.uid, slot
 	t.write = &slotWrite{slot: slot, image: t.image}
 	if !whole {
-		t.write.rest = slotPages[w.class] - int64(len(t.image))/pageBytes
+		t.write.rest = slab.ClassPages[w.class] - int64(len(t.image))/slab.PageBytes
 	}
 	return r.db.run(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
 }

@@ -1,5 +1,7 @@
 package embedded
 
+import "avatard/storage/embedded/internal/slab"
+
 // quarantineTries is how often the sweep tries to zero a slot, while others can be zeroed, before it may go into quarantine. It takes
 // seven seconds.
 const quarantineTries = 3
@@ -29,7 +31,7 @@ type quarantine struct {
 	err error
 }
 
-func (w *quarantine) need() (class, bool) { return 0, false }
+func (w *quarantine) need() (slab.Class, bool) { return 0, false }
 
 func (w *quarantine) apply(r *round, _ *ticket) error {
 	return r.db.run(sqlQuarantine, w.slot, w.receipt, r.now)
@@ -71,7 +73,7 @@ func (w *unlock) apply(r *round, t *ticket) error {
 		return nil
 	}
 	if !w.zeroed {
-		t.scrub = append(t.scrub, span{w.slot * pageBytes, w.pages * pageBytes})
+		t.scrub = append(t.scrub, slab.Span{Off: w.slot * slab.PageBytes, N: w.pages * slab.PageBytes})
 		return nil
 	}
 	return r.db.once(`DELETE FROM quarantine WHERE slot = ?1`, nil, w.slot)

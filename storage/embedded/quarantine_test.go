@@ -15,6 +15,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // badSlots is a slab some pages of which cannot be written.
@@ -45,7 +46,7 @@ func (f *badSlotsFile) WriteAt(p []byte, off int64) (int, error) {
 	f.b.mu.Lock()
 	defer f.b.mu.Unlock()
 	for _, page := range f.b.pages {
-		if off <= page*pageBytes && page*pageBytes < off+int64(len(p)) {
+		if off <= page*slab.PageBytes && page*slab.PageBytes < off+int64(len(p)) {
 			return 0, syscall.EIO
 		}
 	}

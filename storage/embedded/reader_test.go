@@ -15,6 +15,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // checkReader demands that the second connection sees of every user what the first one sees.
@@ -264,8 +265,8 @@ func TestReaderNoticesDamage(t *testing.T) {
 	}
 	iid, _ := s.names.issuer("test")
 	noticed := 0
-	for off := int64(0); off < info.Size(); off += pageBytes {
-		page := make([]byte, pageBytes)
+	for off := int64(0); off < info.Size(); off += slab.PageBytes {
+		page := make([]byte, slab.PageBytes)
 		if _, err := f.ReadAt(page, off); err != nil {
 			t.Fatal(err)
 		}
@@ -281,7 +282,7 @@ func TestReaderNoticesDamage(t *testing.T) {
 			}
 		}
 		if err != nil && !isDamage(err) {
-			t.Errorf("page %d: %v, want damage", off/pageBytes+1, err)
+			t.Errorf("page %d: %v, want damage", off/slab.PageBytes+1, err)
 		} else if err != nil {
 			noticed++
 		}

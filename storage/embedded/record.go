@@ -9,6 +9,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // userRecord is a row of user.
@@ -21,7 +22,7 @@ type userRecord struct {
 	receipt      int64 // newest, 0 for none
 	removed      bool
 	// erased is the generation that the newest receipt is of, where this round wrote it; else the receipt tells.
-	erased generationID
+	erased slab.GenerationID
 }
 
 func (u *userRecord) details() storage.Details {
@@ -36,7 +37,7 @@ func (u *userRecord) details() storage.Details {
 // generationRecord is a row of generation.
 type generationRecord struct {
 	slot    int64
-	id      generationID
+	id      slab.GenerationID
 	state   int64
 	size    int64
 	receipt int64
@@ -46,9 +47,14 @@ type generationRecord struct {
 const userColumns = 7
 
 // scanID reads a generation's id. A damaged row may hold anything; what comes of it is the id of no slot.
-func scanID(row *sqlite3.Stmt, column int) (id generationID) {
+func scanID(row *sqlite3.Stmt, column int) (id slab.GenerationID) {
 	copy(id[:], row.ColumnRawBlob(column))
 	return id
+}
+
+// scanRegion reads a region of the slab.
+func scanRegion(row *sqlite3.Stmt) slab.Region {
+	return slab.Region{First: row.ColumnInt64(0), SlotPages: row.ColumnInt64(1), Slots: row.ColumnInt64(2)}
 }
 
 // scanUser reads a user. An organisation that is the expected one is not copied.
@@ -177,11 +183,11 @@ func (r *round) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, col
 func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason int64) error {
 	for i := range gens {
 		g := &gens[i]
-		region := r.s.slots.at(g.slot)
+		region := r.s.slots.At(g.slot)
 		if region == nil {
 			return fmt.Errorf("%w: a picture at page %d, where no slot begins", storage.ErrDamaged, g.slot)
 		}
-		e := erasure{receipt: g.receipt, slot: g.slot, pages: region.slotPages, since: r.now, abandoned: g.state == stateUploading}
+		e := erasure{receipt: g.receipt, slot: g.slot, pages: region.SlotPages, since: r.now, abandoned: g.state == stateUploading}
 		if g.state != stateErasing {
 			why := reason
 			if g.state == stateUploading {
@@ -201,9 +207,9 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 			t.intended = append(t.intended, e)
 			switch hooks.WrongOrder {
 			case hooks.EarlyReuse:
-				r.s.slots.give(e.slot, true)
+				r.s.slots.Give(e.slot, true)
 			case hooks.EarlyTrim:
-				if err := r.s.slab.punch(e.slot, e.pages); err != nil {
+				if err := r.s.slab.Punch(e.slot, e.pages); err != nil {
 					return err
 				}
 			}
@@ -216,7 +222,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 // result returns what callers are told about the record.
 func (r *round) result(u *userRecord) (storage.Result, error) {
 	res := storage.Result{Details: u.details()}
-	if u.receipt != 0 && u.erased != (generationID{}) {
+	if u.receipt != 0 && u.erased != (slab.GenerationID{}) {
 		res.Receipt = hex.EncodeToString(u.erased[:])
 		return res, nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"avatard/internal/ids"
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // AddOrganization implements [storage.Store].
@@ -26,7 +27,7 @@ type addOrganization struct {
 	by  storage.Origin
 }
 
-func (w *addOrganization) need() (class, bool) { return 0, false }
+func (w *addOrganization) need() (slab.Class, bool) { return 0, false }
 
 func (w *addOrganization) apply(r *round, t *ticket) (err error) {
 	if !r.s.names.hasOrganization(w.org) {
@@ -71,7 +72,7 @@ type addUser struct {
 	by   storage.Origin
 }
 
-func (w *addUser) need() (class, bool) { return 0, false }
+func (w *addUser) need() (slab.Class, bool) { return 0, false }
 
 func (w *addUser) apply(r *round, t *ticket) error {
 	u, err := r.user(w.user, w.org)

@@ -9,6 +9,7 @@ import (
 
 	"avatard/internal/ids"
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // Remove implements [storage.Store].
@@ -32,7 +33,7 @@ type remove struct {
 	rm storage.Removal
 }
 
-func (w *remove) need() (class, bool) { return 0, false }
+func (w *remove) need() (slab.Class, bool) { return 0, false }
 
 func (w *remove) apply(r *round, t *ticket) error {
 	u, gens, err := r.userAndGenerations(w.rm.User, w.rm.Organization, 0)

@@ -65,7 +65,7 @@ func transactTimed(b *testing.B, s *Store, batch []*ticket) (apply, commit time.
 	must(s.db.run(sqlCommit))
 	commit = time.Since(began) - apply
 	for _, e := range s.ledger.recorded(watermark) {
-		s.slots.give(e.slot, true)
+		s.slots.Give(e.slot, true)
 	}
 	for _, t := range batch {
 		s.ledger.intend(t.intended)

@@ -6,6 +6,7 @@ import (
 
 	"avatard/internal/ids"
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // RemoveOrganization implements [storage.Store]. The row stays, marked: users who were removed are of it.
@@ -25,7 +26,7 @@ type removeOrganization struct {
 	by  storage.Origin
 }
 
-func (w *removeOrganization) need() (class, bool) { return 0, false }
+func (w *removeOrganization) need() (slab.Class, bool) { return 0, false }
 
 func (w *removeOrganization) apply(r *round, t *ticket) error {
 	t.made = false

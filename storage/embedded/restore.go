@@ -117,10 +117,10 @@ func hasNoStore(dir string) error {
 			return err
 		}
 	}
-	slab := exists(filepath.Join(dir, slabName))
+	hasSlab := exists(filepath.Join(dir, slabName))
 	// The slab is moved in before the database: an unfinished restore may have come that far.
 	ours := exists(filepath.Join(dir, restoreName, databaseName)) && !exists(filepath.Join(dir, restoreName, slabName))
-	if slab && !ours {
+	if hasSlab && !ours {
 		return fmt.Errorf("%w: %s is there, without its database; restore into an empty directory", storage.ErrStoreExists, slabName)
 	}
 	return nil

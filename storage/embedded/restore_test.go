@@ -19,6 +19,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // littleBackup returns the bytes of a backup with some of everything, and of the receipts of a little later.
@@ -235,7 +236,7 @@ func wantOnlyLock(t *testing.T, dir string) {
 
 // Records that are whole, but do not fit together.
 func TestRestoreOfNonsense(t *testing.T) {
-	id := generationID{1}
+	id := slab.GenerationID{1}
 	base := []any{storeRecord{id: id}, issuerRecord{iid: 1, url: "i"}, organizationRecord{id: "o"}}
 	user := backedUser{uid: 1, iid: 1, id: "u", organization: "o", sequence: 2, picture: pictureFollows}
 	gone := user
@@ -246,7 +247,7 @@ func TestRestoreOfNonsense(t *testing.T) {
 		records []any
 		want    string // "" for none
 	}{
-		{"nothing wrong", []any{user, picture, receiptRecord{seq: 1, uid: 1, reason: 1, generation: generationID{2}}}, ""},
+		{"nothing wrong", []any{user, picture, receiptRecord{seq: 1, uid: 1, reason: 1, generation: slab.GenerationID{2}}}, ""},
 		{"a user of no organisation", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "other", sequence: 1}}, "fit together"},
 		{"a user of no issuer", []any{backedUser{uid: 1, iid: 2, id: "u", organization: "o", sequence: 1}}, "fit together"},
 		{"a receipt of nobody", []any{receiptRecord{seq: 1, uid: 1, reason: 1}}, "fit together"},

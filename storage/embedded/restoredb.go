@@ -8,6 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // scratchName is a database beside the one that is built, for what is only asked while building: which pictures are
@@ -125,7 +126,7 @@ func (r *restoreDB) do(db *database, sql string, args ...any) error {
 	return r.ask(db, sql, func(*sqlite3.Stmt) {}, args...)
 }
 
-func (r *restoreDB) addStore(id generationID) error {
+func (r *restoreDB) addStore(id slab.GenerationID) error {
 	return r.do(r.database, `INSERT INTO store (one, id) VALUES (1, ?1)`, id[:])
 }
 
@@ -185,7 +186,7 @@ func (r *restoreDB) addReceipt(rec receiptRecord, uid int64) error {
 }
 
 // erased reports whether a receipt names a picture.
-func (r *restoreDB) erased(generation generationID) (known bool, err error) {
+func (r *restoreDB) erased(generation slab.GenerationID) (known bool, err error) {
 	err = r.ask(r.scratch, `SELECT 1 FROM erased WHERE generation = ?1`, func(*sqlite3.Stmt) { known = true }, generation[:])
 	return known, err
 }
@@ -209,12 +210,12 @@ func (r *restoreDB) forgetPicture(uid int64) error {
 	return r.do(r.scratch, `DELETE FROM picture WHERE uid = ?1`, uid)
 }
 
-func (r *restoreDB) notePicture(uid int64, generation generationID) error {
+func (r *restoreDB) notePicture(uid int64, generation slab.GenerationID) error {
 	return r.do(r.scratch, `UPDATE picture SET generation = ?2 WHERE uid = ?1`, uid, generation[:])
 }
 
 // takePicture reports, once, whether a picture is the one that was noted last.
-func (r *restoreDB) takePicture(uid int64, generation generationID) (ok bool, err error) {
+func (r *restoreDB) takePicture(uid int64, generation slab.GenerationID) (ok bool, err error) {
 	err = r.do(r.scratch, `DELETE FROM picture WHERE uid = ?1 AND generation = ?2`, uid, generation[:])
 	return r.scratch.conn.Changes() == 1, err
 }
@@ -226,8 +227,8 @@ func (r *restoreDB) missing() (n int64, err error) {
 }
 
 // addRegion adds slots.
-func (r *restoreDB) addRegion(g region) error {
-	return r.do(r.database, `INSERT INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`, g.first, g.slotPages, g.slots)
+func (r *restoreDB) addRegion(g slab.Region) error {
+	return r.do(r.database, `INSERT INTO region (first, slot_pages, slots) VALUES (?1, ?2, ?3)`, g.First, g.SlotPages, g.Slots)
 }
 
 // addGeneration makes a picture in a slot the active one of a user.

@@ -9,6 +9,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // restoreBatch is how many rows share a transaction.
@@ -29,8 +30,8 @@ type restore struct {
 	horizon time.Time // of the receipts that are restored
 
 	db    *restoreDB
-	slots slots
-	slab  *slab
+	slots slab.Slots
+	slab  *slab.Slab
 	sum   storage.ImportSummary
 }
 
@@ -56,10 +57,10 @@ func (r *restore) run() (sum storage.ImportSummary, err error) {
 	if err := r.db.settleRemoved(); err != nil {
 		return sum, err
 	}
-	if r.slab, err = openSlab(r.place(), slabName, r.backup.store.id, true); err != nil {
+	if r.slab, err = slab.Open(r.place(), slabName, r.backup.store.id, true); err != nil {
 		return sum, err
 	}
-	defer func() { err = errors.Join(err, r.slab.file.Close()) }()
+	defer func() { err = errors.Join(err, r.slab.Close()) }()
 	if err := r.readPictures(); err != nil {
 		return sum, fmt.Errorf("%s: %w", r.backup.name, err)
 	}
@@ -238,21 +239,21 @@ func (r *restore) addPicture(uid int64, rec pictureRecord) error {
 		r.sum.Erased++
 		return nil
 	}
-	c := classFor(len(rec.data))
-	slot, _, ok := r.slots.take(c)
+	c := slab.ClassFor(len(rec.data))
+	slot, _, ok := r.slots.Take(c)
 	if !ok {
-		next := r.slots.next(c)
+		next := r.slots.Next(c)
 		if err := r.db.addRegion(next); err != nil {
 			return err
 		}
-		if err := r.slots.add(next, true); err != nil {
+		if err := r.slots.Add(next, true); err != nil {
 			return err
 		}
-		slot, _, _ = r.slots.take(c)
+		slot, _, _ = r.slots.Take(c)
 	}
-	image := slotImage(rec.generation, rec.data)
-	w := &slotWrite{slot: slot, image: image, rest: slotPages[c] - int64(len(image))/pageBytes}
-	if err := r.slab.write(w); err != nil {
+	image := slab.Image(rec.generation, rec.data)
+	rest := slab.ClassPages[c] - int64(len(image))/slab.PageBytes
+	if err := r.slab.Write(slot, image, rest); err != nil {
 		return err
 	}
 	r.sum.Pictures++
@@ -262,10 +263,10 @@ func (r *restore) addPicture(uid int64, rec pictureRecord) error {
 
 // fillSlab writes zeros over the slots that nobody has, and makes the slab durable.
 func (r *restore) fillSlab() error {
-	if err := r.slots.eachFree(r.slab.erase); err != nil {
+	if err := r.slots.EachFree(r.slab.Zero); err != nil {
 		return err
 	}
-	return r.slab.sync()
+	return r.slab.Sync()
 }
 
 // finish puts the rest on record and makes everything durable.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // Bounds of what is remembered, in bytes as shelf counts them. Unknown users have a shelf of their own, so that invented ids
@@ -22,7 +23,7 @@ type userRow struct {
 	organization               string
 	created, changed, sequence int64
 	slot                       int64 // 0 when there is no active generation
-	id                         generationID
+	id                         slab.GenerationID
 	size                       int64
 	format                     storage.Format
 }

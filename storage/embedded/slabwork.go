@@ -52,7 +52,7 @@ func (s *Store) judgeSlab(batch []*ticket) {
 		}
 	}
 	if failed {
-		s.slabErr = s.slab.probe()
+		s.slabErr = s.slab.Probe()
 	}
 }
 
@@ -74,8 +74,6 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 	if !touchesSlots(batch) {
 		return l
 	}
-	s.slab.writing.Lock()
-	defer s.slab.writing.Unlock()
 	if hooks.WrongOrder != "" {
 		return s.wrong.apply(s, l)
 	}
@@ -86,7 +84,7 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 		}
 		if t.write != nil {
 			failpointOf("write", t)
-			t.slabErr = s.slab.write(t.write)
+			t.slabErr = s.slab.Write(t.write.slot, t.write.image, t.write.rest)
 			failpointOf("written", t)
 		}
 		for _, e := range t.erase {
@@ -100,11 +98,11 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 			erased = append(erased, e)
 		}
 		for _, sp := range t.scrub {
-			t.slabErr = errors.Join(t.slabErr, s.slab.scrub(sp))
+			t.slabErr = errors.Join(t.slabErr, s.slab.ZeroBytes(sp))
 		}
 	}
 	began := time.Now()
-	err := s.slab.sync()
+	err := s.slab.Sync()
 	s.stats.synced(len(erased), time.Since(began), err)
 	if err != nil {
 		for _, t := range batch {
@@ -123,11 +121,11 @@ func (s *Store) applyToSlots(batch []*ticket) landing {
 // it was written, and is still: then its blocks go back, which needs none and reads as zeros, too. A picture that was acknowledged has all of
 // its slot's blocks, and its bytes are overwritten, never let go.
 func (s *Store) eraseSlot(e *erasure) error {
-	err := s.slab.erase(e.slot, e.pages)
+	err := s.slab.Zero(e.slot, e.pages)
 	if err == nil || !e.abandoned || !isFull(err) {
 		return err
 	}
-	if perr := s.slab.punch(e.slot, e.pages); perr != nil {
+	if perr := s.slab.Punch(e.slot, e.pages); perr != nil {
 		return errors.Join(err, perr)
 	}
 	hooks.Failpoint("abandon-holed")

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // A picture may lie in slots that are larger than a new one of its size would get: what a program has done that knew fewer sizes. It is read,
@@ -19,10 +20,10 @@ func TestSlotSizeIsItsRegions(t *testing.T) {
 	s := openTest(t, dir)
 	mustPut(t, s, 1, 300)
 	up := upload(1, size)
-	id := generationID{1, 2, 3}
-	image := make([]byte, 4*pages*pageBytes)
-	copy(image, slotImage(id, up.Picture.Data))
-	if _, err := s.slab.file.WriteAt(image, first*pageBytes); err != nil {
+	id := slab.GenerationID{1, 2, 3}
+	image := make([]byte, 4*pages*slab.PageBytes)
+	copy(image, slab.Image(id, up.Picture.Data))
+	if err := s.slab.Write(first, image, 0); err != nil {
 		t.Fatal(err)
 	}
 	s.db.lock()
@@ -46,7 +47,7 @@ func TestSlotSizeIsItsRegions(t *testing.T) {
 		t.Errorf("Get = %d bytes, %v", len(got.Data), err)
 	}
 	// Whatever lies in the slot goes with it.
-	if _, err := s.slab.file.WriteAt([]byte("behind the picture"), (first+pages-1)*pageBytes); err != nil {
+	if err := s.slab.Write(first+pages-1, []byte("behind the picture"), 0); err != nil {
 		t.Fatal(err)
 	}
 	mustRemove(t, s, 2)
@@ -57,7 +58,7 @@ func TestSlotSizeIsItsRegions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := nonZero(data[first*pageBytes : (first+pages)*pageBytes]); n > 0 {
+	if n := nonZero(data[first*slab.PageBytes : (first+pages)*slab.PageBytes]); n > 0 {
 		t.Errorf("%d bytes are left in the slot", n)
 	}
 	for i := range 30 {

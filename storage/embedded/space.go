@@ -14,6 +14,7 @@ import (
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
@@ -65,7 +66,7 @@ type space struct {
 func (sp *space) open() {
 	sp.size, sp.floor = maxReserve, maxFloor
 	if _, total, err := sp.look(sp.dir.Path); err == nil {
-		sp.size = min(maxReserve, total/spaceShare) / pageBytes * pageBytes
+		sp.size = min(maxReserve, total/spaceShare) / slab.PageBytes * slab.PageBytes
 		sp.floor = min(maxFloor, total/spaceShare)
 	} else {
 		sp.floor = 0 // nothing is known of this file system
@@ -108,7 +109,7 @@ func (sp *space) give() (given bool, err error) {
 	if held == 0 {
 		return false, nil
 	}
-	left := max(0, held-min(reservePiece, max(pageBytes, sp.size/8/pageBytes*pageBytes)))
+	left := max(0, held-min(reservePiece, max(slab.PageBytes, sp.size/8/slab.PageBytes*slab.PageBytes)))
 	file, err := sp.reserveFile(0)
 	if err != nil {
 		sp.held.Store(0)
@@ -184,9 +185,9 @@ func (s *Store) takesNew() error {
 var errShort = fmt.Errorf("%w: the disk is nearly full", storage.ErrUnavailable)
 
 // fit makes a region smaller until there is room for it, and reports whether there is.
-func (sp *space) fit(r *region) bool {
-	for ; !sp.hasRoom(r.slots * r.slotPages * pageBytes); r.slots /= 2 {
-		if r.slots < 4 {
+func (sp *space) fit(r *slab.Region) bool {
+	for ; !sp.hasRoom(r.Slots * r.SlotPages * slab.PageBytes); r.Slots /= 2 {
+		if r.Slots < 4 {
 			return false
 		}
 	}
@@ -251,7 +252,7 @@ func (s *Store) RoomForUploads(ctx context.Context) error {
 		return err
 	}
 	if cramped := s.space.cramped.Load(); cramped != 0 && s.now().Sub(time.Unix(0, cramped)) < faultMemory &&
-		!s.space.hasRoom(maxRegionPages*pageBytes) {
+		!s.space.hasRoom(slab.MaxRegionPages*slab.PageBytes) {
 		return fmt.Errorf("%w: the slab cannot grow: the disk is nearly full", storage.ErrUnavailable)
 	}
 	if s.space.short.Load() {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // smallDisk is a disk with so much room that files of a store share with somebody else's. Nothing needs room twice.
@@ -38,7 +39,7 @@ func (d *smallDisk) config() Config {
 func (d *smallDisk) free() int64 {
 	free := d.total - d.foreign
 	for _, end := range d.ends {
-		free -= (end + pageBytes - 1) / pageBytes * pageBytes
+		free -= (end + slab.PageBytes - 1) / slab.PageBytes * slab.PageBytes
 	}
 	return free
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/slab"
 )
 
 // withSpace leaves space at the end of the slab and between two pictures.
@@ -29,7 +31,7 @@ func (d *diskStory) giveBack() {
 		d.Errorf("place %d: Tidy = %v, want the disk's error", d.at, err)
 	}
 	if err == nil { // either all went well, or it was put right by what came after
-		if st := d.s.Stats(); st.SlabBytes != (1+2*96)*pageBytes || st.SlabDiskBytes > (2+96)*pageBytes {
+		if st := d.s.Stats(); st.SlabBytes != (1+2*96)*slab.PageBytes || st.SlabDiskBytes > (2+96)*slab.PageBytes {
 			d.Errorf("place %d: a slab of %d bytes takes %d", d.at, st.SlabBytes, st.SlabDiskBytes)
 		}
 	}

@@ -1,13 +1,12 @@
 package embedded
 
 import (
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // stats collects what the store tells of itself. The committer writes, a few times a round; whoever asks gets a copy.
@@ -15,7 +14,7 @@ type stats struct {
 	mu     sync.Mutex
 	counts storage.Stats // without OldestPending and Slots
 	oldest int64         // microseconds since 1970 of the oldest pending intent, 0 when there is none
-	slots  [len(slotPages)]storage.SlotStats
+	slots  [len(slab.ClassPages)]storage.SlotStats
 }
 
 func (st *stats) init() {
@@ -99,13 +98,13 @@ func (st *stats) punched(err error) {
 
 // measureSlab notes how many blocks the slab has.
 func (s *Store) measureSlab() {
-	info, err := os.Stat(s.slab.dir.File(slabName))
+	bytes, err := s.slab.DiskBytes()
 	if err != nil {
 		return // what was known last
 	}
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
-	s.stats.counts.SlabDiskBytes = datadir.DiskBytes(info)
+	s.stats.counts.SlabDiskBytes = bytes
 }
 
 // stand notes how the store stands between two rounds.
@@ -116,16 +115,14 @@ func (s *Store) stand() {
 	defer st.mu.Unlock()
 	st.counts.Pending, st.counts.Stuck, st.oldest = pending, stuck, oldest
 	st.counts.Quarantined = len(s.ledger.locked)
-	st.counts.SlabBytes = max(s.slots.end, 1) * pageBytes
+	st.counts.SlabBytes = max(s.slots.End, 1) * slab.PageBytes
 	free := int64(0)
-	for c := range s.slots.classes {
-		free += s.slots.classes[c].free * slotPages[c] * pageBytes
+	for c, pages := range slab.ClassPages {
+		st.slots[c].Total, st.slots[c].Free, _ = s.slots.Count(slab.Class(c))
+		free += st.slots[c].Free * pages * slab.PageBytes
 	}
 	st.counts.SlabFreeBytes = free
-	st.counts.SlabUsedBytes = st.counts.SlabBytes - pageBytes - free
-	for c := range st.slots {
-		st.slots[c].Total, st.slots[c].Free = s.slots.classes[c].total, s.slots.classes[c].free
-	}
+	st.counts.SlabUsedBytes = st.counts.SlabBytes - slab.PageBytes - free
 }
 
 // Stats returns what the store has done and how it stands. It touches no disk and waits for nobody.
@@ -143,8 +140,8 @@ func (s *Store) Stats() storage.Stats {
 		out.OldestPending = max(0, s.now().Sub(time.UnixMicro(st.oldest)))
 	}
 	out.Slots = slices.Clone(st.slots[:])
-	for c, pages := range slotPages {
-		out.Slots[c].Bytes = pages * pageBytes
+	for c, pages := range slab.ClassPages {
+		out.Slots[c].Bytes = pages * slab.PageBytes
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 func total(d storage.Distribution) (n uint64) {
@@ -41,7 +42,7 @@ func TestStatsCountWork(t *testing.T) {
 		inSlots += slots.Bytes * slots.Total
 		free += slots.Free
 	}
-	if got.SlabBytes != inSlots+pageBytes || free == 0 {
+	if got.SlabBytes != inSlots+slab.PageBytes || free == 0 {
 		t.Errorf("slab of %d bytes with %d in slots, %d of them free: want a page more than the slots, and free ones",
 			got.SlabBytes, inSlots, free)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage/embedded/internal/slab"
 )
 
 const (
@@ -38,7 +40,7 @@ func (a attempts) after(now time.Time) attempts {
 type leftover struct {
 	uid   int64
 	slot  int64
-	id    generationID
+	id    slab.GenerationID
 	tries attempts
 }
 
@@ -181,7 +183,7 @@ type sweep struct {
 	err error
 }
 
-func (w *sweep) need() (class, bool) { return 0, false }
+func (w *sweep) need() (slab.Class, bool) { return 0, false }
 
 func (w *sweep) apply(r *round, t *ticket) error {
 	if w.receipt == 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // What can wait until nobody calls (see chore): putting finished erasures on record, looking which slots are free, and giving space back. It is done in short steps.
@@ -76,8 +77,8 @@ func (s *Store) emptyLog() error {
 
 // learnOne looks which slots of one region are free, if there is one of which that is not known.
 func (s *Store) learnOne() bool {
-	for c := range s.slots.classes {
-		if r := s.slots.unknown(class(c)); r != nil {
+	for c := range slab.ClassPages {
+		if r := s.slots.Unknown(slab.Class(c)); r != nil {
 			s.trimmer.look = s.learnAlone(r)
 			return s.trimmer.look == nil
 		}

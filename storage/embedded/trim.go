@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"avatard/storage/embedded/internal/hooks"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // Space that pictures leave goes back to the file system, where that can make holes in files: first the erasure is durable and on record, then
@@ -31,12 +32,12 @@ type trimmer struct {
 	// warm and rooted are warmPages and rootedPages, unless a test has fewer.
 	warm, rooted int64
 
-	cannot bool           // the file system makes no holes
-	failed []*regionSlots // in which a hole could not be punched
-	since  time.Time      // the first of those
-	err    error          // what the last try brought, nil when all went well
-	look   error          // what looking for free slots brought last
-	length int64          // of the slab's file, in bytes
+	cannot bool                // the file system makes no holes
+	failed []*slab.RegionSlots // in which a hole could not be punched
+	since  time.Time           // the first of those
+	err    error               // what the last try brought, nil when all went well
+	look   error               // what looking for free slots brought last
+	length int64               // of the slab's file, in bytes
 }
 
 // trim punches holes where free slots are beyond the reserve, the highest first, at most so many. It reports whether there may be
@@ -45,17 +46,20 @@ func (s *Store) trim(punches int) (more bool) {
 	if s.trimmer.cannot {
 		return false
 	}
-	for c := range s.slots.classes {
-		keep := s.trimmer.warm / slotPages[c]
+	for c := range slab.ClassPages {
+		keep := s.trimmer.warm / slab.ClassPages[c]
 		if s.space.short.Load() {
 			keep = 0
 		}
-		cl := &s.slots.classes[c]
-		for ; cl.whole > keep; punches-- {
+		for ; ; punches-- {
+			_, _, whole := s.slots.Count(slab.Class(c))
+			if whole <= keep {
+				break
+			}
 			if punches == 0 {
 				return true
 			}
-			if !s.punchHighest(cl, cl.whole-keep) {
+			if !s.punchHighest(slab.Class(c), whole-keep) {
 				return false
 			}
 		}
@@ -65,15 +69,10 @@ func (s *Store) trim(punches int) (more bool) {
 
 // punchHighest makes a hole of the highest free slots with blocks, as many as lie side by side and at most so many. It returns false
 // when the file system cannot do that.
-func (s *Store) punchHighest(cl *classSlots, most int64) bool {
-	r := cl.regions[cl.wholes.last()]
-	end := r.whole.last() + 1
-	first := end - 1
-	for first > 0 && end-first < most && r.whole.has(first-1) {
-		first--
-	}
+func (s *Store) punchHighest(c slab.Class, most int64) bool {
+	r, first, end := s.slots.Highest(c, most)
 	hooks.Failpoint("trim-punch")
-	err := s.slab.punch(r.first+first*r.slotPages, (end-first)*r.slotPages)
+	err := s.slab.Punch(r.First+first*r.SlotPages, (end-first)*r.SlotPages)
 	hooks.Failpoint("trim-punched")
 	if errors.Is(err, errors.ErrUnsupported) {
 		s.trimmer.cannot = true
@@ -81,7 +80,7 @@ func (s *Store) punchHighest(cl *classSlots, most int64) bool {
 		return false
 	}
 	for n := first; n < end; n++ {
-		s.slots.hollow(r, n)
+		s.slots.Hollow(r, n)
 	}
 	s.stats.punched(err)
 	if err != nil {
@@ -91,7 +90,7 @@ func (s *Store) punchHighest(cl *classSlots, most int64) bool {
 }
 
 // trimFailed notes that space of a region could not be given back. Whoever calls does not hear of it.
-func (s *Store) trimFailed(r *regionSlots, err error) {
+func (s *Store) trimFailed(r *slab.RegionSlots, err error) {
 	t := &s.trimmer
 	if t.err == nil {
 		t.since = time.Now()
@@ -107,14 +106,14 @@ func (s *Store) trimFailed(r *regionSlots, err error) {
 func (s *Store) retryTrim() {
 	t := &s.trimmer
 	for _, r := range t.failed {
-		s.slots.doubt(r)
+		s.slots.Doubt(r)
 	}
 	t.failed, t.err = nil, nil
 }
 
 // trimBusy gives space back between two rounds of a server that has always something to do, when there is much of it.
 func (s *Store) trimBusy() {
-	if s.rounds%busyRounds == 0 && s.slots.whole > busyPages+s.slots.used/4 {
+	if s.rounds%busyRounds == 0 && s.slots.WholePages > busyPages+s.slots.UsedPages/4 {
 		s.trim(busyPunches)
 	}
 }
@@ -122,20 +121,20 @@ func (s *Store) trimBusy() {
 // cutTail takes the last region off when all of its slots are free, or what the file has behind the last region. It
 // reports whether it did.
 func (s *Store) cutTail() bool {
-	t, r := &s.trimmer, s.slots.last()
+	t, r := &s.trimmer, s.slots.Last()
 	if t.err != nil || s.commitErr != nil {
 		return false
 	}
-	if r == nil || r.first < t.rooted || !r.known || r.spare < r.slots {
+	if r == nil || r.First < t.rooted || !r.IsEmpty() {
 		return s.cutFile()
 	}
 	if hooks.WrongOrder == hooks.EarlyTrim {
-		if err := s.slab.cut(r.first); err != nil {
+		if err := s.slab.Cut(r.First); err != nil {
 			s.trimFailed(nil, err)
 			return false
 		}
 	}
-	w := &cutRegion{region: r.region}
+	w := &cutRegion{Region: r.Region}
 	s.round([]*ticket{{work: w}})
 	if !w.done {
 		if w.err != nil {
@@ -144,13 +143,13 @@ func (s *Store) cutTail() bool {
 		return false
 	}
 	s.trimmer.forget(r)
-	s.slots.drop()
+	s.slots.Drop()
 	s.cutFile()
 	return true
 }
 
 // forget drops a region that is no more.
-func (t *trimmer) forget(r *regionSlots) {
+func (t *trimmer) forget(r *slab.RegionSlots) {
 	kept := t.failed[:0]
 	for _, f := range t.failed {
 		if f != r {
@@ -163,12 +162,12 @@ func (t *trimmer) forget(r *regionSlots) {
 // cutFile takes off what the file has behind the last region: zeros that no row names. A crash in between leaves a file that is longer
 // than its regions, which the next process cuts, or fills when it grows.
 func (s *Store) cutFile() bool {
-	end := max(s.slots.end, 1) * pageBytes
+	end := max(s.slots.End, 1) * slab.PageBytes
 	if s.trimmer.length <= end {
 		return false
 	}
 	hooks.Failpoint("trim-cut")
-	if err := s.slab.cut(end / pageBytes); err != nil {
+	if err := s.slab.Cut(end / slab.PageBytes); err != nil {
 		s.trimFailed(nil, fmt.Errorf("cut %s: %w", slabName, err))
 		return false
 	}
@@ -180,19 +179,19 @@ func (s *Store) cutFile() bool {
 // cutRegion takes a region off the metadata, with what is left in it of erased generations. The schema refuses that of any
 // other generation.
 type cutRegion struct {
-	region
+	slab.Region
 	done bool
 	err  error
 }
 
-func (w *cutRegion) need() (class, bool) { return 0, false }
+func (w *cutRegion) need() (slab.Class, bool) { return 0, false }
 
 func (w *cutRegion) apply(r *round, _ *ticket) error {
-	if err := r.db.run(sqlForgetSlots, w.first, w.end()); err != nil {
+	if err := r.db.run(sqlForgetSlots, w.First, w.End()); err != nil {
 		return err
 	}
 	hooks.Failpoint("trim-slots")
-	return r.db.run(sqlRemoveRegion, w.first)
+	return r.db.run(sqlRemoveRegion, w.First)
 }
 
 func (w *cutRegion) settled(_ *ticket, committed bool, err error) bool {

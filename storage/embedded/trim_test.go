@@ -11,6 +11,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/storagetest"
 )
 
@@ -24,7 +25,7 @@ func needsHoles(t *testing.T) {
 	defer f.Close()
 	err = errors.ErrUnsupported
 	if p, ok := File(datadir.OSFile{File: f}).(datadir.Puncher); ok {
-		err = errors.Join(f.Truncate(pageBytes), p.Punch(0, pageBytes))
+		err = errors.Join(f.Truncate(slab.PageBytes), p.Punch(0, slab.PageBytes))
 	}
 	switch {
 	case err == nil:
@@ -74,7 +75,7 @@ func mustBeSmall(t *testing.T, s *Store, dir, when string) {
 	if used := diskUsage(t, dir); used > limit {
 		t.Errorf("%s: %d MB on disk for slots of %d MB, want at most %d MB", when, used>>20, living(s)>>20, limit>>20)
 	}
-	if disk := s.Stats().SlabDiskBytes; disk > living(s)+4<<20+pageBytes*2 {
+	if disk := s.Stats().SlabDiskBytes; disk > living(s)+4<<20+slab.PageBytes*2 {
 		t.Errorf("%s: the slab takes %d bytes for slots of %d, want at most 4 MiB more", when, disk, living(s))
 	}
 }
@@ -95,7 +96,7 @@ func TestSpaceComesBack(t *testing.T) {
 	if used := diskUsage(t, dir); used > 16<<20 {
 		t.Errorf("an emptied directory takes %d bytes, want at most 16 MiB", used)
 	}
-	if st := s.Stats(); st.SlabBytes > (rootedPages+2*maxRegionPages)*pageBytes || st.SlabUsedBytes != 0 {
+	if st := s.Stats(); st.SlabBytes > (rootedPages+2*slab.MaxRegionPages)*slab.PageBytes || st.SlabUsedBytes != 0 {
 		t.Errorf("the slab has %d bytes, %d in use, once all is deleted", st.SlabBytes, st.SlabUsedBytes)
 	}
 	if found := checkStore(t, s, false); len(found) > 0 {
@@ -112,7 +113,7 @@ func TestSizesChange(t *testing.T) {
 	for _, size := range []int{3000, 7000, 11_000, 15_000, 23_000, 31_000, 3000} {
 		each(16, 1000, func(i int) { mustPut(t, s, i, size) })
 		mustTidy(t, s)
-		if st := s.Stats(); st.SlabDiskBytes > st.SlabUsedBytes+4<<20+2*pageBytes {
+		if st := s.Stats(); st.SlabDiskBytes > st.SlabUsedBytes+4<<20+2*slab.PageBytes {
 			t.Errorf("pictures of %d bytes: the slab takes %d bytes for slots of %d, want at most 4 MiB more", size, st.SlabDiskBytes, st.SlabUsedBytes)
 		}
 	}
@@ -197,17 +198,17 @@ func TestTrimsByItself(t *testing.T) {
 		for range busyRounds {
 			mustRemove(t, s, 0)
 		}
-		if st := s.Stats(); s.slabOnDisk(t) > st.SlabUsedBytes+(busyPages+2*maxRegionPages)*pageBytes {
+		if st := s.Stats(); s.slabOnDisk(t) > st.SlabUsedBytes+(busyPages+2*slab.MaxRegionPages)*slab.PageBytes {
 			t.Errorf("%d bytes on disk beside calls, %d in use", s.slabOnDisk(t), st.SlabUsedBytes)
 		}
 		mustPut(t, s, 1, 500_000)
 		time.Sleep(time.Minute) // of the test's own clock
 		synctest.Wait()
 		st := s.Stats()
-		if limit := st.SlabUsedBytes + warmPages*int64(len(slotPages))*pageBytes + pageBytes; st.SlabDiskBytes > limit || st.SlabUsedBytes == 0 {
+		if limit := st.SlabUsedBytes + warmPages*int64(len(slab.ClassPages))*slab.PageBytes + slab.PageBytes; st.SlabDiskBytes > limit || st.SlabUsedBytes == 0 {
 			t.Errorf("%d bytes on disk after a minute, %d in use", st.SlabDiskBytes, st.SlabUsedBytes)
 		}
-		if most := int64(rootedPages+2*maxRegionPages) * pageBytes; st.SlabBytes > most {
+		if most := int64(rootedPages+2*slab.MaxRegionPages) * slab.PageBytes; st.SlabBytes > most {
 			t.Errorf("the slab has %d bytes after a minute, want %d at most", st.SlabBytes, most)
 		}
 	})
@@ -215,11 +216,11 @@ func TestTrimsByItself(t *testing.T) {
 
 // slabOnDisk returns how much space the slab takes now.
 func (s *Store) slabOnDisk(t *testing.T) int64 {
-	info, err := os.Stat(s.slab.dir.File(slabName))
+	bytes, err := s.slab.DiskBytes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return datadir.DiskBytes(info)
+	return bytes
 }
 
 // A check that still walks a region which was cut off meanwhile, and whose place others have taken, blames nobody and mends nothing.
@@ -229,19 +230,19 @@ func TestCheckOfRegionThatWent(t *testing.T) {
 	trimAll(s)
 	mustPut(t, s, 1, 300)
 	mustPut(t, s, 2, 300_000)
-	old := s.slots.last().region
+	old := s.slots.Last().Region
 	mustRemove(t, s, 2)
 	mustTidy(t, s)
 	for i := range 8 {
 		mustPut(t, s, 10+i, 5000)
 	}
 	mustPut(t, s, 20, 9000)
-	if now := s.slots.at(old.first); now == nil || now.slotPages == old.slotPages {
-		t.Fatalf("at page %d lies %+v, want slots of another size", old.first, now)
+	if now := s.slots.At(old.First); now == nil || now.SlotPages == old.SlotPages {
+		t.Fatalf("at page %d lies %+v, want slots of another size", old.First, now)
 	}
 	var found []storage.Finding
 	c := &checker{s: s, opt: storage.CheckOptions{Repair: true, By: testBy}, found: func(f storage.Finding) error { found = append(found, f); return nil }, live: true}
-	err := errors.Join(c.checkRegion(t.Context(), old), c.outside(t.Context(), old.first, old.end()))
+	err := errors.Join(c.checkRegion(t.Context(), old), c.outside(t.Context(), old.First, old.End()))
 	if err != nil || len(found) > 0 {
 		t.Errorf("found %+v, %v", found, err)
 	}

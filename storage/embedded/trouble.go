@@ -12,6 +12,7 @@ import (
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
+	"avatard/storage/embedded/internal/slab"
 )
 
 // explain adds to an error of the directory or the metadata what it means for whoever runs the server, and what to do.
@@ -110,7 +111,7 @@ func (s *Store) reasons() (errs []error) {
 // unreadable turns a failure to read a slot that is somebody's into one that callers may try again. What is wrong with one
 // picture is no reason to take everybody's away, so Ready does not tell.
 func unreadable(err error) error {
-	if errors.Is(err, errDamaged) || errors.Is(err, errNotThisSlot) {
+	if errors.Is(err, slab.ErrSpoilt) || errors.Is(err, slab.ErrOtherGeneration) {
 		return fmt.Errorf("%w: %w; delete it or upload it anew", storage.ErrUnavailable, err)
 	}
 	return err

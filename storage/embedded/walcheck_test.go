@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/embedded/internal/slab"
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
@@ -33,7 +34,7 @@ func killedLog(t *testing.T) (dir string, last int) {
 		t.Fatal(err)
 	}
 	commits := []int{0}
-	for number := 1; frameAt(number)+sqlitefs.FrameHeaderBytes+pageBytes <= len(data); number++ {
+	for number := 1; frameAt(number)+sqlitefs.FrameHeaderBytes+slab.PageBytes <= len(data); number++ {
 		if binary.BigEndian.Uint32(data[frameAt(number)+4:]) != 0 {
 			commits = append(commits, number)
 		}
@@ -45,7 +46,7 @@ func killedLog(t *testing.T) (dir string, last int) {
 }
 
 func frameAt(number int) int {
-	return sqlitefs.HeaderBytes + (number-1)*(sqlitefs.FrameHeaderBytes+pageBytes)
+	return sqlitefs.HeaderBytes + (number-1)*(sqlitefs.FrameHeaderBytes+slab.PageBytes)
 }
 
 // Damage anywhere in the log but in its last transaction is found, so that nothing acknowledged is dropped without a word.
@@ -73,14 +74,14 @@ func TestDamagedLog(t *testing.T) {
 		}
 	}
 	for number := 1; number < last; number++ {
-		fields := map[string]int{"page number": 0, "commit": 4, "salt": 8, "sum": 16, "page": sqlitefs.FrameHeaderBytes + 77*number%pageBytes}
+		fields := map[string]int{"page number": 0, "commit": 4, "salt": 8, "sum": 16, "page": sqlitefs.FrameHeaderBytes + 77*number%slab.PageBytes}
 		field := []string{"page number", "commit", "salt", "sum", "page"}[number%5]
 		title := fmt.Sprintf("frame %d of %d: %s", number, last-1, field)
 		if err := change(title, frameAt(number)+fields[field], func(data []byte) { data[1] ^= 8 }); err == nil {
 			t.Errorf("%s: it is taken", title)
 		}
 	}
-	if err := change("all zeros from the middle on", frameAt(last/2), func(data []byte) { clear(data[:pageBytes]) }); err == nil {
+	if err := change("all zeros from the middle on", frameAt(last/2), func(data []byte) { clear(data[:slab.PageBytes]) }); err == nil {
 		t.Error("a log with a page of zeros is taken")
 	}
 }
@@ -111,7 +112,7 @@ func TestTornLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frames := (int(info.Size()) - sqlitefs.HeaderBytes) / (sqlitefs.FrameHeaderBytes + pageBytes)
+	frames := (int(info.Size()) - sqlitefs.HeaderBytes) / (sqlitefs.FrameHeaderBytes + slab.PageBytes)
 	for number := last; number <= frames; number++ {
 		for _, torn := range []struct {
 			how    string
