@@ -1,0 +1,205 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
+	"avatard/storage/embedded/internal/hooks"
+)
+
+// errCommit marks a transaction that failed at its end: the disk, not one of the changes, is the reason.
+var errCommit = errors.New("commit")
+
+// transaction is what one transaction records beside the changes of its batch.
+type transaction struct {
+	round
+	watermark int64   // to be recorded
+	raise     bool    // it is another one than before
+	singly    []int64 // finished receipts above it
+	refusals  []storage.Refusal
+	probe     bool  // something is written all the same, to see whether the disk is well again
+	began     int64 // microseconds since 1970
+	changes   int64 // of rows, that the connection had made before
+}
+
+// transact runs the batch's changes, and those that join them, as one transaction: begin, apply, commit, publish. It returns all of
+// them. What it left in memory is undone when that fails.
+func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []*ticket, committed bool, err error) {
+	tx := s.plan(len(batch) == 0)
+	if len(batch) == 0 && !tx.raise && !tx.probe && len(tx.singly) == 0 && len(tx.refusals) == 0 {
+		return nil, true, nil
+	}
+	s.db.lock()
+	defer s.db.mu.Unlock()
+	tx.changes = s.db.conn.TotalChanges()
+	for _, t := range batch { // before anything fails: what an earlier round took is not given back
+		t.reset()
+	}
+	err = tx.begin()
+	if err == nil {
+		batch, err = tx.applyAll(batch, joining)
+	}
+	if err == nil {
+		err = tx.commit(batch)
+	}
+	if err != nil {
+		err = s.undo(tx, batch, err)
+		s.commitFailed(err)
+		return batch, false, err
+	}
+	s.publish(tx, batch)
+	return batch, true, nil
+}
+
+// plan decides what the next transaction records.
+func (s *Store) plan(empty bool) *transaction {
+	now := s.now().UnixMicro()
+	tx := &transaction{round: round{s: s, db: s.db, now: now, nextReceipt: s.ledger.issued + 1}, began: now}
+	tx.watermark, tx.singly = s.ledger.plan()
+	if !s.space.short.Load() { // what room is left is for deletes
+		tx.refusals = s.refusals.take()
+	}
+	tx.raise = tx.watermark != s.ledger.watermark
+	tx.probe = empty && s.commitErr != nil
+	return tx
+}
+
+// begin begins the transaction with what belongs to no change.
+func (tx *transaction) begin() error {
+	if err := tx.db.run(sqlBegin); err != nil {
+		return err
+	}
+	if tx.raise {
+		err := tx.db.run(sqlWatermark, tx.watermark)
+		hooks.Failpoint("watermark-set")
+		if err != nil {
+			return err
+		}
+	}
+	if tx.probe {
+		if err := tx.db.run(sqlProbe); err != nil {
+			return err
+		}
+	}
+	for _, seq := range tx.singly {
+		if err := tx.db.run(sqlReceiptDone, seq); err != nil {
+			return err
+		}
+		hooks.Failpoint("receipt-done")
+	}
+	for _, refusal := range tx.refusals {
+		if err := tx.auditRefusal(refusal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit makes the transaction durable.
+func (tx *transaction) commit(batch []*ticket) error {
+	failpointAt("commit", batch)
+	began := time.Now()
+	err := tx.db.run(sqlCommit)
+	failpointAt("committed", batch)
+	tx.s.stats.committed(len(batch), time.Since(began), err)
+	if err != nil && !errors.Is(err, sqlite3.CONSTRAINT) { // else a reference to nothing: one of the changes
+		err = fmt.Errorf("%w: %w", errCommit, err)
+	}
+	return err
+}
+
+// undo takes back what a transaction that failed has left, and returns why it failed.
+func (s *Store) undo(tx *transaction, batch []*ticket, err error) error {
+	s.forgetRows(batch) // nothing has changed; a row that is read anew costs nothing
+	err = errors.Join(err, s.db.rollback())
+	for _, t := range batch {
+		for _, taken := range t.taken {
+			s.slots.Give(taken.slot, taken.whole)
+		}
+	}
+	s.refusals.giveBack(tx.refusals)
+	return err
+}
+
+// commitFailed keeps that a transaction failed, for Ready and for the next try.
+func (s *Store) commitFailed(err error) {
+	if !errors.Is(err, sqlite3.CONSTRAINT) { // else the metadata refuses one of the changes, and takes others
+		s.commitErr = err
+	}
+	if isDamage(err) {
+		_ = s.noteFault(err)
+	}
+	s.failures.error(s.log, "changes could not be committed", "error", err)
+	if s.probes.next.IsZero() {
+		s.probes = s.probes.after(time.Now())
+	}
+}
+
+// publish brings what is in memory up to a transaction that is durable.
+func (s *Store) publish(tx *transaction, batch []*ticket) {
+	if s.commitErr == nil || s.db.conn.TotalChanges() != tx.changes { // else nothing was written, so nothing is known of the disk
+		s.commitErr, s.probes = nil, attempts{}
+	}
+	if tx.raise {
+		hooks.Failpoint("watermark-committed")
+	}
+	for _, e := range s.ledger.recorded(tx.watermark) {
+		s.slots.Give(e.slot, !e.holed)
+	}
+	s.names.add(tx.added)
+	s.forgetRows(batch)
+	for _, t := range batch {
+		s.ledger.intend(t.intended)
+	}
+	s.stats.intended(s.pending(), tx.began)
+}
+
+// applyAll makes the batch's changes, and those that join them, in the transaction. It returns those it came to.
+func (r *round) applyAll(batch []*ticket, joining func(has int) []*ticket) ([]*ticket, error) {
+	for more := batch; ; {
+		if err := r.apply(more); err != nil {
+			return batch, err
+		}
+		if more = joining(len(batch)); len(more) == 0 {
+			return batch, nil
+		}
+		for _, t := range more {
+			t.reset()
+		}
+		batch = append(batch, more...)
+		r.now = max(r.now, r.s.now().UnixMicro())
+	}
+}
+
+func (r *round) apply(batch []*ticket) error {
+	for _, t := range batch {
+		failpointOf("apply", t)
+		r.db.usersChanged = false
+		t.err = t.work.apply(r, t)
+		t.changesUsers = r.db.usersChanged
+		if t.err != nil && !isAnswer(t.err) {
+			return t.err
+		}
+		// SQLite ends a transaction by itself after some errors; nothing may be added to what is not there.
+		if r.db.conn.GetAutocommit() {
+			return errors.New("the transaction ended early")
+		}
+	}
+	return nil
+}
+
+// isAnswer reports whether err is meant for the caller of one change, not a failure of the transaction.
+func isAnswer(err error) bool {
+	for _, answer := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound,
+		storage.ErrOrganizationInUse, storage.ErrIssuerNotFound, storage.ErrIssuerInUse,
+		storage.ErrConditionFailed, storage.ErrUnavailable} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}
