@@ -35,21 +35,20 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 		retry  string
 		others int // of the calls that are no deletes of an administrator, how many meet it; only counted with internal errors
 	}{
-		{"error of the store", store(faulty.Fault{Err: plain()}), connect.CodeInternal, "", 5},
+		{"error of the store", store(faulty.Fault{Err: plain()}), connect.CodeInternal, "", 6},
 		{"store unavailable", store(faulty.Fault{Err: wrapped(storage.ErrUnavailable)()}), connect.CodeUnavailable, "1", 0},
-		{"panic in the store", store(faulty.Fault{Panic: secret + " " + token}), connect.CodeInternal, "", 7},
-		{"error of the authenticator", func(c *Config) { c.Authenticator = failingAuthenticator(plain) }, connect.CodeInternal, "", 4},
+		{"panic in the store", store(faulty.Fault{Panic: secret + " " + token}), connect.CodeInternal, "", 8},
+		{"error of the authenticator", func(c *Config) { c.Authenticator = failingAuthenticator(plain) }, connect.CodeInternal, "", 5},
 		{"provider unavailable", func(c *Config) { c.Authenticator = failingAuthenticator(wrapped(authz.ErrUnavailable)) }, connect.CodeUnavailable, "1", 0},
 		{"token refused", func(c *Config) { c.Authenticator = failingAuthenticator(wrapped(authz.ErrInvalidToken)) }, connect.CodeUnauthenticated, "", 0},
-		{"panic in the authenticator", func(c *Config) { c.Authenticator = failingAuthenticator(panics) }, connect.CodeInternal, "", 4},
-		{"error of the permissions", func(c *Config) { c.Permissions = failingSource(plain) }, connect.CodeInternal, "", 1},
+		{"panic in the authenticator", func(c *Config) { c.Authenticator = failingAuthenticator(panics) }, connect.CodeInternal, "", 5},
+		{"error of the permissions", func(c *Config) { c.Permissions = failingSource(plain) }, connect.CodeInternal, "", 2},
 		{"permissions unavailable", func(c *Config) { c.Permissions = failingSource(wrapped(authz.ErrUnavailable)) }, connect.CodeUnavailable, "1", 0},
-		{"an invalid request below", store(faulty.Fault{Err: wrapped(storage.ErrInvalid)()}), connect.CodeInternal, "", 5},
+		{"an invalid request below", store(faulty.Fault{Err: wrapped(storage.ErrInvalid)()}), connect.CodeInternal, "", 6},
 		{"somebody else's deadline", store(faulty.Fault{Err: wrapped(context.DeadlineExceeded)()}), connect.CodeUnavailable, "1", 0},
-		{"panic with an error", store(faulty.Fault{Panic: plain()}), connect.CodeInternal, "", 7},
-		{"a coded error below", store(faulty.Fault{Err: connect.NewError(connect.CodeNotFound, errors.New(secret))}), connect.CodeInternal, "", 5},
+		{"panic with an error", store(faulty.Fault{Panic: plain()}), connect.CodeInternal, "", 8},
+		{"a coded error below", store(faulty.Fault{Err: connect.NewError(connect.CodeNotFound, errors.New(secret))}), connect.CodeInternal, "", 6},
 	}
-	form, media := client.UploadForm(picture.Sample(1, 1000))
 	for _, row := range rows {
 		t.Run(row.title, func(t *testing.T) {
 			f := start(t, row.change)
@@ -72,35 +71,46 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 				}
 				clean(string(form), got.Raw+got.Message)
 			}
-			internal := 0
-			for _, call := range []struct{ method, path, media, body string }{
-				{"POST", client.OwnPicturePath, media, string(form)}, {"POST", client.UserPicturePath(alice), media, string(form)},
-				{"GET", client.OwnPicturePath, "", ""}, {"GET", client.PicturePath(acme, alice), "", ""},
-				{"DELETE", "/auth/v1/users/me/avatar", "", ""}, {"GET", "/readyz", "", ""},
-				{"POST", "/grpc.health.v1.Health/Check", "application/json", "{}"},
-			} {
-				headers := bearer(token, "Content-Type", call.media, "X-Zitadel-Orgid", acme, "X-Request-Id", "request-77")
-				res, body := f.do(t, call.method, call.path, strings.NewReader(call.body), headers...)
-				clean(call.method+" "+call.path, body+fmt.Sprint(res.Header))
-				if res.StatusCode == http.StatusInternalServerError && strings.Contains(body, `"internal error (request request-77)"`) {
-					internal++
-				}
-			}
+			internal := f.callOthers(t, token, clean)
 			if row.code == connect.CodeInternal && internal != row.others {
 				t.Errorf("%d of the other calls are told of an internal error, want %d", internal, row.others)
 			}
-			log := f.log.String()
-			if strings.Contains(log, token) || strings.Contains(log, "x89PNG") {
-				t.Errorf("a token or a picture is in the log:\n%.2000s", log)
-			}
-			told := false // of the error, with the request
-			for line := range strings.Lines(log) {
-				told = told || strings.Contains(line, secret) && strings.Contains(line, "request-77")
-			}
-			if row.code != connect.CodeUnauthenticated && !told {
-				t.Errorf("the full error is not in the log with its request:\n%.2000s", log)
-			}
+			checkSecretLog(t, f.log.String(), token, row.code != connect.CodeUnauthenticated)
 		})
+	}
+}
+
+// callOthers makes the calls that are no deletes of a user of acme, and returns how many are told of an internal error.
+func (f *fixture) callOthers(t *testing.T, token string, clean func(where, text string)) (internal int) {
+	t.Helper()
+	form, media := client.UploadForm(picture.Sample(1, 1000))
+	for _, call := range []struct{ method, path, media, body string }{
+		{"POST", client.OwnPicturePath, media, string(form)}, {"POST", client.UserPicturePath(alice), media, string(form)},
+		{"GET", client.OwnPicturePath, "", ""}, {"GET", client.PicturePath(acme, alice), "", ""},
+		{"DELETE", "/auth/v1/users/me/avatar", "", ""}, {"DELETE", client.UserPicturePath("1"), "", ""},
+		{"GET", "/readyz", "", ""}, {"GET", "/healthz", "", ""}, {"POST", "/grpc.health.v1.Health/Check", "application/json", "{}"},
+	} {
+		headers := bearer(token, "Content-Type", call.media, "X-Zitadel-Orgid", acme, "X-Request-Id", "request-77")
+		res, body := f.do(t, call.method, call.path, strings.NewReader(call.body), headers...)
+		clean(call.method+" "+call.path, body+fmt.Sprint(res.Header))
+		if res.StatusCode == http.StatusInternalServerError && strings.Contains(body, `"internal error (request request-77)"`) {
+			internal++
+		}
+	}
+	return internal
+}
+
+// checkSecretLog demands that a log has neither token nor picture, and, if wanted, the full error in a line with its request.
+func checkSecretLog(t *testing.T, log, token string, wanted bool) {
+	t.Helper()
+	if strings.Contains(log, token) || strings.Contains(log, "x89PNG") {
+		t.Errorf("a token or a picture is in the log:\n%.2000s", log)
+	}
+	for line := range strings.Lines(log) {
+		wanted = wanted && !(strings.Contains(line, secret) && strings.Contains(line, "request-77"))
+	}
+	if wanted {
+		t.Errorf("the full error is not in the log with its request:\n%.2000s", log)
 	}
 }
 

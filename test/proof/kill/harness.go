@@ -192,6 +192,44 @@ func (h *harness) killStarting(ctx context.Context, k kill) error {
 	return h.autopsy(k)
 }
 
+// awaitKill waits for the moment at which the server is to be killed, or has ended at its failpoint; it reports whether that was missed.
+func (h *harness) awaitKill(ctx context.Context, k kill, srv *testbed.Server, enough <-chan struct{}, changes *atomic.Int64) (missed bool, err error) {
+	limit := workLimit
+	if k.failpoint != "" {
+		limit = passLimit
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-srv.Ended():
+		if k.failpoint == "" || !srv.Killed() {
+			h.violations.add(nil, unready, "the server ended by itself:\n%s", srv.Log())
+		}
+	case <-enough:
+		if k.stopping {
+			if err := srv.Terminate(); err != nil {
+				return false, err
+			}
+		}
+		if k.failpoint == "" {
+			pause(ctx, k.delay)
+			break
+		}
+		select { // it ends on its way down
+		case <-srv.Ended():
+		case <-timer.C:
+			missed = true
+		case <-ctx.Done():
+		}
+	case <-timer.C:
+		if missed = k.failpoint != ""; !missed {
+			h.violations.add(nil, unready, "%d of %d changes in %v: the server hangs\n%s", changes.Load(), k.changes, limit, srv.Log())
+		}
+	case <-ctx.Done():
+	}
+	return missed, nil
+}
+
 // killUnderLoad lets callers work until the server is dead.
 func (h *harness) killUnderLoad(ctx context.Context, k kill) error {
 	srv := h.server
@@ -214,39 +252,9 @@ func (h *harness) killUnderLoad(ctx context.Context, k kill) error {
 		defer close(over)
 		l.run(working, h.seed+uint64(h.tally.Starts))
 	}()
-	limit := workLimit
-	if k.failpoint != "" {
-		limit = passLimit
-	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	missed := false
-	select {
-	case <-srv.Ended():
-		if k.failpoint == "" || !srv.Killed() {
-			h.violations.add(nil, unready, "the server ended by itself:\n%s", srv.Log())
-		}
-	case <-enough:
-		if k.stopping {
-			if err := srv.Terminate(); err != nil {
-				return err
-			}
-		}
-		if k.failpoint == "" {
-			pause(ctx, k.delay)
-			break
-		}
-		select { // it ends on its way down
-		case <-srv.Ended():
-		case <-timer.C:
-			missed = true
-		case <-ctx.Done():
-		}
-	case <-timer.C:
-		if missed = k.failpoint != ""; !missed {
-			h.violations.add(nil, unready, "%d of %d changes in %v: the server hangs\n%s", changes.Load(), k.changes, limit, srv.Log())
-		}
-	case <-ctx.Done():
+	missed, err := h.awaitKill(ctx, k, srv, enough, &changes)
+	if err != nil {
+		return err
 	}
 	srv.Kill()
 	<-over
