@@ -107,7 +107,7 @@ func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, m m
 
 // authorizeSelf lets a caller act on their own user.
 //
-// The header says nothing here, whatever it says: clients set it once for all their calls, and nobody acts on their own user
+// The organisation header is ignored here: clients set it once for all their calls, and no caller acts on their own user
 // in an organisation that a header chose. A delete finds the user where they are on record, since the caller's organisation
 // may have changed.
 func (s *Server) authorizeSelf(ctx context.Context, c *call) error {

@@ -54,7 +54,7 @@ func (s *Server) recordFailure(ctx context.Context, c *call, f *apiError) {
 }
 
 // printable makes the text of an inner error fit for the log. It is bounded: providers answer with whole pages. And
-// the caller's token is struck out, in case somebody put it there.
+// the caller's token is struck out, in case it got there.
 func (c *call) printable(text string) string {
 	for _, value := range c.credentials {
 		for word := range strings.FieldsSeq(value) {
@@ -99,7 +99,7 @@ func (s *Server) logCall(ctx context.Context, c *call, w *statusWriter, path str
 		slog.String("address", c.address), c.refusedAttr())
 }
 
-// printablePath makes a path that is no route fit for the log, whose handlers quote it. A long segment may be a token that strayed into
+// printablePath makes a path without a route fit for the log, whose handlers quote it. A long segment may be a token that strayed into
 // the path; its beginning tells what it is.
 func (c *call) printablePath(path string) string {
 	const limit, longSegment, shown = 200, 40, 8

@@ -20,7 +20,7 @@ const (
 )
 
 // refusals gathers what goes into the audit trail: one record for all refusals of a kind, with their number. Where there are too many kinds
-// at once, each caller's rarest go first, and the others wait: whoever makes noise hides neither somebody else's refusals nor another
+// at once, each caller's rarest go first, and the others wait: a noisy caller hides neither another caller's refusals nor another
 // kind of their own.
 type refusals struct {
 	record func(storage.Refusal)

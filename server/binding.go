@@ -35,7 +35,7 @@ type binding struct {
 }
 
 // newBinding reads a rule. What is not built is refused: verbs other than DELETE, GET and POST, bodies of DELETE and GET,
-// response_body, and variables that are no text or span several segments.
+// response_body, and variables that are not texts or span several segments.
 func newBinding(path string, handler http.Handler, method protoreflect.MethodDescriptor, rule *annotations.HttpRule) (*binding, error) {
 	b := &binding{url: &url.URL{Path: path}, handler: handler, input: method.Input(), body: rule.GetBody(), query: make(map[protowire.Number]bool)}
 	b.method, b.pattern = methodAndPattern(rule)

@@ -84,7 +84,7 @@ func (b *trackedBody) Close() error {
 //
 // An HTTP/2 stream that ends before its body is reset, with NO_ERROR as RFC 9113 section 8.1 allows. Clients that are
 // still sending may then drop the answer (curl 7.88 does), so they get a moment to finish. An answer that is complete
-// without trailers leaves before that, for those who have much to send.
+// without trailers leaves before that, for clients that have much to send.
 func (b *trackedBody) drain(w http.ResponseWriter) {
 	if b == nil || b.over.Load() {
 		return
@@ -100,11 +100,11 @@ func (b *trackedBody) drain(w http.ResponseWriter) {
 	_, _ = io.CopyN(io.Discard, b.ReadCloser, maxLeftBytes)
 }
 
-// unreadGrace is how long a body that nobody wants may take to arrive for its connection to be used again. When it ends, an HTTP/1
+// unreadGrace is how long an unread body may take to arrive for its connection to be used again. When it ends, an HTTP/1
 // connection lingers and is closed, and an HTTP/2 stream is reset. Only a peer that sends nothing before it has the answer waits for it.
 const unreadGrace = 500 * time.Millisecond
 
-// maxLeftBytes is how much of an HTTP/2 body that nobody wants is read: twice what a picture has by default.
+// maxLeftBytes is how much of an unread HTTP/2 body is read: twice what a picture has by default.
 const maxLeftBytes = 2 * picture.DefaultUploadBytes
 
 // messageBody is the body of an RPC: bounded, and with errors in our own words. The RPC library passes errors that

@@ -75,7 +75,7 @@ func (c *call) origin() storage.Origin {
 	return storage.Origin{Caller: c.caller.Caller(), CallerOrganization: c.caller.Organization, RequestID: id}
 }
 
-// answeredID is the id that the caller is told.
+// answeredID is the id in the answer.
 func (c *call) answeredID() string {
 	if c.given != "" {
 		return c.given

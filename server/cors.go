@@ -24,7 +24,7 @@ const (
 )
 
 // cors lets pages of allowed origins call the API (Fetch standard, CORS protocol). Never with credentials of
-// the browser's own: a caller is who sends a token. For any other origin the answers carry no CORS header at all, and
+// the browser's own: callers send a token. For any other origin the answers carry no CORS header at all, and
 // the browser keeps them from the page; what a preflight of such a page asks for is answered 204 without any, since the question was
 // a proper one, and the log names the origin.
 func (s *Server) cors(next http.Handler) http.Handler {

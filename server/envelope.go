@@ -83,7 +83,7 @@ func (e *envelopeReader) next() error {
 	case flags == compressedFlag && !e.compressed:
 		return errUnnamed
 	case size > e.limit:
-		// Who is still sending may miss an answer that comes too early. The body is bounded.
+		// A client that is still sending may miss an answer that comes too early. The body is bounded.
 		_, _ = io.CopyN(io.Discard, e.body, size)
 		return plainError(messageTooLarge)
 	}

@@ -112,7 +112,7 @@ type apiError struct {
 	message string
 	// violations are the rules that the request broke, if it was rules.
 	violations *validate.Violations
-	// retryAfter is how long to wait before the same call has a chance. 0 = nobody knows.
+	// retryAfter is how long to wait before the same call has a chance. 0 = unknown.
 	retryAfter time.Duration
 	// refused tells for log and metrics why the token was refused, nil when it was not.
 	refused *authz.RefusedError

@@ -11,7 +11,7 @@ import (
 const maxForwardedBytes = 4 << 10
 
 // forwardedAddresses reads a line of the header Forwarded (RFC 7239 section 4): the "for" of each element, the last one
-// first, the zero Addr where there is none or it is no address. A line that is not of that grammar has one address, which
+// first, the zero Addr where there is none or it is not an address. A line that is not of that grammar has one address, which
 // is not valid: an open quote before a proxy's own words would swallow them.
 func forwardedAddresses(line string) iter.Seq[netip.Addr] {
 	unreadable := slices.Values([]netip.Addr{{}})
@@ -95,7 +95,7 @@ func pairValue(text string) (value, rest string, ok bool) {
 }
 
 // forwardedNode reads the node of a "for" (RFC 7239 section 6). Here an IPv6 address must stand in brackets; names such
-// as "unknown" and "_hidden" are no addresses.
+// as "unknown" and "_hidden" are not addresses.
 func forwardedNode(text string) netip.Addr {
 	if !strings.HasPrefix(text, "[") && strings.Count(text, ":") > 1 {
 		return netip.Addr{}

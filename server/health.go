@@ -18,7 +18,7 @@ type Check struct {
 	Name string
 	// Ready returns nil, or why not. The error goes to the log only.
 	Ready func(context.Context) error
-	// Advisory tells that the server is ready without it: it is named in the answer and in the log, and nobody is sent away.
+	// Advisory means that the server is ready without it: the answer and the log name it, and calls go on.
 	Advisory bool
 }
 

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The routes that do something with a picture, by what is asked for: one's own, or somebody's.
+// The routes that do something with a picture, by what is asked for: one's own, or another user's.
 var (
 	ownRoutes = map[string]string{
 		http.MethodDelete: "DELETE /auth/v1/users/me/avatar deletes one's own picture",
@@ -19,7 +19,7 @@ var (
 	}
 )
 
-// routeHint tells which routes a caller may have meant, who named none of ours or not this method of one; "" when nobody knows.
+// routeHint tells which routes a caller may have meant, who named none of ours or not this method of one; "" when there is nothing to suggest.
 // It repeats nothing that the caller sent.
 func routeHint(method, path string) string {
 	path, slash := strings.CutSuffix(path, "/")

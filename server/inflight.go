@@ -14,7 +14,7 @@ import (
 
 const (
 	// headerShare is how many bytes of header fields a request in flight has on average, at most. Tokens with long lists of
-	// roles pass 8 KiB; that every request at once carries the longest there may be is somebody's intent.
+	// roles pass 8 KiB; only an attack sends the longest header with every request at once.
 	headerShare = 16 << 10
 	// fieldBytes is what one header field takes in memory beside its name and value: entries of a map and of a slice.
 	fieldBytes = 128
@@ -135,7 +135,7 @@ func (s *Server) shed(w http.ResponseWriter, sent, r *http.Request, over shedRea
 	s.writeError(w, r, &apiError{reason: overloaded})
 }
 
-// leaveCall gives the place of a call back. Those whose body nobody has read, or whose answer is to be had without a token and
+// leaveCall gives the place of a call back. Those whose body is not read, or whose answer is to be had without a token and
 // may not be taken, go on to places for what only has to leave: nothing of what they sent is kept there.
 func (s *Server) leaveCall(w *statusWriter, sent *http.Request, body *trackedBody, p place, m match) {
 	unread := body != nil && !body.over.Load()
@@ -158,7 +158,7 @@ func (s *Server) leaveCall(w *statusWriter, sent *http.Request, body *trackedBod
 	}
 }
 
-// forget lets go of what a peer has made large in a request: nobody reads it any more. What tells the form of an answer stays.
+// forget lets go of what a peer has made large in a request: it is not read any more. What tells the form of an answer stays.
 func forget(r *http.Request) {
 	for name, values := range r.Header {
 		keep := name == "Content-Type" || name == "Connect-Protocol-Version"

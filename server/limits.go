@@ -24,7 +24,7 @@ func (s *Server) limitAddress(c *call, m match) error {
 	return nil
 }
 
-// limitCaller counts a call for whoever calls, once that is known.
+// limitCaller counts a call for its caller, once that is known.
 func (s *Server) limitCaller(c *call) error {
 	if wait, ok := s.byCaller.Allow(c.caller.Subject); !ok {
 		return &apiError{reason: overLimit, retryAfter: wait}

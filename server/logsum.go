@@ -155,7 +155,7 @@ func (l *logSums) internalLine(address netip.Addr) bool {
 	return l.internal <= maxLines
 }
 
-// hasLines reports whether the log tells of a call by itself. It always does of those that succeed for somebody who is known.
+// hasLines reports whether a call has lines of its own in the log. Every successful call of a known caller has.
 func (s *Server) hasLines(c *call, outcome string) bool {
 	if c.lines == 0 {
 		switch {

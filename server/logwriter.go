@@ -31,11 +31,11 @@ type LogWriter struct {
 	pending []byte
 	closed  bool
 	over    bool         // run has ended
-	logger  *slog.Logger // nil = nobody is told of what was dropped
+	logger  *slog.Logger // nil = dropped lines are not reported
 	untold  uint64       // of dropped
 }
 
-// NewLogWriter returns a LogWriter, which somebody has to close, in front of out.
+// NewLogWriter returns a LogWriter, which must be closed, in front of out.
 func NewLogWriter(out io.Writer) *LogWriter {
 	w := &LogWriter{out: out, ended: make(chan struct{})}
 	w.changed.L = &w.mu
@@ -53,7 +53,7 @@ func (w *LogWriter) Tell(logger *slog.Logger) {
 // Dropped returns how many lines were dropped so far.
 func (w *LogWriter) Dropped() uint64 { return w.dropped.Load() }
 
-// Write takes one line or more, which it does not keep, or drops them. It waits for nothing and never fails: nobody could be told.
+// Write takes one line or more, which it does not keep, or drops them. It waits for nothing and never fails, since a caller could not log that.
 func (w *LogWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -99,7 +99,7 @@ func (w *LogWriter) run() {
 			}
 			w.changed.Wait()
 		}
-		// Who is about to write a line does so first: a write of the output costs more than a line does.
+		// Yield once, so that goroutines about to log add their lines to this write: it costs more than a line does.
 		for before := 0; len(w.pending) > before && len(w.pending) < maxLogBytes/2; {
 			before = len(w.pending)
 			w.mu.Unlock()

@@ -47,7 +47,7 @@ func tidyRPC(header http.Header, form form) {
 	}
 }
 
-// joinLines makes one value of a field that stands in a request more than once and must not: nobody is to look at the first and
+// joinLines makes one value of a field that stands in a request more than once and must not: no code may look at the first and
 // ignore the others. It has no meaning then.
 func joinLines(header http.Header, name string) {
 	if values := header[name]; len(values) > 1 {

@@ -9,14 +9,14 @@ import (
 	"avatard/authz"
 )
 
-// Observer is told about calls, for metrics.
+// Observer receives a report of every call, for metrics.
 type Observer interface {
 	// ObserveCall is called once for each request when it has been answered, by the goroutine that answered it, so it
 	// must not block. Several may run at once.
 	ObserveCall(CallReport)
 }
 
-// CallReport is what an Observer is told about one call. Its texts are out of small sets that do not depend on what
+// CallReport is what an Observer receives about one call. Its texts are out of small sets that do not depend on what
 // callers send: they can be labels of a metric.
 type CallReport struct {
 	// Procedure is the path of the RPC, also for one that came over REST, or method and pattern of another route,

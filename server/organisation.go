@@ -20,8 +20,8 @@ func (s *Server) directory() authz.Directory {
 	return d
 }
 
-// findHome finds out which organisation a caller belongs to whose token does not say, where somebody can be asked. It stays
-// "" where nobody knows.
+// findHome finds out which organisation a caller belongs to whose token does not say, if there is a directory. It stays
+// "" if the directory does not know either.
 func (s *Server) findHome(ctx context.Context, c *call) error {
 	d := s.directory()
 	if c.caller.Organization != "" || d == nil {
@@ -35,7 +35,7 @@ func (s *Server) findHome(ctx context.Context, c *call) error {
 	return nil
 }
 
-// checkNamed refuses an organisation that a header names and nobody knows. With a directory that is not for us to tell: it is
+// checkNamed refuses an unknown organisation that a header names. With a directory that is not for us to tell: it is
 // asked about the organisation with the permission.
 func (s *Server) checkNamed(ctx context.Context, org string) error {
 	if s.directory() != nil && ids.Valid(org) {

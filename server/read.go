@@ -20,7 +20,7 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) err
 }
 
 // read sends the picture of a user in an organisation. Whatever the reason for having none, the answer is the same:
-// it tells nobody which ids exist.
+// no caller learns which ids exist.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) error {
 	org, user := variables[0], variables[1]
 	if err := checkReadIDs(org, user); err != nil {
@@ -77,7 +77,7 @@ func noneOfThem(err error) error {
 	return err
 }
 
-// checkReadIDs refuses ids that nobody can have, as it refuses those that nobody has.
+// checkReadIDs refuses ids that are not valid, as it refuses those that do not exist.
 func checkReadIDs(org, user string) error {
 	if ids.Valid(org) && ids.Valid(user) {
 		return nil
@@ -85,7 +85,7 @@ func checkReadIDs(org, user string) error {
 	return &apiError{reason: noPicture}
 }
 
-// answerWithoutBytes answers HEAD, and 304 to somebody who has this very picture. It reports whether it has answered.
+// answerWithoutBytes answers HEAD, and 304 to a client that has this very picture. It reports whether it has answered.
 func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Info, scope string) (done bool, err error) {
 	etag, err := entityTag(info.Generation, info.Format)
 	if err != nil {

@@ -103,7 +103,7 @@ type reflectionStream struct {
 }
 
 // Receive returns the next request that needs the library. It describes the file that was asked for each time anew, which
-// takes a millisecond; who has the file already is answered here.
+// takes a millisecond; a client that has the file already is answered here.
 func (c *reflectionStream) Receive(request any) error {
 	for {
 		if err := c.StreamingHandlerConn.Receive(request); err != nil {
@@ -151,7 +151,7 @@ func fileAsked(request protoreflect.Message) string {
 	return ""
 }
 
-// nothingNew is the answer to somebody who has the file: none.
+// nothingNew is the answer to a client that has the file: none.
 func nothingNew(request protoreflect.Message) (proto.Message, error) {
 	kind, err := protoregistry.GlobalTypes.FindMessageByName(request.Descriptor().FullName().Parent().Append("ServerReflectionResponse"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// restError is the body of every answer on a REST or picture route that is no success.
+// restError is the body of every error on a REST or picture route.
 type restError struct {
 	Code    uint32            `json:"code"`
 	Message string            `json:"message"`

@@ -5,7 +5,7 @@ import (
 	"runtime/debug"
 )
 
-// heapFloor is how many bytes the garbage collector is made to believe are in use, beside those that are. Nobody touches them,
+// heapFloor is how many bytes the garbage collector is made to believe are in use, beside those that are. They are never touched,
 // so they take no memory themselves; what they allow for between two collections does.
 const heapFloor = 12 << 20
 
@@ -16,7 +16,7 @@ const heapGoal = 256 << 20
 var untouched []byte
 
 // TuneRuntime sets the Go runtime up for a process that does nothing but serve calls on a store with files. getenv is os.Getenv:
-// whoever sets GOMAXPROCS, GOGC or GOMEMLIMIT knows better.
+// operators who set GOMAXPROCS, GOGC or GOMEMLIMIT know better.
 //
 // One thread is in a sync most of the time. The scheduler counts it as running until it looks, 20 µs to 10 ms later, and
 // calls would wait meanwhile for the processors that are left. So there is one more.

@@ -24,7 +24,7 @@ const (
 
 // NewHTTPServer returns an HTTP/1.1 and cleartext HTTP/2 server for a handler, with a limit on everything that a
 // peer can hold: headers, time, streams, memory, silence. logger gets what net/http has to say; nil = discard.
-// Whoever serves Handler themselves should start from it.
+// Programs that serve Handler themselves should start from it.
 func NewHTTPServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return newHTTPServer(handler, logger, DefaultHeaderBytes, &shedCounter{logger: slog.New(slog.DiscardHandler), now: time.Now})
 }

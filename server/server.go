@@ -9,7 +9,7 @@
 //	    rpc.go       the RPC handlers, and what wraps every one of them
 //	    binding.go, rest.go   REST ─► the same handlers, as annotations say
 //	    webtext.go   gRPC-Web text ─► the same handlers
-//	    media.go     names of media types and compressions, as the RPC library wants them
+//	    media.go     names of media types and compressions, as the RPC library expects them
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    budgets.go, semaphore.go   how many of them at once, and which are evicted for others
@@ -21,7 +21,7 @@
 //	  body.go, writers.go   the layers that a request's body and its answer pass, in order
 //	  errors.go    the one table of errors
 //	  accesslog.go, audit.go, logsum.go   what goes into the log and on record
-//	observe.go   what metrics are told
+//	observe.go   reports of calls, for metrics
 //	serve.go     listening, limits of the transport, shutdown
 //	  internal/connections   how many connections, how they are read, written and closed
 //	runtime.go   what a process that serves asks of the Go runtime
@@ -87,7 +87,7 @@ type Config struct {
 	Permissions authz.Source
 	// Pictures decodes uploads. nil = one with the defaults of its package.
 	Pictures *picture.Normalizer
-	// Logger gets a line for each request of somebody who is known, unless it was refused, and a bounded number of lines for all others. nil =
+	// Logger gets a line for each request of a known caller, unless it was refused, and a bounded number of lines for all others. nil =
 	// discard.
 	Logger *slog.Logger
 	// Realm is the protection space in challenges (RFC 9110 section 11.5), without quotes or control characters.
@@ -96,7 +96,7 @@ type Config struct {
 	// PublicAssets lets anyone read a picture whose organisation and user they can name. false = the user's own
 	// token, or the permission user.read.
 	PublicAssets bool
-	// WithoutReflection leaves gRPC's reflection out: whoever calls over RPC then needs the .proto files.
+	// WithoutReflection leaves gRPC's reflection out: callers over RPC then need the .proto files.
 	WithoutReflection bool
 	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
 	// upload is refused as for any unknown user.
@@ -106,7 +106,7 @@ type Config struct {
 	MaxUploads int
 	// Checks are asked by /readyz and by the health service beside the store. nil = none.
 	Checks []Check
-	// Observer hears about every call, for metrics. nil = nobody does.
+	// Observer receives a report of every call, for metrics. nil = none.
 	Observer Observer
 	// Interceptors run around every RPC that was let in, the first outermost; over REST too. They see the request's
 	// message, which may break its rules, and the error that the caller is going to get. nil = none.

@@ -128,7 +128,7 @@ func (s *Server) decodingShare(memory int) int {
 	return max(memory, s.decoding.size/max(2, runtime.GOMAXPROCS(0)))
 }
 
-// uploadTooLargeText is what callers are told whose picture is over a limit in bytes.
+// uploadTooLargeText is the message for a picture that is over a limit in bytes.
 func uploadTooLargeText(limit int) string {
 	return fmt.Sprintf("the picture is larger than %d bytes", limit)
 }

@@ -35,7 +35,7 @@ func newTextResponse(w http.ResponseWriter, r *http.Request) *textResponse {
 func (t *textResponse) WriteHeader(status int) {
 	if !t.begun {
 		t.begun = true
-		// Errors of HTTP itself, such as 415, are no gRPC-Web and have no type to echo.
+		// Errors of HTTP itself, such as 415, are not gRPC-Web and have no type to echo.
 		if strings.HasPrefix(t.Header().Get("Content-Type"), "application/grpc-web") {
 			t.Header().Set("Content-Type", t.contentType)
 		}
