@@ -34,6 +34,8 @@ var (
 	ErrCannotGoOn = errors.New("the store does not go on from that backup")
 	// ErrReceiptsGone: receipts that came after that backup may have gone because of their age.
 	ErrReceiptsGone = errors.New("receipts that came after that backup may have gone because of their age")
+	// ErrExportDamaged: records of an export are missing, are not those that were written, or do not fit together.
+	ErrExportDamaged = errors.New("the backup is damaged")
 	// ErrOtherStore: the receipts are of another store than the backup.
 	ErrOtherStore = errors.New("the receipts are of another store than the backup")
 	// ErrGap: of some time between the backup and the end of the receipts, no file knows what was erased.

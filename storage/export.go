@@ -1,6 +1,9 @@
 package storage
 
-import "time"
+import (
+	"encoding/hex"
+	"time"
+)
 
 // ExportOptions tell what a backup holds.
 type ExportOptions struct {
@@ -53,10 +56,38 @@ type ExportSummary struct {
 	Pictures int64
 }
 
+// Summary tells what is in the export that ends with this record and began with store. Bytes is left to those who know it.
+func (end EndRecord) Summary(store StoreRecord) ExportSummary {
+	return ExportSummary{
+		Since: momentOrZero(store.SinceTime), Horizon: momentOrZero(end.Horizon),
+		ExportTotals: end.Totals, ReceiptsOnly: store.ReceiptsOnly,
+		Began: time.UnixMicro(store.Began).UTC(), Ended: time.UnixMicro(end.Ended).UTC(),
+		Organizations: end.Counts.Organizations, Receipts: end.Counts.Receipts,
+		Audit:    end.Counts.Audit + end.Counts.Refusals,
+		Pictures: end.Counts.Pictures,
+	}
+}
+
+// Position tells where the export has ended that ends with this record and began with store.
+func (end EndRecord) Position(store StoreRecord) ExportPosition {
+	at := ExportPosition{Store: hex.EncodeToString(store.ID[:]), Receipt: end.Newest, Ended: time.UnixMicro(end.Ended).UTC()}
+	if end.Newest > 0 {
+		at.Generation = hex.EncodeToString(end.Generation[:])
+	}
+	return at
+}
+
 // KnownFrom is the moment from which on the backup knows of every erasure, up to Ended: the zero time when that is always.
 func (s ExportSummary) KnownFrom() time.Time {
 	if s.Horizon.After(s.Since) {
 		return s.Horizon
 	}
 	return s.Since
+}
+
+func momentOrZero(micros int64) time.Time {
+	if micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(micros).UTC()
 }

@@ -1,10 +1,64 @@
 package storage
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
 )
+
+// Source is an export that can be read as often as necessary: an import reads pictures only when it knows every receipt.
+type Source interface {
+	// Name is what people call it.
+	Name() string
+	// Store is its first record.
+	Store() StoreRecord
+	// Records begins to read behind the first record.
+	Records() (RecordReader, error)
+}
+
+// RecordReader reads an export from its beginning to its end.
+type RecordReader interface {
+	// Next returns the next record. io.EOF comes behind an end that agrees with what was read, which is not returned; before that every
+	// error tells that this is no whole export, for example ErrExportDamaged.
+	Next() (Record, error)
+	// Read tells how many bytes have been read, and of how many.
+	Read() (done, total int64)
+	// Summary tells what was in it, once Next has returned io.EOF.
+	Summary() ExportSummary
+}
+
+// ImportOptions tell what to fill a place with.
+type ImportOptions struct {
+	// Export is what was there, made without ExportOptions.ReceiptsOnly.
+	Export Source
+	// Newer are other exports of the same store, usually newer ones with receipts only, in any order. No picture is brought that they
+	// know to be erased, and users they know get the record that has come further.
+	Newer []Source
+	// AllowGap does it although erasures of some time between Export and the last of Newer are not known: because receipts have
+	// gone that are not younger than the export, or because one is missing. Pictures that were erased then come back.
+	AllowGap bool
+	// Progress, unless it is nil, is told now and then how many bytes of Export are dealt with, twice over.
+	Progress func(done, total int64)
+}
+
+// Arrange puts Newer in the order in which an engine has to take them, the oldest first: receipts get their numbers in this order. It
+// refuses what does not belong together. Every Import begins with it.
+func (o *ImportOptions) Arrange() error {
+	if o.Export.Store().ReceiptsOnly {
+		return fmt.Errorf("%s holds receipts only, which go beside a backup", o.Export.Name())
+	}
+	for _, s := range o.Newer {
+		if s.Store().ID != o.Export.Store().ID {
+			return fmt.Errorf("%s: %w", s.Name(), ErrOtherStore)
+		}
+	}
+	o.Newer = slices.Clone(o.Newer)
+	slices.SortStableFunc(o.Newer, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(a.Store().Began, b.Store().Began), cmp.Compare(a.Store().Since, b.Store().Since))
+	})
+	return nil
+}
 
 // ImportSummary tells what was restored.
 type ImportSummary struct {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
 
-	"avatard/storage/embedded"
+	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // backupStall is how long either side of the admin socket may keep the other one waiting in the middle of a backup.
@@ -17,8 +17,8 @@ const backupStall = time.Minute
 
 // BackupRequest asks for a backup. Its bytes are the answer; whether they are all of them only their end tells.
 type BackupRequest struct {
-	ReceiptsOnly bool                     `json:"receipts_only"`
-	Since        *embedded.BackupPosition `json:"since,omitempty"`
+	ReceiptsOnly bool                    `json:"receipts_only"`
+	Since        *storage.ExportPosition `json:"since,omitempty"`
 }
 
 // backupNumber is the header of the answer that numbers the backups of one run of the server.
@@ -31,11 +31,6 @@ type backupReport struct {
 	Error string `json:"error,omitempty"`
 }
 
-// backuper is a store that can be backed up.
-type backuper interface {
-	Backup(ctx context.Context, w io.Writer, opt embedded.BackupOptions) (embedded.BackupSummary, error)
-}
-
 // backup answers with a backup of the store.
 func (a *Server) backup(w http.ResponseWriter, r *http.Request) {
 	var req BackupRequest
@@ -43,11 +38,6 @@ func (a *Server) backup(w http.ResponseWriter, r *http.Request) {
 	body.DisallowUnknownFields()
 	if err := body.Decode(&req); err != nil {
 		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
-		return
-	}
-	store, ok := a.Store.(backuper)
-	if !ok {
-		writeJSON(w, http.StatusNotImplemented, Response{Error: "the server's store makes no backups"})
 		return
 	}
 	if !a.backups.TryLock() {
@@ -63,13 +53,13 @@ func (a *Server) backup(w http.ResponseWriter, r *http.Request) {
 	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
 		logger.Error("backup", "error", err)
 	}
-	sum, err := store.Backup(r.Context(), out, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
+	sum, err := backup.Write(r.Context(), a.Store, out, storage.ExportOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
 	switch {
 	case err == nil:
 		// Whether there is a backup now its receiver says, in a call of its own.
 		logger.Info("backup sent", "receipts_only", req.ReceiptsOnly, "ended", sum.Ended, "pictures", sum.Pictures, "receipts", sum.Receipts,
 			"unreadable", sum.Unreadable, "bytes", sum.Bytes)
-	case !out.begun && (errors.Is(err, embedded.ErrCannotGoOn) || errors.Is(err, embedded.ErrReceiptsGone)):
+	case !out.begun && (errors.Is(err, storage.ErrCannotGoOn) || errors.Is(err, storage.ErrReceiptsGone)):
 		logger.Warn("backup refused", "error", err)
 		writeJSON(w, http.StatusConflict, Response{Error: err.Error()})
 	case !out.begun:

@@ -9,25 +9,27 @@ import (
 	"testing"
 
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
-// oddStore makes backups of its own kind.
+// oddStore gives records of its own kind.
 type oddStore struct {
-	storage.Store
-	make func(ctx context.Context, w io.Writer) error
+	storage.Engine
+	export func(ctx context.Context, to func(storage.Record) error) error
 }
 
-func (s oddStore) Backup(ctx context.Context, w io.Writer, _ embedded.BackupOptions) (embedded.BackupSummary, error) {
-	return embedded.BackupSummary{}, s.make(ctx, w)
+func (s oddStore) Export(ctx context.Context, _ storage.ExportOptions, to func(storage.Record) error) error {
+	return s.export(ctx, to)
 }
+
+// large is a record that nobody holds back to send it together with others.
+var large = storage.PictureRecord{Format: storage.PNG, Data: make([]byte, 1<<20)}
 
 // One backup at a time, and one that nobody takes any more ends.
 func TestBackupsOneAtATime(t *testing.T) {
 	dir := t.TempDir()
 	begun, ended := make(chan struct{}), make(chan error, 1)
-	store := oddStore{make: func(ctx context.Context, w io.Writer) error {
-		_, err := w.Write([]byte("hello"))
+	store := oddStore{export: func(ctx context.Context, to func(storage.Record) error) error {
+		err := to(large)
 		close(begun)
 		<-ctx.Done()
 		ended <- errors.Join(err, ctx.Err())

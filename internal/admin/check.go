@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 const (
@@ -25,21 +24,16 @@ type CheckRequest struct {
 
 // CheckReply is one line. The last one has a summary or an error.
 type CheckReply struct {
-	Found    *embedded.Finding `json:"found,omitempty"`
-	Progress *CheckProgress    `json:"progress,omitempty"`
-	Summary  *embedded.Summary `json:"summary,omitempty"`
-	Error    string            `json:"error,omitempty"`
+	Found    *storage.Finding      `json:"found,omitempty"`
+	Progress *CheckProgress        `json:"progress,omitempty"`
+	Summary  *storage.CheckSummary `json:"summary,omitempty"`
+	Error    string                `json:"error,omitempty"`
 }
 
 // CheckProgress is how far a check has come, in slots and users.
 type CheckProgress struct {
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
-}
-
-// checker is a store that can be checked while it serves.
-type checker interface {
-	Check(ctx context.Context, opt embedded.CheckOptions, found func(embedded.Finding) error) (embedded.Summary, error)
 }
 
 // check answers with what a check of the store finds, as it is found.
@@ -49,11 +43,6 @@ func (a *Server) check(w http.ResponseWriter, r *http.Request) {
 	body.DisallowUnknownFields()
 	if err := body.Decode(&req); err != nil {
 		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
-		return
-	}
-	store, ok := a.Store.(checker)
-	if !ok {
-		writeJSON(w, http.StatusNotImplemented, Response{Error: "the server's store cannot be checked"})
 		return
 	}
 	out := &checkResponse{w: w, control: http.NewResponseController(w)}
@@ -70,12 +59,12 @@ func (a *Server) check(w http.ResponseWriter, r *http.Request) {
 		case <-ctx.Done():
 		}
 	}()
-	opt := embedded.CheckOptions{Repair: req.Repair, By: CommandLine, Progress: func(done, total int64) {
+	opt := storage.CheckOptions{Repair: req.Repair, By: CommandLine, Progress: func(done, total int64) {
 		if time.Since(out.last) >= progressEvery && out.line(CheckReply{Progress: &CheckProgress{done, total}}) != nil {
 			cancel()
 		}
 	}}
-	sum, err := store.Check(ctx, opt, func(f embedded.Finding) error { return out.line(CheckReply{Found: &f}) })
+	sum, err := a.Store.Check(ctx, opt, func(f storage.Finding) error { return out.line(CheckReply{Found: &f}) })
 	log := a.Logger.With("repair", req.Repair, "slots", sum.Slots, "users", sum.Users, "findings", sum.Findings, "repaired", sum.Repaired)
 	switch {
 	case err == nil && sum.Findings == 0:
@@ -97,7 +86,7 @@ func (a *Server) check(w http.ResponseWriter, r *http.Request) {
 // checkProblem is what a caller is told of a check that failed.
 func checkProblem(err error) string {
 	switch {
-	case errors.Is(err, embedded.ErrChecking):
+	case errors.Is(err, storage.ErrChecking):
 		return "another check is under way; try again when it is done"
 	case errors.Is(err, context.Canceled):
 		return "the server is stopping"

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io"
 
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // maxCheckLine bounds a line of a check's answer.
@@ -15,12 +15,12 @@ const maxCheckLine = 64 << 10
 
 // CheckSink takes what a check finds, and how far it has come.
 type CheckSink interface {
-	Finding(f embedded.Finding) error
+	Finding(f storage.Finding) error
 	Progress(done, total int64)
 }
 
 // Check lets the server check its data and passes on what it finds.
-func (c Client) Check(ctx context.Context, req CheckRequest, out CheckSink) (sum embedded.Summary, err error) {
+func (c Client) Check(ctx context.Context, req CheckRequest, out CheckSink) (sum storage.CheckSummary, err error) {
 	conn, err := c.dial(ctx)
 	if err != nil {
 		return sum, err
@@ -34,7 +34,7 @@ func (c Client) Check(ctx context.Context, req CheckRequest, out CheckSink) (sum
 }
 
 // readCheck reads an answer line by line. Only its last line tells that it is whole.
-func readCheck(ctx context.Context, body io.Reader, out CheckSink) (sum embedded.Summary, err error) {
+func readCheck(ctx context.Context, body io.Reader, out CheckSink) (sum storage.CheckSummary, err error) {
 	lines := bufio.NewScanner(body)
 	lines.Buffer(nil, maxCheckLine)
 	for lines.Scan() {

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // ErrNoServer: no server listens on the admin socket of a data directory.
@@ -144,13 +144,16 @@ func otherVersion(resp *http.Response) error {
 
 // dial connects to the socket.
 func (c Client) dial(ctx context.Context) (net.Conn, error) {
+	if c.dir == "" { // of a place that any number of processes may have open
+		return nil, ErrNoServer
+	}
 	file := filepath.Join(c.dir, SocketName)
 	info, err := os.Lstat(file)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // who may not look will be told by the store
 		return nil, ErrNoServer
 	}
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 { // the data would be in other hands than what is told about it
-		return nil, fmt.Errorf("%w: %s; remove it", embedded.ErrLink, file)
+		return nil, fmt.Errorf("%w: %s; remove it", storage.ErrLink, file)
 	}
 	path, done, err := socketPath(c.dir)
 	if err != nil {

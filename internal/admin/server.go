@@ -40,7 +40,7 @@ type Response struct {
 
 // Server serves the socket.
 type Server struct {
-	Store  storage.Store
+	Store  storage.Engine
 	Issuer string // the key that users are stored under
 	Logger *slog.Logger
 

@@ -13,12 +13,11 @@ import (
 	"testing"
 
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // failingStore cannot add anything.
 type failingStore struct {
-	storage.Store
+	storage.Engine
 	err error
 }
 
@@ -76,14 +75,14 @@ func TestAdminSocketIsNoLink(t *testing.T) {
 	if err := os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), path); err != nil {
 		t.Fatal(err)
 	}
-	if stop, err := Serve(dir, &Server{}); !errors.Is(err, embedded.ErrLink) || !strings.Contains(err.Error(), path) {
-		t.Errorf("Serve = %v, want %v", err, embedded.ErrLink)
+	if stop, err := Serve(dir, &Server{}); !errors.Is(err, storage.ErrLink) || !strings.Contains(err.Error(), path) {
+		t.Errorf("Serve = %v, want %v", err, storage.ErrLink)
 		if err == nil {
 			stop()
 		}
 	}
-	if conn, err := NewClient(dir).dial(t.Context()); !errors.Is(err, embedded.ErrLink) || !strings.Contains(err.Error(), path) {
-		t.Errorf("dial = %v, %v, want %v", conn, err, embedded.ErrLink)
+	if conn, err := NewClient(dir).dial(t.Context()); !errors.Is(err, storage.ErrLink) || !strings.Contains(err.Error(), path) {
+		t.Errorf("dial = %v, %v, want %v", conn, err, storage.ErrLink)
 	}
 	if target, err := os.Readlink(path); err != nil {
 		t.Errorf("the link is gone: %q, %v", target, err)
@@ -100,7 +99,7 @@ func TestFsckSocketRefuses(t *testing.T) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return NewClient(dir).dial(ctx)
 	}}}
-	for body, want := range map[string]int{`{"dry_run":true}`: 400, `hello`: 400, `{"repair":false}`: 501} {
+	for body, want := range map[string]int{`{"dry_run":true}`: 400, `hello`: 400} {
 		resp, err := client.Post("http://avatard/checks", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

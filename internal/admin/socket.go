@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // SocketName is the file of the admin socket. It lies in the data directory with mode
@@ -41,12 +41,15 @@ const (
 )
 
 // Serve listens on the socket in dir until the returned function is called. The caller holds the store's
-// lock, so a socket that is there already was left by a server that was killed, and is replaced.
+// lock, so a socket that is there already was left by a server that was killed, and is replaced. With no directory, "", nothing listens.
 func Serve(dir string, a *Server) (stop func(), err error) {
+	if dir == "" {
+		return func() {}, nil
+	}
 	path := filepath.Join(dir, SocketName)
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&fs.ModeSymlink != 0 {
-			return nil, fmt.Errorf("%w: %s; remove it", embedded.ErrLink, path)
+			return nil, fmt.Errorf("%w: %s; remove it", storage.ErrLink, path)
 		}
 		if info.Mode().Type() != fs.ModeSocket {
 			return nil, fmt.Errorf("%s is in the way: it is no socket", path)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,7 +13,8 @@ import (
 
 	"avatard/internal/admin"
 	"avatard/internal/config"
-	"avatard/storage/embedded"
+	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // backupCommand is "backup".
@@ -45,8 +45,8 @@ func (flags *backupCommand) Run(ctx context.Context, inv *Program) error {
 	if err != nil {
 		return err
 	}
-	sum, err := backup(ctx, inv, cfg.Data, flags.File, flags)
-	if errors.Is(err, embedded.ErrFileExists) {
+	sum, err := writeBackup(ctx, inv, inv.placeOf(cfg), flags.File, flags)
+	if errors.Is(err, backup.ErrFileExists) {
 		err = fmt.Errorf("%w; take another name, or --force to replace it", err)
 	}
 	if err != nil {
@@ -61,9 +61,9 @@ func (flags *backupCommand) Run(ctx context.Context, inv *Program) error {
 	return nil
 }
 
-func backup(ctx context.Context, inv *Program, dir, name string, flags *backupCommand) (sum embedded.BackupSummary, err error) {
+func writeBackup(ctx context.Context, inv *Program, place storage.Place, name string, flags *backupCommand) (sum storage.ExportSummary, err error) {
 	if name != stdioName { // before a server is bothered
-		if err := checkBackupName(name, dir, flags.Force); err != nil {
+		if err := checkBackupName(name, place.ControlDir(), flags.Force); err != nil {
 			return sum, err
 		}
 	}
@@ -72,13 +72,13 @@ func backup(ctx context.Context, inv *Program, dir, name string, flags *backupCo
 		if name != stdioName && sameFile(flags.Since, name) {
 			return sum, fmt.Errorf("%s would replace the file that it goes on from, which restore needs, too; take another name", name)
 		}
-		since, err := embedded.EndOfBackup(flags.Since)
+		since, err := backup.End(flags.Since)
 		if err != nil {
 			return sum, err
 		}
 		req.Since = &since
 	}
-	stream, err := backupStream(ctx, inv, dir, req)
+	stream, err := backupStream(ctx, inv, place, req)
 	if err != nil {
 		return sum, err
 	}
@@ -94,10 +94,10 @@ func backup(ctx context.Context, inv *Program, dir, name string, flags *backupCo
 		sum, err = copyBackup(inv, stream, bar.set)
 		left = "what was sent of it is no backup"
 	} else {
-		sum, err = embedded.SaveBackup(name, flags.Force, stream, bar.set)
+		sum, err = backup.Save(name, flags.Force, stream, bar.set)
 	}
 	bar.finish()
-	if errors.Is(err, embedded.ErrBackupDamaged) {
+	if errors.Is(err, storage.ErrExportDamaged) {
 		err = errors.Join(stream.Close(), fmt.Errorf("it broke off (%w); %s, and the log says more", err, left))
 	}
 	return sum, err
@@ -111,7 +111,7 @@ func checkBackupName(name, dir string, force bool) error {
 		return fmt.Errorf("%s lies in the data directory, which is where pictures are deleted from; write it elsewhere", name)
 	}
 	if _, err := os.Lstat(name); err == nil && !force {
-		return fmt.Errorf("%w: %s", embedded.ErrFileExists, name)
+		return fmt.Errorf("%w: %s", backup.ErrFileExists, name)
 	}
 	return nil
 }
@@ -128,19 +128,19 @@ func sameFile(a, b string) bool {
 
 // backupStream returns the bytes of a backup, from the running server or, when there is none, from the store itself, under
 // its lock. Close tells why a stream of the latter kind ended early.
-func backupStream(ctx context.Context, inv *Program, dir string, req admin.BackupRequest) (io.ReadCloser, error) {
-	stream, err := admin.NewClient(dir).Backup(ctx, req)
+func backupStream(ctx context.Context, inv *Program, place storage.Place, req admin.BackupRequest) (io.ReadCloser, error) {
+	stream, err := serverOf(place).Backup(ctx, req)
 	if err == nil {
 		return stream, nil
 	}
 	if !errors.Is(err, admin.ErrNoServer) {
 		return nil, err
 	}
-	if err := hasDatabase(dir); err != nil {
+	if err := place.Exists(ctx); err != nil {
 		return nil, err
 	}
 	logger := slog.New(slog.NewTextHandler(inv.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
+	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger})
 	if err != nil {
 		return nil, err
 	}
@@ -148,19 +148,11 @@ func backupStream(ctx context.Context, inv *Program, dir string, req admin.Backu
 	r, w := io.Pipe()
 	s := &ownStream{PipeReader: r, cancel: cancel, ended: make(chan error, 1)}
 	go func() {
-		_, err := store.Backup(ctx, w, embedded.BackupOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
+		_, err := backup.Write(ctx, store, w, storage.ExportOptions{ReceiptsOnly: req.ReceiptsOnly, Since: req.Since})
 		_ = w.CloseWithError(err) // nil is the end of the stream; it returns nil
 		s.ended <- errors.Join(err, store.Close())
 	}()
 	return s, nil
-}
-
-// hasDatabase refuses a directory without data, in which opening a store would make one.
-func hasDatabase(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w in %s", embedded.ErrNoDatabase, dir)
-	}
-	return nil
 }
 
 // ownStream is the backup of a store that this process has open.
@@ -186,8 +178,11 @@ func (s *ownStream) Close() error {
 	return err
 }
 
-// liesIn reports whether a file lies in a directory or below it, whatever links lead there.
+// liesIn reports whether a file lies in a directory or below it, whatever links lead there; "" is none.
 func liesIn(name, dir string) (bool, error) {
+	if dir == "" {
+		return false, nil
+	}
 	parent, err := filepath.EvalSymlinks(filepath.Dir(name))
 	if err != nil {
 		return false, err
@@ -205,7 +200,7 @@ func liesIn(name, dir string) (bool, error) {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)), nil
 }
 
-func printBackup(w io.Writer, name string, sum embedded.BackupSummary) error {
+func printBackup(w io.Writer, name string, sum storage.ExportSummary) error {
 	what := fmt.Sprintf("%s, %s and %s", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"), countOf(sum.Receipts, "receipt"))
 	if sum.ReceiptsOnly {
 		what = countOf(sum.Receipts, "receipt")

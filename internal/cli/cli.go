@@ -11,6 +11,8 @@
 //	                       ├► fsck.go, backup.go          ┘
 //	                       └► restore.go, migrate.go: with no server running
 //
+// Each of them gets the store, or the place where it is, from place.go.
+//
 // Every setting and its faults are package config's. Nothing but main.go and tests imports this package.
 package cli
 
@@ -22,7 +24,7 @@ import (
 	"time"
 
 	"avatard/internal/config"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // Exit codes of every command.
@@ -41,8 +43,9 @@ type Program struct {
 	Environ        []string
 	Stdin          io.Reader // for restore -
 	Stdout, Stderr io.Writer
-	Now            func() time.Time // the clock of serve and restore, nil = time.Now
-	Version        string           // set at link time, "" = that of the module
+	Now            func() time.Time                  // the clock of serve and restore, nil = time.Now
+	Place          func(config.Config) storage.Place // where the data is kept, nil = as the configuration says
+	Version        string                            // set at link time, "" = that of the module
 }
 
 // Run does a command and returns when it is done or ctx has ended. args are the command line without the program's name.
@@ -84,11 +87,11 @@ func Report(stderr io.Writer, err error) int {
 		err  error
 		code int
 	}{
-		{embedded.ErrLocked, ExitInUse},
-		{embedded.ErrDamaged, ExitData},
-		{embedded.ErrForeign, ExitData},
-		{embedded.ErrLink, ExitData},
-		{embedded.ErrNewerSchema, ExitData},
+		{storage.ErrInUse, ExitInUse},
+		{storage.ErrDamaged, ExitData},
+		{storage.ErrForeign, ExitData},
+		{storage.ErrLink, ExitData},
+		{storage.ErrNewerSchema, ExitData},
 	} {
 		if errors.Is(err, known.err) {
 			return known.code

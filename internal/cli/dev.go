@@ -19,7 +19,7 @@ import (
 	"avatard/internal/config"
 	"avatard/server"
 	"avatard/server/picture"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // devCommand is "dev".
@@ -81,7 +81,8 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 		defer func() { err = errors.Join(err, temp.remove()) }()
 		dir = temp.dir
 	}
-	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: logger})
+	place := inv.placeOf(config.Config{Data: dir})
+	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger})
 	if err != nil {
 		return err
 	}
@@ -136,7 +137,7 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	if err != nil {
 		return err
 	}
-	stopAdmin, err := admin.Serve(dir, &admin.Server{Store: store, Issuer: devIssuerKey, Logger: logger})
+	stopAdmin, err := admin.Serve(place.ControlDir(), &admin.Server{Store: store, Issuer: devIssuerKey, Logger: logger})
 	if err != nil {
 		return err
 	}

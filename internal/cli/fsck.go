@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"avatard/internal/admin"
 	"avatard/internal/config"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // fsckCommand is "fsck".
@@ -29,10 +28,10 @@ func (flags *fsckCommand) Run(ctx context.Context, inv *Program) error {
 		return err
 	}
 	out := &fsckOutput{stdout: inv.Stdout, stderr: inv.Stderr, json: flags.JSON}
-	sum, err := fsck(ctx, cfg.Data, flags.Repair, out)
+	sum, err := fsck(ctx, inv.placeOf(cfg), flags.Repair, out)
 	out.finishProgress(err == nil)
 	switch {
-	case errors.Is(err, embedded.ErrLocked):
+	case errors.Is(err, storage.ErrInUse):
 		return fmt.Errorf("fsck: %w, which does not answer; is it just starting?", err)
 	case err != nil:
 		return fmt.Errorf("fsck: %w", err)
@@ -46,13 +45,12 @@ func (flags *fsckCommand) Run(ctx context.Context, inv *Program) error {
 	return nil
 }
 
-func fsck(ctx context.Context, dir string, repair bool, out *fsckOutput) (embedded.Summary, error) {
-	sum, err := admin.NewClient(dir).Check(ctx, admin.CheckRequest{Repair: repair}, out)
+func fsck(ctx context.Context, place storage.Place, repair bool, out *fsckOutput) (storage.CheckSummary, error) {
+	sum, err := serverOf(place).Check(ctx, admin.CheckRequest{Repair: repair}, out)
 	if !errors.Is(err, admin.ErrNoServer) {
 		return sum, err
 	}
-	return embedded.CheckDir(ctx, embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)},
-		embedded.CheckOptions{Repair: repair, By: admin.CommandLine, Progress: out.Progress}, out.Finding)
+	return place.Inspect(ctx, storage.CheckOptions{Repair: repair, By: admin.CommandLine, Progress: out.Progress}, out.Finding)
 }
 
 // fsckOutput prints what a check finds.
@@ -63,7 +61,7 @@ type fsckOutput struct {
 	shown, total   int64
 }
 
-func (o *fsckOutput) Finding(f embedded.Finding) error {
+func (o *fsckOutput) Finding(f storage.Finding) error {
 	if o.json {
 		return json.NewEncoder(o.stdout).Encode(f)
 	}
@@ -75,7 +73,7 @@ func (o *fsckOutput) Finding(f embedded.Finding) error {
 }
 
 // findingText is a finding as a line for people.
-func findingText(f embedded.Finding) string {
+func findingText(f storage.Finding) string {
 	var b strings.Builder
 	b.WriteString(string(f.Kind))
 	if f.Page > 0 {
@@ -97,7 +95,7 @@ func findingText(f embedded.Finding) string {
 	return b.String()
 }
 
-func (o *fsckOutput) summary(sum embedded.Summary) error {
+func (o *fsckOutput) summary(sum storage.CheckSummary) error {
 	if o.json {
 		return json.NewEncoder(o.stdout).Encode(admin.CheckReply{Summary: &sum})
 	}
@@ -106,7 +104,7 @@ func (o *fsckOutput) summary(sum embedded.Summary) error {
 	return err
 }
 
-func findingCount(sum embedded.Summary) string {
+func findingCount(sum storage.CheckSummary) string {
 	switch {
 	case sum.Findings == 0:
 		return "clean"

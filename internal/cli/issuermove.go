@@ -10,7 +10,6 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/config"
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // issuerMoveCommand is "issuer move".
@@ -36,13 +35,12 @@ func (flags *issuerMoveCommand) Run(ctx context.Context, inv *Program) error {
 	if err != nil {
 		return err
 	}
-	moved, err := admin.NewClient(cfg.Data).MoveIssuer(ctx, from, to)
+	place := inv.placeOf(cfg)
+	moved, err := serverOf(place).MoveIssuer(ctx, from, to)
 	if errors.Is(err, admin.ErrNoServer) {
-		if err := hasDatabase(cfg.Data); err != nil {
+		err = withStore(ctx, place, false, func(store storage.Engine) (err error) {
+			moved, err = admin.MoveIssuer(ctx, store, from, to)
 			return err
-		}
-		moved, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			return admin.MoveIssuer(ctx, store, from, to)
 		})
 	}
 	if err != nil {
@@ -57,7 +55,7 @@ func (flags *issuerMoveCommand) Run(ctx context.Context, inv *Program) error {
 }
 
 // warnOfOtherIssuers tells the log when all users on record are out of reach, as they are when an issuer's address has changed.
-func warnOfOtherIssuers(logger *slog.Logger, store *embedded.Store, issuer string) {
+func warnOfOtherIssuers(logger *slog.Logger, store storage.Keeper, issuer string) {
 	others := store.OtherIssuers(issuer)
 	if len(others) == 0 {
 		return

@@ -65,16 +65,14 @@ func printList(ctx context.Context, inv *Program, flags *listFlags, req admin.Li
 	if err != nil {
 		return 0, err
 	}
+	place := inv.placeOf(cfg)
 	ask := func(req admin.ListRequest) (reply admin.ListReply, err error) {
-		return admin.NewClient(cfg.Data).List(ctx, req)
+		return serverOf(place).List(ctx, req)
 	}
 	err = printPages(inv.Stdout, flags.JSON, req, ask, &shown)
 	if errors.Is(err, admin.ErrNoServer) && shown == 0 {
-		if err := hasDatabase(cfg.Data); err != nil {
-			return 0, err
-		}
-		_, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			return false, printPages(inv.Stdout, flags.JSON, req, func(req admin.ListRequest) (admin.ListReply, error) { return admin.ListPage(ctx, store, req) }, &shown)
+		err = withStore(ctx, place, false, func(store storage.Engine) error {
+			return printPages(inv.Stdout, flags.JSON, req, func(req admin.ListRequest) (admin.ListReply, error) { return admin.ListPage(ctx, store, req) }, &shown)
 		})
 	}
 	return shown, err

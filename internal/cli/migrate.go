@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"avatard/internal/config"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // migrateCommand is "migrate".
@@ -23,12 +23,12 @@ func (flags *migrateCommand) Run(ctx context.Context, inv *Program) error {
 		return err
 	}
 	if flags.Check {
-		err = checkSchema(inv, cfg.Data)
+		err = checkSchema(ctx, inv, inv.placeOf(cfg))
 	} else {
-		err = migrate(ctx, inv, cfg.Data)
+		err = migrate(ctx, inv, inv.placeOf(cfg))
 	}
 	switch {
-	case errors.Is(err, embedded.ErrLocked):
+	case errors.Is(err, storage.ErrInUse):
 		return fmt.Errorf("migrate: %w: stop the server first", err)
 	case err != nil:
 		return fmt.Errorf("migrate: %w", err)
@@ -36,27 +36,27 @@ func (flags *migrateCommand) Run(ctx context.Context, inv *Program) error {
 	return nil
 }
 
-func migrate(ctx context.Context, inv *Program, dir string) error {
+func migrate(ctx context.Context, inv *Program, place storage.Place) error {
 	var printed error
-	from, err := embedded.Migrate(ctx, embedded.Config{Dir: dir}, func(version int) {
+	done := false
+	from, err := place.Migrate(ctx, func(version int) {
 		_, err := fmt.Fprintf(inv.Stdout, "schema version %d: done\n", version)
-		printed = errors.Join(printed, err)
+		printed, done = errors.Join(printed, err), true
 	})
 	if err = errors.Join(err, printed); err != nil {
 		return err
 	}
-	if from == embedded.SchemaVersion() {
+	if !done {
 		_, err = fmt.Fprintf(inv.Stdout, "schema version %d is the newest: nothing to do\n", from)
 	}
 	return err
 }
 
-func checkSchema(inv *Program, dir string) error {
-	version, err := embedded.CheckSchema(embedded.Config{Dir: dir})
+func checkSchema(ctx context.Context, inv *Program, place storage.Place) error {
+	version, newest, err := place.Schema(ctx)
 	if err != nil {
 		return err
 	}
-	newest := embedded.SchemaVersion()
 	if version == newest {
 		_, err = fmt.Fprintf(inv.Stdout, "schema version %d is the newest: nothing to do\n", version)
 		return err

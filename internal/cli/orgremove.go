@@ -47,7 +47,7 @@ func (flags *orgRemoveCommand) Run(ctx context.Context, inv *Program) error {
 	run := orgRemovalRun{inv: inv, org: org, done: removedOrg{Organization: org}, limit: maxOrgRemoval, quiet: flags.JSON && !isTerminal(inv.Stderr)}
 	err = admin.CheckNotConfigured(cfg.StartOrganizations(), org)
 	if err == nil {
-		err = withRemovals(ctx, cfg.Data, func(calls admin.Removals) error { return run.remove(ctx, calls) })
+		err = withRemovals(ctx, inv.placeOf(cfg), func(calls admin.Removals) error { return run.remove(ctx, calls) })
 	}
 	if err != nil {
 		return fmt.Errorf("organisation %s: %w", org, err)

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 
 	"avatard/internal/admin"
 	"avatard/internal/config"
 	"avatard/internal/ids"
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // orgAddCommand is "org add".
@@ -29,10 +27,12 @@ func (flags *orgAddCommand) Run(ctx context.Context, inv *Program) error {
 	if err != nil {
 		return err
 	}
-	created, err := admin.NewClient(cfg.Data).AddOrganization(ctx, org)
+	place := inv.placeOf(cfg)
+	created, err := serverOf(place).AddOrganization(ctx, org)
 	if errors.Is(err, admin.ErrNoServer) {
-		created, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
-			return admin.AddOrganization(ctx, store, org)
+		err = withStore(ctx, place, true, func(store storage.Engine) (err error) {
+			created, err = admin.AddOrganization(ctx, store, org)
+			return err
 		})
 	}
 	if err != nil {
@@ -99,24 +99,20 @@ func (flags *userFlags) change(ctx context.Context, inv *Program, change userCha
 	if given, ok := flags.Given("issuer"); ok {
 		req.Issuer = given // an issuer from file or environment may be meant for another server
 	}
-	changed, err := change.ask(admin.NewClient(cfg.Data), ctx, req)
+	changed, err := change.ask(serverOf(inv.placeOf(cfg)), ctx, req)
 	if errors.Is(err, admin.ErrNoServer) {
 		// Without a server only the configuration can tell whose id this is.
 		if cfg, err = config.Read(inv.Environ, flags.Flags, "data", "issuer"); err != nil {
 			return err
 		}
-		if change.existing {
-			if err := hasDatabase(cfg.Data); err != nil {
-				return err
-			}
-		}
-		changed, err = withStore(ctx, cfg.Data, func(store storage.Store) (bool, error) {
+		err = withStore(ctx, inv.placeOf(cfg), !change.existing, func(store storage.Engine) (err error) {
 			if !change.newIssuer {
 				if err := checkIssuer(store, cfg.Issuer); err != nil {
-					return false, err
+					return err
 				}
 			}
-			return change.do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.Org, change.newOrg)
+			changed, err = change.do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.Org, change.newOrg)
+			return err
 		})
 	}
 	if err != nil {
@@ -128,8 +124,8 @@ func (flags *userFlags) change(ctx context.Context, inv *Program, change userCha
 
 // checkIssuer refuses an issuer that no user on record has, unless there is no user. A running server needs no such look: the one
 // that it has is right.
-func checkIssuer(store storage.Store, issuer string) error {
-	known, err := store.(*embedded.Store).Issuers()
+func checkIssuer(store storage.Keeper, issuer string) error {
+	known, err := store.Issuers()
 	if err != nil {
 		return err
 	}
@@ -144,14 +140,4 @@ func addedOr(created bool) string {
 		return "added"
 	}
 	return "already there"
-}
-
-// withStore opens the store of a data directory on which no server runs, under its lock.
-func withStore(ctx context.Context, dir string, do func(storage.Store) (bool, error)) (created bool, err error) {
-	store, err := embedded.Open(ctx, embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	return do(store)
 }

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	"avatard/internal/config"
-	"avatard/storage/embedded"
+	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // restoreCommand is "restore".
@@ -37,12 +38,12 @@ func (flags *restoreCommand) Run(ctx context.Context, inv *Program) error {
 		if cerr != nil {
 			return cerr
 		}
-		err = restore(ctx, inv, cfg.Data, flags.File, flags)
+		err = restore(ctx, inv, inv.placeOf(cfg), flags.File, flags)
 	}
 	switch {
-	case errors.Is(err, embedded.ErrGap):
+	case errors.Is(err, storage.ErrGap):
 		return fmt.Errorf("restore: %w; or --allow-gap", err)
-	case errors.Is(err, embedded.ErrLocked):
+	case errors.Is(err, storage.ErrInUse):
 		return fmt.Errorf("restore: %w: stop the server, and restore into an empty directory", err)
 	case err != nil:
 		return fmt.Errorf("restore: %w", err)
@@ -52,13 +53,13 @@ func (flags *restoreCommand) Run(ctx context.Context, inv *Program) error {
 
 // checkBackups reads files to their ends. Unless gaps are allowed, the receipts behind the first file have to go on from it.
 func checkBackups(inv *Program, names []string, allowGap bool) error {
-	var sums []embedded.BackupSummary
+	var sums []storage.ExportSummary
 	for _, name := range names {
-		var sum embedded.BackupSummary
+		var sum storage.ExportSummary
 		var err error
 		if name == stdioName {
 			name = "standard input"
-			sum, err = embedded.CheckBackup(inv.Stdin)
+			sum, err = backup.Check(inv.Stdin)
 		} else {
 			sum, err = checkBackup(name)
 		}
@@ -73,21 +74,21 @@ func checkBackups(inv *Program, names []string, allowGap bool) error {
 	if allowGap || sums[0].ReceiptsOnly {
 		return nil
 	}
-	return embedded.CheckGaps(sums[0], sums[1:])
+	return storage.CheckGaps(sums[0], sums[1:])
 }
 
-func checkBackup(name string) (embedded.BackupSummary, error) {
+func checkBackup(name string) (storage.ExportSummary, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return embedded.BackupSummary{}, err
+		return storage.ExportSummary{}, err
 	}
 	defer f.Close()
-	return embedded.CheckBackup(f)
+	return backup.Check(f)
 }
 
-func restore(ctx context.Context, inv *Program, dir, name string, flags *restoreCommand) error {
+func restore(ctx context.Context, inv *Program, place storage.Place, name string, flags *restoreCommand) error {
 	bar := startProgress(inv.Stderr, "restore", 0)
-	sum, err := embedded.Restore(ctx, embedded.Config{Dir: dir}, embedded.RestoreOptions{Backup: name, Receipts: flags.Receipts,
+	sum, err := backup.Restore(ctx, place, backup.RestoreOptions{Backup: name, Receipts: flags.Receipts,
 		AllowGap: flags.AllowGap, Stream: inv.Stdin, Progress: bar.set})
 	bar.finish()
 	if err != nil {
@@ -102,11 +103,11 @@ func restore(ctx context.Context, inv *Program, dir, name string, flags *restore
 }
 
 // warnOfRestore says which erasures nobody knows of.
-func warnOfRestore(w io.Writer, receipts []string, sum embedded.RestoreSummary) {
+func warnOfRestore(w io.Writer, receipts []string, sum storage.ImportSummary) {
 	if len(receipts) == 0 {
 		fmt.Fprintf(w, "avatard: warning: without --receipts every picture that was deleted or replaced after %s is back; "+
 			"delete those again before you serve\n", sum.Backup.Ended.Format(time.RFC3339))
-	} else if !slices.ContainsFunc(sum.Newer, func(n embedded.BackupSummary) bool { return !n.Ended.Before(sum.Backup.Ended) }) {
+	} else if !slices.ContainsFunc(sum.Newer, func(n storage.ExportSummary) bool { return !n.Ended.Before(sum.Backup.Ended) }) {
 		fmt.Fprintf(w, "avatard: warning: %s is older than the backup and adds nothing; every picture that was deleted or replaced after %s is back\n",
 			strings.Join(receipts, ", "), sum.Backup.Ended.Format(time.RFC3339))
 	}
@@ -116,7 +117,7 @@ func warnOfRestore(w io.Writer, receipts []string, sum embedded.RestoreSummary) 
 	}
 }
 
-func printRestore(w io.Writer, sum embedded.RestoreSummary, now time.Time) error {
+func printRestore(w io.Writer, sum storage.ImportSummary, now time.Time) error {
 	lines := []string{fmt.Sprintf("restored: %s, %s (%d bytes), %s, %s, %s of the audit trail", countOf(sum.Users, "user"), countOf(sum.Pictures, "picture"),
 		sum.PictureBytes, countOf(sum.Organizations, "organisation"), countOf(sum.Receipts, "receipt"), countOf(sum.Audit, "record"))}
 	lines = append(lines, fmt.Sprintf("left out: %s that newer receipts name as erased", countOf(sum.Erased, "picture")))

@@ -18,7 +18,6 @@ import (
 	"avatard/server/picture"
 	"avatard/server/tlsfile"
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // serveCommand is "serve".
@@ -78,7 +77,8 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 		defer stop()
 		reloaders = append(reloaders, reloader{"client secret", reload})
 	}
-	store, err := embedded.Open(ctx, embedded.Config{Dir: cfg.Data, Logger: logger, Now: p.Now, Keep: cfg.Keep})
+	place := p.placeOf(cfg)
+	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger, Now: p.Now, Keep: cfg.Keep})
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.Get) }
 	}
 	defer reloadOn(hangups, logger, reloaders)()
-	stopAdmin, err := admin.Serve(cfg.Data, &admin.Server{Store: store, Issuer: cfg.Issuer, Logger: logger, Configured: cfg.StartOrganizations()})
+	stopAdmin, err := admin.Serve(place.ControlDir(), &admin.Server{Store: store, Issuer: cfg.Issuer, Logger: logger, Configured: cfg.StartOrganizations()})
 	if err != nil {
 		return err
 	}

@@ -8,11 +8,12 @@ import (
 	"os/signal"
 	"syscall"
 
-	"avatard/storage/embedded"
+	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // stdioName is the name of a file that stands for standard output, or standard input. "./-" is a file of that name.
-const stdioName = embedded.StreamName
+const stdioName = backup.StreamName
 
 // checkOutput refuses to write a backup to a terminal, and lets a receiver who is gone be an error like others: without
 // that the process would end at the first write, and nobody would be told.
@@ -54,12 +55,12 @@ func syncOutput(w io.Writer) error {
 }
 
 // copyBackup passes a stream on to standard output and says on standard error what cannot be known before.
-func copyBackup(inv *Program, stream io.Reader, progress func(done, total int64)) (embedded.BackupSummary, error) {
-	sum, late, err := embedded.CopyBackup(inv.Stdout, stream, progress)
+func copyBackup(inv *Program, stream io.Reader, progress func(done, total int64)) (storage.ExportSummary, error) {
+	sum, late, err := backup.Copy(inv.Stdout, stream, progress)
 	if err == nil {
 		err = syncOutput(inv.Stdout)
 	}
-	if errors.Is(err, embedded.ErrBackupDamaged) {
+	if errors.Is(err, storage.ErrExportDamaged) {
 		return sum, err
 	}
 	if err != nil {

@@ -36,7 +36,7 @@ func (flags *userRemoveCommand) Run(ctx context.Context, inv *Program) error {
 		return err
 	}
 	var reply admin.UserRemovalReply
-	err = withRemovals(ctx, cfg.Data, func(calls admin.Removals) (err error) {
+	err = withRemovals(ctx, inv.placeOf(cfg), func(calls admin.Removals) (err error) {
 		reply, err = calls.RemoveUser(ctx, req)
 		return err
 	})
@@ -57,15 +57,11 @@ func printRemoved(inv *Program, asJSON bool, removed fmt.Stringer) (err error) {
 	return err
 }
 
-// withRemovals does something through the server on a data directory, or on its store when the first call finds no server.
-func withRemovals(ctx context.Context, dir string, do func(admin.Removals) error) error {
-	err := do(admin.NewClient(dir))
+// withRemovals does something through the server that has a place open, or on its store when the first call finds no server.
+func withRemovals(ctx context.Context, place storage.Place, do func(admin.Removals) error) error {
+	err := do(serverOf(place))
 	if !errors.Is(err, admin.ErrNoServer) {
 		return err
 	}
-	if err := hasDatabase(dir); err != nil {
-		return err
-	}
-	_, err = withStore(ctx, dir, func(store storage.Store) (bool, error) { return false, do(admin.RemovalsOf(store)) })
-	return err
+	return withStore(ctx, place, false, func(store storage.Engine) error { return do(admin.RemovalsOf(store)) })
 }

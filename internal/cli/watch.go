@@ -14,7 +14,6 @@ import (
 	"avatard/server/tlsfile"
 	"avatard/server/tracing"
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // watch is what tells operators how a server does: metrics, traces, each if it is configured. With neither, nothing is
@@ -70,7 +69,7 @@ func (w *watch) interceptors() []connect.Interceptor {
 }
 
 // show begins to show metrics on an address, if they are on, until the returned function is called.
-func (w *watch) show(ctx context.Context, address string, in *authz.Introspector, source authz.Source, store *embedded.Store, srv *server.Server, log *server.LogWriter) (stop func(), err error) {
+func (w *watch) show(ctx context.Context, address string, in *authz.Introspector, source authz.Source, store storage.Keeper, srv *server.Server, log *server.LogWriter) (stop func(), err error) {
 	if w.metrics == nil {
 		return func() {}, nil
 	}

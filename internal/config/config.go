@@ -19,7 +19,7 @@ import (
 	"avatard/authz/limit"
 	"avatard/server"
 	"avatard/server/picture"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // Config is what serve can be told. settings.go describes each field for the people who set them.
@@ -71,7 +71,7 @@ type Config struct {
 	MaxConnections, MaxConnectionsPerAddress int
 	MaxHeaderBytes                           int
 	IdleTimeout                              time.Duration // of connections
-	Keep                                     embedded.Retention
+	Keep                                     storage.Retention
 
 	Watch Watch
 
@@ -94,7 +94,7 @@ func Default() Config {
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
 		Reflection:           true,
-		Keep:                 embedded.Retention{Changes: 400 * day, Refusals: 30 * day, RefusalRows: 1_000_000, Receipts: 3 * 365 * day},
+		Keep:                 storage.Retention{Changes: 400 * day, Refusals: 30 * day, RefusalRows: 1_000_000, Receipts: 3 * 365 * day},
 		Watch:                Watch{TracingRatio: 1},
 		MaxRequests:          server.DefaultRequests, MaxRequestsPerAddress: server.DefaultRequestsPerAddress,
 		MaxConnections: server.DefaultConnections, MaxConnectionsPerAddress: server.DefaultConnectionsPerAddress,

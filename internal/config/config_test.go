@@ -17,7 +17,7 @@ import (
 	"avatard/authz/limit"
 	"avatard/internal/certtest"
 	"avatard/server/picture"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // required are the settings that serve cannot do without.
@@ -135,7 +135,7 @@ log:
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"}, CORSHeaders: []string{"X-App-Version", "sentry-trace"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
-		Keep:        embedded.Retention{Changes: 100 * day, Refusals: 36 * time.Hour, RefusalRows: 500},
+		Keep:        storage.Retention{Changes: 100 * day, Refusals: 36 * time.Hour, RefusalRows: 500},
 		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192, IdleTimeout: 2 * time.Minute,
 		Watch: Watch{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
 			TracingRatio: 0.25, TracingTrustParent: true},

@@ -35,7 +35,7 @@ func (s *Store) RecordRefusal(r storage.Refusal) {
 
 // addBounded adds counts, which stay at the largest a backup holds.
 func addBounded(a, b int64) int64 {
-	return min(min(a, largestBackupSize)+min(b, largestBackupSize), largestBackupSize)
+	return min(min(a, storage.MaxCount)+min(b, storage.MaxCount), storage.MaxCount)
 }
 
 func (q *refusals) waiting() bool {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"time"
 
 	"avatard/storage"
 	"avatard/storage/embedded/internal/slab"
@@ -22,110 +20,92 @@ const (
 	backupSlack = 64 << 20
 )
 
-// Backup writes a backup of the store to w, while it serves. It reads page by page, holds up changes for about a
-// millisecond at a time, and needs a few megabytes whatever the size of the store.
-//
-// The backup ends at one moment (storage.ExportSummary.Ended). No picture that was erased, or was about to be, before that
-// moment comes back when it is restored, and every picture that was there from the beginning to that moment does.
-// Uploads in between may be in it or not. Each user's record is as it was at some moment between beginning and end,
-// and not older than the last erasure of a picture of that user.
-//
-// A picture that is erased after its bytes went to w is still in that stream, together with its receipt;
-// [SaveBackup] takes it out of the file.
-//
-// A stream without its end is no backup: whoever reads it notices.
-func (s *Store) Backup(ctx context.Context, w io.Writer, opt storage.ExportOptions) (storage.ExportSummary, error) {
+// Export gives the store as records, while it serves. It reads page by page, holds up changes for about a millisecond at a time, and
+// needs a few megabytes whatever the size of the store.
+func (s *Store) Export(ctx context.Context, opt storage.ExportOptions, to func(storage.Record) error) error {
 	if opt.Since != nil && !opt.ReceiptsOnly {
-		return storage.ExportSummary{}, errors.New("backup: only receipts go on from another backup")
+		return errors.New("only receipts go on from another backup")
 	}
-	return s.newBackup(ctx, opt).run(w)
+	return s.newExport(ctx, opt, to).run()
 }
 
-func (s *Store) newBackup(ctx context.Context, opt storage.ExportOptions) *backup {
-	b := &backup{s: s, opt: opt, ctx: ctx, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]organizationRecord)}
+func (s *Store) newExport(ctx context.Context, opt storage.ExportOptions, to func(storage.Record) error) *export {
+	b := &export{s: s, opt: opt, ctx: ctx, to: to, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]storage.OrganizationRecord)}
 	if !opt.ReceiptsOnly {
 		b.trails = newTrails()
 	}
 	return b
 }
 
-// backup is one backup under way.
-type backup struct {
-	s     *Store
-	opt   storage.ExportOptions
-	ctx   context.Context
-	slack int64
-	out   *backupWriter
-	store storeRecord
+// export is one under way.
+type export struct {
+	s      *Store
+	opt    storage.ExportOptions
+	ctx    context.Context
+	to     func(storage.Record) error
+	counts storage.RecordCounts
+	slack  int64
+	store  storage.StoreRecord
 
-	issuers       map[int64]bool                // written
-	issuerMoves   int                           // so many there had been when they were
-	organizations map[string]organizationRecord // as written
-	trails        []*trail                      // none of receipts alone
-	lastUser      int64                         // uid of the last user of the first pass
-	receipt       int64                         // newest receipt written
-	generation    slab.GenerationID             // what it is of
-	horizon       int64                         // of the store's receipts, when the backup ended
-	pictureBytes  int64                         // written in the first pass
-	againBytes    int64                         // and after it
+	issuers       map[int64]bool                        // written
+	issuerMoves   int                                   // so many there had been when they were
+	organizations map[string]storage.OrganizationRecord // as written
+	trails        []*trail                              // none of receipts alone
+	lastUser      int64                                 // uid of the last user of the first pass
+	receipt       int64                                 // newest receipt written
+	generation    slab.GenerationID                          // what it is of
+	horizon       int64                                 // of the store's receipts, when the export ended
+	pictureBytes  int64                                 // written in the first pass
+	againBytes    int64                                 // and after it
 	totals        storage.ExportTotals
 }
 
-func (b *backup) run(w io.Writer) (storage.ExportSummary, error) {
-	end, err := b.write(w)
-	if err != nil {
-		return storage.ExportSummary{}, fmt.Errorf("backup: %w", err)
-	}
-	return newBackupSummary(b.store, end, b.out.offset), nil
+// write passes a record on.
+func (b *export) write(record storage.Record) error {
+	b.counts.Count(record)
+	return b.to(record)
 }
 
-func (b *backup) write(w io.Writer) (end endRecord, err error) {
-	if b.out, err = newBackupWriter(w); err != nil {
-		return end, err
-	}
+func (b *export) run() error {
 	if err := errors.Join(b.begin(), b.writeIssuers()); err != nil {
-		return end, err
+		return err
 	}
 	for _, tr := range b.trails {
 		if err := tr.write(b, 0, tr.from); err != nil {
-			return end, err
+			return err
 		}
 	}
 	if !b.opt.ReceiptsOnly {
 		if err := b.writeUsers(); err != nil {
-			return end, err
+			return err
 		}
 	}
 	// Receipts of the time before bring nothing but themselves. Later ones tell who changed since: those users are
 	// written again, until nobody has changed since the last look. That look is the end.
 	ended, err := b.writeReceipts()
 	if err != nil {
-		return end, err
+		return err
 	}
 	if err := errors.Join(b.checkIssuers(), b.writeOrganizations()); err != nil {
-		return end, err
+		return err
 	}
 	for _, tr := range b.trails {
 		if err := tr.write(b, tr.from, tr.to); err != nil {
-			return end, err
+			return err
 		}
 	}
-	end = endRecord{ended: ended, counts: b.out.counts, totals: b.totals, horizon: b.horizon, newest: b.receipt, generation: b.generation}
-	if err := b.out.write(end); err != nil {
-		return end, err
-	}
-	return end, b.out.w.Flush()
+	return b.write(storage.EndRecord{Ended: ended, Counts: b.counts, Totals: b.totals, Horizon: b.horizon, Newest: b.receipt, Generation: b.generation})
 }
 
 // begin notes how far the store has come and writes the first record.
-func (b *backup) begin() error {
+func (b *export) begin() error {
 	var refused error
 	err := b.s.look(func(db *database) error {
-		b.store = storeRecord{receiptsOnly: b.opt.ReceiptsOnly, began: b.s.now().UnixMicro()}
+		b.store = storage.StoreRecord{ReceiptsOnly: b.opt.ReceiptsOnly, Began: b.s.now().UnixMicro()}
 		err := db.once(`SELECT id, (SELECT ifnull(max(seq), 0) FROM receipt), (SELECT ifnull(max(uid), 0) FROM user) FROM store`,
 			func(row backupRow) bool {
-				b.store.id = scanID(row, 0)
-				b.store.receipts, b.store.lastUser = row.ColumnInt64(1), row.ColumnInt64(2)
+				b.store.ID = scanID(row, 0)
+				b.store.Receipts, b.store.LastUser = row.ColumnInt64(1), row.ColumnInt64(2)
 				return true
 			})
 		if err == nil && b.opt.Since != nil {
@@ -141,11 +121,11 @@ func (b *backup) begin() error {
 	if err := errors.Join(err, refused); err != nil {
 		return err
 	}
-	return b.out.write(b.store)
+	return b.write(b.store)
 }
 
 // writeUsers is the first pass over all users.
-func (b *backup) writeUsers() error {
+func (b *export) writeUsers() error {
 	for {
 		var p backupPage
 		if err := b.s.look(func(db *database) error { return p.readUsers(db, b.lastUser) }); err != nil {
@@ -158,9 +138,9 @@ func (b *backup) writeUsers() error {
 		if _, err := b.writePage(&p, true); err != nil {
 			return err
 		}
-		b.lastUser = p.users[len(p.users)-1].uid
+		b.lastUser = p.users[len(p.users)-1].Number
 		for _, u := range p.users {
-			if !u.removed {
+			if !u.Removed {
 				b.totals.Users++
 			}
 		}
@@ -169,9 +149,9 @@ func (b *backup) writeUsers() error {
 
 // writeReceipts writes all receipts, and with them the users who have changed since their record was written. It
 // returns the moment at which there was nothing more, and notes the newest rows of the audit trail of that moment.
-func (b *backup) writeReceipts() (ended int64, err error) {
+func (b *export) writeReceipts() (ended int64, err error) {
 	for tries := backupTries; ; {
-		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.receipts, lastUser: b.lastUser, since: b.store.since}
+		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.Receipts, lastUser: b.lastUser, since: b.store.Since}
 		err := b.s.look(func(db *database) error {
 			if err := p.readReceipts(db, b.receipt); err != nil || p.full {
 				return err
@@ -198,10 +178,10 @@ func (b *backup) writeReceipts() (ended int64, err error) {
 		}
 		b.totals.Changed += int64(len(p.users))
 		for _, r := range p.receipts {
-			if err := b.out.write(r); err != nil {
+			if err := b.write(r); err != nil {
 				return 0, err
 			}
-			b.receipt, b.generation = r.seq, r.generation
+			b.receipt, b.generation = r.Number, r.Generation
 		}
 		if p.full {
 			continue
@@ -213,7 +193,7 @@ func (b *backup) writeReceipts() (ended int64, err error) {
 }
 
 // writePage writes the users of a page with their pictures. settled tells that none was erased meanwhile.
-func (b *backup) writePage(p *backupPage, withBytes bool) (settled bool, err error) {
+func (b *export) writePage(p *backupPage, withBytes bool) (settled bool, err error) {
 	if err := b.ctx.Err(); err != nil {
 		return false, err
 	}
@@ -227,21 +207,21 @@ func (b *backup) writePage(p *backupPage, withBytes bool) (settled bool, err err
 		if err := b.writeOwner(u); err != nil {
 			return false, err
 		}
-		record := u.backedUser
+		record := u.UserRecord
 		switch {
 		case u.data != nil:
-			record.picture = pictureFollows
+			record.Picture = storage.PictureFollows
 		case u.slot != 0 && !b.opt.ReceiptsOnly:
-			record.picture = pictureMissing
+			record.Picture = storage.PictureLost
 			b.totals.Missing++
 		}
-		if err := b.out.write(record); err != nil {
+		if err := b.write(record); err != nil {
 			return false, err
 		}
 		if u.data == nil {
 			continue
 		}
-		if err := b.out.write(pictureRecord{generation: u.generation, format: u.format, data: u.data}); err != nil {
+		if err := b.write(storage.PictureRecord{Generation: u.generation, Format: u.format, Data: u.data}); err != nil {
 			return false, err
 		}
 		b.againBytes += int64(len(u.data))
@@ -252,7 +232,7 @@ func (b *backup) writePage(p *backupPage, withBytes bool) (settled bool, err err
 
 // readPictures reads the pictures of a page and then looks which of them are still active, as Get does: the others were
 // perhaps another's bytes already.
-func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
+func (b *export) readPictures(p *backupPage) (settled bool, err error) {
 	faults := make([]error, len(p.users))
 	for i := range p.users {
 		if u := &p.users[i]; u.slot != 0 {
@@ -291,26 +271,26 @@ func (b *backup) readPictures(p *backupPage) (settled bool, err error) {
 			u.data = nil
 			b.totals.Unreadable++
 			b.s.log.Error("a picture cannot be read and is not in the backup", "generation", fmt.Sprintf("%x", u.generation),
-				"user", u.id, "organisation", u.organization, "error", faults[i])
+				"user", u.ID, "organisation", u.Organization, "error", faults[i])
 		}
 	}
 	return settled, nil
 }
 
 // writeOwner writes issuer and organisation of a user, unless they are written.
-func (b *backup) writeOwner(u pageUser) error {
-	if !b.issuers[u.iid] {
-		b.issuers[u.iid] = true
-		if err := b.out.write(issuerRecord{iid: u.iid, url: u.issuer}); err != nil {
+func (b *export) writeOwner(u pageUser) error {
+	if !b.issuers[u.Issuer] {
+		b.issuers[u.Issuer] = true
+		if err := b.write(storage.IssuerRecord{Number: u.Issuer, URL: u.issuer}); err != nil {
 			return err
 		}
 	}
-	o := organizationRecord{id: u.organization, created: u.organizationCreated, removed: u.organizationRemoved}
-	if b.organizations[o.id] == o {
+	o := storage.OrganizationRecord{ID: u.Organization, Created: u.organizationCreated, Removed: u.organizationRemoved}
+	if b.organizations[o.ID] == o {
 		return nil
 	}
-	b.organizations[o.id] = o
-	return b.out.write(o)
+	b.organizations[o.ID] = o
+	return b.write(o)
 }
 
 // look reads metadata. Changes wait meanwhile.
@@ -324,15 +304,4 @@ func (s *Store) look(read func(db *database) error) error {
 		return errors.Join(storage.ErrUnavailable, err)
 	}
 	return nil
-}
-
-func newBackupSummary(store storeRecord, end endRecord, size int64) storage.ExportSummary {
-	return storage.ExportSummary{
-		Since: momentOrZero(store.sinceTime), Horizon: momentOrZero(end.horizon),
-		ExportTotals: end.totals, ReceiptsOnly: store.receiptsOnly,
-		Began: time.UnixMicro(store.began).UTC(), Ended: time.UnixMicro(end.ended).UTC(),
-		Organizations: end.counts.organizations, Receipts: end.counts.receipts,
-		Audit:    end.counts.audit + end.counts.refusals,
-		Pictures: end.counts.pictures, Bytes: size,
-	}
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // saveTest backs a store up into a file.
 func saveTest(t testing.TB, s *Store, opt storage.ExportOptions) (name string, sum storage.ExportSummary) {
 	t.Helper()
 	var stream bytes.Buffer
-	if _, err := s.Backup(context.Background(), &stream, opt); err != nil {
+	if _, err := backup.Write(context.Background(), s, &stream, opt); err != nil {
 		t.Fatal(err)
 	}
 	return saveStream(t, &stream)
@@ -29,7 +30,7 @@ func saveTest(t testing.TB, s *Store, opt storage.ExportOptions) (name string, s
 func saveStream(t testing.TB, stream io.Reader) (name string, sum storage.ExportSummary) {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), "backup")
-	sum, err := SaveBackup(name, false, stream, nil)
+	sum, err := backup.Save(name, false, stream, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,10 +38,10 @@ func saveStream(t testing.TB, stream io.Reader) (name string, sum storage.Export
 }
 
 // restoreTest restores into a new directory.
-func restoreTest(t testing.TB, backup, receipts string) (dir string, sum storage.ImportSummary) {
+func restoreTest(t testing.TB, full, receipts string) (dir string, sum storage.ImportSummary) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "restored")
-	sum, err := Restore(context.Background(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: filesOf(receipts)})
+	sum, err := backup.Restore(context.Background(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: filesOf(receipts)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +250,7 @@ func TestSaveBackupLeavesNothing(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	story(t, s)
 	var buf bytes.Buffer
-	if _, err := s.Backup(t.Context(), &buf, storage.ExportOptions{}); err != nil {
+	if _, err := backup.Write(t.Context(), s, &buf, storage.ExportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	whole := buf.Bytes()
@@ -261,12 +262,12 @@ func TestSaveBackupLeavesNothing(t *testing.T) {
 		overwrite bool
 		want      error
 	}{
-		{"an empty stream", bytes.NewReader(nil), false, false, ErrNoBackup},
-		{"a cut off stream", bytes.NewReader(whole[:len(whole)-1]), false, false, ErrBackupDamaged},
+		{"an empty stream", bytes.NewReader(nil), false, false, backup.ErrNoBackup},
+		{"a cut off stream", bytes.NewReader(whole[:len(whole)-1]), false, false, storage.ErrExportDamaged},
 		{"a stream that fails", tornStream{bytes.NewReader(whole[:len(whole)/2]), errTorn}, false, false, errTorn},
 		{"a stream that fails over an old file", tornStream{bytes.NewReader(whole[:len(whole)/2]), errTorn}, true, true, errTorn},
-		{"more than a backup", io.MultiReader(bytes.NewReader(whole), bytes.NewReader([]byte{0})), false, false, ErrBackupDamaged},
-		{"a file is there", bytes.NewReader(whole), true, false, ErrFileExists},
+		{"more than a backup", io.MultiReader(bytes.NewReader(whole), bytes.NewReader([]byte{0})), false, false, storage.ErrExportDamaged},
+		{"a file is there", bytes.NewReader(whole), true, false, backup.ErrFileExists},
 		{"a file is to be replaced", bytes.NewReader(whole), true, true, nil},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
@@ -277,8 +278,8 @@ func TestSaveBackupLeavesNothing(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := SaveBackup(name, tt.overwrite, tt.stream, nil); !errors.Is(err, tt.want) {
-				t.Errorf("SaveBackup = %v, want %v", err, tt.want)
+			if _, err := backup.Save(name, tt.overwrite, tt.stream, nil); !errors.Is(err, tt.want) {
+				t.Errorf("Save = %v, want %v", err, tt.want)
 			}
 			names, _ := os.ReadDir(dir)
 			got, _ := os.ReadFile(name)
@@ -302,15 +303,15 @@ func TestBackupEndsEarly(t *testing.T) {
 	story(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	_, err := s.Backup(ctx, writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil }), storage.ExportOptions{})
+	_, err := backup.Write(ctx, s, writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil }), storage.ExportOptions{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Backup of a caller who leaves = %v", err)
 	}
-	_, err = s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) { return len(p), s.Close() }), storage.ExportOptions{})
+	_, err = backup.Write(t.Context(), s, writerFunc(func(p []byte) (int, error) { return len(p), s.Close() }), storage.ExportOptions{})
 	if !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Backup of a store that is closed meanwhile = %v", err)
 	}
-	if _, err := s.Backup(t.Context(), io.Discard, storage.ExportOptions{}); !errors.Is(err, storage.ErrUnavailable) {
+	if _, err := backup.Write(t.Context(), s, io.Discard, storage.ExportOptions{}); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("Backup of a closed store = %v", err)
 	}
 }
@@ -319,8 +320,8 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func ExampleCheckBackup() {
-	_, err := CheckBackup(bytes.NewReader([]byte("something else")))
+func ExampleStore_Export() {
+	_, err := backup.Check(bytes.NewReader([]byte("something else")))
 	fmt.Println(err)
 	// Output: this is no backup of avatard
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // pieces are what texts of a stranger are made of.
@@ -36,7 +37,7 @@ func (r stranger) origin() storage.Origin {
 
 // number is one at the edges of what there is.
 func (r stranger) number() int64 {
-	return []int64{0, 1, -1, 127, math.MaxInt32, math.MaxInt64, math.MinInt64, largestBackupSize + 1, r.Int64()}[r.IntN(9)]
+	return []int64{0, 1, -1, 127, math.MaxInt32, math.MaxInt64, math.MinInt64, storage.MaxCount + 1, r.Int64()}[r.IntN(9)]
 }
 
 // act makes a call with whatever comes and reports whether the store took it.
@@ -88,7 +89,7 @@ func TestWhateverIsTakenIsRestored(t *testing.T) {
 			r := stranger{rand.New(rand.NewPCG(seed, 1))}
 			wild := seed%4 == 3 // a clock out of all bounds
 			now := func() time.Time {
-				micros := r.Int64N(largestTime)
+				micros := r.Int64N(storage.MaxTime)
 				if wild {
 					micros = r.number()
 				}
@@ -121,7 +122,7 @@ func TestWhateverIsTakenIsRestored(t *testing.T) {
 			} else if len(got["user"]) != len(want["user"]) || len(got["generation"]) != len(want["generation"]) || len(got["refusal"]) != len(want["refusal"]) {
 				t.Error("users, pictures or refusals are missing")
 			}
-			if _, err := CheckBackup(strings.NewReader(string(backupBytes(t, again, storage.ExportOptions{ReceiptsOnly: true})))); err != nil {
+			if _, err := backup.Check(strings.NewReader(string(backupBytes(t, again, storage.ExportOptions{ReceiptsOnly: true})))); err != nil {
 				t.Error(err)
 			}
 		})
@@ -148,7 +149,7 @@ func TestBackupOfAPoisonedStore(t *testing.T) {
 	dir, _ := restoreTest(t, name, "")
 	again := openTest(t, dir)
 	err = again.look(func(db *database) error {
-		want := []string{"\"\ufffd\" \"0\"", fmt.Sprintf(`%q "%d"`, strings.Repeat("é", storage.MaxIDBytes/2), int64(largestBackupSize))}
+		want := []string{"\"\ufffd\" \"0\"", fmt.Sprintf(`%q "%d"`, strings.Repeat("é", storage.MaxIDBytes/2), int64(storage.MaxCount))}
 		if diff := cmp.Diff(want, rowsOf(t, db.conn, `SELECT organization, dropped FROM refusal ORDER BY seq`)); diff != "" {
 			t.Errorf("refusals (-want +got):\n%s", diff)
 		}

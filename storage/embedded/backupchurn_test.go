@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // A backup runs while many callers put, replace and remove pictures of a few hundred users, and somebody new comes all
@@ -68,7 +69,7 @@ func TestBackupUnderChurn(t *testing.T) {
 	var backups []made
 	for range 3 {
 		var stream bytes.Buffer
-		_, err := w.s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) {
+		_, err := backup.Write(t.Context(), w.s, writerFunc(func(p []byte) (int, error) {
 			for until := changes.Load() + 10; changes.Load() < until && !t.Failed(); { // or it would be over before anything happens
 				<-changed
 			}
@@ -167,7 +168,7 @@ func backupWithAChangeAt(t *testing.T, at int) (reached bool) {
 	}
 	steps = 0
 	var stream bytes.Buffer
-	sum, err := w.s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) {
+	sum, err := backup.Write(t.Context(), w.s, writerFunc(func(p []byte) (int, error) {
 		step()
 		return stream.Write(p)
 	}), storage.ExportOptions{})
@@ -207,9 +208,7 @@ func TestBackupOfWhatIsTooFast(t *testing.T) {
 		mustPut(t, s, user, 70_000)
 	}
 	var stream bytes.Buffer
-	b := s.newBackup(t.Context(), storage.ExportOptions{})
-	b.slack = -1 << 40
-	sum, err := b.run(writerFunc(func(p []byte) (int, error) {
+	w, err := backup.NewWriter(writerFunc(func(p []byte) (int, error) {
 		if stream.Len() == 0 {
 			for user := range 20 {
 				mustPut(t, s, user, 70_001)
@@ -226,7 +225,13 @@ func TestBackupOfWhatIsTooFast(t *testing.T) {
 		}
 		return stream.Write(p)
 	}))
-	if err != nil || sum.Changed != 21 || sum.Missing != 21 {
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.newExport(t.Context(), storage.ExportOptions{}, w.Write)
+	b.slack = -1 << 40
+	err = errors.Join(b.run(), w.Flush())
+	if sum := b.totals; err != nil || sum.Changed != 21 || sum.Missing != 21 {
 		t.Errorf("Backup = %+v, %v, want 21 changed and left out", sum, err)
 	}
 	file, _ := saveStream(t, &stream)

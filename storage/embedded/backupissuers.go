@@ -9,32 +9,32 @@ import (
 
 // writeIssuers writes the issuers that there are, and the moves that there were: whoever reads the file has to know those before
 // the first user. Those that are added later come with their users.
-func (b *backup) writeIssuers() error {
-	var all []issuerRecord
-	var moves []issuerMove
+func (b *export) writeIssuers() error {
+	var all []storage.IssuerRecord
+	var moves []storage.IssuerMoveRecord
 	err := b.s.look(func(db *database) error {
 		err := db.once(`SELECT old, new FROM issuer_move ORDER BY seq`, func(row backupRow) bool { // as few as configurations
-			moves = append(moves, issuerMove{row.ColumnText(0), row.ColumnText(1)})
+			moves = append(moves, storage.IssuerMoveRecord{From: row.ColumnText(0), To: row.ColumnText(1)})
 			return true
 		})
 		return errors.Join(err, db.once(`SELECT iid, url FROM issuer ORDER BY iid`, func(row backupRow) bool {
-			all = append(all, issuerRecord{iid: row.ColumnInt64(0), url: row.ColumnText(1)})
+			all = append(all, storage.IssuerRecord{Number: row.ColumnInt64(0), URL: row.ColumnText(1)})
 			return true
 		}))
 	})
 	b.issuerMoves = len(moves)
 	for _, i := range all {
-		b.issuers[i.iid] = true
-		err = errors.Join(err, b.out.write(i))
+		b.issuers[i.Number] = true
+		err = errors.Join(err, b.write(i))
 	}
 	for _, m := range moves {
-		err = errors.Join(err, b.out.write(m))
+		err = errors.Join(err, b.write(m))
 	}
 	return err
 }
 
 // checkIssuers refuses a backup that tells of users under an issuer that is not theirs any more.
-func (b *backup) checkIssuers() error {
+func (b *export) checkIssuers() error {
 	if b.s.names.issuerMoves() != b.issuerMoves {
 		return fmt.Errorf("%w: users were given to another issuer meanwhile; make the backup again", storage.ErrUnavailable)
 	}

@@ -11,7 +11,7 @@ type backupRow = *sqlite3.Stmt
 
 // pageUser is a user with everything that a backup needs to know.
 type pageUser struct {
-	backedUser
+	storage.UserRecord
 	issuer              string
 	organizationCreated int64
 	organizationRemoved bool
@@ -33,11 +33,11 @@ const (
 )
 
 func scanPageUser(row backupRow) (u pageUser) {
-	u.uid, u.iid, u.issuer = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnText(2)
-	u.id, u.organization, u.organizationCreated = row.ColumnText(3), row.ColumnText(4), row.ColumnInt64(5)
-	u.created, u.changed, u.sequence = row.ColumnInt64(6), row.ColumnInt64(7), row.ColumnInt64(8)
-	u.removed, u.organizationRemoved = row.ColumnBool(13), row.ColumnBool(14)
-	if u.slot = row.ColumnInt64(9); u.removed {
+	u.Number, u.Issuer, u.issuer = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnText(2)
+	u.ID, u.Organization, u.organizationCreated = row.ColumnText(3), row.ColumnText(4), row.ColumnInt64(5)
+	u.Created, u.Changed, u.Sequence = row.ColumnInt64(6), row.ColumnInt64(7), row.ColumnInt64(8)
+	u.Removed, u.organizationRemoved = row.ColumnBool(13), row.ColumnBool(14)
+	if u.slot = row.ColumnInt64(9); u.Removed {
 		u.slot = 0 // else the row is damaged
 	}
 	if u.slot != 0 {
@@ -49,7 +49,7 @@ func scanPageUser(row backupRow) (u pageUser) {
 // backupPage is what one look at the metadata brings.
 type backupPage struct {
 	users    []pageUser
-	receipts []receiptRecord
+	receipts []storage.ReceiptRecord
 	full     bool // there may be more
 	bytes    int64
 
@@ -80,12 +80,12 @@ func (p *backupPage) readReceipts(db *database, after int64) error {
 		ifnull(r.previous, 0) <= ?3 OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq
 		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
 		func(row backupRow) bool {
-			r := receiptRecord{seq: row.ColumnInt64(userPageWidth), uid: row.ColumnInt64(0), generation: scanID(row, userPageWidth+1),
-				time: row.ColumnInt64(userPageWidth + 2), reason: row.ColumnInt64(userPageWidth + 3)}
+			r := storage.ReceiptRecord{Number: row.ColumnInt64(userPageWidth), User: row.ColumnInt64(0), Generation: scanID(row, userPageWidth+1),
+				Time: row.ColumnInt64(userPageWidth + 2), Reason: row.ColumnInt64(userPageWidth + 3)}
 			p.receipts = append(p.receipts, r)
 			oldest, newest := row.ColumnBool(userPageWidth+4), row.ColumnBool(userPageWidth+5)
-			first := r.uid > p.lastUser && oldest
-			if !first && (r.seq <= p.began || !newest) {
+			first := r.User > p.lastUser && oldest
+			if !first && (r.Number <= p.began || !newest) {
 				return true
 			}
 			p.full = !p.add(scanPageUser(row))
@@ -115,20 +115,20 @@ func (tr *trail) newest(db *database) (seq int64, err error) {
 }
 
 // write writes the rows behind one, up to another. Those that go meanwhile because of their age are not missed.
-func (tr *trail) write(b *backup, after, to int64) error {
+func (tr *trail) write(b *export, after, to int64) error {
 	sql := `SELECT seq, time, action, ` + tr.result + `, caller, caller_organization, organization, target, request, dropped
 		FROM ` + tr.table + ` WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`
 	for after < to {
 		if err := b.ctx.Err(); err != nil {
 			return err
 		}
-		var rows []auditRecord
+		var rows []storage.AuditRecord
 		err := b.s.look(func(db *database) error {
 			return db.once(sql, func(row backupRow) bool {
-				rows = append(rows, auditRecord{seq: row.ColumnInt64(0), time: row.ColumnInt64(1), action: row.ColumnText(2),
-					result: row.ColumnText(3), caller: row.ColumnText(4), callerOrganization: row.ColumnText(5),
-					organization: row.ColumnText(6), target: row.ColumnText(7), request: row.ColumnText(8), dropped: row.ColumnInt64(9),
-					refusal: tr.table == "refusal"})
+				rows = append(rows, storage.AuditRecord{Number: row.ColumnInt64(0), Time: row.ColumnInt64(1), Action: row.ColumnText(2),
+					Result: row.ColumnText(3), Caller: row.ColumnText(4), CallerOrganization: row.ColumnText(5),
+					Organization: row.ColumnText(6), Target: row.ColumnText(7), Request: row.ColumnText(8), Dropped: row.ColumnInt64(9),
+					Refusal: tr.table == "refusal"})
 				return true
 			}, after, to, backupPageRows)
 		})
@@ -139,22 +139,22 @@ func (tr *trail) write(b *backup, after, to int64) error {
 			return nil
 		}
 		for _, r := range rows {
-			if err := b.out.write(r); err != nil {
+			if err := b.write(r); err != nil {
 				return err
 			}
 		}
-		after = rows[len(rows)-1].seq
+		after = rows[len(rows)-1].Number
 	}
 	return nil
 }
 
 // writeOrganizations writes the organisations that have no user in the backup, and those that are not what was written.
-func (b *backup) writeOrganizations() error {
+func (b *export) writeOrganizations() error {
 	for after := ""; ; {
-		var page []organizationRecord
+		var page []storage.OrganizationRecord
 		err := b.s.look(func(db *database) error {
 			return db.once(`SELECT id, created, removed FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`, func(row backupRow) bool {
-				page = append(page, organizationRecord{id: row.ColumnText(0), created: row.ColumnInt64(1), removed: row.ColumnBool(2)})
+				page = append(page, storage.OrganizationRecord{ID: row.ColumnText(0), Created: row.ColumnInt64(1), Removed: row.ColumnBool(2)})
 				return true
 			}, after, backupPageRows)
 		})
@@ -162,12 +162,12 @@ func (b *backup) writeOrganizations() error {
 			return err
 		}
 		for _, o := range page {
-			if b.organizations[o.id] != o {
-				if err := b.out.write(o); err != nil {
+			if b.organizations[o.ID] != o {
+				if err := b.write(o); err != nil {
 					return err
 				}
 			}
 		}
-		after = page[len(page)-1].id
+		after = page[len(page)-1].ID
 	}
 }

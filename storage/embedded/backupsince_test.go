@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // saveSince writes the receipts that came after a file.
 func saveSince(t *testing.T, s *Store, name string) (string, storage.ExportSummary) {
 	t.Helper()
-	at, err := EndOfBackup(name)
+	at, err := backup.End(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func TestReceiptsSince(t *testing.T) {
 	restored := func(receipts ...string) map[string][]string {
 		t.Helper()
 		dir := t.TempDir()
-		if _, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: full, Receipts: receipts}); err != nil {
+		if _, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: receipts}); err != nil {
 			t.Fatal(err)
 		}
 		s := &aged{Store: openTest(t, dir), t: t}
@@ -76,12 +77,12 @@ func TestReceiptsSince(t *testing.T) {
 		files := append([]string{final, empty}, chain[:i]...)
 		files = append(files, chain[i+1:]...)
 		dir := t.TempDir()
-		_, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: full, Receipts: files})
+		_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: files})
 		if !errors.Is(err, storage.ErrGap) {
 			t.Errorf("Restore without file %d = %v, want %v", i, err, storage.ErrGap)
 		}
 		wantOnlyLock(t, dir)
-		sum, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: full, Receipts: files, AllowGap: true})
+		sum, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: files, AllowGap: true})
 		if err != nil || len(sum.Gaps) != 1 {
 			t.Errorf("Restore with a gap = %+v, %v", sum, err)
 		}
@@ -111,12 +112,12 @@ func TestReceiptsSinceCostWhatIsNew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 2000; i < len(data)-maxEndBytes; i++ {
+	for i := 2000; i < len(data)-512; i++ {
 		data[i] = 0
 		reads++
 	}
-	if _, err := EndOfBackup(writeTemp(t, data)); err != nil || reads == 0 {
-		t.Errorf("EndOfBackup = %v", err)
+	if _, err := backup.End(writeTemp(t, data)); err != nil || reads == 0 {
+		t.Errorf("End = %v", err)
 	}
 }
 
@@ -130,18 +131,18 @@ func TestReceiptsSinceRefuses(t *testing.T) {
 	}
 	file, _ := saveTest(t, a.Store, storage.ExportOptions{ReceiptsOnly: true})
 	full, _ := saveTest(t, a.Store, storage.ExportOptions{})
-	at, err := EndOfBackup(file)
+	at, err := backup.End(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	back := func(s *Store, since storage.ExportPosition) error {
-		_, err := s.Backup(t.Context(), &bytes.Buffer{}, storage.ExportOptions{ReceiptsOnly: true, Since: &since})
+		_, err := backup.Write(t.Context(), s, &bytes.Buffer{}, storage.ExportOptions{ReceiptsOnly: true, Since: &since})
 		return err
 	}
 	if err := back(a.Store, at); err != nil {
 		t.Error(err)
 	}
-	if _, err := a.Backup(t.Context(), &bytes.Buffer{}, storage.ExportOptions{Since: &at}); err == nil {
+	if _, err := backup.Write(t.Context(), a, &bytes.Buffer{}, storage.ExportOptions{Since: &at}); err == nil {
 		t.Error("a whole backup goes on from another one")
 	}
 	if err := back(openTest(t, t.TempDir()), at); !errors.Is(err, storage.ErrCannotGoOn) {
@@ -152,17 +153,17 @@ func TestReceiptsSinceRefuses(t *testing.T) {
 	if err := back(a.Store, other); !errors.Is(err, storage.ErrCannotGoOn) {
 		t.Errorf("another line of receipts: %v", err)
 	}
-	if _, err := EndOfBackup("testdata/receipts-v1"); !errors.Is(err, storage.ErrCannotGoOn) {
+	if _, err := backup.End("../backup/testdata/receipts-v1"); !errors.Is(err, storage.ErrCannotGoOn) {
 		t.Errorf("a file of version 1: %v", err)
 	}
-	if _, err := EndOfBackup(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := backup.End(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := EndOfBackup(writeTemp(t, data[:len(data)-1])); !errors.Is(err, ErrBackupDamaged) {
+	if _, err := backup.End(writeTemp(t, data[:len(data)-1])); !errors.Is(err, storage.ErrExportDamaged) {
 		t.Errorf("a file that is cut off: %v", err)
 	}
 	for i := range 3 {
@@ -180,14 +181,14 @@ func TestReceiptsSinceRefuses(t *testing.T) {
 		t.Errorf("%+v, want a horizon", sum)
 	}
 	dir := t.TempDir()
-	opt := RestoreOptions{Backup: full, Receipts: []string{left}}
+	opt := backup.RestoreOptions{Backup: full, Receipts: []string{left}}
 	// All of that happened in one moment; the backup has to be older.
-	if _, err := Restore(context.Background(), Config{Dir: dir}, opt); !errors.Is(err, storage.ErrGap) {
+	if _, err := backup.Restore(context.Background(), At(Config{Dir: dir}), opt); !errors.Is(err, storage.ErrGap) {
 		t.Errorf("Restore of a backup older than the receipts = %v, want %v", err, storage.ErrGap)
 	}
 	wantOnlyLock(t, dir)
 	opt.AllowGap = true
-	if _, err := Restore(context.Background(), Config{Dir: dir}, opt); err != nil {
+	if _, err := backup.Restore(context.Background(), At(Config{Dir: dir}), opt); err != nil {
 		t.Error(err)
 	}
 }

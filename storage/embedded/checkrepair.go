@@ -165,7 +165,7 @@ func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 				return err
 			}
 			own := []generationRecord{{slot: row.slot, id: row.id, state: row.state, size: row.size}}
-			if err := r.erase(t, &u, own, reasonLost); err != nil {
+			if err := r.erase(t, &u, own, storage.ReasonLost); err != nil {
 				return err
 			}
 			return c.noteRepair(r, &u)
@@ -200,7 +200,7 @@ func (c *checker) finish(reg slab.Region, row slotRow) func(context.Context) (st
 				return err
 			}
 			own := []generationRecord{{slot: row.slot, id: row.id, state: row.state, size: row.size, receipt: row.receipt}}
-			if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
+			if err := r.erase(t, &u, own, storage.ReasonAbandoned); err != nil {
 				return err
 			}
 			if row.state == stateErasing {

@@ -75,7 +75,7 @@ type Config struct {
 	FreeSpace func(dir string) (free, total int64, err error)
 }
 
-// Store is an open data directory. It implements [storage.Store].
+// Store is an open data directory. It implements [storage.Engine].
 type Store struct {
 	log  *slog.Logger
 	now  func() time.Time
@@ -129,7 +129,7 @@ type Store struct {
 	closed  error
 }
 
-var _ storage.Store = (*Store)(nil)
+var _ storage.Engine = (*Store)(nil)
 
 // Open opens the store in a directory and finishes what an earlier process left undone: uploads that were never
 // acknowledged are erased, and every erasure that is not on record is done again. What cannot be finished stays

@@ -62,7 +62,7 @@ func (s *Store) load() (found loaded, err error) {
 			s.names.lastIssuer = max(s.names.lastIssuer, iid)
 		}},
 		{`SELECT old, new FROM issuer_move ORDER BY seq`, func(row *sqlite3.Stmt) {
-			s.names.moves = append(s.names.moves, issuerMove{row.ColumnText(0), row.ColumnText(1)})
+			s.names.moves = append(s.names.moves, storage.IssuerMoveRecord{From: row.ColumnText(0), To: row.ColumnText(1)})
 		}},
 	} {
 		err := s.db.once(q.sql, func(row *sqlite3.Stmt) bool {
@@ -116,7 +116,7 @@ func (s *Store) loadUnfinished() error {
 	}
 	return s.eachUnfinished(sqlErasing, func(row *sqlite3.Stmt, slot *slab.RegionSlots) {
 		e := erasure{receipt: row.ColumnInt64(3), slot: row.ColumnInt64(0), pages: slot.SlotPages, since: row.ColumnInt64(4),
-			abandoned: row.ColumnInt64(5) == reasonAbandoned}
+			abandoned: row.ColumnInt64(5) == storage.ReasonAbandoned}
 		if _, locked := s.ledger.locked[e.receipt]; locked {
 			return
 		}

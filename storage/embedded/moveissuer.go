@@ -81,7 +81,7 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	}
 	r.nameIssuer(w.to, from)
 	r.nameIssuer(w.from, left)
-	r.added.moves = append(r.added.moves, issuerMove{w.from, w.to})
+	r.added.moves = append(r.added.moves, storage.IssuerMoveRecord{From: w.from, To: w.to})
 	t.made = true
 	if err := r.audit("issuer-move-from", "done", "", w.from, w.by); err != nil {
 		return err
@@ -116,10 +116,10 @@ func (r *round) movedTo(from string) string {
 	return r.s.names.movedTo(from)
 }
 
-func lastMove(moves []issuerMove, from string) string {
+func lastMove(moves []storage.IssuerMoveRecord, from string) string {
 	for _, m := range slices.Backward(moves) {
-		if m.from == from {
-			return m.to
+		if m.From == from {
+			return m.To
 		}
 	}
 	return ""

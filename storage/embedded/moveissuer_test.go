@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 const newIssuer = "https://new.example"
@@ -64,10 +65,10 @@ func TestRestoreAcrossAMoveOfTheIssuer(t *testing.T) {
 	mustRemoveAt(t, s, 1, newIssuer) // moved, then erased
 	later, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 
-	restore := func(name, backup string, erased int64, receipts ...string) string {
+	restore := func(name, full string, erased int64, receipts ...string) string {
 		t.Helper()
 		dir := t.TempDir()
-		sum, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts})
+		sum, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: receipts})
 		if err != nil || sum.Erased != erased || sum.Users != 4 {
 			t.Fatalf("%s: Restore = %+v, %v, want 4 users and %d erased", name, sum, err, erased)
 		}
@@ -115,7 +116,7 @@ func TestRestoreAcrossMovesOfTheIssuer(t *testing.T) {
 		{one, []string{three, four}, first, []bool{false, false, true}}, {two, []string{four, three}, first, []bool{false, false, true}},
 	} {
 		dir := t.TempDir()
-		if _, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: row.backup, Receipts: row.receipts}); err != nil {
+		if _, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: row.backup, Receipts: row.receipts}); err != nil {
 			t.Fatal(err)
 		}
 		wantUsers(t, dir, row.issuer, newIssuer, row.pictures...)
@@ -164,7 +165,7 @@ func TestBackupDuringAMoveOfTheIssuer(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	mustPut(t, s, 0, 100_000)
 	moved := false
-	_, err := s.Backup(t.Context(), writerFunc(func(p []byte) (int, error) {
+	_, err := backup.Write(t.Context(), s, writerFunc(func(p []byte) (int, error) {
 		if !moved {
 			moved = true
 			mustMoveIssuer(t, s, testKey(0).Issuer, newIssuer)
@@ -174,7 +175,7 @@ func TestBackupDuringAMoveOfTheIssuer(t *testing.T) {
 	if !errors.Is(err, storage.ErrUnavailable) || !moved {
 		t.Errorf("Backup = %v, moved %v, want %v", err, moved, storage.ErrUnavailable)
 	}
-	if _, err := s.Backup(t.Context(), new(bytes.Buffer), storage.ExportOptions{}); err != nil {
+	if _, err := backup.Write(t.Context(), s, new(bytes.Buffer), storage.ExportOptions{}); err != nil {
 		t.Errorf("Backup after the move = %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // A store that was restored from before a move, and went on without it, has users of both issuers in the end: those who were not to be
@@ -19,10 +20,10 @@ func TestRestoreWithAMoveThatTheStoreNeverMade(t *testing.T) {
 	mustMoveIssuer(t, s, old, newIssuer)
 	mustRemoveAt(t, s, 0, newIssuer)
 	lost, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
-	restored := func(backup string, receipts ...string) *Store {
+	restored := func(full string, receipts ...string) *Store {
 		t.Helper()
 		dir := t.TempDir()
-		if _, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts}); err != nil {
+		if _, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: receipts}); err != nil {
 			t.Fatal(err)
 		}
 		return openTest(t, dir)

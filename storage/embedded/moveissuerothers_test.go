@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 const thirdIssuer = "https://third.example"
@@ -108,10 +109,10 @@ func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
 	four, _ := saveTest(t, s, storage.ExportOptions{})
 	receiptsFour, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 
-	restored := func(backup string, receipts ...string) *Store {
+	restored := func(full string, receipts ...string) *Store {
 		t.Helper()
 		dir := t.TempDir()
-		if _, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: receipts}); err != nil {
+		if _, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: receipts}); err != nil {
 			t.Fatal(err)
 		}
 		s := openTest(t, dir)
@@ -138,8 +139,8 @@ func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
 		wantPerson(t, r, 0, old, org, others)
 	}
 	for _, receipts := range [][]string{{receiptsFour}, {receiptsOne, receiptsThree, receiptsFour}, {receiptsFour, receiptsOne}} {
-		for backup, want := range map[string][2]string{one: {"", ""}, two: {second, ""}, three: {second, others}, four: {second, others}} {
-			r := restored(backup, receipts...)
+		for full, want := range map[string][2]string{one: {"", ""}, two: {second, ""}, three: {second, others}, four: {second, others}} {
+			r := restored(full, receipts...)
 			wantPerson(t, r, 0, old, testOrg, want[0])
 			wantPerson(t, r, 0, thirdIssuer, org, want[1])
 			if _, err := r.Stat(t.Context(), movedKey(0, newIssuer), testOrg); !errors.Is(err, storage.ErrUserNotFound) {

@@ -1,21 +1,25 @@
 package embedded
 
-import "sync"
+import (
+	"sync"
+
+	"avatard/storage"
+)
 
 // names keeps the registered organisations and issuers in memory: they are few, and every request asks for one.
 type names struct {
 	mu            sync.RWMutex
 	organizations map[string]struct{}
 	issuers       map[string]int64
-	lastIssuer    int64        // the largest number
-	moves         []issuerMove // all of them, in their order
+	lastIssuer    int64                      // the largest number
+	moves         []storage.IssuerMoveRecord // all of them, in their order
 }
 
 // namesAdded are those a transaction adds, takes away, or gives another number.
 type namesAdded struct {
 	organizations map[string]bool  // false = those that are no more
 	issuers       map[string]int64 // 0 = those that are no more
-	moves         []issuerMove
+	moves         []storage.IssuerMoveRecord
 }
 
 func (n *names) add(a namesAdded) {

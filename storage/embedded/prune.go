@@ -3,6 +3,7 @@ package embedded
 import (
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/hooks"
 	"avatard/storage/embedded/internal/slab"
 )
@@ -96,7 +97,7 @@ func (w *pruneStep) overflow(r *round, limit int64) error {
 	}
 	to := min(last-limit, first+int64(w.room)-1)
 	w.more = to < last-limit
-	if err := r.db.run(sqlDropRefusals, first-1, to, int64(largestTime)); err != nil {
+	if err := r.db.run(sqlDropRefusals, first-1, to, int64(storage.MaxTime)); err != nil {
 		return err
 	}
 	hooks.Failpoint("prune-refusals")

@@ -130,7 +130,7 @@ func (w *put) activate(r *round, t *ticket) error {
 	if err != nil {
 		return err
 	}
-	if err := r.erase(t, &u, before, reasonReplaced); err != nil {
+	if err := r.erase(t, &u, before, storage.ReasonReplaced); err != nil {
 		return err
 	}
 	if err := r.db.run(sqlActivate, w.slot, w.id[:]); err != nil {
@@ -154,7 +154,7 @@ func (w *put) abandon(r *round, t *ticket) error {
 		return err
 	}
 	own := []generationRecord{{slot: w.slot, id: w.id, state: stateUploading, size: w.size}}
-	if err := r.erase(t, &u, own, reasonAbandoned); err != nil {
+	if err := r.erase(t, &u, own, storage.ReasonAbandoned); err != nil {
 		return err
 	}
 	return r.db.run(sqlUserReceipt, u.uid, u.receipt)

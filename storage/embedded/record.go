@@ -191,7 +191,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 		if g.state != stateErasing {
 			why := reason
 			if g.state == stateUploading {
-				why = reasonAbandoned
+				why = storage.ReasonAbandoned
 			}
 			e.receipt = r.nextReceipt
 			r.nextReceipt++

@@ -47,7 +47,7 @@ func (w *remove) apply(r *round, t *ticket) error {
 		if err := r.s.logRoom(true); err != nil {
 			return err
 		}
-		if err := r.erase(t, &u, gens, reasonRemoved); err != nil {
+		if err := r.erase(t, &u, gens, storage.ReasonRemoved); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,61 +16,42 @@ import (
 // database beside it, nothing in the data directory is served.
 const restoreName = "restore.unfinished"
 
-// StreamName is the name of a file in RestoreOptions that stands for their Stream.
-const StreamName = "-"
-
-// RestoreOptions tell what to restore.
-type RestoreOptions struct {
-	// Backup is the name of the file to restore, one made without storage.ExportOptions.ReceiptsOnly.
-	Backup string
-	// Receipts are the names of other backups of the same store, usually newer ones made with ReceiptsOnly, in any order.
-	// No picture is restored that they know to be erased, and users they know get the record that has come further.
-	Receipts []string
-	// AllowGap restores although erasures of some time between Backup and the last of Receipts are not known: because receipts
-	// have gone that are not younger than the backup, or because a file is missing. Pictures that were erased then come back.
-	AllowGap bool
-	// Stream is read to its end in place of the one file that is called StreamName; nil = that is a file like others. It takes
-	// its size in the directory, or the nearest one above that there is, until Restore returns: encrypted and without a name.
-	Stream io.Reader
-	// Progress, unless it is nil, hears now and then how many bytes of the backup are dealt with, twice over.
-	Progress func(done, total int64)
-}
-
-// Restore builds a store from a backup in cfg.Dir, which may be missing but must not hold one. The store is the one that
-// was backed up: ids of pictures and receipts, details of users, the audit trail. A picture is in it only when no
-// receipt of either file names it; bytes of others are not even written.
-//
-// Until it returns nil nothing in the directory can be opened; a try that fails takes back what it wrote, and one
-// that was killed is replaced by the next. The errors are storage.ErrInUse, storage.ErrStoreExists, ErrNoBackup, ErrBackupVersion,
-// ErrBackupDamaged, storage.ErrOtherStore, storage.ErrGap, and those of the disk.
-func Restore(ctx context.Context, cfg Config, opt RestoreOptions) (storage.ImportSummary, error) {
-	sum, err := restoreAnd(ctx, cfg, opt, func(string) {})
+// Import builds a store in the directory, which may be missing. Until it returns nil nothing in it can be opened.
+func (p *Place) Import(ctx context.Context, opt storage.ImportOptions) (storage.ImportSummary, error) {
+	sum, err := importInto(ctx, p.cfg, opt, p.step)
 	if err != nil {
-		err = fmt.Errorf("restore into %s: %w", cfg.Dir, err)
+		err = fmt.Errorf("restore into %s: %w", p.cfg.Dir, err)
 	}
 	return sum, err
 }
 
-// restoreAnd calls after behind each step that is a change of the data directory.
-func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(step string)) (sum storage.ImportSummary, err error) {
+func (p *Place) step(name string) {
+	if p.after != nil {
+		p.after(name)
+	}
+}
+
+// Vacant reports what is in the way of Import.
+func (p *Place) Vacant(context.Context) error {
+	dir, err := filepath.Abs(p.cfg.Dir)
+	if err == nil {
+		err = hasNoStore(dir)
+	}
+	if err != nil {
+		err = fmt.Errorf("restore into %s: %w", p.cfg.Dir, err)
+	}
+	return err
+}
+
+// importInto calls after behind each step that is a change of the data directory.
+func importInto(ctx context.Context, cfg Config, opt storage.ImportOptions, after func(step string)) (sum storage.ImportSummary, err error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return sum, err
 	}
-	if opt.streams() { // before that is read
-		if err := hasNoStore(dir); err != nil {
-			return sum, err
-		}
-	}
-	backup, newer, err := openBackups(ctx, opt, dir, cfg.WrapFile)
-	if err != nil {
+	if err := opt.Arrange(); err != nil {
 		return sum, err
 	}
-	defer func() {
-		for _, f := range append(newer, backup) {
-			err = errors.Join(err, f.close())
-		}
-	}()
 	if err := hasNoStore(dir); err != nil { // before anything is made
 		return sum, err
 	}
@@ -97,7 +77,7 @@ func restoreAnd(ctx context.Context, cfg Config, opt RestoreOptions, after func(
 		return sum, err
 	}
 	after("begun")
-	r := &restore{ctx: ctx, cfg: cfg, opt: opt, dir: work, backup: backup, newer: newer}
+	r := &restore{ctx: ctx, cfg: cfg, opt: opt, dir: work}
 	if sum, err = r.run(); err != nil {
 		return storage.ImportSummary{}, errors.Join(err, os.RemoveAll(work))
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -18,12 +17,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
+)
+
+// What stands before and behind records, see docs/backup.md.
+const (
+	backupHeadBytes = 12
+	recordHeadBytes = 5
+	recordSumBytes  = 4
 )
 
 // littleBackup returns the bytes of a backup with some of everything, and of the receipts of a little later.
-func littleBackup(t testing.TB) (backup, receipts []byte) {
+func littleBackup(t testing.TB) (full, receipts []byte) {
 	t.Helper()
 	s := openTest(t, t.TempDir())
 	for i := range 4 {
@@ -31,18 +37,18 @@ func littleBackup(t testing.TB) (backup, receipts []byte) {
 	}
 	mustPut(t, s, 0, 5000)
 	mustRemove(t, s, 1)
-	backup = backupBytes(t, s, storage.ExportOptions{})
+	full = backupBytes(t, s, storage.ExportOptions{})
 	mustRemove(t, s, 0)
 	mustPut(t, s, 2, 160)
 	mustPut(t, s, 9, 170) // somebody new, erased at once
 	mustRemove(t, s, 9)
-	return backup, backupBytes(t, s, storage.ExportOptions{ReceiptsOnly: true})
+	return full, backupBytes(t, s, storage.ExportOptions{ReceiptsOnly: true})
 }
 
 func backupBytes(t testing.TB, s *Store, opt storage.ExportOptions) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	if _, err := s.Backup(context.Background(), &buf, opt); err != nil {
+	if _, err := backup.Write(context.Background(), s, &buf, opt); err != nil {
 		t.Fatal(err)
 	}
 	return buf.Bytes()
@@ -164,21 +170,21 @@ func TestRestoreOfTwoLines(t *testing.T) {
 
 // A file that is cut off anywhere, or in which any byte is another, is refused, and what is left of the try serves nothing.
 func TestRestoreOfADamagedFile(t *testing.T) {
-	backup, receipts := littleBackup(t)
+	full, receipts := littleBackup(t)
 	boundaries := map[int]bool{}
-	for at := backupHeadBytes; at < len(backup); {
+	for at := backupHeadBytes; at < len(full); {
 		boundaries[at] = true
-		at += recordHeadBytes + int(binary.BigEndian.Uint32(backup[at+1:])) + recordSumBytes
+		at += recordHeadBytes + int(binary.BigEndian.Uint32(full[at+1:])) + recordSumBytes
 	}
 	if len(boundaries) < 15 {
 		t.Fatalf("%d records: the boundaries are not found", len(boundaries))
 	}
 	check := func(what string, at int, data []byte) {
-		if _, err := CheckBackup(bytes.NewReader(data)); !isBackupError(err) {
-			t.Errorf("%s at byte %d: CheckBackup = %v", what, at, err)
+		if _, err := backup.Check(bytes.NewReader(data)); !isBackupError(err) {
+			t.Errorf("%s at byte %d: Check = %v", what, at, err)
 		}
 	}
-	for _, whole := range [][]byte{backup, receipts} {
+	for _, whole := range [][]byte{full, receipts} {
 		for at := range whole {
 			check("cut", at, whole[:at])
 			other := bytes.Clone(whole)
@@ -187,37 +193,37 @@ func TestRestoreOfADamagedFile(t *testing.T) {
 		}
 	}
 	for at := range boundaries {
-		end := at + recordHeadBytes + int(binary.BigEndian.Uint32(backup[at+1:])) + recordSumBytes
-		check("left out", at, slices.Concat(backup[:at], backup[end:]))
-		check("doubled", at, slices.Concat(backup[:end], backup[at:]))
+		end := at + recordHeadBytes + int(binary.BigEndian.Uint32(full[at+1:])) + recordSumBytes
+		check("left out", at, slices.Concat(full[:at], full[end:]))
+		check("doubled", at, slices.Concat(full[:end], full[at:]))
 	}
-	whole := writeTemp(t, backup)
-	try := func(what string, at int, backup, receipts string) {
+	whole := writeTemp(t, full)
+	try := func(what string, at int, full, receipts string) {
 		dir := t.TempDir()
-		_, err := Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: backup, Receipts: filesOf(receipts)})
+		_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: filesOf(receipts)})
 		if !isBackupError(err) {
 			t.Errorf("%s at byte %d: Restore = %v", what, at, err)
 		}
 		wantOnlyLock(t, dir)
 	}
 	for at := range boundaries {
-		try("cut", at, writeTemp(t, backup[:at]), "")
+		try("cut", at, writeTemp(t, full[:at]), "")
 		if at < len(receipts) {
 			try("receipts cut", at, whole, writeTemp(t, receipts[:at]))
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
-		at := random.IntN(len(backup))
-		try("cut", at, writeTemp(t, backup[:at]), "")
-		other := bytes.Clone(backup)
+		at := random.IntN(len(full))
+		try("cut", at, writeTemp(t, full[:at]), "")
+		other := bytes.Clone(full)
 		other[at] ^= 1 << random.IntN(8)
 		try("another bit", at, writeTemp(t, other), "")
 	}
 }
 
 func isBackupError(err error) bool {
-	return errors.Is(err, ErrBackupDamaged) || errors.Is(err, ErrNoBackup) || errors.Is(err, ErrBackupVersion)
+	return errors.Is(err, storage.ErrExportDamaged) || errors.Is(err, backup.ErrNoBackup) || errors.Is(err, backup.ErrVersion)
 }
 
 // wantOnlyLock demands that nothing of a store is left but perhaps the file that was locked.
@@ -234,106 +240,39 @@ func wantOnlyLock(t *testing.T, dir string) {
 	}
 }
 
-// Records that are whole, but do not fit together.
-func TestRestoreOfNonsense(t *testing.T) {
-	id := slab.GenerationID{1}
-	base := []any{storeRecord{id: id}, issuerRecord{iid: 1, url: "i"}, organizationRecord{id: "o"}}
-	user := backedUser{uid: 1, iid: 1, id: "u", organization: "o", sequence: 2, picture: pictureFollows}
-	gone := user
-	gone.picture = pictureNone
-	picture := pictureRecord{generation: id, format: storage.PNG, data: []byte("x")}
-	for _, tt := range []struct {
-		title   string
-		records []any
-		want    string // "" for none
-	}{
-		{"nothing wrong", []any{user, picture, receiptRecord{seq: 1, uid: 1, reason: 1, generation: slab.GenerationID{2}}}, ""},
-		{"a user of no organisation", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "other", sequence: 1}}, "fit together"},
-		{"a user of no issuer", []any{backedUser{uid: 1, iid: 2, id: "u", organization: "o", sequence: 1}}, "fit together"},
-		{"a receipt of nobody", []any{receiptRecord{seq: 1, uid: 1, reason: 1}}, "fit together"},
-		{"two users of one id", []any{gone, backedUser{uid: 2, iid: 1, id: "u", organization: "o", sequence: 1}}, "fit together"},
-		{"one number for two users", []any{gone, backedUser{uid: 1, iid: 1, id: "v", organization: "o", sequence: 1}}, "number of another"},
-		{"receipts out of order", []any{gone, receiptRecord{seq: 2, uid: 1, reason: 1}, receiptRecord{seq: 1, uid: 1, reason: 1}}, "out of order"},
-		{"a picture of nobody", []any{gone, picture}, "belongs to nobody"},
-		{"a picture is owed", []any{user, gone}, "is missing"},
-		{"a picture is owed at the end", []any{user}, "is missing"},
-		{"a second store", []any{storeRecord{id: id}}, "second store"},
-		{"a user from before time", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "o", sequence: 1, created: 5, changed: 4}}, "changed before"},
-		{"a format that is not known", []any{user, pictureRecord{generation: id, format: 77, data: []byte("x")}}, "format"},
-		{"an empty picture", []any{user, pictureRecord{generation: id, format: 1}}, "too short"},
-		{"an end that speaks of more", []any{gone, backupCounts{users: 1}}, "its end speaks of"},
-		{"a user of sequence 0", []any{backedUser{uid: 1, iid: 1, id: "u", organization: "o"}}, "range"},
-	} {
-		t.Run(tt.title, func(t *testing.T) {
-			var buf bytes.Buffer
-			w, err := newBackupWriter(&buf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			more := backupCounts{}
-			for _, r := range append(base, tt.records...) {
-				if more, _ = r.(backupCounts); more.users > 0 {
-					continue
-				}
-				kind, _ := w.body.encode(r) // which refuses some of them
-				if err := w.writeBody(kind); err != nil {
-					t.Fatal(err)
-				}
-			}
-			end := endRecord{counts: w.counts}
-			end.counts.users += more.users
-			if err := errors.Join(w.write(end), w.w.Flush()); err != nil {
-				t.Fatal(err)
-			}
-			dir := t.TempDir()
-			_, err = Restore(t.Context(), Config{Dir: dir}, RestoreOptions{Backup: writeTemp(t, buf.Bytes())})
-			if tt.want == "" {
-				if err != nil {
-					t.Errorf("Restore = %v", err)
-				}
-				return
-			}
-			if !errors.Is(err, ErrBackupDamaged) || !strings.Contains(fmt.Sprint(err), tt.want) {
-				t.Errorf("Restore = %v, want %v with %q", err, ErrBackupDamaged, tt.want)
-			}
-			wantOnlyLock(t, dir)
-		})
-	}
-}
-
 func TestRestoreRefuses(t *testing.T) {
-	backup, receipts := littleBackup(t)
+	full, receipts := littleBackup(t)
 	otherBackup, otherReceipts := littleBackup(t)
-	newer := bytes.Clone(backup)
+	newer := bytes.Clone(full)
 	newer[backupHeadBytes-1]++
 	for _, tt := range []struct {
-		title            string
-		backup, receipts []byte
-		prepare          func(t *testing.T, dir string)
-		want             error
-		text             string
-		keeps            string // a file that has to stay
+		title          string
+		full, receipts []byte
+		prepare        func(t *testing.T, dir string)
+		want           error
+		text           string
+		keeps          string // a file that has to stay
 	}{
-		{"another store's receipts", backup, otherReceipts, nil, storage.ErrOtherStore, "", ""},
-		{"another store's backup for receipts", backup, otherBackup, nil, storage.ErrOtherStore, "", ""},
+		{"another store's receipts", full, otherReceipts, nil, storage.ErrOtherStore, "", ""},
+		{"another store's backup for receipts", full, otherBackup, nil, storage.ErrOtherStore, "", ""},
 		{"receipts for a backup", receipts, nil, nil, nil, "holds receipts only", ""},
-		{"a newer program's file", newer, nil, nil, ErrBackupVersion, fmt.Sprintf("version %d, this program knows up to %d", backupVersion+1, backupVersion), ""},
-		{"something else", []byte("#!/bin/sh"), nil, nil, ErrNoBackup, "", ""},
-		{"an empty file", []byte{}, nil, nil, ErrNoBackup, "", ""},
-		{"a store is there", backup, receipts, func(t *testing.T, dir string) {
+		{"a newer program's file", newer, nil, nil, backup.ErrVersion, "this program knows up to", ""},
+		{"something else", []byte("#!/bin/sh"), nil, nil, backup.ErrNoBackup, "", ""},
+		{"an empty file", []byte{}, nil, nil, backup.ErrNoBackup, "", ""},
+		{"a store is there", full, receipts, func(t *testing.T, dir string) {
 			s := openTest(t, dir)
 			mustPut(t, s, 1, 100)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}, storage.ErrStoreExists, "empty directory", databaseName},
-		{"a store is there and serves", backup, receipts, func(t *testing.T, dir string) { openTest(t, dir) }, storage.ErrStoreExists, "", databaseName},
-		{"a slab without its database", backup, nil, func(t *testing.T, dir string) {
+		{"a store is there and serves", full, receipts, func(t *testing.T, dir string) { openTest(t, dir) }, storage.ErrStoreExists, "", databaseName},
+		{"a slab without its database", full, nil, func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(dir, slabName), []byte("precious"), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}, storage.ErrStoreExists, "without its database", slabName},
-		{"another process is at it", backup, nil, func(t *testing.T, dir string) {
+		{"another process is at it", full, nil, func(t *testing.T, dir string) {
 			lock, err := datadir.At(dir).Lock(lockName)
 			if err != nil {
 				t.Fatal(err)
@@ -347,11 +286,11 @@ func TestRestoreRefuses(t *testing.T) {
 				tt.prepare(t, dir)
 			}
 			before, _ := os.ReadFile(filepath.Join(dir, tt.keeps))
-			opt := RestoreOptions{Backup: writeTemp(t, tt.backup)}
+			opt := backup.RestoreOptions{Backup: writeTemp(t, tt.full)}
 			if tt.receipts != nil {
 				opt.Receipts = []string{writeTemp(t, tt.receipts)}
 			}
-			_, err := Restore(t.Context(), Config{Dir: dir}, opt)
+			_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), opt)
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
 				t.Errorf("Restore = %v, want %v with %q", err, tt.want, tt.text)
 			}
@@ -362,13 +301,13 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Restore(t.Context(), Config{Dir: t.TempDir()}, RestoreOptions{Backup: "/nowhere"}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := backup.Restore(t.Context(), At(Config{Dir: t.TempDir()}), backup.RestoreOptions{Backup: "/nowhere"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Restore of no file = %v", err)
 	}
-	if _, err := Restore(t.Context(), Config{Dir: t.TempDir()}, RestoreOptions{Backup: t.TempDir()}); err == nil {
+	if _, err := backup.Restore(t.Context(), At(Config{Dir: t.TempDir()}), backup.RestoreOptions{Backup: t.TempDir()}); err == nil {
 		t.Error("Restore of a directory = nil")
 	}
-	if _, err := Restore(t.Context(), Config{Dir: "/dev/null/data"}, RestoreOptions{Backup: writeTemp(t, backup)}); err == nil {
+	if _, err := backup.Restore(t.Context(), At(Config{Dir: "/dev/null/data"}), backup.RestoreOptions{Backup: writeTemp(t, full)}); err == nil {
 		t.Error("Restore into what can be no directory = nil")
 	}
 }

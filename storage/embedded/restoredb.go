@@ -7,6 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/datadir"
 	"avatard/storage/embedded/internal/slab"
 )
@@ -30,7 +31,7 @@ type restoreDB struct {
 	*database
 	scratch     *database
 	lastReceipt int64
-	moves       []issuerMove // all that are on record
+	moves       []storage.IssuerMoveRecord // all that are on record
 	prepared    map[string]*sqlite3.Stmt
 }
 
@@ -77,7 +78,7 @@ func (r *restoreDB) commit() error {
 // unfit marks what the schema refuses as the file's fault.
 func unfit(err error) error {
 	if errors.Is(err, sqlite3.CONSTRAINT) {
-		return fmt.Errorf("%w: its records do not fit together: %w", ErrBackupDamaged, err)
+		return fmt.Errorf("%w: its records do not fit together: %w", storage.ErrExportDamaged, err)
 	}
 	return err
 }
@@ -131,33 +132,33 @@ func (r *restoreDB) addStore(id slab.GenerationID) error {
 }
 
 // addUser adds a user or replaces the record of that number.
-func (r *restoreDB) addUser(u backedUser) error {
+func (r *restoreDB) addUser(u storage.UserRecord) error {
 	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
 		ON CONFLICT (uid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
 		changed = excluded.changed, sequence = excluded.sequence, removed = excluded.removed WHERE id = excluded.id AND iid = excluded.iid`,
-		u.uid, u.iid, u.id, u.organization, u.created, u.changed, u.sequence, asNumber(u.removed))
+		u.Number, u.Issuer, u.ID, u.Organization, u.Created, u.Changed, u.Sequence, asNumber(u.Removed))
 	if err == nil && r.conn.Changes() != 1 {
-		err = fmt.Errorf("%w: user %q has the number of another user", ErrBackupDamaged, u.id)
+		err = fmt.Errorf("%w: user %q has the number of another user", storage.ErrExportDamaged, u.ID)
 	}
 	return err
 }
 
 // mergeUser adds a user of another file, under a number of ours, or replaces the record of that person if it has come
 // less far.
-func (r *restoreDB) mergeUser(u backedUser) error {
+func (r *restoreDB) mergeUser(u storage.UserRecord) error {
 	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT (id, iid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
 		changed = excluded.changed, sequence = excluded.sequence, removed = excluded.removed WHERE excluded.sequence > sequence`,
-		u.iid, u.id, u.organization, u.created, u.changed, u.sequence, asNumber(u.removed))
+		u.Issuer, u.ID, u.Organization, u.Created, u.Changed, u.Sequence, asNumber(u.Removed))
 	if err != nil {
 		return err
 	}
 	ours := int64(0)
-	err = r.ask(r.database, `SELECT uid FROM user WHERE id = ?1 AND iid = ?2`, func(row *sqlite3.Stmt) { ours = row.ColumnInt64(0) }, u.id, u.iid)
+	err = r.ask(r.database, `SELECT uid FROM user WHERE id = ?1 AND iid = ?2`, func(row *sqlite3.Stmt) { ours = row.ColumnInt64(0) }, u.ID, u.Issuer)
 	if err != nil {
 		return err
 	}
-	return r.do(r.scratch, `INSERT INTO theirs (uid, ours) VALUES (?1, ?2) ON CONFLICT (uid) DO UPDATE SET ours = excluded.ours`, u.uid, ours)
+	return r.do(r.scratch, `INSERT INTO theirs (uid, ours) VALUES (?1, ?2) ON CONFLICT (uid) DO UPDATE SET ours = excluded.ours`, u.Number, ours)
 }
 
 // forgetTheirs begins with another file.
@@ -167,22 +168,22 @@ func (r *restoreDB) forgetTheirs() error { return r.do(r.scratch, `DELETE FROM t
 func (r *restoreDB) ours(theirs int64) (uid int64, err error) {
 	err = r.ask(r.scratch, `SELECT ours FROM theirs WHERE uid = ?1`, func(row *sqlite3.Stmt) { uid = row.ColumnInt64(0) }, theirs)
 	if err == nil && uid == 0 {
-		err = fmt.Errorf("%w: a receipt of a user who is not in it", ErrBackupDamaged)
+		err = fmt.Errorf("%w: a receipt of a user who is not in it", storage.ErrExportDamaged)
 	}
 	return uid, err
 }
 
 // addReceipt adds a receipt to the end of a user's chain.
-func (r *restoreDB) addReceipt(rec receiptRecord, uid int64) error {
+func (r *restoreDB) addReceipt(rec storage.ReceiptRecord, uid int64) error {
 	if err := r.do(r.database, `INSERT INTO receipt (seq, uid, generation, time, reason, previous)
-		VALUES (?1, ?2, ?3, ?4, ?5, (SELECT receipt FROM user WHERE uid = ?2))`, rec.seq, uid, rec.generation[:], rec.time, rec.reason); err != nil {
+		VALUES (?1, ?2, ?3, ?4, ?5, (SELECT receipt FROM user WHERE uid = ?2))`, rec.Number, uid, rec.Generation[:], rec.Time, rec.Reason); err != nil {
 		return err
 	}
-	if err := r.do(r.database, `UPDATE user SET receipt = ?2 WHERE uid = ?1`, uid, rec.seq); err != nil {
+	if err := r.do(r.database, `UPDATE user SET receipt = ?2 WHERE uid = ?1`, uid, rec.Number); err != nil {
 		return err
 	}
-	r.lastReceipt = rec.seq
-	return r.do(r.scratch, `INSERT INTO erased (generation) VALUES (?1) ON CONFLICT (generation) DO NOTHING`, rec.generation[:])
+	r.lastReceipt = rec.Number
+	return r.do(r.scratch, `INSERT INTO erased (generation) VALUES (?1) ON CONFLICT (generation) DO NOTHING`, rec.Generation[:])
 }
 
 // erased reports whether a receipt names a picture.
@@ -191,14 +192,14 @@ func (r *restoreDB) erased(generation slab.GenerationID) (known bool, err error)
 	return known, err
 }
 
-func (r *restoreDB) addAudit(a auditRecord) error {
+func (r *restoreDB) addAudit(a storage.AuditRecord) error {
 	into := `audit (seq, time, action, result,`
-	if a.refusal {
+	if a.Refusal {
 		into = `refusal (seq, time, action, reason,`
 	}
 	return r.do(r.database, `INSERT INTO `+into+` caller, caller_organization, organization, target, request, dropped)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, a.seq, a.time, a.action, a.result, a.caller, a.callerOrganization,
-		a.organization, a.target, a.request, a.dropped)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)`, a.Number, a.Time, a.Action, a.Result, a.Caller, a.CallerOrganization,
+		a.Organization, a.Target, a.Request, a.Dropped)
 }
 
 // expectPicture notes that a user has a picture, forgetPicture that there is none, notePicture which one it is.
@@ -232,9 +233,9 @@ func (r *restoreDB) addRegion(g slab.Region) error {
 }
 
 // addGeneration makes a picture in a slot the active one of a user.
-func (r *restoreDB) addGeneration(slot, uid int64, p pictureRecord) error {
+func (r *restoreDB) addGeneration(slot, uid int64, p storage.PictureRecord) error {
 	if err := r.do(r.database, `INSERT INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)`,
-		slot, p.generation[:], uid, int64(len(p.data)), int64(p.format)); err != nil {
+		slot, p.Generation[:], uid, int64(len(p.Data)), int64(p.Format)); err != nil {
 		return err
 	}
 	return r.do(r.database, `UPDATE generation SET state = 2 WHERE slot = ?1`, slot)

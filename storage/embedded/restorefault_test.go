@@ -12,13 +12,14 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/backup"
 )
 
 // Whatever write, truncation, sync or read of a restore fails, before it is done, after it or halfway, once or from then on: it
 // says so and leaves nothing, or all is well; and the next one succeeds.
 func TestRestoreEveryFault(t *testing.T) {
-	backup, receipts := littleBackup(t)
-	files := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
+	full, receipts := littleBackup(t)
+	files := backup.RestoreOptions{Backup: writeTemp(t, full), Receipts: []string{writeTemp(t, receipts)}}
 	for _, kind := range []struct {
 		name    string
 		mode    faultMode
@@ -38,14 +39,14 @@ func TestRestoreEveryFault(t *testing.T) {
 			for call := 1; ; call += kind.every {
 				opt := files
 				if kind.stream {
-					opt.Backup, opt.Stream = StreamName, bytes.NewReader(backup)
+					opt.Backup, opt.Stream = backup.StreamName, bytes.NewReader(full)
 				}
 				reached, dir := false, t.TempDir()
 				f := &faults{mode: kind.mode, reads: kind.reads, fail: func(n int, _, _ string) bool {
 					reached = reached || n == call
 					return n == call || kind.forever && n > call
 				}}
-				_, err := Restore(context.Background(), Config{Dir: dir, WrapFile: f.wrap}, opt)
+				_, err := backup.Restore(context.Background(), At(Config{Dir: dir, WrapFile: f.wrap}), opt)
 				if !reached {
 					if call < 20 {
 						t.Errorf("only %d calls: the files are not watched", call-1)
@@ -54,7 +55,7 @@ func TestRestoreEveryFault(t *testing.T) {
 				}
 				if err != nil {
 					wantOnlyLock(t, dir)
-					if _, err = Restore(context.Background(), Config{Dir: dir}, files); err != nil {
+					if _, err = backup.Restore(context.Background(), At(Config{Dir: dir}), files); err != nil {
 						t.Fatalf("call %d: Restore then = %v", call, err)
 					}
 				}
@@ -101,11 +102,11 @@ func (f unsynced) Sync() error               { f.dirty[f.name] = false; return f
 
 // What is moved in place is on the disk before: a loss of power leaves no name with half of what belongs to it.
 func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
-	backup, receipts := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
+	full, receipts := littleBackup(t)
+	opt := backup.RestoreOptions{Backup: writeTemp(t, full), Receipts: []string{writeTemp(t, receipts)}}
 	dirty, looked := make(map[string]bool), false
 	cfg := Config{Dir: t.TempDir(), WrapFile: func(name string, f File) File { return unsynced{f, name, dirty} }}
-	_, err := restoreAnd(context.Background(), cfg, opt, func(step string) {
+	_, err := backup.Restore(context.Background(), &Place{cfg: cfg, after: func(step string) {
 		if step != "built" {
 			return
 		}
@@ -115,7 +116,7 @@ func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
 				t.Errorf("%s is not synced (written: %v)", name, known)
 			}
 		}
-	})
+	}}, opt)
 	if err != nil || !looked {
 		t.Fatalf("Restore = %v, looked: %v", err, looked)
 	}
@@ -124,9 +125,9 @@ func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
 // killRestore is the process that is killed in the middle of a restore: before a file operation, or, behind the last one,
 // after a step of putting things in their place.
 func killRestore(dir, names string, k *killer) error {
-	backup, receipts, _ := strings.Cut(names, " ")
-	opt := RestoreOptions{Backup: backup, Receipts: filesOf(receipts)}
-	_, err := restoreAnd(context.Background(), Config{Dir: dir, WrapFile: k.wrap}, opt, func(string) { k.step() })
+	full, receipts, _ := strings.Cut(names, " ")
+	opt := backup.RestoreOptions{Backup: full, Receipts: filesOf(receipts)}
+	_, err := backup.Restore(context.Background(), &Place{cfg: Config{Dir: dir, WrapFile: k.wrap}, after: func(string) { k.step() }}, opt)
 	if err != nil {
 		return err
 	}
@@ -137,8 +138,8 @@ func killRestore(dir, names string, k *killer) error {
 // A process that is killed anywhere in a restore leaves a directory that does not serve anything and into which the next
 // restore succeeds, or one that serves everything.
 func TestKilledInARestore(t *testing.T) {
-	backup, receipts := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup), Receipts: []string{writeTemp(t, receipts)}}
+	full, receipts := littleBackup(t)
+	opt := backup.RestoreOptions{Backup: writeTemp(t, full), Receipts: []string{writeTemp(t, receipts)}}
 	job := "restore " + opt.Backup + " " + opt.Receipts[0]
 	_, operations := runKilled(t, t.TempDir(), job, 0)
 	if operations < 20 {
@@ -176,7 +177,7 @@ func TestKilledInARestore(t *testing.T) {
 			runKilled(t, dir, job, 1+at%operations)
 		}
 		if !exists(filepath.Join(dir, databaseName)) {
-			if _, err := Restore(context.Background(), Config{Dir: dir}, opt); err != nil {
+			if _, err := backup.Restore(context.Background(), At(Config{Dir: dir}), opt); err != nil {
 				t.Fatalf("%s: Restore then = %v", when, err)
 			}
 		}
@@ -189,8 +190,8 @@ func TestKilledInARestore(t *testing.T) {
 
 // Between moving the slab and moving the database there is a slab without a database; it must not pass for somebody's.
 func TestHalfRestoredSlabIsReplaced(t *testing.T) {
-	backup, _ := littleBackup(t)
-	opt := RestoreOptions{Backup: writeTemp(t, backup)}
+	full, _ := littleBackup(t)
+	opt := backup.RestoreOptions{Backup: writeTemp(t, full)}
 	dir := t.TempDir()
 	func() {
 		defer func() {
@@ -198,11 +199,11 @@ func TestHalfRestoredSlabIsReplaced(t *testing.T) {
 				t.Error("the slab was not moved")
 			}
 		}()
-		_, _ = restoreAnd(context.Background(), Config{Dir: dir}, opt, func(step string) {
+		_, _ = backup.Restore(context.Background(), &Place{cfg: Config{Dir: dir}, after: func(step string) {
 			if step == "moved "+slabName {
 				panic(step)
 			}
-		})
+		}}, opt)
 	}()
 	if !exists(filepath.Join(dir, slabName)) {
 		t.Fatal("there is no slab")
@@ -214,7 +215,7 @@ func TestHalfRestoredSlabIsReplaced(t *testing.T) {
 		t.Error("Open has made a database")
 	}
 	restoreInto := func() error {
-		_, err := Restore(context.Background(), Config{Dir: dir}, opt)
+		_, err := backup.Restore(context.Background(), At(Config{Dir: dir}), opt)
 		return err
 	}
 	if err := restoreInto(); err != nil {
@@ -237,18 +238,18 @@ func saveOnAFullDisk(dir, stream string) error {
 		return err
 	}
 	defer f.Close()
-	_, err = SaveBackup(filepath.Join(dir, "file"), false, f, nil)
+	_, err = backup.Save(filepath.Join(dir, "file"), false, f, nil)
 	if !errors.Is(err, syscall.EFBIG) {
-		return fmt.Errorf("SaveBackup = %w, want %w", err, syscall.EFBIG)
+		return fmt.Errorf("Save = %w, want %w", err, syscall.EFBIG)
 	}
 	fmt.Println("operations 1")
 	return nil
 }
 
 func TestSaveBackupOnAFullDisk(t *testing.T) {
-	backup, _ := littleBackup(t)
+	full, _ := littleBackup(t)
 	dir := t.TempDir()
-	runKilled(t, dir, "save "+writeTemp(t, backup), 0)
+	runKilled(t, dir, "save "+writeTemp(t, full), 0)
 	if names, err := os.ReadDir(dir); err != nil || len(names) > 0 {
 		t.Errorf("%v was left, %v", names, err)
 	}

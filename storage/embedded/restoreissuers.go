@@ -5,10 +5,12 @@ import (
 	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
-func (r *restoreDB) addIssuer(i issuerRecord) error {
-	return r.do(r.database, `INSERT INTO issuer (iid, url) VALUES (?1, ?2)`, i.iid, i.url)
+func (r *restoreDB) addIssuer(i storage.IssuerRecord) error {
+	return r.do(r.database, `INSERT INTO issuer (iid, url) VALUES (?1, ?2)`, i.Number, i.URL)
 }
 
 // issuer returns the number of an issuer, which it adds where needed.
@@ -22,17 +24,17 @@ func (r *restoreDB) issuer(url string) (iid int64, err error) {
 }
 
 // addIssuerMove puts a move on record whose users are where it has led to.
-func (r *restoreDB) addIssuerMove(m issuerMove) error {
+func (r *restoreDB) addIssuerMove(m storage.IssuerMoveRecord) error {
 	r.moves = append(r.moves, m)
-	return r.do(r.database, `INSERT INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`, m.from, m.to)
+	return r.do(r.database, `INSERT INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`, m.From, m.To)
 }
 
 // moveIssuer does a move again, unless users of the new issuer are here already: then it is of a store that was restored from before it
 // and went on without it, and both stay what they are.
-func (r *restoreDB) moveIssuer(m issuerMove) error {
+func (r *restoreDB) moveIssuer(m storage.IssuerMoveRecord) error {
 	inUse, had := false, false
 	err := r.ask(r.database, `SELECT DISTINCT removed FROM user WHERE iid = (SELECT iid FROM issuer WHERE url = ?1)`,
-		func(row *sqlite3.Stmt) { inUse, had = inUse || !row.ColumnBool(0), true }, m.to)
+		func(row *sqlite3.Stmt) { inUse, had = inUse || !row.ColumnBool(0), true }, m.To)
 	if err != nil || inUse {
 		return err
 	}
@@ -40,9 +42,9 @@ func (r *restoreDB) moveIssuer(m issuerMove) error {
 		return r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, from, to)
 	}
 	if had { // the rows change places, as in moveIssuer.apply
-		err = errors.Join(name(m.to, ""), name(m.from, m.to), name("", m.from))
+		err = errors.Join(name(m.To, ""), name(m.From, m.To), name("", m.From))
 	} else {
-		err = errors.Join(r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.to), name(m.from, m.to))
+		err = errors.Join(r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.To), name(m.From, m.To))
 	}
 	if err != nil {
 		return err
@@ -57,16 +59,16 @@ func (r *restoreDB) moveIssuer(m issuerMove) error {
 type newerIssuers struct {
 	db      *restoreDB
 	urls    map[int64]string
-	moves   []issuerMove
+	moves   []storage.IssuerMoveRecord
 	shared  int // so many of ours the file has, too
 	settled bool
 }
 
-func (n *newerIssuers) add(i issuerRecord) { n.urls[i.iid] = i.url }
+func (n *newerIssuers) add(i storage.IssuerRecord) { n.urls[i.Number] = i.URL }
 
-func (n *newerIssuers) move(m issuerMove) error {
+func (n *newerIssuers) move(m storage.IssuerMoveRecord) error {
 	if n.settled {
-		return fmt.Errorf("%w: a move of an issuer behind a user", ErrBackupDamaged)
+		return fmt.Errorf("%w: a move of an issuer behind a user", storage.ErrExportDamaged)
 	}
 	n.moves = append(n.moves, m)
 	return nil
@@ -98,14 +100,14 @@ func (n *newerIssuers) settle() error {
 func (n *newerIssuers) ours(theirs int64) (int64, error) {
 	url, ok := n.urls[theirs]
 	if !ok {
-		return 0, fmt.Errorf("%w: a user of an issuer that is not in it", ErrBackupDamaged)
+		return 0, fmt.Errorf("%w: a user of an issuer that is not in it", storage.ErrExportDamaged)
 	}
 	if err := n.settle(); err != nil {
 		return 0, err
 	}
 	for _, m := range n.db.moves[n.shared:] {
-		if url == m.from {
-			url = m.to
+		if url == m.From {
+			url = m.To
 		}
 	}
 	return n.db.issuer(url)

@@ -4,21 +4,23 @@ import (
 	"errors"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"avatard/storage"
 )
 
 // addOrganization adds an organisation, or replaces the record of it: the newest one comes last.
-func (r *restoreDB) addOrganization(o organizationRecord) error {
+func (r *restoreDB) addOrganization(o storage.OrganizationRecord) error {
 	return r.do(r.database, `INSERT INTO organization (id, created, removed) VALUES (?1, ?2, ?3)
-		ON CONFLICT (id) DO UPDATE SET created = excluded.created, removed = excluded.removed`, o.id, o.created, asNumber(o.removed))
+		ON CONFLICT (id) DO UPDATE SET created = excluded.created, removed = excluded.removed`, o.ID, o.Created, asNumber(o.Removed))
 }
 
 // mergeOrganization adds an organisation of another file, unless one of that id is known: that of the newer file counts.
-func (r *restoreDB) mergeOrganization(o organizationRecord, newer bool) error {
+func (r *restoreDB) mergeOrganization(o storage.OrganizationRecord, newer bool) error {
 	if newer {
 		return r.addOrganization(o)
 	}
 	return r.do(r.database, `INSERT INTO organization (id, created, removed) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO NOTHING`,
-		o.id, o.created, asNumber(o.removed))
+		o.ID, o.Created, asNumber(o.Removed))
 }
 
 // settleRemoved makes records of several moments and files fit together: who is off the record has no picture, whatever another file

@@ -20,12 +20,10 @@ const restoreBatch = 8192
 // The backup is read twice. The first time brings everything but pictures, and shows that the file is whole; then come
 // the newer receipts; the second time brings the pictures that no receipt names.
 type restore struct {
-	ctx    context.Context
-	cfg    Config
-	opt    RestoreOptions
-	dir    string
-	backup *backupFile
-	newer  []*backupFile
+	ctx context.Context
+	cfg Config
+	opt storage.ImportOptions
+	dir string
 
 	horizon time.Time // of the receipts that are restored
 
@@ -44,11 +42,11 @@ func (r *restore) run() (sum storage.ImportSummary, err error) {
 	}
 	defer func() { err = errors.Join(err, r.db.close()) }()
 	if err := r.readRecords(); err != nil {
-		return sum, fmt.Errorf("%s: %w", r.backup.name, err)
+		return sum, fmt.Errorf("%s: %w", r.opt.Export.Name(), err)
 	}
-	for _, f := range r.newer {
+	for _, f := range r.opt.Newer {
 		if err := r.readNewer(f); err != nil {
-			return sum, fmt.Errorf("%s: %w", f.name, err)
+			return sum, fmt.Errorf("%s: %w", f.Name(), err)
 		}
 	}
 	if err := r.checkGaps(); err != nil {
@@ -57,12 +55,12 @@ func (r *restore) run() (sum storage.ImportSummary, err error) {
 	if err := r.db.settleRemoved(); err != nil {
 		return sum, err
 	}
-	if r.slab, err = slab.Open(r.place(), slabName, r.backup.store.id, true); err != nil {
+	if r.slab, err = slab.Open(r.place(), slabName, r.opt.Export.Store().ID, true); err != nil {
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, r.slab.Close()) }()
 	if err := r.readPictures(); err != nil {
-		return sum, fmt.Errorf("%s: %w", r.backup.name, err)
+		return sum, fmt.Errorf("%s: %w", r.opt.Export.Name(), err)
 	}
 	if err := r.fillSlab(); err != nil {
 		return sum, err
@@ -74,8 +72,8 @@ func (r *restore) run() (sum storage.ImportSummary, err error) {
 }
 
 // each calls do for every record of a file, in transactions of a bounded size.
-func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (storage.ExportSummary, error) {
-	b, err := f.records()
+func (r *restore) each(f storage.Source, pass int64, do func(record storage.Record) error) (storage.ExportSummary, error) {
+	b, err := f.Records()
 	if err != nil {
 		return storage.ExportSummary{}, err
 	}
@@ -83,7 +81,7 @@ func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (st
 		return storage.ExportSummary{}, err
 	}
 	for n := 1; ; n++ {
-		record, err := b.next()
+		record, err := b.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -92,7 +90,7 @@ func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (st
 		}
 		if err == nil && n%restoreBatch == 0 {
 			err = r.db.again()
-			r.progress(f, pass*f.size+b.offset)
+			r.progress(f, pass, b)
 		}
 		if err == nil {
 			err = r.ctx.Err()
@@ -101,44 +99,45 @@ func (r *restore) each(f *backupFile, pass int64, do func(record any) error) (st
 			return storage.ExportSummary{}, err
 		}
 	}
-	r.progress(f, pass*f.size+b.offset)
-	return b.summary(), r.db.commit()
+	r.progress(f, pass, b)
+	return b.Summary(), r.db.commit()
 }
 
-func (r *restore) progress(f *backupFile, done int64) {
-	if r.opt.Progress != nil && f == r.backup {
-		r.opt.Progress(done, 2*f.size)
+func (r *restore) progress(f storage.Source, pass int64, b storage.RecordReader) {
+	if r.opt.Progress != nil && f == r.opt.Export {
+		done, total := b.Read()
+		r.opt.Progress(pass*total+done, 2*total)
 	}
 }
 
 // readRecords brings everything but pictures.
 func (r *restore) readRecords() (err error) {
-	if err := r.db.addStore(r.backup.store.id); err != nil {
+	if err := r.db.addStore(r.opt.Export.Store().ID); err != nil {
 		return err
 	}
-	var last backedUser
-	r.sum.Backup, err = r.each(r.backup, 0, func(record any) error {
+	var last storage.UserRecord
+	r.sum.Backup, err = r.each(r.opt.Export, 0, func(record storage.Record) error {
 		switch rec := record.(type) {
-		case issuerRecord:
+		case storage.IssuerRecord:
 			return r.db.addIssuer(rec)
-		case issuerMove:
+		case storage.IssuerMoveRecord:
 			return r.db.addIssuerMove(rec)
-		case organizationRecord:
+		case storage.OrganizationRecord:
 			return r.db.addOrganization(rec)
-		case backedUser:
+		case storage.UserRecord:
 			last = rec
 			if err := r.db.addUser(rec); err != nil {
 				return err
 			}
-			if rec.picture == pictureNone { // else an earlier record may have it
-				return r.db.forgetPicture(rec.uid)
+			if rec.Picture == storage.PictureNone { // else an earlier record may have it
+				return r.db.forgetPicture(rec.Number)
 			}
-			return r.db.expectPicture(rec.uid)
-		case pictureRecord:
-			return r.db.notePicture(last.uid, rec.generation)
-		case receiptRecord:
-			return r.addReceipt(rec, rec.uid)
-		case auditRecord:
+			return r.db.expectPicture(rec.Number)
+		case storage.PictureRecord:
+			return r.db.notePicture(last.Number, rec.Generation)
+		case storage.ReceiptRecord:
+			return r.addReceipt(rec, rec.User)
+		case storage.AuditRecord:
 			return r.db.addAudit(rec)
 		}
 		return nil
@@ -146,8 +145,8 @@ func (r *restore) readRecords() (err error) {
 	return err
 }
 
-func (r *restore) addReceipt(rec receiptRecord, uid int64) error {
-	if at := time.UnixMicro(rec.time).UTC(); at.After(r.sum.NewestReceipt) {
+func (r *restore) addReceipt(rec storage.ReceiptRecord, uid int64) error {
+	if at := time.UnixMicro(rec.Time).UTC(); at.After(r.sum.NewestReceipt) {
 		r.sum.NewestReceipt = at
 	}
 	return r.db.addReceipt(rec, uid)
@@ -156,35 +155,35 @@ func (r *restore) addReceipt(rec receiptRecord, uid int64) error {
 // readNewer brings what a newer file knows: receipts that the backup does not have, and records of users that have come
 // further. Numbers of users and receipts are each file's own; people are known by their ids, receipts by the
 // generation that they name.
-func (r *restore) readNewer(f *backupFile) error {
+func (r *restore) readNewer(f storage.Source) error {
 	issuers := newerIssuers{db: r.db, urls: make(map[int64]string)}
 	if err := r.db.forgetTheirs(); err != nil {
 		return err
 	}
-	newest := f.store.began >= r.backup.store.began // they come in their order
-	sum, err := r.each(f, 0, func(record any) (err error) {
+	newest := f.Store().Began >= r.opt.Export.Store().Began // they come in their order
+	sum, err := r.each(f, 0, func(record storage.Record) (err error) {
 		switch rec := record.(type) {
-		case issuerRecord:
+		case storage.IssuerRecord:
 			issuers.add(rec)
-		case issuerMove:
+		case storage.IssuerMoveRecord:
 			return issuers.move(rec)
-		case organizationRecord:
+		case storage.OrganizationRecord:
 			return r.db.mergeOrganization(rec, newest)
-		case backedUser:
-			if rec.iid, err = issuers.ours(rec.iid); err != nil {
+		case storage.UserRecord:
+			if rec.Issuer, err = issuers.ours(rec.Issuer); err != nil {
 				return err
 			}
 			return r.db.mergeUser(rec)
-		case receiptRecord:
-			known, err := r.db.erased(rec.generation)
+		case storage.ReceiptRecord:
+			known, err := r.db.erased(rec.Generation)
 			if err != nil || known {
 				return err
 			}
-			uid, err := r.db.ours(rec.uid)
+			uid, err := r.db.ours(rec.User)
 			if err != nil {
 				return err
 			}
-			rec.seq = r.db.lastReceipt + 1
+			rec.Number = r.db.lastReceipt + 1
 			return r.addReceipt(rec, uid)
 		}
 		return err
@@ -213,25 +212,25 @@ func (r *restore) checkGaps() error {
 
 // readPictures brings the pictures that are nobody's erased ones.
 func (r *restore) readPictures() error {
-	var owner backedUser
-	_, err := r.each(r.backup, 1, func(record any) error {
+	var owner storage.UserRecord
+	_, err := r.each(r.opt.Export, 1, func(record storage.Record) error {
 		switch rec := record.(type) {
-		case backedUser:
+		case storage.UserRecord:
 			owner = rec
-		case pictureRecord:
-			return r.addPicture(owner.uid, rec)
+		case storage.PictureRecord:
+			return r.addPicture(owner.Number, rec)
 		}
 		return nil
 	})
 	return err
 }
 
-func (r *restore) addPicture(uid int64, rec pictureRecord) error {
-	wanted, err := r.db.takePicture(uid, rec.generation)
+func (r *restore) addPicture(uid int64, rec storage.PictureRecord) error {
+	wanted, err := r.db.takePicture(uid, rec.Generation)
 	if err != nil || !wanted {
 		return err
 	}
-	erased, err := r.db.erased(rec.generation)
+	erased, err := r.db.erased(rec.Generation)
 	if err != nil {
 		return err
 	}
@@ -239,7 +238,7 @@ func (r *restore) addPicture(uid int64, rec pictureRecord) error {
 		r.sum.Erased++
 		return nil
 	}
-	c := slab.ClassFor(len(rec.data))
+	c := slab.ClassFor(len(rec.Data))
 	slot, _, ok := r.slots.Take(c)
 	if !ok {
 		next := r.slots.Next(c)
@@ -251,13 +250,13 @@ func (r *restore) addPicture(uid int64, rec pictureRecord) error {
 		}
 		slot, _, _ = r.slots.Take(c)
 	}
-	image := slab.Image(rec.generation, rec.data)
+	image := slab.Image(rec.Generation, rec.Data)
 	rest := slab.ClassPages[c] - int64(len(image))/slab.PageBytes
 	if err := r.slab.Write(slot, image, rest); err != nil {
 		return err
 	}
 	r.sum.Pictures++
-	r.sum.PictureBytes += int64(len(rec.data))
+	r.sum.PictureBytes += int64(len(rec.Data))
 	return r.db.addGeneration(slot, uid, rec)
 }
 

@@ -36,11 +36,3 @@ const (
 	stateActive    = 2
 	stateErasing   = 3
 )
-
-// Reasons of a receipt, as stored.
-const (
-	reasonRemoved   = 1
-	reasonReplaced  = 2
-	reasonAbandoned = 3 // an upload that nobody was told of
-	reasonLost      = 4 // a picture that a repair found missing, or promised to be erased
-)

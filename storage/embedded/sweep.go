@@ -8,6 +8,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
+	"avatard/storage"
 	"avatard/storage/embedded/internal/slab"
 )
 
@@ -215,7 +216,7 @@ func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 	if len(gens) == 0 {
 		return nil
 	}
-	if err := r.erase(t, &u, gens, reasonAbandoned); err != nil {
+	if err := r.erase(t, &u, gens, storage.ReasonAbandoned); err != nil {
 		return err
 	}
 	return r.db.run(sqlUserReceipt, u.uid, u.receipt)

@@ -39,7 +39,7 @@ func wantFailure(t *testing.T, want string, args ...string) {
 	}
 }
 
-func openStore(t *testing.T, dir string) storage.Store {
+func openStore(t *testing.T, dir string) storage.Engine {
 	t.Helper()
 	store, err := embedded.Open(t.Context(), embedded.Config{Dir: dir})
 	if err != nil {
@@ -50,7 +50,7 @@ func openStore(t *testing.T, dir string) storage.Store {
 }
 
 // startAdmin serves the socket of a store that it opens in dir.
-func startAdmin(t *testing.T, dir string) (store storage.Store, stop func()) {
+func startAdmin(t *testing.T, dir string) (store storage.Engine, stop func()) {
 	t.Helper()
 	store = openStore(t, dir)
 	stop, err := admin.Serve(dir, &admin.Server{Store: store, Issuer: "https://id.example", Logger: slog.New(slog.DiscardHandler)})
@@ -134,8 +134,8 @@ func TestRegisterOnALockedStore(t *testing.T) {
 	dir := t.TempDir()
 	openStore(t, dir)
 	_, err := runCommand(t, "org", "add", "acme", "--data", dir)
-	if !errors.Is(err, embedded.ErrLocked) {
-		t.Errorf("org add = %v, want %v", err, embedded.ErrLocked)
+	if !errors.Is(err, storage.ErrInUse) {
+		t.Errorf("org add = %v, want %v", err, storage.ErrInUse)
 	}
 }
 

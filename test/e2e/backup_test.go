@@ -6,8 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,7 +19,6 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/cli"
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // runAll runs a command to its end and returns everything it printed and its exit code.
@@ -209,14 +212,43 @@ func TestBackupOfADamagedPicture(t *testing.T) {
 	}
 }
 
-// oddStore makes backups of its own kind.
+// oddStore gives records of its own kind.
 type oddStore struct {
-	storage.Store
-	make func(ctx context.Context, w io.Writer) error
+	storage.Engine
+	export func(to func(storage.Record) error) error
 }
 
-func (s oddStore) Backup(ctx context.Context, w io.Writer, _ embedded.BackupOptions) (embedded.BackupSummary, error) {
-	return embedded.BackupSummary{}, s.make(ctx, w)
+func (s oddStore) Export(_ context.Context, _ storage.ExportOptions, to func(storage.Record) error) error {
+	return s.export(to)
+}
+
+// recordsOf returns all records of a store.
+func recordsOf(t *testing.T, store storage.Keeper) (all []storage.Record) {
+	t.Helper()
+	err := store.Export(t.Context(), storage.ExportOptions{}, func(record storage.Record) error {
+		if p, ok := record.(storage.PictureRecord); ok {
+			p.Data = bytes.Clone(p.Data)
+			record = p
+		}
+		all = append(all, record)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// give returns an export of these records that ends with an error.
+func give(records []storage.Record, end error) func(to func(storage.Record) error) error {
+	return func(to func(storage.Record) error) error {
+		for _, record := range records {
+			if err := to(record); err != nil {
+				return err
+			}
+		}
+		return end
+	}
 }
 
 // A server that cannot go on, or that ends, leaves no file and a clear word; its inner story stays in its log.
@@ -224,32 +256,20 @@ func TestBackupOfAServerThatBreaksOff(t *testing.T) {
 	root := t.TempDir()
 	source := openStore(t, filepath.Join(root, "source"))
 	putFor(t, source, "alice", 100_000)
-	var whole bytes.Buffer
-	if _, err := source.(*embedded.Store).Backup(t.Context(), &whole, embedded.BackupOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	records := recordsOf(t, source)
+	unended := records[:len(records)-1]
 	for _, tt := range []struct {
 		title  string
-		make   func(ctx context.Context, w io.Writer) error
+		export func(to func(storage.Record) error) error
 		stderr string
 	}{
-		{"before it begins", func(context.Context, io.Writer) error { return errors.New("planted") }, "not available now"},
-		{"in the middle", func(_ context.Context, w io.Writer) error {
-			_, _ = w.Write(whole.Bytes()[:whole.Len()/2])
-			return errors.New("planted")
-		}, "broke off"},
-		{"with an answer that is none", func(_ context.Context, w io.Writer) error {
-			_, err := w.Write([]byte("hello"))
-			return err
-		}, "no backup of avatard"},
-		{"with an answer that is not whole", func(_ context.Context, w io.Writer) error {
-			_, err := w.Write(whole.Bytes()[:whole.Len()-5])
-			return err
-		}, "broke off"},
+		{"before it begins", give(nil, errors.New("planted")), "not available now"},
+		{"in the middle", give(unended, errors.New("planted")), "broke off"},
+		{"with an answer that is not whole", give(unended, nil), "broke off"},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir, files := t.TempDir(), t.TempDir()
-			stop, err := admin.Serve(dir, &admin.Server{Store: oddStore{make: tt.make}, Logger: slog.New(slog.DiscardHandler)})
+			stop, err := admin.Serve(dir, &admin.Server{Store: oddStore{export: tt.export}, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -262,6 +282,27 @@ func TestBackupOfAServerThatBreaksOff(t *testing.T) {
 				t.Errorf("%v was left", names)
 			}
 		})
+	}
+}
+
+// A server that answers with something else, as one of another version may, leaves no file.
+func TestBackupOfAServerThatSendsNone(t *testing.T) {
+	dir, files := t.TempDir(), t.TempDir()
+	ln, err := net.Listen("unix", filepath.Join(dir, admin.SocketName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
+	srv.Listener.Close()
+	srv.Listener = ln
+	srv.Start()
+	defer srv.Close()
+	_, stderr, code := runAll(t, "backup", filepath.Join(files, "file"), "--data", dir)
+	if code != cli.ExitFailed || !strings.Contains(stderr, "no backup of avatard") {
+		t.Errorf("backup = exit code %d, %q", code, stderr)
+	}
+	if names, _ := os.ReadDir(files); len(names) > 0 {
+		t.Errorf("%v was left", names)
 	}
 }
 
@@ -287,21 +328,22 @@ func (b *syncedBuffer) String() string {
 func TestBackupIsLoggedAsWhatItIs(t *testing.T) {
 	source := openStore(t, filepath.Join(t.TempDir(), "source"))
 	putFor(t, source, "alice", 1000)
-	var whole bytes.Buffer
-	if _, err := source.(*embedded.Store).Backup(t.Context(), &whole, embedded.BackupOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	records := recordsOf(t, source)
+	wrong := slices.Clone(records)
+	end := wrong[len(wrong)-1].(storage.EndRecord)
+	end.Counts.Users++
+	wrong[len(wrong)-1] = end
 	for _, tt := range []struct {
 		title     string
-		stream    []byte
+		records   []storage.Record
 		directory bool // the receiver cannot give the file its name
 		code      int
 		want      string
 		level     string
 	}{
-		{"all is well", whole.Bytes(), false, cli.ExitOK, "backup received", "INFO"},
-		{"bytes that the receiver refuses", append(bytes.Clone(whole.Bytes()), 1), false, cli.ExitFailed, "backup failed at its receiver", "ERROR"},
-		{"a file that cannot be written", whole.Bytes(), true, cli.ExitFailed, "backup failed at its receiver", "ERROR"},
+		{"all is well", records, false, cli.ExitOK, "backup received", "INFO"},
+		{"bytes that the receiver refuses", wrong, false, cli.ExitFailed, "backup failed at its receiver", "ERROR"},
+		{"a file that cannot be written", records, true, cli.ExitFailed, "backup failed at its receiver", "ERROR"},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir, file := t.TempDir(), filepath.Join(t.TempDir(), "file")
@@ -311,10 +353,7 @@ func TestBackupIsLoggedAsWhatItIs(t *testing.T) {
 				}
 			}
 			var log syncedBuffer
-			stop, err := admin.Serve(dir, &admin.Server{Store: oddStore{make: func(_ context.Context, w io.Writer) error {
-				_, err := w.Write(tt.stream)
-				return err
-			}}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			stop, err := admin.Serve(dir, &admin.Server{Store: oddStore{export: give(tt.records, nil)}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,6 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/cli"
 	"avatard/storage"
-	"avatard/storage/embedded"
 )
 
 // runFsckOn runs fsck and returns what it printed and its exit code.
@@ -194,12 +193,12 @@ func TestFsckFails(t *testing.T) {
 
 // scriptedStore is a store whose check does what a test says.
 type scriptedStore struct {
-	storage.Store
-	check func(ctx context.Context, found func(embedded.Finding) error) error
+	storage.Engine
+	check func(ctx context.Context, found func(storage.Finding) error) error
 }
 
-func (s scriptedStore) Check(ctx context.Context, _ embedded.CheckOptions, found func(embedded.Finding) error) (embedded.Summary, error) {
-	return embedded.Summary{}, s.check(ctx, found)
+func (s scriptedStore) Check(ctx context.Context, _ storage.CheckOptions, found func(storage.Finding) error) (storage.CheckSummary, error) {
+	return storage.CheckSummary{}, s.check(ctx, found)
 }
 
 // A check that does not come to its end is never taken for a clean one.
@@ -207,17 +206,17 @@ func TestFsckThatDoesNotEnd(t *testing.T) {
 	var stop func()
 	for _, tt := range []struct {
 		title string
-		check func(ctx context.Context, found func(embedded.Finding) error) error
+		check func(ctx context.Context, found func(storage.Finding) error) error
 		want  string
 	}{
-		{"the connection is cut", func(context.Context, func(embedded.Finding) error) error { panic(http.ErrAbortHandler) }, "the running server"},
-		{"the connection is cut in the middle", func(_ context.Context, found func(embedded.Finding) error) error {
-			_ = found(embedded.Finding{Kind: embedded.OrphanedBytes})
+		{"the connection is cut", func(context.Context, func(storage.Finding) error) error { panic(http.ErrAbortHandler) }, "the running server"},
+		{"the connection is cut in the middle", func(_ context.Context, found func(storage.Finding) error) error {
+			_ = found(storage.Finding{Kind: storage.OrphanedBytes})
 			panic(http.ErrAbortHandler)
 		}, "ended before the check did"},
-		{"another check is under way", func(context.Context, func(embedded.Finding) error) error { return embedded.ErrChecking }, "another check is under way"},
-		{"the store fails", func(context.Context, func(embedded.Finding) error) error { return errors.New("planted") }, "the server's log says more"},
-		{"the server stops", func(ctx context.Context, _ func(embedded.Finding) error) error {
+		{"another check is under way", func(context.Context, func(storage.Finding) error) error { return storage.ErrChecking }, "another check is under way"},
+		{"the store fails", func(context.Context, func(storage.Finding) error) error { return errors.New("planted") }, "the server's log says more"},
+		{"the server stops", func(ctx context.Context, _ func(storage.Finding) error) error {
 			go stop()
 			<-ctx.Done()
 			return ctx.Err()

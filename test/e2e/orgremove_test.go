@@ -17,7 +17,7 @@ import (
 
 // failingRemovals does as many removals of users as after says, and then calls instead, if that is set, or fails.
 type failingRemovals struct {
-	storage.Store
+	storage.Engine
 	after   int
 	instead func()
 }
@@ -29,7 +29,7 @@ func (s *failingRemovals) RemoveUser(ctx context.Context, rm storage.Removal) (s
 	if s.after--; s.after == 0 {
 		s.instead()
 	}
-	return s.Store.RemoveUser(ctx, rm)
+	return s.Engine.RemoveUser(ctx, rm)
 }
 
 // A mistyped organisation and whoever was registered in it leave nothing behind, beside a server and without one.
@@ -128,7 +128,7 @@ func TestOrgRemoveBesideOtherChanges(t *testing.T) {
 	if _, err := store.AddOrganization(t.Context(), "globex", admin.CommandLine); err != nil {
 		t.Fatal(err)
 	}
-	changing := &failingRemovals{Store: store, after: 1, instead: func() {
+	changing := &failingRemovals{Engine: store, after: 1, instead: func() {
 		if _, _, err := store.MoveUser(t.Context(), key("bob"), "globex", admin.CommandLine); err != nil {
 			t.Error(err)
 		}

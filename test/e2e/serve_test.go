@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"avatard/internal/admin"
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 const serveReady = "msg=serving address="
@@ -102,7 +102,7 @@ func TestServeRefusesASecondProcess(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, dir)
 	defer store.Close()
-	wantFailure(t, embedded.ErrLocked.Error(), "serve", "--data", dir, "--listen", "127.0.0.1:0",
+	wantFailure(t, storage.ErrInUse.Error(), "serve", "--data", dir, "--listen", "127.0.0.1:0",
 		"--issuer", "https://id.example", "--audience", "a", "--client-id", "c", "--client-secret", "s")
 	if _, err := os.Lstat(filepath.Join(dir, admin.SocketName)); err == nil {
 		t.Error("the refused server left a socket")

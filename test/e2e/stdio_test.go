@@ -15,11 +15,11 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/cli"
 	"avatard/storage"
-	"avatard/storage/embedded"
+	"avatard/storage/backup"
 )
 
 // loggedAdmin serves a store's socket and returns what it logs.
-func loggedAdmin(t *testing.T, dir string, store storage.Store) *syncedBuffer {
+func loggedAdmin(t *testing.T, dir string, store storage.Engine) *syncedBuffer {
 	t.Helper()
 	log := new(syncedBuffer)
 	stop, err := admin.Serve(dir, &admin.Server{Store: store, Issuer: "https://id.example", Logger: slog.New(slog.NewTextHandler(log, nil))})
@@ -131,7 +131,7 @@ func TestRestoreFromABrokenPipe(t *testing.T) {
 	source := openStore(t, t.TempDir())
 	putFor(t, source, "alice", 100_000)
 	var whole bytes.Buffer
-	if _, err := source.(*embedded.Store).Backup(t.Context(), &whole, embedded.BackupOptions{}); err != nil {
+	if _, err := backup.Write(t.Context(), source, &whole, storage.ExportOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	r, w := pipe(t)

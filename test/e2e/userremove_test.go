@@ -107,7 +107,7 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 func TestUserRemoveUnfinished(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	putFor(t, store, "eve", 100)
-	failing := &failingRemovals{Store: store, after: 0}
+	failing := &failingRemovals{Engine: store, after: 0}
 	_, err := admin.RemoveUser(t.Context(), failing, admin.UserRemoval{User: "eve"})
 	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "the same command again goes on") {
 		t.Errorf("removeUser = %v, want %v and how to go on", err, storage.ErrUnavailable)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"avatard/storage"
 	"avatard/storage/embedded"
 	"avatard/test/bench/usage"
 )
@@ -17,13 +18,13 @@ import (
 const sampleEvery = 20 * time.Millisecond
 
 // found makes any finding an error: there is nothing to find.
-func found(f embedded.Finding) error { return fmt.Errorf("found %+v", f) }
+func found(f storage.Finding) error { return fmt.Errorf("found %+v", f) }
 
 // checkAlone checks the directory as fsck does when no server runs.
 func checkAlone(ctx context.Context, dir string, users int) (r result, err error) {
 	r.BeforeBytes, r.PeakBytes, err = watchMemory(func() error {
 		began := time.Now()
-		r.Summary, err = embedded.CheckDir(ctx, embedded.Config{Dir: dir}, embedded.CheckOptions{}, found)
+		r.Summary, err = embedded.CheckDir(ctx, embedded.Config{Dir: dir}, storage.CheckOptions{}, found)
 		r.Took, r.CPU = time.Since(began), usage.CPU()
 		return errors.Join(err, complete(r.Summary, users, 0))
 	})
@@ -50,7 +51,7 @@ func checkInside(ctx context.Context, dir string, users int) (r result, err erro
 		var changed error
 		wg.Go(func() { r.Beside, changes, changed = change(beside, s, users, maxChanges) })
 		began := time.Now()
-		r.Summary, err = s.Check(ctx, embedded.CheckOptions{}, found)
+		r.Summary, err = s.Check(ctx, storage.CheckOptions{}, found)
 		r.Took = time.Since(began)
 		stop()
 		wg.Wait()
@@ -61,7 +62,7 @@ func checkInside(ctx context.Context, dir string, users int) (r result, err erro
 
 // complete reports whether a check has looked at everybody. Each picture that changed its slot meanwhile may be missing from
 // the count.
-func complete(sum embedded.Summary, users, changes int) error {
+func complete(sum storage.CheckSummary, users, changes int) error {
 	pictures := users - (users+15)/16
 	if sum.Users != int64(users) || sum.Pictures < int64(pictures-changes) || sum.Pictures > int64(pictures+changes) {
 		return fmt.Errorf("the check has looked at %+v, there are %d users with %d pictures and were %d changes", sum, users, pictures, changes)

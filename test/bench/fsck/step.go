@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"avatard/storage/embedded"
+	"avatard/storage"
 )
 
 // stepRole is the first argument of the processes that do the steps.
@@ -27,7 +27,7 @@ type result struct {
 	PeakBytes   int64            // and at most
 	Beside      [3]time.Duration // a caller's change while a check runs: median, 99 of 100, longest
 	Quiet       [3]time.Duration // and while none does
-	Summary     embedded.Summary
+	Summary     storage.CheckSummary
 }
 
 // step runs a step in a process of its own.

@@ -131,7 +131,7 @@ func (in *inspector) start(ctx context.Context, disk *powercut.Disk) (users map[
 		return nil, nil, err
 	}
 	users, err = in.ask(ctx, s)
-	_, checked := s.Check(ctx, embedded.CheckOptions{}, func(f embedded.Finding) error {
+	_, checked := s.Check(ctx, storage.CheckOptions{}, func(f storage.Finding) error {
 		found = append(found, fmt.Sprintf("the engine's own check finds %s: %s", f.Kind, f.Detail))
 		return nil
 	})

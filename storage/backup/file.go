@@ -1,4 +1,4 @@
-package embedded
+package backup
 
 import (
 	"bufio"
@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 
 	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
 )
 
 // ErrFileExists: a backup does not replace a file unless it is told to.
@@ -21,11 +19,11 @@ var ErrFileExists = errors.New("the file exists")
 // voidedAtOnce bounds the receipts that are kept in memory while erased pictures are taken out of a file.
 const voidedAtOnce = 1 << 18
 
-// SaveBackup writes a stream of [Store.Backup] to a file, which is readable for its owner alone, and returns what is in
+// Save writes a stream of [Write] to a file, which is readable for its owner alone, and returns what is in
 // it. The file gets its name when it is whole, checked, synced, and rid of every picture that was erased before the
 // backup's end; a try that fails leaves nothing. ErrFileExists when there is a file of that name and overwrite is not
 // set. Progress, unless it is nil, hears now and then what share is done.
-func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, err error) {
+func Save(name string, overwrite bool, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, err error) {
 	if err := mayWrite(name, overwrite); err != nil {
 		return sum, err
 	}
@@ -39,11 +37,11 @@ func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(don
 			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
 		}
 	}()
-	b, first, err := receiveBackup(f, stream, progress)
+	b, first, err := receive(f, stream, progress)
 	if err != nil {
 		return sum, err
 	}
-	sum = b.summary()
+	sum = b.Summary()
 	if first > 0 {
 		if err := voidErased(f, b.version, first); err != nil {
 			return sum, fmt.Errorf("taking out what was erased meanwhile: %w", err)
@@ -60,7 +58,16 @@ func SaveBackup(name string, overwrite bool, stream io.Reader, progress func(don
 	}
 	err = f.Close()
 	f = nil
-	return sum, errors.Join(err, datadir.At(dir).Sync())
+	return sum, errors.Join(err, syncDir(dir))
+}
+
+// syncDir makes the names of the files in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 func mayWrite(name string, overwrite bool) error {
@@ -78,26 +85,26 @@ func mayWrite(name string, overwrite bool) error {
 	return nil
 }
 
-// CopyBackup passes a stream of [Store.Backup] on to w and returns what is in it. It checks the stream on the way, which
+// Copy passes a stream of [Write] on to w and returns what is in it. It checks the stream on the way, which
 // holds nothing back: what w has got when it fails is cut off, and no backup. Pictures that were erased before the backup's end
 // may be in it, for bytes that are gone cannot be taken out; late tells that some were erased meanwhile. Restore leaves them out.
-func CopyBackup(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, late bool, err error) {
-	b, first, err := receiveBackup(w, stream, progress)
+func Copy(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, late bool, err error) {
+	b, first, err := receive(w, stream, progress)
 	if err != nil {
 		return sum, false, err
 	}
-	return b.summary(), first > 0, nil
+	return b.Summary(), first > 0, nil
 }
 
-// receiveBackup writes a stream to a file and checks it on the way. It returns its reader, at its end, and the place of the first receipt of the time
+// receive writes a stream to a file and checks it on the way. It returns its reader, at its end, and the place of the first receipt of the time
 // of the backup, 0 when there is none: what those name may be in the file before them.
-func receiveBackup(f io.Writer, stream io.Reader, progress func(done, total int64)) (b *backupReader, first int64, err error) {
+func receive(f io.Writer, stream io.Reader, progress func(done, total int64)) (b *Reader, first int64, err error) {
 	out := bufio.NewWriterSize(f, 256<<10)
-	if b, err = newBackupReader(io.TeeReader(stream, out)); err != nil {
+	if b, err = NewReader(io.TeeReader(stream, out)); err != nil {
 		return nil, 0, err
 	}
 	for {
-		record, err := b.next()
+		record, err := b.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -105,18 +112,18 @@ func receiveBackup(f io.Writer, stream io.Reader, progress func(done, total int6
 			return nil, 0, err
 		}
 		switch r := record.(type) {
-		case receiptRecord:
-			if first == 0 && r.seq > b.store.receipts {
+		case storage.ReceiptRecord:
+			if first == 0 && r.Number > b.store.Receipts {
 				first = b.at
 			}
-		case backedUser:
+		case storage.UserRecord:
 			if progress != nil {
-				progress(min(r.uid, b.store.lastUser), b.store.lastUser)
+				progress(min(r.Number, b.store.LastUser), b.store.LastUser)
 			}
 		}
 	}
 	if progress != nil {
-		progress(b.store.lastUser, b.store.lastUser)
+		progress(b.store.LastUser, b.store.LastUser)
 	}
 	if err := out.Flush(); err != nil {
 		return nil, 0, err
@@ -127,7 +134,7 @@ func receiveBackup(f io.Writer, stream io.Reader, progress func(done, total int6
 // voidErased overwrites every picture in a whole backup that is named by a receipt at or behind a place.
 func voidErased(f *os.File, version uint32, from int64) error {
 	for from > 0 {
-		erased := make(map[slab.GenerationID]bool)
+		erased := make(map[[16]byte]bool)
 		next := int64(0)
 		err := eachRecord(f, from, func(at int64, kind recordKind, b []byte, _ int) error {
 			if kind != kindReceipt {
@@ -138,16 +145,16 @@ func voidErased(f *os.File, version uint32, from int64) error {
 				return io.EOF
 			}
 			record, err := decode(version, kind, b)
-			if r, ok := record.(receiptRecord); ok {
-				erased[r.generation] = true
+			if r, ok := record.(storage.ReceiptRecord); ok {
+				erased[r.Generation] = true
 			}
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		err = eachRecord(f, int64(backupHeadBytes), func(at int64, kind recordKind, b []byte, length int) error {
-			if kind != kindPicture || !erased[slab.GenerationID(b)] {
+		err = eachRecord(f, int64(headBytes), func(at int64, kind recordKind, b []byte, length int) error {
+			if kind != kindPicture || !erased[[16]byte(b)] {
 				return nil
 			}
 			return voidAt(f, at, length)
@@ -185,7 +192,7 @@ func eachRecord(f *os.File, from int64, do func(at int64, kind recordKind, b []b
 		}
 		kind, length := recordKind(head[0]), int(binary.BigEndian.Uint32(head[1:]))
 		if length > maxRecordBytes {
-			return ErrBackupDamaged
+			return storage.ErrExportDamaged
 		}
 		b, skip := buf[:], length-len(buf)
 		if kind == kindReceipt {
@@ -208,14 +215,14 @@ func eachRecord(f *os.File, from int64, do func(at int64, kind recordKind, b []b
 	}
 }
 
-// CheckBackup reads a backup to its end and returns what is in it. Its errors are those of [Restore] about a file.
-func CheckBackup(r io.Reader) (storage.ExportSummary, error) {
-	b, err := newBackupReader(r)
+// Check reads a backup to its end and returns what is in it. Its errors are those of [Restore] about a file.
+func Check(r io.Reader) (storage.ExportSummary, error) {
+	b, err := NewReader(r)
 	for err == nil {
-		_, err = b.next()
+		_, err = b.Next()
 	}
 	if !errors.Is(err, io.EOF) {
 		return storage.ExportSummary{}, err
 	}
-	return b.summary(), nil
+	return b.Summary(), nil
 }

@@ -1,4 +1,4 @@
-package embedded
+package backup
 
 import (
 	"bufio"
@@ -10,38 +10,24 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"avatard/storage"
 )
 
 // spool keeps a stream, so that it can be read more than once, in a file that has no name and is encrypted with a key in
 // memory alone: of the pictures in it nothing is left when the process has ended, not even in free blocks of the disk.
 type spool struct {
-	file  File
+	file  storage.ScratchFile
 	block cipher.Block
 	size  int64
 }
 
-// spoolName is what the file is called before it loses its name. What is left of a process that was killed just then is
-// removed like other temporary files.
-const spoolName = sqlitefs.TempName + "stream-"
-
-// newSpool reads a stream to its end, or until ctx ends, into a file of a directory that is there.
-func newSpool(ctx context.Context, dir datadir.Dir, stream io.Reader) (s *spool, err error) {
+// newSpool reads a stream to its end, or until ctx ends, into a file, which it closes when that fails.
+func newSpool(ctx context.Context, f storage.ScratchFile, stream io.Reader) (s *spool, err error) {
 	var key [32]byte
 	rand.Read(key[:])
-	s = new(spool)
+	s = &spool{file: f}
 	if s.block, err = aes.NewCipher(key[:]); err != nil {
-		return nil, err
-	}
-	f, err := os.CreateTemp(dir.Path, spoolName+"*") // with mode 0600
-	if err != nil {
-		return nil, err
-	}
-	s.file = dir.Wrap.Around(spoolName, datadir.OSFile{File: f})
-	if err := os.Remove(f.Name()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	filled := make(chan error, 1)
@@ -56,7 +42,7 @@ func newSpool(ctx context.Context, dir datadir.Dir, stream io.Reader) (s *spool,
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("keeping the stream in %s: %w", dir.Path, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("keeping the stream in %s: %w", f.Name(), err), s.Close())
 	}
 	return s, nil
 }

@@ -1,4 +1,4 @@
-package embedded
+package backup
 
 import (
 	"encoding/binary"
@@ -6,7 +6,6 @@ import (
 	"unicode/utf8"
 
 	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
 )
 
 // body is the body of a record while it is written: signed numbers in as few bytes as they need, texts with their
@@ -16,7 +15,7 @@ type body struct {
 	fault string
 }
 
-func (b *body) version() uint32 { return backupVersion }
+func (b *body) version() uint32 { return formatVersion }
 
 func (b *body) number(n *int64, low, high int64, mend bool) {
 	if mend {
@@ -42,8 +41,8 @@ func (b *body) note(s *string) {
 	b.text(*s)
 }
 
-func (b *body) name(id *slab.GenerationID) { b.bytes = append(b.bytes, id[:]...) }
-func (b *body) octet(o *byte)              { b.bytes = append(b.bytes, *o) }
+func (b *body) name(id *[16]byte) { b.bytes = append(b.bytes, id[:]...) }
+func (b *body) octet(o *byte)     { b.bytes = append(b.bytes, *o) }
 
 func (b *body) mark(is *bool) {
 	if *is {
@@ -70,41 +69,41 @@ const (
 )
 
 // encode makes b the body of a record and returns its kind. An error is about a record that the reader would refuse.
-func (b *body) encode(record any) (recordKind, error) {
+func (b *body) encode(record storage.Record) (recordKind, error) {
 	b.bytes, b.fault = b.bytes[:0], ""
 	var kind recordKind
 	switch r := record.(type) {
-	case storeRecord:
+	case storage.StoreRecord:
 		kind = kindStore
-		r.fields(b)
-	case issuerRecord:
+		storeFields(b, &r)
+	case storage.IssuerRecord:
 		kind = kindIssuer
-		r.fields(b)
-	case issuerMove:
+		issuerFields(b, &r)
+	case storage.IssuerMoveRecord:
 		kind = kindIssuerMove
-		r.fields(b)
-	case organizationRecord:
+		issuerMoveFields(b, &r)
+	case storage.OrganizationRecord:
 		kind = kindOrganization
-		r.fields(b)
-	case backedUser:
+		organizationFields(b, &r)
+	case storage.UserRecord:
 		kind = kindUser
-		r.fields(b)
-	case pictureRecord:
+		userFields(b, &r)
+	case storage.PictureRecord:
 		kind = kindPicture
-		r.fields(b)
-	case receiptRecord:
+		pictureFields(b, &r)
+	case storage.ReceiptRecord:
 		kind = kindReceipt
-		r.fields(b)
-	case auditRecord:
-		if kind = kindAudit; r.refusal {
+		receiptFields(b, &r)
+	case storage.AuditRecord:
+		if kind = kindAudit; r.Refusal {
 			kind = kindRefusal
 		}
-		r.fields(b)
-	case endRecord:
+		auditFields(b, &r)
+	case storage.EndRecord:
 		kind = kindEnd
-		r.fields(b)
+		endFields(b, &r)
 	default:
-		panic(fmt.Sprintf("no record: %T", record))
+		return 0, fmt.Errorf("a %T cannot be written", record)
 	}
 	if b.fault != "" {
 		return kind, fmt.Errorf("a record of kind %d cannot be written: %s", kind, b.fault)
@@ -173,7 +172,7 @@ func (p *parser) note(s *string) {
 	p.text(s, 0, storage.MaxIDBytes)
 }
 
-func (p *parser) name(id *slab.GenerationID) { copy(id[:], p.take(int64(len(id)))) }
+func (p *parser) name(id *[16]byte) { copy(id[:], p.take(int64(len(id)))) }
 
 func (p *parser) octet(o *byte) {
 	if b := p.take(1); len(b) == 1 {
@@ -197,28 +196,28 @@ func (p *parser) rest(b *[]byte, low, high int) {
 }
 
 // decode takes the body of a record apart. A picture's bytes are those of the body.
-func decode(version uint32, kind recordKind, b []byte) (record any, err error) {
+func decode(version uint32, kind recordKind, b []byte) (record storage.Record, err error) {
 	p := &parser{left: b, format: version}
 	switch kind {
 	case kindStore:
-		record = read[storeRecord](p)
+		record = read(p, storeFields)
 	case kindIssuer:
-		record = read[issuerRecord](p)
+		record = read(p, issuerFields)
 	case kindIssuerMove:
-		record = read[issuerMove](p)
+		record = read(p, issuerMoveFields)
 	case kindOrganization:
-		record = read[organizationRecord](p)
+		record = read(p, organizationFields)
 	case kindUser:
-		record = read[backedUser](p)
+		record = read(p, userFields)
 	case kindPicture:
-		record = read[pictureRecord](p)
+		record = read(p, pictureFields)
 	case kindReceipt:
-		record = read[receiptRecord](p)
+		record = read(p, receiptFields)
 	case kindAudit:
-		record = read[auditRecord](p)
+		record = read(p, auditFields)
 	case kindRefusal:
-		a := read[auditRecord](p)
-		a.refusal = true
+		a := read(p, auditFields)
+		a.Refusal = true
 		record = a
 	case kindVoid:
 		for _, c := range b {
@@ -227,24 +226,21 @@ func decode(version uint32, kind recordKind, b []byte) (record any, err error) {
 				break
 			}
 		}
-		p.left = nil
+		p.left, record = nil, storage.VoidRecord{}
 	case kindEnd:
-		record = read[endRecord](p)
+		record = read(p, endFields)
 	default:
-		return nil, fmt.Errorf("%w: record of kind %d", ErrBackupDamaged, kind)
+		return nil, fmt.Errorf("%w: record of kind %d", storage.ErrExportDamaged, kind)
 	}
 	p.demand(len(p.left) == 0, "it is too long")
 	if p.fault != "" {
-		return nil, fmt.Errorf("%w: record of kind %d: %s", ErrBackupDamaged, kind, p.fault)
+		return nil, fmt.Errorf("%w: record of kind %d: %s", storage.ErrExportDamaged, kind, p.fault)
 	}
 	return record, nil
 }
 
 // read fills a record.
-func read[R any, P interface {
-	*R
-	fields(f fields)
-}](p *parser) (record R) {
-	P(&record).fields(p)
+func read[R any](p *parser, fields func(fields, *R)) (record R) {
+	fields(p, &record)
 	return record
 }

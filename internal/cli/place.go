@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"avatard/internal/admin"
+	"avatard/internal/config"
+	"avatard/storage"
+	"avatard/storage/embedded"
+)
+
+// placeOf returns where the data of a configuration is kept. Nothing else in the program names an engine: a second one is a case
+// here, and a setting that tells which it is.
+func placeOf(cfg config.Config) storage.Place {
+	return embedded.At(embedded.Config{Dir: cfg.Data})
+}
+
+// placeOf is what the program uses in place of the function of this name.
+func (p *Program) placeOf(cfg config.Config) storage.Place {
+	if p.Place != nil {
+		return p.Place(cfg)
+	}
+	return placeOf(cfg)
+}
+
+// serverOf returns the client of the server that has a place open. Its calls answer admin.ErrNoServer when there is none.
+func serverOf(place storage.Place) admin.Client { return admin.NewClient(place.ControlDir()) }
+
+// withStore opens a store that no server has open, and that is there unless it may be made.
+func withStore(ctx context.Context, place storage.Place, mayMake bool, do func(storage.Engine) error) (err error) {
+	if !mayMake {
+		if err := place.Exists(ctx); err != nil {
+			return err
+		}
+	}
+	store, err := place.Open(ctx, storage.OpenOptions{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return do(store)
+}

@@ -1,0 +1,113 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+)
+
+// Keeper is what those need who keep a store that is open. None of it holds up callers for long.
+type Keeper interface {
+	// Check looks for disagreements between metadata and bytes, and among metadata, while the store serves. found is called for each
+	// one as soon as it is known for sure and, with a repair, tried to be repaired. An error of found ends the check.
+	//
+	// An error means that not everything was looked at. The errors are ErrChecking, ErrUnavailable, those of ctx and found, and those
+	// of the engine.
+	Check(ctx context.Context, o CheckOptions, found func(Finding) error) (CheckSummary, error)
+
+	// Export gives everything as records, while the store serves. An error of to ends it.
+	//
+	// An export ends at one moment (EndRecord.Ended). No picture that was erased, or was about to be, before that moment comes back when
+	// it is imported, and every picture that was there from the beginning to that moment does. Uploads in between may be in it or not.
+	// Each user's record is as it was at some moment between beginning and end, and not older than the last erasure of a picture of that
+	// user. A picture that is erased after to was called with it is still there, together with its receipt.
+	//
+	// The errors are ErrCannotGoOn, ErrReceiptsGone, ErrUnavailable, those of ctx and to, and those of the engine.
+	Export(ctx context.Context, o ExportOptions, to func(Record) error) error
+
+	// Stats is what the engine has done since it was opened, and how it stands now.
+	Stats() Stats
+
+	// ErasuresDone returns nil unless there are erasures that were tried and could not be finished, which are tried again until they
+	// are. Their users are told ErrUnavailable; that alone does not keep the store from being ready.
+	ErasuresDone(ctx context.Context) error
+
+	// RoomForUploads returns nil unless uploads are refused because there is little room.
+	RoomForUploads(ctx context.Context) error
+
+	// Issuers lists the issuers that somebody on record has.
+	Issuers() ([]string, error)
+
+	// OtherIssuers returns the issuers on record of a store that has not the one that is named; nothing when it has. It looks at no
+	// user, and is for those who start a server.
+	OtherIssuers(issuer string) []string
+}
+
+// Engine is a store of any kind that is open.
+type Engine interface {
+	Store
+	Keeper
+}
+
+// OpenOptions tell how to open a store.
+type OpenOptions struct {
+	// Logger takes what operators should know; nil discards it.
+	Logger *slog.Logger
+	// Now is the clock of change dates; nil means time.Now.
+	Now func() time.Time
+	// Keep tells how long old records are kept; the zero value keeps all of them.
+	Keep Retention
+}
+
+// Place is where a store is kept, open or not. Making one opens nothing.
+type Place interface {
+	// Open opens the store, which it makes where there is none, and finishes what an earlier process left undone. The errors are
+	// ErrInUse, ErrDamaged, ErrForeign, ErrLink, ErrNewerSchema, ErrHalfRestored and those of the engine.
+	Open(ctx context.Context, o OpenOptions) (Engine, error)
+
+	// Exists returns nil when there is a store, and makes none: ErrNoStore.
+	Exists(ctx context.Context) error
+
+	// Vacant returns nil when nothing is in the way of Import: ErrStoreExists.
+	Vacant(ctx context.Context) error
+
+	// Schema returns the version of the stored schema and the one that this program works with, and changes nothing. The errors are
+	// ErrNoStore and those of Open.
+	Schema(ctx context.Context) (version, newest int, err error)
+
+	// Migrate brings the schema to the version of this program, one version at a time, and calls step for each as soon as it is
+	// durable. It returns the version that it found. When it fails in between, the versions that step was called with stay. Open does
+	// the same. Its errors are those of Schema.
+	Migrate(ctx context.Context, step func(version int)) (from int, err error)
+
+	// Inspect is Keeper.Check for a store that no process has open; ErrInUse when one has. Without a repair it changes nothing, and what
+	// an earlier process left undone is found. With one, the store is opened, which finishes that as every start does. ErrNoStore
+	// where there is none.
+	Inspect(ctx context.Context, o CheckOptions, found func(Finding) error) (CheckSummary, error)
+
+	// Import fills an empty place: with ids of pictures and receipts, details of users and the audit trail as they were. No picture is
+	// there, nor was ever, that a receipt of any source names. Until it returns nil the place cannot be opened; a try that fails
+	// takes back what it wrote, and one that was killed is replaced by the next. The errors are ErrInUse, ErrStoreExists,
+	// ErrExportDamaged, ErrOtherStore, ErrGap, those of the sources and those of the engine.
+	Import(ctx context.Context, o ImportOptions) (ImportSummary, error)
+
+	// Scratch makes a file without a name that lasts until it is closed, with room for what is to be imported.
+	Scratch() (ScratchFile, error)
+
+	// ControlDir is the directory in which the one process that has the store open listens for commands; "" where any number
+	// of processes may have it open.
+	ControlDir() string
+
+	// String names the place for people.
+	String() string
+}
+
+// ScratchFile is a file that only this process knows.
+type ScratchFile interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	// Name is where it lies, for people.
+	Name() string
+}
