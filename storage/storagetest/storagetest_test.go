@@ -1,23 +1,30 @@
 package storagetest_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
+	"avatard/storage"
 	"avatard/storage/storagetest"
+	"avatard/storage/storagetest/memory"
 )
 
 func TestMemory(t *testing.T) {
-	storagetest.Run(t, newMemory("").harness())
+	storagetest.Run(t, harness(memory.New("")))
 }
 
-func newMemory(f flaw) *memory {
-	return &memory{flaw: f, states: map[string]*state{}}
+// harness is what the suite runs on.
+func harness(m *memory.Memory) storagetest.Harness {
+	return storagetest.Harness{Refusals: m.Refusals, Open: func(ctx context.Context, name string, now func() time.Time) (storage.Store, error) {
+		return m.Open(ctx, name, now)
+	}}
 }
 
 // TestFlaws shows that the suite notices: each store with a flaw must fail the check that is there for it.
 func TestFlaws(t *testing.T) {
 	for _, tt := range []struct {
-		flaw  flaw
+		flaw  memory.Flaw
 		check string
 	}{
 		{"says created always", "Organization"},
@@ -120,7 +127,7 @@ func TestFlaws(t *testing.T) {
 	} {
 		t.Run(string(tt.flaw)+"/"+tt.check, func(t *testing.T) {
 			t.Parallel()
-			if faults := storagetest.RunCheck(t, tt.check, newMemory(tt.flaw).harness()); len(faults) == 0 {
+			if faults := storagetest.RunCheck(t, tt.check, harness(memory.New(tt.flaw))); len(faults) == 0 {
 				t.Errorf("a store that %s passes %s", tt.flaw, tt.check)
 			}
 		})

@@ -1,4 +1,4 @@
-package storagetest_test
+package memory
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"avatard/storage"
 )
 
-func (s *memoryStore) MoveUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
+func (s *store) MoveUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
 	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Result{}, false, err
 	}

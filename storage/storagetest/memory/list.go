@@ -1,4 +1,4 @@
-package storagetest_test
+package memory
 
 import (
 	"cmp"
@@ -10,7 +10,7 @@ import (
 	"avatard/storage"
 )
 
-func (s *memoryStore) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {
+func (s *store) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {
 	for _, text := range []string{q.ID, q.Organization, q.After.ID, q.After.Issuer} {
 		if text != "" && !storage.ValidText(text) {
 			return page, fmt.Errorf("list: %w", storage.ErrInvalid)
@@ -50,7 +50,7 @@ func (s *memoryStore) ListUsers(ctx context.Context, q storage.UserQuery) (page 
 	return page, nil
 }
 
-func (s *memoryStore) ListOrganizations(ctx context.Context, after string) (page []storage.ListedOrganization, err error) {
+func (s *store) ListOrganizations(ctx context.Context, after string) (page []storage.ListedOrganization, err error) {
 	if after != "" && !storage.ValidText(after) {
 		return nil, fmt.Errorf("list: %w", storage.ErrInvalid)
 	}

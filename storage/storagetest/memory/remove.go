@@ -1,17 +1,19 @@
-package storagetest_test
+package memory
 
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"avatard/storage"
 )
 
 // RemoveUser keeps the entry as one that is gone.
-func (s *memoryStore) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+func (s *store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
 	if s.has("takes users off the record before conditions") && ctx.Err() == nil {
 		rm.If = storage.Condition{}
 	}
@@ -58,7 +60,7 @@ func (s *memoryStore) RemoveUser(ctx context.Context, rm storage.Removal) (stora
 }
 
 // revive brings a removed user back.
-func (s *memoryStore) revive(u storage.UserKey, org string) (storage.Result, bool) {
+func (s *store) revive(u storage.UserKey, org string) (storage.Result, bool) {
 	e := s.gone[s.key(u)]
 	if e == nil {
 		return storage.Result{}, false
@@ -75,7 +77,7 @@ func (s *memoryStore) revive(u storage.UserKey, org string) (storage.Result, boo
 	return e.res, true
 }
 
-func (s *memoryStore) RemoveOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
+func (s *store) RemoveOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
 	if err := s.enter(ctx, nil, org); err != nil {
 		return false, err
 	}
@@ -92,7 +94,7 @@ func (s *memoryStore) RemoveOrganization(ctx context.Context, org string, _ stor
 	return removed, nil
 }
 
-func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+func (s *store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
 	if err := s.enterRemoval(ctx, rm); err != nil {
 		return storage.Result{}, err
 	}
@@ -100,7 +102,7 @@ func (s *memoryStore) Remove(ctx context.Context, rm storage.Removal) (storage.R
 	return s.remove(rm)
 }
 
-func (s *memoryStore) enterRemoval(ctx context.Context, rm storage.Removal) error {
+func (s *store) enterRemoval(ctx context.Context, rm storage.Removal) error {
 	if len(rm.By.Caller) > storage.MaxIDBytes && !s.has("takes long callers") {
 		return storage.ErrInvalid
 	}
@@ -111,7 +113,7 @@ func (s *memoryStore) enterRemoval(ctx context.Context, rm storage.Removal) erro
 	return s.enter(ctx, []string{rm.User.Issuer}, own...)
 }
 
-func (s *memoryStore) remove(rm storage.Removal) (storage.Result, error) {
+func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 	e, err := s.find(rm.User, rm.Organization)
 	if errors.Is(err, storage.ErrOtherOrganization) && rm.AnyOrganization && !s.has("removes in the named organisation only") {
 		e, err = s.users[s.key(rm.User)], nil
@@ -140,9 +142,7 @@ func (s *memoryStore) remove(rm storage.Removal) (storage.Result, error) {
 		return e.res, nil
 	}
 	s.change(e)
-	if e.res.Receipt = random(); s.has("gives one receipt for all") {
-		e.res.Receipt = "receipt"
-	}
+	s.prove(rm.User, e, storage.ReasonRemoved)
 	if s.has("removes the same content everywhere") {
 		data := e.picture.Data
 		for _, other := range s.users {
@@ -156,4 +156,27 @@ func (s *memoryStore) remove(rm storage.Removal) (storage.Result, error) {
 		e.picture = nil
 	}
 	return e.res, nil
+}
+
+// receipt is the proof that a picture was erased.
+type receipt struct {
+	user       storage.UserKey
+	generation [16]byte
+	at         time.Time
+	reason     int64
+}
+
+// prove notes that the picture of a user is erased. The receipt has the id of the picture.
+func (s *store) prove(user storage.UserKey, e *entry, reason int64) {
+	s.receipts = append(s.receipts, receipt{s.key(user), idOf(e.picture.Generation), s.date(), reason})
+	if e.res.Receipt = e.picture.Generation; s.has("gives one receipt for all") {
+		e.res.Receipt = "receipt"
+	}
+}
+
+// idOf reads the id of a generation. A flaw may have made it anything.
+func idOf(generation string) (id [16]byte) {
+	b, _ := hex.DecodeString(generation)
+	copy(id[:], b)
+	return id
 }

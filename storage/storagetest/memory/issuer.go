@@ -1,4 +1,4 @@
-package storagetest_test
+package memory
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 	"avatard/storage"
 )
 
-func (s *memoryStore) MoveIssuer(ctx context.Context, from, to string, _ storage.Origin) (bool, error) {
+func (s *store) MoveIssuer(ctx context.Context, from, to string, _ storage.Origin) (bool, error) {
 	if err := s.enter(ctx, []string{from, to}); err != nil {
 		return false, err
 	}
@@ -42,5 +42,21 @@ func (s *memoryStore) MoveIssuer(ctx context.Context, from, to string, _ storage
 		s.users[s.key(storage.UserKey{Issuer: to, ID: u.ID})] = e
 	}
 	s.became[from] = to
+	s.moveReceipts(from, to)
 	return true, nil
+}
+
+// moveReceipts gives the receipts and the removed users of one issuer to another.
+func (s *store) moveReceipts(from, to string) {
+	for i, r := range s.receipts {
+		if r.user.Issuer == from {
+			s.receipts[i].user.Issuer = to
+		}
+	}
+	for u, e := range s.gone {
+		if u.Issuer == from {
+			delete(s.gone, u)
+			s.gone[storage.UserKey{Issuer: to, ID: u.ID}] = e
+		}
+	}
 }

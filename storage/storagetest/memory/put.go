@@ -1,4 +1,4 @@
-package storagetest_test
+package memory
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"avatard/storage"
 )
 
-func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+func (s *store) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
 	if err := s.enter(ctx, []string{up.User.Issuer}, up.User.ID, up.Organization); err != nil {
 		return storage.Result{}, err
 	}
@@ -39,7 +39,7 @@ func (s *memoryStore) Put(ctx context.Context, up storage.Upload) (storage.Resul
 }
 
 // decide reports whether an upload's condition holds.
-func (s *memoryStore) decide(up storage.Upload) error {
+func (s *store) decide(up storage.Upload) error {
 	generation := ""
 	if e := s.users[s.key(up.User)]; e != nil && e.picture != nil {
 		generation = e.picture.Generation
@@ -50,7 +50,7 @@ func (s *memoryStore) decide(up storage.Upload) error {
 	return nil
 }
 
-func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
+func (s *store) put(up storage.Upload) (storage.Result, error) {
 	if err := s.decide(up); err != nil {
 		if up.Register && s.has("registers before it decides") {
 			_, _, _ = s.add(up.User, up.Organization)
@@ -84,7 +84,7 @@ func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
 		p.Data = bytes.TrimRight(p.Data, "\x00")
 	}
 	if e.picture != nil && !s.has("gives no receipt for a replacement") {
-		e.res.Receipt = random()
+		s.prove(up.User, e, storage.ReasonReplaced)
 	}
 	e.picture = &p
 	delete(s.grave, s.key(up.User))
@@ -95,7 +95,7 @@ func (s *memoryStore) put(up storage.Upload) (storage.Result, error) {
 	return e.res, nil
 }
 
-func (s *memoryStore) change(e *entry) {
+func (s *store) change(e *entry) {
 	e.res.Details.Sequence++
 	if !s.has("never dates a change") {
 		e.res.Details.ChangeDate = s.date()

@@ -1,4 +1,12 @@
-package storagetest_test
+// Package memory is a storage engine for tests: the smallest one that there can be. It keeps the whole contract of package storage, so
+// that a test sees what hangs on one engine and what on the contract; and it breaks it in one place on demand, so that a test
+// sees which check of package storagetest notices.
+//
+//	New ─► Memory ─┬► Open ─► storage.Engine: memory.go, put.go, remove.go, move.go, issuer.go, list.go; keeper.go, export.go
+//	               └► Place ─► storage.Place: place.go, import.go
+//
+// Nothing outlives the process, and any number of handles may be open: there is no control directory.
+package memory
 
 import (
 	"bytes"
@@ -16,16 +24,17 @@ import (
 
 	"avatard/internal/ids"
 	"avatard/storage"
-	"avatard/storage/storagetest"
 )
 
-// flaw is something a store can get wrong. The memory engine has each of them on demand, so that a test can show
-// which check notices.
-type flaw string
+// Flaw is something that a store can get wrong; "" = nothing.
+type Flaw string
 
-// memory is the data of all stores of one test by state: the smallest engine there can be, except for its flaw.
-type memory struct {
-	flaw   flaw
+// New returns stores with a flaw, all of them empty.
+func New(flaw Flaw) *Memory { return &Memory{flaw: flaw, states: map[string]*state{}} }
+
+// Memory is the data of all stores of one test, by their names.
+type Memory struct {
+	flaw   Flaw
 	mu     sync.Mutex
 	states map[string]*state
 }
@@ -37,6 +46,8 @@ type state struct {
 	// became tells which issuer one became.
 	became map[string]string
 
+	id       [16]byte
+	receipts []receipt
 	refusals []storage.Refusal
 
 	gone map[storage.UserKey]*entry           // users who were removed
@@ -48,13 +59,20 @@ type state struct {
 	second  chan struct{}                        // for the same: closed when a second one has
 }
 
+func newState() *state {
+	st := &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, grave: map[storage.UserKey]*storage.Picture{},
+		gone: map[storage.UserKey]*entry{}, kept: map[storage.UserKey]*storage.Picture{}, second: make(chan struct{})}
+	_, _ = rand.Read(st.id[:])
+	return st
+}
+
 type entry struct {
 	res     storage.Result
 	picture *storage.Picture
 }
 
-type memoryStore struct {
-	memory *memory
+type store struct {
+	memory *Memory
 	*state
 	now    func() time.Time
 	closed bool
@@ -63,28 +81,23 @@ type memoryStore struct {
 	file   *os.File                            // for a flaw
 }
 
-func (m *memory) Refusals(name string) ([]storage.Refusal, error) {
+// Refusals lists the refusals on record in the store of a name.
+func (m *Memory) Refusals(name string) ([]storage.Refusal, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.states[name].refusals, nil
 }
 
-// harness is what the suite runs on.
-func (m *memory) harness() storagetest.Harness {
-	return storagetest.Harness{Open: m.Open, Refusals: m.Refusals}
-}
-
-func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (storage.Store, error) {
+// Open opens the store of a name. now is its clock.
+func (m *Memory) Open(ctx context.Context, name string, now func() time.Time) (storage.Engine, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	st := m.states[name]
 	if st == nil || m.flaw == "forgets everything" {
-		st = &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, grave: map[storage.UserKey]*storage.Picture{},
-			gone: map[storage.UserKey]*entry{}, kept: map[storage.UserKey]*storage.Picture{},
-			second: make(chan struct{})}
+		st = newState()
 		m.states[name] = st
 	}
-	s := &memoryStore{memory: m, state: st, now: now, stale: map[storage.UserKey]storage.Picture{},
+	s := &store{memory: m, state: st, now: now, stale: map[storage.UserKey]storage.Picture{},
 		seen: map[storage.UserKey]storage.Info{}}
 	switch m.flaw {
 	case "brings removed pictures back":
@@ -105,10 +118,10 @@ func (m *memory) Open(ctx context.Context, name string, now func() time.Time) (s
 	return s, nil
 }
 
-func (s *memoryStore) has(f flaw) bool { return s.memory.flaw == f }
+func (s *store) has(f Flaw) bool { return s.memory.flaw == f }
 
 // enter begins every call: it takes the lock, unless there is an error.
-func (s *memoryStore) enter(ctx context.Context, issuers []string, userOrOrganization ...string) error {
+func (s *store) enter(ctx context.Context, issuers []string, userOrOrganization ...string) error {
 	s.mu.Lock()
 	if late := s.pending; late != nil && ctx.Err() == nil {
 		s.pending = nil
@@ -140,7 +153,7 @@ func (s *memoryStore) enter(ctx context.Context, issuers []string, userOrOrganiz
 }
 
 // takes reports whether the flaw lets an invalid id pass.
-func (s *memoryStore) takes(id string) bool {
+func (s *store) takes(id string) bool {
 	switch s.memory.flaw {
 	case "takes empty ids":
 		return id == ""
@@ -154,7 +167,7 @@ func (s *memoryStore) takes(id string) bool {
 	return false
 }
 
-func (s *memoryStore) key(u storage.UserKey) storage.UserKey {
+func (s *store) key(u storage.UserKey) storage.UserKey {
 	switch s.memory.flaw {
 	case "ignores the issuer":
 		u.Issuer = ""
@@ -170,7 +183,7 @@ func (s *memoryStore) key(u storage.UserKey) storage.UserKey {
 	return u
 }
 
-func (s *memoryStore) date() time.Time {
+func (s *store) date() time.Time {
 	switch s.memory.flaw {
 	case "rounds times":
 		return s.now().UTC().Round(time.Microsecond)
@@ -182,7 +195,7 @@ func (s *memoryStore) date() time.Time {
 	return s.now().UTC().Truncate(time.Microsecond)
 }
 
-func (s *memoryStore) find(u storage.UserKey, org string) (*entry, error) {
+func (s *store) find(u storage.UserKey, org string) (*entry, error) {
 	e := s.users[s.key(u)]
 	if e == nil {
 		return nil, fmt.Errorf("%q: %w", u.ID, storage.ErrUserNotFound)
@@ -193,7 +206,7 @@ func (s *memoryStore) find(u storage.UserKey, org string) (*entry, error) {
 	return e, nil
 }
 
-func (s *memoryStore) AddOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
+func (s *store) AddOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
 	if err := s.enter(ctx, nil, org); err != nil {
 		return false, err
 	}
@@ -203,7 +216,7 @@ func (s *memoryStore) AddOrganization(ctx context.Context, org string, _ storage
 	return created, nil
 }
 
-func (s *memoryStore) HasOrganization(ctx context.Context, org string) (bool, error) {
+func (s *store) HasOrganization(ctx context.Context, org string) (bool, error) {
 	if err := s.enter(ctx, nil); err != nil {
 		return false, err
 	}
@@ -211,7 +224,7 @@ func (s *memoryStore) HasOrganization(ctx context.Context, org string) (bool, er
 	return s.orgs[org], nil
 }
 
-func (s *memoryStore) AddUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
+func (s *store) AddUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
 	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Result{}, false, err
 	}
@@ -219,7 +232,7 @@ func (s *memoryStore) AddUser(ctx context.Context, u storage.UserKey, org string
 	return s.add(u, org)
 }
 
-func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, error) {
+func (s *store) add(u storage.UserKey, org string) (storage.Result, bool, error) {
 	if s.has("registers the organisation of a refused user") {
 		s.orgs[org] = true
 	}
@@ -241,7 +254,7 @@ func (s *memoryStore) add(u storage.UserKey, org string) (storage.Result, bool, 
 	return s.users[s.key(u)].res, true, nil
 }
 
-func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (storage.Picture, error) {
+func (s *store) Get(ctx context.Context, u storage.UserKey, org string) (storage.Picture, error) {
 	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Picture{}, err
 	}
@@ -264,7 +277,7 @@ func (s *memoryStore) Get(ctx context.Context, u storage.UserKey, org string) (s
 	return p, nil
 }
 
-func (s *memoryStore) Stat(ctx context.Context, u storage.UserKey, org string) (storage.Info, error) {
+func (s *store) Stat(ctx context.Context, u storage.UserKey, org string) (storage.Info, error) {
 	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
 		return storage.Info{}, err
 	}
@@ -301,7 +314,7 @@ func (s *memoryStore) Stat(ctx context.Context, u storage.UserKey, org string) (
 	return info, nil
 }
 
-func (s *memoryStore) RecordRefusal(r storage.Refusal) {
+func (s *store) RecordRefusal(r storage.Refusal) {
 	if !s.has("records refusals as they come") {
 		r = r.Fit()
 	}
@@ -319,7 +332,7 @@ func (s *memoryStore) RecordRefusal(r storage.Refusal) {
 	}
 }
 
-func (s *memoryStore) Ready(ctx context.Context) error {
+func (s *store) Ready(ctx context.Context) error {
 	if err := s.enter(ctx, nil); err != nil {
 		return err
 	}
@@ -327,7 +340,7 @@ func (s *memoryStore) Ready(ctx context.Context) error {
 	return nil
 }
 
-func (s *memoryStore) Close() error {
+func (s *store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed && s.has("closes once only") {
