@@ -1,14 +1,21 @@
 // Package storage says what avatard needs from a place that keeps avatars, and above all what it means there to
 // delete one.
 //
-// It holds the contract ([Store]), the words of it and the errors. It knows nothing of HTTP, of tokens or of who
-// may do what: callers have been identified and permitted before they come here (package authz), and pictures have
-// been decoded and encoded anew (package server/picture). Engines live in folders of their own; package storagetest
-// proves the contract on any of them.
+// It holds the contract, the words of it and the errors. One interface is for one kind of user:
 //
-//	server ──► storage.Store ◄── storage/embedded (SQLite + slab)
-//	                 ▲
-//	        storage/storagetest
+//	server ──────────────► Store    what a call needs                    storage.go, list.go, condition.go
+//	commands, the server ─► Keeper  check, export, statistics            place.go, check.go, stats.go
+//	commands ─────────────► Place   open, migrate, inspect, import       place.go, export.go, import.go, record.go
+//
+// What a Place opens is an [Engine], which is a Store and a Keeper. Engines live in folders of their own; package storagetest proves
+// the contract on any of them:
+//
+//	storage ◄─┬─ storage/embedded (SQLite + slab)
+//	          ├─ storage/backup: records as bytes, in files and streams; it knows no engine, and engines do not know it
+//	          └─ storage/storagetest ◄─ storage/storagetest/memory: an engine for tests
+//
+// It knows nothing of HTTP, of tokens or of who may do what: callers have been identified and permitted before they come here
+// (package authz), and pictures have been decoded and encoded anew (package server/picture).
 package storage
 
 import (
@@ -58,9 +65,9 @@ var (
 
 // Store keeps users, their pictures and the proof of every erasure.
 //
-// All methods may be called concurrently. Reads and changes of one user are linearizable. Changes of one user run
-// one after the other in the order in which they arrived; changes of different users do not wait for each other
-// but share the engine's syncs.
+// All methods may be called concurrently, in any number of processes where the engine allows more than one. Reads and changes of one
+// user are linearizable, and two changes of one user never run at once. A change that its caller abandoned before it began never
+// takes effect after a later change of that user has returned. Changes of different users do not wait for each other.
 //
 // A method that returns nil has made its effect durable: it survives a crash of the process and a loss of power.
 // A change whose context ends first returns the context's error and is then either done or not done; what was begun
@@ -69,8 +76,8 @@ type Store interface {
 	// AddOrganization registers an organisation. Registering it again changes nothing; created tells which it was.
 	AddOrganization(ctx context.Context, org string, by Origin) (created bool, err error)
 
-	// HasOrganization reports whether org is registered. It is called for every request that names an
-	// organisation and must not touch a disk.
+	// HasOrganization reports whether org is registered. It is called for every request that names an organisation, so a true comes
+	// from memory: where another process has removed the organisation it may be five seconds old. A false is never old.
 	HasOrganization(ctx context.Context, org string) (bool, error)
 
 	// AddUser registers a user in an organisation, which it registers too where needed. A user who is there

@@ -1,3 +1,12 @@
+// Package backup keeps a store's records in files and streams.
+//
+//	storage.Keeper ─► Write ─► stream ─► Save, Copy ─► file
+//	file, stream ─► Restore ─► storage.Place.Import         Check, End: what is in a file, and where it ends
+//
+//	format.go  what stands where    fields.go  what a record may hold, said once for both ways    body.go  those as bytes
+//	stream.go  Writer and Reader    file.go  a file without what was erased meanwhile             spool.go  a stream read more than once
+//
+// It knows no engine and no schema: whatever store the records are of, any other one can be filled with them.
 package backup
 
 import (
