@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,16 +25,45 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	var broken sync.Map // states whose slab cannot be written
 	storagetest.Run(t, storagetest.Harness{
 		Open: func(ctx context.Context, state string, now func() time.Time) (storage.Store, error) {
-			s, err := embedded.Open(ctx, embedded.Config{Dir: state, Now: now})
+			s, err := embedded.Open(ctx, embedded.Config{Dir: state, Now: now, WrapFile: func(name string, f embedded.File) embedded.File {
+				if name != "pictures.slab" {
+					return f
+				}
+				return brokenFile{f, func() bool { _, is := broken.Load(state); return is }}
+			}})
 			if err != nil {
 				return nil, err // not a nil *Store in an interface
 			}
 			return s, nil
 		},
 		Refusals: refusalsIn,
+		Break: func(state string) (heal func()) {
+			broken.Store(state, true)
+			return func() { broken.Delete(state) }
+		},
+		Pieces: func(state string, p *storagetest.Pattern) ([]storagetest.Piece, error) { return p.Search(state) },
+		// What a process has handed to the system outlives it, synced or not.
+		Kill: func(state string) (left string, err error) {
+			left = state + "-killed"
+			return left, os.CopyFS(left, os.DirFS(state))
+		},
 	})
+}
+
+// brokenFile is a file that takes nothing while it is broken.
+type brokenFile struct {
+	embedded.File
+	broken func() bool
+}
+
+func (f brokenFile) WriteAt(p []byte, off int64) (int, error) {
+	if f.broken() {
+		return 0, syscall.EIO
+	}
+	return f.File.WriteAt(p, off)
 }
 
 // refusalsIn asks SQLite alone.

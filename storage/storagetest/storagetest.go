@@ -5,11 +5,13 @@
 // with errors.Is. What needs a look at the disk is beside it: [Pattern] makes pictures every piece of which can be
 // recognised, and finds those pieces in files.
 //
-// The suite does not fail syncs and does not kill processes; engines do that in their own tests.
+// An engine that gives the hooks of [Harness] also proves here that it resumes after a fault, that bytes are gone, and that a removal
+// outlives its process. Every step at which a disk can fail or power be lost is for its own tests.
 //
 //	storagetest.go  Run, and the list of checks
 //	fixture.go      a store under test, its clock, its reopening
 //	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them
+//	trouble.go      what needs a hook: faults, bytes that are gone, kills
 //	pattern.go      pictures that can be recognised · search.go looks for them
 package storagetest
 
@@ -32,6 +34,16 @@ type Harness struct {
 
 	// Refusals, unless it is nil, lists the refusals on record in a state that is not open.
 	Refusals func(state string) ([]storage.Refusal, error)
+
+	// Break, unless it is nil, lets the engine of an open state put changes on record and not erase a picture any more, until heal
+	// is called.
+	Break func(state string) (heal func())
+
+	// Pieces, unless it is nil, looks for pictures of a pattern in everything that the engine keeps of a state, which is open.
+	Pieces func(state string, p *Pattern) ([]Piece, error)
+
+	// Kill, unless it is nil, returns a state like the one that the death of the process would leave of this one, which is open, now.
+	Kill func(state string) (left string, err error)
 }
 
 // TB is what a check needs of a [testing.T], so that the suite can be run on stores that must fail it.
@@ -106,5 +118,9 @@ func checks() []check {
 		{"Closed", checkClosed},
 		{"CloseWhileBusy", checkCloseWhileBusy},
 		{"NothingLeft", checkNothingLeft},
+
+		{"Resume", checkResume},
+		{"BytesGone", checkBytesGone},
+		{"Killed", checkKilled},
 	}
 }

@@ -16,9 +16,9 @@ func TestMemory(t *testing.T) {
 
 // harness is what the suite runs on.
 func harness(m *memory.Memory) storagetest.Harness {
-	return storagetest.Harness{Refusals: m.Refusals, Open: func(ctx context.Context, name string, now func() time.Time) (storage.Store, error) {
+	return m.Hooks(storagetest.Harness{Open: func(ctx context.Context, name string, now func() time.Time) (storage.Store, error) {
 		return m.Open(ctx, name, now)
-	}}
+	}})
 }
 
 // TestFlaws shows that the suite notices: each store with a flaw must fail the check that is there for it.
@@ -124,6 +124,12 @@ func TestFlaws(t *testing.T) {
 		{"closes once only", "Closed"},
 		{"leaves a file open", "NothingLeft"},
 		{"leaves a goroutine", "NothingLeft"},
+		{"says done while it cannot erase", "Resume"},
+		{"forgets what it could not finish", "Resume"},
+		{"keeps removed bytes", "BytesGone"},
+		{"removes nothing", "BytesGone"},
+		{"brings removed pictures back", "Killed"},
+		{"loses what a process had", "Killed"},
 	} {
 		t.Run(string(tt.flaw)+"/"+tt.check, func(t *testing.T) {
 			t.Parallel()

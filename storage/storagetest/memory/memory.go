@@ -48,6 +48,7 @@ type state struct {
 
 	id       [16]byte
 	receipts []receipt
+	broken   bool // nothing can be erased
 	refusals []storage.Refusal
 
 	gone map[storage.UserKey]*entry           // users who were removed
@@ -69,6 +70,7 @@ func newState() *state {
 type entry struct {
 	res     storage.Result
 	picture *storage.Picture
+	doomed  *storage.Picture // is to be erased, which could not be done
 }
 
 type store struct {

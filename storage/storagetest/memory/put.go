@@ -66,6 +66,12 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 	if err != nil {
 		return storage.Result{}, err
 	}
+	if s.broken && (e.picture != nil || e.doomed != nil) {
+		return storage.Result{}, fmt.Errorf("put: %w", storage.ErrUnavailable)
+	}
+	if e.doomed != nil {
+		_, _ = s.resume(up.User, e)
+	}
 	p := storage.Picture{Format: up.Picture.Format, Data: bytes.Clone(up.Picture.Data), Generation: random()}
 	switch s.memory.flaw {
 	case "keeps the caller's slice":
@@ -84,7 +90,7 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 		p.Data = bytes.TrimRight(p.Data, "\x00")
 	}
 	if e.picture != nil && !s.has("gives no receipt for a replacement") {
-		s.prove(up.User, e, storage.ReasonReplaced)
+		s.prove(up.User, e, e.picture, storage.ReasonReplaced)
 	}
 	e.picture = &p
 	delete(s.grave, s.key(up.User))

@@ -121,6 +121,9 @@ func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 	if err != nil {
 		return storage.Result{}, err
 	}
+	if e.doomed != nil {
+		return s.resume(rm.User, e)
+	}
 	generation := ""
 	if e.picture != nil {
 		generation = e.picture.Generation
@@ -142,7 +145,14 @@ func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 		return e.res, nil
 	}
 	s.change(e)
-	s.prove(rm.User, e, storage.ReasonRemoved)
+	if s.broken && !s.has("says done while it cannot erase") {
+		if !s.has("forgets what it could not finish") {
+			e.doomed = e.picture
+		}
+		e.picture = nil
+		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrUnavailable)
+	}
+	s.prove(rm.User, e, e.picture, storage.ReasonRemoved)
 	if s.has("removes the same content everywhere") {
 		data := e.picture.Data
 		for _, other := range s.users {
@@ -158,6 +168,16 @@ func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 	return e.res, nil
 }
 
+// resume erases what could not be erased before.
+func (s *store) resume(u storage.UserKey, e *entry) (storage.Result, error) {
+	if s.broken {
+		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrUnavailable)
+	}
+	s.prove(u, e, e.doomed, storage.ReasonRemoved)
+	e.doomed = nil
+	return e.res, nil
+}
+
 // receipt is the proof that a picture was erased.
 type receipt struct {
 	user       storage.UserKey
@@ -167,9 +187,9 @@ type receipt struct {
 }
 
 // prove notes that the picture of a user is erased. The receipt has the id of the picture.
-func (s *store) prove(user storage.UserKey, e *entry, reason int64) {
-	s.receipts = append(s.receipts, receipt{s.key(user), idOf(e.picture.Generation), s.date(), reason})
-	if e.res.Receipt = e.picture.Generation; s.has("gives one receipt for all") {
+func (s *store) prove(user storage.UserKey, e *entry, erased *storage.Picture, reason int64) {
+	s.receipts = append(s.receipts, receipt{s.key(user), idOf(erased.Generation), s.date(), reason})
+	if e.res.Receipt = erased.Generation; s.has("gives one receipt for all") {
 		e.res.Receipt = "receipt"
 	}
 }
