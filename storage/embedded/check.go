@@ -22,7 +22,7 @@ import (
 //   - Rows are compared with each other only where one statement, or one hold of the database, has read them all.
 //
 // Slots are walked in the slab's order beside their rows in the same order, users in the order of their numbers. So
-// memory does not depend on how many there are.
+// memory does not depend on how many there are, but for one bit for each receipt.
 
 // Kinds of finding that only this engine has, beside those of package storage.
 const (

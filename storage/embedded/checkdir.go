@@ -40,6 +40,9 @@ func CheckDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found f
 		if err := db.conn.Exec(`PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000`); err != nil {
 			return err
 		}
+		if err := db.prepare(); err != nil {
+			return err
+		}
 		pictures, err := slab.OpenToRead(datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}, slabName) // one that is missing shows as a file that is too short
 		if err != nil {
 			return err

@@ -240,6 +240,9 @@ func TestCheckFinds(t *testing.T) {
 		{"a receipt beside the chain", func(d *damaged) {
 			d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
 		}, contradicts, contradicts, 0, "neither the user nor a later receipt"},
+		{"a receipt beside the chain with a number far away", func(d *damaged) {
+			d.sql(`INSERT INTO receipt SELECT 1 << 60, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 1 << 60`, d.uid(3))
+		}, contradicts, contradicts, 0, "neither the user nor a later receipt"},
 		{"two pictures of one user", func(d *damaged) {
 			d.sql(`INSERT INTO generation SELECT slot + 9, randomblob(16), uid, 2, size, format, NULL FROM generation WHERE slot = %d`, d.slot(2))
 		}, []storage.FindingKind{storage.PictureMissing, storage.MetadataContradicts}, nil, 0, "the user has 2 pictures"},

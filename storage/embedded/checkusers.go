@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -17,14 +18,13 @@ type checkedUser struct {
 	living       []slotRow
 }
 
-// checkUsers follows the receipts of each user from the newest to the first. Receipts never change, so those that were
-// there when the walk began can be counted against the table in the end, however much is added meanwhile.
+// checkUsers follows the receipts of each user from the newest to the first, and then looks for receipts that no user has.
 func (c *checker) checkUsers(ctx context.Context) error {
 	_, newest, err := c.watermark(ctx)
 	if err != nil {
 		return err
 	}
-	counted := int64(0)
+	linked := make(marks)
 	for last := int64(0); ; {
 		users, err := c.users(ctx, last)
 		if err != nil {
@@ -39,24 +39,73 @@ func (c *checker) checkUsers(ctx context.Context) error {
 		}
 		c.hold(rows)
 		for _, u := range users {
-			n, err := c.checkUser(ctx, u, newest)
-			if err != nil {
+			linked.add(u.receipt)
+			if err := c.checkUser(ctx, u); err != nil {
 				return err
 			}
-			counted += n
 		}
 		c.hold(-rows)
 		last = users[len(users)-1].uid
 		c.sum.Users += int64(len(users))
 		c.progress(int64(len(users)))
 	}
-	total, err := c.countReceipts(ctx, newest)
-	if err != nil {
-		return err
+	return c.checkLinks(ctx, newest, linked)
+}
+
+// marks is a set of receipts, one bit for each where they are close together.
+type marks map[int64]*[1024]uint64
+
+func (m marks) add(seq int64) {
+	part := m[seq>>16]
+	if part == nil {
+		part = new([1024]uint64)
+		m[seq>>16] = part
 	}
-	c.sum.Receipts += total
-	if total != counted {
-		return c.checkLinks(ctx, newest)
+	part[seq>>6&1023] |= 1 << (seq & 63)
+}
+
+func (m marks) has(seq int64) bool {
+	part := m[seq>>16]
+	return part != nil && part[seq>>6&1023]&(1<<(seq&63)) != 0
+}
+
+// checkLinks counts the receipts up to newest and finds those that neither their user nor a later receipt leads to. linked are the
+// newest receipts of all users. It reads all receipts from the last one on, those that were added meanwhile among them: a user whose
+// newest receipt is one of these is linked to the older ones by it alone.
+func (c *checker) checkLinks(ctx context.Context, newest int64, linked marks) error {
+	for next := int64(math.MaxInt64); next > 0; {
+		var lost []receiptRow
+		rows := 0
+		err := c.read(ctx, func(db *database) error {
+			// The receipt of a slot out of use stays when those that led to it have gone because of their age.
+			return db.once(`SELECT seq, uid, generation, ifnull(previous, 0), seq <= (SELECT pruned FROM store) AND
+				EXISTS (SELECT 1 FROM quarantine WHERE receipt = seq) FROM receipt WHERE seq < ?1 ORDER BY seq DESC LIMIT 1024`,
+				func(row *sqlite3.Stmt) bool {
+					rows++
+					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(3)}
+					next = r.seq
+					if r.seq <= newest {
+						c.sum.Receipts++
+						if !linked.has(r.seq) && !row.ColumnBool(4) {
+							copy(r.generation[:], row.ColumnRawBlob(2))
+							lost = append(lost, r)
+						}
+					}
+					linked.add(r.previous)
+					return len(lost) < checkRows
+				}, next)
+		})
+		if err != nil || rows == 0 {
+			return err
+		}
+		c.hold(len(lost))
+		for _, r := range lost {
+			f := storage.Finding{Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
+			if err := c.contradiction(ctx, f, r.uid, r.generation); err != nil {
+				return err
+			}
+		}
+		c.hold(-len(lost))
 	}
 	return nil
 }
@@ -95,12 +144,8 @@ func (c *checker) users(ctx context.Context, last int64) (users []checkedUser, e
 type receiptRow struct {
 	seq, uid, previous int64
 	generation         slab.GenerationID
-	finished           bool
-	erasing            bool // the generation says so, too; asked for unfinished ones only
+	finished           bool // or the generation says that it is being erased
 }
-
-const sqlReceiptRow = `SELECT uid, generation, ifnull(previous, 0), done OR seq <= (SELECT watermark FROM store)
-	FROM receipt WHERE seq = ?1`
 
 // receipts follows a chain from one receipt on, as far as one hold of the database takes it. next is where to go on, 0
 // at the end of the chain, and broken tells that there is nothing at next.
@@ -109,7 +154,7 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 		began := time.Now()
 		for next = from; next != 0 && len(chain) < checkRows && (len(chain) == 0 || time.Since(began) < checkHold); {
 			r := receiptRow{}
-			err := db.once(sqlReceiptRow, func(row *sqlite3.Stmt) bool {
+			err := db.rows(sqlChainReceipt, func(row *sqlite3.Stmt) bool {
 				r = receiptRow{seq: next, uid: row.ColumnInt64(0), previous: row.ColumnInt64(2), finished: row.ColumnBool(3)}
 				copy(r.generation[:], row.ColumnRawBlob(1))
 				return false
@@ -123,15 +168,6 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 					next = 0
 				}
 				return err
-			}
-			if !r.finished {
-				err := db.once(`SELECT id FROM generation WHERE uid = ?1 AND state = 3 AND receipt = ?2`, func(row *sqlite3.Stmt) bool {
-					r.erasing = string(row.ColumnRawBlob(0)) == string(r.generation[:])
-					return !r.erasing
-				}, r.uid, r.seq)
-				if err != nil {
-					return err
-				}
 			}
 			chain = append(chain, r)
 			if r.previous >= r.seq { // else there might be no end
@@ -158,8 +194,8 @@ func (db *database) mayBePruned(seq int64) (may bool, err error) {
 // apart are not noticed.
 const maxRemembered = 1 << 14
 
-// checkUser follows the chain of one user and returns how many of its receipts are not newer than newest.
-func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (counted int64, err error) {
+// checkUser follows the chain of one user.
+func (c *checker) checkUser(ctx context.Context, u checkedUser) error {
 	active := 0
 	for _, g := range u.living {
 		if g.state == stateActive {
@@ -169,65 +205,70 @@ func (c *checker) checkUser(ctx context.Context, u checkedUser, newest int64) (c
 	if active > 1 {
 		f := storage.Finding{Detail: fmt.Sprintf("the user has %d pictures", active)}
 		if err := c.contradiction(ctx, f, u.uid, slab.GenerationID{}); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	var seen map[slab.GenerationID]int64
+	defer func() { c.hold(-len(seen)) }()
 	for next := u.receipt; next != 0; {
 		at := next
 		chain, after, broken, err := c.receipts(ctx, at)
 		if err != nil {
-			return counted, err
+			return err
 		}
 		if len(chain) == 0 && at == u.receipt { // a user's newest one stays, whatever its age
 			broken, after = true, at
 		}
-		c.hold(len(chain))
-		for _, r := range chain {
-			if r.uid != u.uid {
-				f := storage.Finding{Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
-				return counted, c.contradiction(ctx, f, u.uid, r.generation)
-			}
-			if r.seq <= newest {
-				counted++
-			}
-			if err := c.checkReceipt(ctx, u, r, seen[r.generation]); err != nil {
-				return counted, err
-			}
-			if r.previous != 0 || seen != nil {
-				if seen == nil || len(seen) >= maxRemembered {
-					c.hold(-len(seen))
-					seen = make(map[slab.GenerationID]int64)
-				}
-				seen[r.generation] = r.seq
-				c.hold(1)
-			}
+		if seen == nil && (len(chain) > 1 || after != 0) || len(seen) >= maxRemembered {
+			c.hold(-len(seen))
+			seen = make(map[slab.GenerationID]int64)
 		}
+		c.hold(len(chain))
+		foreign, err := c.checkChain(ctx, u, chain, seen)
 		c.hold(-len(chain))
+		if err != nil || foreign {
+			return err
+		}
 		if broken {
 			f := storage.Finding{Receipt: after, Detail: fmt.Sprintf("receipt %d, to which those of the user lead, is not there", after)}
 			if n := len(chain); n > 0 && chain[n-1].seq == after {
 				f.Detail = "the receipt says that a later one comes before it"
 			}
-			if err := c.contradiction(ctx, f, u.uid, slab.GenerationID{}); err != nil {
-				return counted, err
-			}
-			break
+			return c.contradiction(ctx, f, u.uid, slab.GenerationID{})
 		}
 		next = after
 	}
-	c.hold(-len(seen))
-	return counted, nil
+	return nil
 }
 
-// checkReceipt compares one receipt with the user's living generations and with the receipts that follow it.
-func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow, other int64) error {
-	if other != 0 {
-		f := storage.Finding{Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
-		if err := c.contradiction(ctx, f, u.uid, r.generation); err != nil {
-			return err
+// checkChain compares receipts with their user's living generations and with each other. It ends at a receipt of another user.
+func (c *checker) checkChain(ctx context.Context, u checkedUser, chain []receiptRow, seen map[slab.GenerationID]int64) (foreign bool, err error) {
+	for _, r := range chain {
+		if r.uid != u.uid {
+			f := storage.Finding{Receipt: r.seq, Detail: "the receipts of the user lead to that of another one"}
+			return true, c.contradiction(ctx, f, u.uid, r.generation)
+		}
+		if other := seen[r.generation]; other != 0 {
+			f := storage.Finding{Receipt: r.seq, Detail: fmt.Sprintf("receipt %d is of the same generation", other)}
+			if err := c.contradiction(ctx, f, u.uid, r.generation); err != nil {
+				return false, err
+			}
+		}
+		if err := c.checkReceipt(ctx, u, r); err != nil {
+			return false, err
+		}
+		if seen != nil {
+			if _, again := seen[r.generation]; !again {
+				c.hold(1)
+			}
+			seen[r.generation] = r.seq
 		}
 	}
+	return false, nil
+}
+
+// checkReceipt compares one receipt with the user's living generations.
+func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow) error {
 	for _, g := range u.living {
 		if g.id != r.generation {
 			continue
@@ -242,7 +283,7 @@ func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow,
 		f := storage.Finding{Page: g.slot, Receipt: r.seq, Detail: "a receipt says that the generation is erased, and it is not"}
 		return c.contradiction(ctx, f, u.uid, r.generation)
 	}
-	if !r.finished && !r.erasing {
+	if !r.finished {
 		f := storage.Finding{Receipt: r.seq, Detail: "the receipt is of an erasure that is not finished, and no generation is being erased with it"}
 		return c.contradiction(ctx, f, u.uid, r.generation)
 	}

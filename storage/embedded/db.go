@@ -163,6 +163,14 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 	}
 	db.pages.Started(count * sqlitefs.PageBytes)
 	hooks.Failpoint("open-log-emptied")
+	if err := db.prepare(); err != nil {
+		return err
+	}
+	return db.allowWrongOrder()
+}
+
+// prepare makes the statements of the list ready for run and rows.
+func (db *database) prepare() error {
 	for i, sql := range statements {
 		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
 		if err != nil {
@@ -170,7 +178,7 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 		}
 		db.stmts[i] = stmt
 	}
-	return db.allowWrongOrder()
+	return nil
 }
 
 // configure sets the pragmas, after lockingMode. Pages get a checksum when they are written to the database, which is checked when they

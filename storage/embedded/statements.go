@@ -54,6 +54,7 @@ const (
 	sqlOldReceipts
 	sqlDropReceipt
 	sqlDropGeneration
+	sqlChainReceipt
 	numStatements
 )
 
@@ -119,7 +120,11 @@ var statements = [numStatements]string{
 	sqlSetPruned:    `UPDATE OR ROLLBACK store SET pruned = ?1, horizon = ?2 WHERE one = 1`,
 	sqlOldReceipts: `SELECT r.seq, r.uid, r.time, ifnull(r.previous, 0), u.receipt = r.seq
 		FROM receipt r CROSS JOIN user u ON u.uid = r.uid WHERE r.seq > ?1 AND r.seq <= ?2 ORDER BY r.seq LIMIT ?3`,
-	sqlDropReceipt:    `DELETE FROM receipt WHERE seq = ?1 AND uid = ?2 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?1)`,
+	sqlDropReceipt: `DELETE FROM receipt WHERE seq = ?1 AND uid = ?2 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?1)`,
+	// A receipt for a check: what it is of, whether it is finished, and whether the generation says that it is being erased.
+	sqlChainReceipt: `SELECT r.uid, r.generation, ifnull(r.previous, 0), r.done OR r.seq <= (SELECT watermark FROM store) OR
+		EXISTS (SELECT 1 FROM generation g WHERE g.uid = r.uid AND g.state = 3 AND g.receipt = r.seq AND g.id = r.generation)
+		FROM receipt r WHERE r.seq = ?1`,
 	sqlDropGeneration: `DELETE FROM generation WHERE uid = ?1 AND receipt = ?2 AND state = 3 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?2)`,
 }
 
