@@ -94,12 +94,15 @@ func (c *checker) run(ctx context.Context) error {
 // report passes a finding on after it was repaired, if that is asked for and repair is one that can be done. repair
 // returns what it did, or errMoved when what was found is gone meanwhile.
 func (c *checker) report(ctx context.Context, f storage.Finding, repair func(context.Context) (string, error)) error {
+	if f.Kind == storage.MetadataContradicts {
+		f.Detail += "; restore a backup"
+	}
 	if !c.opt.Repair {
 		f.Repair = ""
 	} else {
 		switch {
 		case f.Kind == storage.MetadataContradicts:
-			f.Repair = "nothing was done: restore a backup"
+			f.Repair = "nothing was done"
 		case repair == nil && f.Repair == "":
 			f.Repair = "cannot be repaired"
 		case repair != nil && !c.live:

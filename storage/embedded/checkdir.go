@@ -109,7 +109,7 @@ func (c *checker) finishUnfinished(s *Store) error {
 
 // checkDatabase lets SQLite look at its own file, where nobody has to wait for that.
 func (c *checker) checkDatabase(ctx context.Context) error {
-	return c.lookAlone(ctx, `PRAGMA integrity_check(100)`, func(row *sqlite3.Stmt) string {
+	return c.lookAlone(ctx, storage.DatabaseDamaged, `PRAGMA integrity_check(100)`, func(row *sqlite3.Stmt) string {
 		if text := row.ColumnText(0); text != "ok" {
 			return text
 		}
@@ -117,9 +117,9 @@ func (c *checker) checkDatabase(ctx context.Context) error {
 	})
 }
 
-// checkReferences looks for rows that refer to others which are not there. It comes last: repairs may have put them right.
+// checkReferences looks for rows that refer to others which are not there.
 func (c *checker) checkReferences(ctx context.Context) error {
-	return c.lookAlone(ctx, `PRAGMA foreign_key_check`, func(row *sqlite3.Stmt) string {
+	return c.lookAlone(ctx, storage.MetadataContradicts, `PRAGMA foreign_key_check`, func(row *sqlite3.Stmt) string {
 		return fmt.Sprintf("row %d of table %s refers to a row of table %s that is not there",
 			row.ColumnInt64(1), row.ColumnText(0), row.ColumnText(2))
 	})
@@ -128,7 +128,8 @@ func (c *checker) checkReferences(ctx context.Context) error {
 // maxAlone bounds the findings of one look.
 const maxAlone = 100
 
-func (c *checker) lookAlone(ctx context.Context, sql string, detail func(row *sqlite3.Stmt) string) error {
+// lookAlone reports a finding for each row of a statement that reads the whole database, where nobody has to wait for that.
+func (c *checker) lookAlone(ctx context.Context, kind storage.FindingKind, sql string, detail func(row *sqlite3.Stmt) string) error {
 	if !c.alone {
 		return nil
 	}
@@ -143,16 +144,16 @@ func (c *checker) lookAlone(ctx context.Context, sql string, detail func(row *sq
 			return len(all) < maxAlone
 		})
 	})
-	if isDamage(err) { // what SQLite had found before it met a page that it does not take
-		all, err = append(all, err.Error()), nil
-	}
-	if err != nil {
+	if err != nil && !isDamage(err) {
 		return err
 	}
 	for _, text := range all {
-		if err := c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged, Detail: text}, nil); err != nil {
+		if err := c.report(ctx, storage.Finding{Kind: kind, Detail: text}, nil); err != nil {
 			return err
 		}
+	}
+	if err != nil { // a page that SQLite does not take, behind what it had found before
+		return c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged, Detail: err.Error()}, nil)
 	}
 	return nil
 }

@@ -245,7 +245,7 @@ func (c *checker) checkRow(ctx context.Context, row *slotRow) error {
 	case row.state == 0:
 		return nil
 	case !row.user:
-		f.Kind, f.Detail = storage.DatabaseDamaged, "the generation belongs to a user who is not there"
+		f.Detail = "the generation belongs to a user who is not there"
 	case row.state == stateErasing && !row.known && row.pending() && row.receipt != 0:
 		return nil // when it has arrived, see settleSlots
 	case row.state == stateErasing && !row.known:
