@@ -10,14 +10,14 @@ import (
 
 // A key proves the server to its provider as well as a secret does, and a wrong one lets nobody in.
 func TestClientKeyFile(t *testing.T) {
-	p, stranger := newMoodyProvider(t, nil), newMoodyProvider(t, nil)
+	p, stranger := newProvider(t, nil), newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-	env := p.settings()
+	env := p.Settings()
 	delete(env, "AVATARD_CLIENT_SECRET")
 	for _, row := range []struct {
 		why    string
-		from   *moodyProvider
+		from   *faultyProvider
 		status int
 	}{{"the provider's own key", p, 200}, {"the key of another provider", stranger, 503}} {
 		file, err := row.from.NewClientKey()

@@ -93,11 +93,11 @@ func (c *contract) testMoved(t *testing.T) {
 // Tokens that do not name the organisation of their owner come from callers who left out a scope. dev gives out
 // none, so this asks serve.
 func TestContractTokenWithoutOrganization(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := t.TempDir()
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	_, url := startServe(t, p.settings(), dir)
-	c := &contract{wire: newWire(t, url[len("http://"):]), env: p.settings()}
+	_, url := startServe(t, p.Settings(), dir)
+	c := &contract{wire: newWire(t, url[len("http://"):]), env: p.Settings()}
 	homeless := func(subject string) wireField {
 		token, err := p.Mint(devidp.TokenSpec{Subject: subject, Scopes: []string{"openid", devidp.ScopeAudience(p.Audience)}})
 		if err != nil {

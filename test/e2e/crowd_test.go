@@ -15,7 +15,7 @@ import (
 // crowd is a server in a process of its own with users who have a picture each.
 type crowd struct {
 	t      *testing.T
-	p      *moodyProvider
+	p      *faultyProvider
 	dir    string
 	token  string
 	stored []byte
@@ -27,7 +27,7 @@ type crowd struct {
 const crowdSize = 16
 
 func newCrowd(t *testing.T, dir string) *crowd {
-	c := &crowd{t: t, p: newMoodyProvider(t, nil), dir: dir, erased: map[string]bool{}}
+	c := &crowd{t: t, p: newProvider(t, nil), dir: dir, erased: map[string]bool{}}
 	c.token = c.p.mint(t, managerID)
 	registerWithPicture(t, dir, c.p.Issuer, devidp.UserAlice) // and acme with her
 	c.start()

@@ -81,7 +81,7 @@ func TestDamagedData(t *testing.T) {
 // that something is wrong and the log what, and everybody else is served.
 func TestDamageUnderAServer(t *testing.T) {
 	becomeProgram()
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	data := registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
 	store := openStore(t, dir)

@@ -11,11 +11,11 @@ import (
 )
 
 // scopesOfSDKs are what clients of ZITADEL's API request by themselves: nothing says which organisation they belong to.
-func scopesOfSDKs(p *moodyProvider) []string {
+func scopesOfSDKs(p *faultyProvider) []string {
 	return []string{"openid", devidp.ScopeAudience(p.Audience)}
 }
 
-func (p *moodyProvider) mintSpec(t *testing.T, spec devidp.TokenSpec) string {
+func (p *faultyProvider) mintSpec(t *testing.T, spec devidp.TokenSpec) string {
 	t.Helper()
 	token, err := p.Mint(spec)
 	if err != nil {
@@ -27,10 +27,10 @@ func (p *moodyProvider) mintSpec(t *testing.T, spec devidp.TokenSpec) string {
 // Tokens that do not name an organisation work where the provider is asked for permissions: it says where the caller belongs, and
 // nothing a header says gets anybody further than that.
 func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel")
+	srv, url := startServe(t, p.Settings(), dir, "--authz-source", "zitadel")
 	caller := newCaller(t, url)
 	token := func(subject string) string {
 		return p.mintSpec(t, devidp.TokenSpec{Subject: subject, Scopes: scopesOfSDKs(p)})
@@ -69,7 +69,7 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 		}
 	}
 	// While the provider does not say where somebody belongs, nobody is let in and nobody is refused for good.
-	p.behave(func(w http.ResponseWriter, r *http.Request) {
+	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/users/me") {
 			http.Error(w, spill(r), http.StatusInternalServerError)
 			return
@@ -92,10 +92,10 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 // An organisation that exists at the provider and is new here is registered once somebody acts in it who may; nobody else can make
 // one known, and nobody can have the provider asked about invented ones without end.
 func TestOrganizationsNewHere(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice) // of acme
-	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel", "--assets-public=false")
+	srv, url := startServe(t, p.Settings(), dir, "--authz-source", "zitadel", "--assets-public=false")
 	remove := func(name, token, org, want string) {
 		t.Helper()
 		status, body := call(t, http.MethodDelete, url+"/management/v1/users/"+devidp.UserBob+"/avatar", p.Tokens[token], "X-Zitadel-Orgid", org)
@@ -134,7 +134,7 @@ func TestOrganizationsNewHere(t *testing.T) {
 // Personal access tokens come in where the provider says what they allow, unless that is switched off; with roles out of the token they
 // stay out unless it is switched on.
 func TestPersonalTokensBySource(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	for flags, want := range map[string]int{
 		"--authz-source=zitadel":                         http.StatusOK,
 		"--authz-source=zitadel --authz-allow-pat=false": http.StatusUnauthorized,
@@ -143,7 +143,7 @@ func TestPersonalTokensBySource(t *testing.T) {
 	} {
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-		srv, url := startServe(t, p.settings(), dir, strings.Fields(flags)...)
+		srv, url := startServe(t, p.Settings(), dir, strings.Fields(flags)...)
 		token := p.mintSpec(t, devidp.TokenSpec{Subject: managerID, Personal: true})
 		status, body := call(t, http.MethodDelete, url+"/management/v1/users/"+devidp.UserAlice+"/avatar", token)
 		if status != want {

@@ -16,10 +16,10 @@ import (
 // Programs that close their direction once they have asked, as "nc -N" and scripts do, get their answers. Each asks with a token of its own, about
 // which the provider is asked: so the end is there before the answer.
 func TestHalfClosedClients(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-	_, url := startServe(t, p.settings(), dir)
+	_, url := startServe(t, p.Settings(), dir)
 	address := strings.TrimPrefix(url, "http://")
 	request := func() string {
 		return "DELETE /management/v1/users/" + devidp.UserAlice + "/avatar HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + p.mint(t, managerID) + "\r\n\r\n"

@@ -15,7 +15,7 @@ import (
 func TestIssuerMove(t *testing.T) {
 	const old, other = "https://old.example", "https://other.example"
 	for _, beside := range []bool{true, false} {
-		p := newMoodyProvider(t, nil)
+		p := newProvider(t, nil)
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, old, devidp.UserAlice, devidp.UserBob)
 		move := func(code int, says string, args ...string) {
@@ -29,7 +29,7 @@ func TestIssuerMove(t *testing.T) {
 		var srv *running
 		var url string
 		if beside {
-			srv, url = startServe(t, p.settings(), dir)
+			srv, url = startServe(t, p.Settings(), dir)
 			if log := srv.out.String(); !strings.Contains(log, "on record with other issuers only") || !strings.Contains(log, "on_record="+old) {
 				t.Errorf("the start does not tell of the other issuer:\n%s", log)
 			}
@@ -48,7 +48,7 @@ func TestIssuerMove(t *testing.T) {
 		if !beside {
 			move(cli.ExitOK, "moved to "+other, p.Issuer, other)
 			move(cli.ExitOK, "moved to "+p.Issuer, other, p.Issuer)
-			srv, url = startServe(t, p.settings(), dir)
+			srv, url = startServe(t, p.Settings(), dir)
 			if strings.Contains(srv.out.String(), "on record with other issuers") {
 				t.Errorf("the start tells of another issuer:\n%s", srv.out)
 			}

@@ -42,7 +42,7 @@ func TestKilledWhileServing(t *testing.T) {
 		return
 	}
 	const rounds, users = 8, 16
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice) // and acme with her
 	k := &killed{t: t, dir: dir, args: []string{"serve", "--listen", "127.0.0.1:0", "--data", dir, "--issuer", p.Issuer, "--audience", p.Audience,

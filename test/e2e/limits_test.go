@@ -19,14 +19,14 @@ import (
 
 // The limits of the configuration hold in every form, for the addresses that a trusted proxy names.
 func TestConfiguredLimits(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	stands := time.Now()
 	now := func() time.Time { return stands }
 	flags := []string{"--trusted-proxies", "127.0.0.1", "--rate-limit-caller", "0.01", "--rate-limit-caller-burst", "5",
 		"--rate-limit-address", "0.1", "--rate-limit-address-burst", "2"}
-	srv, url := startServeAt(t, now, p.settings(), dir, flags...)
+	srv, url := startServeAt(t, now, p.Settings(), dir, flags...)
 	caller := newCaller(t, url)
 	for form, got := range caller.removeInAllForms(t, p.mint(t, managerID), devidp.UserBob) { // two of them get in
 		if got.Code != 0 && (got.Code != connect.CodeResourceExhausted || got.Header.Get("Retry-After") != "10") {
@@ -54,14 +54,14 @@ func TestConfiguredLimits(t *testing.T) {
 // goes on as calls are made. The program in test/bench/flood does the same with real time.
 func TestFloodOfInventedTokens(t *testing.T) {
 	const calls, perSecond, callers = 4000, 2000, 32
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	var nanos atomic.Int64
 	start := time.Now()
 	now := func() time.Time { return start.Add(time.Duration(nanos.Load())) }
 	var running, most, asked atomic.Int64
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServeAt(t, now, p.settings(), dir)
+	srv, url := startServeAt(t, now, p.Settings(), dir)
 	known := p.mint(t, managerID)
 	transport := &http.Transport{MaxIdleConnsPerHost: callers}
 	remove := func(token string) int {
@@ -86,7 +86,7 @@ func TestFloodOfInventedTokens(t *testing.T) {
 	if got := remove(known); got != http.StatusOK {
 		t.Fatalf("the known token: %d", got)
 	}
-	p.behave(func(w http.ResponseWriter, r *http.Request) {
+	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/introspect") {
 			asked.Add(1)
 			for now, seen := running.Add(1), most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {

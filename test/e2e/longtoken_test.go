@@ -15,9 +15,9 @@ import (
 // curl deletes with a token of 60,000 bytes over both versions of HTTP: whoever lets such a token through asks the provider about it.
 func TestCurlWithLongToken(t *testing.T) {
 	curl := Program(t, "curl")
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	short, long := p.mint(t, managerID), strings.Repeat("role.list+/", 60_000/11)+"="
-	p.behave(func(w http.ResponseWriter, r *http.Request) {
+	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			form, _ := io.ReadAll(r.Body)
 			body := strings.Replace(string(form), url.QueryEscape(long), url.QueryEscape(short), 1)
@@ -27,7 +27,7 @@ func TestCurlWithLongToken(t *testing.T) {
 	})
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-	srv, address := startServe(t, p.settings(), dir)
+	srv, address := startServe(t, p.Settings(), dir)
 	for _, row := range []struct{ token, status string }{{long, "200"}, {long[1:], "401"}, {short, "200"}} {
 		header := writeFile(t, "header", "Authorization: Bearer "+row.token)
 		for _, version := range []string{"--http1.1", "--http2-prior-knowledge"} {

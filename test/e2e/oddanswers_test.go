@@ -34,8 +34,8 @@ type script struct {
 }
 
 // follow lets a provider answer by a script.
-func (p *moodyProvider) follow(s script) {
-	p.behave(func(w http.ResponseWriter, r *http.Request) {
+func (p *faultyProvider) follow(s script) {
+	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 		if s.permissions != 0 && strings.Contains(r.URL.Path, "/permissions/") {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(s.permissions)
@@ -91,10 +91,10 @@ func TestImpersonation(t *testing.T) {
 		{"zitadel, allowed", []string{"--authz-source", "zitadel", "--authz-allow-impersonation"}, false, success},
 		{"zitadel, allowed here and not there", []string{"--authz-source", "zitadel", "--authz-allow-impersonation"}, true, connect.CodePermissionDenied},
 	} {
-		p := newMoodyProvider(t, nil)
+		p := newProvider(t, nil)
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-		srv, base := startServe(t, p.settings(), dir, row.flags...)
+		srv, base := startServe(t, p.Settings(), dir, row.flags...)
 		caller := newCaller(t, base)
 		token, bystander := p.mint(t, managerID), p.mint(t, managerID)
 		s := script{introspect: map[string]map[string]any{token: {"act": map[string]any{"iss": p.Issuer, "sub": "mallory"}}}}
@@ -131,12 +131,12 @@ func TestImpersonation(t *testing.T) {
 // One token for which the provider fails is nobody else's trouble, in any form and with either source of permissions.
 func TestOneTokenFails(t *testing.T) {
 	for _, source := range []string{"claims", "zitadel"} {
-		p := newMoodyProvider(t, nil)
+		p := newProvider(t, nil)
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-		srv, base := startServe(t, p.settings(), dir, "--authz-source", source, "--introspection-cache-ttl", "0")
+		srv, base := startServe(t, p.Settings(), dir, "--authz-source", source, "--introspection-cache-ttl", "0")
 		caller := newCaller(t, base)
-		roles := "urn:zitadel:iam:org:project:" + p.settings()["AVATARD_AUDIENCE"] + ":roles"
+		roles := "urn:zitadel:iam:org:project:" + p.Settings()["AVATARD_AUDIENCE"] + ":roles"
 		odd, broken, known := p.mint(t, managerID), p.mint(t, managerID), p.mint(t, managerID)
 		everybody := func(when, token string) {
 			for form, got := range caller.removeInAllForms(t, token, devidp.UserBob) {
@@ -166,7 +166,7 @@ func TestOneTokenFails(t *testing.T) {
 		everybody("fresh", p.mint(t, managerID))
 		p.follow(script{permissions: http.StatusInternalServerError})
 		caller.removeInAllForms(t, odd, devidp.UserAlice)
-		p.behave(nil)
+		p.Misbehave("", nil)
 		everybody("after a question for permissions has failed", p.mint(t, managerID))
 		caller.Close()
 		srv.stop()
@@ -180,7 +180,7 @@ func TestInactiveWhileBroken(t *testing.T) {
 	v.provider.follow(script{down: true})
 	v.clock.Advance(5 * time.Second)
 	v.want("down, with nothing to believe", connect.CodeUnavailable)
-	v.provider.behave(nil)
+	v.provider.Misbehave("", nil)
 	v.clock.Advance(time.Second)
 	v.want("well again", success)
 	v.revoke()
@@ -191,10 +191,10 @@ func TestInactiveWhileBroken(t *testing.T) {
 // A token that the provider rejects while it answers about others is a bad one, and the log says so.
 func TestRejectedToken(t *testing.T) {
 	for _, status := range []int{http.StatusBadRequest, http.StatusUnauthorized} {
-		p := newMoodyProvider(t, nil)
+		p := newProvider(t, nil)
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-		srv, base := startServe(t, p.settings(), dir)
+		srv, base := startServe(t, p.Settings(), dir)
 		caller := newCaller(t, base)
 		token, form := p.mint(t, managerID), client.REST
 		p.follow(script{statuses: map[string]int{token: status}})

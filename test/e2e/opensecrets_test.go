@@ -17,8 +17,8 @@ func TestServeNamesOpenSecrets(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("files have no mode there")
 	}
-	p := newMoodyProvider(t, nil)
-	env := p.settings()
+	p := newProvider(t, nil)
+	env := p.Settings()
 	dir := t.TempDir()
 	registerWithPicture(t, filepath.Join(dir, "data"), p.Issuer, devidp.UserAlice)
 	secret, settings := filepath.Join(dir, "secret"), filepath.Join(dir, "avatard.yaml")

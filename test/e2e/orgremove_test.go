@@ -102,13 +102,13 @@ func TestOrgRemove(t *testing.T) {
 // What each start registers again cannot be removed: the command knows its configuration, a server its own.
 func TestOrgRemoveOfTheConfiguration(t *testing.T) {
 	const refusal = "each start of the server registers it again"
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
 	for _, setting := range []string{"organisations: [other, " + devidp.OrgAcme + "]\n", "default_organisation: " + devidp.OrgAcme + "\n"} {
 		wantFailure(t, refusal, "org", "remove", devidp.OrgAcme, "--data", dir, "--config", writeFile(t, "c.yaml", setting))
 	}
-	srv, _ := startServe(t, p.settings(), dir, "--organisations", devidp.OrgAcme)
+	srv, _ := startServe(t, p.Settings(), dir, "--organisations", devidp.OrgAcme)
 	wantFailure(t, refusal, "org", "remove", devidp.OrgAcme, "--data", dir)
 	users, err := runCommand(t, "user", "list", "--data", dir)
 	if err != nil || !strings.Contains(users, "image/png") {

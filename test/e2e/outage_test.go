@@ -11,6 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"avatard/authz/authztest"
 	"avatard/authz/devidp"
 	"avatard/server/picture"
 	"avatard/test/client"
@@ -25,7 +26,7 @@ type outage struct {
 	timeout string
 }
 
-func outages(p *moodyProvider) []outage {
+func outages(p *faultyProvider) []outage {
 	say := func(status int, mediaType, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			spilt := spill(r)
@@ -36,9 +37,6 @@ func outages(p *moodyProvider) []outage {
 			io.WriteString(w, strings.ReplaceAll(body, "SPILT", spilt))
 		}
 	}
-	redirect := func(status int) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, p.elsewhere.URL+r.URL.Path, status) }
-	}
 	return []outage{
 		{"closed port", nil, "30s"},
 		{"slow", func(_ http.ResponseWriter, r *http.Request) { spill(r); <-r.Context().Done() }, "1s"},
@@ -48,7 +46,7 @@ func outages(p *moodyProvider) []outage {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		}, "1s"},
-		{"cut connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "30s"},
+		{"cut connection", authztest.Reset, "30s"},
 		{"500", say(500, "text/plain", "SPILT"), "30s"},
 		{"500 with a good body", say(500, "application/json", `{"active":true,"sub":"SPILT"}`), "30s"},
 		{"401 that blames the token", say(401, "application/json", `{"error":"invalid_token","error_description":"SPILT"}`), "30s"},
@@ -59,10 +57,10 @@ func outages(p *moodyProvider) []outage {
 		{"empty object", say(200, "application/json", "{}"), "30s"},
 		{"active is a text", say(200, "application/json", `{"active":"yes"}`), "30s"},
 		{"cut off", say(200, "application/json", `{"active":true,"sub":"`), "30s"},
-		{"64 MB", p.flood, "30s"},
-		{"302", redirect(302), "30s"},
-		{"307", redirect(307), "30s"},
-		{"308", redirect(308), "30s"},
+		{"64 MB", p.Flood, "30s"},
+		{"302", p.Redirect(302), "30s"},
+		{"307", p.Redirect(307), "30s"},
+		{"308", p.Redirect(308), "30s"},
 		{"wrong client secret", func(w http.ResponseWriter, r *http.Request) {
 			r.SetBasicAuth(p.Client.ID, p.Client.Secret+"x")
 			if !strings.HasSuffix(r.URL.Path, "/introspect") { // discovery takes no secret, so it would be well
@@ -84,30 +82,30 @@ func printable(r rune) rune {
 // The server starts while its provider is out of order, and a provider that answered before may fail at any time.
 // Neither lets anybody in, calls a token bad or removes a thing; and both are over as soon as the provider is well.
 func TestProviderOutOfOrder(t *testing.T) {
-	titles := outages(&moodyProvider{Seeded: &devidp.Seeded{}})
+	titles := outages(&faultyProvider{Provider: &authztest.Provider{Server: new(authztest.Server), Seeded: &devidp.Seeded{}}})
 	for i := range titles {
 		t.Run(titles[i].title, func(t *testing.T) {
-			p := newMoodyProvider(t, nil)
+			p := newProvider(t, nil)
 			testOutage(t, p, outages(p)[i])
 		})
 	}
 }
 
-func testOutage(t *testing.T, p *moodyProvider, o outage) {
+func testOutage(t *testing.T, p *faultyProvider, o outage) {
 	fail := func() {
-		if p.behave(o.mood); o.mood == nil {
-			p.closePort()
+		if p.Misbehave("", o.mood); o.mood == nil {
+			p.ClosePort()
 		}
 	}
 	recovered := func() {
-		if p.behave(nil); o.mood == nil {
-			p.openPort(t)
+		if p.Misbehave("", nil); o.mood == nil {
+			p.OpenPort(t)
 		}
 	}
 	fail()
 	dir := filepath.Join(t.TempDir(), "data")
 	stored := registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServe(t, p.settings(), dir,
+	srv, url := startServe(t, p.Settings(), dir,
 		"--introspection-timeout", o.timeout, "--introspection-cache-ttl", "0", "--log-level", "debug")
 	caller := newCaller(t, url)
 	manager, alice := p.mint(t, managerID), p.mint(t, devidp.UserAlice)
@@ -161,7 +159,7 @@ func testOutage(t *testing.T, p *moodyProvider, o outage) {
 }
 
 // wantUnavailable checks an answer that says: not now, come back, and nothing else.
-func wantUnavailable(t *testing.T, where string, got answer, p *moodyProvider, token string) {
+func wantUnavailable(t *testing.T, where string, got answer, p *faultyProvider, token string) {
 	t.Helper()
 	if got.Code != connect.CodeUnavailable {
 		t.Errorf("%s: code %v (%s), want %v", where, got.Code, got.Message, connect.CodeUnavailable)
@@ -179,7 +177,7 @@ func wantUnavailable(t *testing.T, where string, got answer, p *moodyProvider, t
 	if challenge := got.Header.Get("WWW-Authenticate"); challenge != "" {
 		t.Errorf("%s: the answer challenges the caller: %s", where, challenge)
 	}
-	for _, secret := range []string{token, p.Client.Secret, p.address} {
+	for _, secret := range []string{token, p.Client.Secret, strings.TrimPrefix(p.URL(), "http://")} {
 		if strings.Contains(got.Raw, secret) {
 			t.Errorf("%s: %q is in the answer:\n%s", where, secret, got.Raw)
 		}

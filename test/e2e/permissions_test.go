@@ -10,6 +10,7 @@ import (
 
 	"connectrpc.com/connect"
 
+	"avatard/authz/authztest"
 	"avatard/authz/devidp"
 	"avatard/server/picture"
 	"avatard/storage"
@@ -18,7 +19,7 @@ import (
 // With either source of permissions every seeded caller may do the same in every organisation, and is told the same; but
 // for an organisation that only we know, which the provider calls unknown.
 func TestSourcesOfPermissionsAgree(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	const onlyOurs = "69629023906488399"
 	sources := map[string][]string{
 		"claims":  {"--authz-instance-organisation", devidp.OrgAcme, "--authz-instance-roles", "IAM_OWNER=user.write"},
@@ -29,7 +30,7 @@ func TestSourcesOfPermissionsAgree(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "data")
 		registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 		flags = append(flags, "--organisations", strings.Join([]string{devidp.OrgAcme, devidp.OrgGlobex, devidp.OrgInitech, onlyOurs}, ","))
-		srv, url := startServe(t, p.settings(), dir, flags...)
+		srv, url := startServe(t, p.Settings(), dir, flags...)
 		answers[source] = map[string]string{}
 		for _, name := range slices.Sorted(maps.Keys(p.Tokens)) {
 			for _, org := range []string{"", devidp.OrgAcme, devidp.OrgGlobex, devidp.OrgInitech, onlyOurs, "not-even-ours"} {
@@ -71,10 +72,10 @@ func TestSourcesOfPermissionsAgree(t *testing.T) {
 // While the provider cannot tell what callers may do, nothing is removed in any form, nobody is refused for good, and it
 // is over when the provider is well. What needs no permission goes on.
 func TestPermissionsOutOfOrder(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	stored := registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel", "--introspection-cache-ttl", "0", "--introspection-timeout", "30s")
+	srv, url := startServe(t, p.Settings(), dir, "--authz-source", "zitadel", "--introspection-cache-ttl", "0", "--introspection-timeout", "30s")
 	caller := newCaller(t, url)
 	portrait := url + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
 	manager, alice := p.mint(t, managerID), p.mint(t, devidp.UserAlice)
@@ -83,16 +84,14 @@ func TestPermissionsOutOfOrder(t *testing.T) {
 		mood http.HandlerFunc
 	}{
 		{"500", func(w http.ResponseWriter, r *http.Request) { http.Error(w, spill(r), http.StatusInternalServerError) }},
-		{"cut connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+		{"cut connection", authztest.Reset},
 		{"401 of somebody on the way", func(w http.ResponseWriter, r *http.Request) { http.Error(w, spill(r), http.StatusUnauthorized) }},
 		{"403 of somebody on the way", func(w http.ResponseWriter, r *http.Request) { http.Error(w, spill(r), http.StatusForbidden) }},
 		{"HTML", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("<html>" + spill(r))) }},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, p.elsewhere.URL, http.StatusTemporaryRedirect)
-		}},
-		{"64 MB", p.flood},
+		{"a redirect", p.Redirect(http.StatusTemporaryRedirect)},
+		{"64 MB", p.Flood},
 	} {
-		p.behave(func(w http.ResponseWriter, r *http.Request) {
+		p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/permissions/") {
 				row.mood(w, r)
 				return
@@ -106,7 +105,7 @@ func TestPermissionsOutOfOrder(t *testing.T) {
 		if got := caller.upload(t, url+"/assets/v1/users/me/avatar", alice, picture.Sample(2, 3000)); got.Code != 0 {
 			t.Errorf("%s: an upload of one's own needs no permission: %v", row.why, got.Code)
 		}
-		p.behave(nil)
+		p.Misbehave("", nil)
 		manager = p.mint(t, managerID) // another token: one that has failed is not asked about for a second
 		for form, got := range caller.removeInAllForms(t, manager, devidp.UserBob) {
 			if got.Code != 0 {
@@ -128,15 +127,15 @@ func TestPermissionsOutOfOrder(t *testing.T) {
 
 // A permission that is taken away is gone with the next look, in every form.
 func TestRevokedWhileAskingForPermissions(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServe(t, p.settings(), dir, "--authz-source", "zitadel", "--introspection-cache-ttl", "0")
+	srv, url := startServe(t, p.Settings(), dir, "--authz-source", "zitadel", "--introspection-cache-ttl", "0")
 	caller := newCaller(t, url)
 	for form := range caller.removeInAllForms(t, p.mint(t, managerID), devidp.UserBob) {
 		token := p.mint(t, managerID)
 		// Introspection is well with the token; when permissions are asked for, it has ended.
-		p.behave(func(w http.ResponseWriter, r *http.Request) {
+		p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 			if strings.Contains(r.URL.Path, "/permissions/") {
 				if err := p.Revoke(token); err != nil {
 					t.Error(err)
@@ -148,7 +147,7 @@ func TestRevokedWhileAskingForPermissions(t *testing.T) {
 		if got.Code != connect.CodeUnauthenticated || !strings.HasSuffix(got.Message, "(AUTH-7fs1e)") {
 			t.Errorf("%s: %v %s, want that the token is no longer valid", form, got.Code, got.Message)
 		}
-		p.behave(nil)
+		p.Misbehave("", nil)
 	}
 	caller.Close()
 	srv.stop()

@@ -17,9 +17,9 @@ import (
 // A start tries the provider and says what works; config --check says the same, with exit code 2 where it does not. Neither shows a
 // secret, and a start goes on in any case.
 func TestProviderIsTried(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	with := func(name, value string) map[string]string {
-		env := p.settings()
+		env := p.Settings()
 		env[name] = value
 		return env
 	}
@@ -28,7 +28,7 @@ func TestProviderIsTried(t *testing.T) {
 		code int
 		says string
 	}{
-		"all is well":          {p.settings(), cli.ExitOK, "tried: it works"},
+		"all is well":          {p.Settings(), cli.ExitOK, "tried: it works"},
 		"a secret of long ago": {with("AVATARD_CLIENT_SECRET", "planted-secret"), cli.ExitUsage, "refuses the client id, or its secret or key (status 401)"},
 		"nobody there":         {providerless(t), cli.ExitUsage, "is of no use: connection failed"},
 		"another issuer": {with("AVATARD_ISSUER", strings.Replace(p.Issuer, "127.0.0.1", "localhost", 1)), cli.ExitUsage,
@@ -103,7 +103,7 @@ func TestConfigCommand(t *testing.T) {
 // A secret whose file changes is used within a second or so, or at once when that is asked for; what is no secret is told of, and
 // the one before stays.
 func TestClientSecretIsReadAgain(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	file := filepath.Join(t.TempDir(), "secret")
 	write := func(secret string) {
 		t.Helper()
@@ -112,7 +112,7 @@ func TestClientSecretIsReadAgain(t *testing.T) {
 		}
 	}
 	write("of-long-ago\n")
-	env := p.settings()
+	env := p.Settings()
 	delete(env, "AVATARD_CLIENT_SECRET")
 	env["AVATARD_CLIENT_SECRET_FILE"] = file
 	dir := filepath.Join(t.TempDir(), "data")
@@ -136,10 +136,10 @@ func TestClientSecretIsReadAgain(t *testing.T) {
 // Callers of a provider that knows no organisations belong to the configured one: they upload, read and delete their own picture
 // there, and a role is needed for others' all the same.
 func TestDefaultOrganizationOfCallers(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	const org = "everybody"
 	dir := filepath.Join(t.TempDir(), "data")
-	srv, url := startServe(t, p.settings(), dir, "--default-organisation", org)
+	srv, url := startServe(t, p.Settings(), dir, "--default-organisation", org)
 	caller := newCaller(t, url)
 	plain := func(subject string) string {
 		return p.mintSpec(t, devidp.TokenSpec{Subject: subject, Scopes: scopesOfSDKs(p)})

@@ -51,7 +51,7 @@ func TestThroughProxies(t *testing.T) {
 					others.add(row.title, version, verdictOf(works))
 				}
 			}
-			m.provider.behave(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+			m.provider.Misbehave("", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 			for _, f := range wireForms() {
 				works := t.Run("503 "+f.name, func(t *testing.T) {
 					unknown := wireField{"Authorization", "Bearer " + m.provider.mint(t, managerID)}

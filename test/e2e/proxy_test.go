@@ -64,7 +64,7 @@ http {
 type proxied struct {
 	*wire
 	setup    proxySetup
-	provider *moodyProvider
+	provider *faultyProvider
 	token    string
 
 	mu   sync.Mutex
@@ -74,7 +74,7 @@ type proxied struct {
 // startProxied starts both.
 func startProxied(t *testing.T, setup proxySetup, users ...string) *proxied {
 	t.Helper()
-	m := &proxied{setup: setup, provider: newMoodyProvider(t, nil)}
+	m := &proxied{setup: setup, provider: newProvider(t, nil)}
 	m.token = m.provider.mint(t, managerID)
 	behind := m.serve(t, users)
 	pair, _ := certtest.NewFiles(t)

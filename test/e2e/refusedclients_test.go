@@ -18,10 +18,10 @@ func TestRefusalsReachClients(t *testing.T) {
 	python, node, curl := Program(t, "python3"), Program(t, "node"), Program(t, "curl")
 	const size = 24 << 20
 	bytes := strconv.Itoa(size)
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-	_, url := startServe(t, p.settings(), dir)
+	_, url := startServe(t, p.Settings(), dir)
 	body := writeFile(t, "body", string(make([]byte, size)))
 	for _, row := range []struct{ title, token, status, says string }{
 		{"too large", p.mint(t, devidp.UserAlice), "413", `"code":3`},

@@ -39,7 +39,7 @@ func startServeAt(t *testing.T, now func() time.Time, env map[string]string, dir
 type revocation struct {
 	t        *testing.T
 	clock    *clock.Clock
-	provider *moodyProvider
+	provider *faultyProvider
 	client   *caller
 	token    string
 	tries    int64 // introspections that nobody's call was the reason for
@@ -48,10 +48,10 @@ type revocation struct {
 func startRevocation(t *testing.T, args ...string) *revocation {
 	t.Helper()
 	v := &revocation{t: t, clock: clockAtNoon()}
-	v.provider = newMoodyProvider(t, v.clock.Now)
+	v.provider = newProvider(t, v.clock.Now)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, v.provider.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServeAt(t, v.clock.Now, v.provider.settings(), dir, append([]string{"--introspection-timeout", "30s"}, args...)...)
+	srv, url := startServeAt(t, v.clock.Now, v.provider.Settings(), dir, append([]string{"--introspection-timeout", "30s"}, args...)...)
 	srv.out.await("identity provider tried: it works") // the last thing that it asks by itself
 	v.tries = v.provider.Introspections()
 	v.client = newCaller(t, url)
@@ -135,7 +135,7 @@ func TestExpiryEndsWithinTheCache(t *testing.T) {
 func TestProviderDownIsNeverABadToken(t *testing.T) {
 	v := startRevocation(t)
 	v.want("a good token", success)
-	v.provider.behave(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+	v.provider.Misbehave("", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	v.want("down, but the answer is still believed", success)
 	v.clock.Advance(5 * time.Second)
 	v.want("down, with nothing to believe", connect.CodeUnavailable)
@@ -143,18 +143,18 @@ func TestProviderDownIsNeverABadToken(t *testing.T) {
 	v.want("revoked meanwhile, which nobody can know", connect.CodeUnavailable)
 	v.clock.Advance(24 * time.Hour)
 	v.want("expired meanwhile, which only the provider can tell", connect.CodeUnavailable)
-	v.provider.behave(nil)
+	v.provider.Misbehave("", nil)
 	v.clock.Advance(time.Second) // a token that has failed is not asked about for so long
 	v.want("well again", connect.CodeUnauthenticated)
 
 	v.token = v.provider.mint(t, managerID)
 	v.want("a new token", success)
-	v.provider.closePort()
+	v.provider.ClosePort()
 	v.clock.Advance(5 * time.Second)
 	v.want("nobody listens", connect.CodeUnavailable)
 	v.token = v.provider.mint(t, managerID)
 	v.want("nobody listens, and the token is unknown", connect.CodeUnavailable)
-	v.provider.openPort(t)
+	v.provider.OpenPort(t)
 	v.want("it listens again", success)
 }
 
@@ -170,7 +170,7 @@ func TestHundredCallsAskOnce(t *testing.T) {
 
 		arrived := make(chan struct{}, calls)
 		release := make(chan struct{})
-		v.provider.behave(func(w http.ResponseWriter, r *http.Request) {
+		v.provider.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
 			arrived <- struct{}{}
 			<-release
 			v.provider.Handler().ServeHTTP(w, r)

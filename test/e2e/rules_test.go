@@ -19,7 +19,7 @@ import (
 type claims map[string]any
 
 // asserts returns a mood in which the provider says of every token what the claims are, and is well apart from that.
-func (p *moodyProvider) asserts(c claims) http.HandlerFunc {
+func (p *faultyProvider) asserts(c claims) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !strings.HasSuffix(r.URL.Path, "/introspect") {
 			p.Handler().ServeHTTP(w, r)
@@ -40,7 +40,7 @@ func TestRulesEndToEnd(t *testing.T) {
 		home                  = "urn:zitadel:iam:user:resourceowner:id"
 		day                   = 24 * 60 * 60
 	)
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	ours := "urn:zitadel:iam:org:project:" + p.Audience + ":roles"
 	clock := clockAtNoon()
 	now := clock.Now().Unix()
@@ -112,7 +112,7 @@ func TestRulesEndToEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	store.Close()
-	_, url := startServeAt(t, clock.Now, p.settings(), dir, "--introspection-timeout", "30s", "--introspection-cache-ttl", "0",
+	_, url := startServeAt(t, clock.Now, p.Settings(), dir, "--introspection-timeout", "30s", "--introspection-cache-ttl", "0",
 		"--authz-instance-organisation", acme, "--authz-instance-roles", "IAM_OWNER=user.write,user.read")
 	caller := newCaller(t, url)
 	for _, row := range rows {
@@ -120,7 +120,7 @@ func TestRulesEndToEnd(t *testing.T) {
 			"nbf": now, "token_type": "Bearer", home: acme, ours: in("ORG_USER_MANAGER", acme)}
 		maps.Copy(said, row.change)
 		maps.DeleteFunc(said, func(_ string, value any) bool { return value == nil })
-		p.behave(p.asserts(said))
+		p.Misbehave("", p.asserts(said))
 		user := row.user
 		if user == "" {
 			user = devidp.UserAlice

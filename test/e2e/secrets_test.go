@@ -23,7 +23,7 @@ const plantedSecret = "s3cret-of-the-inside+/planted"
 // exposed is a server in which something knows the planted secret.
 type exposed struct {
 	t        *testing.T
-	provider *moodyProvider
+	provider *faultyProvider
 	client   *caller
 	log      *transcript
 	url      string
@@ -35,10 +35,10 @@ type exposed struct {
 // expose starts the program with a log at its most talkative.
 func expose(t *testing.T) *exposed {
 	t.Helper()
-	e := &exposed{t: t, provider: newMoodyProvider(t, nil)}
+	e := &exposed{t: t, provider: newProvider(t, nil)}
 	dir := filepath.Join(t.TempDir(), "data")
 	e.stored = registerWithPicture(t, dir, e.provider.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServe(t, e.provider.settings(), dir, "--log-level", "debug", "--introspection-timeout", "30s")
+	srv, url := startServe(t, e.provider.Settings(), dir, "--log-level", "debug", "--introspection-timeout", "30s")
 	e.log, e.url, e.client = srv.out, url, newCaller(t, url)
 	e.manager, e.alice = e.provider.mint(t, managerID), e.provider.mint(t, devidp.UserAlice)
 	e.sent = picture.Sample(3, 4000)
@@ -94,8 +94,8 @@ func (e *exposed) wantNothingOutside(forms map[client.Form]answer, others map[st
 
 // What a provider says reaches neither caller nor log: it may repeat the token, the client secret or anything else.
 func TestSecretOfTheProvider(t *testing.T) {
-	reply := func(status int, body string) func(*moodyProvider) http.HandlerFunc {
-		return func(*moodyProvider) http.HandlerFunc {
+	reply := func(status int, body string) func(*faultyProvider) http.HandlerFunc {
+		return func(*faultyProvider) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
 				spilt := spill(r)
 				w.Header().Set("Content-Type", "application/json")
@@ -108,7 +108,7 @@ func TestSecretOfTheProvider(t *testing.T) {
 		}
 	}
 	rows := map[string]struct {
-		mood func(*moodyProvider) http.HandlerFunc
+		mood func(*faultyProvider) http.HandlerFunc
 		code connect.Code
 	}{
 		"text of a 500":   {reply(500, "SPILT"), connect.CodeUnavailable},
@@ -117,9 +117,9 @@ func TestSecretOfTheProvider(t *testing.T) {
 		"a wrong type":    {reply(200, `{"active":"SPILT"}`), connect.CodeUnavailable},
 		"unknown members": {reply(200, `{"active":false,"SPILT":"SPILT"}`), connect.CodeUnauthenticated},
 		"another issuer":  {reply(200, `{"active":true,"exp":99999999999,"iss":"https://other.example","sub":"SPILT","aud":"SPILT"}`), connect.CodeUnauthenticated}, // the issuer is told
-		"a redirect": {func(p *moodyProvider) http.HandlerFunc {
+		"a redirect": {func(p *faultyProvider) http.HandlerFunc {
 			return func(w http.ResponseWriter, r *http.Request) {
-				http.Redirect(w, r, strings.Replace(p.elsewhere.URL, "http://", "http://user:"+plantedSecret+"@", 1)+"/"+plantedSecret, http.StatusTemporaryRedirect)
+				http.Redirect(w, r, strings.Replace(p.Elsewhere(), "http://", "http://user:"+plantedSecret+"@", 1)+"/"+plantedSecret, http.StatusTemporaryRedirect)
 			}
 		}, connect.CodeUnavailable},
 	}
@@ -130,7 +130,7 @@ func TestSecretOfTheProvider(t *testing.T) {
 			if got := e.client.remove(t, client.REST, e.provider.mint(t, managerID), devidp.UserBob); got.Code != success {
 				t.Fatalf("before: code %v", got.Code)
 			}
-			e.provider.behave(row.mood(e.provider))
+			e.provider.Misbehave("", row.mood(e.provider))
 			forms, others := e.everything()
 			for name, got := range forms {
 				if got.Code != row.code {

@@ -27,7 +27,7 @@ type tlsServer struct {
 	*running
 	*certtest.Files
 	clock    *clock.Clock
-	provider *moodyProvider
+	provider *faultyProvider
 	address  string
 }
 
@@ -35,11 +35,11 @@ func startTLS(t *testing.T) (s *tlsServer, serial int64) {
 	t.Helper()
 	s = &tlsServer{clock: clockAtNoon()}
 	s.Files, serial = certtest.NewFiles(t)
-	s.provider = newMoodyProvider(t, s.clock.Now)
+	s.provider = newProvider(t, s.clock.Now)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, s.provider.Issuer, devidp.UserAlice)
 	var url string
-	s.running, url = startServeAt(t, s.clock.Now, s.provider.settings(), dir, "--tls-cert-file", s.Chain, "--tls-key-file", s.Key)
+	s.running, url = startServeAt(t, s.clock.Now, s.provider.Settings(), dir, "--tls-cert-file", s.Chain, "--tls-key-file", s.Key)
 	s.address = strings.TrimPrefix(url, "http://")
 	return s, serial
 }

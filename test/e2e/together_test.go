@@ -15,10 +15,10 @@ import (
 // Sixteen clients that delete the same picture at once, in all forms, are told the same: the one change that there was.
 func TestSixteenDeleteAtOnce(t *testing.T) {
 	const clients = 16
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-	srv, url := startServe(t, p.settings(), dir, "--introspection-timeout", "30s")
+	srv, url := startServe(t, p.Settings(), dir, "--introspection-timeout", "30s")
 	caller := newCaller(t, url)
 	portrait := url + "/assets/v1/" + devidp.OrgAcme + "/users/" + devidp.UserAlice + "/avatar"
 	wantStatus(t, 200, "GET", portrait, "")

@@ -13,10 +13,10 @@ import (
 
 // The line by which a script gets a token works as it stands on both pages, and the token is good for what the pages say.
 func TestTokenRequestOfThePages(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := t.TempDir()
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
-	_, url := startServe(t, p.settings(), dir)
+	_, url := startServe(t, p.Settings(), dir)
 	manager, ok := p.MachineClient("manager")
 	if !ok {
 		t.Fatal("there is no such machine")

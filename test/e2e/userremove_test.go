@@ -74,10 +74,10 @@ func TestUserRemove(t *testing.T) {
 
 // For callers somebody who was removed is unknown, with the picture, until their own next upload.
 func TestUserRemoveBesideCalls(t *testing.T) {
-	p := newMoodyProvider(t, nil)
+	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
-	srv, url := startServe(t, p.settings(), dir)
+	srv, url := startServe(t, p.Settings(), dir)
 	mine := url + "/assets/v1/users/me/avatar"
 	wantStatus(t, http.StatusOK, "GET", mine, p.Tokens["TOKEN_ALICE"])
 	out, err := runCommand(t, "user", "remove", devidp.UserAlice, "--data", dir)
