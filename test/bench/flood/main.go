@@ -84,11 +84,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // measure runs both phases.
 func measure(ctx context.Context, o options, stderr io.Writer) (res result, err error) {
-	p, err := startProvider(ctx, o.provider)
+	p, err := startProvider(o.provider)
 	if err != nil {
 		return res, err
 	}
-	defer p.stop()
+	defer p.ClosePort()
 	tokens, err := p.knownTokens(o.tokens)
 	if err != nil {
 		return res, err

@@ -5,51 +5,38 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
+	"avatard/authz/authztest"
 	"avatard/authz/devidp"
-	"avatard/server"
 )
 
 // provider is the development provider, slowed down and counted.
 type provider struct {
-	*devidp.Seeded
-	devidp *devidp.Provider
-	user   string // whose avatar is deleted
-	stop   func()
+	*authztest.Provider
+	user string // whose avatar is deleted
 
 	asked, now, most atomic.Int64
 }
 
-func startProvider(ctx context.Context, delay time.Duration) (*provider, error) {
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+func startProvider(delay time.Duration) (*provider, error) {
+	idp, err := authztest.Start(nil)
 	if err != nil {
 		return nil, err
 	}
-	p := &provider{user: devidp.UserBob}
-	if p.devidp, p.Seeded, err = devidp.Seed(devidp.Config{Issuer: "http://" + ln.Addr().String() + "/idp"}); err != nil {
-		return nil, err
-	}
-	handler := p.devidp.Handler()
-	srv := server.NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/introspect") {
-			p.asked.Add(1)
-			for now, most := p.now.Add(1), p.most.Load(); now > most && !p.most.CompareAndSwap(most, now); {
-				most = p.most.Load()
-			}
-			defer p.now.Add(-1)
-			if !wait(r.Context(), delay) {
-				return
-			}
+	p := &provider{Provider: idp, user: devidp.UserBob}
+	p.Misbehave("/introspect", func(w http.ResponseWriter, r *http.Request) {
+		p.asked.Add(1)
+		for now, most := p.now.Add(1), p.most.Load(); now > most && !p.most.CompareAndSwap(most, now); {
+			most = p.most.Load()
 		}
-		handler.ServeHTTP(w, r)
-	}), nil)
-	go func() { _ = srv.Serve(ln) }()
-	p.stop = func() { _ = srv.Close() }
+		defer p.now.Add(-1)
+		if wait(r.Context(), delay) {
+			p.Handler().ServeHTTP(w, r)
+		}
+	})
 	return p, nil
 }
 
@@ -57,11 +44,10 @@ func (p *provider) resetMost() { p.most.Store(p.now.Load()) }
 
 // knownTokens makes tokens of somebody who may delete.
 func (p *provider) knownTokens(n int) ([]string, error) {
-	const manager = "150317214593155202" // the machine behind TOKEN_MANAGER
 	tokens := make([]string, n)
 	for i := range tokens {
 		var err error
-		if tokens[i], err = p.devidp.Mint(devidp.TokenSpec{Subject: manager}); err != nil {
+		if tokens[i], err = p.Mint(devidp.TokenSpec{Subject: authztest.ManagerID}); err != nil {
 			return nil, err
 		}
 	}
