@@ -60,7 +60,7 @@ func (s *store) GetKeyByIDAndClientID(_ context.Context, id, clientID string) (*
 	return &jose.JSONWebKey{Key: key, KeyID: id, Algorithm: string(signingAlgorithm), Use: "sig"}, nil
 }
 
-// ValidateJWTProfileScopes refuses: a key proves a client at introspection and gets nobody a token.
+// ValidateJWTProfileScopes refuses: a key proves a client at introspection and cannot be used to get a token.
 func (s *store) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {
 	return nil, errors.New("no tokens for keys here")
 }

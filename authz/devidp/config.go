@@ -29,7 +29,7 @@ type Config struct {
 	People []Account
 	// Machines get tokens by the client credentials grant; their login name is their client id.
 	Machines []Account
-	// Permissions says what the roles allow, for callers who ask. The zero value allows nobody anything.
+	// Permissions says what the roles allow, for callers who ask. The zero value allows nothing.
 	Permissions Permissions
 	// IntrospectionClient is the client of the resource server. An empty secret means a random one.
 	IntrospectionClient Client

@@ -2,7 +2,7 @@
 // memory, on the same port as the server, and answers in the shape of a ZITADEL instance.
 //
 // It exists so that the server can be tried out and tested against real discovery, real introspection and real
-// tokens with nothing else installed. It is no provider for production: whoever can reach it may sign in as any of
+// tokens with nothing else installed. It is not for production: anyone who can reach it may sign in as any of
 // its people with one click, which is why it takes loopback issuers only, and everything it knows is gone when the
 // process ends. It decides nothing about avatars and imports nothing of the server.
 //

@@ -74,7 +74,7 @@ func (s *store) TokenRequestByRefreshToken(context.Context, string) (op.RefreshT
 	return nil, op.ErrInvalidRefreshToken
 }
 
-// GetRefreshTokenInfo tells the revocation endpoint that a token is no refresh token.
+// GetRefreshTokenInfo tells the revocation endpoint that a token is not a refresh token.
 func (s *store) GetRefreshTokenInfo(context.Context, string, string) (string, string, error) {
 	return "", "", op.ErrInvalidRefreshToken
 }

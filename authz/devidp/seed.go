@@ -65,29 +65,7 @@ type Variable struct{ Name, Value string }
 // Of cfg it takes Issuer, RedirectURIs, AllowedOrigin, TokenLifetime, Now and Rand; the rest it fills in. Without RedirectURIs the
 // application may come back to /callback and / on any loopback address and port.
 func Seed(cfg Config) (*Provider, *Seeded, error) {
-	organizations := []SeededOrganization{
-		{"ORG_ACME", Organization{OrgAcme, "Acme", "acme.example"}},
-		{"ORG_GLOBEX", Organization{OrgGlobex, "Globex", "globex.example"}},
-		{"ORG_INITECH", Organization{OrgInitech, "Initech", "initech.example"}},
-	}
-	users := []SeededUser{
-		{"USER_ALICE", Account{ID: UserAlice, Login: "alice", Name: "Alice", Organization: OrgAcme}, true},
-		{"USER_BOB", Account{ID: UserBob, Login: "bob", Name: "Bob", Organization: OrgAcme}, false},
-		{"USER_CAROL", Account{ID: UserCarol, Login: "carol", Name: "Carol", Organization: OrgGlobex}, true},
-		{"USER_DAVE", Account{ID: UserDave, Login: "dave", Name: "Dave", Organization: OrgInitech}, true},
-		{"USER_ERIN", Account{ID: UserErin, Login: "erin", Name: "Erin, who manages Acme", Organization: OrgAcme,
-			Roles: map[string][]string{"ORG_USER_MANAGER": {OrgAcme}}}, false},
-	}
-	machine := func(number int, login, name, org string, roles map[string][]string) Account {
-		return Account{ID: fmt.Sprintf("1503172145931552%02d", number), Login: login, Name: name, Organization: org, Roles: roles}
-	}
-	admin := machine(1, "admin", "Admin", OrgAcme, map[string][]string{"IAM_OWNER": {OrgAcme}})
-	manager := machine(2, "manager", "Manager", OrgAcme, map[string][]string{"ORG_USER_MANAGER": {OrgAcme}})
-	viewer := machine(3, "viewer", "Viewer", OrgAcme, map[string][]string{"ORG_OWNER_VIEWER": {OrgAcme}})
-	nobody := machine(4, "nobody", "Nobody", OrgAcme, nil)
-	globexOwner := machine(5, "globex-owner", "Owner of Globex", OrgAcme, map[string][]string{"ORG_OWNER": {OrgGlobex}})
-	globexAdmin := machine(6, "globex-admin", "Admin at Globex", OrgGlobex, map[string][]string{"ORG_OWNER": {OrgGlobex}})
-
+	organizations, users, machines := seedOrganizations(), seedUsers(), seedMachines()
 	cfg.ProjectID = seedProject
 	cfg.IntrospectionClient = Client{ID: seedClient}
 	cfg.ApplicationID = seedApplication
@@ -100,7 +78,7 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 	for _, user := range users {
 		cfg.People = append(cfg.People, user.Account)
 	}
-	cfg.Machines = []Account{admin, manager, viewer, nobody, globexOwner, globexAdmin}
+	cfg.Machines = machines
 	if cfg.RedirectURIs == nil {
 		cfg.RedirectURIs = []string{"http://127.0.0.1/callback", "http://127.0.0.1/", "http://127.0.0.1"}
 	}
@@ -109,20 +87,7 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 		return nil, nil, err
 	}
 
-	// The spoilt tokens are the admin's: nothing but the token itself can be why one is refused.
-	specs := map[string]TokenSpec{
-		"TOKEN_ADMIN":          {Subject: admin.ID},
-		"TOKEN_MANAGER":        {Subject: manager.ID},
-		"TOKEN_VIEWER":         {Subject: viewer.ID},
-		"TOKEN_NOBODY":         {Subject: nobody.ID},
-		"TOKEN_GLOBEX_OWNER":   {Subject: globexOwner.ID},
-		"TOKEN_GLOBEX_ADMIN":   {Subject: globexAdmin.ID},
-		"TOKEN_ALICE":          {Subject: UserAlice},
-		"TOKEN_EXPIRED":        {Subject: admin.ID, Expires: p.cfg.Now().Add(-time.Hour)},
-		"TOKEN_REVOKED":        {Subject: admin.ID, Revoked: true},
-		"TOKEN_WRONG_AUDIENCE": {Subject: admin.ID, Audience: []string{"another-project"}},
-		"TOKEN_OTHER_AUDIENCE": {Subject: admin.ID, Audience: []string{seedClient}},
-	}
+	specs := seedTokens(machines, p.cfg.Now())
 	seeded := &Seeded{
 		Issuer:        cfg.Issuer,
 		Audience:      seedProject,
@@ -138,6 +103,61 @@ func Seed(cfg Config) (*Provider, *Seeded, error) {
 		}
 	}
 	return p, seeded, nil
+}
+
+// seedOrganizations returns the fixed organisations.
+func seedOrganizations() []SeededOrganization {
+	return []SeededOrganization{
+		{"ORG_ACME", Organization{OrgAcme, "Acme", "acme.example"}},
+		{"ORG_GLOBEX", Organization{OrgGlobex, "Globex", "globex.example"}},
+		{"ORG_INITECH", Organization{OrgInitech, "Initech", "initech.example"}},
+	}
+}
+
+// seedUsers returns the fixed people.
+func seedUsers() []SeededUser {
+	return []SeededUser{
+		{"USER_ALICE", Account{ID: UserAlice, Login: "alice", Name: "Alice", Organization: OrgAcme}, true},
+		{"USER_BOB", Account{ID: UserBob, Login: "bob", Name: "Bob", Organization: OrgAcme}, false},
+		{"USER_CAROL", Account{ID: UserCarol, Login: "carol", Name: "Carol", Organization: OrgGlobex}, true},
+		{"USER_DAVE", Account{ID: UserDave, Login: "dave", Name: "Dave", Organization: OrgInitech}, true},
+		{"USER_ERIN", Account{ID: UserErin, Login: "erin", Name: "Erin, who manages Acme", Organization: OrgAcme,
+			Roles: map[string][]string{"ORG_USER_MANAGER": {OrgAcme}}}, false},
+	}
+}
+
+// seedMachines returns the fixed machines, in the order that seedTokens expects.
+func seedMachines() []Account {
+	machine := func(number int, login, name, org string, roles map[string][]string) Account {
+		return Account{ID: fmt.Sprintf("1503172145931552%02d", number), Login: login, Name: name, Organization: org, Roles: roles}
+	}
+	return []Account{
+		machine(1, "admin", "Admin", OrgAcme, map[string][]string{"IAM_OWNER": {OrgAcme}}),
+		machine(2, "manager", "Manager", OrgAcme, map[string][]string{"ORG_USER_MANAGER": {OrgAcme}}),
+		machine(3, "viewer", "Viewer", OrgAcme, map[string][]string{"ORG_OWNER_VIEWER": {OrgAcme}}),
+		machine(4, "nobody", "Nobody", OrgAcme, nil),
+		machine(5, "globex-owner", "Owner of Globex", OrgAcme, map[string][]string{"ORG_OWNER": {OrgGlobex}}),
+		machine(6, "globex-admin", "Admin at Globex", OrgGlobex, map[string][]string{"ORG_OWNER": {OrgGlobex}}),
+	}
+}
+
+// seedTokens returns the tokens to make, by the name of their variable.
+func seedTokens(machines []Account, now time.Time) map[string]TokenSpec {
+	admin, manager, viewer, nobody, globexOwner, globexAdmin := machines[0].ID, machines[1].ID, machines[2].ID, machines[3].ID, machines[4].ID, machines[5].ID
+	// The spoilt tokens are the admin's: nothing but the token itself can be why one is refused.
+	return map[string]TokenSpec{
+		"TOKEN_ADMIN":          {Subject: admin},
+		"TOKEN_MANAGER":        {Subject: manager},
+		"TOKEN_VIEWER":         {Subject: viewer},
+		"TOKEN_NOBODY":         {Subject: nobody},
+		"TOKEN_GLOBEX_OWNER":   {Subject: globexOwner},
+		"TOKEN_GLOBEX_ADMIN":   {Subject: globexAdmin},
+		"TOKEN_ALICE":          {Subject: UserAlice},
+		"TOKEN_EXPIRED":        {Subject: admin, Expires: now.Add(-time.Hour)},
+		"TOKEN_REVOKED":        {Subject: admin, Revoked: true},
+		"TOKEN_WRONG_AUDIENCE": {Subject: admin, Audience: []string{"another-project"}},
+		"TOKEN_OTHER_AUDIENCE": {Subject: admin, Audience: []string{seedClient}},
+	}
 }
 
 // seedPermissions is what the roles of the seeded accounts allow, as far as avatars are concerned and a little beyond, as

@@ -115,7 +115,7 @@ func (s *store) findSignIn(id string) (*signIn, error) {
 	return a, nil
 }
 
-// pendingSignIn returns a copy of a sign-in that nobody has finished.
+// pendingSignIn returns a copy of a sign-in that is not finished.
 func (s *store) pendingSignIn(id string) (signIn, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,7 +44,7 @@ type TokenSpec struct {
 	Expires time.Time
 	// Revoked tokens are made and then revoked.
 	Revoked bool
-	// Personal makes it a personal access token: introspection names no client and counts whoever asks to its
+	// Personal makes it a personal access token: introspection names no client and counts the client that asks among its
 	// audience.
 	Personal bool
 }
@@ -101,7 +101,7 @@ func (p *Provider) clientOf(account Account) string {
 	return p.cfg.ApplicationID
 }
 
-// Revoke revokes an access token by its text, whoever it was issued to. Revoking twice is fine.
+// Revoke revokes an access token by its text, whatever client it was issued to. Revoking twice is fine.
 func (p *Provider) Revoke(text string) error {
 	plain, err := p.seal.Decrypt(text)
 	if err != nil {
