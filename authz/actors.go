@@ -8,12 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxActors bounds who acts for whom: a call that somebody makes for somebody else, who acts for somebody else, and so on.
+// maxActors bounds the chain of actors: a caller that acts for another, who acts for a third, and so on.
 const maxActors = 4
 
-// readActors reads the claim act (RFC 8693 section 4.1): the subjects of those who act in the caller's place, the one who does
-// so now first. nil = nobody does. Nobody is left out: an actor without a subject is "", and of a chain that is too long there
-// is one more than maxActors.
+// readActors reads the claim act (RFC 8693 section 4.1): the subjects of those who act in the caller's place, the current actor first.
+// nil = there is no actor. No actor is left out: one without a subject is "", and a chain that is too long gives one more than maxActors.
 func readActors(members map[string]json.RawMessage) (actors []string, err error) {
 	for len(actors) <= maxActors {
 		act, err := member[map[string]json.RawMessage](members, "act")

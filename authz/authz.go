@@ -6,11 +6,31 @@
 //
 // The package does not know routes, users or pictures, and it writes no answers: package server does.
 //
-//	Authorization header ─► bearer.go ─► introspect.go, cache.go ─► ask.go ─► answer.go ─► identity.go ─► Identity
-//	Identity + organisation ─► policy.go ─► Grant
-//	                        └► permissions.go, home.go, cache.go ─► ask.go ─► Grant
-//	ask.go ─► flood.go (who may ask) ─► breaker.go (is it worth while) ─► transport.go ─► provider
-//	discovery.go, rediscovery.go: where the provider is asked
+//	Authorization header                              Identity + organisation
+//	  bearer.go                                         policy.go (Claims), or
+//	  introspect.go ── Introspector                     permissions.go, home.go ── ProviderPermissions
+//	       │                                                 │
+//	       └───────────► cache.go: kept answers ◄────────────┘
+//	                       │  fifocache.go, flight.go (callers with the same question share one flight)
+//	                       ▼
+//	                     providerclient.go: one question
+//	                       breaker.go             is the provider asked at all
+//	                       pertoken.go            how many questions about one token
+//	                       concurrencylimit.go    how many at once, with capacity reserved for known tokens
+//	                       ▼
+//	                     limitedtransport.go      size, media type and status of answers
+//	                     isolatingtransport.go    no answer is taken for that to another question
+//	                       ▼
+//	                     provider
+//	                       ▼
+//	  introspectionresponse.go, identity.go             permissionsresponse.go
+//	  ─► Identity                                       ─► Grant
+//
+// Beside that: discovery.go and rediscovery.go find out where to introspect; knowntokens.go, unknowntokens.go and waitlimit.go keep
+// invented tokens from getting in the way of known ones; confirm.go and rejections.go protect tokens from a provider that has lost its
+// database or refuses this server; failurelog.go, overloadlog.go and observe.go report to operators.
+//
+// A request to the provider is called a question, as in the names of the metrics.
 package authz
 
 import (
@@ -34,7 +54,7 @@ var (
 	ErrForbidden = errors.New("the provider refuses the caller")
 	// ErrUnknownOrganization: the provider knows no such organisation.
 	ErrUnknownOrganization = errors.New("unknown organisation")
-	// ErrUnavailable: the provider could not tell. Nobody is let through, and nobody is told that their token is bad.
+	// ErrUnavailable: the provider gave no usable answer. The caller is not let through, and not told that their token is bad.
 	ErrUnavailable = errors.New("identity provider unavailable")
 )
 
@@ -48,7 +68,7 @@ type Identity struct {
 	Organization string
 	// Roles holds the roles of the configured project: role → organisations it was granted in.
 	Roles map[string][]string
-	// Actors are the ids of those who act in the caller's place (RFC 8693 section 4.1), the one who does so now first. It is
+	// Actors are the ids of those who act in the caller's place (RFC 8693 section 4.1), the current actor first. It is
 	// empty unless IntrospectionConfig.AllowImpersonation.
 	Actors []string
 	// Credential is the caller's token where a Source needs it, otherwise zero.

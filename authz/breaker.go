@@ -5,72 +5,72 @@ import (
 	"time"
 )
 
-// How soon the provider is left alone, and for how long.
+// When the circuit opens, and for how long.
 const (
-	// restScore is the sum of failures, with no success between them, at which asking ends for a while: a dozen tokens for
-	// which it failed quickly, or three for which somebody waited the whole time-out.
+	// failureThreshold is the score of failures, with no success between them, at which the circuit opens: a dozen tokens for
+	// which the provider failed quickly, or three for which a caller waited the whole time-out.
 	failureThreshold = 12
 	failureScore     = 1
 	timeoutScore     = 4
-	// answerCounts is how long a provider that has answered counts as one that is there, whatever fails meanwhile.
+	// successGrace is how long after an answer the circuit stays closed, whatever fails meanwhile.
 	successGrace = 2 * time.Second
 	// failureWindow is how far apart failures are that have nothing to do with each other.
 	failureWindow = time.Minute
-	// firstRest doubles with every probe that fails, up to maxRest.
+	// firstOpenTimeout doubles with every probe that fails, up to maxOpenTimeout.
 	firstOpenTimeout = time.Second
 	maxOpenTimeout   = 8 * time.Second
-	// probeWait is what callers are told to wait while a probe is under way.
+	// probeRetryAfter is when a caller may try again that came while a probe was under way.
 	probeRetryAfter = time.Second
 )
 
-// ending is how asking the provider ended.
+// result is how a question ended, as far as it says something about the provider.
 type result int
 
 const (
-	resultIgnored     result = iota // nothing was learnt of the provider: nobody waited for it, or it was never asked
-	resultSuccess                   // whatever the answer was: a provider that refuses is there
-	resultUnusable                  // an answer arrived, and nobody can use it: if there is a token, that is about it
-	resultUnreachable               // no question got through to it, whatever the token
-	resultFailure                   // without much waiting
-	resultTimeout                   // somebody waited for it in vain
+	resultIgnored     result = iota // nothing was learnt of the provider: no caller waited for it, or it was never asked
+	resultSuccess                   // it answered, be it with a refusal
+	resultUnusable                  // an answer arrived that cannot be used: where there is a token, this counts against the token only
+	resultUnreachable               // there was no connection to it, whatever the token
+	resultFailure                   // it failed without much waiting
+	resultTimeout                   // a caller waited the whole time-out
 )
 
-// breaker decides whether a provider that keeps failing is asked. It is a pure state machine: time comes in from
-// outside, and code that uses it from several goroutines locks it.
+// breaker is a circuit breaker: it decides whether a provider that keeps failing is asked. It is a pure state machine: time is an
+// argument, and code that uses it from several goroutines locks it (lockedBreaker).
 //
-//	asking ──(restScore)──► resting ──(rest is over)──► one probe under way ──(answered)──► asking
-//	                           ▲                                  │
-//	                           └────────(failed: twice the rest)──┘
+//	closed ──(failureThreshold)──► open ──(time-out is over)──► half-open, one probe ──(success)──► closed
+//	                                 ▲                                  │
+//	                                 └──────(failure: twice as long)────┘
 //
 // A failure counts for the token that was asked about, and each token counts once: a provider that fails for one token
-// may be well for all others. Only failures to reach the provider at all count for no token.
-// A provider that has answered a moment ago is asked, however many tokens fail: they may be invented ones.
-// Failures of calls that ran at the same time tell the same thing and count once. So it takes several rounds of asking,
-// not several callers, to end it.
+// may work for all others. Only failures to reach the provider at all count without a token.
+// A provider that has answered a moment ago is asked, however many tokens fail, since they may be invented.
+// Failures of calls that ran at the same time have the same cause and count once. So the circuit opens after several questions one
+// after the other, and not because of several callers at once.
 //
-// After a rest the probe goes to a token that has not failed. One of those that have may be asked about beside it: its
-// answer ends the rest, and its failure is no news.
+// While the circuit is half-open, the probe is a question about a token that has not failed. Beside it one question about a token
+// that has failed is allowed, a retry: its success closes the circuit, and its failure changes nothing.
 type breaker struct {
 	lastSuccess      time.Time                  // the last answer
-	countedFailures  int                        // failures that have counted
+	countedFailures  int                        // how many failures have counted
 	score            int                        // sum of failures since the last answer
 	lastFailure      time.Time                  // the newest failure that has counted
 	failedTokens     [failureThreshold]cacheKey // tokens whose failures have counted, of which the oldest is overwritten
-	failedTokenCount int                        // entries that were ever written to failed
-	openFor          time.Duration              // how long the provider is left alone; 0 = it is asked
-	openUntil        time.Time                  // end of the rest
-	// probing and repeating: a question is under way after a rest, about a token that has not failed or about one that has.
+	failedTokenCount int                        // entries that were ever written to failedTokens
+	openFor          time.Duration              // how long the circuit is open, 0 = it is closed
+	openUntil        time.Time                  // when it becomes half-open
+	// While half-open: a question is under way about a token that has not failed (probing), or about one that has (retrying).
 	probing, retrying bool
 }
 
-// pass is the leave to ask once. It goes back to the breaker with how that ended.
+// permit allows one question. It goes back to the breaker with the result.
 type permit struct {
 	countedFailures int
-	token           cacheKey // zero = the question is about none
+	token           cacheKey // zero = the question is about no token
 	probe, retry    bool
 }
 
-// enter gives leave to ask about a token, or tells how long to wait before trying again.
+// allow returns a permit for a question about a token, or how long to wait before trying again.
 func (b *breaker) allow(token cacheKey, now time.Time) (p permit, wait time.Duration, ok bool) {
 	p = permit{countedFailures: b.countedFailures, token: token}
 	if b.openFor == 0 {
@@ -90,7 +90,7 @@ func (b *breaker) allow(token cacheKey, now time.Time) (p permit, wait time.Dura
 	return p, 0, true
 }
 
-// leave takes a pass back. It reports whether a rest begins with it.
+// done takes a permit back with the result of its question. It reports whether the circuit opens with it, for the first time or again.
 func (b *breaker) done(p permit, result result, now time.Time) (opened bool) {
 	b.probing = b.probing && !p.probe
 	b.retrying = b.retrying && !p.retry
@@ -118,7 +118,7 @@ func (b *breaker) done(p permit, result result, now time.Time) (opened bool) {
 	}
 	if b.openFor > 0 {
 		if !p.probe && !p.retry {
-			return false // it began before the rest, which has taken it into account
+			return false // it began before the circuit opened
 		}
 		b.recordFailure(p.token, now)
 		b.openFor = min(2*b.openFor, maxOpenTimeout)
@@ -137,7 +137,7 @@ func (b *breaker) done(p permit, result result, now time.Time) (opened bool) {
 	return true
 }
 
-// answer takes in that the provider has answered.
+// recordSuccess closes the circuit.
 func (b *breaker) recordSuccess(now time.Time) {
 	b.reset()
 	b.lastSuccess = now

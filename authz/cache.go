@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Bounds of the cache. Refused tokens have a shelf of their own, so that inventing tokens pushes out no good one.
+// Bounds of the cache. Refused tokens are kept apart, so that invented tokens do not push out valid ones.
 const (
 	maxAccepted      = 10_000
 	maxAcceptedBytes = 32 << 20
@@ -15,23 +15,23 @@ const (
 	maxRefusedBytes  = 2 << 20
 	// maxRefusedTTL keeps a token that the provider did not know yet from being refused for long.
 	maxRefusedTTL = time.Second
-	// maxCalls bounds the look-ups that run or wait for their turn; those of unknown tokens leave a quarter of it.
+	// maxFlights bounds the questions that run or wait for their turn. Those about unknown tokens may use three quarters of it.
 	maxFlights        = 4_096
 	maxUnknownFlights = maxFlights * 3 / 4
 )
 
-// keepable is an answer of the provider that a cache can hold.
+// cacheable is an answer of the provider that a cache can hold.
 type cacheable interface {
-	// good tells an answer that lets somebody do something from one that refuses.
+	// accepted reports whether the answer lets the caller do something. Refusals are kept for a shorter time.
 	accepted() bool
-	// ends is when a good answer is over by itself, in Unix seconds; 0 = never.
+	// expiry is when an accepting answer ends by itself, in Unix seconds; 0 = never.
 	expiry() int64
-	// weight is about how many bytes of memory the answer keeps.
+	// size is about how many bytes of memory the answer takes.
 	size() int
 }
 
-// cache keeps answers of the provider for a short time and lets callers with the same question share one look-up.
-// Errors are never kept. What follows from an answer is no part of it: that is computed anew for each request.
+// cache keeps answers of the provider for a short time, and lets callers with the same question share one flight.
+// Errors are never kept. What follows from an answer is computed anew for each request.
 //
 // With a ttl of 0 it keeps nothing and nothing is shared: each caller asks.
 type cache[V cacheable] struct {
@@ -41,7 +41,7 @@ type cache[V cacheable] struct {
 	mu                sync.Mutex
 	accepted, refused fifoCache[V]
 	flights           map[cacheKey]*flight[V]
-	unfinished        int // calls that have not finished, those no longer in the map included
+	unfinished        int // flights, including those that left the map because they are too old to be joined
 	hits, misses      uint64
 }
 
@@ -55,7 +55,7 @@ func newCache[V cacheable](ttl time.Duration, now func() time.Time) *cache[V] {
 	}
 }
 
-// shares reports whether callers with the same question share its answer.
+// enabled reports whether answers are kept and shared.
 func (c *cache[V]) enabled() bool { return c.ttl > 0 }
 
 // get returns the answer that is kept under key, nil when there is none or its time is over.
@@ -81,15 +81,16 @@ func (c *cache[V]) find(key cacheKey, now time.Time) *V {
 	return c.refused.get(key, now)
 }
 
-// errFull: as many look-ups are under way as there may be. Whoever asked says what that means.
+// errTooManyFlights: as many questions are under way as there may be. waitError tells the caller what that means.
 var errTooManyFlights = fmt.Errorf("%w: too many look-ups under way", ErrUnavailable)
 
-// question is what a cache is asked, and how to find out.
+// question is what a caller wants to know, and how to ask the provider for it.
 type question[V cacheable] struct {
 	key cacheKey
-	// known: the token was active of late, so the question may use what is kept free for those.
+	// known: the token was active of late, so the question may use the capacity reserved for such tokens.
 	known bool
-	// mayAsk is called before the provider is asked, by whoever does that, and not by those who join. nil = always.
+	// admit is called before the provider is asked, and not for callers that join a flight. It returns an error when the question must
+	// not be asked. nil = it always may.
 	admit func() error
 	ask   func(context.Context) (V, error)
 }
@@ -101,7 +102,7 @@ func (q *question[V]) checkAdmission() error {
 	return q.admit()
 }
 
-// shared returns what the provider answers to a question about a token that is known, which may be an answer to another caller.
+// doShared returns what the provider answers to a question about a known token, which may be the answer to another caller.
 // It waits no longer than the time-out.
 func doShared[V cacheable](caller context.Context, client *providerClient, op *operation, c *cache[V], keys questionKeys, call func(context.Context) (V, error)) (v V, err error) {
 	if err := client.failedBefore(op, keys.question, c.enabled()); err != nil {
@@ -114,10 +115,10 @@ func doShared[V cacheable](caller context.Context, client *providerClient, op *o
 	return v, client.waitError(caller, op, err)
 }
 
-// share returns the answer to a question, asking it when none is kept. Callers with the same key wait for one ask, until the
-// deadline at most. It runs on a context of its own and goes on without them. A call that is as old as the ttl is joined no more:
-// the provider may have looked at the token before it was revoked. When a call fails, whoever had only joined it has
-// it asked once more: it began before they came, and the provider may be well by now.
+// do returns the answer to a question, which it asks when no answer is kept. Callers with the same key wait for one flight, until the
+// deadline at most. The flight has a context of its own and goes on without them. A flight that is as old as the ttl is not joined:
+// the provider may have looked at the token before it was revoked. When a flight fails, callers that had only joined it ask once more:
+// it began before they came, and the provider may work by now.
 func (c *cache[V]) do(caller context.Context, deadline time.Time, q question[V]) (v V, err error) {
 	if !c.enabled() {
 		if err := q.checkAdmission(); err != nil {
@@ -134,7 +135,7 @@ func (c *cache[V]) do(caller context.Context, deadline time.Time, q question[V])
 	return v, err
 }
 
-// shareOnce is share without the second time. joined tells that the call was somebody else's.
+// doOnce is do without the second attempt. joined tells that the flight was another caller's.
 func (c *cache[V]) doOnce(ctx context.Context, q question[V]) (v V, joined bool, err error) {
 	pending, joined, err := c.join(q, &v)
 	if pending == nil {
@@ -144,7 +145,7 @@ func (c *cache[V]) doOnce(ctx context.Context, q question[V]) (v V, joined bool,
 	return v, joined, err
 }
 
-// pending returns the call to wait for, begun here unless joined. Without one, kept or err is the result.
+// join returns the flight to wait for, which begins here unless joined. Without a flight, kept or err is the result.
 func (c *cache[V]) join(q question[V], kept *V) (pending *flight[V], joined bool, err error) {
 	now := c.now()
 	c.mu.Lock()
@@ -176,7 +177,7 @@ func (c *cache[V]) join(q question[V], kept *V) (pending *flight[V], joined bool
 	return mine, false, nil
 }
 
-// settle ends a call. Its answer is on the shelf before the call leaves the map, so that nobody asks in between.
+// complete ends a flight. Its answer is kept before the flight leaves the map, so that no caller asks in between.
 func (c *cache[V]) complete(key cacheKey, mine *flight[V], v V, err error) {
 	c.mu.Lock()
 	if err == nil {
@@ -190,12 +191,12 @@ func (c *cache[V]) complete(key cacheKey, mine *flight[V], v V, err error) {
 	mine.finish(v, err)
 }
 
-// keep stores an answer. Its time counts from the start of the look-up, since the provider may have decided right
-// then; a look-up that took longer than the ttl is not kept at all.
+// store keeps an answer. Its time counts from the start of the flight, since the provider may have decided right
+// then; the answer of a flight that took longer than the ttl is not kept at all.
 func (c *cache[V]) store(key cacheKey, v V, started time.Time) {
-	on, ttl := &c.accepted, c.ttl
+	kept, ttl := &c.accepted, c.ttl
 	if !v.accepted() {
-		on, ttl = &c.refused, min(c.ttl/2, maxRefusedTTL)
+		kept, ttl = &c.refused, min(c.ttl/2, maxRefusedTTL)
 	} else if end := v.expiry(); end != 0 && end-started.Unix() < int64(ttl/time.Second)+1 {
 		ttl = min(ttl, time.Unix(end, 0).Sub(started))
 	}
@@ -205,5 +206,5 @@ func (c *cache[V]) store(key cacheKey, v V, started time.Time) {
 	}
 	c.accepted.remove(key)
 	c.refused.remove(key)
-	on.put(key, v, until, now)
+	kept.put(key, v, until, now)
 }

@@ -43,7 +43,7 @@ func ParseClientKey(file []byte) (ClientKey, error) {
 	return k, k.check()
 }
 
-// check signs something, so that a key which cannot is found at the start.
+// check signs something, so that a key that cannot sign is found at the start.
 func (k ClientKey) check() error {
 	if k.ID == "" || len(k.PEM) == 0 {
 		return errors.New("client key: needs keyId and key")
@@ -72,7 +72,7 @@ func newCredentials(issuer, clientID, secret string, key ClientKey) (*credential
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	// Only what the library makes of them is wanted, so it need not know where to ask.
+	// Only the authorization that the library makes of them is needed, so the endpoints are never used.
 	nowhere := rs.WithStaticEndpoints("none:", "none:")
 	build := func() (rs.ResourceServer, error) {
 		if key.given() {
@@ -102,22 +102,21 @@ func (c credentials) check() error {
 	return c.key.check()
 }
 
-// resourceServer is what the library asks about tokens: a provider that introspects at an endpoint, with the credentials of the
-// moment.
+// resourceServer describes the provider to the library: the introspection endpoint and the current credentials.
 type resourceServer struct {
 	client      *http.Client
 	endpoint    string
 	credentials *atomic.Pointer[credentials]
 }
 
-// IntrospectionURL, TokenEndpoint, HttpClient and AuthFn implement rs.ResourceServer. There is no token to be had.
+// IntrospectionURL, TokenEndpoint, HttpClient and AuthFn implement rs.ResourceServer. No token is ever requested.
 func (r resourceServer) IntrospectionURL() string { return r.endpoint }
 func (r resourceServer) TokenEndpoint() string    { return "" }
 func (r resourceServer) HttpClient() *http.Client { return r.client } //nolint:staticcheck // the name that the interface has
 func (r resourceServer) AuthFn() (any, error)     { return r.credentials.Load().authorize() }
 
 // UseCredentials replaces what this server proves itself to the provider with: a secret or a key, of the client it has. Questions
-// that begin from now on use them. What cannot be used changes nothing.
+// that begin from now on use them. Credentials that cannot be used change nothing.
 func (in *Introspector) UseCredentials(secret string, key ClientKey) error {
 	fresh, err := newCredentials(in.rules.issuer, in.credentials.Load().clientID, secret, key)
 	if err == nil {

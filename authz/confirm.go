@@ -10,23 +10,23 @@ import (
 // unconfirmedFor is how long it counts that the discovery document could not be had.
 const unconfirmedFor = time.Second
 
-// errUnconfirmed: the provider calls a token inactive that it called active of late, and is not well: what it serves from
-// memory may be all it has.
+// errUnconfirmed: the provider calls a token inactive that it called active of late, and has no discovery document: it may have lost
+// its database.
 var errUnconfirmed = errors.New("a token turned inactive, and there is no discovery document")
 
 // confirmation asks for the discovery document when a token that was active of late has ended. A provider whose database is
-// down may know no token any more and say so; believed, that would sign everybody out. There is one question at a time,
-// which all share who come meanwhile.
+// down may call every token inactive; if that were believed, all users would be signed out. There is one question at a time,
+// which all callers share that come meanwhile.
 type confirmation struct {
 	ask func(deadline time.Time) error
 	now func() time.Time
 
 	mu          sync.Mutex
-	pending     *flight[struct{}] // nil when none is under way
-	failedUntil time.Time         // the last question has failed, and counts until then
+	pending     *flight[struct{}] // nil while there is none
+	failedUntil time.Time         // how long the failure of the last question counts
 }
 
-// check returns nil when the provider is well, and errUnconfirmed when it is not, or when that cannot be found out before ctx ends.
+// check returns nil when the provider has a discovery document, and errUnconfirmed when it has none or does not answer before ctx ends.
 func (c *confirmation) check(ctx context.Context) error {
 	c.mu.Lock()
 	now := c.now()

@@ -14,23 +14,23 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
 
-// errDiscovery: the discovery document is of another issuer or names no endpoint that we would send a secret to.
+// errDiscovery: the discovery document is of another issuer, or names an endpoint that must not receive a secret.
 var errDiscovery = errors.New("unusable discovery document")
 
 // errNoEndpoint: the discovery document does not say where to introspect.
 var errNoEndpoint = fmt.Errorf("%w: no introspection_endpoint in it", errDiscovery)
 
-// provider is what discovery found out: where and as whom to introspect. It is never changed.
+// provider is the result of discovery: where and as which client to introspect. It is never changed.
 type provider struct {
 	resourceServer resourceServer
 	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
 }
 
-// discover returns the provider's endpoints, and waits for them until the deadline at most. They are asked for with the first token, so
+// discover returns the provider's endpoints. It waits for them until the deadline at most. They are asked for with the first token, so
 // that a server starts while its provider is down, and again with the next one when that failed. Callers that come meanwhile share one
-// request; when that one fails, whoever came after its start has it asked once more, since the provider may be well by now.
-// A request that starts here ends at the deadline, whatever becomes of the caller: no later than whoever began it would wait,
-// so that it is not there to be joined when they have had their answer.
+// request; when that one fails, callers that came after its start ask once more, since the provider may work by now.
+// A request that starts here ends at the deadline, whatever becomes of the caller, so that it cannot be joined after the caller that
+// began it has had an answer.
 func (in *Introspector) discover(caller context.Context, deadline time.Time) (*provider, error) {
 	if p := in.provider.Load(); p != nil {
 		return p, nil
@@ -44,7 +44,7 @@ func (in *Introspector) discover(caller context.Context, deadline time.Time) (*p
 	return p, err
 }
 
-// discoverOnce is discover without the second time. joined tells that the request was somebody else's.
+// discoverOnce is discover without the second attempt. joined tells that the request was another caller's.
 func (in *Introspector) discoverOnce(ctx context.Context, deadline time.Time) (p *provider, joined bool, err error) {
 	in.mu.Lock()
 	if p := in.provider.Load(); p != nil {
@@ -113,7 +113,7 @@ func (in *Introspector) providerAt(endpoint string) *provider {
 	return p
 }
 
-// whereabouts are the places at which a provider is asked that are not where its issuer says.
+// endpointConfig holds the configured URLs of a provider that is to be asked elsewhere than its issuer says.
 type endpointConfig struct {
 	discovery     string // URL of the document, "" = that of OpenID Connect below the issuer
 	introspection string // of introspection, "" = what the document says

@@ -12,13 +12,13 @@ const (
 	failedFor = time.Second
 	// failuresInARow are further apart than failedFor, but not than this.
 	failuresInARow = time.Minute
-	// maxFailed questions are remembered at least, and twice as many at most.
+	// maxFailed is how many questions are remembered at least, and half of how many at most.
 	maxFailed = 1 << 12
 )
 
-// failedQuestions remembers the questions about tokens which the provider could not answer of late. A token for which it
-// fails again and again is answered from here, so that it costs the provider and the other callers next to nothing. A
-// question that has failed once may be asked again at once: a provider that is started anew cuts connections.
+// failedQuestions remembers the questions about tokens that the provider could not answer of late. A question that fails again and again
+// is asked once a second at most, so that it costs the provider and the other callers next to nothing. A
+// question that has failed once may be asked again at once: a provider that restarts cuts connections.
 //
 // A nil *failedQuestions remembers nothing.
 type failedQuestions struct {
@@ -28,7 +28,7 @@ type failedQuestions struct {
 	recent *limit.RecentMap[cacheKey, failedQuestion]
 }
 
-// failedQuestion is one that had no usable answer.
+// failedQuestion is a question without a usable answer.
 type failedQuestion struct {
 	failures int // in a row
 	last     time.Time
@@ -39,8 +39,8 @@ func newFailedQuestions(now func() time.Time) *failedQuestions {
 }
 
 // check returns an error that says when to try again for a question that is not to be asked now. Otherwise it may be asked
-// once: where callers do not share the answer, nobody else is to ask it for as long, so that a token for which the provider
-// hangs takes up few places.
+// once: where callers do not share the answer, no other caller may ask it for as long, so that a token for which the provider
+// hangs takes up little capacity.
 func (f *failedQuestions) check(question cacheKey, shared bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,7 +59,7 @@ func (f *failedQuestions) check(question cacheKey, shared bool) error {
 	return nil
 }
 
-// note takes in how a question ended that says something about the token: with an answer, or without.
+// note records how a question ended, with an answer or without, when that says something about the token.
 func (f *failedQuestions) note(question cacheKey, err error) {
 	if f == nil {
 		return

@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// outageLogInterval keeps a provider that is down from filling the log.
+// logInterval keeps a provider that is down from filling the log.
 const logInterval = 10 * time.Second
 
-// outage tells the log that the provider fails, and that it answers again: two lines in outageLogInterval, also when it
+// failureLog logs that the provider fails, and that it answers again. It writes at most two lines in logInterval, also when the provider
 // fails for one token and answers about another in turns.
 type failureLog struct {
 	log *slog.Logger
@@ -17,11 +17,11 @@ type failureLog struct {
 
 	mu       sync.Mutex
 	failures int       // since the last line about recovery
-	logged   bool      // the log knows of a failure since then
-	next     time.Time // no line about a failure before
+	logged   bool      // whether there was a line about one of them
+	next     time.Time // when the next line about a failure may be written
 }
 
-func (f *failureLog) recordFailure(step, kind string) {
+func (f *failureLog) recordFailure(operation, kind string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.failures++
@@ -30,14 +30,14 @@ func (f *failureLog) recordFailure(step, kind string) {
 		return
 	}
 	f.next, f.logged = now.Add(logInterval), true
-	f.log.Warn("identity provider does not answer as it should", "step", step, "failure", kind, "failures", f.failures)
+	f.log.Warn("identity provider does not answer as it should", "step", operation, "failure", kind, "failures", f.failures)
 }
 
-func (f *failureLog) recordSuccess(step string) {
+func (f *failureLog) recordSuccess(operation string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	// Discovery that works says nothing about introspection.
-	if !f.logged || step == operationDiscovery {
+	if !f.logged || operation == operationDiscovery {
 		return
 	}
 	f.log.Info("identity provider answers again", "failures", f.failures)

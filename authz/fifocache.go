@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// shelf holds entries in the order they came, the oldest first out. Lives are about equally long, so the oldest is
-// also about the first to end.
+// fifoCache holds entries in the order in which they were put and drops the oldest first. Their lives are about equally long, so the
+// oldest is also about the first to end.
 type fifoCache[V cacheable] struct {
 	maxEntries, maxBytes, bytes int
 
 	byKey map[cacheKey]*list.Element
-	order *list.List // of *entry[V]
+	order *list.List // of *fifoEntry[V]
 }
 
 type fifoEntry[V cacheable] struct {
@@ -25,8 +25,8 @@ func newFIFOCache[V cacheable](maxEntries, maxBytes int) fifoCache[V] {
 	return fifoCache[V]{maxEntries: maxEntries, maxBytes: maxBytes, byKey: make(map[cacheKey]*list.Element), order: list.New()}
 }
 
-func (s *fifoCache[V]) get(key cacheKey, now time.Time) *V {
-	element, ok := s.byKey[key]
+func (c *fifoCache[V]) get(key cacheKey, now time.Time) *V {
+	element, ok := c.byKey[key]
 	if !ok {
 		return nil
 	}
@@ -37,26 +37,26 @@ func (s *fifoCache[V]) get(key cacheKey, now time.Time) *V {
 	return &e.value
 }
 
-// put adds an entry under a key that is not there, then drops from the old end what has ended or does not fit: each
+// put adds an entry under a key that is not there, then drops entries from the old end that have ended or do not fit. It drops each
 // entry once, so the cost is constant over time.
-func (s *fifoCache[V]) put(key cacheKey, v V, until, now time.Time) {
+func (c *fifoCache[V]) put(key cacheKey, v V, until, now time.Time) {
 	e := &fifoEntry[V]{key: key, value: v, until: until, bytes: v.size()}
-	s.byKey[key] = s.order.PushBack(e)
-	s.bytes += e.bytes
-	for front := s.order.Front(); front != nil; front = s.order.Front() {
+	c.byKey[key] = c.order.PushBack(e)
+	c.bytes += e.bytes
+	for front := c.order.Front(); front != nil; front = c.order.Front() {
 		oldest := front.Value.(*fifoEntry[V])
-		if now.Before(oldest.until) && s.order.Len() <= s.maxEntries && s.bytes <= s.maxBytes {
+		if now.Before(oldest.until) && c.order.Len() <= c.maxEntries && c.bytes <= c.maxBytes {
 			return
 		}
-		s.remove(oldest.key)
+		c.remove(oldest.key)
 	}
 }
 
-func (s *fifoCache[V]) remove(key cacheKey) {
-	element, ok := s.byKey[key]
+func (c *fifoCache[V]) remove(key cacheKey) {
+	element, ok := c.byKey[key]
 	if !ok {
 		return
 	}
-	delete(s.byKey, key)
-	s.bytes -= s.order.Remove(element).(*fifoEntry[V]).bytes
+	delete(c.byKey, key)
+	c.bytes -= c.order.Remove(element).(*fifoEntry[V]).bytes
 }

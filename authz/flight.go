@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// call is one question to the provider that several callers wait for. It belongs to none of them: whoever starts it
+// flight is one question to the provider that several callers wait for. It belongs to none of them: the code that starts it
 // gives it a goroutine and a context of its own, and ends it with finish.
 type flight[T any] struct {
 	started time.Time
@@ -23,7 +23,7 @@ func (c *flight[T]) finish(value T, err error) {
 	close(c.done)
 }
 
-// wait returns the result, or the context's error when that ends first. The call goes on.
+// wait returns the result, or the context's error when that ends first. The flight goes on.
 func (c *flight[T]) wait(ctx context.Context) (T, error) {
 	select {
 	case <-c.done:

@@ -14,7 +14,7 @@ import (
 const homePath = "/auth/v1/users/me"
 
 // Directory is a [Source] that also knows users and organisations of its own: it can be asked where a caller belongs, and
-// its Grant tells an organisation that nobody else has heard of from one that does not exist (ErrUnknownOrganization).
+// its Grant returns ErrUnknownOrganization for an organisation that does not exist.
 type Directory interface {
 	Source
 	// Home returns the organisation that a caller belongs to, "" when that is not told. Its errors are those of Grant.
@@ -23,14 +23,14 @@ type Directory interface {
 
 var _ Directory = (*ProviderPermissions)(nil)
 
-// home is what the provider says of the user behind a token. It is never changed.
+// homeResponse is what the provider says of the user behind a token. It is never changed.
 type homeResponse struct {
 	organization string
-	// refused is nil, or what refusal.err returns.
+	// refused is nil, or what apiError.meaning returns.
 	refused error
 }
 
-// good, ends and weight are what a cache asks.
+// accepted, expiry and size implement cacheable.
 func (h homeResponse) accepted() bool { return h.refused == nil && h.organization != "" }
 func (h homeResponse) expiry() int64  { return 0 }
 func (h homeResponse) size() int {
@@ -38,7 +38,7 @@ func (h homeResponse) size() int {
 	return perEntry + len(h.organization)
 }
 
-// homes asks the provider where callers belong. It is kept, shared and protected as permissions are.
+// homeLookup asks the provider where callers belong. Its answers are kept and shared, and the provider is protected, as with permissions.
 type homeLookup struct {
 	endpoint  string
 	keyPrefix []byte // of cache keys
@@ -87,8 +87,7 @@ func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string
 	return homeResponse{refused: refused}, err
 }
 
-// readHome reads the answer to GetMyUser: {"user":{"id":…,"details":{"resourceOwner":…}}}. An answer about somebody else is no
-// answer.
+// readHomeResponse reads the answer to GetMyUser: {"user":{"id":…,"details":{"resourceOwner":…}}}. An answer about another user is an error.
 func readHomeResponse(body []byte, subject string) (homeResponse, error) {
 	members, err := object(body)
 	if err != nil {

@@ -28,7 +28,7 @@ type rules struct {
 	allowImpersonation bool
 }
 
-// verdict is what an answer comes to, apart from the time. It is never changed.
+// validation is what a response amounts to, apart from the time. It is never changed.
 type validation struct {
 	identity Identity
 	// refused is nil, or why the token is refused.
@@ -37,7 +37,7 @@ type validation struct {
 	expires, notBefore int64
 }
 
-// judge applies the rules to an answer. Its error says that the answer is malformed, and then nothing about the token.
+// validate applies the rules to a response. Its error says that the response is malformed, which says nothing about the token.
 func (r rules) validate(a introspectionResponse) (validation, error) {
 	switch {
 	case !a.read:
@@ -60,7 +60,7 @@ func (r rules) validate(a introspectionResponse) (validation, error) {
 		// Bound to a key or certificate (RFC 7800) whose possession is not checked here.
 		return refuse(ReasonBound), nil
 	case a.clientID == "" && !r.allowPAT:
-		// ZITADEL fills the audience of a personal access token with whoever asks.
+		// ZITADEL fills the audience of a personal access token with the client that asks.
 		return refuse(ReasonNoClient), nil
 	case len(a.actors) > 0 && !(r.allowImpersonation && usableActors(a.subject, a.actors)):
 		return refuseAs(ReasonImpersonation, ErrImpersonation, ""), nil
@@ -77,7 +77,7 @@ func (r rules) validate(a introspectionResponse) (validation, error) {
 }
 
 // isNoAccessToken reports whether a value of typ, token_use or token_type names anything but an access token, such as
-// Refresh, Offline, ID or DPoP. It knows what is allowed, so that a kind nobody thought of is refused.
+// Refresh, Offline, ID or DPoP. It lists what is allowed, so that an unforeseen kind is refused.
 func isNoAccessToken(kind string) bool {
 	switch strings.TrimPrefix(strings.ToLower(kind), "application/") {
 	case "", "bearer", "jwt", "at+jwt", "access", "access_token":
@@ -86,7 +86,7 @@ func isNoAccessToken(kind string) bool {
 	return true
 }
 
-// at returns who the token stands for now. A token whose exp is this very second has expired (RFC 7519 section 4.1.4).
+// identityAt returns who the token stands for now. A token whose exp is this very second has expired (RFC 7519 section 4.1.4).
 func (v *validation) identityAt(now time.Time) (Identity, error) {
 	if v.refused != nil {
 		return Identity{}, v.refused
@@ -100,7 +100,7 @@ func (v *validation) identityAt(now time.Time) (Identity, error) {
 	return v.identity, nil
 }
 
-// good, ends and weight are what a cache asks.
+// accepted, expiry and size implement cacheable.
 func (v validation) accepted() bool { return v.refused == nil }
 func (v validation) expiry() int64  { return v.expires }
 func (v validation) size() int {

@@ -19,14 +19,15 @@ const (
 	rolesClaimSuffix  = ":roles"
 )
 
-// errMalformedAnswer: the provider answered something that is no introspection response (RFC 7662 section 2.2).
+// errMalformedResponse: the provider answered with something else than an introspection response (RFC 7662 section 2.2).
 var errMalformedResponse = errors.New("malformed answer")
 
-// answer is an introspection response as far as we read it. Members that are absent or null are zero.
+// introspectionResponse is what the provider says of a token (RFC 7662 section 2.2), as far as it is used. Members that are absent or
+// null are zero.
 //
 // It is flat on purpose: a type that embeds oidc.IntrospectionResponse inherits its UnmarshalJSON and stays empty.
 type introspectionResponse struct {
-	// read tells that UnmarshalJSON saw a whole response; an answer without it says nothing.
+	// read tells that UnmarshalJSON saw a whole response. Without it the other fields mean nothing.
 	read       bool
 	active     bool
 	subject    string
@@ -44,7 +45,7 @@ type introspectionResponse struct {
 
 // UnmarshalJSON reads a response. Unlike encoding/json's rule for structs it takes names as they are spelled, refuses
 // a name that occurs twice in any object (RFC 8259 section 4 leaves open which one counts) and refuses members of
-// the wrong type. The members of an inactive answer say nothing and are not looked at (RFC 7662 section 2.2).
+// the wrong type. The members of an inactive response mean nothing and are not read (RFC 7662 section 2.2).
 func (a *introspectionResponse) UnmarshalJSON(data []byte) error {
 	*a = introspectionResponse{}
 	members, err := object(data)
@@ -117,8 +118,8 @@ func (a *introspectionResponse) readMembers(members map[string]json.RawMessage) 
 	return nil
 }
 
-// roles returns the roles of one project: role → organisations it was granted in, sorted. Organisation ids that are
-// no ids are left out; they can name no organisation of ours.
+// roles returns the roles of one project: role → organisations it was granted in, sorted. Organisation ids that are not valid
+// are left out, since they cannot name an organisation on record.
 func (a *introspectionResponse) roles(projectID string) (map[string][]string, error) {
 	if projectID == "" {
 		return nil, nil

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// connections carries questions to the provider, and no answer to one of them can be taken for that to another.
+// isolatingTransport carries questions to the provider so that the answer to one can never be taken for the answer to another.
 //
 // Over HTTP/1.1 answers belong to questions by nothing but their order on the connection. A provider, or a proxy in front
 // of it, that sends one answer too many would have it taken for the next token's. So such a connection is used once.
-// HTTP/2 numbers its answers; there connections are kept and shared, as soon as a provider is known to speak it.
+// HTTP/2 numbers its answers, so its connections are kept and shared, as soon as a provider is known to speak it.
 type isolatingTransport struct {
 	singleUse *http.Transport // either version, no connection is used again
 	http2Only *http.Transport // HTTP/2 and nothing else
@@ -36,7 +36,7 @@ const (
 // errNotHTTP2: a connection that was to speak HTTP/2 does not. Nothing has been sent over it.
 var errNotHTTP2 = errors.New("the provider does not speak HTTP/2")
 
-// newConnections returns the way to the provider. config is nil outside of tests.
+// newIsolatingTransport returns the transport. config is nil outside of tests.
 func newIsolatingTransport(timeout time.Duration, config *tls.Config) *isolatingTransport {
 	dialer := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	if config == nil {
@@ -61,8 +61,8 @@ func newIsolatingTransport(timeout time.Duration, config *tls.Config) *isolating
 	c.singleUse.DisableKeepAlives = true
 	c.singleUse.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, address)
-		// Whoever closes a connection first keeps its port for a minute, and a flood would use up all ports to the
-		// provider. Without lingering there is nothing to keep; the answer has been read by then.
+		// The side that closes a connection first keeps its port for a minute, and a flood would use up all ports to the
+		// provider. Without lingering the port is free at once; the answer has been read by then.
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0) // it only costs the port
 		}
@@ -106,7 +106,7 @@ func (c *isolatingTransport) RoundTrip(req *http.Request) (*http.Response, error
 	return resp, err
 }
 
-// again returns a request that was not sent, ready to be sent, or why it did not go.
+// rewound returns a request that was not sent, ready to be sent, or why that is not possible.
 func rewound(req *http.Request, why error) (*http.Request, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req, nil
@@ -135,13 +135,13 @@ func (c *isolatingTransport) setProtocol(host string, p protocol) {
 	c.protocols[host] = p
 }
 
-// CloseIdleConnections closes what nobody uses.
+// CloseIdleConnections closes the connections that are not in use.
 func (c *isolatingTransport) CloseIdleConnections() {
 	c.singleUse.CloseIdleConnections()
 	c.http2Only.CloseIdleConnections()
 }
 
-// onceOnly asks for a connection of its own with every request, of a transport that is not ours.
+// singleUseTransport asks the caller's own transport for a new connection with every request.
 type singleUseTransport struct{ http.RoundTripper }
 
 func (o singleUseTransport) RoundTrip(req *http.Request) (*http.Response, error) {

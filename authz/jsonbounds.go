@@ -16,14 +16,14 @@ var (
 	errTooDeep        = fmt.Errorf("answer nested over %d deep", maxResponseDepth)
 )
 
-// jsonBounds counts what a JSON text is made of while it arrives, so that one that is over the bounds is read no further
-// and decoded not at all. Whether the text is JSON it leaves to the decoder.
+// jsonBounds counts what a JSON text is made of while it arrives, so that a text over the bounds is neither read to its end
+// nor decoded. It does not check that the text is JSON, which the decoder does.
 type jsonBounds struct {
 	commas, depth    int
 	inString, escape bool
 }
 
-// take looks at the next piece of the text.
+// take counts the next piece of the text.
 func (b *jsonBounds) take(piece []byte) error {
 	for _, c := range piece {
 		switch {

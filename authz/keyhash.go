@@ -12,16 +12,16 @@ import (
 // itself is not kept.
 type cacheKey [16]byte
 
-// keyHash makes cache keys: the tag that AES-GCM gives a text under a key of this process' own (GMAC, NIST SP 800-38D). Whoever
-// does not know the key cannot make two texts collide but by a chance of about length ÷ 2¹³² each try, and keys never leave the
-// process. With the processors' own instructions it takes a tenth of the time of SHA-256, which was the dearest part of looking up
+// keyHash makes cache keys: the tag that AES-GCM gives a text under a key of this process' own (GMAC, NIST SP 800-38D). Without
+// the key two texts can be made to collide only by a chance of about length ÷ 2¹³² each try, and keys never leave the
+// process. With the processors' own instructions it takes a tenth of the time of SHA-256, which was the most expensive part of looking up
 // a token of a kilobyte.
 type keyHash struct {
 	gcm     cipher.AEAD
 	buffers sync.Pool // of *[]byte
 }
 
-// keptRoom is how large the room for a text may be to be used again, in bytes: tokens are seldom longer.
+// maxPooledBytes is how large a buffer may be to be used again. Tokens are seldom longer.
 const maxPooledBytes = 16 << 10
 
 // One text has one tag only because all share a nonce. That is safe as no tag is ever shown to anybody.
@@ -55,7 +55,7 @@ func (h *keyHash) of(prefix []byte, parts ...string) (key cacheKey) {
 	n := len(text)
 	text = h.gcm.Seal(text, keyNonce[:], nil, text) //nolint:gosec // nothing is encrypted, and no tag is shown, see keyNonce
 	copy(key[:], text[n:])
-	clear(text) // a token is kept nowhere
+	clear(text) // it holds a token
 	if cap(text) <= maxPooledBytes {
 		*room = text
 		h.buffers.Put(room)

@@ -18,7 +18,7 @@ import (
 const (
 	// maxAnswerBytes bounds one answer of the provider, after decompression.
 	maxResponseBytes = 1 << 20
-	// maxDiscardBytes is how much of an answer we cannot use is still read, to keep the connection.
+	// maxDiscardBytes is how much of an answer of another status is still read, to keep the connection.
 	maxDiscardBytes = 4 << 10
 	// maxConcurrent bounds the questions under way at one time, and the connections to the provider with them.
 	maxConcurrent = 64
@@ -32,18 +32,18 @@ type statusError int
 
 func (e statusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
-// isRefusal reports whether the provider is well and does not like the question. It may be us whom it asks to come
-// back later; that is no refusal.
+// isRefusal reports whether the provider works and refuses the question. Asking this server to come back later does not count as a
+// refusal.
 func (e statusError) isRefusal() bool {
 	return e >= 400 && e < 500 && e != http.StatusRequestTimeout && e != http.StatusTooManyRequests
 }
 
-// noAnswerInTime is the failure of a provider that somebody waited for in vain.
+// noAnswerInTime is the failure of a provider that did not answer within the time-out.
 const noAnswerInTime = "no answer in time"
 
 // newClient returns a client for the provider: bounded in time and size, without cookies, and one that follows no
 // redirect, because the request carries the caller's token and the client secret. base gives the transport, which is
-// asked for a connection of its own for each request; without one it is our own, see connections.
+// asked for a connection of its own for each request; without base it is an isolatingTransport.
 func newClient(base *http.Client, timeout time.Duration, userAgent string) *http.Client {
 	var transport http.RoundTripper
 	if base != nil && base.Transport != nil {
@@ -58,7 +58,7 @@ func newClient(base *http.Client, timeout time.Duration, userAgent string) *http
 	}
 }
 
-// passing returns a copy of a client of newClient that lets more answers through, by their status.
+// allowingStatuses returns a copy of a client of newClient that lets answers with more statuses through.
 func allowingStatuses(c *http.Client, statuses ...int) *http.Client {
 	copied := *c
 	if g, ok := c.Transport.(limitedTransport); ok {
@@ -68,16 +68,16 @@ func allowingStatuses(c *http.Client, statuses ...int) *http.Client {
 	return &copied
 }
 
-// guard lets through answers of status 200 only, which no redirect is, and of those listed, that say they are JSON, and
-// bounds them in bytes, members and depth.
+// limitedTransport lets through only answers that say they are JSON and have status 200 or one of those listed, which no redirect has,
+// and bounds them in bytes, members and depth.
 type limitedTransport struct {
 	next        http.RoundTripper
 	alsoAllowed []int
-	// userAgent is what every request is sent as.
+	// userAgent is the field User-Agent of every request.
 	userAgent string
 }
 
-// CloseIdleConnections closes what nobody uses.
+// CloseIdleConnections closes the connections that are not in use.
 func (g limitedTransport) CloseIdleConnections() {
 	if c, ok := g.next.(*isolatingTransport); ok {
 		c.CloseIdleConnections()
@@ -110,12 +110,12 @@ func (g limitedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// errMediaType: what came with status 200 is not meant as an answer.
+// errMediaType: an answer with status 200 is not JSON.
 var errMediaType = errors.New("answer of a media type that is not JSON")
 
 // isJSON reports whether an answer says that it is a JSON text: application/json, as RFC 7662 section 2.2 and OpenID Connect
 // Discovery 1.0 section 4.2 want it, or another application type in that syntax (RFC 6839 section 3.1). Something in
-// between that answers in the provider's place, with a page or with text, is not the provider; a signed answer (RFC 9701)
+// between that answers in the provider's place sends a page or text; a signed answer (RFC 9701)
 // was not asked for.
 func isJSON(header http.Header) bool {
 	values := header["Content-Type"]
@@ -172,7 +172,7 @@ func isUnreachable(err error) bool {
 	return name || certificate
 }
 
-// failureKindOf is failureKind that has nothing to say of no failure.
+// failureKindOf is failureKind, and "" without an error.
 func failureKindOf(err error) string {
 	if err == nil {
 		return ""
@@ -180,8 +180,8 @@ func failureKindOf(err error) string {
 	return failureKind(err)
 }
 
-// failureKind says in our own words why the provider could not tell. Texts of the library and of the provider stay
-// out: they may quote whole bodies.
+// failureKind says in words of this package why the provider gave no usable answer. Texts of the library and of the provider are left
+// out, because they may quote whole bodies.
 func failureKind(err error) string {
 	var network net.Error
 	if errors.Is(err, ErrClientRefused) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sharedBreaker is a breaker for many callers.
+// lockedBreaker is a breaker that many goroutines use.
 type lockedBreaker struct {
 	now func() time.Time
 
@@ -13,30 +13,30 @@ type lockedBreaker struct {
 	breaker
 }
 
-// enter returns an error that says when to try again while the provider is left alone.
-func (s *lockedBreaker) allow(token cacheKey) (permit, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, wait, ok := s.breaker.allow(token, s.now())
+// allow returns an error that says when to try again while the circuit is open.
+func (l *lockedBreaker) allow(token cacheKey) (permit, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	p, wait, ok := l.breaker.allow(token, l.now())
 	if !ok {
 		return permit{}, &retryError{cause: errCircuitOpen, after: wait}
 	}
 	return p, nil
 }
 
-// leave reports for how long the provider is left alone from now on, 0 = no change.
-func (s *lockedBreaker) done(p permit, result result) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.breaker.done(p, result, s.now()) {
-		return s.openFor
+// done reports for how long the circuit is open from now on, 0 = its state has not changed.
+func (l *lockedBreaker) done(p permit, result result) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.breaker.done(p, result, l.now()) {
+		return l.openFor
 	}
 	return 0
 }
 
-// othersAnswered takes in that the provider has answered a question like those of this breaker.
-func (s *lockedBreaker) succeed() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.recordSuccess(s.now())
+// succeed closes the circuit, because the provider has answered the same kind of question about another token.
+func (l *lockedBreaker) succeed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recordSuccess(l.now())
 }

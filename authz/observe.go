@@ -2,14 +2,14 @@ package authz
 
 import "time"
 
-// Observer is told what the provider is asked, for metrics.
+// Observer counts the questions to the provider, for metrics.
 type Observer interface {
 	// ObserveQuestion is called when a question has ended, and when one was not asked at all. It must not block:
 	// callers wait for it, and locks are held. Several may run at once.
 	ObserveQuestion(QuestionReport)
 }
 
-// QuestionReport is what an Observer is told about one question. Its texts are out of the sets below.
+// QuestionReport describes one question to an Observer. Its texts are from the sets below.
 type QuestionReport struct {
 	// Question is "discovery", "introspection", "permissions" or "organisation".
 	Question string
@@ -25,21 +25,21 @@ type QuestionOutcome string
 const (
 	// QuestionAnswered: the provider answered, whatever the answer was.
 	QuestionAnswered QuestionOutcome = "answered"
-	// QuestionFailed: the provider did not answer, not in time, or with something that is no answer.
+	// QuestionFailed: the provider did not answer, not in time, or with something that cannot be used.
 	QuestionFailed QuestionOutcome = "failed"
 	// QuestionAbandoned: the caller left first.
 	QuestionAbandoned QuestionOutcome = "abandoned"
-	// QuestionCrowded: there were too many others under way to be asked in time, for a known token.
+	// QuestionOverloaded: too many others were under way for this one, about a known token, to be asked in time.
 	QuestionOverloaded QuestionOutcome = "crowded"
-	// QuestionResting: the provider had failed again and again and was left alone.
+	// QuestionCircuitOpen: the provider had failed again and again and was not asked for a moment.
 	QuestionCircuitOpen QuestionOutcome = "resting"
 	// QuestionFailedBefore: the provider had failed twice in a row for this token, and a moment ago.
 	QuestionFailedBefore QuestionOutcome = "failed_before"
-	// QuestionFlood: too many unknown tokens had come, from one address or in all, see ErrFlood.
+	// QuestionRateLimited: too many unknown tokens had come, from one address or in all, see ErrRateLimited.
 	QuestionRateLimited QuestionOutcome = "flood"
 )
 
-// tell passes a report on to the observer, if there is one.
+// observe passes a report on to the observer, if there is one.
 func (c *providerClient) observe(question string, outcome QuestionOutcome, took time.Duration) {
 	if c.observer != nil {
 		c.observer.ObserveQuestion(QuestionReport{Question: question, Outcome: outcome, Took: took})
@@ -59,30 +59,29 @@ func outcomeOf(err error, panicked any, abandoned bool) QuestionOutcome {
 	return QuestionFailed
 }
 
-// Stats is how an Introspector stands.
+// Stats are the statistics of an Introspector.
 type Stats struct {
 	// InFlight counts the questions to the provider that are under way: introspections, and permissions asked for by a
 	// ProviderPermissions that was made from it.
 	InFlight int
-	// Tokens is about its memory of tokens.
+	// Tokens is about the cache of what tokens stand for.
 	Tokens CacheStats
 }
 
-// CacheStats is what a memory of the provider's answers has done and how it stands. All is 0 when nothing is kept.
+// CacheStats are the statistics of a cache of the provider's answers. All are 0 when nothing is kept.
 type CacheStats struct {
-	// Hits counts the callers who were told from memory, Misses those who were not: they asked, or waited for another's
-	// question.
+	// Hits counts the calls that found an answer in the cache, Misses those that did not: they asked, or joined another's question.
 	Hits, Misses uint64
 	// Accepted and Refused count the entries of either kind, those that have ended but were not yet dropped included.
 	Accepted, Refused int
 }
 
-// Stats returns how the Introspector stands.
+// Stats returns the statistics of now.
 func (in *Introspector) Stats() Stats {
 	return Stats{InFlight: len(in.concurrency.all), Tokens: in.cache.stats()}
 }
 
-// CacheStats returns how the memory of permissions stands.
+// CacheStats returns the statistics of the cache of permissions.
 func (p *ProviderPermissions) CacheStats() CacheStats { return p.cache.stats() }
 
 func (c *cache[V]) stats() CacheStats {

@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// crowdRetry is what callers are told to wait for whom there was no place.
+// overloadRetryAfter is when a caller may try again whose question was not asked because others were under way.
 const overloadRetryAfter = time.Second
 
-// crowd tells the log that there are more questions than are asked. That is no failure of the provider: a flood of invented
-// tokens, or more callers than there are places.
+// overloadLog logs that there are more questions than the provider is asked: a flood of invented tokens, or more callers than the
+// concurrency limit admits. Neither is a failure of the provider.
 type overloadLog struct {
 	log *slog.Logger
 	now func() time.Time
 
 	floodLines, overloadLines sampledLine
-	oneAddress                atomic.Int64 // of the flood, those over the limit of their address, since the last line
+	oneAddress                atomic.Int64 // unknown tokens over the limit of their address since the last line
 }
 
-// lines lets one line pass every outageLogInterval and counts what it stands for.
+// sampledLine is a log line that is written once in logInterval at most, with the number of events since the last time.
 type sampledLine struct {
 	count atomic.Int64 // since the last line
-	next  atomic.Int64 // Unix nanoseconds; no line before
+	next  atomic.Int64 // when it may be written again, in Unix nanoseconds
 }
 
-// due counts one and returns how many a line is to tell now, 0 for none.
+// due counts an event and returns how many events a line now stands for, 0 = no line is due.
 func (l *sampledLine) due(now time.Time) int64 {
 	l.count.Add(1)
 	next := l.next.Load()
@@ -35,7 +35,7 @@ func (l *sampledLine) due(now time.Time) int64 {
 	return l.count.Swap(0)
 }
 
-// flood notes that an unknown token was not asked about.
+// rateLimited records that an unknown token was not asked about.
 func (o *overloadLog) rateLimited(oneAddress bool) {
 	if oneAddress {
 		o.oneAddress.Add(1)
@@ -46,7 +46,8 @@ func (o *overloadLog) rateLimited(oneAddress bool) {
 	}
 }
 
-// turnAway says that a question is not asked, because others are under way: about an unknown token that is a flood.
+// rejectOverload returns the error of a question that is not asked because others are under way. Too many questions about unknown tokens
+// count as a flood of them.
 func (c *providerClient) rejectOverload(question string, unknown bool) error {
 	if unknown {
 		c.observe(question, QuestionRateLimited, 0)

@@ -15,14 +15,14 @@ const (
 	idImpersonation       = "APP-Shi0J"
 )
 
-// permits is what the provider lets a caller do in an organisation. It is never changed.
+// permissionsResponse is what the provider lets a caller do in an organisation. It is never changed.
 type permissionsResponse struct {
 	Grant
-	// refused is nil, or what refusal.err returns.
+	// refused is nil, or what apiError.meaning returns.
 	refused error
 }
 
-// good, ends and weight are what a cache asks. Who has no role yet may be given one any moment, so that is kept as
+// accepted, expiry and size implement cacheable. A caller without a role may be given one any moment, so that answer is kept as
 // shortly as a refusal.
 func (p permissionsResponse) accepted() bool { return p.refused == nil && p.Member }
 func (p permissionsResponse) expiry() int64  { return 0 }
@@ -31,8 +31,8 @@ func (p permissionsResponse) size() int {
 	return perEntry + perPermission*len(p.Allowed)
 }
 
-// readPermits reads the answer to a search. Whoever is allowed anything at all is a member; of what they are allowed, we
-// keep what we know. An answer without members says that there is nothing; one with others is not that answer.
+// readPermissions reads the answer to a search. A caller who is allowed anything at all is a member; of what they are allowed, only
+// the permissions of this API are kept. An answer without members says that there is nothing; one with other members is an error.
 func readPermissions(body []byte) (permissionsResponse, error) {
 	members, err := object(body)
 	if err != nil {
@@ -63,14 +63,14 @@ func readPermissions(body []byte) (permissionsResponse, error) {
 	return p, nil
 }
 
-// refusal is an error of ZITADEL's API, as far as we look at it.
+// apiError is an error of ZITADEL's API, as far as it is used.
 type apiError struct {
-	code int    // 0 = none that we can read
+	code int    // 0 = it cannot be read
 	id   string // of the first error detail
 }
 
-// err returns what an answer with a status means for the caller, nil when it is no refusal in the provider's own words:
-// anybody on the way can answer with 401 and 403.
+// meaning returns what an answer with a status means for the caller. It is nil unless the refusal is in the provider's own words, since
+// any proxy on the way can answer with 401 and 403.
 func (r apiError) meaning(status int) error {
 	switch {
 	case status == http.StatusUnauthorized && r.code == codeUnauthenticated:
@@ -87,7 +87,7 @@ func (r apiError) meaning(status int) error {
 	return nil
 }
 
-// readRefusal reads the body of an error. What is no such body says nothing.
+// readAPIError reads the body of an error. Any other body gives the zero value.
 func readAPIError(body []byte) apiError {
 	members, err := object(body)
 	if err != nil {

@@ -5,23 +5,23 @@ import (
 	"sync"
 )
 
-// tokenPlaces of the maxConcurrent places are for questions about one token, of each kind. A token that is used in many organisations at
-// once, and for which the provider hangs, would take all of them.
+// maxConcurrentPerToken bounds the questions of one kind about one token that are under way at one time. Without this bound a token that
+// is used in many organisations at once, and for which the provider hangs, would take all of maxConcurrent.
 const maxConcurrentPerToken = maxConcurrent / 4
 
-// byToken bounds the questions of one kind that are under way about one token.
+// perTokenLimit is a semaphore for each token about which a question of one kind is under way or waits.
 type perTokenLimit struct {
 	mu         sync.Mutex
-	semaphores map[cacheKey]*tokenSemaphore // no token without a question
+	semaphores map[cacheKey]*tokenSemaphore
 }
 
-// ofToken are the places of one token.
+// tokenSemaphore is the semaphore of one token. It leaves the map with its last user.
 type tokenSemaphore struct {
 	slots chan struct{}
-	users int // that have a place, or wait for one
+	users int // questions that have acquired it or wait for it
 }
 
-// take waits for a place among those of a token. A caller that gets one gives it back with free.
+// acquire waits until another question about a token may be asked. A caller that gets nil must call release.
 func (l *perTokenLimit) acquire(ctx context.Context, token cacheKey) error {
 	l.mu.Lock()
 	semaphore := l.semaphores[token]

@@ -14,7 +14,7 @@ type Policy struct {
 	// Roles maps a role to its permissions in the organisation it was granted in, and nowhere else.
 	Roles map[string][]Permission
 	// InstanceRoles maps a role to its permissions in every organisation. It counts only where it was granted in
-	// InstanceOrganization: whoever runs another organisation may grant a role of that name there. nil = none.
+	// InstanceOrganization, since the owners of another organisation may grant a role of that name there. nil = none.
 	InstanceRoles map[string][]Permission
 }
 
@@ -28,7 +28,7 @@ func DefaultPolicy() Policy {
 }
 
 // Grant returns what id may do in org. Membership of an organisation is any role granted in it, known to the policy
-// or not, or an instance-wide role that counts. Living in an organisation is no role.
+// or not, or an instance-wide role that counts. Belonging to an organisation gives no role in it.
 func (p Policy) Grant(id Identity, org string) Grant {
 	var g Grant
 	if org == "" {

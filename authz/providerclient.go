@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Steps of a look-up, as they are called in the log.
+// Operations at the provider, by the names that log lines and metrics give them.
 const (
 	operationDiscovery     = "discovery"
 	operationIntrospection = "introspection"
@@ -18,7 +18,7 @@ const (
 	operationHome          = "organisation"
 )
 
-// asker is what asking the provider takes, whatever the question.
+// providerClient is what every question to the provider needs.
 type providerClient struct {
 	client      *http.Client
 	timeout     time.Duration
@@ -26,37 +26,40 @@ type providerClient struct {
 	concurrency concurrencyLimit
 	log         *slog.Logger
 	overload    *overloadLog
-	// observer is nil when nobody wants to know.
+	// observer is nil when there are no metrics.
 	observer Observer
 }
 
-// step is one kind of question. Each has a breaker of its own: one that fails says little about the others, and tokens
-// that nobody knows must not be able to end the asking about those that are known.
+// operation is one kind of question. Each has a circuit breaker of its own: one that fails says little about the others, and unknown
+// tokens must not be able to open the circuit for known ones.
 type operation struct {
 	name       string
 	priority   priority
 	breaker    lockedBreaker
 	perToken   perTokenLimit
 	failureLog *failureLog
-	// failed is nil for questions that are about no token.
+	// failed is nil for an operation without a token.
 	failed *failedQuestions
-	// also is nil or a step with the same question about other tokens: what is answered here shows that the provider is
-	// there for those, too.
+	// sibling is nil or the same operation for other tokens: an answer here closes the circuit there, too.
 	sibling *operation
 }
 
 func (c *providerClient) newOperation(name string, priority priority, log *failureLog, failed *failedQuestions) *operation {
-	return &operation{name: name, priority: priority, breaker: lockedBreaker{now: c.now}, perToken: perTokenLimit{semaphores: make(map[cacheKey]*tokenSemaphore)}, failureLog: log, failed: failed}
+	return &operation{
+		name: name, priority: priority, breaker: lockedBreaker{now: c.now},
+		perToken:   perTokenLimit{semaphores: make(map[cacheKey]*tokenSemaphore)},
+		failureLog: log, failed: failed,
+	}
 }
 
-// subject is what a question is about: the token, and that together with all else that the answer depends on. Zero = no token.
+// questionKeys name what a question is about: the token, and the token with all else that the answer depends on. Zero = no token.
 type questionKeys struct {
 	token, question cacheKey
 }
 
-// ask runs one question as soon as there is a place for it, unless the provider is left alone. It waits until the deadline
-// at most. What ends with the caller's context is no failure of the provider and not reported as one, nor is that others took
-// the places or the time; every other error comes back as ErrUnavailable with the step and the kind of failure, and is logged.
+// do asks one question as soon as the limits admit it, unless the circuit is open. It waits until the deadline at most. A question that
+// ends with the caller's context does not count as a failure of the provider, and neither does one for which there was no capacity or
+// time left; every other error comes back as ErrUnavailable with the operation and the kind of failure, and is logged.
 func do[V any](caller context.Context, c *providerClient, op *operation, keys questionKeys, deadline time.Time, call func(context.Context) (V, error)) (v V, err error) {
 	permit, err := op.breaker.allow(keys.token)
 	if err != nil {
@@ -66,7 +69,7 @@ func do[V any](caller context.Context, c *providerClient, op *operation, keys qu
 	ctx, cancel := context.WithDeadline(caller, deadline)
 	defer cancel()
 	began := time.Now()
-	started := began // or later, when it had to wait for a place
+	started := began // or later, when it had to wait for capacity
 	defer func() {
 		panicked := recover()
 		took := time.Since(began)
@@ -98,7 +101,7 @@ func do[V any](caller context.Context, c *providerClient, op *operation, keys qu
 	return call(ctx)
 }
 
-// failedBefore returns an error that says when to try again for a question that has failed a moment ago. shared tells that
+// failedBefore returns an error that says when to try again when a question has failed a moment ago. shared tells that
 // callers share the answer.
 func (c *providerClient) failedBefore(op *operation, question cacheKey, shared bool) error {
 	err := op.failed.check(question, shared)
@@ -108,7 +111,7 @@ func (c *providerClient) failedBefore(op *operation, question cacheKey, shared b
 	return err
 }
 
-// learn takes in how a question ended.
+// recordResult counts the result of a question.
 func (c *providerClient) recordResult(op *operation, p permit, keys questionKeys, result result, err error) {
 	if openFor := op.breaker.done(p, result); openFor > 0 {
 		c.log.Warn("identity provider is left alone", "step", op.name, "for", openFor)
@@ -127,8 +130,8 @@ func (c *providerClient) recordResult(op *operation, p permit, keys questionKeys
 	op.failed.note(keys.question, err)
 }
 
-// endingOf tells what the end of a question says about the provider. long tells that it had a fair share of the
-// time-out; a caller who joined the end of another's may have had next to nothing.
+// resultOf returns what the end of a question says about the provider. hadTime tells that the question had a fair share of the
+// time-out; the flight of discovery that it joined may have taken nearly all of it.
 func resultOf(caller context.Context, err error, panicked any, hadTime bool) result {
 	if panicked != nil {
 		return resultFailure
@@ -155,7 +158,7 @@ func resultOf(caller context.Context, err error, panicked any, hadTime bool) res
 	return resultFailure
 }
 
-// report logs how a step ended and turns what went wrong into ErrUnavailable with the step and the kind of failure.
+// logResult logs how an operation ended and turns a failure into ErrUnavailable with the operation and the kind of failure.
 // A panic, which could only be a fault of ours or of the library, must not end the process from a goroutine that
 // belongs to no request; its value may quote an answer and is not logged.
 func (c *providerClient) logResult(op *operation, panicked any, err error) error {
@@ -175,7 +178,7 @@ func (c *providerClient) logResult(op *operation, panicked any, err error) error
 	return fmt.Errorf("%w: %s: %s", ErrUnavailable, op.name, kind)
 }
 
-// waited turns the end of a wait for the provider into what the caller is told: ErrUnavailable, or the error of their
+// waitError turns the end of a wait for the provider into the caller's error: ErrUnavailable, or the error of the caller's
 // own context.
 func (c *providerClient) waitError(ctx context.Context, op *operation, err error) error {
 	if errors.Is(err, errTooManyFlights) {
@@ -192,7 +195,7 @@ func (c *providerClient) waitError(ctx context.Context, op *operation, err error
 	return fmt.Errorf("%w: no answer within %v", ErrUnavailable, c.timeout)
 }
 
-// ended returns the error of a context that is over. A network deadline taken from a context can fire a moment before
+// contextError returns the error of a context that is over. A network deadline taken from a context can fire a moment before
 // the context itself, so the time counts too.
 func contextError(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {

@@ -12,8 +12,8 @@ const (
 	rediscoverEvery = time.Minute
 )
 
-// introspected takes note of how an introspection ended. Endpoints do not move while they answer, so nothing asks for the
-// discovery document again before some in a row have failed.
+// noteIntrospection counts failed introspections. Endpoints do not move while they answer, so the discovery document is read again
+// only after several in a row have failed.
 func (in *Introspector) noteIntrospection(err error) {
 	if err != nil {
 		if in.failures.Add(1) >= rediscoverAfter {

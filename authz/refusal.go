@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Reason is why a token is of no use here. There are few, so they can be labels of a metric.
+// Reason is why a token is not accepted. There are few, so they can be labels of a metric.
 type Reason string
 
-// The reasons. Callers are told none of them: they are for those who run the server.
+// The reasons. They are for operators; callers do not get to see them.
 const (
 	// ReasonMalformed: the Authorization header is not exactly one bearer token.
 	ReasonMalformed Reason = "malformed"
@@ -28,9 +28,9 @@ const (
 	ReasonIssuer Reason = "issuer"
 	// ReasonAudience: aud does not hold the configured audience.
 	ReasonAudience Reason = "audience"
-	// ReasonSubject: sub is missing or no usable id.
+	// ReasonSubject: sub is missing or not a valid id.
 	ReasonSubject Reason = "subject"
-	// ReasonOrganization: the id of the caller's organisation is no usable id.
+	// ReasonOrganization: the id of the caller's organisation is not valid.
 	ReasonOrganization Reason = "organisation"
 	// ReasonKind: typ, token_use or token_type names something else than an access token.
 	ReasonKind Reason = "token_type"
@@ -50,7 +50,7 @@ func Reasons() []Reason {
 		ReasonSubject, ReasonOrganization, ReasonKind, ReasonBound, ReasonNoClient, ReasonImpersonation, ReasonEnded}
 }
 
-// RefusedError is the error about a token that is of no use here.
+// RefusedError is the error about a token that is not accepted.
 type RefusedError struct {
 	Reason Reason
 	// Detail says more for the log, "" = nothing. What it repeats of the provider's answer is quoted and cut; nothing of the token is in it.
@@ -81,14 +81,14 @@ var (
 	errEnded       = &RefusedError{Reason: ReasonEnded, kind: ErrInvalidToken}
 )
 
-// refuse returns the verdict that a token is good for nothing.
+// refuse returns the validation of a token that is not accepted.
 func refuse(reason Reason) validation { return refuseAs(reason, ErrInvalidToken, "") }
 
 func refuseAs(reason Reason, kind error, detail string) validation {
 	return validation{refused: &RefusedError{Reason: reason, Detail: detail, kind: kind}}
 }
 
-// quotes shows texts of the provider in a detail: few, none of them long, without anything that a terminal obeys.
+// quoted shows texts of the provider in a detail: few and short ones, without control characters of a terminal.
 func quoted(texts ...string) string {
 	const most, longest = 3, 64
 	if len(texts) == 0 {

@@ -21,9 +21,8 @@ const (
 var ErrClientRefused = errors.New("the provider refuses the client id, or its secret or key")
 
 // rejections tells a provider that rejects a token (status 400 or 401 where RFC 7662 section 2.2 wants an answer) from one
-// that rejects us. A token that was rejected, and is rejected again after the provider has answered a later question about
-// another one, is what the provider does not like. Until then it may be our client id or secret, which must not make
-// anybody's token a bad one.
+// that rejects this server. A token that was rejected, and is rejected again after the provider has answered a later question about
+// another token, is at fault itself. Until then the client id or secret may be at fault, which must not make any token a bad one.
 type rejections struct {
 	now func() time.Time
 
@@ -31,7 +30,7 @@ type rejections struct {
 	asked    uint64 // questions that have begun, which numbers them
 	answered uint64 // the latest of them that was answered; 0 = none yet
 	tokens   *limit.RecentMap[cacheKey, rejection]
-	// streak is the first token that was rejected since the last answer, and many that there were others.
+	// streak is the first token that was rejected since the last answer, and many tells that there were others.
 	streak cacheKey
 	many   bool
 }
@@ -54,7 +53,7 @@ func (r *rejections) begin() uint64 {
 	return r.asked
 }
 
-// answer takes in that a question about a token was answered.
+// recordAnswer records that a question about a token was answered.
 func (r *rejections) recordAnswer(question uint64, token cacheKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -63,7 +62,7 @@ func (r *rejections) recordAnswer(question uint64, token cacheKey) {
 	r.streak, r.many = cacheKey{}, false
 }
 
-// reject takes in that the provider has rejected a question about a token. It reports whether that is about the token, and
+// recordRejection records that the provider has rejected a question about a token. It reports whether that is about the token, and
 // otherwise whether it seems to be about us: nothing was ever answered, or several tokens in a row were rejected.
 func (r *rejections) recordRejection(token cacheKey) (aboutToken, aboutUs bool) {
 	r.mu.Lock()
@@ -83,7 +82,7 @@ func (r *rejections) recordRejection(token cacheKey) (aboutToken, aboutUs bool) 
 	return false, r.answered == 0 || r.many
 }
 
-// judge returns what a status that is no answer says of a token: a verdict, or the error to go on with.
+// classify returns what a status other than 200 says of a token: that it is refused, or the error to return.
 func (r *rejections) classify(token cacheKey, status statusError) (validation, error) {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:

@@ -25,7 +25,7 @@ type Trial struct {
 // Err returns what did not work, nil when all did.
 func (t Trial) Err() error { return errors.Join(t.Discovery, t.Introspection) }
 
-// Try asks the provider for its discovery document and about a token that nobody has, once each, and waits no longer than the time-out
+// Try asks the provider for its discovery document and about an invented token, once each, and waits no longer than the time-out
 // for both. It changes nothing that later questions depend on. The texts of its errors are for people who run the server: they quote
 // nothing of the provider but an issuer that differs.
 func (in *Introspector) Try(ctx context.Context) (t Trial) {

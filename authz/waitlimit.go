@@ -1,31 +1,21 @@
 package authz
 
 import (
-	"context"
 	"net/netip"
 	"sync"
-
-	"avatard/authz/limit"
 )
 
-// How many calls wait for the provider at one time with tokens that are not known, in all and of one client address, unless the
-// configuration says otherwise: three quarters of what a server lets wait by default.
-const (
-	DefaultUnknownWaiting           = 1536
-	DefaultUnknownWaitingPerAddress = 192
-)
-
-// unknownWaiting counts calls that wait for what the provider says of an unknown token, those that share a question included. A
-// server has bounds for its calls, too; whoever sends unknown tokens must leave room within them.
+// waitLimit bounds the calls that wait for what the provider says of an unknown token, including those that share a question. A
+// server bounds its waiting calls, too, and unknown tokens must leave room within that bound.
 type waitLimit struct {
 	total, perAddress int
 
 	mu        sync.Mutex
 	waiting   int
-	byAddress map[netip.Addr]int // no address without a call
+	byAddress map[netip.Addr]int // holds only addresses with a call that waits
 }
 
-// enter counts a call. It says no when there are too many, and whether they are those of the address.
+// acquire counts a call. ok is false when there are too many; oneAddress tells whether they are those of this address.
 func (w *waitLimit) acquire(address netip.Addr) (oneAddress, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -38,7 +28,7 @@ func (w *waitLimit) acquire(address netip.Addr) (oneAddress, ok bool) {
 	return false, true
 }
 
-// leave takes a call off that enter has counted.
+// release ends a call that acquire has counted.
 func (w *waitLimit) release(address netip.Addr) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -48,17 +38,4 @@ func (w *waitLimit) release(address netip.Addr) {
 	} else {
 		delete(w.byAddress, address)
 	}
-}
-
-// waitUnknown counts a call with a token that is not known. Whoever calls it calls leave in the end, unless there is an error.
-func (in *Introspector) limitUnknownWaiting(ctx context.Context) (leave func(), err error) {
-	text, _ := ctx.Value(addressKey{}).(string)
-	address := limit.Address(text)
-	oneAddress, ok := in.unknownWaiting.acquire(address)
-	if !ok {
-		in.observe(operationIntrospection, QuestionRateLimited, 0)
-		in.overload.rateLimited(oneAddress)
-		return nil, &retryError{cause: ErrRateLimited, after: overloadRetryAfter}
-	}
-	return func() { in.unknownWaiting.release(address) }, nil
 }

@@ -3,7 +3,7 @@ package limit
 import "net/netip"
 
 // Address returns what an address counts as: an IPv4 address itself, an IPv6 address as its network of 64 bits, because
-// whoever has one address there has them all. Everything that is no IP address counts as one and the same.
+// a host usually has all addresses of its network. All texts that are not an IP address count as the same address.
 func Address(text string) netip.Addr {
 	ip, err := netip.ParseAddr(text)
 	if err != nil {

@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// Rate is how often something may happen. The zero value means: as often as you like.
+// Rate is how often something may happen. The zero value means no limit.
 type Rate struct {
 	// PerSecond is how often in the long run. 0 = no limit.
 	PerSecond float64
-	// Burst is how often at once, after a rest. 0 = twice PerSecond, rounded up.
+	// Burst is how often at once, after a pause. 0 = twice PerSecond, rounded up.
 	Burst int
 }
 
-// Rates bounds how often each of many keys may do something. Its methods may be called concurrently; a nil *Rates
+// RateLimiter bounds how often each of many keys may do something. Its methods may be called concurrently; a nil *RateLimiter
 // has no limit.
 //
-// It is the generic cell rate algorithm, in its form as a virtual schedule (ITU-T I.371, annex A): of each key one time
-// is kept, at which it will have rested enough for a whole burst. A key whose time has passed may be forgotten without
-// loss, and that is what happens to it.
+// It is the generic cell rate algorithm, in its form as a virtual schedule (ITU-T I.371, annex A): for each key one time
+// is kept, its theoretical arrival time, at which a whole burst is allowed again. A key whose time has passed is forgotten, which
+// changes nothing.
 type RateLimiter[K comparable] struct {
 	interval time.Duration // between two events in the long run
 	burst    time.Duration // how far ahead of its schedule a key may be
@@ -31,9 +31,9 @@ type RateLimiter[K comparable] struct {
 	rotated  time.Duration
 }
 
-// NewRates returns a bound for each of the keys that were seen last, at least room of them; a key that was pushed out by
-// so many others starts afresh. nil, so no bound, when rate has none. now is the clock, nil = time.Now.
-func NewRateLimiter[K comparable](rate Rate, room int, now func() time.Time) *RateLimiter[K] {
+// NewRateLimiter returns a limiter for the keys that were seen last, at least capacity of them; a key that was pushed out by
+// so many others starts afresh. It returns nil, which has no limit, when rate has none. now is the clock, nil = time.Now.
+func NewRateLimiter[K comparable](rate Rate, capacity int, now func() time.Time) *RateLimiter[K] {
 	if rate.PerSecond <= 0 {
 		return nil
 	}
@@ -43,17 +43,17 @@ func NewRateLimiter[K comparable](rate Rate, room int, now func() time.Time) *Ra
 	if now == nil {
 		now = time.Now
 	}
-	every := time.Duration(float64(time.Second) / rate.PerSecond)
+	interval := time.Duration(float64(time.Second) / rate.PerSecond)
 	return &RateLimiter[K]{
-		interval: max(every, 1),
-		burst:    max(every, 1) * time.Duration(rate.Burst),
+		interval: max(interval, 1),
+		burst:    max(interval, 1) * time.Duration(rate.Burst),
 		now:      now,
 		origin:   now(),
-		arrivals: NewRecentMap[K, time.Duration](room),
+		arrivals: NewRecentMap[K, time.Duration](capacity),
 	}
 }
 
-// Allow reports whether key may do it now, and counts it if so. Otherwise wait is how long until it may.
+// Allow reports whether key may act now, and counts it if so. Otherwise wait is how long until it may.
 func (r *RateLimiter[K]) Allow(key K) (wait time.Duration, ok bool) {
 	if r == nil {
 		return 0, true
@@ -61,12 +61,12 @@ func (r *RateLimiter[K]) Allow(key K) (wait time.Duration, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.now().Sub(r.origin)
-	if now-r.rotated >= max(r.burst, time.Second) { // by now every key of before the last turn has rested
+	if now-r.rotated >= max(r.burst, time.Second) { // by now every key from before the last rotation may burst again
 		r.arrivals.Rotate()
 		r.rotated = now
 	}
-	rested, _ := r.arrivals.Get(key)
-	next := max(rested, now) + r.interval
+	arrival, _ := r.arrivals.Get(key)
+	next := max(arrival, now) + r.interval
 	if wait := next - now - r.burst; wait > 0 {
 		return wait, false
 	}
