@@ -150,7 +150,7 @@ func (s *Server) Flood(w http.ResponseWriter, r *http.Request) {
 
 // Redirect returns a fault: a redirect to Elsewhere.
 func (s *Server) Redirect(status int) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Elsewhere()+r.URL.Path, status) }
+	return func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.Elsewhere()+r.URL.Path, status) } //nolint:gosec // a trap for callers of tests
 }
 
 // Reset is a fault: the connection is cut before an answer.
