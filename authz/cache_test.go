@@ -23,26 +23,26 @@ func share(ctx context.Context, c *cache[validation], key cacheKey, ask func(con
 	return c.do(ctx, time.Now().Add(time.Minute), question[validation]{key: key, known: true, ask: ask})
 }
 
-func goodVerdict(now time.Time, life time.Duration) validation {
+func acceptedToken(now time.Time, life time.Duration) validation {
 	return validation{identity: Identity{Subject: "alice"}, expires: now.Add(life).Unix()}
 }
 
 // Time inside a synctest bubble starts on a full second, so whole seconds can be compared exactly.
 func TestCacheLifetime(t *testing.T) {
 	for _, row := range []struct {
-		why     string
-		ttl     time.Duration
-		verdict func(now time.Time) validation
-		want    time.Duration
+		why    string
+		ttl    time.Duration
+		result func(now time.Time) validation
+		want   time.Duration
 	}{
-		{"an accepted token", testTTL, func(now time.Time) validation { return goodVerdict(now, time.Hour) }, testTTL},
-		{"ends with the token", testTTL, func(now time.Time) validation { return goodVerdict(now, 2*time.Second) }, 2 * time.Second},
+		{"an accepted token", testTTL, func(now time.Time) validation { return acceptedToken(now, time.Hour) }, testTTL},
+		{"ends with the token", testTTL, func(now time.Time) validation { return acceptedToken(now, 2*time.Second) }, 2 * time.Second},
 		{"a refused token: a second at most", testTTL, func(time.Time) validation { return refuse("inactive") }, time.Second},
 		{"a refused token: half the ttl", time.Second, func(time.Time) validation { return refuse("inactive") }, time.Second / 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			c, key := newCache[validation](row.ttl, time.Now), numberedKey(1)
-			want := row.verdict(time.Now())
+			want := row.result(time.Now())
 			ask := func(context.Context) (validation, error) { return want, nil }
 			if _, err := share(t.Context(), c, key, ask); err != nil {
 				t.Fatal(err)
@@ -65,7 +65,7 @@ func TestCacheLifeCountsFromTheStartOfTheLookUp(t *testing.T) {
 		slowly := func(d time.Duration) func(context.Context) (validation, error) {
 			return func(context.Context) (validation, error) {
 				time.Sleep(d)
-				return goodVerdict(time.Now(), time.Hour), nil
+				return acceptedToken(time.Now(), time.Hour), nil
 			}
 		}
 		share(t.Context(), c, numberedKey(1), slowly(3*time.Second))
@@ -105,7 +105,7 @@ func TestCallersShareOneLookUp(t *testing.T) {
 			asked++
 			select {
 			case <-release:
-				return goodVerdict(time.Now(), time.Hour), nil
+				return acceptedToken(time.Now(), time.Hour), nil
 			case <-ctx.Done():
 				return validation{}, ctx.Err()
 			}
@@ -144,7 +144,7 @@ func TestOldLookUpIsNotJoined(t *testing.T) {
 		c, release := newCache[validation](testTTL, time.Now), make(chan struct{})
 		old := func(context.Context) (validation, error) {
 			<-release
-			return goodVerdict(time.Now(), time.Hour), nil
+			return acceptedToken(time.Now(), time.Hour), nil
 		}
 		revoked := func(context.Context) (validation, error) { return refuse("inactive"), nil }
 		go share(t.Context(), c, numberedKey(1), old)
@@ -203,7 +203,7 @@ func TestOldLookUpLeavesTheNewOneAlone(t *testing.T) {
 func TestNewestAnswerCounts(t *testing.T) {
 	now := time.Unix(testNow, 0)
 	c, key := newCache[validation](testTTL, func() time.Time { return now }), numberedKey(1)
-	good, bad := goodVerdict(now, time.Hour), refuse("inactive")
+	good, bad := acceptedToken(now, time.Hour), refuse("inactive")
 	for i, v := range []validation{good, bad, bad, good, good, bad} {
 		c.store(key, v, now)
 		got := c.get(key, now)
@@ -219,10 +219,10 @@ func TestNewestAnswerCounts(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	now := time.Unix(testNow, 0)
 	c := newCache[validation](testTTL, func() time.Time { return now })
-	large := goodVerdict(now, time.Hour)
+	large := acceptedToken(now, time.Hour)
 	large.identity.Organization = strings.Repeat("x", 1<<20)
 
-	c.store(numberedKey(-1), goodVerdict(now, time.Hour), now)
+	c.store(numberedKey(-1), acceptedToken(now, time.Hour), now)
 	for n := range 3 * maxRefused {
 		c.store(numberedKey(n), refuse("inactive"), now)
 	}
@@ -233,7 +233,7 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Error("refused tokens pushed out an accepted one")
 	}
 	for n := range maxAccepted + 10 {
-		c.store(numberedKey(n), goodVerdict(now, time.Hour), now)
+		c.store(numberedKey(n), acceptedToken(now, time.Hour), now)
 	}
 	if got := c.accepted.order.Len(); got != maxAccepted || c.get(numberedKey(9), now) != nil || c.get(numberedKey(10), now) == nil {
 		t.Errorf("%d accepted tokens kept, want %d, the oldest gone first", got, maxAccepted)
@@ -245,7 +245,7 @@ func TestCacheIsBounded(t *testing.T) {
 		t.Errorf("%d bytes kept, limit %d", c.accepted.bytes, maxAcceptedBytes)
 	}
 	now = now.Add(testTTL)
-	c.store(numberedKey(-2), goodVerdict(now, time.Hour), now)
+	c.store(numberedKey(-2), acceptedToken(now, time.Hour), now)
 	if got := c.accepted.order.Len(); got != 1 {
 		t.Errorf("%d entries after all but one ended, want 1", got)
 	}

@@ -77,9 +77,9 @@ func TestHomeIsAskedOnce(t *testing.T) {
 }
 
 // Whatever goes wrong is ErrUnavailable, names no organisation, shows nothing of what was said, and passes by itself.
-func TestHomeMoods(t *testing.T) {
+func TestHomeFaults(t *testing.T) {
 	p := startProvider(t)
-	moods := p.faults()
+	faults := p.faults()
 	answer := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -89,7 +89,7 @@ func TestHomeMoods(t *testing.T) {
 	user := func(id, org string) string {
 		return fmt.Sprintf(`{"user":{"id":%s,"details":{"resourceOwner":%s}}}`, id, org)
 	}
-	maps.Copy(moods, map[string]http.HandlerFunc{
+	maps.Copy(faults, map[string]http.HandlerFunc{
 		"401 of somebody on the way": answer(401, `<html>`+testSecret),
 		"403":                        answer(403, `{"error":"forbidden"}`),
 		"404":                        answer(404, `{"code":5}`),
@@ -103,9 +103,9 @@ func TestHomeMoods(t *testing.T) {
 		"no user but null":           answer(200, `{"user":null}`),
 		"the user twice":             answer(200, `{"user":{"id":"alice"},"user":{"id":"alice","details":{"resourceOwner":"globex"}}}`),
 	})
-	for name, mood := range moods {
+	for name, fault := range faults {
 		source, id := p.source(t, nil)
-		p.misbehave(atHome, mood)
+		p.misbehave(atHome, fault)
 		org, err := source.Home(t.Context(), id)
 		if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidToken) || org != "" {
 			t.Errorf("%s: Home = %q, %v, want ErrUnavailable", name, org, err)

@@ -50,13 +50,13 @@ func TestBadHeadersDoNotReachTheProvider(t *testing.T) {
 }
 
 // Whatever goes wrong at the provider is ErrUnavailable, shows nothing of what was said, and passes by itself.
-func TestProviderMoods(t *testing.T) {
+func TestProviderFaults(t *testing.T) {
 	p := startProvider(t)
 	for _, endpoint := range []struct{ name, at string }{{operationDiscovery, atDiscovery}, {operationIntrospection, atIntrospect}} {
-		for name, mood := range p.faults() {
+		for name, fault := range p.faults() {
 			for _, ttl := range []time.Duration{0, testTTL} {
 				in := p.introspector(t, func(cfg *IntrospectionConfig) { cfg.CacheTTL = ttl })
-				p.misbehave(endpoint.at, mood)
+				p.misbehave(endpoint.at, fault)
 				_, err := in.Authenticate(t.Context(), bearer(testToken))
 				if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidToken) {
 					t.Errorf("%s, %s, ttl %v: Authenticate = %v, want ErrUnavailable", endpoint.name, name, ttl, err)

@@ -17,8 +17,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// crowdOf asks about tokens at once, each from an address of its own, and returns how often each error came.
-func crowdOf(t *testing.T, in *Introspector, tokens int, token func(i int) string) map[string]int {
+// manyAtOnce asks about tokens at once, each from an address of its own, and returns how often each error came.
+func manyAtOnce(t *testing.T, in *Introspector, tokens int, token func(i int) string) map[string]int {
 	t.Helper()
 	var mu sync.Mutex
 	got := make(map[string]int)
@@ -59,7 +59,7 @@ func outcomes(told []QuestionReport) []QuestionOutcome {
 // Whoever invents tokens from many addresses makes the log and the metrics say flood, not that the provider fails; what the
 // provider does wrong itself stays apart, and so do too many callers whose tokens are known.
 func TestFloodIsSaidAsFlood(t *testing.T) {
-	const providerFails, flood, crowd = "does not answer as it should", "flood of unknown tokens", "more questions to the identity provider"
+	const providerFails, flood, overload = "does not answer as it should", "flood of unknown tokens", "more questions to the identity provider"
 	for _, row := range []struct {
 		why      string
 		known    int           // of the tokens, those that were asked about before
@@ -71,7 +71,7 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 		{"a provider that is a little slow", 0, 250 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},
 		{"one that leaves the second in the line no time", 0, 2 * time.Second, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},
 		{"one that fails, too", 0, 0, true, nil, nil},
-		{"known tokens", 1000, 400 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionOverloaded}, []string{crowd}},
+		{"known tokens", 1000, 400 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionOverloaded}, []string{overload}},
 	} {
 		for _, ttl := range []time.Duration{0, time.Minute} {
 			synctest.Test(t, func(t *testing.T) {
@@ -114,13 +114,13 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 				time.Sleep(2 * time.Minute) // nothing is kept
 				l.take()
 				takes, breaks = row.takes, row.breaks
-				got := crowdOf(t, in, 1000, token)
+				got := manyAtOnce(t, in, 1000, token)
 				synctest.Wait()
 				if len(got) < 2 && !row.breaks || got["other"] > 0 || got[ErrRateLimited.Error()+" without a time"] > 0 {
 					t.Errorf("%s, ttl %v: answers %v", row.why, ttl, got)
 				}
 				if row.breaks {
-					if text := log.String(); !strings.Contains(text, providerFails) || strings.Contains(text, crowd) {
+					if text := log.String(); !strings.Contains(text, providerFails) || strings.Contains(text, overload) {
 						t.Errorf("%s, ttl %v: the log does not say so\n%s", row.why, ttl, text)
 					}
 					return
@@ -128,7 +128,7 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 				if diff := cmp.Diff(row.outcomes, outcomes(l.take())); diff != "" {
 					t.Errorf("%s, ttl %v: outcomes (-want +got):\n%s", row.why, ttl, diff)
 				}
-				for _, line := range []string{providerFails, flood, crowd, "left alone"} {
+				for _, line := range []string{providerFails, flood, overload, "left alone"} {
 					if has := strings.Contains(log.String(), line); has != slices.Contains(row.log, line) {
 						t.Errorf("%s, ttl %v: the log says %q: %v\n%s", row.why, ttl, line, has, log.String())
 					}

@@ -91,16 +91,16 @@ func TestTokensAreCarriedOnDemand(t *testing.T) {
 }
 
 // Whatever goes wrong is ErrUnavailable, shows nothing of what was said, and passes by itself.
-func TestPermissionMoods(t *testing.T) {
+func TestPermissionFaults(t *testing.T) {
 	p := startProvider(t)
-	moods := p.faults()
+	faults := p.faults()
 	answer := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
 			w.Write([]byte(body))
 		}
 	}
-	maps.Copy(moods, map[string]http.HandlerFunc{
+	maps.Copy(faults, map[string]http.HandlerFunc{
 		"401 of somebody on the way":      answer(401, `<html>`+testSecret),
 		"401 with a code that is no 401":  answer(401, `{"code":7,"details":[{"id":"AUTH-Bs7Ds"}]}`),
 		"403 of somebody on the way":      answer(403, `{"error":"forbidden"}`),
@@ -115,10 +115,10 @@ func TestPermissionMoods(t *testing.T) {
 		"result in other letters":         answer(200, `{"Result":["user.write"]}`),
 		"two answers":                     answer(200, `{}{"result":["user.write"]}`),
 	})
-	for name, mood := range moods {
+	for name, fault := range faults {
 		for _, ttl := range []time.Duration{0, testTTL} {
 			source, id := p.source(t, func(cfg *IntrospectionConfig) { cfg.CacheTTL = ttl })
-			p.misbehave(atSearch, mood)
+			p.misbehave(atSearch, fault)
 			g, err := source.Grant(t.Context(), id, "acme")
 			if !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalidToken) || errors.Is(err, ErrUnknownOrganization) || g.Member {
 				t.Errorf("%s, ttl %v: Grant = %v, %v, want ErrUnavailable", name, ttl, g, err)

@@ -176,16 +176,16 @@ func TestUnknownTokensDoNotEndTheAskingAboutKnownOnes(t *testing.T) {
 		}
 		good(testToken)
 		time.Sleep(successGrace)
-		resting := 0
+		withheld := 0
 		for n := range 100 {
 			if _, err := in.Authenticate(t.Context(), bearer(fmt.Sprint("poison-", n))); errors.Is(err, errCircuitOpen) {
-				resting++
+				withheld++
 			} else if !errors.Is(err, ErrUnavailable) {
 				t.Errorf("poison: %v", err)
 			}
 		}
-		if resting != 100-failureThreshold {
-			t.Errorf("%d of 100 were not asked about, want %d", resting, 100-failureThreshold)
+		if withheld != 100-failureThreshold {
+			t.Errorf("%d of 100 were not asked about, want %d", withheld, 100-failureThreshold)
 		}
 		good(testToken)
 		good("fresh")
