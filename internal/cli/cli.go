@@ -1,8 +1,9 @@
 // Package cli is avatard's command line: it finds out which command is meant, reads the configuration, puts the parts
 // together and shuts them down. What the parts do is in packages server, authz and storage.
 //
-//	cli.go ─► grammar.go  ─┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
-//	   (one Program)       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
+//	cli.go ─► parse.go ◄─ grammar.go (every command and flag) ─► help.go, completion.go
+//	              └────────┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
+//	                       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                       │      └► providertry.go ◄─ config.go (what serve would go by)
 //	                       ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devready.go, devtemp.go
 //	                       ├► register.go, issuermove.go ─┐
