@@ -6,10 +6,10 @@ import (
 	"avatard/storage"
 )
 
-// maxRefusals bounds the records of refusals that wait for a round.
+// maxRefusals bounds the records of refusals that wait for a group commit.
 const maxRefusals = 256
 
-// refusals are records that ride on the next round; nobody waits for them.
+// refusals are records that ride on the next group commit; nobody waits for them.
 type refusals struct {
 	mu      sync.Mutex
 	records []storage.Refusal
@@ -29,7 +29,7 @@ func (s *Store) RecordRefusal(r storage.Refusal) {
 	s.refusals.dropped = 0
 	s.refusals.records = append(s.refusals.records, r)
 	if len(s.refusals.records) == 1 {
-		s.line.signal()
+		s.queue.signal()
 	}
 }
 
@@ -62,11 +62,11 @@ func (q *refusals) giveBack(records []storage.Refusal) {
 }
 
 // audit records a change in the transaction that makes it.
-func (r *round) audit(action, result, organization, target string, by storage.Origin) error {
+func (r *groupCommit) audit(action, result, organization, target string, by storage.Origin) error {
 	return r.db.run(sqlAudit, r.now, action, result, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))
 }
 
-func (r *round) auditRefusal(f storage.Refusal) error {
+func (r *groupCommit) auditRefusal(f storage.Refusal) error {
 	return r.db.run(sqlRefusal, r.now, f.Action, f.Reason, f.By.Caller, f.By.CallerOrganization, f.Organization, f.Target,
 		f.By.RequestID, f.Dropped)
 }

@@ -21,7 +21,7 @@ func TestRefusalsDue(t *testing.T) {
 					t.Errorf("on record after %v", time.Since(noted))
 				}
 				time.Sleep(refusalDelay / 4)
-				s.line.signal()
+				s.queue.signal()
 				synctest.Wait()
 			}
 			if s.refusals.waiting() {

@@ -53,7 +53,7 @@ type export struct {
 	trails        []*trail                              // none of receipts alone
 	lastUser      int64                                 // uid of the last user of the first pass
 	receipt       int64                                 // newest receipt written
-	generation    slab.GenerationID                          // what it is of
+	generation    slab.GenerationID                     // what it is of
 	horizon       int64                                 // of the store's receipts, when the export ended
 	pictureBytes  int64                                 // written in the first pass
 	againBytes    int64                                 // and after it

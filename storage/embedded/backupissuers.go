@@ -35,7 +35,7 @@ func (b *export) writeIssuers() error {
 
 // checkIssuers refuses a backup that tells of users under an issuer that is not theirs any more.
 func (b *export) checkIssuers() error {
-	if b.s.names.issuerMoves() != b.issuerMoves {
+	if b.s.registry.issuerMoves() != b.issuerMoves {
 		return fmt.Errorf("%w: users were given to another issuer meanwhile; make the backup again", storage.ErrUnavailable)
 	}
 	return nil

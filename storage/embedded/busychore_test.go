@@ -23,7 +23,7 @@ func (f *hookedFile) Sync() error {
 }
 
 // A server on which a change waits at every moment removes what is old, looks for free slots and cuts off free regions all the same, a
-// step every so many rounds at most.
+// step every so many group commits at most.
 func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir)
@@ -43,15 +43,15 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 		const rounds, took = 20 * choreRounds, 100 * time.Millisecond // of the test's own clock
 		var callers sync.WaitGroup
 		working, made := false, 0
-		arrive := func() { // while a round is committed
-			if !working || made == rounds || s.line.arrivals() > 0 {
+		arrive := func() { // while a group commit is committed
+			if !working || made == rounds || s.queue.arrivals() > 0 {
 				return
 			}
 			made++
 			time.Sleep(took)
 			user := made % users
 			callers.Go(func() { mustPut(t, s, user, 100) })
-			for s.line.arrivals() == 0 && !s.line.isClosed() {
+			for s.queue.arrivals() == 0 && !s.queue.isClosed() {
 				runtime.Gosched()
 			}
 		}
@@ -82,7 +82,7 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 		})
 		mustPut(t, s, 0, 300)
 		callers.Wait()
-		synctest.Wait() // until the last round is over
+		synctest.Wait() // until the last group commit is over
 		st := s.Stats()
 		if st.PrunedReceipts < 3*users-users || st.PrunedChanges < 4*users {
 			t.Errorf("%d receipts and %d records were removed, want at least %d and %d", st.PrunedReceipts, st.PrunedChanges, 2*users, 4*users)

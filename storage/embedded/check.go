@@ -17,7 +17,7 @@ import (
 //   - A slot is judged by its row and its bytes. Only when the row is the same before and after the bytes were read does
 //     the judgement count: a generation has its id once, and while it is active, or erased and on record, nobody writes
 //     to its slot.
-//   - What is on its way (uploading, erasing) is shown to the committer for some rounds. Whoever is worked on has
+//   - What is on its way (uploading, erasing) is shown to the committer for some group commits. Whoever is worked on has
 //     moved by then.
 //   - Rows are compared with each other only where one statement, or one hold of the database, has read them all.
 //

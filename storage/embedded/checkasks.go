@@ -11,11 +11,11 @@ import (
 )
 
 // askRounds is how often a question goes through the committer before what has not moved is called stuck. An upload
-// passes three rounds at most: reserve, activate, and abandon where that failed.
+// passes three group commits at most: reserve, activate, and abandon where that failed.
 const askRounds = 8
 
-// question is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
-type question struct {
+// inFlightCheck is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
+type inFlightCheck struct {
 	s      *Store
 	items  []slotRow // what is on its way
 	stuck  []string  // why an item does not move, "" when it does
@@ -27,10 +27,10 @@ type question struct {
 	end, length       int64 // of the regions in pages, of the file in bytes
 }
 
-func (q *question) need() (slab.Class, bool) { return 0, false }
+func (q *inFlightCheck) slotClass() (slab.Class, bool) { return 0, false }
 
-func (q *question) apply(r *round, _ *ticket) (err error) {
-	l := &q.s.ledger
+func (q *inFlightCheck) apply(r *groupCommit, _ *request) (err error) {
+	l := &q.s.erasures
 	q.watermark, q.issued, q.lowest = l.watermark, l.issued, 0
 	for receipt := range l.open {
 		if q.lowest == 0 || receipt < q.lowest {
@@ -49,14 +49,14 @@ func (q *question) apply(r *round, _ *ticket) (err error) {
 		}
 	}
 	if q.s.commitErr != nil {
-		// A round that writes nothing must not make a full disk look well.
+		// A group commit that writes nothing must not make a full disk look well.
 		return r.db.run(sqlProbe)
 	}
 	return nil
 }
 
 // look says why an item has not moved, "" when it has.
-func (q *question) look(r *round, item slotRow) (string, error) {
+func (q *inFlightCheck) look(r *groupCommit, item slotRow) (string, error) {
 	now, err := r.db.slotRow(item.slot)
 	if err != nil {
 		return "", err
@@ -65,14 +65,14 @@ func (q *question) look(r *round, item slotRow) (string, error) {
 		return "", nil
 	}
 	if item.state == stateUploading {
-		for _, l := range q.s.leftovers {
+		for _, l := range q.s.orphans {
 			if l.id == item.id {
 				return "it was tried and failed", nil
 			}
 		}
 		return notMoved, nil
 	}
-	if q.s.ledger.failing(item.receipt) {
+	if q.s.erasures.failing(item.receipt) {
 		return "it was tried and failed", nil
 	}
 	return notMoved, nil
@@ -80,7 +80,7 @@ func (q *question) look(r *round, item slotRow) (string, error) {
 
 const notMoved = "nobody works on it"
 
-func (q *question) settled(t *ticket, committed bool, err error) (again bool) {
+func (q *inFlightCheck) finished(t *request, committed bool, err error) (again bool) {
 	if !committed {
 		t.answer = unavailable(err)
 		return false
@@ -96,7 +96,7 @@ func (q *question) settled(t *ticket, committed bool, err error) (again bool) {
 
 // stuck returns for each generation that is on its way why it does not move, "" for those that do.
 func (c *checker) stuck(ctx context.Context, rows []slotRow) ([]string, error) {
-	q := &question{s: c.s, items: rows, stuck: make([]string, len(rows))}
+	q := &inFlightCheck{s: c.s, items: rows, stuck: make([]string, len(rows))}
 	if !c.live {
 		for i := range q.stuck {
 			q.stuck[i] = "no server runs; the next start finishes it"
@@ -107,11 +107,11 @@ func (c *checker) stuck(ctx context.Context, rows []slotRow) ([]string, error) {
 }
 
 // ask hands something to the committer and waits for the answer, however long the line is.
-func (c *checker) ask(ctx context.Context, w work, key *storage.UserKey) error {
+func (c *checker) ask(ctx context.Context, w operation, key *storage.UserKey) error {
 	for {
-		seen := &watched{work: w}
-		err := c.s.line.submit(ctx, &ticket{work: seen, key: key})
-		if seen.begun || !errors.Is(err, storage.ErrUnavailable) || c.s.line.isClosed() {
+		seen := &watched{operation: w}
+		err := c.s.queue.submit(ctx, &request{op: seen, key: key})
+		if seen.begun || !errors.Is(err, storage.ErrUnavailable) || c.s.queue.isClosed() {
 			return err
 		}
 		select { // the line was full
@@ -127,13 +127,13 @@ const lineDelay = 20 * time.Millisecond
 
 // watched remembers that the committer took the work.
 type watched struct {
-	work
+	operation
 	begun bool // read when the answer is there
 }
 
-func (w *watched) settled(t *ticket, committed bool, err error) bool {
+func (w *watched) settled(t *request, committed bool, err error) bool {
 	w.begun = true
-	return w.work.settled(t, committed, err)
+	return w.operation.finished(t, committed, err)
 }
 
 // checkHeader looks at the slab's first page.
@@ -156,7 +156,7 @@ func (c *checker) checkHeader(ctx context.Context) error {
 	case len(head) == slab.PageBytes && string(head[:8]) == slab.Magic && slab.GenerationID(head[8:24]) == store:
 		if n := nonZero(head[24:]); n > 0 {
 			f := storage.Finding{Kind: storage.OrphanedBytes, Bytes: n, Detail: fmt.Sprintf("%d bytes behind the header of the slab", n)}
-			return c.report(ctx, f, c.scrub(func(*round) ([]slab.Span, error) { return []slab.Span{{Off: 24, N: slab.PageBytes - 24}}, nil }, "zeroed"))
+			return c.report(ctx, f, c.scrub(func(*groupCommit) ([]slab.Span, error) { return []slab.Span{{Off: 24, N: slab.PageBytes - 24}}, nil }, "zeroed"))
 		}
 		return nil
 	}
@@ -210,7 +210,7 @@ func (c *checker) checkTail(ctx context.Context) error {
 // ends returns where the regions end, in pages, and the file, in bytes.
 func (c *checker) ends(ctx context.Context) (end, length int64, err error) {
 	if c.live {
-		q := &question{s: c.s, tail: true}
+		q := &inFlightCheck{s: c.s, tail: true}
 		err = c.ask(ctx, q, nil)
 		return q.end, q.length, err
 	}
@@ -237,7 +237,7 @@ func (c *checker) checkWatermark(ctx context.Context) error {
 	if !c.live {
 		return nil
 	}
-	q := &question{s: c.s}
+	q := &inFlightCheck{s: c.s}
 	if err := c.ask(ctx, q, nil); err != nil {
 		return err
 	}

@@ -77,20 +77,20 @@ func repairDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found 
 // finishUnfinished is the start's, and reports what that was. The start has all of it in memory.
 func (c *checker) finishUnfinished(s *Store) error {
 	var all []storage.Finding
-	for _, l := range s.leftovers {
+	for _, l := range s.orphans {
 		all = append(all, storage.Finding{Kind: storage.UploadUnfinished, Page: l.slot, Generation: hex.EncodeToString(l.id[:]),
 			Detail: "the upload was neither finished nor erased when the server ended"})
 	}
-	for _, e := range s.ledger.open {
+	for _, e := range s.erasures.open {
 		all = append(all, storage.Finding{Kind: storage.ErasureUnfinished, Page: e.slot, Receipt: e.receipt,
 			Detail: "the erasure was not finished, or not on record, when the server ended"})
 	}
 	s.finishUnfinished()
 	still := make(map[int64]bool) // the check looks at these again
-	for _, l := range s.leftovers {
+	for _, l := range s.orphans {
 		still[l.slot] = true
 	}
-	for _, e := range s.ledger.open {
+	for _, e := range s.erasures.open {
 		still[e.slot] = true
 	}
 	for _, f := range all {

@@ -13,10 +13,10 @@ import (
 )
 
 // The log takes each transaction; a checkpoint moves what it holds into the database, so that the log can begin anew. The
-// committer makes the checkpoints itself, between rounds: SQLite's own ones hide their errors and happen inside somebody's
+// committer makes the checkpoints itself, between group commits: SQLite's own ones hide their errors and happen inside somebody's
 // commit.
 const (
-	// logQuiet bytes are moved as soon as nobody has come for quietTime, logBusy bytes between two rounds.
+	// logQuiet bytes are moved as soon as nobody has come for quietTime, logBusy bytes between two group commits.
 	logQuiet  = 1000 * sqlitefs.FrameBytes
 	logBusy   = 2000 * sqlitefs.FrameBytes
 	quietTime = 100 * time.Millisecond
@@ -61,7 +61,7 @@ func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
 	return due
 }
 
-// checkpointIdle makes the checkpoint that is due while nobody waits for a round.
+// checkpointIdle makes the checkpoint that is due while nobody waits for a group commit.
 func (s *Store) checkpointIdle() {
 	mode := sqlite3.CHECKPOINT_PASSIVE
 	if time.Since(s.quiet) >= idleTime && !s.space.short.Load() {
@@ -70,7 +70,7 @@ func (s *Store) checkpointIdle() {
 	_ = s.checkpoint(mode) // Ready and the log tell
 }
 
-// checkpointBusy makes a checkpoint between two rounds, if the log has become long.
+// checkpointBusy makes a checkpoint between two group commits, if the log has become long.
 func (s *Store) checkpointBusy() {
 	if pending, _ := s.db.log.State(); pending >= s.longLog() && !time.Now().Before(s.checkpoints.retry) {
 		_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log tell
@@ -96,7 +96,7 @@ func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 		}
 		c.failed, c.retry = true, time.Now().Add(c.delay)
 		c.delay = min(2*c.delay, checkpointDelayMax)
-		s.troubles.checkpoint.Store(&fault{err: err, lasting: true})
+		s.faults.checkpoint.Store(&fault{err: err, lasting: true})
 		return err
 	}
 	hooks.Failpoint("checkpoint-end")
@@ -104,7 +104,7 @@ func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 		s.log.Info("checkpoints succeed again")
 	}
 	c.failed, c.retry = false, time.Time{}
-	s.troubles.checkpoint.Store(nil)
+	s.faults.checkpoint.Store(nil)
 	return nil
 }
 
@@ -127,7 +127,7 @@ func (s *Store) lockedCheckpoint(mode sqlite3.CheckpointMode) error {
 	return s.db.checkpoint(mode)
 }
 
-// longLog returns from which length on the log is moved into the database between two rounds. On a small file system it does not take
+// longLog returns from which length on the log is moved into the database between two group commits. On a small file system it does not take
 // all there is. While room is short it begins anew early, in the blocks that it has.
 func (s *Store) longLog() int64 {
 	switch size := max(16*sqlitefs.FrameBytes, s.space.size); {

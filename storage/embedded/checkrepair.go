@@ -15,16 +15,16 @@ import (
 // Repairs are changes like any other: they go through the committer, and there, in the transaction right before the
 // write, look again at who owns the slot. What is no longer as it was found is left alone.
 
-// mend is one repair. It may be called again after a transaction that failed.
-type mend struct {
+// repair is one repair. It may be called again after a transaction that failed.
+type repair struct {
 	s     *Store
-	do    func(r *round, t *ticket) error
+	do    func(r *groupCommit, t *request) error
 	moved bool
 }
 
-func (m *mend) need() (slab.Class, bool) { return 0, false }
+func (m *repair) slotClass() (slab.Class, bool) { return 0, false }
 
-func (m *mend) apply(r *round, t *ticket) error {
+func (m *repair) apply(r *groupCommit, t *request) error {
 	err := m.do(r, t)
 	m.moved = errors.Is(err, errMoved) // before it has changed anything
 	if m.moved {
@@ -36,7 +36,7 @@ func (m *mend) apply(r *round, t *ticket) error {
 	return err
 }
 
-func (m *mend) settled(t *ticket, _ bool, err error) bool {
+func (m *repair) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	if err == nil && m.moved {
 		t.answer = errMoved
@@ -45,7 +45,7 @@ func (m *mend) settled(t *ticket, _ bool, err error) bool {
 }
 
 // mend makes a repair of what belongs to a user, 0 for nobody. It takes its turn among the changes of that user.
-func (c *checker) mend(ctx context.Context, uid int64, do func(r *round, t *ticket) error) error {
+func (c *checker) mend(ctx context.Context, uid int64, do func(r *groupCommit, t *request) error) error {
 	var key *storage.UserKey
 	if uid != 0 {
 		var err error
@@ -53,11 +53,11 @@ func (c *checker) mend(ctx context.Context, uid int64, do func(r *round, t *tick
 			return err
 		}
 	}
-	return c.ask(ctx, &mend{s: c.s, do: do}, key)
+	return c.ask(ctx, &repair{s: c.s, do: do}, key)
 }
 
 // unchanged fails with errMoved when the row of a slot is not what it was.
-func unchanged(r *round, row slotRow) error {
+func unchanged(r *groupCommit, row slotRow) error {
 	now, err := r.db.slotRow(row.slot)
 	if err == nil && now != row {
 		err = errMoved
@@ -66,9 +66,9 @@ func unchanged(r *round, row slotRow) error {
 }
 
 // scrub zeroes what spans returns.
-func (c *checker) scrub(spans func(r *round) ([]slab.Span, error), did string) func(context.Context) (string, error) {
+func (c *checker) scrub(spans func(r *groupCommit) ([]slab.Span, error), did string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		return did, c.mend(ctx, 0, func(r *round, t *ticket) error {
+		return did, c.mend(ctx, 0, func(r *groupCommit, t *request) error {
 			free, err := spans(r)
 			if err == nil {
 				t.scrub = free
@@ -85,7 +85,7 @@ func (c *checker) scrubSlot(r slab.Region, row slotRow, j judgement) func(contex
 		used := slab.HeaderBytes + row.size
 		all = slab.Span{Off: all.Off + used, N: all.N - used}
 	}
-	return c.scrub(func(now *round) ([]slab.Span, error) {
+	return c.scrub(func(now *groupCommit) ([]slab.Span, error) {
 		if there := c.s.slots.At(row.slot); there == nil || there.Region != r {
 			return nil, errMoved // other slots lie there by now
 		}
@@ -95,7 +95,7 @@ func (c *checker) scrubSlot(r slab.Region, row slotRow, j judgement) func(contex
 
 // scrubOutside zeroes bytes from a page on that are in no region.
 func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, error) {
-	return c.scrub(func(r *round) ([]slab.Span, error) {
+	return c.scrub(func(r *groupCommit) ([]slab.Span, error) {
 		taken, err := r.db.taken(page, page+(n+slab.PageBytes-1)/slab.PageBytes) // a region was added
 		if err == nil && taken {
 			err = errMoved
@@ -107,7 +107,7 @@ func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, err
 // cut takes off what the file has behind the last region. It is zeros by then.
 func (c *checker) cut(end int64) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		return "cut off", c.mend(ctx, 0, func(*round, *ticket) error {
+		return "cut off", c.mend(ctx, 0, func(*groupCommit, *request) error {
 			if max(c.s.slots.End, 1) != end {
 				return errMoved
 			}
@@ -123,7 +123,7 @@ func (c *checker) cut(end int64) func(context.Context) (string, error) {
 }
 
 // owner reads the record of the user whose slot it is.
-func (r *round) owner(uid int64) (u userRecord, err error) {
+func (r *groupCommit) owner(uid int64) (u userRecord, err error) {
 	err = r.db.rows(sqlUserByUID, func(row *sqlite3.Stmt) bool {
 		u = scanUser(row, "")
 		return false
@@ -135,7 +135,7 @@ func (r *round) owner(uid int64) (u userRecord, err error) {
 }
 
 // noteRepair puts a repair on the user's record and into the audit trail.
-func (c *checker) noteRepair(r *round, u *userRecord) error {
+func (c *checker) noteRepair(r *groupCommit, u *userRecord) error {
 	key, _, err := r.db.userKey(u.uid)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (c *checker) noteRepair(r *round, u *userRecord) error {
 // forget erases the active generation of a picture that is not there: its user has none then, not a broken one.
 func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		return "erased; the user has no picture now", c.mend(ctx, row.uid, func(r *round, t *ticket) error {
+		return "erased; the user has no picture now", c.mend(ctx, row.uid, func(r *groupCommit, t *request) error {
 			if err := unchanged(r, row); err != nil {
 				return err
 			}
@@ -176,7 +176,7 @@ func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 // unlock takes a slot out of quarantine, if it can be zeroed by now.
 func (c *checker) unlock(r slab.Region, row slotRow) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		w := &unlock{mend: mend{s: c.s}, erasure: erasure{receipt: row.receipt, slot: row.slot, pages: r.SlotPages}}
+		w := &unlock{repair: repair{s: c.s}, erasure: erasure{receipt: row.receipt, slot: row.slot, pages: r.SlotPages}}
 		return "zeroed; the slot is in use again", c.ask(ctx, w, nil)
 	}
 }
@@ -187,11 +187,11 @@ func (c *checker) finish(reg slab.Region, row slotRow) func(context.Context) (st
 		return nil // nobody knows what to zero
 	}
 	return func(ctx context.Context) (string, error) {
-		return "erased", c.mend(ctx, row.uid, func(r *round, t *ticket) error {
+		return "erased", c.mend(ctx, row.uid, func(r *groupCommit, t *request) error {
 			if err := unchanged(r, row); err != nil {
 				return err
 			}
-			l := &c.s.ledger
+			l := &c.s.erasures
 			if slices.ContainsFunc(l.finished, func(e erasure) bool { return e.slot == row.slot }) {
 				return errMoved
 			}

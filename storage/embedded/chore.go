@@ -3,14 +3,14 @@ package embedded
 import "time"
 
 const (
-	// choreLate is how long a chore that is due waits for a moment at which nobody waits. Then a step of it is done between two rounds,
+	// choreLate is how long a chore that is due waits for a moment at which nobody waits. Then a step of it is done between two group commits,
 	// so that a server that is never idle does it too.
 	choreLate = 10 * time.Second
-	// choreRounds is how many rounds come to one such step.
+	// choreRounds is how many group commits come to one such step.
 	choreRounds = 64
 )
 
-// chore is something that the committer does between two rounds when nobody waits for it. A chore is short, since whoever
+// chore is something that the committer does between two group commits when nobody waits for it. A chore is short, since whoever
 // comes meanwhile waits: one that has more to do is due again at once.
 type chore struct {
 	// due returns when the chore is to be done, the zero time for not at all. quiet is since when nobody has come.
@@ -42,7 +42,7 @@ func (s *Store) doChore() bool {
 	return true
 }
 
-// doLateChore does a step, every so many rounds, of one that has found no moment at which nobody waits.
+// doLateChore does a step, every so many group commits, of one that has found no moment at which nobody waits.
 func (s *Store) doLateChore() {
 	if s.rounds%choreRounds != 0 {
 		return

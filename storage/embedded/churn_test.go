@@ -178,7 +178,7 @@ func churnUser(i int) storage.UserKey {
 	return storage.UserKey{Issuer: "https://issuer.test", ID: fmt.Sprint("user-", i)}
 }
 
-// run makes one round of calls and returns when all are answered, so that what lives is known exactly.
+// run makes one group commit of calls and returns when all are answered, so that what lives is known exactly.
 func (c *churn) run(round int) {
 	var next atomic.Int64
 	var callers sync.WaitGroup

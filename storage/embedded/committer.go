@@ -7,27 +7,27 @@ import (
 )
 
 const (
-	// maxRound bounds the changes that share a transaction.
-	maxRound = 256
-	// refusalDelay is how long records of refusals wait for a round to ride on.
+	// maxBatch bounds the changes that share a transaction.
+	maxBatch = 256
+	// refusalDelay is how long records of refusals wait for a group commit to ride on.
 	refusalDelay = time.Second
 )
 
-// run is the committer: it makes all changes, round by round, until the store is closed and nothing is under way.
+// run is the committer: it makes all changes, group commit by group commit, until the store is closed and nothing is under way.
 func (s *Store) run() {
 	defer close(s.stopped)
 	s.quiet, s.choreTimer = time.Now(), time.NewTimer(0)
 	defer s.choreTimer.Stop()
 	for {
-		s.busy.begin()
+		s.watchdog.begin()
 		if due := s.sweepDue(s.quiet); !due.IsZero() && !due.After(time.Now()) { // however many others come
 			s.sweep()
 		}
-		batch, idle, closed := s.line.take(s.again, maxRound)
-		s.again = nil
+		batch, idle, closed := s.queue.take(s.requeued, maxBatch)
+		s.requeued = nil
 		if len(batch) == 0 {
 			if closed && idle {
-				s.round(nil) // what is finished goes on record
+				s.commitBatch(nil) // what is finished goes on record
 				return
 			}
 			if s.doChore() {
@@ -37,9 +37,9 @@ func (s *Store) run() {
 				continue
 			}
 		}
-		s.company.begin()
-		n := s.openRound(batch)
-		s.company.end(n, s.line.arrivals())
+		s.window.begin()
+		n := s.commitOpenBatch(batch)
+		s.window.end(n, s.queue.arrivals())
 		s.afterRound()
 	}
 }
@@ -53,76 +53,76 @@ func (s *Store) await() (flush bool) {
 	case s.refusalsDue == nil:
 		s.refusalsDue = time.After(refusalDelay)
 	}
-	s.busy.end()
+	s.watchdog.end()
 	select {
-	case <-s.line.wake:
+	case <-s.queue.wake:
 	case do := <-s.calls:
 		do()
 	case <-s.nextChore():
 	case <-s.refusalsDue:
 		s.refusalsDue, flush = nil, true
 	}
-	s.busy.begin()
+	s.watchdog.begin()
 	return flush
 }
 
-// round is one transaction and what follows from it.
-type round struct {
+// groupCommit is one transaction and what follows from it.
+type groupCommit struct {
 	s           *Store
 	db          *database
 	now         int64 // microseconds since 1970
 	nextReceipt int64
-	added       namesAdded
+	added       registryChanges
 	room        [2]generationRecord // for what a look-up finds; more than two are rare
 }
 
-// round makes the changes of a batch; those that want another round go to s.again.
-func (s *Store) round(batch []*ticket) { s.makeRound(batch, nobody) }
+// commitBatch makes the changes of a batch; those that want another group commit go to s.again.
+func (s *Store) commitBatch(batch []*request) { s.commitGroup(batch, noMore) }
 
-// openRound is round with whoever else arrives in time. It returns how many changes it was of.
-func (s *Store) openRound(batch []*ticket) int { return s.makeRound(batch, s.joining) }
+// commitOpenBatch is group commit with whoever else arrives in time. It returns how many changes it was of.
+func (s *Store) commitOpenBatch(batch []*request) int { return s.commitGroup(batch, s.moreRequests) }
 
-func (s *Store) makeRound(batch []*ticket, joining func(has int) []*ticket) int {
-	if s.space.short.Load() && slices.ContainsFunc(batch, (*ticket).isNew) {
+func (s *Store) commitGroup(batch []*request, joining func(has int) []*request) int {
+	if s.space.short.Load() && slices.ContainsFunc(batch, (*request).isNew) {
 		s.regainRoom()
 	}
 	s.reserveRegions(batch)
 	batch, committed, err := s.transact(batch, joining)
 	for noRoom(err) {
-		if onlyNew := len(batch) > 0 && !slices.ContainsFunc(batch, func(t *ticket) bool { return !t.isNew() }); onlyNew {
+		if onlyNew := len(batch) > 0 && !slices.ContainsFunc(batch, func(t *request) bool { return !t.isNew() }); onlyNew {
 			s.space.short.Store(true)
 			break
 		}
 		if !s.makeRoom() {
 			break
 		}
-		batch, committed, err = s.transact(batch, nobody)
+		batch, committed, err = s.transact(batch, noMore)
 	}
 	switch {
 	case err != nil && len(batch) > 1 && !errors.Is(err, errCommit):
 		// One of them broke the transaction. By itself, each answers for itself.
 		for _, t := range batch {
-			s.round([]*ticket{t})
+			s.commitBatch([]*request{t})
 		}
 	case committed:
-		s.conclude(s.applyToSlots(batch))
+		s.finishBatch(s.applyToSlots(batch))
 	default:
-		finished := s.settle(batch, false, err)
+		finished := s.complete(batch, false, err)
 		s.report()
-		s.leave(finished)
+		s.reply(finished)
 	}
 	return len(batch)
 }
 
-// settle tells changes how their round went and returns those that have their answer now.
-func (s *Store) settle(batch []*ticket, committed bool, err error) (finished []*ticket) {
+// complete tells changes how their group commit went and returns those that have their answer now.
+func (s *Store) complete(batch []*request, committed bool, err error) (finished []*request) {
 	for _, t := range batch {
 		terr := err
 		if terr == nil {
 			terr = errors.Join(t.err, t.slabErr)
 		}
-		if t.work.settled(t, committed && t.err == nil, terr) {
-			s.again = append(s.again, t)
+		if t.op.finished(t, committed && t.err == nil, terr) {
+			s.requeued = append(s.requeued, t)
 		} else {
 			finished = append(finished, t)
 		}
@@ -130,16 +130,16 @@ func (s *Store) settle(batch []*ticket, committed bool, err error) (finished []*
 	return finished
 }
 
-func (s *Store) leave(finished []*ticket) {
+func (s *Store) reply(finished []*request) {
 	for _, t := range finished {
-		s.line.leave(t)
+		s.queue.reply(t)
 	}
 }
 
 // report keeps what Ready tells.
 func (s *Store) report() {
 	stuck := s.stuck()
-	s.stand()
+	s.publishStats()
 	if s.commitErr == nil && s.slabErr == nil && stuck == 0 {
 		s.health.Store(nil)
 		return
@@ -148,7 +148,7 @@ func (s *Store) report() {
 }
 
 // stuck counts the erasures that were tried and failed.
-func (s *Store) stuck() int { return len(s.ledger.failed) + len(s.leftovers) }
+func (s *Store) stuck() int { return len(s.erasures.failed) + len(s.orphans) }
 
 // pending counts the erasures that are due and not done, those under way included.
-func (s *Store) pending() int { return len(s.ledger.open) + len(s.leftovers) }
+func (s *Store) pending() int { return len(s.erasures.open) + len(s.orphans) }

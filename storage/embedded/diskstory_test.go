@@ -262,7 +262,7 @@ func (d *diskStory) checkpoints() {
 	for i, mode := range []sqlite3.CheckpointMode{sqlite3.CHECKPOINT_PASSIVE, sqlite3.CHECKPOINT_TRUNCATE} {
 		var err error
 		onCommitter(d.s, func() { err = d.s.checkpoint(mode) })
-		told := d.s.troubles.checkpoint.Load()
+		told := d.s.faults.checkpoint.Load()
 		if (err != nil) != (told != nil) {
 			d.Errorf("place %d: checkpoint = %v, and Ready is to tell %v", d.at, err, told)
 		}

@@ -4,13 +4,20 @@
 // keep copies of what was deleted. Pictures lie beside it in the slab, a file of fixed-size slots that are overwritten
 // with zeros and synced before a delete is answered.
 //
-// One goroutine, the committer, makes all changes. It takes whatever waits as one round:
+// One goroutine, the committer, makes all changes. It takes the requests that wait as one group commit:
 //
-//	arrived changes ─► one transaction, one sync of the log ─► slots written or zeroed, one sync of the slab ─► answers
-//	                    (intent durable)                        (bytes durable or gone)
+//	callers ─► queue ─► committer: begin ─► apply each ─► commit ─► publish ─► slots written or zeroed ─► answers
+//	            ▲           ▲  batchWindow waits a       one sync of   memory     one sync of the slab
+//	            │           │  moment for requests       the log: the  follows    (bytes durable or gone)
+//	            └─ requeued ┘  that are on their way     intent is
+//	                                                     durable
+//	reads ─► rows in memory ─► the connection, or the second one while a transaction is under way ─► slab
 //
-// An upload takes two rounds: the first reserves a slot and fills it, the second makes it the user's picture and
-// erases the one before. Whatever a crash leaves half-done is finished by [Open], before anybody is served.
+// An upload takes two group commits: the first reserves a slot and fills it, the second makes it the user's picture and
+// erases the one before. Between group commits the committer does chores: it tries failed erasures again, makes checkpoints, gives
+// space back, removes old records. Whatever a crash leaves half-done is finished by [Open], before anybody is served.
+//
+// internal/slab has the slots, internal/sqlitefs the files below SQLite, internal/datadir the directory, internal/hooks what proofs need.
 //
 // The package does not know who may do what, nor what a picture is.
 package embedded
@@ -84,28 +91,28 @@ type Store struct {
 	lock *datadir.Lock
 	db   *database
 	// reader is for reads that find db busy.
-	reader *reader
-	slab   *slab.Slab
-	names  names
-	rows   rows
-	wrong  misorder
+	reader   *reader
+	slab     *slab.Slab
+	registry registry
+	rows     rows
+	wrong    misorder
 
-	line line // changes on their way in
+	queue queue // changes on their way in
 
 	// Of the committer alone.
-	company   *company
+	window    *batchWindow
 	slots     slab.Slots
-	ledger    ledger
-	leftovers []leftover
-	again     []*ticket // changes that want another round
-	commitErr error     // why the last transaction failed, nil when it did not
-	slabErr   error     // why the slab takes nothing at all, nil when it does
-	probes    attempts  // to write something after a transaction that failed
+	erasures  pendingErasures
+	orphans   []orphanedUpload
+	requeued  []*request // changes that want another group commit
+	commitErr error      // why the last transaction failed, nil when it did not
+	slabErr   error      // why the slab takes nothing at all, nil when it does
+	probes    attempts   // to write something after a transaction that failed
 	failures  failures
 	chores    []chore
 	turn      int // of the chores
 	rounds    int // that were made
-	// quiet is when the last round ended.
+	// quiet is when the last group commit ended.
 	quiet       time.Time
 	choreTimer  *time.Timer
 	checkpoints checkpoints
@@ -118,10 +125,10 @@ type Store struct {
 
 	refusals refusals
 	health   atomic.Pointer[health]
-	busy     busy
+	watchdog watchdog
 	stats    stats
 	checking atomic.Bool
-	troubles troubles
+	faults   faultRecord
 
 	calls   chan func() // what an idle committer is asked to do ahead of its time
 	closing sync.Once
@@ -144,7 +151,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, company: newCompany(),
+	s := &Store{log: cfg.Logger, now: cfg.Now, rand: cfg.Rand, window: newBatchWindow(),
 		stopped: make(chan struct{}), calls: make(chan func())}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -215,9 +222,9 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 	}
 	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
 	s.tidying.changed(time.Now())
-	s.line.init()
+	s.queue.init()
 	s.rows.init()
-	s.db.hurry = s.line.signal
+	s.db.hurry = s.queue.signal
 	found, err := s.load()
 	if err != nil {
 		return err
@@ -245,8 +252,8 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 	}
 	hooks.Failpoint("open-listed")
 	finish(s)
-	s.stand()
-	s.busy.init()
+	s.publishStats()
+	s.watchdog.init()
 	return nil
 }
 
@@ -254,7 +261,7 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 // that was acknowledged: the log may not have been moved into the database, which the next Open does.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
-		s.line.close()
+		s.queue.close()
 		<-s.stopped
 		s.closed = errors.Join(s.lastCheckpoint(), s.release())
 	})
@@ -297,7 +304,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.line.isClosed() {
+	if s.queue.isClosed() {
 		return fmt.Errorf("%w: closed", storage.ErrUnavailable)
 	}
 	errs := s.reasons()

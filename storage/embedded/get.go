@@ -81,9 +81,9 @@ func (s *Store) find(user storage.UserKey, org string) (*userRow, error) {
 
 // row returns what is known of a user, nil when there is none: from memory, else from the metadata.
 func (s *Store) row(user storage.UserKey) (*userRow, error) {
-	iid, ok := s.names.issuer(user.Issuer)
+	iid, ok := s.registry.issuer(user.Issuer)
 	if !ok || !user.Valid() {
-		if s.line.isClosed() {
+		if s.queue.isClosed() {
 			return nil, fmt.Errorf("%w: closed", storage.ErrUnavailable)
 		}
 		return nil, nil
@@ -96,10 +96,10 @@ func (s *Store) row(user storage.UserKey) (*userRow, error) {
 	}
 	row, err := s.readRow(iid, user.ID, keep)
 	if err != nil && !errors.Is(err, storage.ErrUnavailable) {
-		return nil, s.noteFault(err)
+		return nil, s.recordFault(err)
 	}
 	if err == nil {
-		s.readWell()
+		s.clearReadFault()
 	}
 	return row, err
 }

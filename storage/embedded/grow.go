@@ -10,10 +10,10 @@ import (
 
 // reserveRegions grows the slab where the batch needs more slots than are free. A class that cannot grow fails the
 // uploads that need it, nobody else.
-func (s *Store) reserveRegions(batch []*ticket) {
+func (s *Store) reserveRegions(batch []*request) {
 	var need [len(slab.ClassPages)]int
 	for _, t := range batch {
-		if c, ok := t.work.need(); ok {
+		if c, ok := t.op.slotClass(); ok {
 			need[c]++
 		}
 	}
@@ -32,16 +32,16 @@ func (s *Store) reserveRegions(batch []*ticket) {
 			}
 			s.space.cramped.Store(0)
 			if err != nil {
-				s.troubles.growth.Store(&fault{err: fmt.Errorf("the slab cannot grow: %w", err), at: s.now()})
+				s.faults.growth.Store(&fault{err: fmt.Errorf("the slab cannot grow: %w", err), at: s.now()})
 				s.failures.error(s.log, "the slab cannot grow", "error", err)
 				break
 			}
-			s.troubles.growth.Store(nil)
+			s.faults.growth.Store(nil)
 		}
 	}
 }
 
-// maxLookUps is how many regions are looked at in one round for free slots. A new region costs about as much.
+// maxLookUps is how many regions are looked at in one group commit for free slots. A new region costs about as much.
 const maxLookUps = 4
 
 // learnSome looks for free slots of a class in regions that nobody has looked at yet, when too few are known.

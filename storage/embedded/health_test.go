@@ -70,7 +70,7 @@ func TestHangingDiskIsNotReady(t *testing.T) {
 				answer <- err
 			}()
 			<-f.hanging
-			time.Sleep(hangs - time.Second)
+			time.Sleep(hangTimeout - time.Second)
 			if err := s.Ready(ctx); err != nil {
 				t.Errorf("%s: Ready = %v before its time", hanging, err)
 			}
@@ -134,19 +134,19 @@ func TestFailedGrowthTakesNothing(t *testing.T) {
 
 // A user cannot fill the whole line.
 func TestLineIsBoundedForEachUser(t *testing.T) {
-	var l line
+	var l queue
 	l.init()
 	key := testKey(1)
 	for range 1 + maxBehind {
-		if err := l.enter(&ticket{key: &key, done: make(chan struct{})}); err != nil {
+		if err := l.enter(&request{key: &key, done: make(chan struct{})}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := l.enter(&ticket{key: &key, done: make(chan struct{})}); !errors.Is(err, storage.ErrUnavailable) {
+	if err := l.enter(&request{key: &key, done: make(chan struct{})}); !errors.Is(err, storage.ErrUnavailable) {
 		t.Errorf("one more = %v, want %v", err, storage.ErrUnavailable)
 	}
 	other := testKey(2)
-	if err := l.enter(&ticket{key: &other, done: make(chan struct{})}); err != nil {
+	if err := l.enter(&request{key: &other, done: make(chan struct{})}); err != nil {
 		t.Errorf("another user's = %v", err)
 	}
 }

@@ -17,7 +17,7 @@ var (
 )
 
 // failpointAt is the place of every kind of change that is in the batch.
-func failpointAt(place string, batch []*ticket) {
+func failpointAt(place string, batch []*request) {
 	if !hooks.On {
 		return
 	}
@@ -27,7 +27,7 @@ func failpointAt(place string, batch []*ticket) {
 	var passed []string
 	for _, t := range batch {
 		if place == "synced" && (t.err != nil || t.write == nil && len(t.erase) == 0) {
-			continue // shares the round with others that had something to sync
+			continue // shares the group commit with others that had something to sync
 		}
 		if kind := kindOf(t); kind != "" && !slices.Contains(passed, kind) {
 			passed = append(passed, kind)
@@ -37,7 +37,7 @@ func failpointAt(place string, batch []*ticket) {
 }
 
 // failpointOf is a place of one change.
-func failpointOf(place string, t *ticket) {
+func failpointOf(place string, t *request) {
 	if !hooks.On {
 		return
 	}
@@ -47,12 +47,12 @@ func failpointOf(place string, t *ticket) {
 }
 
 // failpointAnswer is a place around the answer to a caller.
-func failpointAnswer(place string, t *ticket) {
+func failpointAnswer(place string, t *request) {
 	if !hooks.On {
 		return
 	}
 	kind := kindOf(t)
-	if _, ok := t.work.(*put); ok {
+	if _, ok := t.op.(*put); ok {
 		kind = "upload"
 	}
 	if kind != "" {
@@ -61,8 +61,8 @@ func failpointAnswer(place string, t *ticket) {
 }
 
 // kindOf returns the first word of the failpoints that a change passes. The questions and repairs of a check have none: "".
-func kindOf(t *ticket) string {
-	switch w := t.work.(type) {
+func kindOf(t *request) string {
+	switch w := t.op.(type) {
 	case *put:
 		return [...]string{stageReserve: "reserve", stageActivate: "activate", stageAbandon: "abandon"}[w.stage]
 	case *remove:
@@ -100,7 +100,7 @@ type lateErasure struct {
 }
 
 // apply is applyToSlots with its steps in a wrong order.
-func (m *misorder) apply(s *Store, l landing) landing {
+func (m *misorder) apply(s *Store, l applied) applied {
 	m.pass++
 	var failed error
 	if hooks.WrongOrder == hooks.EarlyAnswer {
@@ -142,9 +142,9 @@ func (m *misorder) apply(s *Store, l landing) landing {
 }
 
 // overwriteLate zeroes what was due two passes ago, and whatever is about to be another picture's place.
-func (m *misorder) overwriteLate(s *slab.Slab, batch []*ticket) (failed error) {
+func (m *misorder) overwriteLate(s *slab.Slab, batch []*request) (failed error) {
 	m.late = slices.DeleteFunc(m.late, func(e lateErasure) bool {
-		reused := slices.ContainsFunc(batch, func(t *ticket) bool { return t.write != nil && t.write.slot == e.slot })
+		reused := slices.ContainsFunc(batch, func(t *request) bool { return t.write != nil && t.write.slot == e.slot })
 		if !reused && e.pass > m.pass-2 {
 			return false
 		}

@@ -257,7 +257,7 @@ func tellFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 // nextSlot returns the slot that the next upload of so many bytes takes.
 func nextSlot(s *Store, size int) (slot int64) {
 	onCommitter(s, func() {
-		s.round(nil) // what is finished is free
+		s.commitBatch(nil) // what is finished is free
 		slot, _, _ = s.slots.Take(slab.ClassFor(size))
 		s.slots.Give(slot, true)
 	})

@@ -36,7 +36,7 @@ func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storag
 	if q.ID != "" {
 		sql, after = sqlListNamesakes, q.ID
 	}
-	iid, _ := s.names.issuer(q.After.Issuer) // 0 = unknown; they count from 1
+	iid, _ := s.registry.issuer(q.After.Issuer) // 0 = unknown; they count from 1
 	rows, more := 0, storage.UserKey{}
 	err = s.look(func(db *database) error {
 		return db.once(sql, func(row *sqlite3.Stmt) bool {
@@ -96,7 +96,7 @@ func (s *Store) Issuers() ([]string, error) {
 	all := s.OtherIssuers("")
 	err := s.look(func(db *database) (err error) {
 		all = slices.DeleteFunc(all, func(url string) bool {
-			iid, _ := s.names.issuer(url)
+			iid, _ := s.registry.issuer(url)
 			has, _, ierr := db.issuerHasUsers(iid)
 			err = errors.Join(err, ierr)
 			return !has

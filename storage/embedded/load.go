@@ -20,11 +20,11 @@ type loaded struct {
 // load reads what the committer keeps in memory: names, regions, and what is unfinished. Which slots are free is looked up later.
 func (s *Store) load() (found loaded, err error) {
 	s.stats.init()
-	s.names.organizations = make(map[string]struct{})
-	s.names.issuers = make(map[string]int64)
-	s.ledger.open = make(map[int64]erasure)
-	s.ledger.failed = make(map[int64]attempts)
-	s.ledger.locked = make(map[int64]int64)
+	s.registry.organizations = make(map[string]struct{})
+	s.registry.issuers = make(map[string]int64)
+	s.erasures.open = make(map[int64]erasure)
+	s.erasures.failed = make(map[int64]attempts)
+	s.erasures.locked = make(map[int64]int64)
 	if found.store, err = s.identify(); err != nil {
 		return found, err
 	}
@@ -55,14 +55,14 @@ func (s *Store) load() (found loaded, err error) {
 		sql string
 		row func(*sqlite3.Stmt)
 	}{
-		{`SELECT id FROM organization WHERE removed = 0`, func(row *sqlite3.Stmt) { s.names.organizations[row.ColumnText(0)] = struct{}{} }},
+		{`SELECT id FROM organization WHERE removed = 0`, func(row *sqlite3.Stmt) { s.registry.organizations[row.ColumnText(0)] = struct{}{} }},
 		{`SELECT url, iid FROM issuer`, func(row *sqlite3.Stmt) {
 			iid := row.ColumnInt64(1)
-			s.names.issuers[row.ColumnText(0)] = iid
-			s.names.lastIssuer = max(s.names.lastIssuer, iid)
+			s.registry.issuers[row.ColumnText(0)] = iid
+			s.registry.lastIssuer = max(s.registry.lastIssuer, iid)
 		}},
 		{`SELECT old, new FROM issuer_move ORDER BY seq`, func(row *sqlite3.Stmt) {
-			s.names.moves = append(s.names.moves, storage.IssuerMoveRecord{From: row.ColumnText(0), To: row.ColumnText(1)})
+			s.registry.moves = append(s.registry.moves, storage.IssuerMoveRecord{From: row.ColumnText(0), To: row.ColumnText(1)})
 		}},
 	} {
 		err := s.db.once(q.sql, func(row *sqlite3.Stmt) bool {
@@ -73,7 +73,7 @@ func (s *Store) load() (found loaded, err error) {
 			return found, err
 		}
 	}
-	s.ledger.issued, err = s.db.number(`SELECT ifnull(max(seq), 0) FROM receipt`)
+	s.erasures.issued, err = s.db.number(`SELECT ifnull(max(seq), 0) FROM receipt`)
 	return found, err
 }
 
@@ -83,7 +83,7 @@ func (s *Store) identify() (id slab.GenerationID, err error) {
 	err = s.db.once(`SELECT id, watermark FROM store`, func(row *sqlite3.Stmt) bool {
 		known = true
 		id = scanID(row, 0)
-		s.ledger.watermark = row.ColumnInt64(1)
+		s.erasures.watermark = row.ColumnInt64(1)
 		return false
 	})
 	if err != nil || known {
@@ -101,14 +101,14 @@ func (s *Store) identify() (id slab.GenerationID, err error) {
 // nothing else, however many pictures there are.
 func (s *Store) loadUnfinished() error {
 	err := s.db.once(`SELECT receipt, slot FROM quarantine`, func(row *sqlite3.Stmt) bool {
-		s.ledger.locked[row.ColumnInt64(0)] = row.ColumnInt64(1)
+		s.erasures.locked[row.ColumnInt64(0)] = row.ColumnInt64(1)
 		return true
 	})
 	if err != nil {
 		return err
 	}
 	err = s.eachUnfinished(sqlUploading, func(row *sqlite3.Stmt, slot *slab.RegionSlots) {
-		s.leftovers = append(s.leftovers, leftover{uid: row.ColumnInt64(2), slot: row.ColumnInt64(0), id: scanID(row, 1),
+		s.orphans = append(s.orphans, orphanedUpload{uid: row.ColumnInt64(2), slot: row.ColumnInt64(0), id: scanID(row, 1),
 			tries: attempts{failed: -1}})
 	})
 	if err != nil {
@@ -117,11 +117,11 @@ func (s *Store) loadUnfinished() error {
 	return s.eachUnfinished(sqlErasing, func(row *sqlite3.Stmt, slot *slab.RegionSlots) {
 		e := erasure{receipt: row.ColumnInt64(3), slot: row.ColumnInt64(0), pages: slot.SlotPages, since: row.ColumnInt64(4),
 			abandoned: row.ColumnInt64(5) == storage.ReasonAbandoned}
-		if _, locked := s.ledger.locked[e.receipt]; locked {
+		if _, locked := s.erasures.locked[e.receipt]; locked {
 			return
 		}
-		s.ledger.failed[e.receipt] = attempts{failed: -1} // nobody is working on it
-		s.ledger.open[e.receipt] = e
+		s.erasures.failed[e.receipt] = attempts{failed: -1} // nobody is working on it
+		s.erasures.open[e.receipt] = e
 	})
 }
 
@@ -153,15 +153,15 @@ func (s *Store) learn(r *slab.RegionSlots) error {
 	var owned slab.Bitset
 	err := s.db.rows(sqlOwnedSlots, func(row *sqlite3.Stmt) bool {
 		receipt, done := row.ColumnInt64(1), row.ColumnBool(2)
-		if !done || s.ledger.working(receipt) {
+		if !done || s.erasures.working(receipt) {
 			owned.Add((row.ColumnInt64(0) - r.First) / r.SlotPages)
 		}
 		return true
-	}, r.First, r.End(), s.ledger.watermark)
+	}, r.First, r.End(), s.erasures.watermark)
 	if err != nil {
-		return s.noteFault(err)
+		return s.recordFault(err)
 	}
-	for _, slot := range s.ledger.locked {
+	for _, slot := range s.erasures.locked {
 		if r.Begins(slot) {
 			owned.Add((slot - r.First) / r.SlotPages)
 		}
@@ -175,10 +175,10 @@ func (s *Store) finishUnfinished() {
 	if s.stuck() == 0 {
 		return
 	}
-	s.log.Info("finishing what was left undone", "erasures", len(s.ledger.open), "uploads", len(s.leftovers))
+	s.log.Info("finishing what was left undone", "erasures", len(s.erasures.open), "uploads", len(s.orphans))
 	hooks.Failpoint("recover-begin")
 	s.sweepAll()
 	hooks.Failpoint("recover-swept")
-	s.round(nil) // puts it on record
+	s.commitBatch(nil) // puts it on record
 	hooks.Failpoint("recover-recorded")
 }

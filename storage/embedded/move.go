@@ -16,8 +16,8 @@ func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, 
 	if !user.Valid() || !ids.Valid(org) || !by.Valid() {
 		return storage.Result{}, false, fmt.Errorf("move user: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &moveUser{user: user, org: org, by: by}, key: &user}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &moveUser{user: user, org: org, by: by}, key: &user}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return storage.Result{}, false, fmt.Errorf("move user: %w", err)
 	}
 	return t.result, t.made, nil
@@ -31,9 +31,9 @@ type moveUser struct {
 	by   storage.Origin
 }
 
-func (w *moveUser) need() (slab.Class, bool) { return 0, false }
+func (w *moveUser) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *moveUser) apply(r *round, t *ticket) error {
+func (w *moveUser) apply(r *groupCommit, t *request) error {
 	t.made = false
 	if !r.hasOrganization(w.org) {
 		return fmt.Errorf("%w: %q", storage.ErrOrganizationNotFound, w.org)
@@ -52,14 +52,14 @@ func (w *moveUser) apply(r *round, t *ticket) error {
 	return err
 }
 
-func (w *moveUser) settled(t *ticket, _ bool, err error) bool {
+func (w *moveUser) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
 }
 
 // move puts a user into another organisation, as one change of the record. Either organisation finds it in its part of
 // the audit trail.
-func (r *round) move(u *userRecord, to, target string, by storage.Origin) error {
+func (r *groupCommit) move(u *userRecord, to, target string, by storage.Origin) error {
 	from := u.organization
 	u.organization = to
 	u.sequence++

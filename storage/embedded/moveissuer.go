@@ -18,8 +18,8 @@ func (s *Store) MoveIssuer(ctx context.Context, from, to string, by storage.Orig
 	if !storage.ValidText(from) || !storage.ValidText(to) || from == to || !by.Valid() {
 		return false, fmt.Errorf("move issuer: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &moveIssuer{from: from, to: to, by: by}}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &moveIssuer{from: from, to: to, by: by}}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return false, fmt.Errorf("move issuer: %w", err)
 	}
 	return t.made, nil
@@ -30,9 +30,9 @@ type moveIssuer struct {
 	by       storage.Origin
 }
 
-func (w *moveIssuer) need() (slab.Class, bool) { return 0, false }
+func (w *moveIssuer) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *moveIssuer) apply(r *round, t *ticket) error {
+func (w *moveIssuer) apply(r *groupCommit, t *request) error {
 	t.made = false
 	from, err := r.issuer(w.from, false)
 	if err != nil {
@@ -89,7 +89,7 @@ func (w *moveIssuer) apply(r *round, t *ticket) error {
 	return r.audit("issuer-move-to", "done", "", w.to, w.by)
 }
 
-func (w *moveIssuer) settled(t *ticket, _ bool, err error) bool {
+func (w *moveIssuer) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
 }
@@ -109,11 +109,11 @@ func (db *database) issuerHasUsers(iid int64) (has, had bool, err error) {
 }
 
 // movedTo returns the issuer that the users of one were last given to, the transaction included; "" for none.
-func (r *round) movedTo(from string) string {
+func (r *groupCommit) movedTo(from string) string {
 	if to := lastMove(r.added.moves, from); to != "" {
 		return to
 	}
-	return r.s.names.movedTo(from)
+	return r.s.registry.movedTo(from)
 }
 
 func lastMove(moves []storage.IssuerMoveRecord, from string) string {
@@ -128,10 +128,10 @@ func lastMove(moves []storage.IssuerMoveRecord, from string) string {
 // OtherIssuers returns the issuers of the users of a store that has none of the issuer named, sorted; nothing when it has.
 // It looks at no user: an issuer is on record from its first user on, and until its users move.
 func (s *Store) OtherIssuers(issuer string) []string {
-	s.names.mu.RLock()
-	defer s.names.mu.RUnlock()
-	if _, ok := s.names.issuers[issuer]; ok {
+	s.registry.mu.RLock()
+	defer s.registry.mu.RUnlock()
+	if _, ok := s.registry.issuers[issuer]; ok {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(s.names.issuers))
+	return slices.Sorted(maps.Keys(s.registry.issuers))
 }

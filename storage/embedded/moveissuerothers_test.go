@@ -29,13 +29,13 @@ func TestRemoveTogetherWithAMoveOfTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := testKey(0)
-	tickets := []*ticket{
-		{work: &remove{rm: removal(0)}, key: &key, done: make(chan struct{})},
-		{work: &moveIssuer{from: old, to: newIssuer, by: testBy}, done: make(chan struct{})},
+	tickets := []*request{
+		{op: &remove{rm: removal(0)}, key: &key, done: make(chan struct{})},
+		{op: &moveIssuer{from: old, to: newIssuer, by: testBy}, done: make(chan struct{})},
 	}
 	onCommitter(s, func() {
 		for _, ticket := range tickets {
-			if err := s.line.enter(ticket); err != nil {
+			if err := s.queue.enter(ticket); err != nil {
 				t.Error(err)
 			}
 		}

@@ -22,9 +22,9 @@ type pruneStep struct {
 	changes, refusals int64 // where the step has come to
 }
 
-func (w *pruneStep) need() (slab.Class, bool) { return 0, false }
+func (w *pruneStep) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *pruneStep) apply(r *round, _ *ticket) (err error) {
+func (w *pruneStep) apply(r *groupCommit, _ *request) (err error) {
 	keep, p := w.s.pruning.keep, &w.s.pruning
 	w.room, w.more, w.gone, w.changes, w.refusals = pruneRows, false, pruned{}, p.changes, p.refusals
 	if keep.Receipts > 0 {
@@ -50,7 +50,7 @@ func (w *pruneStep) apply(r *round, _ *ticket) (err error) {
 	return nil
 }
 
-func (w *pruneStep) settled(_ *ticket, committed bool, err error) (again bool) {
+func (w *pruneStep) finished(_ *request, committed bool, err error) (again bool) {
 	if w.failed = err != nil || !committed; !w.failed {
 		p := &w.s.pruning
 		p.changes, p.refusals = w.changes, w.refusals
@@ -62,7 +62,7 @@ func (w *pruneStep) settled(_ *ticket, committed bool, err error) (again bool) {
 
 // trail removes records of a table of the audit trail behind one, which it moves on. Records of a time to come, which a clock that
 // was wrong has left, stay and hold nothing up.
-func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int64) (gone int64, err error) {
+func (w *pruneStep) trail(r *groupCommit, at *int64, list, drop statement, cutoff int64) (gone int64, err error) {
 	after, rows, young := *at, 0, false
 	err = r.db.rows(list, func(row *sqlite3.Stmt) bool {
 		if time := row.ColumnInt64(1); cutoff <= time && time <= r.now {
@@ -86,7 +86,7 @@ func (w *pruneStep) trail(r *round, at *int64, list, drop statement, cutoff int6
 }
 
 // overflow removes the oldest refusals over a number. Their numbers follow on one another, but for those that were removed first.
-func (w *pruneStep) overflow(r *round, limit int64) error {
+func (w *pruneStep) overflow(r *groupCommit, limit int64) error {
 	var first, last int64
 	err := r.db.rows(sqlRefusalRange, func(row *sqlite3.Stmt) bool {
 		first, last = row.ColumnInt64(0), row.ColumnInt64(1)
@@ -114,7 +114,7 @@ type oldReceipt struct {
 
 // receipts removes receipts behind the last one that was looked at. Of each user the newest one stays; the one that was kept for that
 // reason before goes with it. So what is left of a user's chain is always its end.
-func (w *pruneStep) receipts(r *round, cutoff int64) error {
+func (w *pruneStep) receipts(r *groupCommit, cutoff int64) error {
 	var from, watermark, horizon int64
 	if err := r.db.rows(sqlPruned, func(row *sqlite3.Stmt) bool {
 		from, horizon, watermark = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
@@ -163,7 +163,7 @@ func (w *pruneStep) receipts(r *round, cutoff int64) error {
 
 // dropReceipt removes a receipt, if it is there, and the row of the slot that was erased with it: the slot is as free as one that was
 // never used. One that is out of use keeps both.
-func (w *pruneStep) dropReceipt(r *round, seq, uid int64) error {
+func (w *pruneStep) dropReceipt(r *groupCommit, seq, uid int64) error {
 	if err := r.db.run(sqlDropGeneration, uid, seq); err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func (a *aged) refuse(n int) {
 	for i := range n {
 		a.RecordRefusal(storage.Refusal{By: testBy, Action: "GET", Reason: fmt.Sprint(i)})
 		if i%maxRefusals == maxRefusals-1 || i == n-1 {
-			onCommitter(a.Store, func() { a.round(nil) })
+			onCommitter(a.Store, func() { a.commitBatch(nil) })
 		}
 	}
 }
@@ -203,7 +203,7 @@ func TestRetentionOfReceipts(t *testing.T) {
 		t.Fatalf("Remove = %+v, %v", newest, err)
 	}
 	a.want(`SELECT horizon FROM store`, `"0"`)
-	a.now = a.now.Add(3*365*day - 2*day) // the first two rounds are old
+	a.now = a.now.Add(3*365*day - 2*day) // the first two group commits are old
 	a.prune()
 	a.want(`SELECT seq, uid FROM receipt`, `"5" "1"`, `"6" "2"`, `"7" "1"`, `"8" "2"`, `"9" "3"`)
 	second := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
@@ -315,7 +315,7 @@ func TestRetentionKeepsQuarantine(t *testing.T) {
 	mustRemove(t, a.Store, 1)
 	mustPut(t, a.Store, 1, 100)
 	mustRemove(t, a.Store, 1)
-	onCommitter(a.Store, func() { a.round(nil) })
+	onCommitter(a.Store, func() { a.commitBatch(nil) })
 	err := a.look(func(db *database) error { // as if its zeros could never be written, and it was an upload that was given up
 		return db.conn.Exec(`DROP TRIGGER quarantine_of_abandoned; DROP TRIGGER generation_slot_reuse; DROP TRIGGER receipt_stays; UPDATE receipt SET reason = 3 WHERE seq = 1;
 			UPDATE generation SET receipt = 1, id = (SELECT generation FROM receipt WHERE seq = 1) WHERE slot = (SELECT min(slot) FROM generation);

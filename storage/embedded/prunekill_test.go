@@ -127,7 +127,7 @@ func TestPruningEveryFault(t *testing.T) {
 			}
 			a.refuse(9)
 			a.now = a.now.Add(3 * day)
-			onCommitter(a.Store, func() { a.round(nil) })
+			onCommitter(a.Store, func() { a.commitBatch(nil) })
 			reached := false
 			a.f.set(func(n int, _, _ string) bool { reached = reached || n == call; return n >= call })
 			onCommitter(a.Store, a.Store.prune)

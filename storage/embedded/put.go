@@ -32,12 +32,12 @@ func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, err
 	if _, err := io.ReadFull(s.rand, w.id[:]); err != nil {
 		return storage.Result{}, fmt.Errorf("put picture: %w", err)
 	}
-	t := &ticket{work: w, key: &up.User, image: slab.Image(w.id, up.Picture.Data), caller: up.By.Caller}
-	err := s.line.submit(ctx, t)
+	t := &request{op: w, key: &up.User, image: slab.Image(w.id, up.Picture.Data), caller: up.By.Caller}
+	err := s.queue.submit(ctx, t)
 	if err != nil {
 		err = fmt.Errorf("put picture: %w", err)
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			return storage.Result{}, err // the ticket may still be under way
+			return storage.Result{}, err // the request may still be under way
 		}
 	}
 	return t.result, err
@@ -61,7 +61,7 @@ type put struct {
 	failure error // why the upload is abandoned
 }
 
-// stage is which round of an upload comes next.
+// stage is which group commit of an upload comes next.
 type stage int
 
 const (
@@ -70,9 +70,9 @@ const (
 	stageAbandon
 )
 
-func (w *put) need() (slab.Class, bool) { return w.class, w.stage == stageReserve }
+func (w *put) slotClass() (slab.Class, bool) { return w.class, w.stage == stageReserve }
 
-func (w *put) apply(r *round, t *ticket) error {
+func (w *put) apply(r *groupCommit, t *request) error {
 	switch w.stage {
 	case stageReserve:
 		return w.reserve(r, t)
@@ -84,7 +84,7 @@ func (w *put) apply(r *round, t *ticket) error {
 }
 
 // reserve makes the upload the owner of a slot, which is then filled.
-func (w *put) reserve(r *round, t *ticket) error {
+func (w *put) reserve(r *groupCommit, t *request) error {
 	u, before, err := w.before(r)
 	unknown := errors.Is(err, storage.ErrUserNotFound) && w.register
 	if err != nil && !unknown {
@@ -116,7 +116,7 @@ func (w *put) reserve(r *round, t *ticket) error {
 
 // before looks up the user, and what they have where the upload depends on it. The user's next change waits until this one is
 // through, so what is met here is what activate meets.
-func (w *put) before(r *round) (u userRecord, gens []generationRecord, err error) {
+func (w *put) before(r *groupCommit) (u userRecord, gens []generationRecord, err error) {
 	if w.condition.Empty() {
 		u, err = r.user(w.key, w.organization)
 		return u, nil, err
@@ -125,7 +125,7 @@ func (w *put) before(r *round) (u userRecord, gens []generationRecord, err error
 }
 
 // activate makes the picture the user's, and what was there before go.
-func (w *put) activate(r *round, t *ticket) error {
+func (w *put) activate(r *groupCommit, t *request) error {
 	u, before, err := r.userAndGenerations(w.key, w.organization, w.slot)
 	if err != nil {
 		return err
@@ -148,7 +148,7 @@ func (w *put) activate(r *round, t *ticket) error {
 }
 
 // abandon gives up an upload whose bytes could not be made durable.
-func (w *put) abandon(r *round, t *ticket) error {
+func (w *put) abandon(r *groupCommit, t *request) error {
 	u, err := r.user(w.key, w.organization)
 	if err != nil {
 		return err
@@ -160,11 +160,11 @@ func (w *put) abandon(r *round, t *ticket) error {
 	return r.db.run(sqlUserReceipt, u.uid, u.receipt)
 }
 
-func (w *put) settled(t *ticket, committed bool, err error) (again bool) {
+func (w *put) finished(t *request, committed bool, err error) (again bool) {
 	switch w.stage {
 	case stageReserve:
-		w.s.line.drop(t) // what was to be written is, or never will be
-		if !committed {  // nothing was reserved
+		w.s.queue.drop(t) // what was to be written is, or never will be
+		if !committed {   // nothing was reserved
 			t.answer = unavailable(err)
 			return false
 		}
@@ -182,7 +182,7 @@ func (w *put) settled(t *ticket, committed bool, err error) (again bool) {
 		return false
 	default:
 		if !committed {
-			w.s.leftovers = append(w.s.leftovers, leftover{uid: w.uid, slot: w.slot, id: w.id, tries: attempts{}.after(time.Now())})
+			w.s.orphans = append(w.s.orphans, orphanedUpload{uid: w.uid, slot: w.slot, id: w.id, tries: attempts{}.after(time.Now())})
 		}
 		t.result, t.answer = storage.Result{}, unavailable(w.failure)
 		return false

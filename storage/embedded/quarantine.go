@@ -10,12 +10,12 @@ const quarantineTries = 3
 // picture lies there: the upload failed. That is one bad page, and no reason to keep its user from uploading and deleting. 200 stays
 // true, for no byte of an acknowledged picture is in the slot. The slot of a picture that was acknowledged is never given up.
 func (s *Store) considerQuarantine(receipt int64, err error) {
-	e, open := s.ledger.open[receipt]
+	e, open := s.erasures.open[receipt]
 	if !open || !e.abandoned {
 		return
 	}
 	w := &quarantine{s: s, erasure: e}
-	s.round([]*ticket{{work: w}})
+	s.commitBatch([]*request{{op: w}})
 	if w.err != nil {
 		s.failures.error(s.log, "a slot could not be put into quarantine and will be tried again", "page", e.slot, "error", w.err)
 		return
@@ -31,24 +31,24 @@ type quarantine struct {
 	err error
 }
 
-func (w *quarantine) need() (slab.Class, bool) { return 0, false }
+func (w *quarantine) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *quarantine) apply(r *round, _ *ticket) error {
+func (w *quarantine) apply(r *groupCommit, _ *request) error {
 	return r.db.run(sqlQuarantine, w.slot, w.receipt, r.now)
 }
 
-func (w *quarantine) settled(_ *ticket, committed bool, err error) bool {
+func (w *quarantine) finished(_ *request, committed bool, err error) bool {
 	if w.err = err; committed && err == nil {
-		w.s.ledger.lock(w.receipt, w.slot)
+		w.s.erasures.lock(w.receipt, w.slot)
 	}
 	return false
 }
 
 // shown returns the newest receipt of a chain that callers may be shown: not that of a slot in quarantine, whose bytes may be
 // there. 0 for none.
-func (r *round) shown(receipt int64) (int64, error) {
+func (r *groupCommit) shown(receipt int64) (int64, error) {
 	for receipt != 0 {
-		if _, locked := r.s.ledger.locked[receipt]; !locked {
+		if _, locked := r.s.erasures.locked[receipt]; !locked {
 			break
 		}
 		previous, err := r.db.number(`SELECT ifnull(previous, 0) FROM receipt WHERE seq = ?1`, receipt)
@@ -60,15 +60,15 @@ func (r *round) shown(receipt int64) (int64, error) {
 	return receipt, nil
 }
 
-// unlock takes a slot out of quarantine once it could be zeroed after all. It takes two rounds: the bytes, then the record.
+// unlock takes a slot out of quarantine once it could be zeroed after all. It takes two group commits: the bytes, then the record.
 type unlock struct {
-	mend
+	repair
 	erasure
 	zeroed bool
 }
 
-func (w *unlock) apply(r *round, t *ticket) error {
-	if slot, locked := w.s.ledger.locked[w.receipt]; !locked || slot != w.slot {
+func (w *unlock) apply(r *groupCommit, t *request) error {
+	if slot, locked := w.s.erasures.locked[w.receipt]; !locked || slot != w.slot {
 		w.moved = true
 		return nil
 	}
@@ -79,14 +79,14 @@ func (w *unlock) apply(r *round, t *ticket) error {
 	return r.db.once(`DELETE FROM quarantine WHERE slot = ?1`, nil, w.slot)
 }
 
-func (w *unlock) settled(t *ticket, committed bool, err error) bool {
+func (w *unlock) finished(t *request, committed bool, err error) bool {
 	if err == nil && committed && !w.moved {
 		if !w.zeroed {
 			w.zeroed = true
 			return true
 		}
-		delete(w.s.ledger.locked, w.receipt)
-		w.s.ledger.finished = append(w.s.ledger.finished, w.erasure) // free with the next round
+		delete(w.s.erasures.locked, w.receipt)
+		w.s.erasures.finished = append(w.s.erasures.finished, w.erasure) // free with the next group commit
 	}
-	return w.mend.settled(t, committed, err)
+	return w.repair.finished(t, committed, err)
 }

@@ -91,7 +91,7 @@ func TestBadPageOfAnUpload(t *testing.T) {
 		s := openBad(t, dir, bad, &log)
 		mustPut(t, s, 1, 5000)
 		first := removed(t, s, 1)
-		mustRemove(t, s, 1) // a round, with which the slot is free
+		mustRemove(t, s, 1) // a group commit, with which the slot is free
 		free := count(t, s, `SELECT slot FROM generation`)
 		bad.set(free)
 		if _, err := s.Put(ctx, upload(1, 5000)); !errors.Is(err, storage.ErrUnavailable) {
@@ -157,7 +157,7 @@ func TestBadPageOfAnUpload(t *testing.T) {
 		if len(found) != 1 || !found[0].Repaired {
 			t.Errorf("a repair on a page that is well again = %+v", found)
 		}
-		mustRemove(t, s, 2) // what is finished goes on record with a round
+		mustRemove(t, s, 2) // what is finished goes on record with a group commit
 		mustRemove(t, s, 2)
 		if got := s.Stats(); got.Quarantined != 0 {
 			t.Errorf("%d in quarantine after the repair", got.Quarantined)
@@ -265,7 +265,7 @@ func TestSweepOneByOne(t *testing.T) {
 			if err := s.db.conn.Exec(`PRAGMA foreign_keys = OFF; INSERT INTO generation VALUES (1000000, zeroblob(16), 777777, 1, 3000, 2, NULL); PRAGMA foreign_keys = ON`); err != nil {
 				t.Error(err)
 			}
-			s.leftovers = append(s.leftovers, leftover{uid: 777777, slot: 1000000})
+			s.orphans = append(s.orphans, orphanedUpload{uid: 777777, slot: 1000000})
 		})
 		time.Sleep(2 * sweepDelayMax)
 		if got := s.Stats(); got.Stuck != 1 || got.Quarantined != 0 {

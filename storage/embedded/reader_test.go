@@ -21,7 +21,7 @@ import (
 // checkReader demands that the second connection sees of every user what the first one sees.
 func checkReader(t *testing.T, s *Store, users int, when string) {
 	t.Helper()
-	iid, _ := s.names.issuer("test")
+	iid, _ := s.registry.issuer("test")
 	s.db.lock()
 	defer s.db.mu.Unlock()
 	for i := range users {
@@ -90,7 +90,7 @@ func TestReaderSeesWhatIsDurable(t *testing.T) {
 			onCommitter(s, func() { err = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) })
 		case 7:
 			what = "a transaction that is undone"
-			undone := s.line.submit(ctx, &ticket{work: &mend{s: s, do: func(r *round, _ *ticket) error {
+			undone := s.queue.submit(ctx, &request{op: &repair{s: s, do: func(r *groupCommit, _ *request) error {
 				err := r.db.once(`UPDATE OR ROLLBACK user SET sequence = sequence + 1`, nil)
 				for range 40 { // and so much that the users' page is written to the log meanwhile
 					err = errors.Join(err, r.audit("undone", "done", testOrg, strings.Repeat("x", 3000), testBy))
@@ -146,7 +146,7 @@ func TestReaderSeesNothingEarly(t *testing.T) {
 	defer s.Close()
 	mustPut(t, s, 1, 3000)
 	sequence := func() int64 {
-		iid, _ := s.names.issuer("test")
+		iid, _ := s.registry.issuer("test")
 		row, err := s.reader.userRow(iid, testKey(1).ID, func(*userRow) {})
 		if err != nil || row == nil {
 			t.Fatal(row, err)
@@ -191,7 +191,7 @@ func TestReaderNeverGoesBack(t *testing.T) {
 		mustPut(t, s, i, 3000)
 		seen[i].Store(2)
 	}
-	iid, _ := s.names.issuer("test")
+	iid, _ := s.registry.issuer("test")
 	var writers, readers sync.WaitGroup
 	var over atomic.Bool
 	for i := range users {
@@ -263,7 +263,7 @@ func TestReaderNoticesDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	iid, _ := s.names.issuer("test")
+	iid, _ := s.registry.issuer("test")
 	noticed := 0
 	for off := int64(0); off < info.Size(); off += slab.PageBytes {
 		page := make([]byte, slab.PageBytes)

@@ -21,7 +21,7 @@ type userRecord struct {
 	sequence     int64
 	receipt      int64 // newest, 0 for none
 	removed      bool
-	// erased is the generation that the newest receipt is of, where this round wrote it; else the receipt tells.
+	// erased is the generation that the newest receipt is of, where this group commit wrote it; else the receipt tells.
 	erased slab.GenerationID
 }
 
@@ -75,13 +75,13 @@ func scanUser(row *sqlite3.Stmt, expected string) userRecord {
 
 // user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization; with the
 // latter the record is there all the same, and with the former that of a user who was removed, for register.
-func (r *round) user(key storage.UserKey, organization string) (u userRecord, err error) {
+func (r *groupCommit) user(key storage.UserKey, organization string) (u userRecord, err error) {
 	return r.lookUp(sqlUser, nil, key, organization)
 }
 
 // userAndGenerations looks somebody up like user, with the generations whose erasure is not finished, except
 // the one in the slot keep. They are valid until the next call.
-func (r *round) userAndGenerations(key storage.UserKey, organization string, keep int64) (u userRecord, gens []generationRecord, err error) {
+func (r *groupCommit) userAndGenerations(key storage.UserKey, organization string, keep int64) (u userRecord, gens []generationRecord, err error) {
 	gens = r.room[:0]
 	u, err = r.lookUp(sqlUserAndGenerations, func(row *sqlite3.Stmt) {
 		if row.ColumnInt64(userColumns) != 0 { // slots count from 1
@@ -92,7 +92,7 @@ func (r *round) userAndGenerations(key storage.UserKey, organization string, kee
 }
 
 // lookUp runs a query whose first columns are a user's, and calls each for every row of it.
-func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storage.UserKey, organization string) (u userRecord, err error) {
+func (r *groupCommit) lookUp(query statement, each func(row *sqlite3.Stmt), key storage.UserKey, organization string) (u userRecord, err error) {
 	iid, err := r.issuer(key.Issuer, false)
 	if err != nil {
 		return u, err
@@ -124,7 +124,7 @@ func (r *round) lookUp(query statement, each func(row *sqlite3.Stmt), key storag
 
 // register adds a user who was not found and, where needed, issuer and organisation. One who was removed goes on with the record of
 // before, which is what u holds then.
-func (r *round) register(u userRecord, key storage.UserKey, organization string, by storage.Origin) (userRecord, error) {
+func (r *groupCommit) register(u userRecord, key storage.UserKey, organization string, by storage.Origin) (userRecord, error) {
 	if _, err := r.addOrganization(organization); err != nil {
 		return u, err
 	}
@@ -148,14 +148,14 @@ func (r *round) register(u userRecord, key storage.UserKey, organization string,
 }
 
 // change counts one change of the user's record.
-func (r *round) change(u *userRecord) error {
+func (r *groupCommit) change(u *userRecord) error {
 	u.sequence++
 	u.changed = max(r.now, u.changed) // the clock may have been set back
 	return r.db.run(sqlChangeUser, u.uid, u.changed, u.sequence, orNull(u.receipt))
 }
 
 // generations returns the user's generations whose erasure is not finished.
-func (r *round) generations(uid int64) (gens []generationRecord, err error) {
+func (r *groupCommit) generations(uid int64) (gens []generationRecord, err error) {
 	err = r.db.rows(sqlGenerations, func(row *sqlite3.Stmt) bool {
 		gens = r.appendUnfinished(gens, row, 0, 0)
 		return true
@@ -164,23 +164,23 @@ func (r *round) generations(uid int64) (gens []generationRecord, err error) {
 }
 
 // appendUnfinished appends the generation that stands in the row from a column on, unless it is erased or in the slot keep.
-func (r *round) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, column int, keep int64) []generationRecord {
+func (r *groupCommit) appendUnfinished(gens []generationRecord, row *sqlite3.Stmt, column int, keep int64) []generationRecord {
 	g := generationRecord{
 		slot:    row.ColumnInt64(column),
 		state:   row.ColumnInt64(column + 2),
 		size:    row.ColumnInt64(column + 3),
 		receipt: row.ColumnInt64(column + 4),
 	}
-	if g.slot == keep || g.state == stateErasing && !r.s.ledger.pending(g.receipt) {
+	if g.slot == keep || g.state == stateErasing && !r.s.erasures.pending(g.receipt) {
 		return gens
 	}
 	g.id = scanID(row, column+1)
 	return append(gens, g)
 }
 
-// erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the ticket. For those
+// erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the request. For those
 // that are there already it only does the latter.
-func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason int64) error {
+func (r *groupCommit) erase(t *request, u *userRecord, gens []generationRecord, reason int64) error {
 	for i := range gens {
 		g := &gens[i]
 		region := r.s.slots.At(g.slot)
@@ -220,7 +220,7 @@ func (r *round) erase(t *ticket, u *userRecord, gens []generationRecord, reason 
 }
 
 // result returns what callers are told about the record.
-func (r *round) result(u *userRecord) (storage.Result, error) {
+func (r *groupCommit) result(u *userRecord) (storage.Result, error) {
 	res := storage.Result{Details: u.details()}
 	if u.receipt != 0 && u.erased != (slab.GenerationID{}) {
 		res.Receipt = hex.EncodeToString(u.erased[:])

@@ -15,8 +15,8 @@ func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Orig
 	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("add organisation: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &addOrganization{org: org, by: by}}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &addOrganization{org: org, by: by}}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return false, fmt.Errorf("add organisation: %w", err)
 	}
 	return t.made, nil
@@ -27,10 +27,10 @@ type addOrganization struct {
 	by  storage.Origin
 }
 
-func (w *addOrganization) need() (slab.Class, bool) { return 0, false }
+func (w *addOrganization) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *addOrganization) apply(r *round, t *ticket) (err error) {
-	if !r.s.names.hasOrganization(w.org) {
+func (w *addOrganization) apply(r *groupCommit, t *request) (err error) {
+	if !r.s.registry.hasOrganization(w.org) {
 		if err := r.s.takesNew(); err != nil {
 			return err
 		}
@@ -41,17 +41,17 @@ func (w *addOrganization) apply(r *round, t *ticket) (err error) {
 	return r.audit("register", "done", w.org, "", w.by)
 }
 
-func (w *addOrganization) settled(t *ticket, _ bool, err error) bool {
+func (w *addOrganization) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
 }
 
 // HasOrganization implements [storage.Store].
 func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
-	if s.line.isClosed() {
+	if s.queue.isClosed() {
 		return false, fmt.Errorf("%w: closed", storage.ErrUnavailable)
 	}
-	return s.names.hasOrganization(org), ctx.Err()
+	return s.registry.hasOrganization(org), ctx.Err()
 }
 
 // AddUser implements [storage.Store].
@@ -59,8 +59,8 @@ func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, b
 	if !user.Valid() || !ids.Valid(org) || !by.Valid() {
 		return storage.Result{}, false, fmt.Errorf("add user: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &addUser{user: user, org: org, by: by}, key: &user}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &addUser{user: user, org: org, by: by}, key: &user}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return storage.Result{}, false, fmt.Errorf("add user: %w", err)
 	}
 	return t.result, t.made, nil
@@ -72,9 +72,9 @@ type addUser struct {
 	by   storage.Origin
 }
 
-func (w *addUser) need() (slab.Class, bool) { return 0, false }
+func (w *addUser) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *addUser) apply(r *round, t *ticket) error {
+func (w *addUser) apply(r *groupCommit, t *request) error {
 	u, err := r.user(w.user, w.org)
 	t.made = errors.Is(err, storage.ErrUserNotFound)
 	if t.made {
@@ -90,7 +90,7 @@ func (w *addUser) apply(r *round, t *ticket) error {
 	return err
 }
 
-func (w *addUser) settled(t *ticket, _ bool, err error) bool {
+func (w *addUser) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
 }

@@ -17,8 +17,8 @@ func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 	if !validRemoval(rm) {
 		return storage.Result{}, fmt.Errorf("remove: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &remove{rm: rm}, key: &rm.User}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &remove{rm: rm}, key: &rm.User}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return storage.Result{}, fmt.Errorf("remove picture: %w", err)
 	}
 	return t.result, nil
@@ -28,14 +28,14 @@ func validRemoval(rm storage.Removal) bool {
 	return rm.User.Valid() && (rm.AnyOrganization || ids.Valid(rm.Organization)) && rm.By.Valid()
 }
 
-// remove erases what the user has. One round is enough.
+// remove erases what the user has. One group commit is enough.
 type remove struct {
 	rm storage.Removal
 }
 
-func (w *remove) need() (slab.Class, bool) { return 0, false }
+func (w *remove) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *remove) apply(r *round, t *ticket) error {
+func (w *remove) apply(r *groupCommit, t *request) error {
 	u, gens, err := r.userAndGenerations(w.rm.User, w.rm.Organization, 0)
 	if err != nil && !(w.rm.AnyOrganization && errors.Is(err, storage.ErrOtherOrganization)) {
 		return err
@@ -68,7 +68,7 @@ func (w *remove) apply(r *round, t *ticket) error {
 	return err
 }
 
-func (w *remove) settled(t *ticket, _ bool, err error) bool {
+func (w *remove) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
 }

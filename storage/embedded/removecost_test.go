@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// BenchmarkRemoveSQL measures what SQLite costs a delete: the statements of it, and its share of the commit of a round of
+// BenchmarkRemoveSQL measures what SQLite costs a delete: the statements of it, and its share of the commit of a group commit of
 // eight. Syncs are counted only, and what happens to slots is left out.
 func BenchmarkRemoveSQL(b *testing.B) {
 	const users, batch = 20_000, 8
@@ -20,7 +20,7 @@ func BenchmarkRemoveSQL(b *testing.B) {
 	b.ResetTimer()
 	order := rand.New(rand.NewPCG(1, 2)).Perm(users)
 	var apply, commit time.Duration
-	tickets := make([]*ticket, batch)
+	tickets := make([]*request, batch)
 	for i := 0; i < b.N; i += batch {
 		if i > 0 && i%users == 0 {
 			b.StopTimer()
@@ -29,12 +29,12 @@ func BenchmarkRemoveSQL(b *testing.B) {
 		}
 		for j := range tickets {
 			rm := removal(order[(i+j)%users])
-			tickets[j] = &ticket{work: &remove{rm: rm}, key: &rm.User}
+			tickets[j] = &request{op: &remove{rm: rm}, key: &rm.User}
 		}
 		a, c := transactTimed(b, s, tickets)
 		apply, commit = apply+a, commit+c
 		b.StopTimer()
-		s.conclude(s.applyToSlots(tickets))
+		s.finishBatch(s.applyToSlots(tickets))
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(apply.Nanoseconds())/float64(b.N), "apply-ns/op")
@@ -42,12 +42,12 @@ func BenchmarkRemoveSQL(b *testing.B) {
 }
 
 // transactTimed does what transact does to a batch of removals. The committer must have nothing to do.
-func transactTimed(b *testing.B, s *Store, batch []*ticket) (apply, commit time.Duration) {
+func transactTimed(b *testing.B, s *Store, batch []*request) (apply, commit time.Duration) {
 	b.Helper()
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	watermark, _ := s.ledger.plan()
-	r := &round{s: s, db: s.db, now: s.now().UnixMicro(), nextReceipt: s.ledger.issued + 1}
+	watermark, _ := s.erasures.plan()
+	r := &groupCommit{s: s, db: s.db, now: s.now().UnixMicro(), nextReceipt: s.erasures.issued + 1}
 	began := time.Now()
 	must := func(err error) {
 		if err != nil {
@@ -64,11 +64,11 @@ func transactTimed(b *testing.B, s *Store, batch []*ticket) (apply, commit time.
 	apply = time.Since(first)
 	must(s.db.run(sqlCommit))
 	commit = time.Since(began) - apply
-	for _, e := range s.ledger.recorded(watermark) {
+	for _, e := range s.erasures.recorded(watermark) {
 		s.slots.Give(e.slot, true)
 	}
 	for _, t := range batch {
-		s.ledger.intend(t.intended)
+		s.erasures.intend(t.intended)
 	}
 	return apply, commit
 }

@@ -14,8 +14,8 @@ func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.O
 	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("remove organisation: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &removeOrganization{org: org, by: by}}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &removeOrganization{org: org, by: by}}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return false, fmt.Errorf("remove organisation: %w", err)
 	}
 	return t.made, nil
@@ -26,9 +26,9 @@ type removeOrganization struct {
 	by  storage.Origin
 }
 
-func (w *removeOrganization) need() (slab.Class, bool) { return 0, false }
+func (w *removeOrganization) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *removeOrganization) apply(r *round, t *ticket) error {
+func (w *removeOrganization) apply(r *groupCommit, t *request) error {
 	t.made = false
 	if !r.hasOrganization(w.org) {
 		return nil
@@ -49,7 +49,7 @@ func (w *removeOrganization) apply(r *round, t *ticket) error {
 	return r.audit("organization-remove", "done", w.org, "", w.by)
 }
 
-func (w *removeOrganization) settled(t *ticket, _ bool, err error) bool {
+func (w *removeOrganization) finished(t *request, _ bool, err error) bool {
 	t.answer = unavailable(err)
 	return false
 }

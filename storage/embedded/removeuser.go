@@ -14,22 +14,22 @@ func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Res
 	if !validRemoval(rm) {
 		return storage.Result{}, fmt.Errorf("remove user: %w: id", storage.ErrInvalid)
 	}
-	t := &ticket{work: &removeUser{remove: remove{rm: rm}}, key: &rm.User}
-	if err := s.line.submit(ctx, t); err != nil {
+	t := &request{op: &removeUser{remove: remove{rm: rm}}, key: &rm.User}
+	if err := s.queue.submit(ctx, t); err != nil {
 		return storage.Result{}, fmt.Errorf("remove user: %w", err)
 	}
 	return t.result, nil
 }
 
-// removeUser takes two rounds where there is something to erase: the first is that of remove, and only once it has its end, another
+// removeUser takes two group commits where there is something to erase: the first is that of remove, and only once it has its end, another
 // one takes the user off the record. So nobody is off the record of whom a byte may be left, and what failed can be asked for again.
 type removeUser struct {
 	remove
-	erased bool // the first round is through
-	gone   bool // the user is off the record once the round is durable
+	erased bool // the first group commit is through
+	gone   bool // the user is off the record once the group commit is durable
 }
 
-func (w *removeUser) apply(r *round, t *ticket) error {
+func (w *removeUser) apply(r *groupCommit, t *request) error {
 	w.gone = false
 	if !w.erased {
 		if err := w.remove.apply(r, t); err != nil || len(t.erase) > 0 {
@@ -54,7 +54,7 @@ func (w *removeUser) apply(r *round, t *ticket) error {
 	return err
 }
 
-func (w *removeUser) settled(t *ticket, committed bool, err error) (again bool) {
+func (w *removeUser) finished(t *request, committed bool, err error) (again bool) {
 	if committed && err == nil && !w.gone {
 		w.erased = true
 		return true

@@ -14,7 +14,7 @@ const (
 	pruneEveryMin = 100 * time.Millisecond
 	pruneEveryMax = 10 * time.Minute
 	// pruneLate is how long a pass waits for a moment in which nobody comes. Then it takes those in which nobody waits, for a step every
-	// choreRounds rounds, and after choreLate any.
+	// choreRounds group commits, and after choreLate any.
 	pruneLate = 10 * time.Second
 	// pruneRetry is when it is tried again while the store is in trouble.
 	pruneRetry = time.Minute
@@ -39,7 +39,7 @@ func pruneEvery(k storage.Retention) (every time.Duration) {
 type pruning struct {
 	keep storage.Retention
 	next time.Time // of the next pass, or since when the one that is under way is due
-	// round is the one before which no other step is made, unless nobody comes.
+	// group commit is the one before which no other step is made, unless nobody comes.
 	round int
 	// Where a pass has come to in the audit trail: what is before, and still there, is of times to come.
 	changes, refusals int64
@@ -71,7 +71,7 @@ func (s *Store) pruneDue(quiet time.Time) time.Time {
 	return next
 }
 
-// prune takes one step: a round of its own, of bounded length.
+// prune takes one step: a group commit of its own, of bounded length.
 func (s *Store) prune() {
 	p := &s.pruning
 	if s.commitErr != nil || s.checkpoints.failed {
@@ -80,7 +80,7 @@ func (s *Store) prune() {
 	}
 	p.round = s.rounds + choreRounds
 	w := &pruneStep{s: s}
-	s.round([]*ticket{{work: w}})
+	s.commitBatch([]*request{{op: w}})
 	switch {
 	case w.failed:
 		p.next = time.Now().Add(pruneRetry)
@@ -102,4 +102,4 @@ func (s *Store) prune() {
 }
 
 // cutoff returns the time before which is old what is kept for so long.
-func (r *round) cutoff(age time.Duration) int64 { return r.now - age.Microseconds() }
+func (r *groupCommit) cutoff(age time.Duration) int64 { return r.now - age.Microseconds() }

@@ -149,11 +149,11 @@ func entryBytes(key rowKey, row *userRow) int64 {
 }
 
 // forgetRows drops what the batch may have changed. A change of users that has no key may have changed anybody.
-func (s *Store) forgetRows(batch []*ticket) {
+func (s *Store) forgetRows(batch []*request) {
 	for _, t := range batch {
 		switch {
 		case t.key != nil:
-			if iid, ok := s.names.issuer(t.key.Issuer); ok {
+			if iid, ok := s.registry.issuer(t.key.Issuer); ok {
 				s.rows.forget(rowKey{iid, t.key.ID})
 			}
 		case t.changesUsers:

@@ -189,7 +189,7 @@ func TestRowsOfChangesWithoutKey(t *testing.T) {
 	if _, err := s.Get(ctx, testKey(1), testOrg); err != nil {
 		t.Fatal(err)
 	}
-	err := s.line.submit(ctx, &ticket{work: &mend{s: s, do: func(r *round, _ *ticket) error {
+	err := s.queue.submit(ctx, &request{op: &repair{s: s, do: func(r *groupCommit, _ *request) error {
 		u, err := r.user(testKey(1), testOrg)
 		if err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What a round that failed has left in the log behind the shorter one that took its place is no sign of damage.
+// What a group commit that failed has left in the log behind the shorter one that took its place is no sign of damage.
 func TestShorterRoundAfterOneThatFailed(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	f := &faults{}
@@ -17,13 +17,13 @@ func TestShorterRoundAfterOneThatFailed(t *testing.T) {
 	defer s.Close()
 	mustPut(t, s, 1, 1000)
 	f.set(func(_ int, name, op string) bool { return name == logName && op == "sync" })
-	batch := make([]*ticket, 200)
+	batch := make([]*request, 200)
 	for i := range batch {
 		key := testKey(100 + i)
 		key.ID += fmt.Sprintf("%0700d", i)
-		batch[i] = &ticket{work: &addUser{user: key, org: testOrg, by: testBy}}
+		batch[i] = &request{op: &addUser{user: key, org: testOrg, by: testBy}}
 	}
-	onCommitter(s, func() { s.round(batch) })
+	onCommitter(s, func() { s.commitBatch(batch) })
 	if s.Ready(ctx) == nil {
 		t.Fatal("ready after a round that failed")
 	}

@@ -263,8 +263,8 @@ func (s *Store) RoomForUploads(ctx context.Context) error {
 }
 
 // isNew reports whether a change is one that a full disk refuses: nothing of it has been begun, and it erases nothing.
-func (t *ticket) isNew() bool {
-	switch w := t.work.(type) {
+func (t *request) isNew() bool {
+	switch w := t.op.(type) {
 	case *put:
 		return w.stage == stageReserve
 	case *addUser, *addOrganization, *moveUser, *removeOrganization:

@@ -129,7 +129,7 @@ var statements = [numStatements]string{
 }
 
 // changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has
-// the user's key on its ticket, or everything is forgotten.
+// the user's key on its request, or everything is forgotten.
 var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlRemoveUser: true, sqlReviveUser: true, sqlActivate: true,
 	sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 

@@ -9,7 +9,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// stats collects what the store tells of itself. The committer writes, a few times a round; whoever asks gets a copy.
+// stats collects what the store tells of itself. The committer writes, a few times a group commit; whoever asks gets a copy.
 type stats struct {
 	mu     sync.Mutex
 	counts storage.Stats // without OldestPending and Slots
@@ -18,7 +18,7 @@ type stats struct {
 }
 
 func (st *stats) init() {
-	st.counts.RoundChanges = storage.NewDistribution(1, 2, 4, 8, 16, 32, 64, 128, maxRound)
+	st.counts.RoundChanges = storage.NewDistribution(1, 2, 4, 8, 16, 32, 64, 128, maxBatch)
 	// From a fast device to one that is about to fail.
 	seconds := []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5}
 	st.counts.CommitSeconds = storage.NewDistribution(seconds...)
@@ -26,7 +26,7 @@ func (st *stats) init() {
 	st.counts.CheckpointSeconds = storage.NewDistribution(seconds...)
 }
 
-// committed notes how the commit of a round ended.
+// committed notes how the commit of a group commit ended.
 func (st *stats) committed(changes int, took time.Duration, err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -107,14 +107,14 @@ func (s *Store) measureSlab() {
 	s.stats.counts.SlabDiskBytes = bytes
 }
 
-// stand notes how the store stands between two rounds.
-func (s *Store) stand() {
-	pending, stuck, oldest := s.pending(), s.stuck(), s.ledger.oldest()
+// publishStats notes how the store stands between two group commits.
+func (s *Store) publishStats() {
+	pending, stuck, oldest := s.pending(), s.stuck(), s.erasures.oldest()
 	st := &s.stats
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.counts.Pending, st.counts.Stuck, st.oldest = pending, stuck, oldest
-	st.counts.Quarantined = len(s.ledger.locked)
+	st.counts.Quarantined = len(s.erasures.locked)
 	st.counts.SlabBytes = max(s.slots.End, 1) * slab.PageBytes
 	free := int64(0)
 	for c, pages := range slab.ClassPages {

@@ -17,12 +17,12 @@ func total(d storage.Distribution) (n uint64) {
 	return n
 }
 
-// Each change of a lone caller has a round to itself: an upload two, because it is made active in a second one.
+// Each change of a lone caller has a group commit to itself: an upload two, because it is made active in a second one.
 func TestStatsCountWork(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	mustPut(t, s, 1, 5000)
 	mustRemove(t, s, 1)
-	mustRemove(t, s, 1) // nothing to do, but a round
+	mustRemove(t, s, 1) // nothing to do, but a group commit
 	got := s.Stats()
 	if rounds := total(got.RoundChanges); rounds != 4 || got.RoundChanges.Sum != 4 || got.RoundChanges.Counts[0] != 4 {
 		t.Errorf("rounds %d with %v changes, want 4 with 4: %v", rounds, got.RoundChanges.Sum, got.RoundChanges.Counts)

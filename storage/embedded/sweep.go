@@ -37,18 +37,18 @@ func (a attempts) after(now time.Time) attempts {
 	return a
 }
 
-// leftover is an upload that failed and could not even be moved to ERASING.
-type leftover struct {
+// orphanedUpload is an upload that failed and could not even be moved to ERASING.
+type orphanedUpload struct {
 	uid   int64
 	slot  int64
 	id    slab.GenerationID
 	tries attempts
 }
 
-// swept is one thing that the sweep tries again: an erasure, or a leftover.
+// swept is one thing that the sweep tries again: an erasure, or a orphaned upload.
 type swept struct {
-	receipt int64 // 0 for a leftover
-	left    leftover
+	receipt int64 // 0 for a orphaned upload
+	left    orphanedUpload
 	tries   attempts
 }
 
@@ -62,11 +62,11 @@ func (s *Store) sweepDue(time.Time) (due time.Time) {
 			due = next
 		}
 	}
-	for _, tries := range s.ledger.failed {
+	for _, tries := range s.erasures.failed {
 		sooner(tries.next)
 	}
-	for i := range s.leftovers {
-		sooner(s.leftovers[i].tries.next)
+	for i := range s.orphans {
+		sooner(s.orphans[i].tries.next)
 	}
 	if s.commitErr != nil {
 		sooner(s.probes.next)
@@ -85,7 +85,7 @@ func (s *Store) sweepUntil(now time.Time, limit int) {
 	due := s.unfinished(now)
 	due = due[:min(len(due), limit)]
 	if s.commitErr != nil && len(due) == 0 {
-		s.round(nil) // nobody may come by before Ready says that all is well
+		s.commitBatch(nil) // nobody may come by before Ready says that all is well
 	}
 	for len(due) > 0 {
 		n := min(len(due), maxSwept)
@@ -100,10 +100,10 @@ func (s *Store) sweepUntil(now time.Time, limit int) {
 
 // unfinished returns what is due at some time, everything at the zero one: what has waited longest first.
 func (s *Store) unfinished(now time.Time) (due []swept) {
-	for receipt, tries := range s.ledger.failed {
+	for receipt, tries := range s.erasures.failed {
 		due = append(due, swept{receipt: receipt, tries: tries})
 	}
-	for _, l := range s.leftovers {
+	for _, l := range s.orphans {
 		due = append(due, swept{left: l, tries: l.tries})
 	}
 	if !now.IsZero() {
@@ -115,7 +115,7 @@ func (s *Store) unfinished(now time.Time) (due []swept) {
 	return due
 }
 
-// sweepSome tries some things together, in a round of their own, so that no other change reads what it has only begun. Those that
+// sweepSome tries some things together, in a group commit of their own, so that no other change reads what it has only begun. Those that
 // fail are tried one by one: a page that cannot be written may make the sync fail that was to finish all of them.
 func (s *Store) sweepSome(due []swept) {
 	s.stats.retried(len(due))
@@ -140,15 +140,15 @@ func (s *Store) sweepSome(due []swept) {
 // triedInVain counts an attempt. What will never be done, and nobody was promised, is given up.
 func (s *Store) triedInVain(w *sweep, now time.Time) {
 	if w.receipt == 0 {
-		for i := range s.leftovers {
-			if l := &s.leftovers[i]; l.slot == w.left.slot && l.id == w.left.id {
+		for i := range s.orphans {
+			if l := &s.orphans[i]; l.slot == w.left.slot && l.id == w.left.id {
 				l.tries.failed++
 				l.tries = l.tries.after(now)
 			}
 		}
 		return
 	}
-	tries, still := s.ledger.failed[w.receipt]
+	tries, still := s.erasures.failed[w.receipt]
 	if !still {
 		return
 	}
@@ -156,21 +156,21 @@ func (s *Store) triedInVain(w *sweep, now time.Time) {
 	if s.commitErr == nil && s.slabErr == nil && !isFull(w.err) {
 		tries.alone++
 	}
-	s.ledger.failed[w.receipt] = tries.after(now)
+	s.erasures.failed[w.receipt] = tries.after(now)
 	if tries.alone >= quarantineTries {
 		s.considerQuarantine(w.receipt, w.err)
 	}
 }
 
-// sweepTogether makes one round of what is due and returns what has failed.
+// sweepTogether makes one group commit of what is due and returns what has failed.
 func (s *Store) sweepTogether(due []swept) (failed []*sweep) {
-	batch := make([]*ticket, len(due))
+	batch := make([]*request, len(due))
 	for i, d := range due {
-		batch[i] = &ticket{work: &sweep{s: s, swept: d}}
+		batch[i] = &request{op: &sweep{s: s, swept: d}}
 	}
-	s.round(batch)
+	s.commitBatch(batch)
 	for _, t := range batch {
-		if w := t.work.(*sweep); w.err != nil {
+		if w := t.op.(*sweep); w.err != nil {
 			failed = append(failed, w)
 		}
 	}
@@ -184,20 +184,20 @@ type sweep struct {
 	err error
 }
 
-func (w *sweep) need() (slab.Class, bool) { return 0, false }
+func (w *sweep) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *sweep) apply(r *round, t *ticket) error {
+func (w *sweep) apply(r *groupCommit, t *request) error {
 	if w.receipt == 0 {
 		return w.abandon(r, t, w.left)
 	}
-	if e, open := w.s.ledger.open[w.receipt]; open {
+	if e, open := w.s.erasures.open[w.receipt]; open {
 		t.erase = append(t.erase, e)
 	}
 	return nil
 }
 
-// abandon moves a leftover to ERASING, unless a later change of its user has done so.
-func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
+// abandon moves a orphaned upload to ERASING, unless a later change of its user has done so.
+func (w *sweep) abandon(r *groupCommit, t *request, l orphanedUpload) error {
 	var u userRecord
 	err := r.db.rows(sqlUserByUID, func(row *sqlite3.Stmt) bool {
 		u = scanUser(row, "")
@@ -222,10 +222,10 @@ func (w *sweep) abandon(r *round, t *ticket, l leftover) error {
 	return r.db.run(sqlUserReceipt, u.uid, u.receipt)
 }
 
-func (w *sweep) settled(_ *ticket, committed bool, err error) bool {
+func (w *sweep) finished(_ *request, committed bool, err error) bool {
 	w.err = err
-	if committed && w.receipt == 0 { // now in the ledger
-		w.s.leftovers = slices.DeleteFunc(w.s.leftovers, func(l leftover) bool { return l.slot == w.left.slot && l.id == w.left.id })
+	if committed && w.receipt == 0 { // now in the pending erasures
+		w.s.orphans = slices.DeleteFunc(w.s.orphans, func(l orphanedUpload) bool { return l.slot == w.left.slot && l.id == w.left.id })
 	}
 	return false
 }

@@ -49,11 +49,11 @@ func (s *Store) tidyStep() bool {
 
 // recordFinished puts on record what no change has come to take along: its slots are free then.
 func (s *Store) recordFinished() bool {
-	if len(s.ledger.finished) == 0 {
+	if len(s.erasures.finished) == 0 {
 		return false
 	}
-	s.round(nil)
-	return len(s.ledger.finished) == 0
+	s.commitBatch(nil)
+	return len(s.erasures.finished) == 0
 }
 
 // tidyAll does all there is to do, whoever waits meanwhile.
@@ -63,7 +63,7 @@ func (s *Store) tidyAll() error {
 		s.checkpointBusy() // each region that is cut off is a transaction
 	}
 	s.measureSlab()
-	s.stand()
+	s.publishStats()
 	return errors.Join(s.trimmer.err, s.trimmer.look, s.commitErr, s.emptyLog())
 }
 
@@ -93,7 +93,7 @@ type tidying struct {
 	since time.Time
 }
 
-// changed notes that a round has ended at this time.
+// changed notes that a group commit has ended at this time.
 func (t *tidying) changed(at time.Time) {
 	if !t.due {
 		t.due, t.since = true, at
@@ -116,7 +116,7 @@ func (s *Store) tidyDue(quiet time.Time) (due time.Time) {
 // tidy does a step of it.
 func (s *Store) tidy() { s.tidied(s.tidyStep()) }
 
-// tidyLate does one between two rounds of a server that has always something to do: changes put on record what is finished, and regions
+// tidyLate does one between two group commits of a server that has always something to do: changes put on record what is finished, and regions
 // that nobody needs are worth more than holes.
 func (s *Store) tidyLate() {
 	if s.trimmer.err != nil && time.Since(s.trimmer.since) >= trimRetry {
@@ -134,5 +134,5 @@ func (s *Store) tidied(more bool) {
 	}
 	s.tidying.due = false
 	s.measureSlab()
-	s.stand()
+	s.publishStats()
 }

@@ -16,7 +16,7 @@ var errCommit = errors.New("commit")
 
 // transaction is what one transaction records beside the changes of its batch.
 type transaction struct {
-	round
+	groupCommit
 	watermark int64   // to be recorded
 	raise     bool    // it is another one than before
 	singly    []int64 // finished receipts above it
@@ -28,7 +28,7 @@ type transaction struct {
 
 // transact runs the batch's changes, and those that join them, as one transaction: begin, apply, commit, publish. It returns all of
 // them. What it left in memory is undone when that fails.
-func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []*ticket, committed bool, err error) {
+func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ []*request, committed bool, err error) {
 	tx := s.plan(len(batch) == 0)
 	if len(batch) == 0 && !tx.raise && !tx.probe && len(tx.singly) == 0 && len(tx.refusals) == 0 {
 		return nil, true, nil
@@ -36,7 +36,7 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 	s.db.lock()
 	defer s.db.mu.Unlock()
 	tx.changes = s.db.conn.TotalChanges()
-	for _, t := range batch { // before anything fails: what an earlier round took is not given back
+	for _, t := range batch { // before anything fails: what an earlier group commit took is not given back
 		t.reset()
 	}
 	err = tx.begin()
@@ -58,12 +58,12 @@ func (s *Store) transact(batch []*ticket, joining func(has int) []*ticket) (_ []
 // plan decides what the next transaction records.
 func (s *Store) plan(empty bool) *transaction {
 	now := s.now().UnixMicro()
-	tx := &transaction{round: round{s: s, db: s.db, now: now, nextReceipt: s.ledger.issued + 1}, began: now}
-	tx.watermark, tx.singly = s.ledger.plan()
+	tx := &transaction{groupCommit: groupCommit{s: s, db: s.db, now: now, nextReceipt: s.erasures.issued + 1}, began: now}
+	tx.watermark, tx.singly = s.erasures.plan()
 	if !s.space.short.Load() { // what room is left is for deletes
 		tx.refusals = s.refusals.take()
 	}
-	tx.raise = tx.watermark != s.ledger.watermark
+	tx.raise = tx.watermark != s.erasures.watermark
 	tx.probe = empty && s.commitErr != nil
 	return tx
 }
@@ -100,7 +100,7 @@ func (tx *transaction) begin() error {
 }
 
 // commit makes the transaction durable.
-func (tx *transaction) commit(batch []*ticket) error {
+func (tx *transaction) commit(batch []*request) error {
 	failpointAt("commit", batch)
 	began := time.Now()
 	err := tx.db.run(sqlCommit)
@@ -113,7 +113,7 @@ func (tx *transaction) commit(batch []*ticket) error {
 }
 
 // undo takes back what a transaction that failed has left, and returns why it failed.
-func (s *Store) undo(tx *transaction, batch []*ticket, err error) error {
+func (s *Store) undo(tx *transaction, batch []*request, err error) error {
 	s.forgetRows(batch) // nothing has changed; a row that is read anew costs nothing
 	err = errors.Join(err, s.db.rollback())
 	for _, t := range batch {
@@ -131,7 +131,7 @@ func (s *Store) commitFailed(err error) {
 		s.commitErr = err
 	}
 	if isDamage(err) {
-		_ = s.noteFault(err)
+		_ = s.recordFault(err)
 	}
 	s.failures.error(s.log, "changes could not be committed", "error", err)
 	if s.probes.next.IsZero() {
@@ -140,26 +140,26 @@ func (s *Store) commitFailed(err error) {
 }
 
 // publish brings what is in memory up to a transaction that is durable.
-func (s *Store) publish(tx *transaction, batch []*ticket) {
+func (s *Store) publish(tx *transaction, batch []*request) {
 	if s.commitErr == nil || s.db.conn.TotalChanges() != tx.changes { // else nothing was written, so nothing is known of the disk
 		s.commitErr, s.probes = nil, attempts{}
 	}
 	if tx.raise {
 		hooks.Failpoint("watermark-committed")
 	}
-	for _, e := range s.ledger.recorded(tx.watermark) {
+	for _, e := range s.erasures.recorded(tx.watermark) {
 		s.slots.Give(e.slot, !e.holed)
 	}
-	s.names.add(tx.added)
+	s.registry.add(tx.added)
 	s.forgetRows(batch)
 	for _, t := range batch {
-		s.ledger.intend(t.intended)
+		s.erasures.intend(t.intended)
 	}
 	s.stats.intended(s.pending(), tx.began)
 }
 
 // applyAll makes the batch's changes, and those that join them, in the transaction. It returns those it came to.
-func (r *round) applyAll(batch []*ticket, joining func(has int) []*ticket) ([]*ticket, error) {
+func (r *groupCommit) applyAll(batch []*request, joining func(has int) []*request) ([]*request, error) {
 	for more := batch; ; {
 		if err := r.apply(more); err != nil {
 			return batch, err
@@ -175,11 +175,11 @@ func (r *round) applyAll(batch []*ticket, joining func(has int) []*ticket) ([]*t
 	}
 }
 
-func (r *round) apply(batch []*ticket) error {
+func (r *groupCommit) apply(batch []*request) error {
 	for _, t := range batch {
 		failpointOf("apply", t)
 		r.db.usersChanged = false
-		t.err = t.work.apply(r, t)
+		t.err = t.op.apply(r, t)
 		t.changesUsers = r.db.usersChanged
 		if t.err != nil && !isAnswer(t.err) {
 			return t.err

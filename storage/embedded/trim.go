@@ -21,7 +21,7 @@ const (
 	rootedPages = 1024
 	// A server that always has something to do makes holes when so many pages of free slots have blocks, and a quarter of those in use.
 	busyPages = 2048
-	// It looks every so many rounds, and then punches so many holes at most, which takes about a millisecond.
+	// It looks every so many group commits, and then punches so many holes at most, which takes about a millisecond.
 	busyRounds, busyPunches = 8, 128
 	// trimRetry is how long what could not be punched is left alone.
 	trimRetry = time.Minute
@@ -111,7 +111,7 @@ func (s *Store) retryTrim() {
 	t.failed, t.err = nil, nil
 }
 
-// trimBusy gives space back between two rounds of a server that has always something to do, when there is much of it.
+// trimBusy gives space back between two group commits of a server that has always something to do, when there is much of it.
 func (s *Store) trimBusy() {
 	if s.rounds%busyRounds == 0 && s.slots.WholePages > busyPages+s.slots.UsedPages/4 {
 		s.trim(busyPunches)
@@ -135,7 +135,7 @@ func (s *Store) cutTail() bool {
 		}
 	}
 	w := &cutRegion{Region: r.Region}
-	s.round([]*ticket{{work: w}})
+	s.commitBatch([]*request{{op: w}})
 	if !w.done {
 		if w.err != nil {
 			s.trimFailed(nil, w.err)
@@ -184,9 +184,9 @@ type cutRegion struct {
 	err  error
 }
 
-func (w *cutRegion) need() (slab.Class, bool) { return 0, false }
+func (w *cutRegion) slotClass() (slab.Class, bool) { return 0, false }
 
-func (w *cutRegion) apply(r *round, _ *ticket) error {
+func (w *cutRegion) apply(r *groupCommit, _ *request) error {
 	if err := r.db.run(sqlForgetSlots, w.First, w.End()); err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (w *cutRegion) apply(r *round, _ *ticket) error {
 	return r.db.run(sqlRemoveRegion, w.First)
 }
 
-func (w *cutRegion) settled(_ *ticket, committed bool, err error) bool {
+func (w *cutRegion) finished(_ *request, committed bool, err error) bool {
 	w.done, w.err = committed, err
 	return false
 }

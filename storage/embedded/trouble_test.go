@@ -135,7 +135,7 @@ func TestReadsBesideAHangingDisk(t *testing.T) {
 			var change sync.WaitGroup
 			change.Go(func() { mustRemove(t, s, 1) })
 			<-f.hanging
-			time.Sleep(hangs + time.Second) // of the test's own clock
+			time.Sleep(hangTimeout + time.Second) // of the test's own clock
 			if _, err := s.Get(ctx, testKey(2), testOrg); err != nil {
 				t.Errorf("Get while %s does not answer = %v", name, err)
 			}

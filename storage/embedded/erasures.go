@@ -19,12 +19,12 @@ type erasure struct {
 	holed bool
 }
 
-// ledger keeps the receipts whose erasure is not yet on record. Only the committer uses it.
+// pendingErasures keeps the receipts whose erasure is not yet on record. Only the committer uses it.
 //
 // A receipt is open from the commit of the intent until its slot was zeroed and synced; then it is finished, and the
 // next transaction puts that on record: by raising the watermark where nothing below is open, one by one else. Until
 // that commit the slot is nobody's to give away.
-type ledger struct {
+type pendingErasures struct {
 	watermark int64              // as committed
 	issued    int64              // newest committed receipt
 	open      map[int64]erasure  // intent durable, bytes perhaps not gone
@@ -35,7 +35,7 @@ type ledger struct {
 }
 
 // plan returns the watermark that can be recorded now and the finished receipts above it.
-func (l *ledger) plan() (watermark int64, singly []int64) {
+func (l *pendingErasures) plan() (watermark int64, singly []int64) {
 	watermark = l.issued
 	for seq := range l.open {
 		watermark = min(watermark, seq-1)
@@ -49,7 +49,7 @@ func (l *ledger) plan() (watermark int64, singly []int64) {
 }
 
 // recorded notes that plan's result is committed and returns the erasures whose slots are free now.
-func (l *ledger) recorded(watermark int64) []erasure {
+func (l *pendingErasures) recorded(watermark int64) []erasure {
 	freed := l.finished
 	l.watermark, l.finished = watermark, nil
 	if hooks.WrongOrder == hooks.EarlyReuse {
@@ -59,7 +59,7 @@ func (l *ledger) recorded(watermark int64) []erasure {
 }
 
 // intend notes receipts whose intent was committed.
-func (l *ledger) intend(es []erasure) {
+func (l *pendingErasures) intend(es []erasure) {
 	for _, e := range es {
 		l.open[e.receipt] = e
 		l.issued = max(l.issued, e.receipt)
@@ -67,7 +67,7 @@ func (l *ledger) intend(es []erasure) {
 }
 
 // finish notes that the bytes of an open erasure are gone, synced.
-func (l *ledger) finish(e erasure) {
+func (l *pendingErasures) finish(e erasure) {
 	if _, ok := l.open[e.receipt]; ok {
 		delete(l.open, e.receipt)
 		delete(l.failed, e.receipt)
@@ -76,7 +76,7 @@ func (l *ledger) finish(e erasure) {
 }
 
 // fail notes that somebody's attempt on these erasures failed; some of them may be finished all the same.
-func (l *ledger) fail(es []erasure) {
+func (l *pendingErasures) fail(es []erasure) {
 	for _, e := range es {
 		if _, known := l.failed[e.receipt]; !known && l.pending(e.receipt) {
 			l.failed[e.receipt] = attempts{}.after(time.Now())
@@ -85,31 +85,31 @@ func (l *ledger) fail(es []erasure) {
 }
 
 // failing reports whether the erasure of a receipt was tried and not finished.
-func (l *ledger) failing(receipt int64) bool {
+func (l *pendingErasures) failing(receipt int64) bool {
 	_, failing := l.failed[receipt]
 	return failing
 }
 
 // lock takes an erasure out of all that is to be done, and its slot out of use.
-func (l *ledger) lock(receipt, slot int64) {
+func (l *pendingErasures) lock(receipt, slot int64) {
 	delete(l.open, receipt)
 	delete(l.failed, receipt)
 	l.locked[receipt] = slot
 }
 
 // pending reports whether the erasure of a receipt is still open.
-func (l *ledger) pending(receipt int64) bool {
+func (l *pendingErasures) pending(receipt int64) bool {
 	_, open := l.open[receipt]
 	return open
 }
 
 // working reports whether the erasure of a receipt is open, or finished and not on record.
-func (l *ledger) working(receipt int64) bool {
+func (l *pendingErasures) working(receipt int64) bool {
 	return l.pending(receipt) || slices.ContainsFunc(l.finished, func(e erasure) bool { return e.receipt == receipt })
 }
 
 // oldest returns the time of the oldest open intent, 0 when there is none.
-func (l *ledger) oldest() (since int64) {
+func (l *pendingErasures) oldest() (since int64) {
 	for _, e := range l.open {
 		if since == 0 || e.since < since {
 			since = e.since

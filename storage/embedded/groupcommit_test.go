@@ -12,14 +12,14 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// How long an open round waits: until it has three quarters of those who were there lately, and no longer than the last round took.
+// How long an open group commit waits: until it has three quarters of those who were there lately, and no longer than the last group commit took.
 func TestCompany(t *testing.T) {
 	const took, ms = 3 * time.Millisecond, time.Millisecond
 	for _, tt := range []struct {
 		name        string
-		last, late  int             // changes in the round before, and behind it
-		took, since time.Duration   // of the round before, and since its end
-		has         int             // changes the round has
+		last, late  int             // changes in the group commit before, and behind it
+		took, since time.Duration   // of the group commit before, and since its end
+		has         int             // changes the group commit has
 		at          []time.Duration // when further ones arrive
 		hurry       time.Duration   // when somebody else wants the database
 		closed      bool
@@ -38,23 +38,23 @@ func TestCompany(t *testing.T) {
 			waits: 3 * ms, takes: 6, turns: 3},
 		{name: "nobody comes", last: 8, has: 1, waits: took},
 		{name: "too few come", last: 8, has: 1, at: []time.Duration{0, ms}, waits: took, takes: 2},
-		{name: "many are enough", last: 100, late: 100, has: maxCompany},
-		{name: "a slow disk", last: 8, took: time.Second, has: 1, waits: maxCompanyWait},
-		{name: "a round not long ago", last: 8, since: maxCompanyWait, has: 1, waits: took},
-		{name: "a round long ago", last: 8, since: maxCompanyWait + 1, has: 1},
+		{name: "many are enough", last: 100, late: 100, has: enoughRequests},
+		{name: "a slow disk", last: 8, took: time.Second, has: 1, waits: maxBatchWait},
+		{name: "a round not long ago", last: 8, since: maxBatchWait, has: 1, waits: took},
+		{name: "a round long ago", last: 8, since: maxBatchWait + 1, has: 1},
 		{name: "somebody wants to read", last: 8, has: 1, at: []time.Duration{0, 2 * ms}, hurry: ms, waits: ms, takes: 1},
 		{name: "the store is closed", last: 8, has: 1, at: []time.Duration{0}, closed: true, takes: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var l line
+				var l queue
 				l.init()
-				c := newCompany()
+				c := newBatchWindow()
 				c.began = time.Now().Add(-max(tt.took, took))
 				c.end(tt.last, tt.late)
 				time.Sleep(tt.since)
 				arrive := func() {
-					if err := l.enter(&ticket{}); err != nil {
+					if err := l.enter(&request{}); err != nil {
 						t.Error(err)
 					}
 				}
@@ -78,7 +78,7 @@ func TestCompany(t *testing.T) {
 				c.begin()
 				taken, turns := 0, 0
 				for c.await(&l, tt.has+taken, wanted.Load) {
-					batch, _, _ := l.take(nil, maxRound)
+					batch, _, _ := l.take(nil, maxBatch)
 					taken += len(batch)
 					turns++
 					synctest.Wait()
@@ -97,7 +97,7 @@ func TestCompany(t *testing.T) {
 				}
 				// Whoever comes later wakes the committer again, however few they are.
 				time.Sleep(time.Second) // all have arrived by then
-				l.take(nil, maxRound)
+				l.take(nil, maxBatch)
 				woken(&l)
 				if arrive(); !woken(&l) {
 					t.Error("a change that comes later does not wake the committer")
@@ -108,7 +108,7 @@ func TestCompany(t *testing.T) {
 }
 
 // woken takes the token that wakes the committer, if it is there.
-func woken(l *line) bool {
+func woken(l *queue) bool {
 	select {
 	case <-l.wake:
 		return true
@@ -119,31 +119,31 @@ func woken(l *line) bool {
 
 // Who is in a hurry waits for those that have arrived, and for nobody after them.
 func TestCompanyHurry(t *testing.T) {
-	var l line
+	var l queue
 	l.init()
-	c := newCompany()
+	c := newBatchWindow()
 	c.known = 8
 	c.begin()
 	for i, want := range []bool{true, false} {
-		if err := l.enter(&ticket{}); err != nil {
+		if err := l.enter(&request{}); err != nil {
 			t.Fatal(err)
 		}
 		if got := c.await(&l, 1+i, func() bool { return i == 0 }); got != want {
 			t.Errorf("await %d: %v, want %v", i, got, want)
 		}
-		if got, _, _ := l.take(nil, maxRound); len(got) != 1 {
+		if got, _, _ := l.take(nil, maxBatch); len(got) != 1 {
 			t.Errorf("took %d", len(got))
 		}
 	}
 }
 
-// expectCompany has the next round wait for another n-1 changes.
+// expectCompany has the next group commit wait for another n-1 changes.
 func expectCompany(s *Store, n int) {
-	s.company.known, s.company.took, s.company.ended = (4*n+2)/3, time.Hour, time.Now()
+	s.window.known, s.window.took, s.window.ended = (4*n+2)/3, time.Hour, time.Now()
 }
 
-// A round that is open ends its waiting for somebody who wants the connection, as backups and checks do. A read wants it not, and
-// does not wait for the round.
+// A group commit that is open ends its waiting for somebody who wants the connection, as backups and checks do. A read wants it not, and
+// does not wait for the group commit.
 func TestWantedConnectionEndsWaiting(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -182,7 +182,7 @@ func TestWantedConnectionEndsWaiting(t *testing.T) {
 	}
 }
 
-// What arrives while a round is open shares its transaction, its syncs, and its failure only as far as it is to blame.
+// What arrives while a group commit is open shares its transaction, its syncs, and its failure only as far as it is to blame.
 func TestJoining(t *testing.T) {
 	remove := func(i int) func(*testing.T, *Store) {
 		return func(t *testing.T, s *Store) { mustRemove(t, s, i) }
@@ -196,7 +196,7 @@ func TestJoining(t *testing.T) {
 		{"two deletes", remove(2), 2, 1, 1},
 		{"a delete of nothing", remove(3), 3, 1, 1},
 		{"a delete that breaks the transaction", func(t *testing.T, s *Store) {
-			err := s.line.submit(t.Context(), &ticket{work: broken{}})
+			err := s.queue.submit(t.Context(), &request{op: broken{}})
 			if !errors.Is(err, errBroken) {
 				t.Errorf("%v, want %v", err, errBroken)
 			}
@@ -248,9 +248,9 @@ var errBroken = errors.New("broken")
 // broken is a change that its transaction does not survive.
 type broken struct{}
 
-func (broken) need() (slab.Class, bool)    { return 0, false }
-func (broken) apply(*round, *ticket) error { return errBroken }
-func (broken) settled(t *ticket, _ bool, err error) bool {
+func (broken) slotClass() (slab.Class, bool)      { return 0, false }
+func (broken) apply(*groupCommit, *request) error { return errBroken }
+func (broken) finished(t *request, _ bool, err error) bool {
 	t.answer = err
 	return false
 }

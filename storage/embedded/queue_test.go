@@ -13,9 +13,9 @@ import (
 
 // underWay returns what the line counts.
 func (s *Store) underWay() (changes int, bytes int64) {
-	s.line.mu.Lock()
-	defer s.line.mu.Unlock()
-	return s.line.count, s.line.images
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	return s.queue.count, s.queue.images
 }
 
 // leave makes a change and leaves once it is under way. It returns why it is not.
@@ -98,8 +98,8 @@ func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 	for n := 1; n > 0; n, _ = s.underWay() {
 		runtime.Gosched()
 	}
-	if _, bytes := s.underWay(); bytes != 0 || len(s.line.callers) != 0 {
-		t.Errorf("%d bytes of %d callers are held when all is done, want none", bytes, len(s.line.callers))
+	if _, bytes := s.underWay(); bytes != 0 || len(s.queue.callers) != 0 {
+		t.Errorf("%d bytes of %d callers are held when all is done, want none", bytes, len(s.queue.callers))
 	}
 	if err := send("caller-0"); err != nil {
 		t.Errorf("an upload after that = %v, want nil", err)

@@ -58,8 +58,8 @@ const (
 	faultMemory = time.Minute
 )
 
-// troubles is what the disk does beside failing a change, for Ready.
-type troubles struct {
+// faultRecord is what the disk does beside failing a change, for Ready.
+type faultRecord struct {
 	fault  atomic.Pointer[fault] // the last read of metadata, nil when it went well
 	growth atomic.Pointer[fault] // the last try to make the slab larger, nil when it went well
 	// checkpoint is the last try to move the log into the database, nil when it went well.
@@ -73,11 +73,11 @@ type fault struct {
 	lasting bool // damage does not heal
 }
 
-// noteFault keeps for Ready that err was met, and returns it as one that callers may try again.
-func (s *Store) noteFault(err error) error {
+// recordFault keeps for Ready that err was met, and returns it as one that callers may try again.
+func (s *Store) recordFault(err error) error {
 	lasting := isDamage(err)
-	if old := s.troubles.fault.Load(); old == nil || lasting || !old.lasting {
-		s.troubles.fault.Store(&fault{err: explain(err), at: s.now(), lasting: lasting})
+	if old := s.faults.fault.Load(); old == nil || lasting || !old.lasting {
+		s.faults.fault.Store(&fault{err: explain(err), at: s.now(), lasting: lasting})
 		if lasting && (old == nil || !old.lasting) {
 			s.log.Error("the metadata is damaged", "error", explain(err))
 		}
@@ -85,22 +85,22 @@ func (s *Store) noteFault(err error) error {
 	return errors.Join(storage.ErrUnavailable, err)
 }
 
-// readWell notes that metadata could be read.
-func (s *Store) readWell() {
-	if f := s.troubles.fault.Load(); f != nil && !f.lasting {
-		s.troubles.fault.CompareAndSwap(f, nil)
+// clearReadFault notes that metadata could be read.
+func (s *Store) clearReadFault() {
+	if f := s.faults.fault.Load(); f != nil && !f.lasting {
+		s.faults.fault.CompareAndSwap(f, nil)
 	}
 }
 
 // reasons returns what of all this keeps the store from being ready.
 func (s *Store) reasons() (errs []error) {
-	if took := s.busy.hanging(); took > 0 {
+	if took := s.watchdog.hanging(); took > 0 {
 		errs = append(errs, fmt.Errorf("the disk has not answered for %v", took.Truncate(time.Second)))
 	}
 	if err := s.logRoom(false); err != nil {
 		errs = append(errs, err)
 	}
-	for _, f := range [...]*fault{s.troubles.fault.Load(), s.troubles.growth.Load(), s.troubles.checkpoint.Load()} {
+	for _, f := range [...]*fault{s.faults.fault.Load(), s.faults.growth.Load(), s.faults.checkpoint.Load()} {
 		if f != nil && (f.lasting || s.now().Sub(f.at) < faultMemory) {
 			errs = append(errs, f.err)
 		}

@@ -24,29 +24,29 @@ const (
 	maxCallerImageBytes = maxImageBytes / 4
 )
 
-// work is what one change does. Its methods run on the committer.
-type work interface {
-	// need returns the class of the slot that apply is going to take, if any.
-	need() (slab.Class, bool)
-	// apply reads and changes metadata in the round's transaction, and puts into t what is to be done to slots
+// operation is what one change does. Its methods run on the committer.
+type operation interface {
+	// slotClass returns the class of the slot that apply is going to take, if any.
+	slotClass() (slab.Class, bool)
+	// apply reads and changes metadata in the group commit's transaction, and puts into t what is to be done to slots
 	// once that is durable. An error of package storage is the caller's answer, and apply has changed nothing; any
 	// other one aborts the transaction. It may be called again after a transaction that failed.
-	apply(r *round, t *ticket) error
-	// settled is told how the round ended: committed says whether the transaction is durable, err why the change
-	// has not done all it was to do. It reports whether the change wants another round, else sets t's answer.
-	settled(t *ticket, committed bool, err error) (again bool)
+	apply(r *groupCommit, t *request) error
+	// finished is told how the group commit ended: committed says whether the transaction is durable, err why the change
+	// has not done all it was to do. It reports whether the change wants another group commit, else sets t's answer.
+	finished(t *request, committed bool, err error) (again bool)
 }
 
-// ticket is one change on its way through the committer.
-type ticket struct {
-	work work
-	key  *storage.UserKey // whose changes queue; nil for a change that belongs to no user
+// request is one change on its way through the committer.
+type request struct {
+	op  operation
+	key *storage.UserKey // whose changes queue; nil for a change that belongs to no user
 
 	// image is what an upload is to write, until it is written or given up; caller is who sent it. See line.hold.
 	image  []byte
 	caller string
 
-	// Of one round.
+	// Of one group commit.
 	write    *slotWrite
 	erase    []erasure  // slots to zero
 	intended []erasure  // those of them whose receipt is new
@@ -79,26 +79,26 @@ type slotTaken struct {
 	whole bool
 }
 
-// Fates of a ticket that waits behind others: the committer begins it, or its caller leaves.
+// Fates of a request that waits behind others: the committer begins it, or its caller leaves.
 const (
 	fateWaiting = iota
 	fateBegun
 	fateLeft
 )
 
-// reset forgets what a round has put into the ticket.
-func (t *ticket) reset() {
+// reset forgets what a group commit has put into the request.
+func (t *request) reset() {
 	t.write, t.taken, t.scrub, t.err, t.slabErr = nil, nil, nil, nil, nil
 	t.erase, t.intended = t.room[0:0:1], t.room[1:1:2]
 }
 
-// line is where changes arrive. Those of one user pass one after the other, in the order of their arrival: the first
+// queue is where changes arrive. Those of one user pass one after the other, in the order of their arrival: the first
 // is with the committer, the rest wait here.
-type line struct {
+type queue struct {
 	mu      sync.Mutex
-	arrived []*ticket
-	wanted  int                           // so many have to arrive before the committer is woken
-	behind  map[storage.UserKey][]*ticket // a key is present while a change of that user is with the committer
+	arrived []*request
+	wanted  int                            // so many have to arrive before the committer is woken
+	behind  map[storage.UserKey][]*request // a key is present while a change of that user is with the committer
 	count   int
 	images  int64            // bytes
 	callers map[string]int64 // bytes of images of each caller who has some
@@ -106,15 +106,15 @@ type line struct {
 	wake    chan struct{} // holds one token when there is something to do
 }
 
-func (l *line) init() {
-	l.behind = make(map[storage.UserKey][]*ticket)
+func (l *queue) init() {
+	l.behind = make(map[storage.UserKey][]*request)
 	l.callers = make(map[string]int64)
 	l.wake = make(chan struct{}, 1)
 }
 
 // submit hands in a change and waits for its answer or for the end of ctx. A change whose caller leaves while it
 // still waits behind others is dropped; one that has begun goes on.
-func (l *line) submit(ctx context.Context, t *ticket) error {
+func (l *queue) submit(ctx context.Context, t *request) error {
 	t.done = make(chan struct{})
 	err := ctx.Err()
 	if err == nil {
@@ -140,7 +140,7 @@ func (l *line) submit(ctx context.Context, t *ticket) error {
 	}
 }
 
-func (l *line) enter(t *ticket) error {
+func (l *queue) enter(t *request) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -170,7 +170,7 @@ func (l *line) enter(t *ticket) error {
 }
 
 // hold counts the image of a change. The caller holds mu.
-func (l *line) hold(t *ticket) error {
+func (l *queue) hold(t *request) error {
 	n := int64(len(t.image))
 	switch {
 	case n == 0:
@@ -186,7 +186,7 @@ func (l *line) hold(t *ticket) error {
 }
 
 // release undoes hold. The caller holds mu.
-func (l *line) release(t *ticket) {
+func (l *queue) release(t *request) {
 	n := int64(len(t.image))
 	if n == 0 {
 		return
@@ -198,7 +198,7 @@ func (l *line) release(t *ticket) {
 }
 
 // drop overwrites the image of a change, which nobody writes any more, and counts it no longer.
-func (l *line) drop(t *ticket) {
+func (l *queue) drop(t *request) {
 	clear(t.image)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -206,8 +206,8 @@ func (l *line) drop(t *ticket) {
 	t.image = nil
 }
 
-// begin passes a ticket to the committer. The caller holds mu.
-func (l *line) begin(t *ticket) {
+// begin passes a request to the committer. The caller holds mu.
+func (l *queue) begin(t *request) {
 	t.fate.Store(fateBegun)
 	l.arrived = append(l.arrived, t)
 	if len(l.arrived) >= l.wanted {
@@ -215,15 +215,15 @@ func (l *line) begin(t *ticket) {
 	}
 }
 
-func (l *line) signal() {
+func (l *queue) signal() {
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
 }
 
-// leave answers a change that has reached its final state and lets the user's next one pass.
-func (l *line) leave(t *ticket) {
+// reply answers a change that has reached its final state and lets the user's next one pass.
+func (l *queue) reply(t *request) {
 	if t.done == nil {
 		return // the committer's own
 	}
@@ -249,7 +249,7 @@ func (l *line) leave(t *ticket) {
 }
 
 // take returns everything that has arrived, at most limit changes. idle tells that nothing is under way at all.
-func (l *line) take(batch []*ticket, limit int) (_ []*ticket, idle, closed bool) {
+func (l *queue) take(batch []*request, limit int) (_ []*request, idle, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	idle = l.count == 0
@@ -265,28 +265,28 @@ func (l *line) take(batch []*ticket, limit int) (_ []*ticket, idle, closed bool)
 }
 
 // arrivals counts the changes that have arrived and that nobody has taken.
-func (l *line) arrivals() int {
+func (l *queue) arrivals() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.arrived)
 }
 
 // want has the committer woken only once n changes have arrived.
-func (l *line) want(n int) {
+func (l *queue) want(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.wanted = n
 }
 
 // close turns away what comes from now on.
-func (l *line) close() {
+func (l *queue) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
 	l.signal()
 }
 
-func (l *line) isClosed() bool {
+func (l *queue) isClosed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.closed

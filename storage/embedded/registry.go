@@ -6,8 +6,8 @@ import (
 	"avatard/storage"
 )
 
-// names keeps the registered organisations and issuers in memory: they are few, and every request asks for one.
-type names struct {
+// registry keeps the registered organisations and issuers in memory: they are few, and every request asks for one.
+type registry struct {
 	mu            sync.RWMutex
 	organizations map[string]struct{}
 	issuers       map[string]int64
@@ -15,14 +15,14 @@ type names struct {
 	moves         []storage.IssuerMoveRecord // all of them, in their order
 }
 
-// namesAdded are those a transaction adds, takes away, or gives another number.
-type namesAdded struct {
+// registryChanges are those a transaction adds, takes away, or gives another number.
+type registryChanges struct {
 	organizations map[string]bool  // false = those that are no more
 	issuers       map[string]int64 // 0 = those that are no more
 	moves         []storage.IssuerMoveRecord
 }
 
-func (n *names) add(a namesAdded) {
+func (n *registry) add(a registryChanges) {
 	if len(a.organizations) == 0 && len(a.issuers) == 0 {
 		return
 	}
@@ -42,14 +42,14 @@ func (n *names) add(a namesAdded) {
 	n.moves = append(n.moves, a.moves...)
 }
 
-func (n *names) hasOrganization(org string) bool {
+func (n *registry) hasOrganization(org string) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	_, ok := n.organizations[org]
 	return ok
 }
 
-func (n *names) issuer(url string) (iid int64, ok bool) {
+func (n *registry) issuer(url string) (iid int64, ok bool) {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	iid, ok = n.issuers[url]
@@ -57,36 +57,36 @@ func (n *names) issuer(url string) (iid int64, ok bool) {
 }
 
 // newestIssuer returns the largest number of an issuer.
-func (n *names) newestIssuer() int64 {
+func (n *registry) newestIssuer() int64 {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return n.lastIssuer
 }
 
 // issuerMoves counts the moves of issuers.
-func (n *names) issuerMoves() int {
+func (n *registry) issuerMoves() int {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return len(n.moves)
 }
 
 // movedTo returns the issuer that the users of one were last given to, "" for none.
-func (n *names) movedTo(from string) string {
+func (n *registry) movedTo(from string) string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return lastMove(n.moves, from)
 }
 
 // hasOrganization reports whether org is registered, the transaction included.
-func (r *round) hasOrganization(org string) bool {
+func (r *groupCommit) hasOrganization(org string) bool {
 	if there, ok := r.added.organizations[org]; ok {
 		return there
 	}
-	return r.s.names.hasOrganization(org)
+	return r.s.registry.hasOrganization(org)
 }
 
 // addOrganization registers org in the transaction, unless it is there.
-func (r *round) addOrganization(org string) (made bool, err error) {
+func (r *groupCommit) addOrganization(org string) (made bool, err error) {
 	if r.hasOrganization(org) {
 		return false, nil
 	}
@@ -98,7 +98,7 @@ func (r *round) addOrganization(org string) (made bool, err error) {
 }
 
 // nameOrganization notes whether an organisation is registered once the transaction is durable.
-func (r *round) nameOrganization(org string, there bool) {
+func (r *groupCommit) nameOrganization(org string, there bool) {
 	if r.added.organizations == nil {
 		r.added.organizations = make(map[string]bool)
 	}
@@ -106,15 +106,15 @@ func (r *round) nameOrganization(org string, there bool) {
 }
 
 // issuer returns the number of an issuer; 0 when it is unknown and add is not set.
-func (r *round) issuer(url string, add bool) (int64, error) {
+func (r *groupCommit) issuer(url string, add bool) (int64, error) {
 	iid, ok := r.added.issuers[url] // first: the transaction may have moved it
 	if !ok {
-		iid, _ = r.s.names.issuer(url)
+		iid, _ = r.s.registry.issuer(url)
 	}
 	if iid != 0 || !add {
 		return iid, nil
 	}
-	iid = r.s.names.newestIssuer() + 1
+	iid = r.s.registry.newestIssuer() + 1
 	for _, added := range r.added.issuers {
 		iid = max(iid, added+1)
 	}
@@ -126,7 +126,7 @@ func (r *round) issuer(url string, add bool) (int64, error) {
 }
 
 // nameIssuer notes what number an issuer has once the transaction is durable, 0 = it is no more.
-func (r *round) nameIssuer(url string, iid int64) {
+func (r *groupCommit) nameIssuer(url string, iid int64) {
 	if r.added.issuers == nil {
 		r.added.issuers = make(map[string]int64)
 	}

@@ -7,35 +7,35 @@ import (
 	"avatard/storage/embedded/internal/hooks"
 )
 
-// The second half of a round is what a committed batch does to slots. Slots are written and synced in the order of the
+// The second half of a group commit is what a committed batch does to slots. Slots are written and synced in the order of the
 // transactions that decided on them; and a slot that a batch erases is given away with the next transaction at the
 // earliest, because its erasure goes on record with that one.
 
-// landing is a batch that comes back from the slab.
-type landing struct {
-	batch  []*ticket
+// applied is a batch that comes back from the slab.
+type applied struct {
+	batch  []*request
 	erased []erasure // gone, synced
 }
 
-// conclude notes in the ledger what a batch has done, and answers.
-func (s *Store) conclude(l landing) {
+// finishBatch notes in the pending erasures what a batch has done, and answers.
+func (s *Store) finishBatch(l applied) {
 	for _, e := range l.erased {
-		s.ledger.finish(e)
+		s.erasures.finish(e)
 	}
 	for _, t := range l.batch {
 		if t.slabErr != nil {
-			s.ledger.fail(t.erase)
+			s.erasures.fail(t.erase)
 		}
 	}
 	s.judgeSlab(l.batch)
-	finished := s.settle(l.batch, true, nil)
+	finished := s.complete(l.batch, true, nil)
 	s.report()
-	s.leave(finished)
+	s.reply(finished)
 }
 
 // judgeSlab keeps whether the slab takes anything at all. Where nothing of a batch went well its first page is written again,
 // as it is: if that goes well, what failed are single pages.
-func (s *Store) judgeSlab(batch []*ticket) {
+func (s *Store) judgeSlab(batch []*request) {
 	failed, short := false, false
 	for _, t := range batch {
 		if t.err != nil || !t.touchesSlots() {
@@ -57,7 +57,7 @@ func (s *Store) judgeSlab(batch []*ticket) {
 }
 
 // touchesSlots reports whether there is anything to do.
-func touchesSlots(batch []*ticket) bool {
+func touchesSlots(batch []*request) bool {
 	for _, t := range batch {
 		if t.err == nil && t.touchesSlots() {
 			return true
@@ -66,11 +66,11 @@ func touchesSlots(batch []*ticket) bool {
 	return false
 }
 
-func (t *ticket) touchesSlots() bool { return t.write != nil || len(t.erase) > 0 || len(t.scrub) > 0 }
+func (t *request) touchesSlots() bool { return t.write != nil || len(t.erase) > 0 || len(t.scrub) > 0 }
 
 // applyToSlots writes and zeroes the slots of a committed batch and makes that durable with one sync.
-func (s *Store) applyToSlots(batch []*ticket) landing {
-	l := landing{batch: batch}
+func (s *Store) applyToSlots(batch []*request) applied {
+	l := applied{batch: batch}
 	if !touchesSlots(batch) {
 		return l
 	}
