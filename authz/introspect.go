@@ -166,22 +166,23 @@ func (in *Introspector) lookUp(caller context.Context, token string) (v validati
 		defer leave()
 		q.admit = func() error { return in.limitUnknownRate(caller) }
 	}
-	q.ask = func(ctx context.Context) (validation, error) { return in.askAbout(ctx, p, op, token, &q, deadline) }
+	key := q.key // so that q stays on the stack
+	q.ask = func(ctx context.Context) (validation, error) { return in.askAbout(ctx, p, op, token, key, deadline) }
 	v, err = in.cache.do(caller, deadline, q)
 	return v, in.waitError(caller, op, err)
 }
 
 // askAbout asks what a token stands for, and records how that went. op is the operation for tokens of its kind.
-func (in *Introspector) askAbout(caller context.Context, p *provider, op *operation, token string, q *question[validation], deadline time.Time) (validation, error) {
-	v, err := do(caller, in.providerClient, op, questionKeys{q.key, q.key}, deadline, func(ctx context.Context) (validation, error) {
-		v, err := in.introspect(ctx, p, token, q.key, q.known)
+func (in *Introspector) askAbout(caller context.Context, p *provider, op *operation, token string, key cacheKey, deadline time.Time) (validation, error) {
+	v, err := do(caller, in.providerClient, op, questionKeys{key, key}, deadline, func(ctx context.Context) (validation, error) {
+		v, err := in.introspect(ctx, p, token, key, op == in.introspectKnown)
 		if err == nil || contextError(caller) == nil {
 			in.noteIntrospection(err)
 		}
 		return v, err
 	})
 	if err == nil {
-		in.known.note(q.key, v.accepted(), in.now())
+		in.known.note(key, v.accepted(), in.now())
 	}
 	return v, err
 }
