@@ -104,17 +104,7 @@ func TestCommandsOnAnotherEngine(t *testing.T) {
 	}
 	e.want(ExitOK, "2 pictures, 2 users and 0 receipts checked: clean", "fsck", "--data=two")
 	e.want(ExitOK, "1 picture, 2 users and 1 receipt checked: clean", "fsck", "--data=three")
-	// And from this engine to the embedded one, and back again.
-	dir := "--data=" + filepath.Join(t.TempDir(), "directory")
-	if out, stderr, code := e.run(whole, "restore", "-", dir); code != ExitOK {
-		t.Errorf("restore into a directory = exit code %d, %q, %q", code, out, stderr)
-	}
-	e.want(ExitOK, "2 pictures, 2 users and 0 receipts checked: clean", "fsck", dir)
-	if back, stderr, code := e.run(nil, "backup", "-", dir); code != ExitOK {
-		t.Errorf("backup of the directory = exit code %d, %q", code, stderr)
-	} else if out, stderr, code := e.run(back, "restore", "-", "--data=four"); code != ExitOK || !strings.Contains(string(out), "2 users, 2 pictures") {
-		t.Errorf("restore of what came back = exit code %d, %q, %q", code, out, stderr)
-	}
+	e.wantThereAndBack(whole)
 	if p, err := e.open("two").Get(t.Context(), alice, "acme"); err != nil || string(p.Data) != "a picture of alice" {
 		t.Errorf("Get in the second store = %q, %v", p.Data, err)
 	}
@@ -124,6 +114,21 @@ func TestCommandsOnAnotherEngine(t *testing.T) {
 	e.want(ExitOK, "user bob removed", "user", "remove", "bob", "--data=three", issuer)
 	e.want(ExitOK, "moved", "issuer", "move", "https://id.example", "https://new.example", "--data=three")
 	e.want(ExitOK, "organisation acme removed with 1 user", "org", "remove", "acme", "--data=three")
+}
+
+// wantThereAndBack moves what a backup holds to the embedded engine, and back again.
+func (e *elsewhere) wantThereAndBack(whole []byte) {
+	e.t.Helper()
+	dir := "--data=" + filepath.Join(e.t.TempDir(), "directory")
+	if out, stderr, code := e.run(whole, "restore", "-", dir); code != ExitOK {
+		e.t.Errorf("restore into a directory = exit code %d, %q, %q", code, out, stderr)
+	}
+	e.want(ExitOK, "2 pictures, 2 users and 0 receipts checked: clean", "fsck", dir)
+	if back, stderr, code := e.run(nil, "backup", "-", dir); code != ExitOK {
+		e.t.Errorf("backup of the directory = exit code %d, %q", code, stderr)
+	} else if out, stderr, code := e.run(back, "restore", "-", "--data=four"); code != ExitOK || !strings.Contains(string(out), "2 users, 2 pictures") {
+		e.t.Errorf("restore of what came back = exit code %d, %q, %q", code, out, stderr)
+	}
 }
 
 // A check of any engine ends with an exit code of its own where it finds something, and repairs it when it is told to.

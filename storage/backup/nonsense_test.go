@@ -13,6 +13,29 @@ import (
 	"avatard/storage/embedded"
 )
 
+// unchecked writes records that a writer would refuse, too, and an end that speaks of more users.
+func unchecked(t *testing.T, records []storage.Record, more int64) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w, err := NewWriter(&buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := storage.EndRecord{}
+	for _, r := range records {
+		end.Counts.Count(r)
+		kind, _ := w.body.encode(r) // which refuses some of them
+		if err := w.writeBody(kind); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end.Counts.Users += more
+	if err := errors.Join(w.Write(end), w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
+}
+
 // Records that are whole, but do not fit together.
 func TestRestoreOfNonsense(t *testing.T) {
 	id := [16]byte{1}
@@ -45,28 +68,12 @@ func TestRestoreOfNonsense(t *testing.T) {
 		{"a user of sequence 0", []storage.Record{storage.UserRecord{Number: 1, Issuer: 1, ID: "u", Organization: "o"}}, 0, "range"},
 	} {
 		t.Run(tt.title, func(t *testing.T) {
-			var buf bytes.Buffer
-			w, err := NewWriter(&buf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			end := storage.EndRecord{}
-			for _, r := range append(base, tt.records...) {
-				end.Counts.Count(r)
-				kind, _ := w.body.encode(r) // which refuses some of them
-				if err := w.writeBody(kind); err != nil {
-					t.Fatal(err)
-				}
-			}
-			end.Counts.Users += tt.more
-			if err := errors.Join(w.Write(end), w.Flush()); err != nil {
-				t.Fatal(err)
-			}
+			data := unchecked(t, append(base, tt.records...), tt.more)
 			name, dir := filepath.Join(t.TempDir(), "file"), t.TempDir()
-			if err := os.WriteFile(name, buf.Bytes(), 0o600); err != nil {
+			if err := os.WriteFile(name, data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err = Restore(t.Context(), embedded.At(embedded.Config{Dir: dir}), RestoreOptions{Backup: name})
+			_, err := Restore(t.Context(), embedded.At(embedded.Config{Dir: dir}), RestoreOptions{Backup: name})
 			if tt.want == "" {
 				if err != nil {
 					t.Errorf("Restore = %v", err)
