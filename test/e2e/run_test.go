@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"avatard/internal/cli"
@@ -23,6 +25,10 @@ func TestMain(m *testing.M) {
 		if err := os.Chdir(root); err != nil {
 			panic(err)
 		}
+	}
+	if os.Getenv(programArgs) == "" {
+		// Programs that are started by tests inherit an ignored SIGHUP (nohup), not one that is received here.
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(m.Run())
 }
