@@ -80,6 +80,12 @@ func TestEverythingNeedsARule(t *testing.T) {
 	}{
 		{"as it is", "", func(*surface) {}},
 		{"a route without a rule", "GET " + probe.pattern + " has no rule", func(all *surface) { all.routes = append(all.routes, probe) }},
+		{"a route for HEAD alone without a rule", "HEAD " + probe.pattern + " has no rule", func(all *surface) {
+			all.routes = append(all.routes, plainRoute{http.MethodHead, probe.pattern, probe.serve})
+		}},
+		{"a route for HEAD, then for GET", "GET " + probe.pattern + " is served twice", func(all *surface) {
+			all.routes = append(all.routes, plainRoute{http.MethodHead, probe.pattern, probe.serve}, probe)
+		}},
 		{"a route and its rule", "", func(all *surface) {
 			all.routes = append(all.routes, probe)
 			all.rules["GET "+probe.pattern] = accessRule{need: authz.UserRead}

@@ -8,8 +8,7 @@ import (
 const maxCounted = 1 << 16
 
 // limitAddress counts a call for the address it came from, before anything is done for it, and once more where its endpoint has a rate of
-// its own. Whether the server is well may
-// be asked as often as one likes, in the form that has no body.
+// its own. Health may be asked for as often as one likes, in the form that has no body.
 func (s *Server) limitAddress(c *call, m match) error {
 	if s.byAddress != nil && (!m.rule.open || c.form != formREST) {
 		if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {

@@ -54,7 +54,7 @@ func (s *Server) handle(method, pattern string, e *endpoint) error {
 	default:
 		return fmt.Errorf("server: some paths are both %s and %s", s.routes[known].pattern, pattern)
 	}
-	if rt.methods[method] != nil {
+	if rt.methods[method] != nil || method == http.MethodGet && rt.methods[http.MethodHead] != nil {
 		return fmt.Errorf("server: %s %s is served twice", method, pattern)
 	}
 	for _, segment := range rt.segments {

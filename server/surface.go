@@ -111,8 +111,8 @@ func (s *Server) endpoints() iter.Seq2[string, *endpoint] {
 				name := method + " " + route.pattern
 				if e.procedure != "" {
 					name = e.procedure
-				} else if method == http.MethodHead {
-					continue // the same endpoint as that of GET
+				} else if method == http.MethodHead && e == route.methods[http.MethodGet] {
+					continue
 				}
 				if !yield(name, e) {
 					return

@@ -47,34 +47,9 @@ func Serve(dir string, a *Server) (stop func(), err error) {
 		return func() {}, nil
 	}
 	path := filepath.Join(dir, SocketName)
-	if info, err := os.Lstat(path); err == nil {
-		if info.Mode()&fs.ModeSymlink != 0 {
-			return nil, fmt.Errorf("%w: %s; remove it", storage.ErrLink, path)
-		}
-		if info.Mode().Type() != fs.ModeSocket {
-			return nil, fmt.Errorf("%s is in the way: it is no socket", path)
-		}
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("replacing the socket of an earlier server: %w", err)
-		}
-	}
-	short, done, err := socketPath(dir)
+	ln, err := listen(dir, path)
 	if err != nil {
 		return nil, err
-	}
-	defer done()
-	// Linux takes the mode of a socket file from the descriptor, so that it is never open to others, not
-	// even until chmod. Elsewhere the call fails or does nothing, and chmod has to do.
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		return c.Control(restrictSocket)
-	}}
-	ln, err := lc.Listen(context.Background(), "unix", short)
-	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", path, err)
-	}
-	ln.(*net.UnixListener).SetUnlinkOnClose(false) // short may mean nothing any more by then
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", path, errors.Join(err, ln.Close()))
 	}
 	a.stopping = make(chan struct{})
 	srv := &http.Server{
@@ -106,6 +81,40 @@ func Serve(dir string, a *Server) (stop func(), err error) {
 		}
 		<-ended
 	}, nil
+}
+
+// listen replaces what an earlier server left at path, the socket in dir.
+func listen(dir, path string) (net.Listener, error) {
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil, fmt.Errorf("%w: %s; remove it", storage.ErrLink, path)
+		}
+		if info.Mode().Type() != fs.ModeSocket {
+			return nil, fmt.Errorf("%s is in the way: it is no socket", path)
+		}
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("replacing the socket of an earlier server: %w", err)
+		}
+	}
+	short, done, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	// Linux takes the mode of a socket file from the descriptor, so that it is never open to others, not
+	// even until chmod. Elsewhere the call fails or does nothing, and chmod has to do.
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		return c.Control(restrictSocket)
+	}}
+	ln, err := lc.Listen(context.Background(), "unix", short)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false) // short may mean nothing any more by then
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("listening on %s: %w", path, errors.Join(err, ln.Close()))
+	}
+	return ln, nil
 }
 
 // socketPath returns a name of the admin socket that a socket address has room for, to be used before done is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -177,6 +178,27 @@ func TestOneHyphen(t *testing.T) {
 	}
 	if _, stderr, code := runAll(t, "user", "add", "bob", "--data", "d", "-org"); code != ExitUsage || !strings.Contains(stderr, "--org needs a value\nusage: avatard user add") {
 		t.Errorf("-org without its value: exit code %d, %s", code, stderr)
+	}
+}
+
+// Arguments are taken as they are: names of files may be no UTF-8, and ids that are none are refused.
+func TestArgumentsAreBytes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "b\xe9")
+	if _, stderr, code := runAll(t, "org", "add", "acme", "--data", dir); code != ExitOK {
+		t.Fatalf("org add: exit code %d, %s", code, stderr)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "avatard.db")); err != nil {
+		t.Error(err)
+	}
+	if _, stderr, code := runAll(t, "user", "add", "\xff", "--org", "acme", "--issuer", "https://id.example", "--data", dir); code != ExitUsage {
+		t.Errorf("a user id that is no UTF-8: exit code %d, %s", code, stderr)
+	}
+	file := filepath.Join(t.TempDir(), "backup\xff")
+	if _, stderr, code := runAll(t, "backup", file, "--data", dir); code != ExitOK {
+		t.Errorf("backup: exit code %d, %s", code, stderr)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
 	}
 }
 

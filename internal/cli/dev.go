@@ -61,79 +61,35 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	defer release()
 	log := server.NewLogWriter(inv.Stderr)
 	defer log.Close()
-	logger := slog.New(slog.NewTextHandler(log, nil))
-	log.Tell(logger)
-	if err := disableCoreDumps(); err != nil {
-		logger.Warn("starting", "error", err)
-	}
+	logger := devLogger(log)
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", flags.Listen)
 	if err != nil {
 		return listeningFailed(err, "choose another one with --listen 127.0.0.1:0")
 	}
 	defer func() { _ = ln.Close() }() // again, when it was served
-	dir := flags.Data
-	if dir == "" {
-		sweepDevTemps(logger)
-		temp, err := newDevTemp()
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, temp.remove()) }()
-		dir = temp.dir
+	dir, remove, err := flags.directory(logger)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
 	place := inv.placeOf(config.Config{Data: dir})
 	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if flags.EnvFile != "" { // not before the directory is ours: the file may be that of another dev on it
-		if err := removeEnvFile(flags.EnvFile); err != nil {
-			return fmt.Errorf("environment file: %w", err)
-		}
+	if err := flags.removeEnvFile(); err != nil { // not before the directory is ours: the file may be that of another dev on it
+		return err
 	}
-
 	url := "http://" + devAddress(flags.Listen, ln)
 	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp", AllowedOrigin: isDevOrigin})
 	if err != nil {
 		return err
 	}
-	if err := seed(ctx, inv.Stdout, store, seeded, flags); err != nil {
-		if ctx.Err() != nil {
-			return nil // stopped by a signal; the next start on the same data seeds the rest
-		}
+	if done, err := flags.register(ctx, inv, store, seeded); err != nil || !done {
 		return err
 	}
-
-	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
-		UserAgent:    "avatard/" + inv.version(),
-		Issuer:       seeded.Issuer,
-		ClientID:     seeded.Client.ID,
-		ClientSecret: seeded.Client.Secret,
-		Audience:     seeded.Audience,
-		ProjectID:    seeded.Audience,
-		CacheTTL:     config.Default().CacheTTL,
-		Timeout:      config.Default().IntrospectionTimeout,
-		Logger:       logger,
-	})
-	if err != nil {
-		return err
-	}
-	srv, err := server.New(server.Config{
-		Store:         store,
-		Issuer:        devIssuerKey,
-		Authenticator: authenticator,
-		Permissions:   authz.NewClaims(devPolicy()),
-		Logger:        logger,
-		Realm:         config.Default().Realm,
-		PublicAssets:  true,
-		Checks: []server.Check{
-			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
-			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
-		},
-		AllowedOrigin: isDevOrigin,
-		Version:       inv.version(),
-	})
+	srv, err := devServer(inv, store, seeded, logger)
 	if err != nil {
 		return err
 	}
@@ -142,7 +98,6 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 		return err
 	}
 	defer stopAdmin()
-
 	vars := devVariables(url, seeded, flags.SeedUsers)
 	cleanUp := func() {}
 	defer func() { cleanUp() }()
@@ -158,6 +113,82 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 			cleanUp = func() { forgetEnvFile(flags.EnvFile, vars) }
 		}
 		return printDevReady(ctx, inv.Stdout, store, url, flags.EnvFile, vars)
+	})
+}
+
+// devLogger begins the log.
+func devLogger(log *server.LogWriter) *slog.Logger {
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	log.Tell(logger)
+	if err := disableCoreDumps(); err != nil {
+		logger.Warn("starting", "error", err)
+	}
+	return logger
+}
+
+// removeEnvFile removes what an earlier start left.
+func (flags *devCommand) removeEnvFile() error {
+	if flags.EnvFile == "" {
+		return nil
+	}
+	if err := removeEnvFile(flags.EnvFile); err != nil {
+		return fmt.Errorf("environment file: %w", err)
+	}
+	return nil
+}
+
+// register seeds the store. A signal in between is no failure: the next start on the same data seeds the rest.
+func (flags *devCommand) register(ctx context.Context, inv *Program, store storage.Engine, seeded *devidp.Seeded) (done bool, err error) {
+	err = seed(ctx, inv.Stdout, store, seeded, flags)
+	if err != nil && ctx.Err() != nil {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// directory returns where the data is kept, and what removes it at the end.
+func (flags *devCommand) directory(logger *slog.Logger) (dir string, remove func() error, err error) {
+	if flags.Data != "" {
+		return flags.Data, func() error { return nil }, nil
+	}
+	sweepDevTemps(logger)
+	temp, err := newDevTemp()
+	if err != nil {
+		return "", nil, err
+	}
+	return temp.dir, temp.remove, nil
+}
+
+// devServer returns the server, which asks the provider behind the same port over loopback HTTP like any other.
+func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger *slog.Logger) (*server.Server, error) {
+	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
+		UserAgent:    "avatard/" + inv.version(),
+		Issuer:       seeded.Issuer,
+		ClientID:     seeded.Client.ID,
+		ClientSecret: seeded.Client.Secret,
+		Audience:     seeded.Audience,
+		ProjectID:    seeded.Audience,
+		CacheTTL:     config.Default().CacheTTL,
+		Timeout:      config.Default().IntrospectionTimeout,
+		Logger:       logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return server.New(server.Config{
+		Store:         store,
+		Issuer:        devIssuerKey,
+		Authenticator: authenticator,
+		Permissions:   authz.NewClaims(devPolicy()),
+		Logger:        logger,
+		Realm:         config.Default().Realm,
+		PublicAssets:  true,
+		Checks: []server.Check{
+			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
+			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
+		},
+		AllowedOrigin: isDevOrigin,
+		Version:       inv.version(),
 	})
 }
 

@@ -26,6 +26,11 @@ func (f *settingFlags) flagsOfSettings() *config.Flags {
 // newParser returns the parser of the command line.
 func (p *Program) newParser() (*kong.Kong, error) {
 	return kong.New(&grammar{}, kong.Name("avatard"), kong.NoDefaultHelp(), kong.WithHyphenPrefixedParameters(true), kong.Bind(p),
+		kong.KindMapper(reflect.String, kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
+			text, err := popText(ctx)
+			target.SetString(text)
+			return err
+		})),
 		kong.PostBuild(func(k *kong.Kong) error { return kong.Visit(k.Model.Node, addSettings) }))
 }
 
@@ -41,10 +46,24 @@ func addSettings(v kong.Visitable, next kong.Next) error {
 			n.Flags = append(n.Flags, newFlag(s.FlagName(), s.Form, s.About, settingMapper{flags, s}, reflect.ValueOf(new(string))))
 		}
 	}
-	n.Flags = append(n.Flags, newFlag("config", "FILE", "YAML file with settings", kong.MapperFunc(func(ctx *kong.DecodeContext, _ reflect.Value) error {
-		return ctx.Scan.PopValueInto("file", &flags.File)
+	n.Flags = append(n.Flags, newFlag("config", "FILE", "YAML file with settings", kong.MapperFunc(func(ctx *kong.DecodeContext, _ reflect.Value) (err error) {
+		flags.File, err = popText(ctx)
+		return err
 	}), reflect.ValueOf(new(string))))
 	return next(nil)
+}
+
+// popText returns the next argument as it is. The parser's own way replaces bytes that are not UTF-8, and file names may have such.
+func popText(ctx *kong.DecodeContext) (string, error) {
+	token, err := ctx.Scan.PopValue("text")
+	if err != nil {
+		return "", err
+	}
+	text, ok := token.Value.(string)
+	if !ok {
+		return "", fmt.Errorf("unexpected %v", token)
+	}
+	return text, nil
 }
 
 func newFlag(name, form, help string, mapper kong.Mapper, target reflect.Value) *kong.Flag {
@@ -64,7 +83,8 @@ type settingMapper struct {
 func (m settingMapper) Decode(ctx *kong.DecodeContext, _ reflect.Value) error {
 	text := "true" // "--assets-public" may stand without a value
 	if !m.setting.IsSwitch || ctx.Scan.Peek().Type == kong.FlagValueToken {
-		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+		var err error
+		if text, err = popText(ctx); err != nil {
 			return err
 		}
 	}

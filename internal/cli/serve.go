@@ -12,6 +12,7 @@ import (
 	"slices"
 	"syscall"
 
+	"avatard/authz"
 	"avatard/internal/admin"
 	"avatard/internal/config"
 	"avatard/server"
@@ -58,11 +59,7 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 		reloaders = append(reloaders, reloader{"configuration", again.reload})
 	}
 	log.Tell(logger)
-	if err := disableCoreDumps(); err != nil {
-		logger.Warn("starting", "error", err)
-	}
-	config.WarnOfCleartext(cfg, logger)
-	cfg.WarnOfOpenSecrets(logger)
+	warnAtStart(cfg, logger)
 	watch, err := newWatch(ctx, cfg.Watch, p.version(), logger)
 	if err != nil {
 		return err
@@ -77,6 +74,27 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 		defer stop()
 		reloaders = append(reloaders, reloader{"client secret", reload})
 	}
+	run := &serving{Program: p, cfg: cfg, log: log, logger: logger, watch: watch, authenticator: authenticator, permissions: permissions,
+		hangups: hangups, reloaders: reloaders}
+	return run.openAndListen(ctx)
+}
+
+// serving is one run of serve.
+type serving struct {
+	*Program
+	cfg           config.Config
+	log           *server.LogWriter
+	logger        *slog.Logger
+	watch         *watch
+	authenticator *authz.Introspector
+	permissions   authz.Source
+	hangups       chan os.Signal
+	reloaders     []reloader
+}
+
+// openAndListen opens the store and serves until ctx ends.
+func (p *serving) openAndListen(ctx context.Context) (err error) {
+	cfg, logger := p.cfg, p.logger
 	place := p.placeOf(cfg)
 	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger, Now: p.Now, Keep: cfg.Keep})
 	if err != nil {
@@ -84,62 +102,35 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	warnOfOtherIssuers(logger, store, cfg.Issuer)
-	for _, org := range cfg.StartOrganizations() {
-		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
-			return fmt.Errorf("registering organisation %s: %w", org, err)
-		}
+	if err := addOrganizations(ctx, store, cfg.StartOrganizations()); err != nil {
+		return err
 	}
 	draining := &drain{delay: cfg.ShutdownDelay, logger: logger}
-	srv, err := server.New(server.Config{
-		Store:                 watch.store(store),
-		Issuer:                cfg.Issuer,
-		Authenticator:         authenticator,
-		Permissions:           permissions,
-		Pictures:              picture.New(cfg.Pictures),
-		Logger:                logger,
-		Realm:                 cfg.Realm,
-		PublicAssets:          cfg.PublicAssets,
-		WithoutReflection:     !cfg.Reflection,
-		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
-		Checks: append(draining.checks(),
-			server.Check{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
-			server.Check{Name: "uploads", Ready: store.RoomForUploads, Advisory: true}),
-		AllowedOrigin: allowedOrigins(cfg.Origins), AllowedHeaders: cfg.CORSHeaders,
-		ClientAddress: server.ForwardedAddress(cfg.TrustedProxies),
-		AddressRate:   cfg.AddressRate,
-		CallerRate:    cfg.CallerRate,
-		MaxRequests:   cfg.MaxRequests, MaxRequestsPerAddress: cfg.MaxRequestsPerAddress,
-		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
-		MaxHeaderBytes: cfg.MaxHeaderBytes, IdleTimeout: cfg.IdleTimeout,
-		Proxies:       cfg.TrustedProxies,
-		Now:           p.Now,
-		Observer:      watch.calls(),
-		Interceptors:  watch.interceptors(),
-		Version:       p.version(),
-		ShutdownGrace: cfg.ShutdownGrace,
-	})
+	of := serverConfig(cfg, store, logger)
+	of.Checks = append(draining.checks(), of.Checks...)
+	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
+	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, p.version()
+	srv, err := server.New(of)
 	if err != nil {
 		return err
 	}
 	listen := srv.Serve
 	if cfg.TLSCertFile != "" {
-		shown, err := tlsfile.Open(tlsfile.Config{ChainFile: cfg.TLSCertFile, KeyFile: cfg.TLSKeyFile, Logger: logger, Now: p.Now, Renewed: func() {
-			cfg.WarnIfOpen(cfg.TLSKeyFile, logger)
-		}})
+		shown, err := p.openCertificate(cfg, logger)
 		if err != nil {
-			return fmt.Errorf("reading the certificate: %w", err)
+			return err
 		}
-		reloaders = append(reloaders, reloader{"certificate", shown.Reload})
-		watch.certificate(shown)
+		p.reloaders = append(p.reloaders, reloader{"certificate", shown.Reload})
+		p.watch.certificate(shown)
 		listen = func(ctx context.Context, ln net.Listener) error { return srv.ServeTLS(ctx, ln, shown.Get) }
 	}
-	defer reloadOn(hangups, logger, reloaders)()
+	defer reloadOn(p.hangups, logger, p.reloaders)()
 	stopAdmin, err := admin.Serve(place.ControlDir(), &admin.Server{Store: store, Issuer: cfg.Issuer, Logger: logger, Configured: cfg.StartOrganizations()})
 	if err != nil {
 		return err
 	}
 	defer stopAdmin()
-	stopShowing, err := watch.show(ctx, cfg.Watch.MetricsListen, authenticator, permissions, store, srv, log)
+	stopShowing, err := p.watch.show(ctx, cfg.Watch.MetricsListen, p.authenticator, p.permissions, store, srv, p.log)
 	if err != nil {
 		return err
 	}
@@ -148,10 +139,66 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 	if err != nil {
 		return listeningFailed(err, "set listen to another one")
 	}
-	defer tryProvider(ctx, authenticator, logger)()
+	defer tryProvider(ctx, p.authenticator, logger)()
 	serving, stop := draining.after(ctx)
 	defer stop()
 	return listen(serving, ln) // it logs the address
+}
+
+// warnAtStart logs what is not as safe as it could be.
+func warnAtStart(cfg config.Config, logger *slog.Logger) {
+	if err := disableCoreDumps(); err != nil {
+		logger.Warn("starting", "error", err)
+	}
+	config.WarnOfCleartext(cfg, logger)
+	cfg.WarnOfOpenSecrets(logger)
+}
+
+// serverConfig is what the configuration and the store say of the server.
+func serverConfig(cfg config.Config, store storage.Engine, logger *slog.Logger) server.Config {
+	return server.Config{
+		Issuer:                cfg.Issuer,
+		Pictures:              picture.New(cfg.Pictures),
+		Logger:                logger,
+		Realm:                 cfg.Realm,
+		PublicAssets:          cfg.PublicAssets,
+		WithoutReflection:     !cfg.Reflection,
+		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
+		Checks: []server.Check{
+			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
+			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
+		},
+		AllowedOrigin: allowedOrigins(cfg.Origins), AllowedHeaders: cfg.CORSHeaders,
+		ClientAddress: server.ForwardedAddress(cfg.TrustedProxies),
+		AddressRate:   cfg.AddressRate,
+		CallerRate:    cfg.CallerRate,
+		MaxRequests:   cfg.MaxRequests, MaxRequestsPerAddress: cfg.MaxRequestsPerAddress,
+		MaxConnections: cfg.MaxConnections, MaxConnectionsPerAddress: cfg.MaxConnectionsPerAddress,
+		MaxHeaderBytes: cfg.MaxHeaderBytes, IdleTimeout: cfg.IdleTimeout,
+		Proxies:       cfg.TrustedProxies,
+		ShutdownGrace: cfg.ShutdownGrace,
+	}
+}
+
+// openCertificate returns the configured certificate, which is read again when its files change.
+func (p *Program) openCertificate(cfg config.Config, logger *slog.Logger) (*tlsfile.Certificate, error) {
+	shown, err := tlsfile.Open(tlsfile.Config{ChainFile: cfg.TLSCertFile, KeyFile: cfg.TLSKeyFile, Logger: logger, Now: p.Now, Renewed: func() {
+		cfg.WarnIfOpen(cfg.TLSKeyFile, logger)
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("reading the certificate: %w", err)
+	}
+	return shown, nil
+}
+
+// addOrganizations registers the organisations of the configuration.
+func addOrganizations(ctx context.Context, store storage.Store, organizations []string) error {
+	for _, org := range organizations {
+		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
+			return fmt.Errorf("registering organisation %s: %w", org, err)
+		}
+	}
+	return nil
 }
 
 // allowedOrigins reports whether an origin is a configured one. It is nil where none is, so that no answer has a header

@@ -92,9 +92,6 @@ const onlyJPEG = "of JPEG only baseline and progressive with 8 bits"
 // readJPEGFrame reads the header. Its errors wrap ErrUnsupported or ErrMalformed.
 func readJPEGFrame(data []byte) (jpegFrame, error) {
 	f := jpegFrame{adobe: -1}
-	rare := func(what string) (jpegFrame, error) {
-		return jpegFrame{}, fmt.Errorf("%w: %s; this one is %s", ErrUnsupported, onlyJPEG, what)
-	}
 	interval, scanned := 0, false
 	for s := (&jpegWalker{rest: data[2:]}); s.next(); {
 		switch {
@@ -121,34 +118,19 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 			f.codes = f.codes || !scanned
 		case s.kind == jpegDQT || s.kind >= jpegAPP0 && s.kind < jpegAPP0+16 || s.kind == jpegCOM:
 		case s.kind == jpegSOF0 || s.kind == jpegSOF1 || s.kind == jpegSOF2:
-			if f.components != nil || len(s.body) < 6 || len(s.body) != 6+3*int(s.body[5]) {
-				return jpegFrame{}, ErrMalformed
-			}
-			n := int(s.body[5])
-			if s.body[0] != 8 {
-				return rare(fmt.Sprintf("of %d bits", s.body[0]))
-			}
-			if n != 1 && n != 3 && n != 4 {
-				return rare(fmt.Sprintf("of %d components", n))
-			}
-			f.size = image.Pt(int(binary.BigEndian.Uint16(s.body[3:])), int(binary.BigEndian.Uint16(s.body[1:])))
-			if f.size.X > 0 && f.size.Y == 0 {
-				return rare("without a height in its header")
-			}
-			f.progressive = s.kind == jpegSOF2
-			if !f.setComponents(s.body[6:]) {
-				return jpegFrame{}, ErrMalformed
+			if err := f.readFrameHead(s.kind == jpegSOF2, s.body); err != nil {
+				return jpegFrame{}, err
 			}
 		case s.kind == 0xc3:
-			return rare("lossless")
+			return jpegFrame{}, rareJPEGError("lossless")
 		case s.kind == 0xc9:
-			return rare("with arithmetic coding")
+			return jpegFrame{}, rareJPEGError("with arithmetic coding")
 		case s.kind == 0xca:
-			return rare("progressive with arithmetic coding")
+			return jpegFrame{}, rareJPEGError("progressive with arithmetic coding")
 		case s.kind == 0xcb:
-			return rare("lossless with arithmetic coding")
+			return jpegFrame{}, rareJPEGError("lossless with arithmetic coding")
 		case s.kind > jpegSOF2 && s.kind <= 0xcf && s.kind != jpegJPG && s.kind != jpegDAC:
-			return rare("hierarchical")
+			return jpegFrame{}, rareJPEGError("hierarchical")
 		default:
 			f.rare = true
 		}
@@ -161,6 +143,33 @@ func readJPEGFrame(data []byte) (jpegFrame, error) {
 		return jpegFrame{}, ErrMalformed
 	}
 	return f, nil
+}
+
+func rareJPEGError(what string) error {
+	return fmt.Errorf("%w: %s; this one is %s", ErrUnsupported, onlyJPEG, what)
+}
+
+// readFrameHead reads the header of a frame: T.81 section B.2.2.
+func (f *jpegFrame) readFrameHead(progressive bool, body []byte) error {
+	if f.components != nil || len(body) < 6 || len(body) != 6+3*int(body[5]) {
+		return ErrMalformed
+	}
+	n := int(body[5])
+	if body[0] != 8 {
+		return rareJPEGError(fmt.Sprintf("of %d bits", body[0]))
+	}
+	if n != 1 && n != 3 && n != 4 {
+		return rareJPEGError(fmt.Sprintf("of %d components", n))
+	}
+	f.size = image.Pt(int(binary.BigEndian.Uint16(body[3:])), int(binary.BigEndian.Uint16(body[1:])))
+	if f.size.X > 0 && f.size.Y == 0 {
+		return rareJPEGError("without a height in its header")
+	}
+	f.progressive = progressive
+	if !f.setComponents(body[6:]) {
+		return ErrMalformed
+	}
+	return nil
 }
 
 // setComponents takes the specification of each component, three bytes, and reports whether it is valid.

@@ -191,19 +191,21 @@ func (d *rareJPEG) endOfBand(n int) error {
 	return err
 }
 
+// correct adds a bit to a coefficient that is not zero, away from zero.
+func (d *rareJPEG) correct(coefficient *int16, step int16) error {
+	bit, err := d.bits.take(1)
+	if bit == 1 && *coefficient&step == 0 && *coefficient > 0 {
+		*coefficient += step
+	} else if bit == 1 && -*coefficient&step == 0 && *coefficient < 0 {
+		*coefficient -= step
+	}
+	return err
+}
+
 // refine adds one bit to the coefficients that are not zero, and finds those that become one: T.81 section G.2.3.
 func (d *rareJPEG) refine(s *jpegScanHead, c *scanComponent, b *[64]int16) error {
 	step := int16(1 << s.low)
-	// correct adds a bit to coefficient k, away from zero.
-	correct := func(k int) error {
-		bit, err := d.bits.take(1)
-		if bit == 1 && b[k]&step == 0 && b[k] > 0 {
-			b[k] += step
-		} else if bit == 1 && -b[k]&step == 0 && b[k] < 0 {
-			b[k] -= step
-		}
-		return err
-	}
+	correct := func(k int) error { return d.correct(&b[k], step) }
 	k := s.from
 	for d.endRun == 0 && k <= s.to {
 		symbol, err := d.bits.symbol(&d.tables[1][c.ac])

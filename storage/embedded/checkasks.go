@@ -106,34 +106,36 @@ func (c *checker) stuck(ctx context.Context, rows []slotRow) ([]string, error) {
 	return q.stuck, c.ask(ctx, q, nil)
 }
 
-// ask hands something to the committer and waits for the answer, however long the line is.
+// ask hands an operation to the committer and waits for the answer, however long the queue is.
 func (c *checker) ask(ctx context.Context, w operation, key *storage.UserKey) error {
 	for {
-		seen := &watched{operation: w}
+		seen := &watched{of: w}
 		err := c.s.queue.submit(ctx, &request{op: seen, key: key})
 		if seen.begun || !errors.Is(err, storage.ErrUnavailable) || c.s.queue.isClosed() {
 			return err
 		}
-		select { // the line was full
+		select { // the queue was full
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(lineDelay):
+		case <-time.After(queueDelay):
 		}
 	}
 }
 
-// lineDelay is how long a check waits before it tries again to get into a line that is full.
-const lineDelay = 20 * time.Millisecond
+// queueDelay is how long a check waits before it tries again to get into a queue that is full.
+const queueDelay = 20 * time.Millisecond
 
-// watched remembers that the committer took the work.
+// watched remembers that the committer took an operation.
 type watched struct {
-	operation
+	of    operation
 	begun bool // read when the answer is there
 }
 
-func (w *watched) settled(t *request, committed bool, err error) bool {
+func (w *watched) slotClass() (slab.Class, bool)          { return w.of.slotClass() }
+func (w *watched) apply(r *groupCommit, t *request) error { return w.of.apply(r, t) }
+func (w *watched) finished(t *request, committed bool, err error) bool {
 	w.begun = true
-	return w.operation.finished(t, committed, err)
+	return w.of.finished(t, committed, err)
 }
 
 // checkHeader looks at the slab's first page.

@@ -162,6 +162,32 @@ func TestCheckNobodyWorksOnIt(t *testing.T) {
 	}
 }
 
+// A repair that the disk did not take is told as one that failed, and is not tried again by the same check.
+func TestRepairThatFails(t *testing.T) {
+	f := &faults{}
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Config{Dir: dir, WrapFile: f.wrap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	mustPut(t, s, 1, 5000)
+	d := &damaged{t: t, dir: dir}
+	d.write(12*slab.PageBytes, []byte("left"))
+	failed := 0
+	f.set(func(_ int, name, op string) bool {
+		if name != slabName || op != "sync" || failed > 0 {
+			return false
+		}
+		failed++
+		return true
+	})
+	all := checkStore(t, s, true)
+	if len(all) != 1 || all[0].Kind != storage.OrphanedBytes || all[0].Repaired || !strings.HasPrefix(all[0].Repair, "failed") || failed != 1 {
+		t.Errorf("found %+v after %d failures, want orphaned bytes whose repair failed", all, failed)
+	}
+}
+
 // What a repair found is left alone when it has changed by the time of the write: each writes for the row it saw, or not
 // at all.
 func TestRepairOfWhatHasChanged(t *testing.T) {

@@ -181,32 +181,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 }
 
 func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
-	if err := dir.Make(); err != nil {
-		return err
-	}
-	if s.lock, err = dir.Lock(lockName); err != nil {
-		return err
-	}
-	if err := dir.RefuseLinks(ownNames...); err != nil {
-		return err
-	}
-	if err := tidyRestored(dir.Path); err != nil {
-		return err
-	}
-	if err := inspect(dir, s.log); err != nil {
-		return err
-	}
-	s.space.dir = dir
-	s.space.open()
-	for {
-		s.db, err = openDatabase(dir, s.moveLogAtStart, func(version int) {
-			s.log.Info("the metadata's schema was brought to a newer version", "version", version)
-		})
-		if !noRoom(err) || !s.makeRoom() {
-			break
-		}
-	}
-	if err != nil {
+	if err := s.openDatabase(dir); err != nil {
 		return err
 	}
 	if err := s.db.conn.WALAutoCheckpoint(0); err != nil { // the committer does that, see checkpoint.go
@@ -255,6 +230,36 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 	s.publishStats()
 	s.watchdog.init()
 	return nil
+}
+
+// openDatabase takes the directory, refuses files that do not belong together, and opens the metadata.
+func (s *Store) openDatabase(dir datadir.Dir) (err error) {
+	if err := dir.Make(); err != nil {
+		return err
+	}
+	if s.lock, err = dir.Lock(lockName); err != nil {
+		return err
+	}
+	if err := dir.RefuseLinks(ownNames...); err != nil {
+		return err
+	}
+	if err := tidyRestored(dir.Path); err != nil {
+		return err
+	}
+	if err := inspect(dir, s.log); err != nil {
+		return err
+	}
+	s.space.dir = dir
+	s.space.open()
+	for {
+		s.db, err = openDatabase(dir, s.moveLogAtStart, func(version int) {
+			s.log.Info("the metadata's schema was brought to a newer version", "version", version)
+		})
+		if !noRoom(err) || !s.makeRoom() {
+			break
+		}
+	}
+	return err
 }
 
 // Close finishes the changes under way, puts finished erasures on record and gives the directory free. An error loses nothing

@@ -35,6 +35,9 @@ func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ 
 	}
 	s.db.lock()
 	defer s.db.mu.Unlock()
+	// Not before: an export that has the database notes its end by the same clock, and what is erased after it has to be later.
+	tx.now = s.now().UnixMicro()
+	tx.began = tx.now
 	tx.changes = s.db.conn.TotalChanges()
 	for _, t := range batch { // before anything fails: what an earlier group commit took is not given back
 		t.reset()
@@ -57,8 +60,7 @@ func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ 
 
 // plan decides what the next transaction records.
 func (s *Store) plan(empty bool) *transaction {
-	now := s.now().UnixMicro()
-	tx := &transaction{groupCommit: groupCommit{s: s, db: s.db, now: now, nextReceipt: s.erasures.issued + 1}, began: now}
+	tx := &transaction{groupCommit: groupCommit{s: s, db: s.db, nextReceipt: s.erasures.issued + 1}}
 	tx.watermark, tx.singly = s.erasures.plan()
 	if !s.space.short.Load() { // what room is left is for deletes
 		tx.refusals = s.refusals.take()

@@ -25,7 +25,7 @@ type Answer struct {
 	Message string
 	// Detail is the error's own detail, nil when it has none. Only REST and RPCs tell it.
 	Detail *zitadelv1.ErrorDetail
-	// Details are those of a change, nil when they did not arrive.
+	// Details are those of a delete or an upload, nil when they did not arrive; for other calls look at Raw.
 	Details *zitadelv1.ObjectDetails
 	// Status is that of HTTP.
 	Status int

@@ -5,6 +5,7 @@ import "math/bits"
 // Bitset is a set of numbers from 0 on, one bit each.
 type Bitset []uint64
 
+// Add puts a number in.
 func (b *Bitset) Add(n int64) {
 	for int64(len(*b)) <= n/64 {
 		*b = append(*b, make([]uint64, len(*b)+1)...)
@@ -18,6 +19,7 @@ func (b Bitset) remove(n int64) {
 	}
 }
 
+// Has reports whether a number is in the set.
 func (b Bitset) Has(n int64) bool {
 	return n/64 < int64(len(b)) && b[n/64]&(1<<(n%64)) != 0
 }
