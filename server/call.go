@@ -123,6 +123,9 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 		s.shed(out, sent, r, over)
 		return
 	}
+	if m.rule.open { // text for machines, whatever comes of the call
+		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
+	}
 	err := s.authorize(r, m)
 	if err == nil {
 		err = m.serve(out, r, m.variables)

@@ -46,7 +46,6 @@ func (s *Server) mountHealth() {
 func (s *Server) openProcedure(handler http.Handler) *endpoint {
 	p := procedure{handler: handler}
 	return &endpoint{serve: func(w http.ResponseWriter, r *http.Request, _ []string) error {
-		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
 		return p.serve(w, r)
 	}}
 }

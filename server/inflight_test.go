@@ -260,4 +260,8 @@ func TestHealthIsNotSniffed(t *testing.T) {
 			t.Errorf("%s: %d with X-Content-Type-Options %q, want nosniff", path, res.StatusCode, got)
 		}
 	}
+	res, _ := f.do(t, http.MethodPost, "/grpc.health.v1.Health/Check", strings.NewReader("{}"), "Content-Type", "application/json", "Connect-Timeout-Ms", "x")
+	if got := res.Header.Get("X-Content-Type-Options"); got != "nosniff" || res.StatusCode != http.StatusBadRequest {
+		t.Errorf("a refused question: %d with X-Content-Type-Options %q, want 400 and nosniff", res.StatusCode, got)
+	}
 }

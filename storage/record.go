@@ -90,7 +90,7 @@ const (
 	ReasonRemoved   = 1
 	ReasonReplaced  = 2
 	ReasonAbandoned = 3 // an upload that was never acknowledged
-	ReasonLost      = 4 // a picture that a repair found missing, or promised to be erased
+	ReasonLost      = 4 // a picture that a repair found missing; of earlier versions also one that had been promised to be erased
 )
 
 // AuditRecord is one of the audit trail: a change, or a call that was turned away, whose Result is the reason. The two have numbers

@@ -76,10 +76,10 @@ type groupCommit struct {
 	room        [2]generationRecord // for what a look-up finds; more than two are rare
 }
 
-// commitBatch makes the changes of a batch; those that want another group commit go to s.again.
+// commitBatch makes the changes of a batch; those that want another group commit go to s.requeued.
 func (s *Store) commitBatch(batch []*request) { s.commitGroup(batch, noMore) }
 
-// commitOpenBatch is group commit with whoever else arrives in time. It returns how many changes it was of.
+// commitOpenBatch is commitBatch together with requests that arrive in time. It returns how many changes it committed.
 func (s *Store) commitOpenBatch(batch []*request) int { return s.commitGroup(batch, s.moreRequests) }
 
 func (s *Store) commitGroup(batch []*request, joining func(has int) []*request) int {

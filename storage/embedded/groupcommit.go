@@ -57,7 +57,7 @@ func (c *batchWindow) end(n, arrived int) {
 	c.took = c.ended.Sub(c.began) - c.waited
 }
 
-// await reports whether changes have arrived on the line for a group commit that has some already. Unless the group commit has enough, or
+// await reports whether changes have arrived in the queue for a group commit that has some already. Unless the group commit has enough, or
 // somebody is in a hurry, it waits for half of those that are missing: a few in a row cost less than one by one. Who is in a
 // hurry waits for those that have arrived, and for nobody after them.
 func (c *batchWindow) await(l *queue, has int, hurry func() bool) bool {
@@ -84,7 +84,7 @@ func (c *batchWindow) await(l *queue, has int, hurry func() bool) bool {
 	}
 }
 
-// noMore joins a group commit.
+// noMore lets no request join.
 func noMore(int) []*request { return nil }
 
 // moreRequests returns changes to add to the transaction under way, which has some already; none when it is to be committed. An

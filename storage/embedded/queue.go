@@ -13,7 +13,7 @@ import (
 // maxChanges bounds the changes under way; one more is turned away with ErrUnavailable.
 const maxChanges = 8192
 
-// maxBehind bounds the changes of one user that wait, so that nobody fills the line alone.
+// maxBehind bounds the changes of one user that wait, so that nobody fills the queue alone.
 const maxBehind = 512
 
 // Bounds of the slot images that changes under way hold, in bytes. While a disk hangs they stay in memory even if their callers

@@ -45,9 +45,9 @@ type orphanedUpload struct {
 	tries attempts
 }
 
-// swept is one thing that the sweep tries again: an erasure, or a orphaned upload.
+// swept is one thing that the sweep tries again: an erasure, or an orphaned upload.
 type swept struct {
-	receipt int64 // 0 for a orphaned upload
+	receipt int64 // 0 for an orphaned upload
 	left    orphanedUpload
 	tries   attempts
 }
@@ -196,7 +196,7 @@ func (w *sweep) apply(r *groupCommit, t *request) error {
 	return nil
 }
 
-// abandon moves a orphaned upload to ERASING, unless a later change of its user has done so.
+// abandon moves an orphaned upload to ERASING, unless a later change of its user has done so.
 func (w *sweep) abandon(r *groupCommit, t *request, l orphanedUpload) error {
 	var u userRecord
 	err := r.db.rows(sqlUserByUID, func(row *sqlite3.Stmt) bool {

@@ -15,8 +15,8 @@ import "slices"
 //
 // A process passes slab- and open-identified on a new directory only; recover- and sweep- when the one before it left
 // something undone; grow- when no slot of the size is free; checkpoint- when the log is long, or the store is closed; all others with every upload, replacement or delete. What the
-// first word names is the step: reserve and activate are the two rounds of an upload, register is the registration of a
-// user or an organisation, record a round that only puts on record what is finished.
+// first word names is the step: reserve and activate are the two group commits of an upload, register is the registration of a
+// user or an organisation, record a group commit that only puts on record what is finished.
 var Failpoints = []string{
 	// Start-up.
 	"open-migrated",     // schema up to date, log not emptied
@@ -52,7 +52,7 @@ var Failpoints = []string{
 	"grow-listed",   // durable, not in the database
 	"grow-recorded", // in the database, no slot given out
 
-	// First round of an upload.
+	// First group commit of an upload.
 	"reserve-apply",
 	"reserve-commit",
 	"reserve-committed",
@@ -60,7 +60,7 @@ var Failpoints = []string{
 	"reserve-written", // not synced
 	"reserve-synced",
 
-	// Second round; zeros are for the picture it replaces.
+	// Second group commit; zeros are for the picture it replaces.
 	"activate-apply",
 	"erase-receipt", // a receipt is in the transaction, its generation not yet erasing
 	"erase-state",   // both
@@ -75,7 +75,7 @@ var Failpoints = []string{
 
 	// A delete.
 	"remove-apply",
-	"watermark-set", // earlier erasures go on record with this round
+	"watermark-set", // earlier erasures go on record with this group commit
 	"remove-commit",
 	"remove-committed",
 	"watermark-committed", // their slots not free yet
@@ -114,7 +114,7 @@ var FaultFailpoints = []string{
 }
 
 // CommandFailpoints are the places that a process passes only when a user is moved to another organisation, and when one is taken off
-// the record, in the round behind the erasure.
+// the record, in the group commit behind the erasure.
 var CommandFailpoints = []string{
 	"move-apply",
 	"move-row", // the record is changed in the transaction, the audit trail not
@@ -161,7 +161,7 @@ func All() []string {
 
 // Wrong orders of steps, each of which would make a 200 a lie.
 const (
-	// BytesLater puts an erasure on record and answers before the bytes are overwritten: a later round does that.
+	// BytesLater puts an erasure on record and answers before the bytes are overwritten: a later group commit does that.
 	BytesLater = "bytes-later"
 	// EarlyAnswer answers before the sync that makes the zeros durable. Only lost power shows it: a process that
 	// is killed loses nothing it has written.

@@ -255,7 +255,7 @@ func (s *Slab) Sync() error {
 	return err
 }
 
-// Read returns the picture of one generation. errNotThisSlot means that it is gone, errDamaged that it is spoilt,
+// Read returns the picture of one generation. ErrOtherGeneration means that it is gone, ErrSpoilt that it is damaged,
 // storage.ErrUnavailable that the file cannot be read now.
 func (s *Slab) Read(slot int64, id GenerationID, size int64) ([]byte, error) {
 	buf := make([]byte, HeaderBytes+size)

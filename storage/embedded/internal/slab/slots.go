@@ -32,7 +32,7 @@ const (
 	MaxRegionPages = 1024
 )
 
-// Class is an index into slotPages.
+// Class is an index into ClassPages.
 type Class int
 
 // ClassFor returns the class of slots that a new picture of size bytes takes. What is stored already lies in slots of whatever

@@ -11,7 +11,7 @@ import (
 const maxLogBuffer = 256 << 10
 
 // logFile is SQLite's write-ahead log with writes that follow on one another gathered into one. SQLite writes each page of a
-// commit in two pieces, a header of 24 bytes and the page, and then syncs: ten to thirty system calls a round, where one does.
+// commit in two pieces, a header of 24 bytes and the page, and then syncs: ten to thirty system calls a group commit, where one does.
 //
 // Nothing is durable before Sync either way, so nothing is promised later than it was. A gathered write that fails is reported by
 // whatever call it was that could wait no longer, usually Sync, and is forgotten: SQLite then undoes the transaction, and
