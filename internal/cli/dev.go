@@ -86,7 +86,10 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	if err != nil {
 		return err
 	}
-	if done, err := flags.register(ctx, inv, store, seeded); err != nil || !done {
+	if err := seed(ctx, inv.Stdout, store, seeded, flags); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped by a signal; the next start on the same data seeds the rest
+		}
 		return err
 	}
 	srv, err := devServer(inv, store, seeded, logger)
@@ -135,15 +138,6 @@ func (flags *devCommand) removeEnvFile() error {
 		return fmt.Errorf("environment file: %w", err)
 	}
 	return nil
-}
-
-// register seeds the store. A signal in between is no failure: the next start on the same data seeds the rest.
-func (flags *devCommand) register(ctx context.Context, inv *Program, store storage.Engine, seeded *devidp.Seeded) (done bool, err error) {
-	err = seed(ctx, inv.Stdout, store, seeded, flags)
-	if err != nil && ctx.Err() != nil {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // directory returns where the data is kept, and what removes it at the end.
