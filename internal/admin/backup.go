@@ -34,10 +34,7 @@ type backupReport struct {
 // backup answers with a backup of the store.
 func (a *Server) backup(w http.ResponseWriter, r *http.Request) {
 	var req BackupRequest
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&req); err != nil {
-		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
+	if !readRequest(w, r, &req) {
 		return
 	}
 	if !a.backups.TryLock() {

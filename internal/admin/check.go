@@ -39,10 +39,7 @@ type CheckProgress struct {
 // check answers with what a check of the store finds, as it is found.
 func (a *Server) check(w http.ResponseWriter, r *http.Request) {
 	var req CheckRequest
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&req); err != nil {
-		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
+	if !readRequest(w, r, &req) {
 		return
 	}
 	out := &checkResponse{w: w, control: http.NewResponseController(w)}

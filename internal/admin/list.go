@@ -101,10 +101,7 @@ func (a *Server) list(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	var req ListRequest
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&req); err != nil {
-		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
+	if !readRequest(w, r, &req) {
 		return
 	}
 	reply, err := ListPage(ctx, a.Store, req)

@@ -112,10 +112,7 @@ func respond[Request, Reply any](a *Server, w http.ResponseWriter, r *http.Reque
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	var req Request
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
-	body.DisallowUnknownFields()
-	if err := body.Decode(&req); err != nil {
-		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
+	if !readRequest(w, r, &req) {
 		return
 	}
 	reply, err := do(ctx, req)
@@ -129,6 +126,18 @@ func respond[Request, Reply any](a *Server, w http.ResponseWriter, r *http.Reque
 	default:
 		writeJSON(w, http.StatusInternalServerError, Response{Error: "internal error; the server's log says more"})
 	}
+}
+
+// readRequest decodes the body of a request, at most maxBytes of it, into req. It reports false after it has answered one that is
+// not understood.
+func readRequest(w http.ResponseWriter, r *http.Request, req any) bool {
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
+	body.DisallowUnknownFields()
+	if err := body.Decode(req); err != nil {
+		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})
+		return false
+	}
+	return true
 }
 
 func writeJSON(w http.ResponseWriter, status int, res any) {
