@@ -36,21 +36,17 @@ func Restore(ctx context.Context, place storage.Place, opt RestoreOptions) (sum 
 			return sum, err
 		}
 	}
-	var files []*file
-	defer func() {
-		for _, f := range files {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	var sources []storage.Source
-	for _, name := range append([]string{opt.Backup}, opt.Receipts...) {
-		f, err := opt.open(ctx, place, name)
-		if err != nil {
-			return sum, err
-		}
-		files, sources = append(files, f), append(sources, f)
+	r := &restore{opt: opt, names: append([]string{opt.Backup}, opt.Receipts...)}
+	r.files = make([]*file, len(r.names))
+	defer func() { err = errors.Join(err, r.close()) }()
+	if err := r.open(ctx, place); err != nil {
+		return sum, err
 	}
-	return place.Import(ctx, storage.ImportOptions{Export: sources[0], Newer: sources[1:], AllowGap: opt.AllowGap, Progress: opt.Progress})
+	in, err := r.options()
+	if err != nil {
+		return sum, err
+	}
+	return place.Import(ctx, in)
 }
 
 // streams reports whether one of the files is the stream.
@@ -58,20 +54,86 @@ func (opt RestoreOptions) streams() bool {
 	return opt.Stream != nil && (opt.Backup == StreamName || slices.Contains(opt.Receipts, StreamName))
 }
 
-// open opens a file, or the stream that stands for it.
-func (opt RestoreOptions) open(ctx context.Context, place storage.Place, name string) (*file, error) {
-	if name != StreamName || opt.Stream == nil {
-		return open(name)
+// restore is one under way. A file of it is nil until its first record has been read.
+type restore struct {
+	opt   RestoreOptions
+	names []string
+	files []*file
+}
+
+// open opens the files before it reads the stream, so that what does not fit together is refused while the stream still costs nothing.
+func (r *restore) open(ctx context.Context, place storage.Place) (err error) {
+	for i, name := range r.names {
+		if r.isStream(name) {
+			continue
+		}
+		if r.files[i], err = open(name); err != nil {
+			return err
+		}
+		if _, err := r.options(); err != nil {
+			return err
+		}
 	}
+	for i, name := range r.names {
+		if !r.isStream(name) {
+			continue
+		}
+		if r.files[i], err = r.openStream(ctx, place, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *restore) isStream(name string) bool { return name == StreamName && r.opt.Stream != nil }
+
+// openStream keeps the stream, which is file i, unless its first record shows that it does not belong to the others.
+func (r *restore) openStream(ctx context.Context, place storage.Place, i int) (*file, error) {
 	scratch, err := place.Scratch()
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSpool(ctx, scratch, opt.Stream)
+	stream := &file{name: "the stream"}
+	with := &restore{opt: r.opt, names: r.names, files: slices.Clone(r.files)}
+	with.files[i] = stream
+	s, err := newSpool(ctx, scratch, r.opt.Stream, func(begin io.Reader) error {
+		b, err := NewReader(begin)
+		if err != nil {
+			return fmt.Errorf("%s: %w", stream.name, err)
+		}
+		stream.store = b.store
+		_, err = with.options()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return (&file{ReaderAt: s, Closer: s, name: "the stream", size: s.size}).begin()
+	stream.ReaderAt, stream.Closer, stream.size = s, s, s.size
+	return stream, nil
+}
+
+// options are what to import, as far as it is open. An error tells which file does not belong to the others.
+func (r *restore) options() (storage.ImportOptions, error) {
+	o := storage.ImportOptions{AllowGap: r.opt.AllowGap, Progress: r.opt.Progress}
+	for _, f := range r.files[1:] {
+		if f != nil {
+			o.Newer = append(o.Newer, f)
+		}
+	}
+	if r.files[0] == nil {
+		return o, nil
+	}
+	o.Export = r.files[0]
+	return o, o.Arrange()
+}
+
+func (r *restore) close() (err error) {
+	for _, f := range r.files {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
+	}
+	return err
 }
 
 // file is something that begins like a backup and can be read more than once. It is a storage.Source.

@@ -22,8 +22,9 @@ type spool struct {
 	size  int64
 }
 
-// newSpool reads a stream to its end, or until ctx ends, into a file, which it closes when that fails.
-func newSpool(ctx context.Context, f storage.ScratchFile, stream io.Reader) (s *spool, err error) {
+// newSpool reads a stream to its end, or until ctx ends, into a file, which it closes when that fails. First it calls begins with the
+// stream, which may read of it as much as it likes; an error of begins ends it, and is returned as it is.
+func newSpool(ctx context.Context, f storage.ScratchFile, stream io.Reader, begins func(io.Reader) error) (s *spool, err error) {
 	var key [32]byte
 	rand.Read(key[:])
 	s = &spool{file: f}
@@ -32,19 +33,30 @@ func newSpool(ctx context.Context, f storage.ScratchFile, stream io.Reader) (s *
 	}
 	filled := make(chan error, 1)
 	out := bufio.NewWriterSize(spoolWriter{s}, 256<<10)
-	go func() { // which goes on waiting for a stream that never ends when nobody else does any more
+	go func() { // it still waits for a stream that never ends when this function has returned
+		if err := begins(io.TeeReader(stream, out)); err != nil {
+			filled <- err
+			return
+		}
 		_, err := out.ReadFrom(stream)
-		filled <- errors.Join(err, out.Flush())
+		if err = errors.Join(err, out.Flush()); err != nil {
+			err = keeping(f, err)
+		}
+		filled <- err
 	}()
 	select {
 	case err = <-filled:
 	case <-ctx.Done():
-		err = ctx.Err()
+		err = keeping(f, ctx.Err())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("keeping the stream in %s: %w", f.Name(), err), s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+func keeping(f storage.ScratchFile, err error) error {
+	return fmt.Errorf("keeping the stream in %s: %w", f.Name(), err)
 }
 
 // spoolWriter writes at the end of a spool.

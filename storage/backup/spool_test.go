@@ -37,7 +37,7 @@ func TestSpool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSpool(t.Context(), scratch, io.MultiReader(bytes.NewReader(data[:7]), bytes.NewReader(data[7:])))
+	s, err := newSpool(t.Context(), scratch, io.MultiReader(bytes.NewReader(data[:7]), bytes.NewReader(data[7:])), readSome)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,13 @@ func TestSpoolOfAStreamWithoutEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := newSpool(ctx, scratch, r); !errors.Is(err, context.Canceled) {
+	if _, err := newSpool(ctx, scratch, r, readSome); !errors.Is(err, context.Canceled) {
 		t.Errorf("newSpool = %v", err)
 	}
+}
+
+// readSome reads the beginning of a stream.
+func readSome(stream io.Reader) error {
+	_, err := io.ReadFull(stream, make([]byte, 100))
+	return err
 }
