@@ -13,6 +13,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"avatard/storage"
 )
 
 // A backup is a stream of records, whatever the schema of the database it was made from; docs/backup.md draws it:
@@ -37,6 +39,10 @@ const (
 	pictureHeadBytes = 16 + 1
 	maxBackupText    = 64 << 10 // any one text of version 1
 )
+
+// This does not compile unless the largest picture that a store takes fits into a record. What is left over is for pictures of a time
+// when stores took larger ones.
+const _ = uint(maxPictureBytes - storage.MaxPictureBytes)
 
 // Errors of a file that is to be restored. Compare with errors.Is.
 var (

@@ -238,6 +238,9 @@ func (r *restore) addPicture(uid int64, rec storage.PictureRecord) error {
 		r.sum.Erased++
 		return nil
 	}
+	if size := len(rec.Data); size < 1 || size > slab.MaxStoredBytes {
+		return fmt.Errorf("%w: a picture of %d bytes, limit %d", storage.ErrExportDamaged, size, slab.MaxStoredBytes)
+	}
 	c := slab.ClassFor(len(rec.Data))
 	slot, _, ok := r.slots.Take(c)
 	if !ok {
