@@ -55,6 +55,8 @@ type checker struct {
 	live bool
 	// alone tells that nobody waits for the database, so that SQLite may take its time to check it.
 	alone bool
+	// lacks says which tables and columns are missing, see prepareAll. A store that is live has all of them.
+	lacks []string
 
 	sum         storage.CheckSummary
 	done, total int64
@@ -69,13 +71,14 @@ func (c *checker) run(ctx context.Context) error {
 		name string
 		do   func(context.Context) error
 	}{
+		{"schema", c.checkLacking},
 		{"database", c.checkDatabase},
 		{"slab", c.checkSlab},
 		{"users", c.checkUsers},
 		{"watermark", c.checkWatermark},
 		{"references", c.checkReferences},
 	}
-	if err := c.measure(ctx); err != nil {
+	if err := c.measure(ctx); err != nil && !c.isLacking(err) {
 		return fmt.Errorf("check: %w", err)
 	}
 	for _, step := range steps {
@@ -83,7 +86,7 @@ func (c *checker) run(ctx context.Context) error {
 		if errors.Is(err, sqlite3.CORRUPT) { // what it does not reach may be looked at by the other steps
 			err = c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged, Detail: "the metadata cannot be read any further: " + err.Error()}, nil)
 		}
-		if err != nil {
+		if err != nil && !c.isLacking(err) {
 			return fmt.Errorf("check %s: %w", step.name, err)
 		}
 	}

@@ -17,10 +17,10 @@ import (
 )
 
 // CheckDir is Check for the store in cfg.Dir while no process serves it; storage.ErrInUse when one does. It also asks SQLite to
-// look at the whole database file.
+// check the whole database file, and reports tables and columns that are missing.
 //
-// Without a repair not one file is changed, and what an earlier process left undone is found: nobody works on it. With
-// one the store is opened, which finishes that as every start does, and then checked.
+// Without a repair not one file is changed, and what an earlier process left undone is found: nobody works on it. With a repair
+// the store is opened, which finishes that as every start does, and then checked; a store that cannot be opened is an error.
 func CheckDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found func(storage.Finding) error) (storage.CheckSummary, error) {
 	if opt.Repair {
 		return repairDir(ctx, cfg, opt, found)
@@ -40,7 +40,7 @@ func CheckDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found f
 		if err := db.conn.Exec(`PRAGMA query_only = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000`); err != nil {
 			return err
 		}
-		if err := db.prepare(); err != nil {
+		if c.lacks, err = db.prepareAll(); err != nil {
 			return err
 		}
 		pictures, err := slab.OpenToRead(datadir.Dir{Path: cfg.Dir, Wrap: cfg.WrapFile}, slabName) // one that is missing shows as a file that is too short
@@ -74,7 +74,7 @@ func repairDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found 
 	return c.sum, err
 }
 
-// finishUnfinished is the start's, and reports what that was. The start has all of it in memory.
+// finishUnfinished finishes what is unfinished, as every start does, and reports what that was. The store has all of it in memory.
 func (c *checker) finishUnfinished(s *Store) error {
 	var all []storage.Finding
 	for _, l := range s.orphans {
@@ -107,7 +107,19 @@ func (c *checker) finishUnfinished(s *Store) error {
 	return nil
 }
 
-// checkDatabase lets SQLite look at its own file, where nobody has to wait for that.
+// checkLacking reports what the schema lacks.
+func (c *checker) checkLacking(ctx context.Context) error {
+	if len(c.lacks) == 0 {
+		return nil
+	}
+	return c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged,
+		Detail: lackingSchema(c.lacks) + "; what depends on them was not compared; restore the directory from a backup"}, nil)
+}
+
+// isLacking reports whether a step has ended because of what checkLacking has reported.
+func (c *checker) isLacking(err error) bool { return len(c.lacks) > 0 && errors.Is(err, sqlite3.ERROR) }
+
+// checkDatabase lets SQLite check its own file. It does nothing while the store serves: callers would wait.
 func (c *checker) checkDatabase(ctx context.Context) error {
 	return c.lookAlone(ctx, storage.DatabaseDamaged, `PRAGMA integrity_check(100)`, func(row *sqlite3.Stmt) string {
 		if text := row.ColumnText(0); text != "ok" {
@@ -117,7 +129,7 @@ func (c *checker) checkDatabase(ctx context.Context) error {
 	})
 }
 
-// checkReferences looks for rows that refer to others which are not there.
+// checkReferences looks for rows that refer to rows which are not there. It does nothing while the store serves.
 func (c *checker) checkReferences(ctx context.Context) error {
 	return c.lookAlone(ctx, storage.MetadataContradicts, `PRAGMA foreign_key_check`, func(row *sqlite3.Stmt) string {
 		return fmt.Sprintf("row %d of table %s refers to a row of table %s that is not there",
@@ -125,10 +137,11 @@ func (c *checker) checkReferences(ctx context.Context) error {
 	})
 }
 
-// maxAlone bounds the findings of one look.
+// maxAlone bounds the findings of one call of lookAlone.
 const maxAlone = 100
 
-// lookAlone reports a finding for each row of a statement that reads the whole database, where nobody has to wait for that.
+// lookAlone reports a finding for each row of a statement that reads the whole database. It does nothing while the store serves: such a
+// statement takes long, and callers would wait for it.
 func (c *checker) lookAlone(ctx context.Context, kind storage.FindingKind, sql string, detail func(row *sqlite3.Stmt) string) error {
 	if !c.alone {
 		return nil
@@ -152,7 +165,7 @@ func (c *checker) lookAlone(ctx context.Context, kind storage.FindingKind, sql s
 			return err
 		}
 	}
-	if err != nil { // a page that SQLite does not take, behind what it had found before
+	if err != nil { // SQLite met a damaged page after what it had found
 		return c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged, Detail: err.Error()}, nil)
 	}
 	return nil

@@ -151,6 +151,9 @@ type receiptRow struct {
 // at the end of the chain, and broken tells that there is nothing at next.
 func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow, next int64, broken bool, err error) {
 	err = c.read(ctx, func(db *database) error {
+		if db.stmts[sqlChainReceipt] == nil { // see checkLacking
+			return sqlite3.ERROR
+		}
 		began := time.Now()
 		for next = from; next != 0 && len(chain) < checkRows && (len(chain) == 0 || time.Since(began) < checkHold); {
 			r := receiptRow{}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -169,16 +171,38 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 	return db.allowWrongOrder()
 }
 
-// prepare makes the statements of the list ready for run and rows.
+// prepare makes the statements of the list ready for run and rows. When the schema lacks a table or a column that one of them needs,
+// the error says which.
 func (db *database) prepare() error {
+	lacks, err := db.prepareAll()
+	if err == nil && len(lacks) > 0 {
+		err = fmt.Errorf("%s; restore the directory from a backup", lackingSchema(lacks))
+	}
+	return err
+}
+
+// prepareAll prepares the statements that the schema allows, and returns in SQLite's words what it lacks for the others.
+func (db *database) prepareAll() (lacks []string, err error) {
 	for i, sql := range statements {
 		stmt, _, err := db.conn.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
-		if err != nil {
-			return fmt.Errorf("prepare %q: %w", sql, err)
+		switch {
+		case errors.Is(err, sqlite3.ERROR): // the text of the statement is right, so it is the schema that is not
+			text := strings.TrimPrefix(err.Error(), sqlite3.ERROR.Error()+": ")
+			text = strings.ReplaceAll(text, " main.", " ") // only statements that fire a trigger name the schema
+			if !slices.Contains(lacks, text) {
+				lacks = append(lacks, text)
+			}
+		case err != nil:
+			return nil, fmt.Errorf("prepare %q: %w", sql, err)
 		}
 		db.stmts[i] = stmt
 	}
-	return nil
+	return lacks, nil
+}
+
+// lackingSchema says what prepareAll found.
+func lackingSchema(lacks []string) string {
+	return fmt.Sprintf("%s lacks parts of its schema: %s", databaseName, strings.Join(lacks, ", "))
 }
 
 // configure sets the pragmas, after lockingMode. Pages get a checksum when they are written to the database, which is checked when they
