@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	"avatard/authz"
 )
@@ -114,6 +116,34 @@ func TestEverythingNeedsARule(t *testing.T) {
 			t.Errorf("%s: error %v, want %q", row.title, err, row.says)
 		}
 	}
+}
+
+// A service cannot take the place of another one's procedure, nor of one of health.
+func TestProceduresAreServedOnce(t *testing.T) {
+	cfg := start(t, nil).server.config
+	probe, health := withoutRoutes(t, probeFile), withoutRoutes(t, strings.NewReplacer("probe.v1", "grpc.health.v1", "ProbeService", "Health", "List", "Check").Replace(probeFile))
+	for path, added := range map[string][]service{probeProcedure + "List": {probe, probe}, healthPath + "Check": {health}} {
+		_, err := newServer(cfg, func(s *Server) surface {
+			all := s.surface()
+			all.services = append(all.services, added...)
+			return all
+		})
+		if want := "the procedure " + path + " is served twice"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+// withoutRoutes returns the service of a described file without REST routes.
+func withoutRoutes(t *testing.T, described string) service {
+	return probeService(t, nil, func(file *descriptorpb.FileDescriptorProto) {
+		if err := prototext.Unmarshal([]byte(described), file); err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range file.GetService()[0].GetMethod() {
+			method.Options = nil
+		}
+	})
 }
 
 // rules returns the rules of a server's own surface.

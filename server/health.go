@@ -27,7 +27,7 @@ const healthPath = "/" + grpchealth.HealthV1ServiceName + "/"
 
 // mountHealth adds gRPC's services that tell whether the server is ready, and what its API looks like. None of it tells
 // anything about users.
-func (s *Server) mountHealth() {
+func (s *Server) mountHealth() error {
 	public := slices.Clone(s.services)
 	slices.Sort(public)
 	public = append(public, grpchealth.HealthV1ServiceName)
@@ -35,19 +35,14 @@ func (s *Server) mountHealth() {
 	_, handler := grpchealth.NewHandler(health{s, public}, limit)
 	s.services = append(s.services, grpchealth.HealthV1ServiceName)
 	for _, method := range [...]string{"Check", "Watch"} {
-		s.procedures[healthPath+method] = s.openProcedure(handler)
+		if err := s.addProcedure(healthPath+method, procedure{handler: handler}.endpoint()); err != nil {
+			return err
+		}
 	}
-	if !s.config.WithoutReflection {
-		s.mountReflection(public)
+	if s.config.WithoutReflection {
+		return nil
 	}
-}
-
-// openProcedure is a procedure of the libraries for health and reflection.
-func (s *Server) openProcedure(handler http.Handler) *endpoint {
-	p := procedure{handler: handler}
-	return &endpoint{serve: func(w http.ResponseWriter, r *http.Request, _ []string) error {
-		return p.serve(w, r)
-	}}
+	return s.mountReflection(public)
 }
 
 func healthz(w http.ResponseWriter, _ *http.Request, _ []string) error {

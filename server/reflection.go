@@ -32,7 +32,7 @@ const (
 var reflectionRate = limit.Rate{PerSecond: 5, Burst: 50}
 
 // mountReflection tells everyone what the API of services looks like, in both versions of gRPC's protocol.
-func (s *Server) mountReflection(services []string) {
+func (s *Server) mountReflection(services []string) error {
 	reflector := grpcreflect.NewStaticReflector(services...)
 	options := []connect.HandlerOption{connect.WithReadMaxBytes(MaxMessageBytes), connect.WithInterceptors(reflectionLimits{})}
 	_, v1 := grpcreflect.NewHandlerV1(reflector, options...)
@@ -40,10 +40,13 @@ func (s *Server) mountReflection(services []string) {
 	for i, handler := range [...]http.Handler{v1, v1alpha} {
 		service := reflectionServices[i]
 		s.services = append(s.services, service)
-		e := s.openProcedure(limitSilence(handler))
+		e := procedure{handler: limitSilence(handler)}.endpoint()
 		e.stream = true
-		s.procedures[reflectionPath(service)] = e
+		if err := s.addProcedure(reflectionPath(service), e); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // reflectionServices are both versions of gRPC's protocol.

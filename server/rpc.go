@@ -38,12 +38,23 @@ func (s *Server) mountServices(services []service) error {
 		for method := range methodsOf(service.descriptor) {
 			p := procedure{handler: handler, unary: !method.IsStreamingServer()}
 			path := path + string(method.Name())
-			s.procedures[path] = p.endpoint()
+			if err := s.addProcedure(path, p.endpoint()); err != nil {
+				return err
+			}
 			if err := s.mountREST(path, handler, method); err != nil {
 				return err
 			}
 		}
 	}
+	return nil
+}
+
+// addProcedure mounts a procedure. Its path must be free: the one that was there would be unreachable.
+func (s *Server) addProcedure(path string, e *endpoint) error {
+	if s.procedures[path] != nil {
+		return fmt.Errorf("server: the procedure %s is served twice", path)
+	}
+	s.procedures[path] = e
 	return nil
 }
 
@@ -57,7 +68,7 @@ func methodsOf(service protoreflect.ServiceDescriptor) iter.Seq[protoreflect.Met
 	}
 }
 
-// handlerOptions are those of every RPC handler, and of whatever writes errors beside them.
+// handlerOptions are those of every RPC handler, and of the writer of errors beside them.
 func (s *Server) handlerOptions(services []service) ([]connect.HandlerOption, error) {
 	var requests []protovalidate.ValidatorOption
 	for _, service := range services {
@@ -89,8 +100,8 @@ func wireOptions() []connect.HandlerOption {
 // noFields is never written to.
 var noFields = new(emptypb.Empty)
 
-// keepOutcome keeps how a call ended, outside of all other interceptors. That of a REST call is for the adapter to write: the
-// RPC library gets a message without fields in place of the answer, and no error.
+// keepOutcome keeps how a call ended, outside of all other interceptors. For a REST call, whose outcome the adapter writes, the RPC
+// library gets a message without fields in place of the answer, and no error.
 func keepOutcome(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
 		res, err := next(ctx, req)
@@ -127,11 +138,11 @@ func (s *Server) validateAndReport(validator protovalidate.Validator) connect.In
 // singular finds what the library of rules says of one thing: "at least 1 characters".
 var singular = regexp.MustCompile(`\b1 (character|byte|item|pair)s\b`)
 
-// checkRules words a violation itself: what the caller sent does not come back.
+// checkRules checks the rules of a request. It words a violation itself, so that what the caller sent does not come back.
 func checkRules(validator protovalidate.Validator, request any) error {
 	message, ok := request.(proto.Message)
 	if !ok {
-		return errors.New("request is no protobuf message")
+		return errors.New("the request is not a protobuf message")
 	}
 	err := validator.Validate(message)
 	if err == nil {
@@ -150,7 +161,7 @@ func checkRules(validator protovalidate.Validator, request any) error {
 		message: "invalid request: " + strings.Join(faults, "; ")}
 }
 
-// endpoint is the procedure as something to be mounted.
+// endpoint returns the endpoint that serves the procedure.
 func (p procedure) endpoint() *endpoint {
 	return &endpoint{serve: func(w http.ResponseWriter, r *http.Request, _ []string) error { return p.serve(w, r) }}
 }
@@ -174,7 +185,7 @@ func (p procedure) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// checkEnvelope refuses what the RPC library would refuse too, but while repeating the header's value.
+// checkEnvelope refuses headers that the RPC library would refuse too: its answer would repeat their values.
 func checkEnvelope(r *http.Request) error {
 	c := callOf(r.Context())
 	if c.form == formConnect {

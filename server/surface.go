@@ -72,7 +72,9 @@ func (s *Server) mount(whole surface) error {
 			return err
 		}
 	}
-	s.mountHealth()
+	if err := s.mountHealth(); err != nil {
+		return err
+	}
 	return s.giveRules(whole.rules)
 }
 
