@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -34,9 +32,12 @@ type binding struct {
 	query map[protowire.Number]bool
 }
 
-// newBinding reads a rule. What is not built is refused: verbs other than DELETE, GET and POST, bodies of DELETE and GET,
-// response_body, and variables that are not texts or span several segments.
+// newBinding reads a rule. It refuses what the adapter does not do: streams, verbs other than DELETE, GET and POST, bodies of DELETE
+// and GET, response_body, variables that are not texts or span several segments, and fields that no query parameter can hold.
 func newBinding(path string, handler http.Handler, method protoreflect.MethodDescriptor, rule *annotations.HttpRule) (*binding, error) {
+	if method.IsStreamingClient() || method.IsStreamingServer() {
+		return nil, fmt.Errorf("server: %s: a stream cannot have a REST route", path)
+	}
 	b := &binding{url: &url.URL{Path: path}, handler: handler, input: method.Input(), body: rule.GetBody(), query: make(map[protowire.Number]bool)}
 	b.method, b.pattern = methodAndPattern(rule)
 	fields := b.input.Fields()
@@ -54,12 +55,18 @@ func newBinding(path string, handler http.Handler, method protoreflect.MethodDes
 		}
 		field := fields.ByName(protoreflect.Name(strings.Trim(segment, "{}")))
 		if field == nil || field.Kind() != protoreflect.StringKind || field.Cardinality() == protoreflect.Repeated {
-			return nil, fmt.Errorf("server: %s: %s in the REST route is no text field of the request", path, segment)
+			return nil, fmt.Errorf("server: %s: %s in the REST route does not name a text field of the request", path, segment)
 		}
 		b.variables = append(b.variables, field.Number())
 		b.query[field.Number()] = false
 	}
 	maps.DeleteFunc(b.query, func(_ protowire.Number, may bool) bool { return !may })
+	seen := make(map[protoreflect.FullName]bool)
+	for i := range fields.Len() {
+		if field := fields.Get(i); b.query[field.Number()] && holdsFreeJSON(field, seen) {
+			return nil, fmt.Errorf("server: %s: the field %s of the REST route cannot be a query parameter, since it holds JSON of any form", path, field.Name())
+		}
+	}
 	return b, nil
 }
 
@@ -75,8 +82,8 @@ func methodAndPattern(rule *annotations.HttpRule) (method, pattern string) {
 	return "", ""
 }
 
-// request returns the procedure's own request. Of the headers go with it those that mean something here; what negotiates the
-// encoding of an answer must not.
+// request returns the procedure's own request. It has only those headers that say who calls, where and in which trace: one
+// that negotiates an encoding would change the form of the answer.
 func (b *binding) request(w http.ResponseWriter, r *http.Request, variables []string) (*http.Request, error) {
 	message, err := b.message(w, r, variables)
 	if err != nil {
@@ -95,8 +102,8 @@ func (b *binding) request(w http.ResponseWriter, r *http.Request, variables []st
 	return inner, nil
 }
 
-// message puts the procedure's request together. The variables of the path come last: of a field that is there more than once
-// a decoder takes the last one. They are not looked at; a bad one is for the decoder and the rules to find.
+// message puts the procedure's request together. The variables of the path come last, because a decoder takes the last value of
+// a field. Their values are not checked here: the decoder and the validation rules do that for every form of call.
 func (b *binding) message(w http.ResponseWriter, r *http.Request, variables []string) (message []byte, err error) {
 	if queried := len(b.query) > 0 && r.URL.RawQuery != ""; queried || b.body != "" {
 		m := dynamicpb.NewMessage(b.input)
@@ -149,88 +156,4 @@ func (b *binding) readBody(w http.ResponseWriter, r *http.Request, into proto.Me
 		return &apiError{reason: invalidRequest, message: err.Error()}
 	}
 	return nil
-}
-
-// readQuery sets the fields that query parameters name, those of inner messages with dots in between. Unknown parameters
-// are ignored.
-func (b *binding) readQuery(query string, into proto.Message) error {
-	parameters, err := url.ParseQuery(query)
-	if err != nil {
-		return &apiError{reason: invalidRequest, message: "the query cannot be read"}
-	}
-	seen := make(map[string]bool)
-	for _, parameter := range slices.Sorted(maps.Keys(parameters)) {
-		path, values := b.queryPath(parameter), parameters[parameter]
-		if path == nil {
-			continue
-		}
-		name := fieldPath(path)
-		if seen[name] || len(values) > 1 && !path[len(path)-1].IsList() {
-			return &apiError{reason: invalidRequest, message: "the query parameter " + name + " is there more than once"}
-		}
-		seen[name] = true
-		part := into.ProtoReflect().New().Interface()
-		text, ok := queryJSON(path, values)
-		if !ok || (jsonCodec{}).Unmarshal(text, part) != nil {
-			return &apiError{reason: invalidRequest, message: "the query parameter " + name + " cannot be read"}
-		}
-		proto.Merge(into, part)
-	}
-	return nil
-}
-
-// queryPath returns the field that a query parameter names, behind those of the messages that it is in; nil = none.
-func (b *binding) queryPath(parameter string) (path []protoreflect.FieldDescriptor) {
-	message := b.input
-	for name := range strings.SplitSeq(parameter, ".") {
-		if message == nil {
-			return nil
-		}
-		field := cmp.Or(message.Fields().ByJSONName(name), message.Fields().ByTextName(name))
-		if field == nil || field.IsMap() || len(path) == 0 && !b.query[field.Number()] {
-			return nil
-		}
-		path = append(path, field)
-		if message = field.Message(); field.IsList() {
-			message = nil
-		}
-	}
-	return path
-}
-
-// fieldPath writes a path as people name it in a query.
-func fieldPath(path []protoreflect.FieldDescriptor) string {
-	names := make([]string, len(path))
-	for i, field := range path {
-		names[i] = string(field.Name())
-	}
-	return strings.Join(names, ".")
-}
-
-// queryJSON is the JSON of a message in which one field has values. Protobuf's JSON mapping has texts for values of every kind
-// but truth and numbers of enums. ok is false for texts that are not UTF-8.
-func queryJSON(path []protoreflect.FieldDescriptor, values []string) (text []byte, ok bool) {
-	field := path[len(path)-1]
-	var list []json.RawMessage
-	for _, value := range values {
-		quoted, err := json.Marshal(value)
-		if err != nil || !utf8.ValidString(value) {
-			return nil, false
-		}
-		truth := field.Kind() == protoreflect.BoolKind && (value == "true" || value == "false")
-		number := field.Kind() == protoreflect.EnumKind && value != "" && strings.Trim(value, "0123456789") == ""
-		if truth || number {
-			quoted = []byte(value)
-		}
-		list = append(list, quoted)
-	}
-	var whole any = list
-	if !field.IsList() {
-		whole = list[0]
-	}
-	for _, field := range slices.Backward(path) {
-		whole = map[string]any{string(field.Name()): whole}
-	}
-	text, err := json.Marshal(whole)
-	return text, err == nil
 }

@@ -15,82 +15,123 @@ import (
 
 const probeProcedure = "/probe.v1.ProbeService/"
 
-// An annotation is all that a REST route needs: parameters of the query and bodies become the request, and the path wins.
+// annotatedCall is a call of one of the probe's REST routes.
+type annotatedCall struct {
+	title, method, path, body string
+	want                      string // the request that arrived, or part of the error's message
+}
+
+// check calls as an administrator. Without a token the same call is 401.
+func (c annotatedCall) check(t *testing.T, f *fixture) {
+	res, body := f.do(t, c.method, c.path, strings.NewReader(c.body), bearer("admin-token-1")...)
+	var answer struct {
+		Request json.RawMessage
+		Message string
+	}
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		t.Fatalf("%d %s: %v", res.StatusCode, body, err)
+	}
+	if res.StatusCode == http.StatusOK && string(answer.Request) != c.want ||
+		res.StatusCode != http.StatusOK && (answer.Message == "" || !strings.Contains(answer.Message, c.want)) || strings.Contains(body, "secret") {
+		t.Errorf("%d %s, want %s", res.StatusCode, body, c.want)
+	}
+	if res, body := f.do(t, c.method, c.path, strings.NewReader(c.body)); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a token: %d %s", res.StatusCode, body)
+	}
+}
+
+const (
+	probeThings = "/probe/v1/users/7/things"
+	probeFilter = "/probe/v1/users/7/filter"
+	probeTags   = "/probe/v1/tags"
+)
+
+// An annotation is all that a REST route needs: path and body become the request, and the path wins.
 func TestAnnotatedRoutes(t *testing.T) {
 	f := startProbe(t, nil)
-	const things, filter, tags = "/probe/v1/users/7/things", "/probe/v1/users/7/filter", "/probe/v1/tags"
-	rows := []struct{ title, method, path, body, want string }{ // want: the request that arrived, or how the error says it
-		{"the path alone", "GET", things, "", `{"userId":"7"}`},
-		{"a query", "GET", things + "?page_size=25&tags=a&tags=b%26c&deep=true&order=NEWEST", "", `{"userId":"7","pageSize":"25","tags":["a","b&c"],"deep":true,"order":"NEWEST"}`},
-		{"names as in JSON", "GET", things + "?pageSize=25&filter.namePart=x&filter.filter.name_part=y&order=1", "",
-			`{"userId":"7","pageSize":"25","filter":{"namePart":"x","filter":{"namePart":"y"}},"order":"NEWEST"}`},
-		{"a time", "GET", things + "?since=2023-05-12T10:02:11Z", "", `{"userId":"7","since":"2023-05-12T10:02:11Z"}`},
-		{"unknown parameters", "GET", things + "?x=1&filter.y=2&page_size.z=3&tags.0=4&=5&.=6&user_id=9&userId=9", "", `{"userId":"7"}`},
-		{"a bad number", "GET", things + "?page_size=secret", "", "the query parameter page_size cannot be read"},
-		{"a bad truth", "GET", things + "?deep=secret", "", "the query parameter deep cannot be read"},
-		{"a message as text", "GET", things + "?filter=secret", "", "the query parameter filter cannot be read"},
-		{"no UTF-8 in a query", "GET", things + "?tags=%FF", "", "the query parameter tags cannot be read"},
-		{"one thing twice", "GET", things + "?page_size=1&page_size=1", "", "the query parameter page_size is there more than once"},
-		{"one thing under both names", "GET", things + "?page_size=1&pageSize=1", "", "the query parameter page_size is there more than once"},
-		{"no query", "GET", things + "?page_size=%zz", "", "the query cannot be read"},
+	for _, call := range []annotatedCall{
+		{"the path alone", "GET", probeThings, "", `{"userId":"7"}`},
 		{"no UTF-8 in the path", "GET", "/probe/v1/users/%FF/things", "", "the path holds text that is not UTF-8"},
-		{"a body", "POST", things, `{"page_size":25,"tags":["a"],"filter":{"namePart":"x"},"unknown":1}`, `{"userId":"7","pageSize":"25","tags":["a"],"filter":{"namePart":"x"}}`},
-		{"the path wins over the body, and a query is not looked at", "POST", things + "?page_size=3", `{"userId":"9"}`, `{"userId":"7"}`},
-		{"no body", "POST", things, "", `{"userId":"7"}`},
-		{"no JSON", "POST", things, `{"secret`, "no valid JSON"},
-		{"a number as a text", "POST", things, `{"userId":9}`, "ids are texts"},
-		{"too large", "POST", things, `{"tags":["` + strings.Repeat("x", MaxMessageBytes) + `"]}`, "larger than 65536 bytes"},
-		{"a body that is a field", "POST", filter + "?deep=true&filter.namePart=z", `{"namePart":"x"}`, `{"userId":"7","deep":true,"filter":{"namePart":"x"}}`},
-		{"a body that is a list", "POST", tags + "?user_id=9", `["a","b"]`, `{"userId":"9","tags":["a","b"]}`},
-		{"a body that breaks out of its field", "POST", tags, `["a"],"userId":"9"`, "no valid JSON"},
+		{"a body", "POST", probeThings, `{"page_size":25,"tags":["a"],"filter":{"namePart":"x"},"unknown":1}`, `{"userId":"7","pageSize":"25","tags":["a"],"filter":{"namePart":"x"}}`},
+		{"the path wins over the body, and a query is not looked at", "POST", probeThings + "?page_size=3", `{"userId":"9"}`, `{"userId":"7"}`},
+		{"no body", "POST", probeThings, "", `{"userId":"7"}`},
+		{"no JSON", "POST", probeThings, `{"secret`, "no valid JSON"},
+		{"a number as a text", "POST", probeThings, `{"userId":9}`, "ids are texts"},
+		{"a body that is a field", "POST", probeFilter + "?deep=true&filter.namePart=z", `{"namePart":"x"}`, `{"userId":"7","deep":true,"filter":{"namePart":"x"}}`},
+		{"a body that is a list", "POST", probeTags + "?user_id=9", `["a","b"]`, `{"userId":"9","tags":["a","b"]}`},
+		{"a body that breaks out of its field", "POST", probeTags, `["a"],"userId":"9"`, "no valid JSON"},
+	} {
+		t.Run(call.title, func(t *testing.T) { call.check(t, f) })
 	}
-	for _, row := range rows {
-		t.Run(row.title, func(t *testing.T) {
-			res, body := f.do(t, row.method, row.path, strings.NewReader(row.body), bearer("admin-token-1")...)
-			var answer struct {
-				Request json.RawMessage
-				Message string
-			}
-			if err := json.Unmarshal([]byte(body), &answer); err != nil {
-				t.Fatalf("%d %s: %v", res.StatusCode, body, err)
-			}
-			if res.StatusCode == http.StatusOK && string(answer.Request) != row.want ||
-				res.StatusCode != http.StatusOK && (answer.Message == "" || !strings.Contains(answer.Message, row.want)) || strings.Contains(body, "secret") {
-				t.Errorf("%d %s, want %s", res.StatusCode, body, row.want)
-			}
-			if res, body := f.do(t, row.method, row.path, strings.NewReader(row.body)); res.StatusCode != http.StatusUnauthorized {
-				t.Errorf("without a token: %d %s", res.StatusCode, body)
-			}
-		})
-	}
-	res, body := f.do(t, "POST", things, strings.NewReader(gzipped(`{"deep":true}`)), bearer("admin-token-1", "Content-Encoding", "gzip")...)
+	res, body := f.do(t, "POST", probeThings, strings.NewReader(gzipped(`{"deep":true}`)), bearer("admin-token-1", "Content-Encoding", "gzip")...)
 	if res.StatusCode != http.StatusOK || !strings.Contains(body, `"deep":true`) {
 		t.Errorf("compressed: %d %s", res.StatusCode, body)
 	}
 }
 
-// What the adapter does not do is found when a server is made.
+// A body over the limit is 413 on a REST route, whether it is a little or far too large, and plain or compressed.
+func TestBodyTooLarge(t *testing.T) {
+	f := startProbe(t, nil)
+	for _, size := range []int{MaxMessageBytes, 2 * maxBodyBytes} {
+		sent := `{"tags":["` + strings.Repeat("x", size) + `"]}`
+		for coding, sent := range map[string]string{"identity": sent, "gzip": gzipped(sent)} {
+			res, body := f.do(t, "POST", probeThings, strings.NewReader(sent), bearer("admin-token-1", "Content-Encoding", coding)...)
+			want := `{"code":8,"message":"the message is larger than 65536 bytes"}`
+			if res.StatusCode != http.StatusRequestEntityTooLarge || body != want {
+				t.Errorf("%d bytes, %s: %d %s, want 413 %s", size, coding, res.StatusCode, body, want)
+			}
+		}
+	}
+}
+
+// unsupportedAnnotations are changes of the probe's description, its first method's annotation among it, that no server can be made with.
+var unsupportedAnnotations = map[string]func(*descriptorpb.FileDescriptorProto, *annotations.HttpRule){
+	"a verb": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) {
+		rule.Pattern = &annotations.HttpRule_Patch{Patch: "/probe/v1/x"}
+	},
+	"several segments": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) {
+		rule.Pattern = &annotations.HttpRule_Get{Get: "/probe/v1/{user_id=**}"}
+	},
+	"a body of GET": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) { rule.Body = "*" },
+	"a body that names no field": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) {
+		rule.Pattern, rule.Body = &annotations.HttpRule_Post{Post: "/probe/v1/x"}, "no_such"
+	},
+	"part of the answer": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) { rule.ResponseBody = "request" },
+	"a variable of no field": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) {
+		rule.Pattern = &annotations.HttpRule_Get{Get: "/probe/v1/{no_such}"}
+	},
+	"a variable that is not a text": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) {
+		rule.Pattern = &annotations.HttpRule_Get{Get: "/probe/v1/{page_size}"}
+	},
+	"a route that is taken": func(_ *descriptorpb.FileDescriptorProto, rule *annotations.HttpRule) {
+		rule.Pattern = &annotations.HttpRule_Get{Get: "/assets/v1/users/me/avatar"}
+	},
+	"a stream of requests": func(file *descriptorpb.FileDescriptorProto, _ *annotations.HttpRule) {
+		file.Service[0].Method[0].ClientStreaming = new(true)
+	},
+	"a stream of answers": func(file *descriptorpb.FileDescriptorProto, _ *annotations.HttpRule) {
+		file.Service[0].Method[0].ServerStreaming = new(true)
+	},
+	"a query parameter of any JSON":               anyJSON(1, ".google.protobuf.Value"),
+	"a query parameter of any JSON, further down": anyJSON(0, ".google.protobuf.Struct"),
+}
+
+// anyJSON adds a field of a type to one of the probe's messages.
+func anyJSON(message int, typeName string) func(*descriptorpb.FileDescriptorProto, *annotations.HttpRule) {
+	return func(file *descriptorpb.FileDescriptorProto, _ *annotations.HttpRule) {
+		to := file.GetMessageType()[message]
+		to.Field = append(to.Field, &descriptorpb.FieldDescriptorProto{
+			Name: new("free"), Number: new(int32(100)), TypeName: &typeName,
+			Type: descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		})
+	}
+}
+
+// An annotation that the adapter cannot serve is refused when a server is made.
 func TestUnsupportedAnnotations(t *testing.T) {
 	cfg := start(t, nil).server.config
-	for title, change := range map[string]func(*annotations.HttpRule){
-		"a verb": func(rule *annotations.HttpRule) { rule.Pattern = &annotations.HttpRule_Patch{Patch: "/probe/v1/x"} },
-		"several segments": func(rule *annotations.HttpRule) {
-			rule.Pattern = &annotations.HttpRule_Get{Get: "/probe/v1/{user_id=**}"}
-		},
-		"a body of GET": func(rule *annotations.HttpRule) { rule.Body = "*" },
-		"a body that is no field": func(rule *annotations.HttpRule) {
-			rule.Pattern, rule.Body = &annotations.HttpRule_Post{Post: "/probe/v1/x"}, "no_such"
-		},
-		"part of the answer":     func(rule *annotations.HttpRule) { rule.ResponseBody = "request" },
-		"a variable of no field": func(rule *annotations.HttpRule) { rule.Pattern = &annotations.HttpRule_Get{Get: "/probe/v1/{no_such}"} },
-		"a variable that is no id": func(rule *annotations.HttpRule) {
-			rule.Pattern = &annotations.HttpRule_Get{Get: "/probe/v1/{page_size}"}
-		},
-		"a route that is taken": func(rule *annotations.HttpRule) {
-			rule.Pattern = &annotations.HttpRule_Get{Get: "/assets/v1/users/me/avatar"}
-		},
-	} {
-		probe := probeService(t, nil, func(file *descriptorpb.FileDescriptorProto) { change(httpRule(file)) })
+	for title, change := range unsupportedAnnotations {
+		probe := probeService(t, nil, func(file *descriptorpb.FileDescriptorProto) { change(file, httpRule(file)) })
 		if _, err := newServer(cfg, func(s *Server) surface { return withProbe(s, probe) }); err == nil {
 			t.Errorf("%s is accepted", title)
 		}

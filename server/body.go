@@ -136,7 +136,7 @@ func (b *messageBody) Read(p []byte) (int, error) {
 
 func (b *messageBody) Close() error { return b.body.Close() }
 
-// bodyFailure says why a body could not be read.
+// bodyReason says why a body could not be read.
 func bodyReason(ctx context.Context, err error) reason {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return messageTooLarge

@@ -94,7 +94,7 @@ var errorTable = [...]errorSpec{
 	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens, try again later"},
 	overLimit:       {code: connect.CodeResourceExhausted, status: 429, retry: true, message: "too many calls, slow down"},
 	overloaded:      {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many calls at once, try again"},
-	messageTooLarge: {code: connect.CodeResourceExhausted, status: 429, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
+	messageTooLarge: {code: connect.CodeResourceExhausted, status: 413, message: fmt.Sprintf("the message is larger than %d bytes", MaxMessageBytes)},
 	deadlinePassed:  {code: connect.CodeDeadlineExceeded, status: 504, message: "the deadline of the call passed; what was begun may go on"},
 	callerGone:      {code: connect.CodeCanceled, status: 499, message: "the call was cancelled"},
 

@@ -14,7 +14,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
+	_ "google.golang.org/protobuf/types/known/structpb" // which the probe's file names
 	"google.golang.org/protobuf/types/known/timestamppb"
+	_ "google.golang.org/protobuf/types/known/wrapperspb"
 
 	zitadelv1 "avatard/gen/zitadel/v1"
 )
@@ -22,7 +24,7 @@ import (
 // probeFile describes a service that is there for tests only: its answers have a second field, which is the request.
 const probeFile = `
 name: "probe/v1/probe.proto" package: "probe.v1" syntax: "proto3"
-dependency: ["zitadel/v1/object.proto", "google/protobuf/timestamp.proto", "google/api/annotations.proto"]
+dependency: ["zitadel/v1/object.proto", "google/protobuf/timestamp.proto", "google/protobuf/wrappers.proto", "google/protobuf/struct.proto", "google/api/annotations.proto"]
 enum_type { name: "Order" value { name: "ORDER_UNSPECIFIED" number: 0 } value { name: "NEWEST" number: 1 } }
 message_type { name: "Filter"
   field { name: "name_part" json_name: "namePart" number: 1 type: TYPE_STRING label: LABEL_OPTIONAL }
@@ -34,7 +36,12 @@ message_type { name: "Request"
   field { name: "deep" json_name: "deep" number: 4 type: TYPE_BOOL label: LABEL_OPTIONAL }
   field { name: "filter" json_name: "filter" number: 5 type: TYPE_MESSAGE type_name: ".probe.v1.Filter" label: LABEL_OPTIONAL }
   field { name: "since" json_name: "since" number: 6 type: TYPE_MESSAGE type_name: ".google.protobuf.Timestamp" label: LABEL_OPTIONAL }
-  field { name: "order" json_name: "order" number: 7 type: TYPE_ENUM type_name: ".probe.v1.Order" label: LABEL_OPTIONAL } }
+  field { name: "order" json_name: "order" number: 7 type: TYPE_ENUM type_name: ".probe.v1.Order" label: LABEL_OPTIONAL }
+  field { name: "hidden" json_name: "hidden" number: 8 type: TYPE_MESSAGE type_name: ".google.protobuf.BoolValue" label: LABEL_OPTIONAL }
+  field { name: "least" json_name: "least" number: 9 type: TYPE_MESSAGE type_name: ".google.protobuf.Int64Value" label: LABEL_OPTIONAL }
+  field { name: "by_name" json_name: "byName" number: 10 type: TYPE_STRING label: LABEL_OPTIONAL oneof_index: 0 }
+  field { name: "by_filter" json_name: "byFilter" number: 11 type: TYPE_MESSAGE type_name: ".probe.v1.Filter" label: LABEL_OPTIONAL oneof_index: 0 }
+  oneof_decl { name: "by" } }
 message_type { name: "Response"
   field { name: "details" json_name: "details" number: 1 type: TYPE_MESSAGE type_name: ".zitadel.v1.ObjectDetails" label: LABEL_OPTIONAL }
   field { name: "request" json_name: "request" number: 2 type: TYPE_MESSAGE type_name: ".probe.v1.Request" label: LABEL_OPTIONAL } }
@@ -44,7 +51,8 @@ service { name: "ProbeService"
   method { name: "Create" input_type: ".probe.v1.Request" output_type: ".probe.v1.Response"
     options { [google.api.http] { post: "/probe/v1/users/{user_id}/things" body: "*" } } }
   method { name: "Narrow" input_type: ".probe.v1.Request" output_type: ".probe.v1.Response"
-    options { [google.api.http] { post: "/probe/v1/users/{user_id}/filter" body: "filter" additional_bindings { post: "/probe/v1/tags" body: "tags" } } } } }`
+    options { [google.api.http] { post: "/probe/v1/users/{user_id}/filter" body: "filter" additional_bindings { post: "/probe/v1/tags" body: "tags" }
+      additional_bindings { post: "/probe/v1/named" body: "by_name" } } } } }`
 
 // probeDetails stand in every answer of the probe.
 func probeDetails() *zitadelv1.ObjectDetails {
@@ -122,7 +130,7 @@ func withProbe(s *Server, probe service) surface {
 	return all
 }
 
-// httpRule is the annotation of the first method, to be changed.
+// httpRule is the annotation of the first method, which may be changed.
 func httpRule(file *descriptorpb.FileDescriptorProto) *annotations.HttpRule {
 	return proto.GetExtension(file.GetService()[0].GetMethod()[0].GetOptions(), annotations.E_Http).(*annotations.HttpRule)
 }

@@ -7,7 +7,7 @@
 //	call.go      one request from the first to the last byte: request id, deadline, admission, panics
 //	  route.go     which endpoint a method and a path name
 //	    rpc.go       the RPC handlers, and what wraps every one of them
-//	    binding.go, rest.go   REST ─► the same handlers, as annotations say
+//	    binding.go, query.go, rest.go   REST ─► the same handlers, as annotations say
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    media.go     names of media types and compressions, as the RPC library expects them
 //	    envelope.go  what frames messages in gRPC and gRPC-Web
