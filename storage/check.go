@@ -20,7 +20,8 @@ const (
 // Finding is one place where metadata and bytes, or metadata and metadata, disagree. It holds no byte of a picture.
 type Finding struct {
 	Kind FindingKind `json:"finding"`
-	// Page is where the engine's files hold it, in pages of 4 KiB; 0 when the finding is about no place there.
+	// Page is where it lies in the file that holds the pictures, in pages of 4 KiB; 0 when the finding is not about a place there. An
+	// engine without such a file leaves it 0 and names the place in Detail.
 	Page int64 `json:"page,omitempty"`
 	// Bytes counts those that should not be there.
 	Bytes int64 `json:"bytes,omitempty"`
@@ -39,14 +40,14 @@ type Finding struct {
 	Repair string `json:"repair,omitempty"`
 }
 
-// CheckSummary counts what a check has looked at. A picture that moves to another slot meanwhile, because it is replaced, may be
-// counted twice or not at all.
+// CheckSummary counts what a check has looked at. A picture that is replaced meanwhile may be counted twice or not at all.
 type CheckSummary struct {
+	// Slots counts the places where bytes of a picture can be, whether one is there or not: slots of a file, or objects of a bucket.
 	Slots    int64 `json:"slots"`
 	Pictures int64 `json:"pictures"`
 	Users    int64 `json:"users"`
 	Receipts int64 `json:"receipts"`
-	// UnderWay counts the slots that were being filled or erased, or changed faster than they could be looked at.
+	// UnderWay counts those of Slots that were being filled or erased, or changed faster than they could be looked at.
 	UnderWay int64 `json:"under_way"`
 	Findings int64 `json:"findings"`
 	Repaired int64 `json:"repaired"`

@@ -5,41 +5,52 @@ import (
 	"time"
 )
 
-// Stats is what an engine has done since it was opened, and how it stands now, for those who operate it. An engine gives it
-// by a method of its own; what does not exist in an engine is zero.
+// Stats is what an engine has done since it was opened, and how it stands now, for those who operate it. What an engine does not have
+// is zero.
 type Stats struct {
-	// RoundChanges counts the rounds that were committed, by the number of changes that shared each.
-	RoundChanges Distribution
-	// CommitSeconds counts the commits of metadata, the sync of the log included, by how long each took, successful or
-	// not.
+	// GroupCommitChanges counts the group commits, by the number of changes that shared each.
+	GroupCommitChanges Distribution
+	// CommitSeconds counts the commits of metadata by how long each took, successful or not, until the change was durable.
 	CommitSeconds Distribution
-	// SlabSyncSeconds counts the syncs of picture bytes likewise. Those that make the slab larger are not in it.
-	SlabSyncSeconds Distribution
-	// CheckpointSeconds counts the tries to move the log of metadata into its database, likewise.
-	CheckpointSeconds Distribution
-	// CommitFailures, SlabSyncFailures and CheckpointFailures count those of them that failed.
-	CommitFailures, SlabSyncFailures, CheckpointFailures uint64
-	// LogBytes is the size of the log of metadata.
-	LogBytes int64
-	// Erased counts the pictures whose bytes were made to go, synced.
+	// CommitFailures counts those of them that failed.
+	CommitFailures uint64
+	// Erased counts the pictures whose bytes are gone, durably.
 	Erased uint64
 	// Pending counts the erasures that are due and not done, those under way included.
 	Pending int
 	// Stuck counts those of them that were tried, or found at start-up, and could not be finished.
 	Stuck int
-	// Retried counts the tries to finish such an erasure, successful or not, those at start-up included.
+	// OldestPending is how long the oldest pending erasure has been due, 0 when there is none.
+	OldestPending time.Duration
+	// Retried counts the tries to finish an erasure that was stuck, successful or not, those at start-up included.
 	Retried uint64
 	// PrunedChanges, PrunedRefusals and PrunedReceipts count the records that were removed because of their age or number.
 	PrunedChanges, PrunedRefusals, PrunedReceipts uint64
-	// OldestPending is how long the oldest of them has been due, 0 when there is none.
-	OldestPending time.Duration
-	// ReserveBytes is what is kept for deletes on a full disk, and Short tells that new things are refused because there is little room.
+	// Short tells that new things are refused because there is little room, see Keeper.RoomForUploads.
+	Short bool
+
+	// SlabStats is nil in an engine that keeps pictures elsewhere.
+	*SlabStats
+}
+
+// SlabStats is the part of Stats of an engine that keeps its metadata in a database with a log, and its pictures in the slots of one
+// file, the slab, both on a disk of its own.
+type SlabStats struct {
+	// SlabSyncSeconds counts the syncs of picture bytes by how long each took, successful or not. Those that make the slab larger
+	// are not in it.
+	SlabSyncSeconds Distribution
+	// CheckpointSeconds counts the tries to move the log of metadata into its database, likewise.
+	CheckpointSeconds Distribution
+	// SlabSyncFailures and CheckpointFailures count those of them that failed.
+	SlabSyncFailures, CheckpointFailures uint64
+	// LogBytes is the size of the log of metadata.
+	LogBytes int64
+	// ReserveBytes is what is kept for deletes on a full disk.
 	ReserveBytes int64
-	Short        bool
 	// Quarantined counts the slots that are out of use because they cannot be overwritten, and no picture that was acknowledged ever lay
 	// there.
 	Quarantined int
-	// SlabBytes is the size of the file that holds the pictures. Parts of it may be holes, which take no space.
+	// SlabBytes is the size of the slab. Parts of it may be holes, which take no space.
 	SlabBytes int64
 	// SlabDiskBytes is the space that it takes, as the file system tells it; it is looked at every now and then.
 	SlabDiskBytes int64

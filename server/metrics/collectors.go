@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,20 +35,12 @@ func (m *Metrics) RegisterStorage(stats func() storage.Stats) {
 		stuck   = newDesc("avatard_erasures_stuck", "Pending erasures that were tried and could not be finished; they are tried again after 1 s, 2 s … 60 s.")
 		retried = newDesc("avatard_erasure_retries_total", "Tries to finish an erasure that was stuck, successful or not.")
 		age     = newDesc("avatard_erasures_pending_age_seconds", "How long the oldest pending erasure has been due, 0 when there is none.")
-		reserve = newDesc("avatard_storage_reserve_bytes", "Room on the disk that is kept for deletes; it is used when the disk is full, and kept again when there is room.")
 		short   = newDesc("avatard_storage_uploads_stopped", "1 while uploads and registrations are refused because the disk is nearly full, else 0.")
-		locked  = newDesc("avatard_storage_quarantined_slots", "Slots that are out of use because they cannot be overwritten; no acknowledged picture ever lay there.")
 		erased  = newDesc("avatard_erasures_total", "Pictures whose bytes were overwritten, synced.")
-		rounds  = newDesc("avatard_storage_round_changes", "Rounds of changes that were committed together, by the number of changes in each.")
-		syncs   = newDesc("avatard_storage_sync_duration_seconds", "Time that making things durable took: the commit of a round's metadata (log), the sync of picture bytes (slab), moving the log into the database (checkpoint).", "target")
-		failed  = newDesc("avatard_storage_sync_failures_total", "Commits of metadata (log), syncs of picture bytes (slab) and moves of the log into the database (checkpoint) that failed.", "target")
-		logSize = newDesc("avatard_storage_log_bytes", "Size of the log of metadata. It falls when no change has come for ten seconds; from 32 MiB on, uploads are refused.")
-		slab    = newDesc("avatard_storage_slab_bytes", "Size of the file that holds the pictures, holes included.")
-		space   = newDesc("avatard_storage_slab_space_bytes", "Size of the slots that have an owner (used; after a start also those that were not looked at yet), of those that are free, and the space that the file takes on disk, looked at now and then.", "kind")
-		trims   = newDesc("avatard_storage_trim_failures_total", "Tries to give free slots back to the file system that failed; they fail no call and are made again.")
+		groups  = newDesc("avatard_storage_round_changes", "Group commits, by the number of changes that were committed together in each.")
 		aged    = newDesc("avatard_storage_pruned_total", "Records that were removed because they reached their age, or their number: of changes (change) and of refused calls (refusal) in the audit trail, and receipts (receipt).", "record")
-		slots   = newDesc("avatard_storage_slots", "Slots for pictures, by size in bytes.", "slot_bytes")
-		free    = newDesc("avatard_storage_free_slots", "Slots that are free, by size in bytes.", "slot_bytes")
+		syncs   = newSyncDescs()
+		slab    = newSlabDescs()
 	)
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) {
 		st := stats()
@@ -57,30 +48,17 @@ func (m *Metrics) RegisterStorage(stats func() storage.Stats) {
 		ch <- gauge(stuck, float64(st.Stuck))
 		ch <- counter(retried, st.Retried)
 		ch <- gauge(age, st.OldestPending.Seconds())
-		ch <- gauge(reserve, float64(st.ReserveBytes))
 		ch <- gauge(short, boolean(st.Short))
-		ch <- gauge(locked, float64(st.Quarantined))
 		ch <- counter(erased, st.Erased)
-		ch <- histogram(rounds, st.RoundChanges)
-		ch <- histogram(syncs, st.CommitSeconds, "log")
-		ch <- histogram(syncs, st.SlabSyncSeconds, "slab")
-		ch <- histogram(syncs, st.CheckpointSeconds, "checkpoint")
-		ch <- counter(failed, st.CommitFailures, "log")
-		ch <- counter(failed, st.SlabSyncFailures, "slab")
-		ch <- counter(failed, st.CheckpointFailures, "checkpoint")
-		ch <- gauge(logSize, float64(st.LogBytes))
-		ch <- gauge(slab, float64(st.SlabBytes))
-		ch <- gauge(space, float64(st.SlabUsedBytes), "used")
-		ch <- gauge(space, float64(st.SlabFreeBytes), "free")
-		ch <- gauge(space, float64(st.SlabDiskBytes), "disk")
-		ch <- counter(trims, st.TrimFailures)
+		ch <- histogram(groups, st.GroupCommitChanges)
 		ch <- counter(aged, st.PrunedChanges, "change")
 		ch <- counter(aged, st.PrunedRefusals, "refusal")
 		ch <- counter(aged, st.PrunedReceipts, "receipt")
-		for _, size := range st.Slots {
-			label := strconv.FormatInt(size.Bytes, 10)
-			ch <- gauge(slots, float64(size.Total), label)
-			ch <- gauge(free, float64(size.Free), label)
+		syncs.collect(ch, "log", st.CommitSeconds, st.CommitFailures)
+		if st.SlabStats != nil {
+			syncs.collect(ch, "slab", st.SlabSyncSeconds, st.SlabSyncFailures)
+			syncs.collect(ch, "checkpoint", st.CheckpointSeconds, st.CheckpointFailures)
+			slab.collect(ch, *st.SlabStats)
 		}
 	}))
 }

@@ -35,12 +35,17 @@ func watched() *Metrics {
 	m.RegisterPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
 	m.RegisterStorage(func() storage.Stats {
 		return storage.Stats{
-			RoundChanges:     storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
-			CommitSeconds:    storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
-			SlabSyncSeconds:  storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
-			SlabSyncFailures: 1, CheckpointSeconds: storage.NewDistribution(0.001), CheckpointFailures: 2, LogBytes: 4152, Quarantined: 3, ReserveBytes: 4194304, Short: true, Erased: 9, Pending: 2, Stuck: 1, Retried: 4, PrunedChanges: 5, PrunedRefusals: 6, PrunedReceipts: 7, OldestPending: 90 * time.Second, SlabBytes: 69632,
-			SlabUsedBytes: 24576, SlabFreeBytes: 40960, SlabDiskBytes: 45056, TrimFailures: 3,
-			Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
+			GroupCommitChanges: storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
+			CommitSeconds:      storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
+			Erased:             9, Pending: 2, Stuck: 1, OldestPending: 90 * time.Second, Retried: 4,
+			PrunedChanges: 5, PrunedRefusals: 6, PrunedReceipts: 7, Short: true,
+			SlabStats: &storage.SlabStats{
+				SlabSyncSeconds:   storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
+				CheckpointSeconds: storage.NewDistribution(0.001), SlabSyncFailures: 1, CheckpointFailures: 2,
+				LogBytes: 4152, ReserveBytes: 4194304, Quarantined: 3,
+				SlabBytes: 69632, SlabDiskBytes: 45056, SlabUsedBytes: 24576, SlabFreeBytes: 40960, TrimFailures: 3,
+				Slots: []storage.SlotStats{{Bytes: 4096, Total: 16, Free: 10}, {Bytes: 8192, Total: 8, Free: 8}},
+			},
 		}
 	})
 	return m
@@ -175,6 +180,23 @@ avatard_turned_away_total{reason="requests"} 3
 `), "\n")
 	if diff := cmp.Diff(want, scrape(t, watched())); diff != "" {
 		t.Errorf("metrics (-want +got):\n%s", diff)
+	}
+}
+
+// An engine that keeps pictures elsewhere shows what every engine has, and nothing about a slab.
+func TestEngineWithoutASlab(t *testing.T) {
+	m := New(Config{})
+	m.RegisterStorage(func() storage.Stats { return storage.Stats{Erased: 9} })
+	lines := strings.Join(scrape(t, m), "\n")
+	for _, want := range []string{"avatard_erasures_total 9", "avatard_storage_uploads_stopped 0", `avatard_storage_sync_failures_total{target="log"} 0`} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("%q is missing in\n%s", want, lines)
+		}
+	}
+	for _, unwanted := range []string{"slab", "slots", "checkpoint", "reserve", "log_bytes", "trim"} {
+		if strings.Contains(lines, "avatard_storage_"+unwanted) || strings.Contains(lines, `"`+unwanted+`"`) {
+			t.Errorf("%q is shown in\n%s", unwanted, lines)
+		}
 	}
 }
 

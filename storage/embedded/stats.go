@@ -12,18 +12,19 @@ import (
 // stats collects what the store tells of itself. The committer writes, a few times a group commit; whoever asks gets a copy.
 type stats struct {
 	mu     sync.Mutex
-	counts storage.Stats // without OldestPending and Slots
-	oldest int64         // microseconds since 1970 of the oldest pending intent, 0 when there is none
+	counts storage.Stats     // without OldestPending and SlabStats
+	oldest int64             // microseconds since 1970 of the oldest pending intent, 0 when there is none
+	slab   storage.SlabStats // without Slots
 	slots  [len(slab.ClassPages)]storage.SlotStats
 }
 
 func (st *stats) init() {
-	st.counts.RoundChanges = storage.NewDistribution(1, 2, 4, 8, 16, 32, 64, 128, maxBatch)
+	st.counts.GroupCommitChanges = storage.NewDistribution(1, 2, 4, 8, 16, 32, 64, 128, maxBatch)
 	// From a fast device to one that is about to fail.
 	seconds := []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5}
 	st.counts.CommitSeconds = storage.NewDistribution(seconds...)
-	st.counts.SlabSyncSeconds = storage.NewDistribution(seconds...)
-	st.counts.CheckpointSeconds = storage.NewDistribution(seconds...)
+	st.slab.SlabSyncSeconds = storage.NewDistribution(seconds...)
+	st.slab.CheckpointSeconds = storage.NewDistribution(seconds...)
 }
 
 // committed notes how the commit of a group commit ended.
@@ -35,7 +36,7 @@ func (st *stats) committed(changes int, took time.Duration, err error) {
 	case err != nil:
 		st.counts.CommitFailures++
 	case changes > 0:
-		st.counts.RoundChanges.Observe(float64(changes))
+		st.counts.GroupCommitChanges.Observe(float64(changes))
 	}
 }
 
@@ -53,9 +54,9 @@ func (st *stats) intended(pending int, now int64) {
 func (st *stats) synced(erased int, took time.Duration, err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.counts.SlabSyncSeconds.Observe(took.Seconds())
+	st.slab.SlabSyncSeconds.Observe(took.Seconds())
 	if err != nil {
-		st.counts.SlabSyncFailures++
+		st.slab.SlabSyncFailures++
 		return
 	}
 	st.counts.Erased += uint64(erased)
@@ -65,9 +66,9 @@ func (st *stats) synced(erased int, took time.Duration, err error) {
 func (st *stats) checkpointed(took time.Duration, err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.counts.CheckpointSeconds.Observe(took.Seconds())
+	st.slab.CheckpointSeconds.Observe(took.Seconds())
 	if err != nil {
-		st.counts.CheckpointFailures++
+		st.slab.CheckpointFailures++
 	}
 }
 
@@ -92,7 +93,7 @@ func (st *stats) punched(err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if err != nil {
-		st.counts.TrimFailures++
+		st.slab.TrimFailures++
 	}
 }
 
@@ -104,7 +105,7 @@ func (s *Store) measureSlab() {
 	}
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
-	s.stats.counts.SlabDiskBytes = bytes
+	s.stats.slab.SlabDiskBytes = bytes
 }
 
 // publishStats notes how the store stands between two group commits.
@@ -114,15 +115,15 @@ func (s *Store) publishStats() {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.counts.Pending, st.counts.Stuck, st.oldest = pending, stuck, oldest
-	st.counts.Quarantined = len(s.erasures.locked)
-	st.counts.SlabBytes = max(s.slots.End, 1) * slab.PageBytes
+	st.slab.Quarantined = len(s.erasures.locked)
+	st.slab.SlabBytes = max(s.slots.End, 1) * slab.PageBytes
 	free := int64(0)
 	for c, pages := range slab.ClassPages {
 		st.slots[c].Total, st.slots[c].Free, _ = s.slots.Count(slab.Class(c))
 		free += st.slots[c].Free * pages * slab.PageBytes
 	}
-	st.counts.SlabFreeBytes = free
-	st.counts.SlabUsedBytes = st.counts.SlabBytes - slab.PageBytes - free
+	st.slab.SlabFreeBytes = free
+	st.slab.SlabUsedBytes = st.slab.SlabBytes - slab.PageBytes - free
 }
 
 // Stats returns what the store has done and how it stands. It touches no disk and waits for nobody.
@@ -130,8 +131,9 @@ func (s *Store) Stats() storage.Stats {
 	st := &s.stats
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	out := st.counts
-	for _, d := range []*storage.Distribution{&out.RoundChanges, &out.CommitSeconds, &out.SlabSyncSeconds, &out.CheckpointSeconds} {
+	out, own := st.counts, st.slab
+	out.SlabStats = &own
+	for _, d := range []*storage.Distribution{&out.GroupCommitChanges, &out.CommitSeconds, &out.SlabSyncSeconds, &out.CheckpointSeconds} {
 		*d = d.Clone()
 	}
 	_, out.LogBytes = s.db.log.State()

@@ -24,11 +24,11 @@ func TestStatsCountWork(t *testing.T) {
 	mustRemove(t, s, 1)
 	mustRemove(t, s, 1) // nothing to do, but a group commit
 	got := s.Stats()
-	if rounds := total(got.RoundChanges); rounds != 4 || got.RoundChanges.Sum != 4 || got.RoundChanges.Counts[0] != 4 {
-		t.Errorf("rounds %d with %v changes, want 4 with 4: %v", rounds, got.RoundChanges.Sum, got.RoundChanges.Counts)
+	if groups := got.GroupCommitChanges; total(groups) != 4 || groups.Sum != 4 || groups.Counts[0] != 4 {
+		t.Errorf("%d group commits with %v changes, want 4 with 4: %v", total(groups), groups.Sum, groups.Counts)
 	}
 	if commits := total(got.CommitSeconds); commits < 4 {
-		t.Errorf("%d commits, want at least one a round", commits)
+		t.Errorf("%d commits, want at least one a group commit", commits)
 	}
 	if syncs := total(got.SlabSyncSeconds); syncs != 2 || got.Erased != 1 {
 		t.Errorf("%d syncs of the slab and %d erased, want 2 and 1", syncs, got.Erased)
@@ -46,8 +46,9 @@ func TestStatsCountWork(t *testing.T) {
 		t.Errorf("slab of %d bytes with %d in slots, %d of them free: want a page more than the slots, and free ones",
 			got.SlabBytes, inSlots, free)
 	}
-	got.RoundChanges.Counts[0] = 1000
-	if s.Stats().RoundChanges.Counts[0] == 1000 {
+	got.GroupCommitChanges.Counts[0] = 1000
+	got.SlabBytes, got.Slots[0].Bytes = 1000, 1000
+	if again := s.Stats(); again.GroupCommitChanges.Counts[0] == 1000 || again.SlabBytes == 1000 || again.Slots[0].Bytes == 1000 {
 		t.Error("what Stats returned is the store's own")
 	}
 }
