@@ -9,17 +9,8 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
-
-// oddStore gives records of its own kind.
-type oddStore struct {
-	storage.Engine
-	export func(ctx context.Context, to func(storage.Record) error) error
-}
-
-func (s oddStore) Export(ctx context.Context, _ storage.ExportOptions, to func(storage.Record) error) error {
-	return s.export(ctx, to)
-}
 
 // large is a record that nobody holds back to send it together with others.
 var large = storage.PictureRecord{Format: storage.PNG, Data: make([]byte, 1<<20)}
@@ -28,7 +19,7 @@ var large = storage.PictureRecord{Format: storage.PNG, Data: make([]byte, 1<<20)
 func TestBackupsOneAtATime(t *testing.T) {
 	dir := t.TempDir()
 	begun, ended := make(chan struct{}), make(chan error, 1)
-	store := oddStore{export: func(ctx context.Context, to func(storage.Record) error) error {
+	store := faulty.Engine{OnExport: func(ctx context.Context, to func(storage.Record) error) error {
 		err := to(large)
 		close(begun)
 		<-ctx.Done()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
 
 // recordedDeadlines counts the time limits that an answer is given.
@@ -28,7 +29,7 @@ func (d *recordedDeadlines) SetWriteDeadline(t time.Time) error { d.write++; ret
 // A backup may take longer than any other call: the limits of the server are lifted for reading and set anew for each write.
 func TestBackupOutlivesTheServersTimeLimits(t *testing.T) {
 	const records = 4
-	store := oddStore{export: func(_ context.Context, to func(storage.Record) error) error {
+	store := faulty.Engine{OnExport: func(_ context.Context, to func(storage.Record) error) error {
 		for range records {
 			if err := to(large); err != nil {
 				return err

@@ -13,17 +13,8 @@ import (
 	"testing"
 
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
-
-// failingStore cannot add anything.
-type failingStore struct {
-	storage.Engine
-	err error
-}
-
-func (s failingStore) AddOrganization(context.Context, string, storage.Origin) (bool, error) {
-	return false, s.err
-}
 
 func TestAdminAnswers(t *testing.T) {
 	tests := []struct {
@@ -46,7 +37,7 @@ func TestAdminAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
-			a := &Server{Store: failingStore{err: tt.err}, Logger: slog.New(slog.DiscardHandler)}
+			a := &Server{Store: faulty.Engine{Store: faulty.Always(nil, faulty.Fault{Err: tt.err})}, Logger: slog.New(slog.DiscardHandler)}
 			stop, err := Serve(dir, a)
 			if err != nil {
 				t.Fatal(err)
@@ -91,7 +82,7 @@ func TestAdminSocketIsNoLink(t *testing.T) {
 
 func TestFsckSocketRefuses(t *testing.T) {
 	dir := t.TempDir()
-	stop, err := Serve(dir, &Server{Store: failingStore{}, Logger: slog.New(slog.DiscardHandler)})
+	stop, err := Serve(dir, &Server{Store: faulty.Engine{}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

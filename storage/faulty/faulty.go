@@ -1,4 +1,5 @@
-// Package faulty puts faults into a [storage.Store], for tests of what is above one.
+// Package faulty puts faults into a [storage.Store], for tests of what is above one. An [Engine] is for tests of what keeps a store: its
+// checks and exports go the way that a test gives them.
 //
 // A call can fail before or after it took effect, exceed a time limit of the engine's own, hang, or be slow: at its k-th
 // call, of whichever methods are chosen. Without a fault the wrapper is the store that it wraps, and keeps the contract as

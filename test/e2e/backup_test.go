@@ -19,6 +19,7 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/cli"
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
 
 // runAll runs a command to its end and returns everything it printed and its exit code.
@@ -212,16 +213,6 @@ func TestBackupOfADamagedPicture(t *testing.T) {
 	}
 }
 
-// oddStore gives records of its own kind.
-type oddStore struct {
-	storage.Engine
-	export func(to func(storage.Record) error) error
-}
-
-func (s oddStore) Export(_ context.Context, _ storage.ExportOptions, to func(storage.Record) error) error {
-	return s.export(to)
-}
-
 // recordsOf returns all records of a store.
 func recordsOf(t *testing.T, store storage.Keeper) (all []storage.Record) {
 	t.Helper()
@@ -240,8 +231,8 @@ func recordsOf(t *testing.T, store storage.Keeper) (all []storage.Record) {
 }
 
 // give returns an export of these records that ends with an error.
-func give(records []storage.Record, end error) func(to func(storage.Record) error) error {
-	return func(to func(storage.Record) error) error {
+func give(records []storage.Record, end error) func(context.Context, func(storage.Record) error) error {
+	return func(_ context.Context, to func(storage.Record) error) error {
 		for _, record := range records {
 			if err := to(record); err != nil {
 				return err
@@ -260,7 +251,7 @@ func TestBackupOfAServerThatBreaksOff(t *testing.T) {
 	unended := records[:len(records)-1]
 	for _, tt := range []struct {
 		title  string
-		export func(to func(storage.Record) error) error
+		export func(context.Context, func(storage.Record) error) error
 		stderr string
 	}{
 		{"before it begins", give(nil, errors.New("planted")), "not available now"},
@@ -269,7 +260,7 @@ func TestBackupOfAServerThatBreaksOff(t *testing.T) {
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir, files := t.TempDir(), t.TempDir()
-			stop, err := admin.Serve(dir, &admin.Server{Store: oddStore{export: tt.export}, Logger: slog.New(slog.DiscardHandler)})
+			stop, err := admin.Serve(dir, &admin.Server{Store: faulty.Engine{OnExport: tt.export}, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -353,7 +344,7 @@ func TestBackupIsLoggedAsWhatItIs(t *testing.T) {
 				}
 			}
 			var log syncedBuffer
-			stop, err := admin.Serve(dir, &admin.Server{Store: oddStore{export: give(tt.records, nil)}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			stop, err := admin.Serve(dir, &admin.Server{Store: faulty.Engine{OnExport: give(tt.records, nil)}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -16,6 +16,7 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/cli"
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
 
 // runFsckOn runs fsck and returns what it printed and its exit code.
@@ -191,16 +192,6 @@ func TestFsckFails(t *testing.T) {
 	}
 }
 
-// scriptedStore is a store whose check does what a test says.
-type scriptedStore struct {
-	storage.Engine
-	check func(ctx context.Context, found func(storage.Finding) error) error
-}
-
-func (s scriptedStore) Check(ctx context.Context, _ storage.CheckOptions, found func(storage.Finding) error) (storage.CheckSummary, error) {
-	return storage.CheckSummary{}, s.check(ctx, found)
-}
-
 // A check that does not come to its end is never taken for a clean one.
 func TestFsckThatDoesNotEnd(t *testing.T) {
 	var stop func()
@@ -224,7 +215,7 @@ func TestFsckThatDoesNotEnd(t *testing.T) {
 	} {
 		t.Run(tt.title, func(t *testing.T) {
 			dir := t.TempDir()
-			stopped, err := admin.Serve(dir, &admin.Server{Store: scriptedStore{check: tt.check}, Logger: slog.New(slog.DiscardHandler)})
+			stopped, err := admin.Serve(dir, &admin.Server{Store: faulty.Engine{OnCheck: tt.check}, Logger: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}
