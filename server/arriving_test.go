@@ -105,14 +105,6 @@ func TestSlowUploadsOverHTTP1(t *testing.T) {
 	})
 }
 
-// connect opens a connection and sends nothing on it.
-func (s *frameServer) connect(t *testing.T) net.Conn {
-	here, there := net.Pipe()
-	s.conns <- there
-	t.Cleanup(func() { _ = here.Close() })
-	return here
-}
-
 // An upload whose room was taken away is refused even where the reading of its body could not be broken off.
 func TestUploadWithoutItsRoom(t *testing.T) {
 	f := start(t, nil)

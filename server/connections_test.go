@@ -2,7 +2,6 @@ package server
 
 import (
 	"bufio"
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -13,17 +12,11 @@ import (
 // An address that has all its connections keeps nobody from asking whether the server is well, and nobody else from anything.
 func TestHealthBesideAllConnections(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxConnections, c.MaxConnectionsPerAddress = 4, 3 })
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- f.server.Serve(ctx, ln) }()
+	l := f.listen(t, false)
 	dial := func(from string) net.Conn {
 		t.Helper()
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
-		conn, err := dialer.DialContext(t.Context(), "tcp", ln.Addr().String())
+		conn, err := dialer.DialContext(t.Context(), "tcp", l.address)
 		if err != nil {
 			t.Skip("no second loopback address:", err)
 		}
@@ -65,8 +58,5 @@ func TestHealthBesideAllConnections(t *testing.T) {
 	if lines := strings.Count(f.log.String(), "turned away"); lines != 1 {
 		t.Errorf("the log has %d lines about it, want one", lines)
 	}
-	stop()
-	if err := <-served; err != nil {
-		t.Error(err)
-	}
+	l.end(t)
 }

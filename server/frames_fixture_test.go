@@ -24,22 +24,21 @@ import (
 
 // frameServer serves in one synctest bubble.
 type frameServer struct {
-	conns chan net.Conn
-	done  chan struct{}
-	tls   bool
+	network *pipes
+	tls     bool
 }
 
 // serveFrames starts a server that ends with the test.
 func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServer {
 	t.Helper()
-	s := &frameServer{conns: make(chan net.Conn), done: make(chan struct{}), tls: secure}
+	s := &frameServer{network: newPipes(), tls: secure}
 	srv := NewHTTPServer(handler, nil)
 	var config *tls.Config
 	if secure {
 		config = encryption(nil)
 		config.Certificates = []tls.Certificate{selfSigned(t, "localhost")}
 	}
-	listener := connections.NewGroup(connections.Limits{Max: 1 << 10, MaxPerAddress: 1 << 10, HeadLines: maxHeadLines}).Listen(s, config)
+	listener := connections.NewGroup(connections.Limits{Max: 1 << 10, MaxPerAddress: 1 << 10, HeadLines: maxHeadLines}).Listen(s.network, config)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(listener) }()
 	t.Cleanup(func() {
@@ -53,28 +52,21 @@ func serveFrames(t *testing.T, handler http.HandlerFunc, secure bool) *frameServ
 	return s
 }
 
-// Accept, Close and Addr make it a net.Listener.
-func (s *frameServer) Accept() (net.Conn, error) {
-	select {
-	case conn := <-s.conns:
-		return conn, nil
-	case <-s.done:
-		return nil, net.ErrClosed
+// connect opens a connection, without TLS, and sends nothing on it.
+func (s *frameServer) connect(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := s.network.dial(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
 }
 
-func (s *frameServer) Close() error {
-	close(s.done)
-	return nil
-}
-
-func (s *frameServer) Addr() net.Addr { return &net.IPAddr{} }
-
-// dial opens a connection and sends nothing on it.
+// dial opens a connection, with TLS where the server has it, and sends no frame on it.
 func (s *frameServer) dial(t *testing.T) *frameClient {
 	t.Helper()
-	here, there := net.Pipe()
-	s.conns <- there
+	here := s.connect(t)
 	c := &frameClient{t: t, conn: here, began: time.Now()}
 	if s.tls {
 		secure := tls.Client(here, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})

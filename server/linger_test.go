@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -23,31 +22,13 @@ type wireServer struct {
 	secure  bool
 }
 
+// startWire starts a server that ends with the test.
 func startWire(t *testing.T, secure bool, change func(*Config)) *wireServer {
 	t.Helper()
-	s := &wireServer{fixture: start(t, change), secure: secure}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.address = ln.Addr().String()
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() {
-		if secure {
-			certificate := selfSigned(t, "localhost")
-			served <- s.server.ServeTLS(ctx, ln, func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })
-		} else {
-			served <- s.server.Serve(ctx, ln)
-		}
-	}()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	f := start(t, change)
+	l := f.listen(t, secure)
+	t.Cleanup(func() { l.end(t) })
+	return &wireServer{fixture: f, address: l.address, secure: secure}
 }
 
 // dial opens a connection. tcp is below TLS.

@@ -32,7 +32,7 @@ func (s *Server) mountREST(path string, handler http.Handler, method protoreflec
 }
 
 // serveREST calls the procedure behind a route in the Connect protocol, on the same handler as every other caller, and writes
-// what the call ended with.
+// the call's answer or error.
 func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b *binding, variables []string) error {
 	c := callOf(r.Context())
 	c.condition = conditionIn(r.Header)
@@ -47,7 +47,7 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b *binding, v
 		s.writeRPCError(w, c)
 		return nil
 	}
-	if c.answer == nil { // we made the message, so it is the text in it that the RPC library could not decode
+	if c.answer == nil { // the adapter wrote the message, so the RPC library can have failed only on a text in it
 		writeRESTError(w, http.StatusBadRequest, connect.NewError(connect.CodeInvalidArgument, errNotUTF8))
 		return nil
 	}
@@ -57,42 +57,39 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b *binding, v
 	return writeREST(w, c.answer)
 }
 
-// writeRPCError writes the error of an RPC, whose traces have been left.
+// writeRPCError writes the error of an RPC, which is in log and metrics already.
 func (s *Server) writeRPCError(w http.ResponseWriter, c *call) {
 	e, ok := errors.AsType[*connect.Error](c.err)
 	if !ok { // of an interceptor
 		e = connect.NewError(connect.CodeOf(c.err), c.err)
 	}
 	status := c.status
-	if status == 0 { // no failure of ours
+	if status == 0 { // not one of the error table
 		status = statusOf(e.Code())
 	}
 	writeRESTError(w, status, e)
 }
 
-// statusOf is the HTTP status of an error's code (Connect protocol, "Error Codes").
+// statusOf returns the HTTP status of an error's code (Connect protocol, "Error Codes"); 500 for an unknown one.
 func statusOf(code connect.Code) int {
-	switch code {
-	case connect.CodeCanceled:
-		return 499
-	case connect.CodeInvalidArgument, connect.CodeFailedPrecondition, connect.CodeOutOfRange:
-		return http.StatusBadRequest
-	case connect.CodeUnauthenticated:
-		return http.StatusUnauthorized
-	case connect.CodePermissionDenied:
-		return http.StatusForbidden
-	case connect.CodeNotFound:
-		return http.StatusNotFound
-	case connect.CodeAlreadyExists, connect.CodeAborted:
-		return http.StatusConflict
-	case connect.CodeResourceExhausted:
-		return http.StatusTooManyRequests
-	case connect.CodeUnimplemented:
-		return http.StatusNotImplemented
-	case connect.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	case connect.CodeDeadlineExceeded:
-		return http.StatusGatewayTimeout
+	if code < connect.Code(len(statuses)) && statuses[code] != 0 {
+		return statuses[code]
 	}
 	return http.StatusInternalServerError
+}
+
+var statuses = [...]int{
+	connect.CodeCanceled:           499,
+	connect.CodeInvalidArgument:    http.StatusBadRequest,
+	connect.CodeDeadlineExceeded:   http.StatusGatewayTimeout,
+	connect.CodeNotFound:           http.StatusNotFound,
+	connect.CodeAlreadyExists:      http.StatusConflict,
+	connect.CodePermissionDenied:   http.StatusForbidden,
+	connect.CodeResourceExhausted:  http.StatusTooManyRequests,
+	connect.CodeFailedPrecondition: http.StatusBadRequest,
+	connect.CodeAborted:            http.StatusConflict,
+	connect.CodeOutOfRange:         http.StatusBadRequest,
+	connect.CodeUnimplemented:      http.StatusNotImplemented,
+	connect.CodeUnavailable:        http.StatusServiceUnavailable,
+	connect.CodeUnauthenticated:    http.StatusUnauthorized,
 }

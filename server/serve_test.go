@@ -39,20 +39,14 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		entered, release := make(chan struct{}), make(chan struct{})
 		f := start(t, func(c *Config) { c.Store = faulty.Always(c.Store, hold(entered, release)) })
-		ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		served := make(chan error, 1)
-		go func() { served <- f.server.Serve(ctx, ln) }()
+		l := f.listen(t, false)
 		answered := make(chan int, 1)
 		client := f.http1
 		if http2 {
 			client = f.http2
 		}
 		go func() {
-			req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+ln.Addr().String()+"/management/v1/users/"+alice+"/avatar", nil)
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+l.address+"/management/v1/users/"+alice+"/avatar", nil)
 			req.Header.Set("Authorization", "Bearer admin-token-1")
 			res, err := client.Do(req)
 			if err != nil {
@@ -63,16 +57,16 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 			answered <- res.StatusCode
 		}()
 		<-entered
-		stop()
+		l.stop()
 		for { // until the listener is gone
-			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.address)
 			if err != nil {
 				break
 			}
 			_ = conn.Close()
 		}
 		select {
-		case err := <-served:
+		case err := <-l.served:
 			t.Errorf("Serve returned %v while a call was running", err)
 		default:
 		}
@@ -80,7 +74,7 @@ func TestShutdownLetsCallsEnd(t *testing.T) {
 		if status := <-answered; status != http.StatusOK {
 			t.Errorf("the running call got %d, want 200", status)
 		}
-		if err := <-served; err != nil {
+		if err := <-l.served; err != nil {
 			t.Errorf("Serve = %v, want nil", err)
 		}
 	}
@@ -92,23 +86,17 @@ func TestShutdownEndsSomeday(t *testing.T) {
 		c.Store = faulty.Always(c.Store, hold(entered, release))
 		c.ShutdownGrace = time.Millisecond
 	})
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- f.server.Serve(ctx, ln) }()
+	l := f.listen(t, false)
 	go func() {
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+ln.Addr().String()+"/auth/v1/users/me/avatar", nil)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodDelete, "http://"+l.address+"/auth/v1/users/me/avatar", nil)
 		req.Header.Set("Authorization", "Bearer alice-token-1")
 		if res, err := f.http1.Do(req); err == nil {
 			_ = res.Body.Close()
 		}
 	}()
 	<-entered
-	stop()
-	if err := <-served; err == nil || !strings.Contains(err.Error(), "still running") {
+	l.stop()
+	if err := <-l.served; err == nil || !strings.Contains(err.Error(), "still running") {
 		t.Errorf("Serve = %v, want that calls were still running", err)
 	}
 	close(release)
@@ -117,13 +105,8 @@ func TestShutdownEndsSomeday(t *testing.T) {
 // A listener that fails ends Serve, whoever is still connected.
 func TestServeEndsWithItsListener(t *testing.T) {
 	f := start(t, nil)
-	ln, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- f.server.Serve(t.Context(), ln) }()
-	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
+	l := f.listen(t, false)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,10 +118,10 @@ func TestServeEndsWithItsListener(t *testing.T) {
 	if _, err := io.ReadFull(conn, make([]byte, 9)); err != nil { // the server's SETTINGS
 		t.Fatal(err)
 	}
-	if err := ln.Close(); err != nil {
+	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-served; !errors.Is(err, net.ErrClosed) {
+	if err := <-l.served; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve = %v, want that the listener is closed", err)
 	}
 	if _, err := io.Copy(io.Discard, conn); err != nil && !errors.Is(err, syscall.ECONNRESET) {

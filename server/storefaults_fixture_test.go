@@ -4,10 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"avatard/authz"
@@ -150,38 +148,3 @@ func (a everybody) Authenticate(ctx context.Context, header http.Header) (authz.
 type unsynced struct{ embedded.File }
 
 func (unsynced) Sync() error { return nil }
-
-// pipes is a network of one address, in memory.
-type pipes struct {
-	dialled chan net.Conn
-	closing sync.Once
-	closed  chan struct{}
-}
-
-func newPipes() *pipes { return &pipes{dialled: make(chan net.Conn), closed: make(chan struct{})} }
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case conn := <-p.dialled:
-		return conn, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Close() error {
-	p.closing.Do(func() { close(p.closed) })
-	return nil
-}
-
-func (p *pipes) Addr() net.Addr { return &net.IPAddr{IP: net.IPv6loopback} }
-
-func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
-	here, there := net.Pipe()
-	select {
-	case p.dialled <- there:
-		return here, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
