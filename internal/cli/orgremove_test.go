@@ -9,24 +9,8 @@ import (
 
 	"avatard/internal/admin"
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
-
-// failingRemovals does as many removals of users as after says, and then calls instead, if that is set, or fails.
-type failingRemovals struct {
-	storage.Store
-	after   int
-	instead func()
-}
-
-func (s *failingRemovals) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if s.after == 0 && s.instead == nil {
-		return storage.Result{}, storage.ErrUnavailable
-	}
-	if s.after--; s.after == 0 {
-		s.instead()
-	}
-	return s.Store.RemoveUser(ctx, rm)
-}
 
 // A removal that is cut short says so after the user it is at, and another one goes on. So does one after a failure.
 func TestOrgRemoveCutShort(t *testing.T) {
@@ -45,11 +29,13 @@ func TestOrgRemoveCutShort(t *testing.T) {
 		t.Errorf("over the limit: %+v, %v", done, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	done, err := run(ctx, &failingRemovals{Store: store, after: 2, instead: cancel}, 4)
+	cut := faulty.New(store)
+	cut.Set(faulty.Fault{Kind: faulty.Slow, Methods: []faulty.Method{faulty.RemoveUser}, Call: 2, Wait: func(context.Context) { cancel() }})
+	done, err := run(ctx, cut, 4)
 	if err == nil || err.Error() != "2 of 4 users removed, then: interrupted; the same command again goes on" || done.Pictures != 2 {
 		t.Errorf("interrupted: %+v, %v", done, err)
 	}
-	if done, err = run(t.Context(), &failingRemovals{Store: store}, 4); !errors.Is(err, storage.ErrUnavailable) || !strings.HasPrefix(err.Error(), "0 of 2 users removed, then: ") {
+	if done, err = run(t.Context(), faulty.Always(store, faulty.Fault{Methods: []faulty.Method{faulty.RemoveUser}}), 4); !errors.Is(err, storage.ErrUnavailable) || !strings.HasPrefix(err.Error(), "0 of 2 users removed, then: ") {
 		t.Errorf("with a store that fails: %+v, %v", done, err)
 	}
 	if has, err := store.HasOrganization(t.Context(), "acme"); !has || err != nil {

@@ -13,24 +13,8 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/cli"
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
-
-// failingRemovals does as many removals of users as after says, and then calls instead, if that is set, or fails.
-type failingRemovals struct {
-	storage.Engine
-	after   int
-	instead func()
-}
-
-func (s *failingRemovals) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if s.after == 0 && s.instead == nil {
-		return storage.Result{}, storage.ErrUnavailable
-	}
-	if s.after--; s.after == 0 {
-		s.instead()
-	}
-	return s.Engine.RemoveUser(ctx, rm)
-}
 
 // A mistyped organisation and whoever was registered in it leave nothing behind, beside a server and without one.
 func TestTyposAreRemoved(t *testing.T) {
@@ -117,7 +101,7 @@ func TestOrgRemoveOfTheConfiguration(t *testing.T) {
 	srv.stop()
 }
 
-// Somebody who was moved or removed while the removal was on its way is none of its business.
+// A user who is moved or removed by another call meanwhile is left as that call left them.
 func TestOrgRemoveBesideOtherChanges(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, dir)
@@ -128,21 +112,22 @@ func TestOrgRemoveBesideOtherChanges(t *testing.T) {
 	if _, err := store.AddOrganization(t.Context(), "globex", admin.CommandLine); err != nil {
 		t.Fatal(err)
 	}
-	changing := &failingRemovals{Engine: store, after: 1, instead: func() {
+	changing := faulty.New(store)
+	changing.Set(faulty.Fault{Kind: faulty.Slow, Methods: []faulty.Method{faulty.RemoveUser}, Wait: func(context.Context) {
 		if _, _, err := store.MoveUser(t.Context(), key("bob"), "globex", admin.CommandLine); err != nil {
 			t.Error(err)
 		}
 		if _, err := store.RemoveUser(t.Context(), storage.Removal{User: key("eve"), Organization: "acme", By: admin.CommandLine}); err != nil {
 			t.Error(err)
 		}
-	}}
-	stop, err := admin.Serve(dir, &admin.Server{Store: changing, Issuer: "https://id.example", Logger: slog.New(slog.DiscardHandler)})
+	}})
+	stop, err := admin.Serve(dir, &admin.Server{Store: faulty.Engine{Store: changing, Keeper: store}, Issuer: "https://id.example", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
 	wantOutput(t, "organisation acme removed with 1 user; 1 picture erased\n", "org", "remove", "acme", "--data", dir)
 	if p, err := store.Get(t.Context(), key("bob"), "globex"); err != nil || len(p.Data) == 0 {
-		t.Errorf("who was moved has %d bytes, %v, want the picture", len(p.Data), err)
+		t.Errorf("the user who was moved has %d bytes, %v, want the picture", len(p.Data), err)
 	}
 }

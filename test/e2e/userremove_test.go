@@ -12,6 +12,7 @@ import (
 	"avatard/internal/admin"
 	"avatard/server/picture"
 	"avatard/storage"
+	"avatard/storage/faulty"
 )
 
 // A user who is removed is gone with the picture, beside a server and without one; who is not meant stays.
@@ -107,7 +108,7 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 func TestUserRemoveUnfinished(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	putFor(t, store, "eve", 100)
-	failing := &failingRemovals{Engine: store, after: 0}
+	failing := faulty.Always(store, faulty.Fault{Methods: []faulty.Method{faulty.RemoveUser}})
 	_, err := admin.RemoveUser(t.Context(), failing, admin.UserRemoval{User: "eve"})
 	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "the same command again goes on") {
 		t.Errorf("removeUser = %v, want %v and how to go on", err, storage.ErrUnavailable)
