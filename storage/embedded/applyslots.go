@@ -74,8 +74,8 @@ func (s *Store) applyToSlots(batch []*request) applied {
 	if !touchesSlots(batch) {
 		return l
 	}
-	if hooks.WrongOrder != "" {
-		return s.wrong.apply(s, l)
+	if done, ok := s.order.apply(s, l); ok {
+		return done
 	}
 	var erased []erasure
 	for _, t := range batch {

@@ -168,7 +168,7 @@ func (db *database) setUp(moveLog func(*database) error, step func(version int))
 	if err := db.prepare(); err != nil {
 		return err
 	}
-	return db.allowWrongOrder()
+	return db.allowEarlyReuse()
 }
 
 // prepare makes the statements of the list ready for run and rows. When the schema lacks a table or a column that one of them needs,

@@ -95,7 +95,7 @@ type Store struct {
 	slab     *slab.Slab
 	registry registry
 	rows     rows
-	wrong    misorder
+	order    stepOrder
 
 	queue queue // changes on their way in
 

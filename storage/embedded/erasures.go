@@ -3,8 +3,6 @@ package embedded
 import (
 	"slices"
 	"time"
-
-	"avatard/storage/embedded/internal/hooks"
 )
 
 // erasure is one generation whose bytes have to go.
@@ -52,10 +50,7 @@ func (l *pendingErasures) plan() (watermark int64, singly []int64) {
 func (l *pendingErasures) recorded(watermark int64) []erasure {
 	freed := l.finished
 	l.watermark, l.finished = watermark, nil
-	if hooks.WrongOrder == hooks.EarlyReuse {
-		return nil // given away with the intent
-	}
-	return freed
+	return freedOnRecord(freed)
 }
 
 // intend notes receipts whose intent was committed.

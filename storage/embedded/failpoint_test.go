@@ -61,21 +61,7 @@ func runFailpoint(t *testing.T, program, dir, job, place string) (killed bool, a
 func TestFailpoints(t *testing.T) {
 	program := withFailpoints(t)
 	t.Run("not in a usual build", func(t *testing.T) { checkWords(t, program) })
-	t.Run("unknown", func(t *testing.T) {
-		for setting, want := range map[string]string{
-			"remove-comit:1":  "no such place; known are open-migrated, ",
-			"remove-commit":   "want name:n",
-			"remove-commit:0": "want name:n",
-		} {
-			cmd := exec.CommandContext(t.Context(), program)
-			cmd.Env = append(os.Environ(), "FAILPOINT="+setting)
-			out, err := cmd.CombinedOutput()
-			exit, ok := errors.AsType[*exec.ExitError](err)
-			if !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), want) {
-				t.Errorf("FAILPOINT=%s: %v, %.200s; want exit code 2 and %q", setting, err, out, want)
-			}
-		}
-	})
+	t.Run("unknown", func(t *testing.T) { checkUnknownPlaces(t, program) })
 	t.Run("none chosen", func(t *testing.T) {
 		dir := t.TempDir()
 		if killed, steps := runFailpoint(t, program, dir, "register and story", ""); killed || steps != len(killStory) {
@@ -83,88 +69,104 @@ func TestFailpoints(t *testing.T) {
 		}
 		checkStory(t, dir, "no place", len(killStory))
 	})
-	for i, names := range [][]string{Failpoints[:len(Failpoints)/2], Failpoints[len(Failpoints)/2:]} {
+	for i, names := range [][]string{hooks.Failpoints[:len(hooks.Failpoints)/2], hooks.Failpoints[len(hooks.Failpoints)/2:]} {
 		t.Run(fmt.Sprint("part ", i), func(t *testing.T) {
 			t.Parallel()
 			for _, name := range names {
-				dir, job, acknowledged := t.TempDir(), "register and story", 0
-				if strings.HasPrefix(name, "recover-") || strings.HasPrefix(name, "sweep-") {
-					// The second upload's bytes are there and nobody was told.
-					killed, steps := runFailpoint(t, program, dir, job, "reserve-written:2")
-					if !killed {
-						t.Fatal("reserve-written is passed less than twice")
-					}
-					job, acknowledged = "reopen", steps
-				}
-				killed, steps := runFailpoint(t, program, dir, job, name+":1")
-				if !killed {
-					t.Errorf("nothing passes %s", name)
-					continue
-				}
-				acknowledged += steps
-				checkErased(t, dir, name, acknowledged)
-				checkStory(t, dir, name, acknowledged)
+				killAtChange(t, program, name)
 			}
 		})
 	}
 	t.Run("moving and removing users", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range hooks.CommandFailpoints {
-			dir, job, check := t.TempDir(), "moves", checkMoves
+			job, check := "moves", checkMoves
 			if strings.HasPrefix(name, "remove-user") {
 				job, check = "removals", checkRemovals
 			}
-			killed, steps := runFailpoint(t, program, dir, job, name+":1")
-			if !killed {
-				t.Errorf("nothing passes %s", name)
-			}
-			check(t, dir, name, steps)
+			killAtPasses(t, program, job, name, 1, check)
 		}
 	})
 	t.Run("giving space back", func(t *testing.T) {
 		needsHoles(t)
 		t.Parallel()
 		for _, name := range hooks.TrimFailpoints {
-			for pass := 1; pass <= 3; pass++ {
-				dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
-				killed, acknowledged := runFailpoint(t, program, dir, "trimmed story", place)
-				if !killed {
-					t.Errorf("nothing passes %s", place)
-					continue
-				}
+			killAtPasses(t, program, "trimmed story", name, 3, func(t *testing.T, dir string, place any, acknowledged int) {
 				checkErased(t, dir, place, acknowledged)
 				checkStory(t, dir, place, acknowledged)
-			}
+			})
 		}
 	})
 	t.Run("pruning", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range hooks.PruneFailpoints {
-			for pass := 1; pass <= 2; pass++ {
-				dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
-				killed, acknowledged := runFailpoint(t, program, dir, "pruning", place)
-				if !killed {
-					t.Errorf("nothing passes %s", place)
-					continue
-				}
-				checkPruning(t, dir, place, acknowledged)
-			}
+			killAtPasses(t, program, "pruning", name, 2, checkPruning)
 		}
 	})
 	t.Run("after faults", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range hooks.FaultFailpoints {
-			dir := t.TempDir()
-			if killed, _ := runFailpoint(t, program, dir, "faults", name+":1"); !killed {
-				t.Errorf("nothing passes %s", name)
-			}
-			checkFaults(t, dir, name)
+			killAtPasses(t, program, "faults", name, 1, func(t *testing.T, dir string, place any, _ int) { checkFaults(t, dir, place) })
 		}
 	})
 }
 
+// killAtChange kills registration and uploads, or the start after them, at the first pass of a place.
+func killAtChange(t *testing.T, program, name string) {
+	t.Helper()
+	dir, job, acknowledged := t.TempDir(), "register and story", 0
+	if strings.HasPrefix(name, "recover-") || strings.HasPrefix(name, "sweep-") {
+		// The second upload's bytes are there and its caller got no answer.
+		killed, steps := runFailpoint(t, program, dir, job, "reserve-written:2")
+		if !killed {
+			t.Fatal("reserve-written is passed less than twice")
+		}
+		job, acknowledged = "reopen", steps
+	}
+	killed, steps := runFailpoint(t, program, dir, job, name+":1")
+	if !killed {
+		t.Errorf("nothing passes %s", name)
+		return
+	}
+	acknowledged += steps
+	checkErased(t, dir, name, acknowledged)
+	checkStory(t, dir, name, acknowledged)
+}
+
+// killAtPasses kills a job at the first passes of a place, each in a directory of its own, and checks what is left there.
+func killAtPasses(t *testing.T, program, job, name string, passes int, check func(t *testing.T, dir string, place any, acknowledged int)) {
+	t.Helper()
+	for pass := 1; pass <= passes; pass++ {
+		dir, place := t.TempDir(), fmt.Sprintf("%s:%d", name, pass)
+		killed, acknowledged := runFailpoint(t, program, dir, job, place)
+		if !killed {
+			t.Errorf("nothing passes %s", place)
+			continue
+		}
+		check(t, dir, place, acknowledged)
+	}
+}
+
+// checkUnknownPlaces demands that a value of FAILPOINT which names no place ends the program before it does anything.
+func checkUnknownPlaces(t *testing.T, program string) {
+	t.Helper()
+	for setting, want := range map[string]string{
+		"remove-comit:1":  "no such place; known are open-migrated, ",
+		"remove-commit":   "want name:n",
+		"remove-commit:0": "want name:n",
+	} {
+		cmd := exec.CommandContext(t.Context(), program)
+		cmd.Env = append(os.Environ(), "FAILPOINT="+setting)
+		out, err := cmd.CombinedOutput()
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok || exit.ExitCode() != 2 || !strings.Contains(string(out), want) {
+			t.Errorf("FAILPOINT=%s: %v, %.200s; want exit code 2 and %q", setting, err, out, want)
+		}
+	}
+}
+
 // checkFaults opens what tellFaults left when it was killed: nothing is stuck, and what was given up is gone.
-func checkFaults(t *testing.T, dir, name string) {
+func checkFaults(t *testing.T, dir string, name any) {
 	t.Helper()
 	ctx := context.Background()
 	s := openTest(t, dir)
@@ -186,25 +188,33 @@ func checkFaults(t *testing.T, dir, name string) {
 	}
 }
 
-// checkWords demands that this program, built without the tag, has nothing of what the other one has: neither do the
-// variable's words stand in it, nor does the variable mean anything.
+// checkWords demands that this program, built without the tag, has nothing of what the other one has: no failpoint, no wrong order of
+// steps, and the variables mean nothing to it. The words are read from the sources, so that this test does not put them into the program.
 func checkWords(t *testing.T, tagged string) {
 	t.Helper()
-	source, err := os.ReadFile("internal/hooks/hooks_on.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	words := regexp.MustCompile(`"(FAILPOINT=%s: no such place[^"]*)"`).FindSubmatch(source)
-	if words == nil {
-		t.Fatal("hooks_on.go does not hold the words that are looked for")
-	}
-	for program, want := range map[string]bool{os.Args[0]: false, tagged: true} {
-		code, err := os.ReadFile(program)
+	programs := map[string]bool{os.Args[0]: false, tagged: true}
+	for _, words := range []struct{ source, pattern string }{
+		{"internal/hooks/hooks_on.go", `"(FAILPOINT=%s: no such place[^"]*)"`},
+		{"internal/hooks/hooks_on.go", `"(WRONG_ORDER: no such [^"]*)"`},
+		{"internal/hooks/wrongorders.go", `"(early-re[a-z]+)"`},
+		{"wrongorder_on.go", `func \(o \*stepOrder\) (overwrite[A-Za-z]+)`},
+	} {
+		source, err := os.ReadFile(words.source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := bytes.Contains(code, words[1]); got != want {
-			t.Errorf("%s holds failpoints: %v, want %v", filepath.Base(program), got, want)
+		word := regexp.MustCompile(words.pattern).FindSubmatch(source)
+		if word == nil {
+			t.Fatalf("%s does not hold the words that are looked for: %s", words.source, words.pattern)
+		}
+		for program, want := range programs {
+			code, err := os.ReadFile(program)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := bytes.Contains(code, word[1]); got != want {
+				t.Errorf("%s holds %q: %v, want %v", filepath.Base(program), word[1], got, want)
+			}
 		}
 	}
 	if killed, _ := runFailpoint(t, os.Args[0], t.TempDir(), "story", "remove-commit:1"); killed {

@@ -1,20 +1,16 @@
 package embedded
 
 import (
-	"errors"
 	"slices"
 
 	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
 )
 
-// What the proofs of the guarantee reach into, see package hooks. None of it is in a program built without the tag failpoints.
-var (
-	// Failpoints are the places that a process passes with its disk well and no command running.
-	Failpoints = hooks.Failpoints
-	// WrongOrders are the wrong orders of steps, each of which a proof has to notice.
-	WrongOrders = hooks.WrongOrders
-)
+// Failpoints returns the names of the failpoints that a process passes while its disk works and no command runs, see package hooks.
+func Failpoints() []string { return slices.Clone(hooks.Failpoints) }
+
+// WrongOrders returns the names of the wrong orders of steps, each of which a proof has to notice, see package hooks.
+func WrongOrders() []string { return slices.Clone(hooks.WrongOrders) }
 
 // failpointAt is the place of every kind of change that is in the batch.
 func failpointAt(place string, batch []*request) {
@@ -86,78 +82,4 @@ func kindOf(t *request) string {
 		return "quarantine"
 	}
 	return ""
-}
-
-// misorder is what a wrong order remembers from one pass over the slab to the next.
-type misorder struct {
-	pass int
-	late []lateErasure // on record, not overwritten
-}
-
-type lateErasure struct {
-	erasure
-	pass int // in which it was due
-}
-
-// apply is applyToSlots with its steps in a wrong order.
-func (m *misorder) apply(s *Store, l applied) applied {
-	m.pass++
-	var failed error
-	if hooks.WrongOrder == hooks.EarlyAnswer {
-		failed = s.slab.Sync() // of the pass before, whose callers have their answers
-	}
-	if hooks.WrongOrder == hooks.BytesLater {
-		failed = m.overwriteLate(s.slab, l.batch)
-	}
-	batch := slices.Clone(l.batch)
-	if hooks.WrongOrder == hooks.EarlyReuse {
-		slices.Reverse(batch) // the next owner's picture first, then the zeros for the one before
-	}
-	for _, t := range batch {
-		if t.err != nil {
-			continue
-		}
-		if t.write != nil {
-			failed = errors.Join(failed, s.slab.Write(t.write.slot, t.write.image, t.write.rest))
-		}
-		for _, e := range t.erase {
-			if hooks.WrongOrder == hooks.BytesLater {
-				m.late = append(m.late, lateErasure{e, m.pass})
-			} else {
-				failed = errors.Join(failed, s.slab.Zero(e.slot, e.pages))
-			}
-			l.erased = append(l.erased, e)
-		}
-	}
-	if hooks.WrongOrder != hooks.EarlyAnswer {
-		failed = errors.Join(failed, s.slab.Sync())
-	}
-	if failed != nil {
-		l.erased = nil
-		for _, t := range l.batch {
-			t.slabErr = failed
-		}
-	}
-	return l
-}
-
-// overwriteLate zeroes what was due two passes ago, and whatever is about to be another picture's place.
-func (m *misorder) overwriteLate(s *slab.Slab, batch []*request) (failed error) {
-	m.late = slices.DeleteFunc(m.late, func(e lateErasure) bool {
-		reused := slices.ContainsFunc(batch, func(t *request) bool { return t.write != nil && t.write.slot == e.slot })
-		if !reused && e.pass > m.pass-2 {
-			return false
-		}
-		failed = errors.Join(failed, s.Zero(e.slot, e.pages))
-		return true
-	})
-	return failed
-}
-
-// allowWrongOrder takes from the schema what refuses the order.
-func (db *database) allowWrongOrder() error {
-	if hooks.WrongOrder != hooks.EarlyReuse {
-		return nil
-	}
-	return db.conn.Exec(`DROP TRIGGER IF EXISTS generation_slot_reuse`)
 }

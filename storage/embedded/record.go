@@ -205,13 +205,8 @@ func (r *groupCommit) erase(t *request, u *userRecord, gens []generationRecord, 
 			hooks.Failpoint("erase-state")
 			u.receipt, u.erased = e.receipt, g.id
 			t.intended = append(t.intended, e)
-			switch hooks.WrongOrder {
-			case hooks.EarlyReuse:
-				r.s.slots.Give(e.slot, true)
-			case hooks.EarlyTrim:
-				if err := r.s.slab.Punch(e.slot, e.pages); err != nil {
-					return err
-				}
+			if err := freeEarly(r.s, e); err != nil {
+				return err
 			}
 		}
 		t.erase = append(t.erase, e)

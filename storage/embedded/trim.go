@@ -128,11 +128,9 @@ func (s *Store) cutTail() bool {
 	if r == nil || r.First < t.rooted || !r.IsEmpty() {
 		return s.cutFile()
 	}
-	if hooks.WrongOrder == hooks.EarlyTrim {
-		if err := s.slab.Cut(r.First); err != nil {
-			s.trimFailed(nil, err)
-			return false
-		}
+	if err := cutEarly(s.slab, r.Region); err != nil {
+		s.trimFailed(nil, err)
+		return false
 	}
 	w := &cutRegion{Region: r.Region}
 	s.commitBatch([]*request{{op: w}})

@@ -16,7 +16,7 @@ import (
 // controls returns the wrong orders of steps that kills can show. The one that answers before the last sync is for the
 // tests that lose power: a process that is killed loses nothing it has written.
 func controls() []string {
-	return slices.DeleteFunc(slices.Clone(embedded.WrongOrders), func(order string) bool { return order == "early-answer" })
+	return slices.DeleteFunc(embedded.WrongOrders(), func(order string) bool { return order == "early-answer" })
 }
 
 // runControls kills builds with a wrong order of steps. It is an error when one of them is not found out.
@@ -26,8 +26,8 @@ func runControls(ctx context.Context, o options, pictures *testbed.PictureSet, o
 		return err
 	}
 	for _, order := range orders {
-		if !slices.Contains(embedded.WrongOrders, order) {
-			return fmt.Errorf("no control %q; there are %v", order, embedded.WrongOrders)
+		if !slices.Contains(embedded.WrongOrders(), order) {
+			return fmt.Errorf("no control %q; there are %v", order, embedded.WrongOrders())
 		}
 		under := o
 		under.dir = filepath.Join(o.dir, "control-"+order)

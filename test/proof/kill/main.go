@@ -114,7 +114,7 @@ func prove(ctx context.Context, o options, pictures *testbed.PictureSet, out io.
 	if err != nil {
 		return err
 	}
-	failpoints := embedded.Failpoints
+	failpoints := embedded.Failpoints()
 	randomly := len(failpoints) + 10
 	if o.short {
 		randomly = 24

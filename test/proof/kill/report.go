@@ -48,14 +48,14 @@ func (h *harness) report(o options) (report, error) {
 
 func (r report) print(w io.Writer) {
 	atFailpoints, least := 0, -1
-	for _, name := range embedded.Failpoints {
+	for _, name := range embedded.Failpoints() {
 		n := r.tally.Failpoints[name]
 		if atFailpoints += n; least < 0 || n < least {
 			least = n
 		}
 	}
 	fmt.Fprintf(w, "%d kills: %d under load, %d while starting, %d while stopping, %d at %d failpoints, each at least %d times; %d data directories, %.0f s, seed %d\n",
-		r.Kills, r.Underway, r.Starting, r.Stopping, atFailpoints, len(embedded.Failpoints), max(0, least), r.Directories, r.Seconds, r.Seed)
+		r.Kills, r.Underway, r.Starting, r.Stopping, atFailpoints, len(embedded.Failpoints()), max(0, least), r.Directories, r.Seconds, r.Seed)
 	fmt.Fprintf(w, "acknowledged: %d deletes, %d uploads; reads: %d; without an answer: %d; told to try again: %d\n",
 		r.Deletes, r.Uploads, r.Reads, r.Unanswered, r.Busy)
 	fmt.Fprintf(w, "deletes undone: %d, uploads lost: %d, pictures damaged: %d, byte-search hits: %d, orphans and stuck: %d, wrong receipts: %d, wrong answers: %d\n",

@@ -59,7 +59,7 @@ func crashes(seed uint64, calls, kills int) []crash {
 
 // failpoints returns those whose first word is one of these.
 func failpoints(words ...string) []string {
-	return slices.DeleteFunc(slices.Clone(embedded.Failpoints), func(name string) bool {
+	return slices.DeleteFunc(embedded.Failpoints(), func(name string) bool {
 		word, _, _ := strings.Cut(name, "-")
 		return !slices.Contains(words, word)
 	})

@@ -1,11 +1,11 @@
-// Package hooks lets the proofs of the guarantee reach into the engine. A program built with the tag failpoints has two of them:
+// Package hooks lets the proofs of the guarantee reach into the engine. A program built with the tag failpoints has two kinds of hooks:
 //
 //   - A failpoint is a named place between two steps. The variable FAILPOINT=name:n ends the process, as SIGKILL does, when it
 //     passes the place for the n-th time.
 //   - A wrong order of steps makes a 200 a lie. The variable WRONG_ORDER chooses one; the proofs run against it and have to notice,
 //     since a proof that notices nothing is blind.
 //
-// Without the tag nothing of either is compiled in.
+// Without the tag only the lists of names are left, which the proofs read; the program that is released holds none of them.
 package hooks
 
 import "slices"
@@ -13,18 +13,18 @@ import "slices"
 // Failpoints are the places between two steps of an upload, a replacement and a delete, in the order in which a process passes
 // them.
 //
-// A process passes slab- and open-identified on a new directory only; recover- and sweep- when the one before it left
-// something undone; grow- when no slot of the size is free; checkpoint- when the log is long, or the store is closed; all others with every upload, replacement or delete. What the
-// first word names is the step: reserve and activate are the two group commits of an upload, register is the registration of a
-// user or an organisation, record a group commit that only puts on record what is finished.
+// A process passes the places that begin with slab- and open-identified on a new directory only; recover- and sweep- when the process
+// before it left something undone; grow- when no slot of the size is free; checkpoint- when the log is long, or the store is closed; all
+// others with every upload, replacement or delete. The first word names the step: reserve and activate are the two group commits of an
+// upload, register is the registration of a user or an organisation, record is a group commit that only puts finished erasures on record.
 var Failpoints = []string{
 	// Start-up.
 	"open-migrated",     // schema up to date, log not emptied
 	"open-log-emptied",  // nothing read yet
 	"open-identified",   // the new store has its id
-	"slab-created",      // the new slab's name is there, nothing in it
+	"slab-created",      // the new slab has its name and is empty
 	"slab-head-written", // not synced
-	"slab-head-synced",  // its name not
+	"slab-head-synced",  // its name is not durable
 	"open-listed",       // all names durable
 	"recover-begin",     // something is undone
 	"sweep-apply",       // before the intents of abandoned uploads
@@ -36,19 +36,19 @@ var Failpoints = []string{
 	"recover-swept",     // not on record
 	"record-commit",
 	"record-committed",
-	"recover-recorded", // before anybody is served
+	"recover-recorded", // before the first call is served
 
 	// Registration beside uploads.
 	"register-apply",
 	"register-commit",
 	"register-committed",
-	"register-answer",   // nobody told yet
-	"register-answered", // the caller was told, or is about to be
+	"register-answer",   // the caller has no answer yet
+	"register-answered", // the caller has its answer, or is about to get it
 
 	// A new region.
 	"grow-begin",
 	"grow-written",  // zeros not synced
-	"grow-synced",   // the directory not
+	"grow-synced",   // the directory is not synced
 	"grow-listed",   // durable, not in the database
 	"grow-recorded", // in the database, no slot given out
 
@@ -62,8 +62,8 @@ var Failpoints = []string{
 
 	// Second group commit; zeros are for the picture it replaces.
 	"activate-apply",
-	"erase-receipt", // a receipt is in the transaction, its generation not yet erasing
-	"erase-state",   // both
+	"erase-receipt", // a receipt is in the transaction, its generation is not erasing yet
+	"erase-state",   // both are in the transaction
 	"activate-row",  // the new picture is active, the record not changed
 	"activate-commit",
 	"activate-committed",
@@ -87,7 +87,7 @@ var Failpoints = []string{
 
 	// A piece of the reserve is filled.
 	"space-written", // not synced
-	"space-synced",  // its name not
+	"space-synced",  // its name is not durable
 	"space-listed",
 
 	// The log is moved into the database; the last time when the store is closed.
@@ -113,8 +113,8 @@ var FaultFailpoints = []string{
 	"quarantine-committed",
 }
 
-// CommandFailpoints are the places that a process passes only when a user is moved to another organisation, and when one is taken off
-// the record, in the group commit behind the erasure.
+// CommandFailpoints are the places that a process passes only when a user is moved to another organisation, and when a user is taken off
+// the record, which is the group commit after the erasure.
 var CommandFailpoints = []string{
 	"move-apply",
 	"move-row", // the record is changed in the transaction, the audit trail not
@@ -123,19 +123,19 @@ var CommandFailpoints = []string{
 	"move-answer",
 	"move-answered",
 	"remove-user-apply",
-	"remove-user-row", // the user is off the record in the transaction, the audit trail does not say so
+	"remove-user-row", // the user is off the record in the transaction, which is not in the audit trail yet
 	"remove-user-commit",
 	"remove-user-committed",
 	"remove-user-answer",
 	"remove-user-answered",
 }
 
-// TrimFailpoints are the places that a process passes when nobody calls and there is space to be given back.
+// TrimFailpoints are the places that a process passes when no calls arrive and there is space to give back.
 var TrimFailpoints = []string{
 	"trim-punch",
 	"trim-punched", // the hole is not durable, the slot is still free
 	"trim-apply",
-	"trim-slots", // rows of a region's slots are gone in the transaction, that of the region is not
+	"trim-slots", // the rows of a region's slots are gone in the transaction, the row of the region is not
 	"trim-commit",
 	"trim-committed", // the file is longer than its regions
 	"trim-cut",
@@ -147,7 +147,7 @@ var PruneFailpoints = []string{
 	"prune-apply",
 	"prune-generation", // the row of a slot is gone in the transaction, its receipt is not
 	"prune-receipt",
-	"prune-receipts", // that they are gone is noted
+	"prune-receipts", // it is noted up to where they are gone
 	"prune-trail",
 	"prune-refusals",
 	"prune-commit",
@@ -158,20 +158,3 @@ var PruneFailpoints = []string{
 func All() []string {
 	return slices.Concat(Failpoints, FaultFailpoints, CommandFailpoints, TrimFailpoints, PruneFailpoints)
 }
-
-// Wrong orders of steps, each of which would make a 200 a lie.
-const (
-	// BytesLater puts an erasure on record and answers before the bytes are overwritten: a later group commit does that.
-	BytesLater = "bytes-later"
-	// EarlyAnswer answers before the sync that makes the zeros durable. Only lost power shows it: a process that
-	// is killed loses nothing it has written.
-	EarlyAnswer = "early-answer"
-	// EarlyReuse gives a slot away with the intent, before the erasure of what is in it is done and on record.
-	EarlyReuse = "early-reuse"
-	// EarlyTrim gives space back too early: that of a picture with the intent, before it is durable, and that of a region before
-	// the metadata has forgotten it.
-	EarlyTrim = "early-trim"
-)
-
-// WrongOrders are the values that the variable WRONG_ORDER may have; empty means the right order.
-var WrongOrders = []string{BytesLater, EarlyAnswer, EarlyReuse, EarlyTrim}

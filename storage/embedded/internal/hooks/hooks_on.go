@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 )
 
-// On tells that the program was built with the tag.
+// On tells whether the program was built with the tag.
 const On = true
 
 // WrongOrder is one of the wrong orders, or empty for the right one.
 //
-//nolint:forbidigo // no setting: it is decided before anything is opened, and only in builds that serve nobody
+//nolint:forbidigo // not a setting: it is read before anything is opened, and only in builds for proofs
 var WrongOrder = readOrder(os.Getenv("WRONG_ORDER"))
 
 func readOrder(name string) string {
@@ -26,13 +26,13 @@ func readOrder(name string) string {
 	panic("WRONG_ORDER: no such order: " + name)
 }
 
-// chosen is the place of the variable FAILPOINT, passes how often it has to be passed yet.
+// chosen is the place of the variable FAILPOINT, passes how many more times the process passes it until it ends.
 var (
 	chosen = readFailpoint(os.Getenv("FAILPOINT"))
 	passes atomic.Int64
 )
 
-// readFailpoint ends the process, before it does anything, when there is no such place.
+// readFailpoint ends the process, before it does anything, when the variable names none of the places.
 func readFailpoint(setting string) string {
 	if setting == "" {
 		return ""
