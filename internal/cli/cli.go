@@ -52,8 +52,8 @@ type Program struct {
 // Run does a command and returns when it is done or ctx has ended. args are the command line without the program's name.
 func (p *Program) Run(ctx context.Context, args []string) error {
 	parsed, err := p.parse(args)
-	if errors.Is(err, errShown) {
-		return nil
+	if output, ok := errors.AsType[*shown](err); ok {
+		return output.err
 	}
 	if err != nil {
 		return err

@@ -49,6 +49,71 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
+// What cannot be printed is a failure, whichever way it was asked for: nothing is wrong with the command line.
+func TestHelpThatCannotBePrinted(t *testing.T) {
+	full, w := io.Pipe()
+	if err := full.CloseWithError(errors.New("no space left")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"--version", "version", "--help", "help", "fsck -h", "help fsck"} {
+		var stderr bytes.Buffer
+		code := Report(&stderr, run(t.Context(), strings.Fields(args), nil, w, io.Discard))
+		if code != ExitFailed || strings.Contains(stderr.String(), "usage:") || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%s: exit code %d, %q, want %d and why", args, code, &stderr, ExitFailed)
+		}
+	}
+}
+
+// A flag with an empty text is refused: a guard such as --org of user remove must not fall away with a variable that is not set.
+func TestEmptyFlags(t *testing.T) {
+	for _, c := range model(t).Leaves(true) {
+		var words []string
+		for _, arg := range c.Positional {
+			word := "1"
+			if arg.Enum != "" {
+				word = arg.EnumSlice()[0]
+			}
+			words = append(words, word)
+		}
+		for _, f := range c.Flags {
+			if isSetting(f) && f.Name != "config" {
+				continue // package config refuses it
+			}
+			args := slices.Concat(strings.Fields(c.Path()), []string{"--" + f.Name + "="}, words)
+			if f.Name != "org" && slices.ContainsFunc(c.Flags, func(f *kong.Flag) bool { return f.Required }) {
+				args = append(args, "--org=acme")
+			}
+			_, err := new(Program).parse(args)
+			if takesNone := f.Name == "env-file"; (err == nil) != takesNone {
+				t.Errorf("%q: %v", args, err)
+			}
+		}
+	}
+	for _, flags := range []string{"--org=", "--issuer="} {
+		if _, stderr, code := runAll(t, "user", "remove", "alice", flags, "--data", t.TempDir()); code != ExitUsage || !strings.Contains(stderr, "is empty; expected a value") {
+			t.Errorf("user remove %s: exit code %d, %s", flags, code, stderr)
+		}
+	}
+}
+
+// A value may begin with a hyphen, also that of a flag which may be given several times.
+func TestValuesWithAHyphen(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, args := range [][]string{
+		{"org", "add", "acme", "--data", "-d"},
+		{"backup", "--data", "-d", "--", "-b"},
+		{"backup", "--receipts-only", "--since", "-b", "--data", "-d", "--", "-r"},
+		{"backup", "--receipts-only", "--since=-r", "--data", "-d", "--", "-s"},
+		{"restore", "--receipts", "-r", "--receipts=-s", "--data", "-e", "--", "-b"},
+		{"restore", "-check", "-receipts", "-r", "-receipts", "-s", "--", "-b"},
+	} {
+		if _, stderr, code := runAll(t, args...); code != ExitOK {
+			t.Errorf("%q: exit code %d, %s", args, code, stderr)
+		}
+	}
+}
+
 func TestReport(t *testing.T) {
 	var stderr bytes.Buffer
 	if code := Report(&stderr, nil); code != ExitOK || stderr.Len() > 0 {

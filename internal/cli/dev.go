@@ -26,7 +26,7 @@ import (
 type devCommand struct {
 	Listen    string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"loopback address to serve on; port 0 takes any free one"`
 	Data      string `placeholder:"DIR" help:"directory to keep the data in; without it a temporary one, removed at the end"`
-	EnvFile   string `default:".avatard.env" placeholder:"FILE" help:"file for addresses, ids and tokens, written when ready; empty for none"`
+	EnvFile   string `default:".avatard.env" empty:"" placeholder:"FILE" help:"file for addresses, ids and tokens, written when ready; empty for none"`
 	SeedUsers int    `default:"0" placeholder:"N" help:"register N more users with a picture each"`
 	SeedBytes int    `default:"4096" placeholder:"N" help:"size of such a picture, about N bytes"`
 }

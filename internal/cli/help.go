@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,22 +10,18 @@ import (
 	"avatard/internal/config"
 )
 
-// errShown ends a command line that asked for help or the version, which it has got.
-var errShown = errors.New("shown")
+// shown ends the parsing of a command line in which a flag asks for help or the version: that was written, or err tells why not.
+type shown struct{ err error }
+
+func (s *shown) Error() string { return fmt.Sprintf("printed in place of a command: %v", s.err) }
 
 // helpFlag is --help, which may stand anywhere.
 type helpFlag bool
 
 // BeforeReset is called by the parser when the flag is given.
 func (helpFlag) BeforeReset(p *Program, ctx *kong.Context) error {
-	return shown(io.WriteString(p.Stdout, helpOf(selected(ctx))))
-}
-
-func shown(_ int, err error) error {
-	if err != nil {
-		return err
-	}
-	return errShown
+	_, err := io.WriteString(p.Stdout, helpOf(selected(ctx)))
+	return &shown{err}
 }
 
 // helpCommand is "help".

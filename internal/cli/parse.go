@@ -27,10 +27,11 @@ func (f *settingFlags) flagsOfSettings() *config.Flags {
 func (p *Program) newParser() (*kong.Kong, error) {
 	return kong.New(&grammar{}, kong.Name("avatard"), kong.NoDefaultHelp(), kong.WithHyphenPrefixedParameters(true), kong.Bind(p),
 		kong.KindMapper(reflect.String, kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
-			text, err := popText(ctx)
+			text, err := popArgument(ctx)
 			target.SetString(text)
 			return err
 		})),
+		kong.NamedMapper("repeated", kong.MapperFunc(appendArgument)),
 		kong.PostBuild(func(k *kong.Kong) error { return kong.Visit(k.Model.Node, addSettings) }))
 }
 
@@ -47,7 +48,7 @@ func addSettings(v kong.Visitable, next kong.Next) error {
 		}
 	}
 	n.Flags = append(n.Flags, newFlag("config", "FILE", "YAML file with settings", kong.MapperFunc(func(ctx *kong.DecodeContext, _ reflect.Value) (err error) {
-		flags.File, err = popText(ctx)
+		flags.File, err = popArgument(ctx)
 		return err
 	}), reflect.ValueOf(new(string))))
 	return next(nil)
@@ -64,6 +65,24 @@ func popText(ctx *kong.DecodeContext) (string, error) {
 		return "", fmt.Errorf("unexpected %v", token)
 	}
 	return text, nil
+}
+
+// popArgument is popText that refuses an empty text of a flag, unless the flag's tag in grammar has "empty". In a script it is most
+// often a variable that is not set, and without the flag the command would do more than is meant.
+func popArgument(ctx *kong.DecodeContext) (string, error) {
+	text, err := popText(ctx)
+	if err == nil && text == "" && ctx.Value.Flag != nil && !ctx.Value.Tag.Has("empty") {
+		err = errors.New("is empty; expected a value")
+	}
+	return text, err
+}
+
+// appendArgument takes one value of a flag that may be given several times. The parser's own way with lists takes none that begins
+// with a hyphen.
+func appendArgument(ctx *kong.DecodeContext, target reflect.Value) error {
+	text, err := popArgument(ctx)
+	target.Set(reflect.Append(target, reflect.ValueOf(text)))
+	return err
 }
 
 func newFlag(name, form, help string, mapper kong.Mapper, target reflect.Value) *kong.Flag {
@@ -155,8 +174,11 @@ func (p *Program) parse(args []string) (*kong.Context, error) {
 	if problem == nil {
 		parsed, problem = parser.Parse(args)
 	}
-	if problem == nil || errors.Is(problem, errShown) {
-		return parsed, problem
+	if problem == nil {
+		return parsed, nil
+	}
+	if output, ok := errors.AsType[*shown](problem); ok {
+		return nil, output
 	}
 	text := problem.Error()
 	if !node.Leaf() {

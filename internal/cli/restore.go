@@ -19,7 +19,7 @@ import (
 type restoreCommand struct {
 	settingFlags
 	File     string   `arg:"" name:"FILE|-" help:"backup to read, or - for standard input"`
-	Receipts []string `sep:"none" placeholder:"FILE|-" help:"newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times"`
+	Receipts []string `type:"repeated" placeholder:"FILE|-" help:"newer backup, usually of --receipts-only: what it knows to be erased is not restored; may be given several times"`
 	AllowGap bool     `help:"restore although the files leave out what was erased at some time after the backup: those pictures come back"`
 	Check    bool     `help:"read the files, say what is in them and whether their times leave a gap, and change nothing"`
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -23,7 +24,8 @@ type versionFlag bool
 
 // BeforeReset is called by the parser when the flag is given.
 func (versionFlag) BeforeReset(p *Program) error {
-	return shown(p.Stdout.Write([]byte(p.versionLine())))
+	_, err := io.WriteString(p.Stdout, p.versionLine())
+	return &shown{err}
 }
 
 // versionCommand is "version".
@@ -31,7 +33,7 @@ type versionCommand struct{}
 
 // Run prints what --version prints.
 func (*versionCommand) Run(p *Program) error {
-	_, err := p.Stdout.Write([]byte(p.versionLine()))
+	_, err := io.WriteString(p.Stdout, p.versionLine())
 	return err
 }
 
