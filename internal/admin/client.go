@@ -20,7 +20,7 @@ import (
 // ErrNoServer: no server listens on the admin socket of a data directory.
 var ErrNoServer = errors.New("no server runs on this data directory")
 
-// errHungUp: the server took the connection and closed it without an answer.
+// errHungUp: the server took the connection and gave no answer over it. What the transport says of that stands behind it.
 var errHungUp = errors.New("the running server hung up")
 
 // Client calls the server that runs on a data directory. The error of every call is ErrNoServer when there is none.
@@ -110,7 +110,7 @@ func post(ctx context.Context, conn net.Conn, path string, req any) (resp *http.
 		case conn := <-dialled:
 			return conn, nil
 		default:
-			return nil, errHungUp
+			return nil, errors.New("it took one connection only")
 		}
 	}}
 	body, err := json.Marshal(req)
@@ -126,7 +126,7 @@ func post(ctx context.Context, conn net.Conn, path string, req any) (resp *http.
 	case err != nil && ctx.Err() != nil:
 		return nil, fmt.Errorf("asking the running server: %w", ctx.Err())
 	case err != nil:
-		return nil, errHungUp // whatever the transport makes of it
+		return nil, fmt.Errorf("%w: %w", errHungUp, err)
 	case resp.StatusCode == http.StatusOK:
 		return resp, nil
 	}
