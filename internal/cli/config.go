@@ -19,7 +19,7 @@ type configCommand struct {
 
 // Run prints what serve would go by, and where each value comes from. No secret is shown.
 func (flags *configCommand) Run(ctx context.Context, inv *Program) error {
-	cfg, sources, err := config.ReadWithSources(inv.Environ, flags.Flags, serveNeeds()...)
+	cfg, sources, err := config.ReadWithFiles(inv.Environ, flags.Flags, serveNeeds()...)
 	if werr := printConfig(inv.Stdout, sources); err != nil || werr != nil {
 		if err == nil {
 			err = werr

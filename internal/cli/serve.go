@@ -35,7 +35,8 @@ func (flags *serveCommand) Run(ctx context.Context, inv *Program) error {
 }
 
 func readServeConfig(inv *Program, flags *config.Flags) (config.Config, error) {
-	return config.Read(inv.Environ, flags, serveNeeds()...)
+	cfg, _, err := config.ReadWithFiles(inv.Environ, flags, serveNeeds()...)
+	return cfg, err
 }
 
 // serveNeeds are the settings that serve cannot do without.

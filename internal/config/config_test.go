@@ -25,7 +25,8 @@ var required = []string{"data", "issuer", "audience", "client_id", "client_secre
 
 func read(t *testing.T, environ []string, args ...string) (Config, error) {
 	t.Helper()
-	return Read(environ, flagsOf(t, args...), required...)
+	cfg, _, err := ReadWithFiles(environ, flagsOf(t, args...), required...)
+	return cfg, err
 }
 
 // flagsOf returns what a command line of flags gives.

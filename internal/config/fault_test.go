@@ -174,10 +174,17 @@ func TestConfigEmptyFile(t *testing.T) {
 	}
 }
 
-// A secret file is for the owner; what it says is used and not kept elsewhere.
-func TestSecretFileIsNotReadWithoutNeed(t *testing.T) {
-	file := writeFile(t, "c.yaml", "data: d\nclient_secret_file: "+filepath.Join(os.DevNull, "x"))
-	if cfg, err := Read(nil, &Flags{File: file}, "data"); err != nil || filepath.Base(cfg.Data) != "d" {
-		t.Errorf("Read = %q, %v, want data d: a command that needs no secret must not ask for one", cfg.Data, err)
+// Files that settings name are opened only by ReadWithFiles, whichever settings are required: the file of a secret may be for another
+// user than the one who looks at the data.
+func TestReadOpensNoFilesOfSettings(t *testing.T) {
+	nowhere := filepath.Join(os.DevNull, "x")
+	flags := &Flags{File: writeFile(t, "c.yaml", "data: d\nissuer: https://id.example\naudience: a\nclient_id: c\nclient_secret_file: "+nowhere+
+		"\ntls:\n  cert_file: "+nowhere+"\n  key_file: "+nowhere)}
+	if cfg, err := Read(nil, flags, required...); err != nil || filepath.Base(cfg.Data) != "d" {
+		t.Errorf("Read = %q, %v, want data d", cfg.Data, err)
+	}
+	_, _, err := ReadWithFiles(nil, flags, required...)
+	if faults := faultsOf(t, err); len(faults) != 2 {
+		t.Errorf("ReadWithFiles = %v, want a fault of the secret's file and one of the certificate's", err)
 	}
 }

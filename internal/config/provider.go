@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"avatard/authz"
@@ -15,18 +14,21 @@ const (
 	SourceZitadel = "zitadel" // from the provider, asked with the caller's token
 )
 
+// clientProofs are the settings of which one proves to the provider who asks.
+var clientProofs = []string{"client_secret", "client_secret_file", "client_key_file"}
+
 // finishIdentity looks at what only shows when all settings of provider and permissions are read.
-func (r *reader) finishIdentity(required []string) {
+func (r *reader) finishIdentity() {
 	c := r.cfg
 	var proofs []string
-	for _, key := range []string{"client_secret", "client_secret_file", "client_key_file"} {
+	for _, key := range clientProofs {
 		if r.given[key] {
 			proofs = append(proofs, key)
 		}
 	}
 	if len(proofs) > 1 {
 		r.fault(proofs[0], "is set beside %s; expected only one of them", strings.Join(proofs[1:], " and "))
-	} else if slices.Contains(required, "client_secret") { // whoever needs none opens no file either
+	} else if r.opensFiles {
 		if c.ClientSecretFile != "" {
 			r.readSecret(c.ClientSecretFile)
 		}
@@ -92,15 +94,15 @@ func (r *reader) readClientKey(file string) {
 	r.cfg.ClientKey = key
 }
 
-// checkCertificate looks for faults of the two files. Commands that show no certificate do not open them.
-func (r *reader) checkCertificate(required []string) {
+// checkCertificate looks for faults of the two files.
+func (r *reader) checkCertificate() {
 	c := r.cfg
 	switch chain, key := r.given["tls.cert_file"], r.given["tls.key_file"]; {
 	case chain && !key:
 		r.fault("tls.key_file", "is not set beside tls.cert_file; expected both or neither")
 	case key && !chain:
 		r.fault("tls.cert_file", "is not set beside tls.key_file; expected both or neither")
-	case c.TLSCertFile != "" && c.TLSKeyFile != "" && slices.Contains(required, "client_secret"):
+	case c.TLSCertFile != "" && c.TLSKeyFile != "" && r.opensFiles:
 		if _, err := tlsfile.Open(tlsfile.Config{ChainFile: c.TLSCertFile, KeyFile: c.TLSKeyFile}); err != nil {
 			r.fault("tls.cert_file", "%v; expected a certificate chain and, in tls.key_file, its key, both in PEM", err)
 		}

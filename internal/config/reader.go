@@ -12,16 +12,26 @@ import (
 )
 
 // Read puts the configuration together: defaults, then the file, then variables, then flags. required
-// names the settings that the command cannot do without. The error is a *Error with every fault.
+// names the settings that the caller cannot do without. The error is a *Error with every fault. Files that
+// settings name, such as those of secrets, are not opened.
 func Read(environ []string, flags *Flags, required ...string) (Config, error) {
-	cfg, _, err := ReadWithSources(environ, flags, required...)
+	cfg := Default()
+	r := reader{cfg: &cfg, given: map[string]bool{}}
+	err := r.read(environ, flags, required)
 	return cfg, err
 }
 
-// ReadWithSources is Read that also tells, by key, where the values of those settings stand that are not the defaults.
-func ReadWithSources(environ []string, flags *Flags, required ...string) (Config, map[string]Source, error) {
-	cfg := Default()
-	r := reader{cfg: &cfg, given: map[string]bool{}, sources: map[string]Source{}}
+// ReadWithFiles is Read that also opens the files of the client's secret or key, and of the certificate, and finds their faults.
+// sources tells by key where the values of those settings stand that are not the defaults.
+func ReadWithFiles(environ []string, flags *Flags, required ...string) (cfg Config, sources map[string]Source, err error) {
+	cfg = Default()
+	r := reader{cfg: &cfg, given: map[string]bool{}, sources: map[string]Source{}, opensFiles: true}
+	err = r.read(environ, flags, required)
+	return cfg, r.sources, err
+}
+
+// read reads every source. After a fault the configuration is empty.
+func (r *reader) read(environ []string, flags *Flags, required []string) error {
 	r.variables(environ, flags.File)
 	for _, s := range Settings() {
 		if text, ok := flags.Given(s.Key); ok {
@@ -32,9 +42,10 @@ func ReadWithSources(environ []string, flags *Flags, required ...string) (Config
 		r.finish(required)
 	}
 	if len(r.faults) > 0 {
-		return Config{}, r.sources, &Error{r.faults}
+		*r.cfg = Config{}
+		return &Error{r.faults}
 	}
-	return cfg, r.sources, nil
+	return nil
 }
 
 // reader collects values and what is wrong with them.
@@ -45,7 +56,8 @@ type reader struct {
 	unread bool   // nothing is known of what stands in the file, so nothing can be missed
 	dir    string // that relative paths start from: the file's for what stands in it, "" = where the process is
 	// sources tells of the last of them, nil where nobody asks.
-	sources map[string]Source
+	sources    map[string]Source
+	opensFiles bool // those of secret, key and certificate
 }
 
 func (r *reader) fault(where, format string, args ...any) {
@@ -133,15 +145,15 @@ func (r *reader) variables(environ []string, file string) {
 // finish looks at what only shows when all is read.
 func (r *reader) finish(required []string) {
 	for _, s := range Settings() {
-		if slices.Contains(required, s.Key) && !r.given[s.Key] && !(s.Key == "client_secret" && (r.given["client_secret_file"] || r.given["client_key_file"])) {
+		if slices.Contains(required, s.Key) && !slices.ContainsFunc(s.orOneOf(), func(key string) bool { return r.given[key] }) {
 			r.fault(s.Key, "is not set; expected in the file, as --%s or as %s: %s", s.FlagName(), s.Variable(), s.About)
 		}
 	}
 	if r.given["cors.headers"] && !r.given["cors.origins"] {
 		r.fault("cors.headers", "counts for nothing without cors.origins; expected the origins of the pages that send them")
 	}
-	r.finishIdentity(required)
-	r.checkCertificate(required)
+	r.finishIdentity()
+	r.checkCertificate()
 }
 
 func readBounded(file string, limit int64) ([]byte, error) {

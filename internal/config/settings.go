@@ -17,12 +17,13 @@ import (
 // with it and what is expected. As a flag or variable a list is "a,b" and a table is "row=a,b;row=c".
 type Setting struct {
 	Key      string
-	About    string // meaning and, where it is not plain, the form
-	Form     string // of the value in a usage line, "" = VALUE
-	Fallback string // shown in the help; Default holds the value
-	Secret   bool   // the value is never shown, not even in a fault
-	IsSwitch bool   // true or false: the flag may stand without a value
-	isPath   bool   // in the configuration file a relative one starts from where that lies
+	About    string   // meaning and, where it is not plain, the form
+	Form     string   // of the value in a usage line, "" = VALUE
+	Fallback string   // shown in the help; Default holds the value
+	Secret   bool     // the value is never shown, not even in a fault
+	IsSwitch bool     // true or false: the flag may stand without a value
+	isPath   bool     // in the configuration file a relative one starts from where that lies
+	insteads []string // keys of settings of which one does as well where this one is required
 	text     func(c *Config, s string) error
 	list     func(c *Config, items []string) error
 	table    func(c *Config, rows map[string][]string) error
@@ -47,6 +48,9 @@ func (s Setting) written(v value) string {
 	text, _ := v.asText()
 	return text
 }
+
+// orOneOf returns the keys of which one has to be given where the setting is required.
+func (s Setting) orOneOf() []string { return append([]string{s.Key}, s.insteads...) }
 
 // FlagName is the name of its flag, without "--".
 func (s Setting) FlagName() string {
@@ -88,7 +92,7 @@ var settings = []Setting{
 	{Key: "client_id",
 		About: "client that asks the provider about tokens",
 		text:  func(c *Config, s string) error { return parseName(&c.ClientID, s) }},
-	{Key: "client_secret", Secret: true,
+	{Key: "client_secret", Secret: true, insteads: []string{"client_secret_file", "client_key_file"},
 		About: "its secret; other users of the machine can see flags, so prefer client_secret_file",
 		text:  func(c *Config, s string) error { c.ClientSecret = s; return nil }},
 	{Key: "client_secret_file", isPath: true,

@@ -57,8 +57,8 @@ func TestConfigurationExamples(t *testing.T) {
 		}
 		for _, e := range examples {
 			flags := &config.Flags{File: writeFile(t, "avatard.yaml", e.text)}
-			// Without "client_secret" among what is required the secret's file is not opened; it is not there.
-			cfg, err := config.Read(nil, flags, "data", "issuer", "audience", "client_id")
+			// Read does not open the secret's file, which is not there.
+			cfg, err := config.Read(nil, flags, "data", "issuer", "audience", "client_id", "client_secret")
 			if err != nil {
 				t.Errorf("%s:%d: %v", page, e.from, err)
 			}
