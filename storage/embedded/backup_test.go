@@ -98,8 +98,8 @@ func contents(t testing.TB, s *Store) map[string][]string {
 	return all
 }
 
-// story fills a store with some of everything.
-func story(t testing.TB, s *Store) {
+// fillStore fills a store with some of everything.
+func fillStore(t testing.TB, s *Store) {
 	t.Helper()
 	ctx := context.Background()
 	for i := range 40 {
@@ -136,7 +136,7 @@ func story(t testing.TB, s *Store) {
 func TestBackupRoundTrip(t *testing.T) {
 	ctx := context.Background()
 	s := openTest(t, t.TempDir())
-	story(t, s)
+	fillStore(t, s)
 	name, sum := saveTest(t, s, storage.ExportOptions{})
 	want := contents(t, s)
 	if got := (storage.ExportTotals{Users: 42}); sum.ExportTotals != got {
@@ -248,7 +248,7 @@ func (s tornStream) Read(p []byte) (int, error) {
 // Whatever goes wrong, no file appears, and none that was there is changed.
 func TestSaveBackupLeavesNothing(t *testing.T) {
 	s := openTest(t, t.TempDir())
-	story(t, s)
+	fillStore(t, s)
 	var buf bytes.Buffer
 	if _, err := backup.Write(t.Context(), s, &buf, storage.ExportOptions{}); err != nil {
 		t.Fatal(err)
@@ -300,7 +300,7 @@ func TestSaveBackupLeavesNothing(t *testing.T) {
 // A closed store, and a caller who leaves, end a backup with an error.
 func TestBackupEndsEarly(t *testing.T) {
 	s := openTest(t, t.TempDir())
-	story(t, s)
+	fillStore(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	_, err := backup.Write(ctx, s, writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil }), storage.ExportOptions{})

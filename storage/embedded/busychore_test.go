@@ -40,7 +40,7 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		const rounds, took = 20 * choreRounds, 100 * time.Millisecond // of the test's own clock
+		const rounds, took = 20 * choreCommits, 100 * time.Millisecond // of the test's own clock
 		var callers sync.WaitGroup
 		working, made := false, 0
 		arrive := func() { // while a group commit is committed

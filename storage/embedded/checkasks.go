@@ -10,9 +10,9 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// askRounds is how often a question goes through the committer before what has not moved is called stuck. An upload
+// askCommits is how often a question goes through the committer before what has not moved is called stuck. An upload
 // passes three group commits at most: reserve, activate, and abandon where that failed.
-const askRounds = 8
+const askCommits = 8
 
 // inFlightCheck is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
 type inFlightCheck struct {
@@ -20,7 +20,7 @@ type inFlightCheck struct {
 	items  []slotRow // what is on its way
 	stuck  []string  // why an item does not move, "" when it does
 	tail   bool      // ask about the ends of the slab
-	rounds int
+	commits int
 
 	watermark, issued int64
 	lowest            int64 // receipt of an erasure that is not done, 0 when there is none
@@ -85,9 +85,9 @@ func (q *inFlightCheck) finished(t *request, committed bool, err error) (again b
 		t.answer = unavailable(err)
 		return false
 	}
-	q.rounds++
+	q.commits++
 	for _, why := range q.stuck {
-		if why == notMoved && q.rounds < askRounds {
+		if why == notMoved && q.commits < askCommits {
 			return true
 		}
 	}

@@ -6,8 +6,8 @@ const (
 	// choreLate is how long a chore that is due waits for a moment at which nobody waits. Then a step of it is done between two group commits,
 	// so that a server that is never idle does it too.
 	choreLate = 10 * time.Second
-	// choreRounds is how many group commits come to one such step.
-	choreRounds = 64
+	// choreCommits is how many group commits come to one such step.
+	choreCommits = 64
 )
 
 // chore is something that the committer does between two group commits when nobody waits for it. A chore is short, since whoever
@@ -23,7 +23,7 @@ type chore struct {
 
 // afterRound does what does not wait for a moment at which nobody waits, or no longer.
 func (s *Store) afterRound() {
-	s.rounds++
+	s.groupCommits++
 	s.checkpointBusy()
 	s.spaceBusy()
 	s.trimBusy()
@@ -44,7 +44,7 @@ func (s *Store) doChore() bool {
 
 // doLateChore does a step, every so many group commits, of one that has found no moment at which nobody waits.
 func (s *Store) doLateChore() {
-	if s.rounds%choreRounds != 0 {
+	if s.groupCommits%choreCommits != 0 {
 		return
 	}
 	if do := s.dueChore(true); do != nil {

@@ -18,11 +18,11 @@ import (
 // damageUsers is enough for tables and indexes of more than one page.
 const damageUsers = 280
 
-// hasPicture reports whether a user of damageStory still has one at its end.
+// hasPicture reports whether a user of damageScenario still has one at its end.
 func hasPicture(user int) bool { return user%5 != 0 }
 
-// damageStory fills a store: every user uploads, every fifth deletes.
-func damageStory(t *testing.T, s *Store) {
+// damageScenario fills a store: every user uploads, every fifth deletes.
+func damageScenario(t *testing.T, s *Store) {
 	t.Helper()
 	each(16, damageUsers, func(i int) { mustPut(t, s, i, 300+17*i) })
 	each(16, damageUsers, func(i int) {
@@ -54,7 +54,7 @@ func changeFile(t *testing.T, path string, change func(data []byte) []byte) {
 
 // checkTruth demands that a damaged directory is refused as such, or that of every user the truth is told, or that it is not
 // to be had now. It returns how many could not be told of, -1 for a refusal.
-func checkTruth(t *testing.T, title, dir string) (untold int) {
+func checkTruth(t *testing.T, title, dir string) (unavailable int) {
 	t.Helper()
 	ctx := context.Background()
 	s, err := Open(ctx, Config{Dir: dir})
@@ -69,15 +69,15 @@ func checkTruth(t *testing.T, title, dir string) (untold int) {
 		got, err := s.Get(ctx, testKey(user), testOrg)
 		switch {
 		case errors.Is(err, storage.ErrUnavailable):
-			untold++
+			unavailable++
 		case hasPicture(user) && (err != nil || !bytes.Equal(got.Data, upload(user, 300+17*user).Picture.Data)):
 			t.Errorf("%s: user %d: %d bytes, %v, want the picture", title, user, len(got.Data), err)
 		case !hasPicture(user) && !errors.Is(err, storage.ErrNoPicture):
 			t.Errorf("%s: user %d: %d bytes, %v, want %v", title, user, len(got.Data), err, storage.ErrNoPicture)
 		}
 	}
-	if err := s.Ready(ctx); untold > 0 && !errors.Is(err, storage.ErrDamaged) {
-		t.Errorf("%s: %d users could not be told of, and Ready = %v", title, untold, err)
+	if err := s.Ready(ctx); unavailable > 0 && !errors.Is(err, storage.ErrDamaged) {
+		t.Errorf("%s: %d users could not be told of, and Ready = %v", title, unavailable, err)
 	}
 	for user := range 10 {
 		if _, err := s.Remove(ctx, removal(user)); err != nil {
@@ -93,7 +93,7 @@ func checkTruth(t *testing.T, title, dir string) (untold int) {
 			t.Errorf("%s: after Remove user %d has %d bytes, %v", title, user, len(got.Data), err)
 		}
 	}
-	return untold
+	return unavailable
 }
 
 // Each page of the database in turn is lost or changed by a single bit. Start-up or the calls that need it notice; nobody is
@@ -105,7 +105,7 @@ func TestDamagedDatabasePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damageStory(t, s)
+	damageScenario(t, s)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -128,10 +128,10 @@ func TestDamagedDatabasePages(t *testing.T) {
 				kind.change(data[page*slab.PageBytes : (page+1)*slab.PageBytes])
 				return data
 			})
-			switch untold := checkTruth(t, fmt.Sprintf("page %d, %s", page+1, kind.name), dir); {
-			case untold < 0:
+			switch unavailable := checkTruth(t, fmt.Sprintf("page %d, %s", page+1, kind.name), dir); {
+			case unavailable < 0:
 				refused++
-			case untold > 0:
+			case unavailable > 0:
 				noticed++
 			}
 		}
@@ -149,7 +149,7 @@ func TestDamagedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damageStory(t, s)
+	damageScenario(t, s)
 	crashed := copyDir(t, whole)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

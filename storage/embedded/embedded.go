@@ -100,18 +100,18 @@ type Store struct {
 	queue queue // changes on their way in
 
 	// Of the committer alone.
-	window    *batchWindow
-	slots     slab.Slots
-	erasures  pendingErasures
-	orphans   []orphanedUpload
-	requeued  []*request // changes that want another group commit
-	commitErr error      // why the last transaction failed, nil when it did not
-	slabErr   error      // why the slab takes nothing at all, nil when it does
-	probes    attempts   // to write something after a transaction that failed
-	failures  failures
-	chores    []chore
-	turn      int // of the chores
-	rounds    int // that were made
+	window       *batchWindow
+	slots        slab.Slots
+	erasures     pendingErasures
+	orphans      []orphanedUpload
+	requeued     []*request // changes that want another group commit
+	commitErr    error      // why the last transaction failed, nil when it did not
+	slabErr      error      // why the slab takes nothing at all, nil when it does
+	probes       attempts   // to write something after a transaction that failed
+	failures     failures
+	chores       []chore
+	turn         int // of the chores
+	groupCommits int // made so far
 	// quiet is when the last group commit ended.
 	quiet       time.Time
 	choreTimer  *time.Timer

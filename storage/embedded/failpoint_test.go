@@ -64,10 +64,10 @@ func TestFailpoints(t *testing.T) {
 	t.Run("unknown", func(t *testing.T) { checkUnknownPlaces(t, program) })
 	t.Run("none chosen", func(t *testing.T) {
 		dir := t.TempDir()
-		if killed, steps := runFailpoint(t, program, dir, "register and story", ""); killed || steps != len(killStory) {
+		if killed, steps := runFailpoint(t, program, dir, "register and scenario", ""); killed || steps != len(killScenario) {
 			t.Fatalf("killed: %v, after %d steps", killed, steps)
 		}
-		checkStory(t, dir, "no place", len(killStory))
+		checkScenario(t, dir, "no place", len(killScenario))
 	})
 	for i, names := range [][]string{hooks.Failpoints[:len(hooks.Failpoints)/2], hooks.Failpoints[len(hooks.Failpoints)/2:]} {
 		t.Run(fmt.Sprint("part ", i), func(t *testing.T) {
@@ -91,9 +91,9 @@ func TestFailpoints(t *testing.T) {
 		needsHoles(t)
 		t.Parallel()
 		for _, name := range hooks.TrimFailpoints {
-			killAtPasses(t, program, "trimmed story", name, 3, func(t *testing.T, dir string, place any, acknowledged int) {
+			killAtPasses(t, program, "trimmed scenario", name, 3, func(t *testing.T, dir string, place any, acknowledged int) {
 				checkErased(t, dir, place, acknowledged)
-				checkStory(t, dir, place, acknowledged)
+				checkScenario(t, dir, place, acknowledged)
 			})
 		}
 	})
@@ -114,7 +114,7 @@ func TestFailpoints(t *testing.T) {
 // killAtChange kills registration and uploads, or the start after them, at the first pass of a place.
 func killAtChange(t *testing.T, program, name string) {
 	t.Helper()
-	dir, job, acknowledged := t.TempDir(), "register and story", 0
+	dir, job, acknowledged := t.TempDir(), "register and scenario", 0
 	if strings.HasPrefix(name, "recover-") || strings.HasPrefix(name, "sweep-") {
 		// The second upload's bytes are there and its caller got no answer.
 		killed, steps := runFailpoint(t, program, dir, job, "reserve-written:2")
@@ -130,7 +130,7 @@ func killAtChange(t *testing.T, program, name string) {
 	}
 	acknowledged += steps
 	checkErased(t, dir, name, acknowledged)
-	checkStory(t, dir, name, acknowledged)
+	checkScenario(t, dir, name, acknowledged)
 }
 
 // killAtPasses kills a job at the first passes of a place, each in a directory of its own, and checks what is left there.
@@ -165,7 +165,7 @@ func checkUnknownPlaces(t *testing.T, program string) {
 	}
 }
 
-// checkFaults opens what tellFaults left when it was killed: nothing is stuck, and what was given up is gone.
+// checkFaults opens what runFaults left when it was killed: nothing is stuck, and what was given up is gone.
 func checkFaults(t *testing.T, dir string, name any) {
 	t.Helper()
 	ctx := context.Background()
@@ -217,7 +217,7 @@ func checkWords(t *testing.T, tagged string) {
 			}
 		}
 	}
-	if killed, _ := runFailpoint(t, os.Args[0], t.TempDir(), "story", "remove-commit:1"); killed {
+	if killed, _ := runFailpoint(t, os.Args[0], t.TempDir(), "scenario", "remove-commit:1"); killed {
 		t.Error("a program without failpoints killed itself")
 	}
 }

@@ -20,40 +20,40 @@ var diskFaults = []struct {
 	{name: "a read fails", only: func(_, op string) bool { return op == "read" }},
 }
 
-// diskStories are what the store does meanwhile. least is how many places there are, at least, for a fault of the first
+// diskScenarios are what the store does meanwhile. least is how many places there are, at least, for a fault of the first
 // kind: with fewer the files are not watched.
-var diskStories = []struct {
+var diskScenarios = []struct {
 	name  string
 	least int
-	// before makes what the story begins with; nil for an empty directory.
-	before func(*diskStory)
-	tell   func(*diskStory)
+	// before makes what the scenario begins with; nil for an empty directory.
+	before func(*diskScenario)
+	run    func(*diskScenario)
 }{
-	{"upload, replacement, delete", 20, nil, (*diskStory).lifetime},
-	{"registration", 3, nil, (*diskStory).registration},
-	{"move", 3, (*diskStory).twoOrganizations, (*diskStory).moves},
-	{"removal of a user", 8, (*diskStory).finished, (*diskStory).removals},
-	{"sweep", 4, (*diskStory).leaveUndone, (*diskStory).sweepAgain},
-	{"start-up", 10, (*diskStory).leaveUndone, (*diskStory).openAgain},
-	{"checkpoint", 8, (*diskStory).finished, (*diskStory).checkpoints},
-	{"reserve", 8, (*diskStory).finished, (*diskStory).reserve},
-	{"quarantine", 4, (*diskStory).badPage, (*diskStory).quarantine},
-	{"giving space back", 8, (*diskStory).withSpace, (*diskStory).giveBack},
-	{"closing", 2, (*diskStory).finished, (*diskStory).closeAndOpen},
+	{"upload, replacement, delete", 20, nil, (*diskScenario).lifetime},
+	{"registration", 3, nil, (*diskScenario).registration},
+	{"move", 3, (*diskScenario).twoOrganizations, (*diskScenario).moves},
+	{"removal of a user", 8, (*diskScenario).finished, (*diskScenario).removals},
+	{"sweep", 4, (*diskScenario).leaveUndone, (*diskScenario).sweepAgain},
+	{"start-up", 10, (*diskScenario).leaveUndone, (*diskScenario).openAgain},
+	{"checkpoint", 8, (*diskScenario).finished, (*diskScenario).checkpoints},
+	{"reserve", 8, (*diskScenario).finished, (*diskScenario).reserve},
+	{"quarantine", 4, (*diskScenario).badPage, (*diskScenario).quarantine},
+	{"giving space back", 8, (*diskScenario).withSpace, (*diskScenario).giveBack},
+	{"closing", 2, (*diskScenario).finished, (*diskScenario).closeAndOpen},
 }
 
 // Every operation on a file goes wrong once, in every way, at every place of all that the store does. Nobody is told a
 // success that is not true, every other answer says that the store is unavailable, the next try succeeds, and nothing
 // stays behind or stuck.
 func TestEveryFault(t *testing.T) {
-	for _, story := range diskStories {
+	for _, scenario := range diskScenarios {
 		for i, kind := range diskFaults {
-			t.Run(story.name+"/"+kind.name, func(t *testing.T) {
+			t.Run(scenario.name+"/"+kind.name, func(t *testing.T) {
 				t.Parallel()
 				for at := 1; ; at++ {
-					d := &diskStory{T: t, at: at, dir: t.TempDir(), f: &faults{}}
-					if d.open(); story.before != nil {
-						story.before(d)
+					d := &diskScenario{T: t, at: at, dir: t.TempDir(), f: &faults{}}
+					if d.open(); scenario.before != nil {
+						scenario.before(d)
 					}
 					d.f.mode, d.f.reads = kind.mode, kind.only != nil && kind.only("", "read")
 					seen, reached := 0, false
@@ -66,15 +66,15 @@ func TestEveryFault(t *testing.T) {
 						return seen == at || kind.forever && seen > at
 					}
 					d.f.set(d.fault)
-					story.tell(d)
+					scenario.run(d)
 					d.end()
 					if t.Failed() {
 						return
 					}
 					if !reached {
 						t.Logf("%d places", at-1)
-						if i == 0 && at <= story.least {
-							t.Errorf("only %d places, want %d: the engine's files are not watched", at-1, story.least)
+						if i == 0 && at <= scenario.least {
+							t.Errorf("only %d places, want %d: the engine's files are not watched", at-1, scenario.least)
 						}
 						return
 					}
@@ -88,19 +88,19 @@ func TestEveryFault(t *testing.T) {
 // and one who leaves finds the change done, or can make it again.
 func TestHangingDisk(t *testing.T) {
 	for _, leave := range []bool{false, true} {
-		for _, story := range diskStories[:2] {
-			t.Run(fmt.Sprintf("%s, callers leave %v", story.name, leave), func(t *testing.T) {
+		for _, scenario := range diskScenarios[:2] {
+			t.Run(fmt.Sprintf("%s, callers leave %v", scenario.name, leave), func(t *testing.T) {
 				t.Parallel()
 				for at, reached := 1, true; reached && !t.Failed(); at++ {
-					d := &diskStory{T: t, at: at, dir: t.TempDir(), leave: leave,
+					d := &diskScenario{T: t, at: at, dir: t.TempDir(), leave: leave,
 						f: &faults{mode: failHanging, hanging: make(chan struct{}), back: make(chan struct{})}}
 					d.open()
 					reached = false
 					d.f.set(func(call int, _, _ string) bool { reached = reached || call == at; return call == at })
-					story.tell(d)
+					scenario.run(d)
 					d.end()
-					if !reached && at <= story.least {
-						t.Errorf("only %d places, want %d", at-1, story.least)
+					if !reached && at <= scenario.least {
+						t.Errorf("only %d places, want %d", at-1, scenario.least)
 					}
 				}
 			})

@@ -13,7 +13,7 @@ import (
 )
 
 // How long an open group commit waits: until it has three quarters of those who were there lately, and no longer than the last group commit took.
-func TestCompany(t *testing.T) {
+func TestBatchWindow(t *testing.T) {
 	const took, ms = 3 * time.Millisecond, time.Millisecond
 	for _, tt := range []struct {
 		name        string
@@ -27,7 +27,7 @@ func TestCompany(t *testing.T) {
 		takes       int
 		turns       int // in which it takes them, if more than one
 	}{
-		{name: "the first round", has: 1},
+		{name: "the first group commit", has: 1},
 		{name: "a lone caller", last: 1, has: 1},
 		{name: "two callers", last: 1, late: 1, has: 1},
 		{name: "the third of three", last: 2, late: 1, has: 1, at: []time.Duration{ms}, waits: ms, takes: 1},
@@ -40,8 +40,8 @@ func TestCompany(t *testing.T) {
 		{name: "too few come", last: 8, has: 1, at: []time.Duration{0, ms}, waits: took, takes: 2},
 		{name: "many are enough", last: 100, late: 100, has: enoughRequests},
 		{name: "a slow disk", last: 8, took: time.Second, has: 1, waits: maxBatchWait},
-		{name: "a round not long ago", last: 8, since: maxBatchWait, has: 1, waits: took},
-		{name: "a round long ago", last: 8, since: maxBatchWait + 1, has: 1},
+		{name: "a group commit not long ago", last: 8, since: maxBatchWait, has: 1, waits: took},
+		{name: "a group commit long ago", last: 8, since: maxBatchWait + 1, has: 1},
 		{name: "somebody wants to read", last: 8, has: 1, at: []time.Duration{0, 2 * ms}, hurry: ms, waits: ms, takes: 1},
 		{name: "the store is closed", last: 8, has: 1, at: []time.Duration{0}, closed: true, takes: 1},
 	} {
@@ -118,7 +118,7 @@ func woken(l *queue) bool {
 }
 
 // Who is in a hurry waits for those that have arrived, and for nobody after them.
-func TestCompanyHurry(t *testing.T) {
+func TestBatchWindowInAHurry(t *testing.T) {
 	var l queue
 	l.init()
 	c := newBatchWindow()
@@ -137,8 +137,8 @@ func TestCompanyHurry(t *testing.T) {
 	}
 }
 
-// expectCompany has the next group commit wait for another n-1 changes.
-func expectCompany(s *Store, n int) {
+// expectChanges has the next group commit wait for another n-1 changes.
+func expectChanges(s *Store, n int) {
 	s.window.known, s.window.took, s.window.ended = (4*n+2)/3, time.Hour, time.Now()
 }
 
@@ -167,7 +167,7 @@ func TestWantedConnectionEndsWaiting(t *testing.T) {
 				mustPut(t, s, 1, 100)
 				mustPut(t, s, 2, 100)
 				synctest.Wait()
-				expectCompany(s, 2)
+				expectChanges(s, 2)
 				began := time.Now()
 				var removed sync.WaitGroup
 				removed.Go(func() { mustRemove(t, s, 1) })
@@ -175,7 +175,7 @@ func TestWantedConnectionEndsWaiting(t *testing.T) {
 				tt.read(t, s)
 				removed.Wait()
 				if waited := time.Since(began); waited != 0 != tt.waits {
-					t.Errorf("the round waited %v", waited)
+					t.Errorf("the group commit waited %v", waited)
 				}
 			})
 		})
@@ -221,7 +221,7 @@ func TestJoining(t *testing.T) {
 				}
 				mustRemove(t, s, 3)
 				synctest.Wait()
-				expectCompany(s, 2)
+				expectChanges(s, 2)
 				before := m.read()
 				var all sync.WaitGroup
 				all.Go(func() { mustRemove(t, s, 1) })

@@ -133,7 +133,7 @@ func TestFailedGrowthTakesNothing(t *testing.T) {
 }
 
 // A user cannot fill the whole line.
-func TestLineIsBoundedForEachUser(t *testing.T) {
+func TestQueueIsBoundedForEachUser(t *testing.T) {
 	var l queue
 	l.init()
 	key := testKey(1)

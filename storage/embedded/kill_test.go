@@ -28,9 +28,9 @@ const (
 	killJobEnv = "AVATARD_TEST_KILL_JOB" // what to do between opening and closing
 )
 
-// killStory is what the process does, in order, each step after the one before was acknowledged. Picture 0 stands
+// killScenario is what the process does, in order, each step after the one before was acknowledged. Picture 0 stands
 // for a removal. Two sizes share a class, so that slots are used again.
-var killStory = []struct {
+var killScenario = []struct {
 	user    int
 	picture uint32
 	size    int
@@ -117,23 +117,23 @@ func killChild(dir string) error {
 		return err
 	}
 	switch os.Getenv(killJobEnv) {
-	case "story":
-		err = tellStory(ctx, s, nil)
-	case "trimmed story":
+	case "scenario":
+		err = runScenario(ctx, s, nil)
+	case "trimmed scenario":
 		trimAll(s)
-		err = tellStory(ctx, s, func() error { return s.Tidy(ctx) })
-	case "register and story":
+		err = runScenario(ctx, s, func() error { return s.Tidy(ctx) })
+	case "register and scenario":
 		if _, _, err = s.AddUser(ctx, testKey(3), testOrg, testBy); err == nil {
-			err = tellStory(ctx, s, nil)
+			err = runScenario(ctx, s, nil)
 		}
 	case "moves":
-		err = tellMoves(ctx, s)
+		err = runMoves(ctx, s)
 	case "removals":
-		err = tellRemovals(ctx, s, func() { fmt.Println("done") })
+		err = runRemovals(ctx, s, func() { fmt.Println("done") })
 	case "pruning":
-		err = tellPruning(ctx, s, func() { fmt.Println("done") })
+		err = runPruning(ctx, s, func() { fmt.Println("done") })
 	case "faults":
-		err = tellFaults(ctx, s, f, bad)
+		err = runFaults(ctx, s, f, bad)
 	}
 	if err != nil {
 		return err
@@ -145,12 +145,12 @@ func killChild(dir string) error {
 	return nil
 }
 
-// tellStory does the steps of killStory and prints a line for each. After each it calls between.
-func tellStory(ctx context.Context, s *Store, between func() error) (err error) {
+// runScenario does the steps of killScenario and prints a line for each. After each it calls between.
+func runScenario(ctx context.Context, s *Store, between func() error) (err error) {
 	pattern := storagetest.NewPattern(1)
 	onCommitter(s, s.space.small)
 	onCommitter(s, s.regainRoom)
-	for i, step := range killStory {
+	for i, step := range killScenario {
 		if mode, ok := killCheckpoints[i]; ok {
 			onCommitter(s, func() { err = s.checkpoint(mode) })
 			if err != nil {
@@ -177,9 +177,9 @@ func tellStory(ctx context.Context, s *Store, between func() error) (err error) 
 	return nil
 }
 
-// tellFaults is what a process does whose disk fails twice: an upload is given up, and of two deletes the first is not
+// runFaults is what a process does whose disk fails twice: an upload is given up, and of two deletes the first is not
 // finished when the second goes on record. Then it meets a page that cannot be written.
-func tellFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
+func runFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 	pattern := storagetest.NewPattern(1)
 	put := func(user int) error {
 		_, err := s.Put(ctx, storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
@@ -290,7 +290,7 @@ func runKilled(t *testing.T, dir, job string, at int) (acknowledged, operations 
 // removals. The next one is killed while it finishes what was left, and the one after that serves. What was
 // acknowledged holds; what was not is done or not done; no piece of an erased picture is left.
 func TestKilledBetweenAnyTwoSteps(t *testing.T) {
-	_, operations := runKilled(t, t.TempDir(), "story", 0)
+	_, operations := runKilled(t, t.TempDir(), "scenario", 0)
 	if operations < 80 {
 		t.Fatalf("%d file operations: the files are not watched", operations)
 	}
@@ -308,29 +308,29 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 // The same with all space given back after each step: holes are punched, and regions are taken off the end.
 func TestKilledWhileGivingBack(t *testing.T) {
 	needsHoles(t)
-	_, operations := runKilled(t, t.TempDir(), "trimmed story", 0)
+	_, operations := runKilled(t, t.TempDir(), "trimmed scenario", 0)
 	if operations < 150 {
 		t.Fatalf("%d file operations: no space is given back", operations)
 	}
 	t.Logf("%d file operations", operations)
 	for at := 1; at <= operations; at += 3 {
 		dir := t.TempDir()
-		acknowledged, survived := runKilled(t, dir, "trimmed story", at)
+		acknowledged, survived := runKilled(t, dir, "trimmed scenario", at)
 		if survived > 0 {
 			t.Fatalf("not killed at %d", at)
 		}
 		checkErased(t, dir, at, acknowledged)
-		checkStory(t, dir, at, acknowledged)
+		checkScenario(t, dir, at, acknowledged)
 	}
 }
 
 func killedAt(t *testing.T, at int) {
 	dir := t.TempDir()
-	acknowledged, survived := runKilled(t, dir, "story", at)
+	acknowledged, survived := runKilled(t, dir, "scenario", at)
 	if survived > 0 {
 		t.Fatalf("not killed at %d", at)
 	}
 	checkErased(t, dir, at, acknowledged)
 	runKilled(t, dir, "reopen", 1+at%12) // may survive: start-up has few operations when little is left to do
-	checkStory(t, dir, at, acknowledged)
+	checkScenario(t, dir, at, acknowledged)
 }

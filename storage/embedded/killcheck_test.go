@@ -10,9 +10,9 @@ import (
 	"avatard/storage/storagetest"
 )
 
-// checkStory opens what a story that was killed at some place left behind, and demands that it holds what was acknowledged,
+// checkScenario opens what a scenario that was killed at some place left behind, and demands that it holds what was acknowledged,
 // and at most the one step more that was under way.
-func checkStory(t *testing.T, dir string, at any, acknowledged int) {
+func checkScenario(t *testing.T, dir string, at any, acknowledged int) {
 	t.Helper()
 	ctx := context.Background()
 	pattern := storagetest.NewPattern(1)
@@ -31,13 +31,13 @@ func checkStory(t *testing.T, dir string, at any, acknowledged int) {
 		found := false
 		for _, step := range []int{before, after} {
 			want := []byte(nil)
-			if step >= 0 && killStory[step].picture != 0 {
-				want = pattern.Picture(killStory[step].picture, killStory[step].size)
+			if step >= 0 && killScenario[step].picture != 0 {
+				want = pattern.Picture(killScenario[step].picture, killScenario[step].size)
 			}
 			if bytes.Equal(got.Data, want) {
 				found = true
 				if want != nil {
-					living[killStory[step].picture] = true
+					living[killScenario[step].picture] = true
 				}
 				break
 			}
@@ -51,7 +51,7 @@ func checkStory(t *testing.T, dir string, at any, acknowledged int) {
 		}
 	}
 	if unanswered > 1 {
-		t.Fatal("the story has two steps at once")
+		t.Fatal("the scenario has two steps at once")
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func checkErased(t *testing.T, dir string, at any, acknowledged int) {
 		t.Fatal(err)
 	}
 	for _, piece := range pieces {
-		for i, step := range killStory {
+		for i, step := range killScenario {
 			if step.picture == piece.Number && pictureAfter(step.user, acknowledged) > i {
 				t.Errorf("killed at %v after %d steps, not restarted: %v", at, acknowledged, piece)
 			}
@@ -90,8 +90,8 @@ func checkErased(t *testing.T, dir string, at any, acknowledged int) {
 // pictureAfter returns the step that decides what a user has after so many steps, -1 for none.
 func pictureAfter(user, steps int) int {
 	last := -1
-	for i := range killStory[:min(steps, len(killStory))] {
-		if killStory[i].user == user {
+	for i := range killScenario[:min(steps, len(killScenario))] {
+		if killScenario[i].user == user {
 			last = i
 		}
 	}

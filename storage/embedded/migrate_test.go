@@ -96,7 +96,7 @@ func TestMigrate(t *testing.T) {
 }
 
 // The log tells of a schema that was brought forward, and not of a new one.
-func TestOpenTellsOfMigration(t *testing.T) {
+func TestOpenLogsMigration(t *testing.T) {
 	for _, c := range []struct {
 		name, dir string
 		want      int

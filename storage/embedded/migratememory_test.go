@@ -135,7 +135,7 @@ func TestServingHasNoTemps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	story(t, s)
+	fillStore(t, s)
 	backupBytes(t, s, storage.ExportOptions{})
 	if _, err := s.Check(t.Context(), storage.CheckOptions{Repair: true}, func(storage.Finding) error { return nil }); err != nil {
 		t.Error(err)

@@ -16,15 +16,15 @@ import (
 
 const testOrg2 = "globex"
 
-// moveStory is what a user goes through in tellMoves: after each step the user has this picture, 0 for none, in this
+// moveScenario is what a user goes through in runMoves: after each step the user has this picture, 0 for none, in this
 // organisation.
-var moveStory = []struct {
+var moveScenario = []struct {
 	organization string
 	picture      uint32
 }{{testOrg, 1}, {testOrg, 1}, {testOrg2, 1}, {testOrg2, 2}, {testOrg, 2}, {testOrg, 0}, {testOrg2, 0}}
 
-// tellMoves does the steps of moveStory and prints a line for each.
-func tellMoves(ctx context.Context, s *Store) error {
+// runMoves does the steps of moveScenario and prints a line for each.
+func runMoves(ctx context.Context, s *Store) error {
 	pattern := storagetest.NewPattern(1)
 	put := func(org string, picture uint32) error {
 		_, err := s.Put(ctx, storage.Upload{User: testKey(1), Organization: org, By: testBy, Register: true,
@@ -72,7 +72,7 @@ func TestKilledDuringMoves(t *testing.T) {
 	}
 }
 
-// checkMoves opens what tellMoves left when it was killed, and demands the state after the acknowledged steps or after
+// checkMoves opens what runMoves left when it was killed, and demands the state after the acknowledged steps or after
 // the one that was under way.
 func checkMoves(t *testing.T, dir string, at any, acknowledged int) {
 	t.Helper()
@@ -84,7 +84,7 @@ func checkMoves(t *testing.T, dir string, at any, acknowledged int) {
 	}
 	found := acknowledged == 0
 	var seen []string
-	for _, step := range moveStory[max(0, acknowledged-1):min(len(moveStory), acknowledged+1)] {
+	for _, step := range moveScenario[max(0, acknowledged-1):min(len(moveScenario), acknowledged+1)] {
 		got, err := s.Get(ctx, testKey(1), step.organization)
 		seen = append(seen, fmt.Sprintf("%s: %d bytes, %v", step.organization, len(got.Data), err))
 		switch {
@@ -104,7 +104,7 @@ func checkMoves(t *testing.T, dir string, at any, acknowledged int) {
 }
 
 // twoOrganizations is what a move begins with.
-func (d *diskStory) twoOrganizations() {
+func (d *diskScenario) twoOrganizations() {
 	mustPut(d, d.s, 1, 5000)
 	if _, err := d.s.AddOrganization(context.Background(), testOrg2, testBy); err != nil {
 		d.Fatal(err)
@@ -112,7 +112,7 @@ func (d *diskStory) twoOrganizations() {
 }
 
 // moves moves somebody there and back: what was told is so, and the picture stays.
-func (d *diskStory) moves() {
+func (d *diskScenario) moves() {
 	d.Helper()
 	for _, to := range []string{testOrg2, testOrg} {
 		var res storage.Result

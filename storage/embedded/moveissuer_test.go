@@ -124,7 +124,7 @@ func TestRestoreAcrossMovesOfTheIssuer(t *testing.T) {
 }
 
 // A move is on record with who asked for it, and a start tells of users whom the issuer of its configuration does not reach.
-func TestMoveOfTheIssuerIsToldOf(t *testing.T) {
+func TestMoveOfTheIssuerIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir)
 	old := testKey(0).Issuer

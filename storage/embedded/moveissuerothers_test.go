@@ -29,20 +29,20 @@ func TestRemoveTogetherWithAMoveOfTheIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := testKey(0)
-	tickets := []*request{
+	requests := []*request{
 		{op: &remove{rm: removal(0)}, key: &key, done: make(chan struct{})},
 		{op: &moveIssuer{from: old, to: newIssuer, by: testBy}, done: make(chan struct{})},
 	}
 	onCommitter(s, func() {
-		for _, ticket := range tickets {
-			if err := s.queue.enter(ticket); err != nil {
+		for _, request := range requests {
+			if err := s.queue.enter(request); err != nil {
 				t.Error(err)
 			}
 		}
 	})
-	for _, ticket := range tickets {
-		if <-ticket.done; ticket.answer != nil {
-			t.Fatal(ticket.answer)
+	for _, request := range requests {
+		if <-request.done; request.answer != nil {
+			t.Fatal(request.answer)
 		}
 	}
 	if info, err := s.Stat(t.Context(), movedKey(0, newIssuer), testOrg); err != nil || info.Generation != "" {

@@ -27,12 +27,12 @@ func TestMigrateEveryCut(t *testing.T) {
 	found, versions := map[uint64]int{}, map[int]int{} // by outcome, and how many of each
 	image := filepath.Join(t.TempDir(), "image")
 	for cut := range disk.Trace().Cuts() {
-		fates := []powercut.Outcome{powercut.Random(uint64(cut.At))}
-		for fate := range cut.Simple() {
-			fates = append(fates, fate)
+		outcomes := []powercut.Outcome{powercut.Random(uint64(cut.At))}
+		for outcome := range cut.Simple() {
+			outcomes = append(outcomes, outcome)
 		}
-		for _, fate := range fates {
-			left := cut.Image(fate)
+		for _, outcome := range outcomes {
+			left := cut.Image(outcome)
 			hash := left.Hash()
 			from, seen := found[hash]
 			if !seen {
@@ -45,7 +45,7 @@ func TestMigrateEveryCut(t *testing.T) {
 				reported = cut.Marks[n-1].(int)
 			}
 			if from < reported {
-				t.Errorf("cut before operation %d, %s: version %d, want %d or later", cut.At, fate.Name, from, reported)
+				t.Errorf("cut before operation %d, %s: version %d, want %d or later", cut.At, outcome.Name, from, reported)
 			}
 		}
 	}

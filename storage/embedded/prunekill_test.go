@@ -22,9 +22,9 @@ func (c *steppedClock) now() time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(c.ahead.Load()))
 }
 
-// tellPruning comes and goes with three users, twice, and removes what has become old after each time. It tells of each picture that has
+// runPruning comes and goes with three users, twice, and removes what has become old after each time. It tells of each picture that has
 // come and gone.
-func tellPruning(ctx context.Context, s *Store, gone func()) error {
+func runPruning(ctx context.Context, s *Store, gone func()) error {
 	for range 3 {
 		for i := range 3 {
 			for range 2 {

@@ -21,7 +21,7 @@ func TestPowerCutWhilePruning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tellPruning(t.Context(), s, func() { disk.Mark(true) }); err != nil {
+	if err := runPruning(t.Context(), s, func() { disk.Mark(true) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -40,12 +40,12 @@ func checkOutcomes(t *testing.T, disk *powercut.Disk, stride int, check func(t *
 		if cut.At%stride != 0 && !cut.Last {
 			continue
 		}
-		fates := []powercut.Outcome{powercut.Random(uint64(cut.At))}
-		for fate := range cut.Simple() {
-			fates = append(fates, fate)
+		outcomes := []powercut.Outcome{powercut.Random(uint64(cut.At))}
+		for outcome := range cut.Simple() {
+			outcomes = append(outcomes, outcome)
 		}
-		for _, fate := range fates {
-			left := cut.Image(fate)
+		for _, outcome := range outcomes {
+			left := cut.Image(outcome)
 			if hash := left.Hash(); seen[hash] {
 				continue
 			} else {
@@ -56,7 +56,7 @@ func checkOutcomes(t *testing.T, disk *powercut.Disk, stride int, check func(t *
 			}
 			check(t, image, cut.At, len(cut.Marks))
 			if t.Failed() {
-				t.Fatalf("cut before operation %d, %s", cut.At, fate.Name)
+				t.Fatalf("cut before operation %d, %s", cut.At, outcome.Name)
 			}
 		}
 	}

@@ -282,7 +282,7 @@ func TestSweepOneByOne(t *testing.T) {
 }
 
 // A transaction that cannot be committed is told once in a while, however many changes it is of and however often they come.
-func TestFailuresAreToldOnceInAWhile(t *testing.T) {
+func TestFailuresAreLoggedOnceInAWhile(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		ctx := context.Background()

@@ -63,7 +63,7 @@ type request struct {
 	made   bool
 	answer error
 
-	fate atomic.Int32
+	phase atomic.Int32
 	done chan struct{}
 }
 
@@ -81,9 +81,9 @@ type slotTaken struct {
 
 // Fates of a request that waits behind others: the committer begins it, or its caller leaves.
 const (
-	fateWaiting = iota
-	fateBegun
-	fateLeft
+	phaseWaiting = iota
+	phaseBegun
+	phaseLeft
 )
 
 // reset forgets what a group commit has put into the request.
@@ -133,7 +133,7 @@ func (l *queue) submit(ctx context.Context, t *request) error {
 	case <-t.done:
 		return t.answer
 	default:
-		if t.fate.CompareAndSwap(fateWaiting, fateLeft) {
+		if t.phase.CompareAndSwap(phaseWaiting, phaseLeft) {
 			l.drop(t)
 		}
 		return ctx.Err()
@@ -208,7 +208,7 @@ func (l *queue) drop(t *request) {
 
 // begin passes a request to the committer. The caller holds mu.
 func (l *queue) begin(t *request) {
-	t.fate.Store(fateBegun)
+	t.phase.Store(phaseBegun)
 	l.arrived = append(l.arrived, t)
 	if len(l.arrived) >= l.wanted {
 		l.signal()
@@ -238,7 +238,7 @@ func (l *queue) reply(t *request) {
 	}
 	waiting := l.behind[*t.key]
 	for i, next := range waiting {
-		if next.fate.CompareAndSwap(fateWaiting, fateBegun) {
+		if next.phase.CompareAndSwap(phaseWaiting, phaseBegun) {
 			l.behind[*t.key] = waiting[i+1:]
 			l.begin(next)
 			return

@@ -107,7 +107,7 @@ func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 }
 
 // An upload that waits behind another of its user holds nothing once its caller has left.
-func TestWaitingUploadOfWhoLeft(t *testing.T) {
+func TestWaitingUploadOfALostCaller(t *testing.T) {
 	ctx := context.Background()
 	disk := newHeldLog()
 	s, err := Open(ctx, Config{Dir: t.TempDir(), WrapFile: disk.wrap})

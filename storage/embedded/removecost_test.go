@@ -20,21 +20,21 @@ func BenchmarkRemoveSQL(b *testing.B) {
 	b.ResetTimer()
 	order := rand.New(rand.NewPCG(1, 2)).Perm(users)
 	var apply, commit time.Duration
-	tickets := make([]*request, batch)
+	requests := make([]*request, batch)
 	for i := 0; i < b.N; i += batch {
 		if i > 0 && i%users == 0 {
 			b.StopTimer()
 			each(256, users, func(i int) { mustPut(b, s, i, 100) })
 			b.StartTimer()
 		}
-		for j := range tickets {
+		for j := range requests {
 			rm := removal(order[(i+j)%users])
-			tickets[j] = &request{op: &remove{rm: rm}, key: &rm.User}
+			requests[j] = &request{op: &remove{rm: rm}, key: &rm.User}
 		}
-		a, c := transactTimed(b, s, tickets)
+		a, c := transactTimed(b, s, requests)
 		apply, commit = apply+a, commit+c
 		b.StopTimer()
-		s.finishBatch(s.applyToSlots(tickets))
+		s.finishBatch(s.applyToSlots(requests))
 		b.StartTimer()
 	}
 	b.ReportMetric(float64(apply.Nanoseconds())/float64(b.N), "apply-ns/op")

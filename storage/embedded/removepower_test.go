@@ -21,7 +21,7 @@ func TestPowerCutDuringRemovals(t *testing.T) {
 		t.Fatal(err)
 	}
 	onCommitter(s, s.space.small)
-	if err := tellRemovals(t.Context(), s, func() { disk.Mark(true) }); err != nil {
+	if err := runRemovals(t.Context(), s, func() { disk.Mark(true) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -41,7 +41,7 @@ func removeSome(t testing.TB, s *Store) {
 }
 
 // removals takes a user with a picture off the record, registers the user again, and does it once more; then the organisation goes.
-func (d *diskStory) removals() {
+func (d *diskScenario) removals() {
 	d.Helper()
 	ctx := context.Background()
 	org := func() {
@@ -91,9 +91,9 @@ func (d *diskStory) removals() {
 	wantClean(d.T, d.s)
 }
 
-// tellRemovals takes a user off the record between uploads, and calls done after each step. The pictures are 1, 2 …; after an odd step
+// runRemovals takes a user off the record between uploads, and calls done after each step. The pictures are 1, 2 …; after an odd step
 // the user has that of the step.
-func tellRemovals(ctx context.Context, s *Store, done func()) error {
+func runRemovals(ctx context.Context, s *Store, done func()) error {
 	pattern := storagetest.NewPattern(1)
 	for step := range 4 {
 		var err error
@@ -111,7 +111,7 @@ func tellRemovals(ctx context.Context, s *Store, done func()) error {
 	return nil
 }
 
-// checkRemovals opens what tellRemovals left when it was killed. The user is as after the acknowledged steps, or one more, or in between:
+// checkRemovals opens what runRemovals left when it was killed. The user is as after the acknowledged steps, or one more, or in between:
 // registered without a picture. Of the pictures before nothing is left, and a removal that was begun can be made again.
 func checkRemovals(t *testing.T, dir string, at any, acknowledged int) {
 	t.Helper()

@@ -67,7 +67,7 @@ func writeTemp(t testing.TB, data []byte) (name string) {
 func TestRestoreWithNewerReceipts(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir())
-	story(t, s)
+	fillStore(t, s)
 	name, sum := saveTest(t, s, storage.ExportOptions{})
 	kept := contents(t, s)
 	mustRemove(t, s, 2)
@@ -122,7 +122,7 @@ func newestReceipt(t *testing.T, s *Store) (micros int64) {
 
 // A store that was restored without the newest receipts goes on by itself. What the lost one knew to be erased counts all
 // the same, whatever numbers it had.
-func TestRestoreOfTwoLines(t *testing.T) {
+func TestRestoreOfTwoHistories(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir())
 	for i := range 6 {

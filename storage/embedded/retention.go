@@ -10,13 +10,13 @@ import (
 const (
 	// pruneRows bounds the rows that one transaction looks at, or takes away.
 	pruneRows = 2000
-	// Whether there is something to do is looked up a tenth of the shortest age apart, within these.
+	// A pass begins every tenth of the shortest age that is configured, within these bounds.
 	pruneEveryMin = 100 * time.Millisecond
 	pruneEveryMax = 10 * time.Minute
-	// pruneLate is how long a pass waits for a moment in which nobody comes. Then it takes those in which nobody waits, for a step every
-	// choreRounds group commits, and after choreLate any.
+	// pruneLate is how long a pass waits for a time without callers. After that it makes a step every choreCommits group commits when
+	// the queue is empty, and after choreLate in any case.
 	pruneLate = 10 * time.Second
-	// pruneRetry is when it is tried again while the store is in trouble.
+	// pruneRetry is the time between tries while transactions or checkpoints fail.
 	pruneRetry = time.Minute
 )
 
@@ -35,13 +35,13 @@ func pruneEvery(k storage.Retention) (every time.Duration) {
 	return every
 }
 
-// pruning is how the committer keeps the retention. Only it uses this.
+// pruning is the committer's state of removing old records. Only the committer uses it.
 type pruning struct {
 	keep storage.Retention
-	next time.Time // of the next pass, or since when the one that is under way is due
-	// group commit is the one before which no other step is made, unless nobody comes.
-	round int
-	// Where a pass has come to in the audit trail: what is before, and still there, is of times to come.
+	next time.Time // when the next pass is due, or since when the pass under way is due
+	// notBefore is the number of the group commit before which no other step is made while callers keep coming.
+	notBefore int
+	// How far the pass has come in the audit trail. Earlier rows that are still there have a later time: the clock was ahead.
 	changes, refusals int64
 	pass              pruned // what this pass has removed so far
 }
@@ -55,15 +55,15 @@ func (p *pruned) add(q pruned) {
 	p.receipts += q.receipts
 }
 
-// pruneDue returns when the next step is due: not while somebody might come who would have to wait for it, unless that has gone on
-// for long.
+// pruneDue returns when the next step is due: quietTime after the last group commit, or earlier when callers have kept it waiting for
+// pruneLate.
 func (s *Store) pruneDue(quiet time.Time) time.Time {
 	next := s.pruning.next
 	if next.IsZero() {
 		return next
 	}
 	if calm := quiet.Add(quietTime); next.Before(calm) {
-		if late := next.Add(pruneLate); late.Before(calm) && s.rounds >= s.pruning.round {
+		if late := next.Add(pruneLate); late.Before(calm) && s.groupCommits >= s.pruning.notBefore {
 			return late
 		}
 		return calm
@@ -75,10 +75,10 @@ func (s *Store) pruneDue(quiet time.Time) time.Time {
 func (s *Store) prune() {
 	p := &s.pruning
 	if s.commitErr != nil || s.checkpoints.failed {
-		p.next = time.Now().Add(pruneRetry) // what removes nothing of anybody's can wait
+		p.next = time.Now().Add(pruneRetry) // no user waits for this
 		return
 	}
-	p.round = s.rounds + choreRounds
+	p.notBefore = s.groupCommits + choreCommits
 	w := &pruneStep{s: s}
 	s.commitBatch([]*request{{op: w}})
 	switch {

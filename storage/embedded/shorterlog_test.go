@@ -7,7 +7,7 @@ import (
 )
 
 // What a group commit that failed has left in the log behind the shorter one that took its place is no sign of damage.
-func TestShorterRoundAfterOneThatFailed(t *testing.T) {
+func TestShorterLogAfterFailedCommit(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	f := &faults{}
 	s, err := Open(ctx, Config{Dir: dir, WrapFile: f.wrap})
@@ -25,7 +25,7 @@ func TestShorterRoundAfterOneThatFailed(t *testing.T) {
 	}
 	onCommitter(s, func() { s.commitBatch(batch) })
 	if s.Ready(ctx) == nil {
-		t.Fatal("ready after a round that failed")
+		t.Fatal("ready after a group commit that failed")
 	}
 	f.set(nil)
 	mustRemove(t, s, 1)

@@ -31,10 +31,10 @@ const (
 	spaceShare = 16
 	// reservePiece is given back, or filled, at a time.
 	reservePiece = 512 << 10
-	// spaceInterval is how often an idle store looks whether there is room again, and spaceRounds how often a busy one fills a piece.
+	// spaceInterval is how often an idle store looks whether there is room again, and spaceCommits how often a busy one fills a piece.
 	spaceInterval = 10 * time.Second
 	spaceIdle     = 5 * time.Second
-	spaceRounds   = 64
+	spaceCommits   = 64
 	// So many times the floor and what the reserve lacks are plenty: then it is enough to look once in a while.
 	plentyTimes = 16
 	plentyTime  = time.Second
@@ -57,7 +57,7 @@ type space struct {
 		at   time.Time
 		free int64
 	}
-	rounds int
+	commits int // group commits while the reserve was not full
 	// cramped is when the slab had no room to grow the last time, in nanoseconds since 1970, 0 when it had.
 	cramped atomic.Int64
 }
@@ -241,7 +241,7 @@ func (s *Store) spaceBusy() {
 	if sp.missing() == 0 || sp.short.Load() {
 		return
 	}
-	if sp.rounds++; sp.rounds%spaceRounds == 0 && sp.hasRoom(0) {
+	if sp.commits++; sp.commits%spaceCommits == 0 && sp.hasRoom(0) {
 		s.fillPiece()
 	}
 }

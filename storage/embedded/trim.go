@@ -22,7 +22,7 @@ const (
 	// A server that always has something to do makes holes when so many pages of free slots have blocks, and a quarter of those in use.
 	busyPages = 2048
 	// It looks every so many group commits, and then punches so many holes at most, which takes about a millisecond.
-	busyRounds, busyPunches = 8, 128
+	busyCommits, busyPunches = 8, 128
 	// trimRetry is how long what could not be punched is left alone.
 	trimRetry = time.Minute
 )
@@ -113,7 +113,7 @@ func (s *Store) retryTrim() {
 
 // trimBusy gives space back between two group commits of a server that has always something to do, when there is much of it.
 func (s *Store) trimBusy() {
-	if s.rounds%busyRounds == 0 && s.slots.WholePages > busyPages+s.slots.UsedPages/4 {
+	if s.groupCommits%busyCommits == 0 && s.slots.WholePages > busyPages+s.slots.UsedPages/4 {
 		s.trim(busyPunches)
 	}
 }

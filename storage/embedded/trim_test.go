@@ -195,7 +195,7 @@ func TestTrimsByItself(t *testing.T) {
 			mustRemove(t, s, i)
 		}
 		// Nobody has paused so far, and 40 MB were deleted. Records of what is free come with the next change.
-		for range busyRounds {
+		for range busyCommits {
 			mustRemove(t, s, 0)
 		}
 		if st := s.Stats(); s.slabOnDisk(t) > st.SlabUsedBytes+(busyPages+2*slab.MaxRegionPages)*slab.PageBytes {

@@ -16,16 +16,16 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// logStory is what the log of a killed process holds: users who upload one after the other, each acknowledged.
-const logStory = 8
+// logScenario is what the log of a killed process holds: users who upload one after the other, each acknowledged.
+const logScenario = 8
 
-// killedLog returns the directory of a process that was killed after the story, and where the last transaction in its log
+// killedLog returns the directory of a process that was killed after the scenario, and where the last transaction in its log
 // begins, as the number of a frame.
 func killedLog(t *testing.T) (dir string, last int) {
 	t.Helper()
 	open := t.TempDir()
 	s := openTest(t, open)
-	for user := range logStory {
+	for user := range logScenario {
 		mustPut(t, s, user, 2000)
 	}
 	dir = copyDir(t, open)
@@ -39,7 +39,7 @@ func killedLog(t *testing.T) (dir string, last int) {
 			commits = append(commits, number)
 		}
 	}
-	if len(commits) < logStory {
+	if len(commits) < logScenario {
 		t.Fatalf("%d transactions in the log, want one or two for each upload", len(commits))
 	}
 	return dir, commits[len(commits)-2] + 1
@@ -64,7 +64,7 @@ func TestDamagedLog(t *testing.T) {
 			t.Errorf("%s: Open = %v, want %v and the file's name", title, err, storage.ErrDamaged)
 		}
 		if err == nil {
-			checkLogStory(t, title, s)
+			checkLogScenario(t, title, s)
 		}
 		return err
 	}
@@ -86,11 +86,11 @@ func TestDamagedLog(t *testing.T) {
 	}
 }
 
-// checkLogStory demands that every user has the picture of the story or, where the log was cut, none yet.
-func checkLogStory(t *testing.T, title string, s *Store) (have int) {
+// checkLogScenario demands that every user has the picture of the scenario or, where the log was cut, none yet.
+func checkLogScenario(t *testing.T, title string, s *Store) (have int) {
 	t.Helper()
 	defer s.Close()
-	for user := range logStory {
+	for user := range logScenario {
 		got, err := s.Get(context.Background(), testKey(user), testOrg)
 		if err == nil && bytes.Equal(got.Data, upload(user, 2000).Picture.Data) {
 			have++
@@ -129,8 +129,8 @@ func TestTornLog(t *testing.T) {
 			s, err := Open(context.Background(), Config{Dir: dir})
 			if err != nil {
 				t.Errorf("%s: Open = %v", title, err)
-			} else if have := checkLogStory(t, title, s); have < logStory-1 {
-				t.Errorf("%s: %d of %d pictures", title, have, logStory)
+			} else if have := checkLogScenario(t, title, s); have < logScenario-1 {
+				t.Errorf("%s: %d of %d pictures", title, have, logScenario)
 			}
 		}
 	}

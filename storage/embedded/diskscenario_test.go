@@ -13,8 +13,8 @@ import (
 	"avatard/storage"
 )
 
-// diskStory is a store whose disk goes wrong at one place.
-type diskStory struct {
+// diskScenario is a store whose disk goes wrong at one place.
+type diskScenario struct {
 	*testing.T
 	at    int
 	dir   string
@@ -26,7 +26,7 @@ type diskStory struct {
 	leave bool
 }
 
-func (d *diskStory) open() {
+func (d *diskScenario) open() {
 	d.Helper()
 	var err error
 	if d.s, err = Open(context.Background(), Config{Dir: d.dir, WrapFile: d.wrap}); err != nil {
@@ -34,10 +34,10 @@ func (d *diskStory) open() {
 	}
 }
 
-func (d *diskStory) wrap(name string, f File) File { return d.f.wrap(name, d.bad.wrap(name, f)) }
+func (d *diskScenario) wrap(name string, f File) File { return d.f.wrap(name, d.bad.wrap(name, f)) }
 
 // try makes a change, and makes it once more, with the disk well again, if it was told that the store is unavailable.
-func (d *diskStory) try(what string, change func(context.Context) error, between func()) {
+func (d *diskScenario) try(what string, change func(context.Context) error, between func()) {
 	d.Helper()
 	err := d.wait(change)
 	if err == nil {
@@ -60,7 +60,7 @@ func (d *diskStory) try(what string, change func(context.Context) error, between
 }
 
 // wait makes a change. Should the disk hang, it comes back once the caller has left, or had no reason to.
-func (d *diskStory) wait(change func(context.Context) error) error {
+func (d *diskScenario) wait(change func(context.Context) error) error {
 	if d.f.mode != failHanging {
 		return change(context.Background())
 	}
@@ -82,7 +82,7 @@ func (d *diskStory) wait(change func(context.Context) error) error {
 	return <-answer
 }
 
-func (d *diskStory) put(up storage.Upload) {
+func (d *diskScenario) put(up storage.Upload) {
 	d.Helper()
 	d.try("Put", func(ctx context.Context) error { _, err := d.s.Put(ctx, up); return err }, nil)
 	var got storage.Picture
@@ -93,7 +93,7 @@ func (d *diskStory) put(up storage.Upload) {
 }
 
 // remove deletes what user has, which is data.
-func (d *diskStory) remove(user int, data []byte) (res storage.Result) {
+func (d *diskScenario) remove(user int, data []byte) (res storage.Result) {
 	d.Helper()
 	d.try("Remove", func(ctx context.Context) (err error) { res, err = d.s.Remove(ctx, removal(user)); return err }, func() {
 		// The intent may or may not have become durable; what is there must be whole.
@@ -110,7 +110,7 @@ func (d *diskStory) remove(user int, data []byte) (res storage.Result) {
 }
 
 // none demands that user has no picture: the disk may say that it cannot tell, once.
-func (d *diskStory) none(user int) {
+func (d *diskScenario) none(user int) {
 	d.Helper()
 	d.try("Get", func(ctx context.Context) error {
 		_, err := d.s.Get(ctx, testKey(user), testOrg)
@@ -124,7 +124,7 @@ func (d *diskStory) none(user int) {
 	}, nil)
 }
 
-func (d *diskStory) lifetime() {
+func (d *diskScenario) lifetime() {
 	first, second := upload(1, 5000), upload(1, 300)
 	d.put(first)
 	d.put(second)
@@ -134,7 +134,7 @@ func (d *diskStory) lifetime() {
 }
 
 // sameAgain demands that another delete tells the same.
-func (d *diskStory) sameAgain(user int, res storage.Result) {
+func (d *diskScenario) sameAgain(user int, res storage.Result) {
 	d.Helper()
 	again, err := d.s.Remove(context.Background(), removal(user))
 	if err != nil || again != res {
@@ -142,7 +142,7 @@ func (d *diskStory) sameAgain(user int, res storage.Result) {
 	}
 }
 
-func (d *diskStory) registration() {
+func (d *diskScenario) registration() {
 	d.try("AddOrganization", func(ctx context.Context) error {
 		_, err := d.s.AddOrganization(ctx, testOrg, testBy)
 		return err
@@ -162,7 +162,7 @@ func (d *diskStory) registration() {
 }
 
 // leaveUndone leaves two deletes without their end, and an upload that could not even be given up.
-func (d *diskStory) leaveUndone() {
+func (d *diskScenario) leaveUndone() {
 	ctx := context.Background()
 	for user := range 3 {
 		mustPut(d, d.s, user+1, 5000)
@@ -187,7 +187,7 @@ func (d *diskStory) leaveUndone() {
 }
 
 // sweepAgain is a sweep on a disk that goes wrong, and one on a disk that does not.
-func (d *diskStory) sweepAgain() {
+func (d *diskScenario) sweepAgain() {
 	sweepNow(d.s)
 	d.unreadable()
 	d.f.set(nil)
@@ -196,7 +196,7 @@ func (d *diskStory) sweepAgain() {
 }
 
 // unreadable demands that what is to be erased is not read, however far that has come, and that what else was there is.
-func (d *diskStory) unreadable() {
+func (d *diskScenario) unreadable() {
 	d.Helper()
 	d.none(1)
 	d.none(2)
@@ -216,7 +216,7 @@ func (d *diskStory) unreadable() {
 
 // openAgain closes the store, whose disk does not work, and opens it on one that goes wrong: it may refuse, and then
 // opens once the disk works.
-func (d *diskStory) openAgain() {
+func (d *diskScenario) openAgain() {
 	d.f.set(func(int, string, string) bool { return true })
 	_ = d.s.Close() // a failing disk may say so
 	d.f.set(d.fault)
@@ -234,14 +234,14 @@ func (d *diskStory) openAgain() {
 }
 
 // finished leaves an erasure that is done and not on record.
-func (d *diskStory) finished() {
+func (d *diskScenario) finished() {
 	mustPut(d, d.s, 1, 5000)
 	mustPut(d, d.s, 2, 5000)
 	mustRemove(d, d.s, 1)
 }
 
 // closeAndOpen closes on a disk that goes wrong. Close may say so; what was acknowledged is there all the same.
-func (d *diskStory) closeAndOpen() {
+func (d *diskScenario) closeAndOpen() {
 	before, _, err := d.s.AddUser(context.Background(), testKey(1), testOrg, testBy)
 	if err != nil {
 		d.try("AddUser", func(ctx context.Context) (err error) {
@@ -258,7 +258,7 @@ func (d *diskStory) closeAndOpen() {
 
 // checkpoints moves the log into the database in both ways, and lets it begin anew. One that fails is told by Ready until one
 // succeeds, and costs nobody anything.
-func (d *diskStory) checkpoints() {
+func (d *diskScenario) checkpoints() {
 	for i, mode := range []sqlite3.CheckpointMode{sqlite3.CHECKPOINT_PASSIVE, sqlite3.CHECKPOINT_TRUNCATE} {
 		var err error
 		onCommitter(d.s, func() { err = d.s.checkpoint(mode) })
@@ -275,7 +275,7 @@ func (d *diskStory) checkpoints() {
 }
 
 // reserve fills the reserve, and lets a delete on a full disk have it, piece by piece.
-func (d *diskStory) reserve() {
+func (d *diskScenario) reserve() {
 	ctx := context.Background()
 	onCommitter(d.s, d.s.space.small)
 	fill := func() { onCommitter(d.s, d.s.regainRoom) }
@@ -300,7 +300,7 @@ func (s *Store) makeRoomNow(testing.TB) (given bool) {
 }
 
 // badPage is a store with an upload to a page that cannot be written, shortly before its slot goes into quarantine.
-func (d *diskStory) badPage() {
+func (d *diskScenario) badPage() {
 	d.finished()
 	d.bad.set(nextSlot(d.s, 5000))
 	if _, err := d.s.Put(context.Background(), upload(3, 5000)); !errors.Is(err, storage.ErrUnavailable) {
@@ -315,7 +315,7 @@ func (d *diskStory) badPage() {
 }
 
 // quarantine puts the slot there. Its user is free then, and it is given to nobody, also after a restart.
-func (d *diskStory) quarantine() {
+func (d *diskScenario) quarantine() {
 	sweepNow(d.s)
 	if d.none(3); d.s.Stats().Quarantined == 0 {
 		d.f.set(nil)
@@ -341,7 +341,7 @@ func (d *diskStory) quarantine() {
 }
 
 // end demands, once the disk works again, that nothing is stuck and that, when all is deleted, no byte is left.
-func (d *diskStory) end() {
+func (d *diskScenario) end() {
 	d.Helper()
 	ctx := context.Background()
 	d.f.set(nil)

@@ -11,7 +11,7 @@ import (
 )
 
 // withSpace leaves space at the end of the slab and between two pictures.
-func (d *diskStory) withSpace() {
+func (d *diskScenario) withSpace() {
 	mustPut(d, d.s, 1, 300_000)
 	mustPut(d, d.s, 2, 300_000)
 	mustPut(d, d.s, 3, 5000)
@@ -24,7 +24,7 @@ func (d *diskStory) withSpace() {
 func trimAll(s *Store) { onCommitter(s, func() { s.trimmer.warm, s.trimmer.rooted = 0, 0 }) }
 
 // giveBack gives space back on a disk that goes wrong, of which no caller hears, and uses what came back.
-func (d *diskStory) giveBack() {
+func (d *diskScenario) giveBack() {
 	ctx := context.Background()
 	err := d.s.Tidy(ctx)
 	if err != nil && !errors.Is(err, errDisk) && !errors.Is(err, sqlite3.IOERR) {
