@@ -16,10 +16,10 @@ const askCommits = 8
 
 // inFlightCheck is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
 type inFlightCheck struct {
-	s      *Store
-	items  []slotRow // what is on its way
-	stuck  []string  // why an item does not move, "" when it does
-	tail   bool      // ask about the ends of the slab
+	s       *Store
+	items   []slotRow // what is on its way
+	stuck   []string  // why an item does not move, "" when it does
+	tail    bool      // ask about the ends of the slab
 	commits int
 
 	watermark, issued int64

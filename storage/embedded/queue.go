@@ -64,7 +64,7 @@ type request struct {
 	answer error
 
 	phase atomic.Int32
-	done chan struct{}
+	done  chan struct{}
 }
 
 type slotWrite struct {
@@ -79,7 +79,7 @@ type slotTaken struct {
 	whole bool
 }
 
-// Fates of a request that waits behind others: the committer begins it, or its caller leaves.
+// Phases of a request that waits behind others: the committer begins it, or its caller leaves.
 const (
 	phaseWaiting = iota
 	phaseBegun

@@ -34,7 +34,7 @@ const (
 	// spaceInterval is how often an idle store looks whether there is room again, and spaceCommits how often a busy one fills a piece.
 	spaceInterval = 10 * time.Second
 	spaceIdle     = 5 * time.Second
-	spaceCommits   = 64
+	spaceCommits  = 64
 	// So many times the floor and what the reserve lacks are plenty: then it is enough to look once in a while.
 	plentyTimes = 16
 	plentyTime  = time.Second
