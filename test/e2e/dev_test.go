@@ -26,6 +26,12 @@ func startDev(t *testing.T, args ...string) (*running, map[string]string) {
 	if info.Mode() != 0o600 {
 		t.Errorf("mode of the environment file is %v, want 0600", info.Mode())
 	}
+	return r, readEnvFile(t, file)
+}
+
+// readEnvFile returns the variables of an environment file of dev.
+func readEnvFile(t *testing.T, file string) map[string]string {
+	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +42,7 @@ func startDev(t *testing.T, args ...string) (*running, map[string]string) {
 			env[name] = strings.Trim(value, "'")
 		}
 	}
-	return r, env
+	return env
 }
 
 func avatarURL(env map[string]string, org, user string) string {
