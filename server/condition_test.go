@@ -1,6 +1,7 @@
 package server
 
 import (
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,40 +11,42 @@ import (
 	"avatard/storage"
 )
 
-// A change that is bound to a picture happens to that one alone (RFC 9110 section 13.1): else the answer is 412, and nothing changes.
-func TestConditions(t *testing.T) {
-	const (
-		public     = "/assets/v1/" + acme + "/users/" + bob + "/avatar"
-		management = "/management/v1/users/" + bob + "/avatar"
-		failed     = `{"code":9,"message":"the picture is not the one that If-Match or If-None-Match asks for"}`
-	)
-	f := start(t, nil)
-	tag := func() string {
-		res, _ := f.do(t, http.MethodHead, public, nil)
-		return res.Header.Get("ETag")
-	}
-	send := func(method, path, token string, fields ...string) (int, string) {
-		t.Helper()
-		headers := bearer(token, fields...)
-		if method == http.MethodDelete {
-			res, body := f.do(t, method, path, nil, headers...)
-			return res.StatusCode, body
-		}
-		form, media := formOf("file", picture.Sample(3, 4000))
-		res, body := f.do(t, method, path, form, append(headers, "Content-Type", media)...)
-		return res.StatusCode, body
-	}
-	demand := func(want int, method, path, token string, fields ...string) {
-		t.Helper()
-		if status, body := send(method, path, token, fields...); status != want || want == http.StatusPreconditionFailed && body != failed {
-			t.Errorf("%s %s with %q: %d %s, want %d", method, path, fields, status, body, want)
-		}
-	}
-	f.upload(t, management, "admin-token-1", picture.Sample(1, 4000))
-	old := tag()
-	f.upload(t, management, "admin-token-1", picture.Sample(2, 4000))
-	now := tag()
+// tag returns the entity tag of Bob's picture, "" when there is none.
+func (f *fixture) tag(t *testing.T) string {
+	t.Helper()
+	res, _ := f.do(t, http.MethodHead, "/assets/v1/"+acme+"/users/"+bob+"/avatar", nil)
+	return res.Header.Get("ETag")
+}
 
+// replaceBobs uploads two pictures for Bob, one after the other, and returns their entity tags.
+func (f *fixture) replaceBobs(t *testing.T) (old, now string) {
+	t.Helper()
+	f.upload(t, bobsPicture, "admin-token-1", picture.Sample(1, 4000))
+	old = f.tag(t)
+	f.upload(t, bobsPicture, "admin-token-1", picture.Sample(2, 4000))
+	return old, f.tag(t)
+}
+
+// change deletes or uploads a picture with header fields, and demands a status.
+func (f *fixture) change(t *testing.T, want int, method, path, token string, fields ...string) {
+	t.Helper()
+	const failed = `{"code":9,"message":"the picture is not the one that If-Match or If-None-Match asks for"}`
+	headers := bearer(token, fields...)
+	var form io.Reader
+	if method == http.MethodPost {
+		body, media := formOf("file", picture.Sample(3, 4000))
+		form, headers = body, append(headers, "Content-Type", media)
+	}
+	res, body := f.do(t, method, path, form, headers...)
+	if res.StatusCode != want || want == http.StatusPreconditionFailed && body != failed {
+		t.Errorf("%s %s with %q: %d %s, want %d", method, path, fields, res.StatusCode, body, want)
+	}
+}
+
+// A change that is bound to a picture happens to that one alone (RFC 9110 section 13.1): else the answer is 412, and nothing changes.
+func TestFailedConditions(t *testing.T) {
+	f := start(t, nil)
+	old, now := f.replaceBobs(t)
 	for _, method := range []string{http.MethodDelete, http.MethodPost} {
 		for _, fields := range [][]string{
 			{"If-Match", old},
@@ -54,40 +57,50 @@ func TestConditions(t *testing.T) {
 			{"If-None-Match", old + "," + now},
 			{"If-Match", now, "If-None-Match", now},
 		} {
-			demand(http.StatusPreconditionFailed, method, management, "admin-token-1", fields...)
+			f.change(t, http.StatusPreconditionFailed, method, bobsPicture, "admin-token-1", fields...)
 		}
 		for _, field := range []string{"If-Match", "If-None-Match"} {
 			for _, value := range []string{"", ",", strings.Trim(now, `"`), now + now, now + ", *", `"open`, "W/", "w/" + now, strings.Repeat(old+",", 64) + now} {
-				demand(http.StatusBadRequest, method, management, "admin-token-1", field, value)
+				f.change(t, http.StatusBadRequest, method, bobsPicture, "admin-token-1", field, value)
 			}
 		}
-		// Who may not, does not learn what there is.
-		demand(http.StatusForbidden, method, management, "viewer-token-1", "If-Match", old)
-		demand(http.StatusUnauthorized, method, management, "nonsense-1", "If-Match", "rubbish")
+		// A caller without the permission does not learn which picture there is.
+		f.change(t, http.StatusForbidden, method, bobsPicture, "viewer-token-1", "If-Match", old)
+		f.change(t, http.StatusUnauthorized, method, bobsPicture, "nonsense-1", "If-Match", "rubbish")
 	}
-	if got := tag(); got != now {
+	if got := f.tag(t); got != now {
 		t.Fatalf("ETag = %s after changes that were refused, want %s", got, now)
 	}
+	f.change(t, http.StatusNotFound, http.MethodDelete, "/management/v1/users/1/avatar", "admin-token-1", "If-Match", now)
+}
 
-	demand(http.StatusNotFound, http.MethodDelete, "/management/v1/users/1/avatar", "admin-token-1", "If-Match", now)
-	demand(http.StatusPreconditionFailed, http.MethodPost, "/assets/v1/users/me/avatar", "new-token-1", "If-Match", "*")
+// A caller who was never registered has no picture, and a failed condition does not register them.
+func TestConditionsOfNewUsers(t *testing.T) {
+	f := start(t, nil)
+	_, bobs := f.replaceBobs(t)
+	f.change(t, http.StatusPreconditionFailed, http.MethodPost, "/assets/v1/users/me/avatar", "new-token-1", "If-Match", "*")
 	if _, err := f.store.Stat(t.Context(), f.key("100000000000000009"), acme); err == nil {
 		t.Error("an upload that was refused has registered its user")
 	}
-	demand(http.StatusOK, http.MethodPost, "/assets/v1/users/me/avatar", "new-token-1", "If-None-Match", "*")
-	demand(http.StatusPreconditionFailed, http.MethodPost, "/assets/v1/users/me/avatar", "new-token-1", "If-None-Match", "*")
-	demand(http.StatusPreconditionFailed, http.MethodDelete, "/auth/v1/users/me/avatar", "new-token-1", "If-Match", now)
-	demand(http.StatusOK, http.MethodDelete, "/auth/v1/users/me/avatar", "new-token-1", "If-Match", "*")
+	f.change(t, http.StatusOK, http.MethodPost, "/assets/v1/users/me/avatar", "new-token-1", "If-None-Match", "*")
+	f.change(t, http.StatusPreconditionFailed, http.MethodPost, "/assets/v1/users/me/avatar", "new-token-1", "If-None-Match", "*")
+	f.change(t, http.StatusPreconditionFailed, http.MethodDelete, "/auth/v1/users/me/avatar", "new-token-1", "If-Match", bobs)
+	f.change(t, http.StatusOK, http.MethodDelete, "/auth/v1/users/me/avatar", "new-token-1", "If-Match", "*")
+}
 
-	demand(http.StatusOK, http.MethodPost, management, "admin-token-1", "If-Match", old+" ,\t"+now)
-	now = tag()
-	demand(http.StatusOK, http.MethodDelete, management, "admin-token-1", "If-Match", `"x"`, "If-Match", now)
-	if got := tag(); got != "" {
+// A change whose condition holds happens. A delete of a picture that is gone can be repeated, and an upload cannot.
+func TestConditionsThatHold(t *testing.T) {
+	f := start(t, nil)
+	old, now := f.replaceBobs(t)
+	f.change(t, http.StatusOK, http.MethodPost, bobsPicture, "admin-token-1", "If-Match", old+" ,\t"+now)
+	now = f.tag(t)
+	f.change(t, http.StatusOK, http.MethodDelete, bobsPicture, "admin-token-1", "If-Match", `"x"`, "If-Match", now)
+	if got := f.tag(t); got != "" {
 		t.Errorf("ETag = %s after a delete bound to %s", got, now)
 	}
-	demand(http.StatusOK, http.MethodDelete, management, "admin-token-1", "If-Match", now) // repeated
-	demand(http.StatusPreconditionFailed, http.MethodDelete, management, "admin-token-1", "If-Match", "*")
-	demand(http.StatusPreconditionFailed, http.MethodPost, management, "admin-token-1", "If-Match", now)
+	f.change(t, http.StatusOK, http.MethodDelete, bobsPicture, "admin-token-1", "If-Match", now) // repeated
+	f.change(t, http.StatusPreconditionFailed, http.MethodDelete, bobsPicture, "admin-token-1", "If-Match", "*")
+	f.change(t, http.StatusPreconditionFailed, http.MethodPost, bobsPicture, "admin-token-1", "If-Match", now)
 }
 
 // A list of tags that is written in any allowed way names the same generations.

@@ -16,7 +16,7 @@ import (
 	"connectrpc.com/connect"
 )
 
-// trailers finds what the frame at the end of a gRPC-Web answer says, or the headers where there is no such frame.
+// trailers returns the fields in the frame at the end of a gRPC-Web answer, with the headers and trailers of HTTP.
 func trailers(t *testing.T, res *http.Response, body string) http.Header {
 	t.Helper()
 	if strings.HasPrefix(res.Header.Get("Content-Type"), textMediaType) {
@@ -43,38 +43,43 @@ func trailers(t *testing.T, res *http.Response, body string) http.Header {
 	return found
 }
 
-// Whatever is wrong with the framing of a message, the answer is the contract's: code 3, or what gRPC itself demands,
+// aliceMessage is the request to delete Alice's picture, and aliceEnvelope the same with its envelope.
+const aliceMessage = "\x0a\x12" + alice
+
+var aliceEnvelope = envelope(0, len(aliceMessage), aliceMessage)
+
+// brokenEnvelopes are bodies with the gRPC code of their answer and part of its message.
+var brokenEnvelopes = []struct {
+	title, body, code, says string
+	headers                 []string
+}{
+	{"JSON without an envelope", `{}`, "3", "ends in the middle", nil},
+	{"a byte", "\x00", "3", "ends in the middle", nil},
+	{"all but a byte of the length", aliceEnvelope[:4], "3", "ends in the middle", nil},
+	{"a length and no message", aliceEnvelope[:5], "3", "ends in the middle", nil},
+	{"all but a byte of the message", aliceEnvelope[:len(aliceEnvelope)-1], "3", "ends in the middle", nil},
+	{"a length larger than the body", envelope(0, 1000, aliceMessage), "3", "ends in the middle", nil},
+	{"a length larger than the limit", envelope(0, MaxMessageBytes+1, aliceMessage), "8", "larger than 65536 bytes", nil},
+	{"the largest length", envelope(0, 1<<32-1, aliceMessage), "8", "larger than 65536 bytes", nil},
+	{"a message, and a piece of another", aliceEnvelope + aliceEnvelope[:3], "3", "ends in the middle", nil},
+	{"two messages", aliceEnvelope + aliceEnvelope, "12", "multiple messages", nil},
+	{"two, the first one empty", envelope(0, 0, "") + aliceEnvelope, "12", "multiple messages", nil},
+	{"no message", "", "12", "zero messages", nil},
+	{"an empty message is one, but not one with a user", envelope(0, 0, ""), "3", "user_id", nil},
+	{"compressed, and nothing said about how", envelope(1, len(aliceMessage), aliceMessage), "13", "names no compression", nil},
+	{"compressed by not compressing", envelope(1, len(aliceMessage), aliceMessage), "13", "names no compression", []string{"Grpc-Encoding", "identity"}},
+	{"compressed, but not really", envelope(1, len(aliceMessage), aliceMessage), "3", "not valid gzip", []string{"Grpc-Encoding", "gzip"}},
+	{"a reserved flag", envelope(2, len(aliceMessage), aliceMessage), "3", "flags", nil},
+	{"all flags", envelope(0xff, len(aliceMessage), aliceMessage), "3", "flags", []string{"Grpc-Encoding", "gzip"}},
+	{"trailers in a request", envelope(0x80, len(aliceMessage), aliceMessage), "3", "flags", nil},
+	{"a message and trailers", aliceEnvelope + envelope(0x80, 0, ""), "3", "flags", nil},
+}
+
+// Every fault in the framing of a message is answered as the contract says: with code 3, or the one that gRPC itself demands,
 // in words that are always the same.
 func TestBrokenEnvelopes(t *testing.T) {
 	f := start(t, nil)
-	message := "\x0a\x12" + alice
-	whole := envelope(0, len(message), message)
-	rows := []struct {
-		title, body, code, says string
-		headers                 []string
-	}{
-		{"JSON without an envelope", `{}`, "3", "ends in the middle", nil},
-		{"a byte", "\x00", "3", "ends in the middle", nil},
-		{"all but a byte of the length", whole[:4], "3", "ends in the middle", nil},
-		{"a length and no message", whole[:5], "3", "ends in the middle", nil},
-		{"all but a byte of the message", whole[:len(whole)-1], "3", "ends in the middle", nil},
-		{"a length larger than the body", envelope(0, 1000, message), "3", "ends in the middle", nil},
-		{"a length larger than the limit", envelope(0, MaxMessageBytes+1, message), "8", "larger than 65536 bytes", nil},
-		{"the largest length", envelope(0, 1<<32-1, message), "8", "larger than 65536 bytes", nil},
-		{"a message, and a piece of another", whole + whole[:3], "3", "ends in the middle", nil},
-		{"two messages", whole + whole, "12", "multiple messages", nil},
-		{"two, the first one empty", envelope(0, 0, "") + whole, "12", "multiple messages", nil},
-		{"no message", "", "12", "zero messages", nil},
-		{"an empty message is one, but not one with a user", envelope(0, 0, ""), "3", "user_id", nil},
-		{"compressed, and nothing said about how", envelope(1, len(message), message), "13", "names no compression", nil},
-		{"compressed by not compressing", envelope(1, len(message), message), "13", "names no compression", []string{"Grpc-Encoding", "identity"}},
-		{"compressed, but not really", envelope(1, len(message), message), "3", "not valid gzip", []string{"Grpc-Encoding", "gzip"}},
-		{"a reserved flag", envelope(2, len(message), message), "3", "flags", nil},
-		{"all flags", envelope(0xff, len(message), message), "3", "flags", []string{"Grpc-Encoding", "gzip"}},
-		{"trailers in a request", envelope(0x80, len(message), message), "3", "flags", nil},
-		{"a message and trailers", whole + envelope(0x80, 0, ""), "3", "flags", nil},
-	}
-	for _, row := range rows {
+	for _, row := range brokenEnvelopes {
 		for _, media := range []string{"application/grpc", "application/grpc-web", "application/grpc-web-text"} {
 			body := row.body
 			if media == textMediaType {
@@ -95,8 +100,8 @@ func TestBrokenEnvelopes(t *testing.T) {
 		t.Error("a broken message removed a picture")
 	}
 	for why, body := range map[string]string{
-		"as it should be": whole,
-		"compressed":      envelope(1, len(gzipped(message)), gzipped(message)),
+		"as it should be": aliceEnvelope,
+		"compressed":      envelope(1, len(gzipped(aliceMessage)), gzipped(aliceMessage)),
 	} {
 		f.give(t, alice, acme)
 		res, said := f.do(t, http.MethodPost, removeProcedure, strings.NewReader(body),

@@ -22,21 +22,23 @@ func (owner) Grant(context.Context, authz.Identity, string) (authz.Grant, error)
 	return authz.Grant{Member: true, Allowed: []authz.Permission{authz.UserWrite}}, nil
 }
 
+// endings are calls with the gRPC code that they end with.
+var endings = []struct {
+	title, token string
+	message      string // the request
+	code         string
+	details      bool
+}{
+	{"refused before the body is read", "unknown-token-1", "", "16", true},
+	{"refused by a rule of the request", "admin-token-1", "", "3", true},
+	{"not what the type says", "admin-token-1", "\x0a\x7f", "3", false},
+	{"done", "admin-token-1", "\x0a\x05alice", "0", false},
+}
+
 // A gRPC client that is not written in Go or Java finds out how its call ended from the frames below, and waits
 // forever where one is missing. Proxies leave the trailers out where the length of the body is named.
 func TestAnswersEndWithTrailers(t *testing.T) {
-	rows := []struct {
-		title, token string
-		message      string // the request
-		code         string
-		details      bool
-	}{
-		{"refused before the body is read", "unknown-token-1", "", "16", true},
-		{"refused by a rule of the request", "admin-token-1", "", "3", true},
-		{"not what the type says", "admin-token-1", "\x0a\x7f", "3", false},
-		{"done", "admin-token-1", "\x0a\x05alice", "0", false},
-	}
-	for _, row := range rows {
+	for _, row := range endings {
 		t.Run(row.title, func(t *testing.T) {
 			s, err := New(Config{Store: instantStore{}, Issuer: issuer, Authenticator: tokens(people()), Permissions: owner{}})
 			if err != nil {

@@ -123,18 +123,11 @@ func exchange(t *testing.T, address string, request, buf []byte) (head string, b
 func TestLittleLingersInMemory(t *testing.T) {
 	f := start(t, nil)
 	address := strings.TrimPrefix(f.url, "http://")
-	noise := image.NewRGBA(image.Rect(0, 0, 400, 400))
-	random := rand.New(rand.NewPCG(1, 2))
-	for y := range 400 {
-		for x := range 400 {
-			noise.SetRGBA(x, y, color.RGBA{R: byte(random.Uint32()), G: byte(random.Uint32()), B: byte(random.Uint32()), A: 255})
-		}
-	}
 	form := bytes.NewBuffer(make([]byte, 0, 1<<20))
 	fmt.Fprint(form, "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"p\"\r\n\r\n")
 	start := form.Len()
 	w := bufio.NewWriterSize(form, 512) // else the encoder takes one of 4 KiB
-	if err := jpeg.Encode(w, noise, &jpeg.Options{Quality: 95}); err != nil {
+	if err := jpeg.Encode(w, noise(400), &jpeg.Options{Quality: 95}); err != nil {
 		t.Fatal(err)
 	}
 	_ = w.Flush()
@@ -171,14 +164,31 @@ func TestLittleLingersInMemory(t *testing.T) {
 		if left > 32<<10 {
 			t.Errorf("%d of the %d bytes of the picture as it was %s are in memory after its end, want less than 32 KiB", left, len(hidden), name)
 		}
-		// The search finds what is there.
-		back := make([]byte, len(hidden))
-		for i, b := range hidden {
-			back[i] = b ^ mask
-		}
-		if n := p.inMemory(t); n*pieceBytes < len(hidden)-2*pieceBytes {
-			t.Errorf("the search finds %d bytes of %d that are there", n*pieceBytes, len(hidden))
-		}
-		clear(back)
+		p.checkSearch(t, hidden)
 	}
+}
+
+// checkSearch demands that the search finds a picture that is in memory.
+func (p *pieces) checkSearch(t *testing.T, hidden []byte) {
+	t.Helper()
+	back := make([]byte, len(hidden))
+	for i, b := range hidden {
+		back[i] = b ^ mask
+	}
+	if n := p.inMemory(t); n*pieceBytes < len(hidden)-2*pieceBytes {
+		t.Errorf("the search finds %d bytes of %d that are there", n*pieceBytes, len(hidden))
+	}
+	clear(back)
+}
+
+// noise returns a square picture of random colours.
+func noise(side int) image.Image {
+	img := image.NewRGBA(image.Rect(0, 0, side, side))
+	random := rand.New(rand.NewPCG(1, 2))
+	for y := range side {
+		for x := range side {
+			img.SetRGBA(x, y, color.RGBA{R: byte(random.Uint32()), G: byte(random.Uint32()), B: byte(random.Uint32()), A: 255})
+		}
+	}
+	return img
 }

@@ -8,58 +8,62 @@ import (
 	"testing"
 )
 
-const removeProcedure = "/zitadel.management.v1.ManagementService/RemoveHumanAvatar"
+const (
+	removeProcedure = "/zitadel.management.v1.ManagementService/RemoveHumanAvatar"
+	bobsPicture     = "/management/v1/users/" + bob + "/avatar"
+)
+
+// routeCalls are requests with paths, methods and media types that almost name something, and their answers.
+var routeCalls = []struct {
+	title, method, path, contentType string
+	anonymous                        bool
+	status                           int
+	grpc, allow, body                string // body: how it begins
+}{
+	{title: "trailing slash", method: "DELETE", path: bobsPicture + "/", status: 404,
+		body: `{"code":5,"message":"no such route; DELETE /management/v1/users/{user_id}/avatar deletes a user's picture, without a slash at the end"}`},
+	{title: "one's own picture, on the route that reads it", method: "DELETE", path: "/assets/v1/users/me/avatar", status: 405, allow: "GET, HEAD, POST",
+		body: `{"code":12,"message":"the route does not have this method; DELETE /auth/v1/users/me/avatar deletes one's own picture"}`},
+	{title: "extra segment", method: "DELETE", path: bobsPicture + "/x", status: 404, body: `{"code":5`},
+	{title: "missing prefix", method: "DELETE", path: "/users/1/avatar", status: 404, body: `{"code":5`},
+	{title: "other case", method: "DELETE", path: "/Management/v1/users/1/avatar", status: 404, body: `{"code":5`},
+	{title: "no route needs no token", method: "DELETE", path: "/", anonymous: true, status: 404, body: `{"code":5`},
+	{title: "doubled slash is an empty id", method: "DELETE", path: "/management/v1/users//avatar", status: 400,
+		body: `{"code":3,"message":"invalid request: user_id: must be at least 1 character"`},
+	{title: "leading doubled slash", method: "DELETE", path: "/" + bobsPicture, status: 404, body: `{"code":5,"message":"no such route"}`},
+	{title: "dots are an id", method: "DELETE", path: "/management/v1/users/../avatar", status: 404, body: `{"code":5,"message":"user not found`},
+	{title: "escaped dots and slash are an id", method: "DELETE", path: "/management/v1/users/%2e%2e%2F/avatar", status: 404, body: `{"code":5,"message":"user not found`},
+	{title: "escapes are decoded once", method: "DELETE", path: "/management/v1/users/%25%33%31/avatar", status: 404, body: `{"code":5,"message":"user not found`},
+	{title: "escaped letter in the prefix", method: "DELETE", path: "/m%61nagement/v1/users/" + bob + "/avatar", status: 404, body: `{"code":5,"message":"no such route"}`},
+	{title: "escaped letter at the end", method: "DELETE", path: "/management/v1/users/" + bob + "/avat%61r", status: 404, body: `{"code":5,"message":"no such route"}`},
+	{title: "escaped me", method: "DELETE", path: "/auth/v1/users/m%65/avatar", status: 404, body: `{"code":5,"message":"no such route"}`},
+	{title: "escaped health", method: "GET", path: "/health%7A", anonymous: true, status: 404, body: `{"code":5,"message":"no such route"}`},
+	{title: "escaped separator", method: "DELETE", path: "/management%2Fv1/users/" + bob + "/avatar", status: 404, body: `{"code":5,"message":"no such route"}`},
+	{title: "escaped digits", method: "DELETE", path: "/management/v1/users/%31" + bob[1:] + "/avatar?connect=v1&userId=x", status: 200, body: `{"details":{"sequence":"1","creationDate":"2`},
+	{title: "no UTF-8", method: "DELETE", path: "/management/v1/users/%FF/avatar", status: 400, body: `{"code":3,"message":"the path holds text that is not UTF-8"}`},
+	{title: "no UTF-8 and no token", method: "DELETE", path: "/management/v1/users/%FF/avatar", anonymous: true, status: 401, body: `{"code":16`},
+	{title: "media type of the route is ignored", method: "DELETE", path: bobsPicture, contentType: "application/grpc", status: 200, body: `{"details"`},
+	{title: "other method", method: "PUT", path: bobsPicture, status: 405, allow: "DELETE, POST", body: `{"code":12,"message":"`},
+	{title: "other method without token", method: "GET", path: bobsPicture, anonymous: true, status: 405, allow: "DELETE, POST", body: `{"code":12`},
+	{title: "HEAD has no body", method: "HEAD", path: bobsPicture, status: 405, allow: "DELETE, POST"},
+	{title: "other method on a picture", method: "DELETE", path: "/assets/v1/users/me/avatar", status: 405, allow: "GET, HEAD, POST", body: `{"code":12`},
+	{title: "GET on an RPC", method: "GET", path: removeProcedure + "?encoding=json&message=%7B%7D", anonymous: true, status: 405, allow: "POST", body: "a procedure is called with POST"},
+	{title: "DELETE on an RPC", method: "DELETE", path: removeProcedure, status: 405, allow: "POST", body: "a procedure is called with POST"},
+	{title: "unknown procedure, Connect", method: "POST", path: "/zitadel.auth.v1.AuthService/Remove", contentType: "application/json", anonymous: true, status: 404, body: `{"code":"unimplemented","message":"no such procedure"}`},
+	{title: "unknown procedure, gRPC", method: "POST", path: "/zitadel.auth.v1.AuthService/", contentType: "application/grpc", anonymous: true, status: 200, grpc: "12"},
+	{title: "unknown service, gRPC", method: "POST", path: "/any.Service/Call", contentType: "application/grpc+proto", anonymous: true, status: 200, grpc: "12"},
+	{title: "unknown service, gRPC-Web text", method: "POST", path: "/any.Service/Call", contentType: "application/grpc-web-text", anonymous: true, status: 200, grpc: "12"},
+	{title: "unknown service, Connect", method: "POST", path: "/any.Service/Call", contentType: "application/json", anonymous: true, status: 404, body: `{"code":5`},
+	{title: "procedure with an escape", method: "POST", path: "/zitadel.auth.v1.AuthService/%52emoveMyAvatar", contentType: "application/json", anonymous: true, status: 404, body: `{"code":"unimplemented"`},
+	{title: "unknown media type", method: "POST", path: removeProcedure, contentType: "text/plain", status: 415, body: "the media type is none of a message"},
+	{title: "unknown gRPC encoding", method: "POST", path: removeProcedure, contentType: "application/grpc+thrift", status: 415, body: "the media type is none of a message"},
+	{title: "unknown media type without token", method: "POST", path: removeProcedure, contentType: "text/plain", anonymous: true, status: 401, body: `{"code":"unauthenticated"`},
+	{title: "JSON with a charset", method: "POST", path: removeProcedure, contentType: "application/json; charset=UTF-8", status: 400, body: `{"code":"invalid_argument"`},
+}
 
 func TestRoutes(t *testing.T) {
 	f := start(t, nil)
-	route := "/management/v1/users/" + bob + "/avatar"
-	rows := []struct {
-		title, method, path, contentType string
-		anonymous                        bool
-		status                           int
-		grpc, allow, body                string // body: how it begins
-	}{
-		{title: "trailing slash", method: "DELETE", path: route + "/", status: 404,
-			body: `{"code":5,"message":"no such route; DELETE /management/v1/users/{user_id}/avatar deletes a user's picture, without a slash at the end"}`},
-		{title: "one's own picture, on the route that reads it", method: "DELETE", path: "/assets/v1/users/me/avatar", status: 405, allow: "GET, HEAD, POST",
-			body: `{"code":12,"message":"the route does not have this method; DELETE /auth/v1/users/me/avatar deletes one's own picture"}`},
-		{title: "extra segment", method: "DELETE", path: route + "/x", status: 404, body: `{"code":5`},
-		{title: "missing prefix", method: "DELETE", path: "/users/1/avatar", status: 404, body: `{"code":5`},
-		{title: "other case", method: "DELETE", path: "/Management/v1/users/1/avatar", status: 404, body: `{"code":5`},
-		{title: "no route needs no token", method: "DELETE", path: "/", anonymous: true, status: 404, body: `{"code":5`},
-		{title: "doubled slash is an empty id", method: "DELETE", path: "/management/v1/users//avatar", status: 400,
-			body: `{"code":3,"message":"invalid request: user_id: must be at least 1 character"`},
-		{title: "leading doubled slash", method: "DELETE", path: "/" + route, status: 404, body: `{"code":5,"message":"no such route"}`},
-		{title: "dots are an id", method: "DELETE", path: "/management/v1/users/../avatar", status: 404, body: `{"code":5,"message":"user not found`},
-		{title: "escaped dots and slash are an id", method: "DELETE", path: "/management/v1/users/%2e%2e%2F/avatar", status: 404, body: `{"code":5,"message":"user not found`},
-		{title: "escapes are decoded once", method: "DELETE", path: "/management/v1/users/%25%33%31/avatar", status: 404, body: `{"code":5,"message":"user not found`},
-		{title: "escaped letter in the prefix", method: "DELETE", path: "/m%61nagement/v1/users/" + bob + "/avatar", status: 404, body: `{"code":5,"message":"no such route"}`},
-		{title: "escaped letter at the end", method: "DELETE", path: "/management/v1/users/" + bob + "/avat%61r", status: 404, body: `{"code":5,"message":"no such route"}`},
-		{title: "escaped me", method: "DELETE", path: "/auth/v1/users/m%65/avatar", status: 404, body: `{"code":5,"message":"no such route"}`},
-		{title: "escaped health", method: "GET", path: "/health%7A", anonymous: true, status: 404, body: `{"code":5,"message":"no such route"}`},
-		{title: "escaped separator", method: "DELETE", path: "/management%2Fv1/users/" + bob + "/avatar", status: 404, body: `{"code":5,"message":"no such route"}`},
-		{title: "escaped digits", method: "DELETE", path: "/management/v1/users/%31" + bob[1:] + "/avatar?connect=v1&userId=x", status: 200, body: `{"details":{"sequence":"1","creationDate":"2`},
-		{title: "no UTF-8", method: "DELETE", path: "/management/v1/users/%FF/avatar", status: 400, body: `{"code":3,"message":"the path holds text that is not UTF-8"}`},
-		{title: "no UTF-8 and no token", method: "DELETE", path: "/management/v1/users/%FF/avatar", anonymous: true, status: 401, body: `{"code":16`},
-		{title: "media type of the route is ignored", method: "DELETE", path: route, contentType: "application/grpc", status: 200, body: `{"details"`},
-		{title: "other method", method: "PUT", path: route, status: 405, allow: "DELETE, POST", body: `{"code":12,"message":"`},
-		{title: "other method without token", method: "GET", path: route, anonymous: true, status: 405, allow: "DELETE, POST", body: `{"code":12`},
-		{title: "HEAD has no body", method: "HEAD", path: route, status: 405, allow: "DELETE, POST"},
-		{title: "other method on a picture", method: "DELETE", path: "/assets/v1/users/me/avatar", status: 405, allow: "GET, HEAD, POST", body: `{"code":12`},
-		{title: "GET on an RPC", method: "GET", path: removeProcedure + "?encoding=json&message=%7B%7D", anonymous: true, status: 405, allow: "POST", body: "a procedure is called with POST"},
-		{title: "DELETE on an RPC", method: "DELETE", path: removeProcedure, status: 405, allow: "POST", body: "a procedure is called with POST"},
-		{title: "unknown procedure, Connect", method: "POST", path: "/zitadel.auth.v1.AuthService/Remove", contentType: "application/json", anonymous: true, status: 404, body: `{"code":"unimplemented","message":"no such procedure"}`},
-		{title: "unknown procedure, gRPC", method: "POST", path: "/zitadel.auth.v1.AuthService/", contentType: "application/grpc", anonymous: true, status: 200, grpc: "12"},
-		{title: "unknown service, gRPC", method: "POST", path: "/any.Service/Call", contentType: "application/grpc+proto", anonymous: true, status: 200, grpc: "12"},
-		{title: "unknown service, gRPC-Web text", method: "POST", path: "/any.Service/Call", contentType: "application/grpc-web-text", anonymous: true, status: 200, grpc: "12"},
-		{title: "unknown service, Connect", method: "POST", path: "/any.Service/Call", contentType: "application/json", anonymous: true, status: 404, body: `{"code":5`},
-		{title: "procedure with an escape", method: "POST", path: "/zitadel.auth.v1.AuthService/%52emoveMyAvatar", contentType: "application/json", anonymous: true, status: 404, body: `{"code":"unimplemented"`},
-		{title: "unknown media type", method: "POST", path: removeProcedure, contentType: "text/plain", status: 415, body: "the media type is none of a message"},
-		{title: "unknown gRPC encoding", method: "POST", path: removeProcedure, contentType: "application/grpc+thrift", status: 415, body: "the media type is none of a message"},
-		{title: "unknown media type without token", method: "POST", path: removeProcedure, contentType: "text/plain", anonymous: true, status: 401, body: `{"code":"unauthenticated"`},
-		{title: "JSON with a charset", method: "POST", path: removeProcedure, contentType: "application/json; charset=UTF-8", status: 400, body: `{"code":"invalid_argument"`},
-	}
-	for _, row := range rows {
+	for _, row := range routeCalls {
 		t.Run(row.title, func(t *testing.T) {
 			headers := []string{"Content-Type", row.contentType}
 			if !row.anonymous {

@@ -33,7 +33,7 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 		change func(*Config)
 		code   connect.Code
 		retry  string
-		others int // of the calls that are no deletes of an administrator, how many meet it; only counted with internal errors
+		others int // how many of callOthers meet it; only counted with internal errors
 	}{
 		{"error of the store", store(faulty.Fault{Err: plain()}), connect.CodeInternal, "", 6},
 		{"store unavailable", store(faulty.Fault{Err: wrapped(storage.ErrUnavailable)()}), connect.CodeUnavailable, "1", 0},
@@ -58,19 +58,7 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 					t.Errorf("%s: a secret is in the answer, %s: %q", where, how, text)
 				}
 			}
-			for _, form := range client.Forms() {
-				got := f.remove(t, form, query{user: alice, headers: bearer(token, "X-Request-Id", "request-77")})
-				if got.Code != row.code {
-					t.Errorf("%s: code %v, want %v", form, got.Code, row.code)
-				}
-				if got.Code == connect.CodeInternal && got.Message != "internal error (request request-77)" {
-					t.Errorf("%s: message %q", form, got.Message)
-				}
-				if retry := got.Header.Get("Retry-After"); retry != row.retry && !strings.HasPrefix(string(form), "grpc") {
-					t.Errorf("%s: Retry-After %q, want %q", form, retry, row.retry)
-				}
-				clean(string(form), got.Raw+got.Message)
-			}
+			f.checkDeletes(t, token, row.code, row.retry, clean)
 			internal := f.callOthers(t, token, clean)
 			if row.code == connect.CodeInternal && internal != row.others {
 				t.Errorf("%d of the other calls are told of an internal error, want %d", internal, row.others)
@@ -80,7 +68,25 @@ func TestNoSecretLeavesTheServer(t *testing.T) {
 	}
 }
 
-// callOthers makes the calls that are no deletes of a user of acme, and returns how many are told of an internal error.
+// checkDeletes deletes in every form, and demands an answer with a code and a Retry-After.
+func (f *fixture) checkDeletes(t *testing.T, token string, code connect.Code, retryAfter string, clean func(where, text string)) {
+	t.Helper()
+	for _, form := range client.Forms() {
+		got := f.remove(t, form, query{user: alice, headers: bearer(token, "X-Request-Id", "request-77")})
+		if got.Code != code {
+			t.Errorf("%s: code %v, want %v", form, got.Code, code)
+		}
+		if got.Code == connect.CodeInternal && got.Message != "internal error (request request-77)" {
+			t.Errorf("%s: message %q", form, got.Message)
+		}
+		if retry := got.Header.Get("Retry-After"); retry != retryAfter && !strings.HasPrefix(string(form), "grpc") {
+			t.Errorf("%s: Retry-After %q, want %q", form, retry, retryAfter)
+		}
+		clean(string(form), got.Raw+got.Message)
+	}
+}
+
+// callOthers makes all other calls, those of checkDeletes apart, and returns how many are told of an internal error.
 func (f *fixture) callOthers(t *testing.T, token string, clean func(where, text string)) (internal int) {
 	t.Helper()
 	form, media := client.UploadForm(picture.Sample(1, 1000))
@@ -114,7 +120,7 @@ func checkSecretLog(t *testing.T, log, token string, wanted bool) {
 	}
 }
 
-// What a line of the log says: whose picture was changed, and where a request went that found nothing, but no token.
+// A line of the log says whose picture was changed, and which path a request asked for that found nothing. It never holds a token.
 func TestOneLogLinePerRequest(t *testing.T) {
 	long := strings.Repeat("opaque", 8)
 	f := start(t, nil)

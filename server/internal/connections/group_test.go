@@ -31,22 +31,25 @@ func (l *arrivals) Accept() (net.Conn, error) {
 	return addressed{conn, l.from}, nil
 }
 
-// Connections are counted in all and for each address. What is over a limit gets into the reserve, whose oldest is cut off when it is full.
+// accept takes a connection from an address through a listener on l.
+func (l *arrivals) accept(t *testing.T, ln net.Listener, from string) *Conn {
+	t.Helper()
+	l.from = from
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*Conn)
+}
+
+// Connections are counted in all and for each address. Those over a limit get into the reserve, whose oldest is cut off when it is full.
 func TestLimits(t *testing.T) {
 	refused := map[Refusal]int{}
 	group := NewGroup(Limits{Max: 6, MaxPerAddress: 2, Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")},
 		Refused: func(why Refusal, _ string) { refused[why]++ }})
 	source := new(arrivals)
 	ln := group.Listen(source, nil)
-	accept := func(from string) *Conn {
-		t.Helper()
-		source.from = from
-		conn, err := ln.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn.(*Conn)
-	}
+	accept := func(from string) *Conn { return source.accept(t, ln, from) }
 	var all []*Conn
 	for _, row := range []struct {
 		from    string
