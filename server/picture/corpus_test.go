@@ -2,6 +2,7 @@ package picture
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"slices"
@@ -30,6 +31,40 @@ type specimen struct {
 	// something else than what is stored, "blank" an empty area, and "hidden" finds that it is no picture.
 	chromium string
 }
+
+// collection gathers specimens that have much in common.
+type collection struct {
+	base specimen // its name is the beginning of theirs
+	all  []specimen
+}
+
+// add adds a specimen, the base with changes.
+func (c *collection) add(name string, data []byte, changes ...func(*specimen)) {
+	s := c.base
+	s.name, s.data = s.name+name, data
+	for _, change := range changes {
+		change(&s)
+	}
+	c.all = append(c.all, s)
+}
+
+// addOrientations adds the picture that encode returns for each EXIF orientation.
+func (c *collection) addOrientations(name string, encode func(orientation int) []byte) {
+	for orientation := 1; orientation <= 8; orientation++ {
+		c.add(fmt.Sprintf("%sof orientation %d", name, orientation), encode(orientation), func(s *specimen) {
+			s.quarters = turned(s.quarters, orientation)
+			if orientation >= 5 {
+				s.size = image.Pt(s.size.Y, s.size.X)
+			}
+		})
+	}
+}
+
+func refused(says string) func(*specimen) { return func(s *specimen) { s.refused = says } }
+
+func chromium(does string) func(*specimen) { return func(s *specimen) { s.chromium = does } }
+
+func animated(s *specimen) { s.animated = true }
 
 var (
 	red     = color.NRGBA{200, 30, 40, 255}

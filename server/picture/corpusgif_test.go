@@ -121,66 +121,27 @@ func (g gifPicture) coded(width int) []byte {
 	return out.Bytes()
 }
 
+// gifs gathers GIFs.
+type gifs struct{ collection }
+
+// add adds a plain GIF with a change of it, and others of the specimen.
+func (c *gifs) add(name string, change func(*gifPicture), more ...func(*specimen)) {
+	g := plainGIF()
+	change(&g)
+	quarters := g.quarters
+	if g.transparent >= 0 && g.transparent < 4 {
+		quarters[g.transparent] = nothing
+	}
+	seen := func(s *specimen) { s.size, s.quarters = g.screen, quarters }
+	c.collection.add(name, g.encode(), append([]func(*specimen){seen}, more...)...)
+}
+
+// gifSpecimens are GIFs of all depths, with transparency, frames and extensions, and what encoders and transfers do to them.
 func gifSpecimens() []specimen {
-	var all []specimen
-	add := func(name string, change func(*gifPicture), more ...func(*specimen)) {
-		g := plainGIF()
-		change(&g)
-		s := specimen{name: "GIF " + name, data: g.encode(), size: g.screen, quarters: g.quarters, format: storage.PNG}
-		if g.transparent >= 0 && g.transparent < 4 {
-			s.quarters[g.transparent] = nothing
-		}
-		for _, m := range more {
-			m(&s)
-		}
-		all = append(all, s)
-	}
-	refused := func(says string) func(*specimen) { return func(s *specimen) { s.refused = says } }
-	size := func(x, y int) func(*specimen) { return func(s *specimen) { s.size = image.Pt(x, y) } }
-	animated := func(s *specimen) { s.animated = true }
-	netscape := "\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
-
-	add("of 1989", func(*gifPicture) {})
-	add("of 1987", func(g *gifPicture) { g.version = "GIF87a" })
-	for depth := 3; depth <= 8; depth++ {
-		add(fmt.Sprintf("of %d bits", depth), func(g *gifPicture) { g.bits = depth })
-	}
-	add("interlaced", func(g *gifPicture) { g.interlaced = true })
-	add("interlaced, with an odd height", func(g *gifPicture) { g.interlaced, g.screen, g.size = true, image.Pt(9, 11), image.Pt(9, 11) })
-	add("with a local palette only", func(g *gifPicture) { g.global, g.local = false, true })
-	add("with both palettes", func(g *gifPicture) { g.local = true })
-	add("transparent", func(g *gifPicture) { g.transparent = 2 })
-	add("transparent, with a local palette", func(g *gifPicture) { g.transparent, g.local = 3, true })
-	add("with a transparent colour that is not there", func(g *gifPicture) { g.transparent = 200 })
-	add("with a background colour", func(g *gifPicture) { g.background = 2 })
-	add("whose frame is smaller", func(g *gifPicture) {
-		g.background, g.screen, g.at = 1, image.Pt(48, 32), image.Pt(24, 16)
-	}, func(s *specimen) { s.quarters = [4]color.NRGBA{nothing, nothing, nothing, red} })
-	add("of one frame that repeats", func(g *gifPicture) { g.before = netscape })
-	add("of two frames", func(g *gifPicture) { g.before, g.repeat = netscape, 2 }, animated)
-	add("with a comment", func(g *gifPicture) { g.before = "\x21\xfe" + gifBlocks("made by a test"); g.after = g.before })
-	add("with plain text", func(g *gifPicture) { g.after = "\x21\x01\x0c" + strings.Repeat("x", 12) + gifBlocks("text") })
-	add("with an application's block of ten bytes", func(g *gifPicture) { g.before = "\x21\xff\x0aADOBE:IR1." + gifBlocks("x") })
-	add("with an unknown extension", func(g *gifPicture) { g.before = "\x21\x42" + gifBlocks("whatever it is") })
-	add("with an empty application's block", func(g *gifPicture) { g.before = "\x21\xff\x00" })
-	add("with a long graphic control", func(g *gifPicture) { g.before = "\x21\xf9\x05\x01\x00\x00\x01\x00\x00" },
-		func(s *specimen) { s.quarters[1], s.chromium = nothing, "hidden" })
-	add("with surplus pixels", func(g *gifPicture) { g.surplus = 9 })
-	add("with many surplus pixels", func(g *gifPicture) { g.surplus = 5000 })
-	add("without an end code", func(g *gifPicture) { g.noEnd = true })
-	add("with surplus bytes in its pixels", func(g *gifPicture) { g.after = "\x00" })
-	add("with missing pixels", func(g *gifPicture) { g.missing = 100 }, refused("incomplete"))
-	add("with colours that are not there", func(g *gifPicture) { g.codeSize, g.wrong = 3, 2 },
-		func(s *specimen) { s.quarters = [4]color.NRGBA{blue, pale, {A: 255}, {A: 255}} })
-	add("without a palette", func(g *gifPicture) { g.global = false }, refused("damaged"))
-	add("whose frame is larger", func(g *gifPicture) { g.screen = image.Pt(12, 8) }, size(24, 16))
-	add("whose frame is wider", func(g *gifPicture) { g.screen = image.Pt(12, 16) }, size(24, 16))
-	add("whose frame is moved out", func(g *gifPicture) { g.at = image.Pt(0, 16) }, size(24, 32),
-		func(s *specimen) { s.quarters = [4]color.NRGBA{nothing, nothing, red, green} })
-	add("without a screen", func(g *gifPicture) { g.screen = image.Point{} }, size(24, 16))
-	add("without pixels", func(g *gifPicture) { g.size = image.Point{} },
-		func(s *specimen) { s.quarters = [4]color.NRGBA{} })
-
+	c := &gifs{collection{base: specimen{name: "GIF ", size: image.Pt(24, 16), quarters: vivid, format: storage.PNG}}}
+	addGIFColours(c)
+	addGIFBlocks(c)
+	addOddGIFs(c)
 	plain := plainGIF().encode()
 	for name, data := range map[string][]byte{
 		"without a trailer":                    cut(plain, 1),
@@ -189,7 +150,61 @@ func gifSpecimens() []specimen {
 		"with zeros before the trailer":        append(cut(bytes.Clone(plain), 1), "\x00\x00\x00;"...),
 		"with unknown blocks behind the frame": append(cut(bytes.Clone(plain), 1), "\x99\x98"...),
 	} {
-		all = append(all, specimen{name: "GIF " + name, data: data, size: image.Pt(24, 16), quarters: vivid, format: storage.PNG})
+		c.collection.add(name, data)
 	}
-	return all
+	return c.all
+}
+
+// addGIFColours adds pictures of all depths, palettes and ways of transparency.
+func addGIFColours(c *gifs) {
+	c.add("of 1989", func(*gifPicture) {})
+	c.add("of 1987", func(g *gifPicture) { g.version = "GIF87a" })
+	for depth := 3; depth <= 8; depth++ {
+		c.add(fmt.Sprintf("of %d bits", depth), func(g *gifPicture) { g.bits = depth })
+	}
+	c.add("interlaced", func(g *gifPicture) { g.interlaced = true })
+	c.add("interlaced, with an odd height", func(g *gifPicture) { g.interlaced, g.screen, g.size = true, image.Pt(9, 11), image.Pt(9, 11) })
+	c.add("with a local palette only", func(g *gifPicture) { g.global, g.local = false, true })
+	c.add("with both palettes", func(g *gifPicture) { g.local = true })
+	c.add("transparent", func(g *gifPicture) { g.transparent = 2 })
+	c.add("transparent, with a local palette", func(g *gifPicture) { g.transparent, g.local = 3, true })
+	c.add("with a transparent colour that is not there", func(g *gifPicture) { g.transparent = 200 })
+	c.add("with a background colour", func(g *gifPicture) { g.background = 2 })
+	c.add("whose frame is smaller", func(g *gifPicture) {
+		g.background, g.screen, g.at = 1, image.Pt(48, 32), image.Pt(24, 16)
+	}, func(s *specimen) { s.quarters = [4]color.NRGBA{nothing, nothing, nothing, red} })
+}
+
+// addGIFBlocks adds pictures with several frames or with extensions.
+func addGIFBlocks(c *gifs) {
+	const netscape = "\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00"
+	c.add("of one frame that repeats", func(g *gifPicture) { g.before = netscape })
+	c.add("of two frames", func(g *gifPicture) { g.before, g.repeat = netscape, 2 }, animated)
+	c.add("with a comment", func(g *gifPicture) { g.before = "\x21\xfe" + gifBlocks("made by a test"); g.after = g.before })
+	c.add("with plain text", func(g *gifPicture) { g.after = "\x21\x01\x0c" + strings.Repeat("x", 12) + gifBlocks("text") })
+	c.add("with an application's block of ten bytes", func(g *gifPicture) { g.before = "\x21\xff\x0aADOBE:IR1." + gifBlocks("x") })
+	c.add("with an unknown extension", func(g *gifPicture) { g.before = "\x21\x42" + gifBlocks("whatever it is") })
+	c.add("with an empty application's block", func(g *gifPicture) { g.before = "\x21\xff\x00" })
+	c.add("with a long graphic control", func(g *gifPicture) { g.before = "\x21\xf9\x05\x01\x00\x00\x01\x00\x00" },
+		func(s *specimen) { s.quarters[1], s.chromium = nothing, "hidden" })
+}
+
+// addOddGIFs adds pictures with more or fewer pixels than they say, and frames that do not lie on their screens.
+func addOddGIFs(c *gifs) {
+	size := func(x, y int) func(*specimen) { return func(s *specimen) { s.size = image.Pt(x, y) } }
+	c.add("with surplus pixels", func(g *gifPicture) { g.surplus = 9 })
+	c.add("with many surplus pixels", func(g *gifPicture) { g.surplus = 5000 })
+	c.add("without an end code", func(g *gifPicture) { g.noEnd = true })
+	c.add("with surplus bytes in its pixels", func(g *gifPicture) { g.after = "\x00" })
+	c.add("with missing pixels", func(g *gifPicture) { g.missing = 100 }, refused("incomplete"))
+	c.add("with colours that are not there", func(g *gifPicture) { g.codeSize, g.wrong = 3, 2 },
+		func(s *specimen) { s.quarters = [4]color.NRGBA{blue, pale, {A: 255}, {A: 255}} })
+	c.add("without a palette", func(g *gifPicture) { g.global = false }, refused("damaged"))
+	c.add("whose frame is larger", func(g *gifPicture) { g.screen = image.Pt(12, 8) }, size(24, 16))
+	c.add("whose frame is wider", func(g *gifPicture) { g.screen = image.Pt(12, 16) }, size(24, 16))
+	c.add("whose frame is moved out", func(g *gifPicture) { g.at = image.Pt(0, 16) }, size(24, 32),
+		func(s *specimen) { s.quarters = [4]color.NRGBA{nothing, nothing, red, green} })
+	c.add("without a screen", func(g *gifPicture) { g.screen = image.Point{} }, size(24, 16))
+	c.add("without pixels", func(g *gifPicture) { g.size = image.Point{} },
+		func(s *specimen) { s.quarters = [4]color.NRGBA{} })
 }

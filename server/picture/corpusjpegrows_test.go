@@ -47,82 +47,110 @@ func separate(components int) []jpegScan {
 
 // jpegSpecimens are all sampling factors that are met, in the three ways of coding, and the colour models.
 func jpegSpecimens() []specimen {
-	var all []specimen
-	add := func(name string, j jpegPicture, q [4]color.NRGBA) {
-		s := specimen{name: "JPEG " + name, data: j.encode(), size: j.size, quarters: q, format: storage.JPEG}
-		if strings.Contains(name, "312111") {
-			s.chromium = "other" // it shows nothing where a factor divides no other
-		}
-		all = append(all, s)
+	c := &jpegs{collection{base: specimen{name: "JPEG ", format: storage.JPEG}}}
+	addSampledJPEGs(c)
+	addGreyJPEGs(c)
+	addRGBJPEGs(c)
+	for _, sampling := range [][]byte{{0x11, 0x11, 0x11, 0x11}, {0x22, 0x11, 0x11, 0x22}, {0x21, 0x11, 0x11, 0x21}, {0x22, 0x11, 0x11, 0x11}} {
+		addInkJPEGs(c, sampling)
 	}
-	for _, sampling := range [][]byte{
-		{0x11, 0x11, 0x11}, {0x21, 0x11, 0x11}, {0x12, 0x11, 0x11}, {0x22, 0x11, 0x11}, {0x41, 0x11, 0x11}, {0x42, 0x11, 0x11},
-		// What Go's decoder does not take.
-		{0x11, 0x22, 0x22}, {0x14, 0x11, 0x11}, {0x24, 0x11, 0x11}, {0x31, 0x11, 0x11}, {0x13, 0x11, 0x11}, {0x32, 0x11, 0x11},
-		{0x22, 0x21, 0x11}, {0x22, 0x11, 0x12}, {0x11, 0x21, 0x21}, {0x11, 0x12, 0x12}, {0x12, 0x21, 0x11}, {0x21, 0x12, 0x12},
-		{0x31, 0x21, 0x11},
-	} {
+	one := [4]color.NRGBA{blue, blue, blue, blue}
+	for _, size := range []image.Point{{1, 1}, {7, 5}, {3, 40}} {
+		for _, sampling := range [][]byte{{0x22, 0x11, 0x11}, {0x14, 0x11, 0x11}} {
+			j := jpegOfColours(one, sampling...)
+			j.size = size
+			c.add(fmt.Sprintf("%d × %d sampled %x", size.X, size.Y, sampling), j, one)
+		}
+	}
+	return c.all
+}
+
+// jpegs gathers JPEGs.
+type jpegs struct{ collection }
+
+func (c *jpegs) add(name string, j jpegPicture, q [4]color.NRGBA) {
+	c.collection.add(name, j.encode(), func(s *specimen) {
+		s.size, s.quarters = j.size, q
+		if strings.Contains(name, "312111") {
+			s.chromium = "other" // it shows nothing where a factor does not divide any other
+		}
+	})
+}
+
+// jpegSamplings are the sampling factors of three components that are met.
+var jpegSamplings = [][]byte{
+	{0x11, 0x11, 0x11}, {0x21, 0x11, 0x11}, {0x12, 0x11, 0x11}, {0x22, 0x11, 0x11}, {0x41, 0x11, 0x11}, {0x42, 0x11, 0x11},
+	// Go's decoder does not take those below.
+	{0x11, 0x22, 0x22}, {0x14, 0x11, 0x11}, {0x24, 0x11, 0x11}, {0x31, 0x11, 0x11}, {0x13, 0x11, 0x11}, {0x32, 0x11, 0x11},
+	{0x22, 0x21, 0x11}, {0x22, 0x11, 0x12}, {0x11, 0x21, 0x21}, {0x11, 0x12, 0x12}, {0x12, 0x21, 0x11}, {0x21, 0x12, 0x12},
+	{0x31, 0x21, 0x11},
+}
+
+// addSampledJPEGs adds pictures in YCbCr, in every way of coding.
+func addSampledJPEGs(c *jpegs) {
+	for _, sampling := range jpegSamplings {
 		name := fmt.Sprintf("sampled %x", sampling)
 		j := jpegOfColours(vivid, sampling...)
-		add(name, j, vivid)
+		c.add(name, j, vivid)
 		j.sof, j.scans = 0xc2, progression(3)
-		add(name+", progressive", j, vivid)
+		c.add(name+", progressive", j, vivid)
 		j.sof, j.scans, j.size = 0xc1, separate(3), image.Pt(101, 67)
-		add(name+", one scan each", j, vivid)
+		c.add(name+", one scan each", j, vivid)
 		j.sof, j.scans, j.restart = 0xc0, nil, 2
-		add(name+", with restarts", j, vivid)
-	}
-	for _, sampling := range []byte{0x11, 0x22, 0x31} {
-		j := jpegOfColours(greys, sampling)
-		add(fmt.Sprintf("grey sampled %x", sampling), j, greys)
-		j.sof, j.scans, j.size = 0xc2, progression(1), image.Pt(35, 27)
-		add(fmt.Sprintf("grey sampled %x, progressive", sampling), j, greys)
+		c.add(name+", with restarts", j, vivid)
 	}
 	for _, sampling := range [][]byte{{0x44, 0x11, 0x11}, {0x22, 0x22, 0x22}, {0x33, 0x11, 0x11}} { // too much for one scan
 		j := jpegOfColours(vivid, sampling...)
 		j.scans = separate(3)
-		add(fmt.Sprintf("sampled %x, one scan each", sampling), j, vivid)
+		c.add(fmt.Sprintf("sampled %x, one scan each", sampling), j, vivid)
 	}
+}
+
+// addGreyJPEGs adds pictures of one component, whose sampling factors mean nothing.
+func addGreyJPEGs(c *jpegs) {
+	for _, sampling := range []byte{0x11, 0x22, 0x31} {
+		j := jpegOfColours(greys, sampling)
+		c.add(fmt.Sprintf("grey sampled %x", sampling), j, greys)
+		j.sof, j.scans, j.size = 0xc2, progression(1), image.Pt(35, 27)
+		c.add(fmt.Sprintf("grey sampled %x, progressive", sampling), j, greys)
+	}
+}
+
+// addRGBJPEGs adds pictures whose components are red, green and blue, which is told in two ways.
+func addRGBJPEGs(c *jpegs) {
 	for _, sampling := range [][]byte{{0x11, 0x11, 0x11}, {0x22, 0x11, 0x11}, {0x31, 0x11, 0x11}} {
 		j := jpegOfColours(vivid, sampling...)
-		for i, c := range vivid {
-			j.values[i] = []byte{c.R, c.G, c.B}
+		for i, v := range vivid {
+			j.values[i] = []byte{v.R, v.G, v.B}
 		}
 		j.segments = adobe(0)
-		add(fmt.Sprintf("RGB by Adobe's marker, sampled %x", sampling), j, vivid)
+		c.add(fmt.Sprintf("RGB by Adobe's marker, sampled %x", sampling), j, vivid)
 		j.segments, j.ids = "", []byte("RGB")
-		add(fmt.Sprintf("RGB by its ids, sampled %x", sampling), j, vivid)
+		c.add(fmt.Sprintf("RGB by its ids, sampled %x", sampling), j, vivid)
 	}
-	for _, sampling := range [][]byte{{0x11, 0x11, 0x11, 0x11}, {0x22, 0x11, 0x11, 0x22}, {0x21, 0x11, 0x11, 0x21}, {0x22, 0x11, 0x11, 0x11}} {
-		j := jpegOfColours(vivid, sampling...)
-		ink := jpegOfColours(vivid, sampling...)
-		dark := vivid
-		for i, c := range vivid { // the values are those of light, not of ink, in every file that is met
-			black := []byte{255, 255, 255, 128}[i]
-			ink.values[i] = []byte{c.R, c.G, c.B, black}
-			y, cb, cr := color.RGBToYCbCr(255-c.R, 255-c.G, 255-c.B) // of YCCK three are inverted
-			j.values[i] = []byte{y, cb, cr, black}
-			if i == 3 {
-				dark[i] = color.NRGBA{byte(int(c.R) * 128 / 255), byte(int(c.G) * 128 / 255), byte(int(c.B) * 128 / 255), 255}
-			}
-		}
-		name := fmt.Sprintf("sampled %x", sampling)
-		ink.segments = adobe(0)
-		add("CMYK "+name, ink, dark)
-		ink.segments = ""
-		add("CMYK without Adobe's marker "+name, ink, dark)
-		j.segments = adobe(2)
-		add("YCCK "+name, j, dark)
-		j.sof, j.scans = 0xc2, progression(4)
-		add("YCCK progressive "+name, j, dark)
-	}
-	for _, size := range []image.Point{{1, 1}, {7, 5}, {3, 40}} {
-		one := [4]color.NRGBA{blue, blue, blue, blue}
-		for _, sampling := range [][]byte{{0x22, 0x11, 0x11}, {0x14, 0x11, 0x11}} {
-			j := jpegOfColours(one, sampling...)
-			j.size = size
-			add(fmt.Sprintf("%d × %d sampled %x", size.X, size.Y, sampling), j, one)
+}
+
+// addInkJPEGs adds pictures of four inks. Their values are those of light, not of ink, in every file that is met.
+func addInkJPEGs(c *jpegs, sampling []byte) {
+	ycck := jpegOfColours(vivid, sampling...)
+	cmyk := jpegOfColours(vivid, sampling...)
+	dark := vivid
+	for i, v := range vivid {
+		black := []byte{255, 255, 255, 128}[i]
+		cmyk.values[i] = []byte{v.R, v.G, v.B, black}
+		y, cb, cr := color.RGBToYCbCr(255-v.R, 255-v.G, 255-v.B) // of YCCK three are inverted
+		ycck.values[i] = []byte{y, cb, cr, black}
+		if i == 3 {
+			dark[i] = color.NRGBA{byte(int(v.R) * 128 / 255), byte(int(v.G) * 128 / 255), byte(int(v.B) * 128 / 255), 255}
 		}
 	}
-	return all
+	name := fmt.Sprintf("sampled %x", sampling)
+	cmyk.segments = adobe(0)
+	c.add("CMYK "+name, cmyk, dark)
+	cmyk.segments = ""
+	c.add("CMYK without Adobe's marker "+name, cmyk, dark)
+	ycck.segments = adobe(2)
+	c.add("YCCK "+name, ycck, dark)
+	ycck.sof, ycck.scans = 0xc2, progression(4)
+	c.add("YCCK progressive "+name, ycck, dark)
 }

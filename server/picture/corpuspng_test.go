@@ -135,66 +135,82 @@ func pngOfColours(kind byte, depth int, q [4]color.NRGBA) pngPicture {
 	return p
 }
 
+// pngKinds are the colour types with their depths.
+var pngKinds = []struct {
+	kind   byte
+	name   string
+	depths []int
+}{
+	{typeGrey, "grey", []int{1, 2, 4, 8, 16}}, {typeRGB, "RGB", []int{8, 16}}, {typeIndexed, "indexed", []int{1, 2, 4, 8}},
+	{typeGreyAlpha, "grey with alpha", []int{8, 16}}, {typeRGBA, "RGBA", []int{8, 16}},
+}
+
+// pngs gathers PNGs.
+type pngs struct{ collection }
+
+// add adds a picture with and without interlacing.
+func (c *pngs) add(name string, p pngPicture, q [4]color.NRGBA) {
+	seen := func(s *specimen) { s.size, s.quarters = p.size, q }
+	c.collection.add(name, p.encode(), seen)
+	p.interlaced = true
+	c.collection.add(name+", interlaced", p.encode(), seen)
+}
+
 // pngSpecimens are all colour types with all depths, with and without interlacing and transparency, in odd sizes.
 func pngSpecimens() []specimen {
-	var all []specimen
-	add := func(name string, p pngPicture, q [4]color.NRGBA) {
-		for _, p.interlaced = range []bool{false, true} {
-			full := name
-			if p.interlaced {
-				full += ", interlaced"
-			}
-			all = append(all, specimen{name: "PNG " + full, data: p.encode(), size: p.size, quarters: q})
-		}
-	}
-	for _, kind := range []struct {
-		kind   byte
-		name   string
-		depths []int
-	}{
-		{typeGrey, "grey", []int{1, 2, 4, 8, 16}}, {typeRGB, "RGB", []int{8, 16}}, {typeIndexed, "indexed", []int{1, 2, 4, 8}},
-		{typeGreyAlpha, "grey with alpha", []int{8, 16}}, {typeRGBA, "RGBA", []int{8, 16}},
-	} {
+	c := &pngs{collection{base: specimen{name: "PNG "}}}
+	for _, kind := range pngKinds {
 		for _, depth := range kind.depths {
-			q := vivid
-			switch {
-			case kind.kind == typeGrey && depth == 1:
-				q = [4]color.NRGBA{greys[0], greys[3], greys[3], greys[0]}
-			case kind.kind == typeGrey || kind.kind == typeGreyAlpha:
-				q = greys
-			case depth == 1:
-				q = [4]color.NRGBA{red, green, red, green}
-			}
-			if kind.kind == typeGreyAlpha || kind.kind == typeRGBA {
-				q[1].A, q[3] = 128, nothing
-			}
+			q := pngQuarters(kind.kind, depth)
 			p := pngOfColours(kind.kind, depth, q)
 			name := fmt.Sprintf("%s of %d bits", kind.name, depth)
-			add(name, p, q)
-			// Transparency by tRNS: the colour, or the palette entries, of the second quarter.
-			seeThrough := q
-			switch kind.kind {
-			case typeGrey, typeRGB:
-				for _, v := range p.samples[1] {
-					p.trns = binary.BigEndian.AppendUint16(p.trns, v)
-				}
-			case typeIndexed:
-				p.trns = []byte{255, 0}
-			default:
+			c.add(name, p, q)
+			if p.trns = secondSeenThrough(p); p.trns == nil {
 				continue
 			}
+			seeThrough := q
 			for i := range seeThrough {
 				if q[i] == q[1] {
 					seeThrough[i] = nothing
 				}
 			}
-			add(name+" with tRNS", p, seeThrough)
+			c.add(name+" with tRNS", p, seeThrough)
 		}
 	}
 	for _, size := range []image.Point{{1, 1}, {2, 3}, {3, 7}, {5, 1}, {1, 9}} {
 		p := pngOfColours(typeRGB, 8, [4]color.NRGBA{blue, blue, blue, blue})
 		p.size = size
-		add(fmt.Sprintf("RGB, %d × %d", size.X, size.Y), p, [4]color.NRGBA{blue, blue, blue, blue})
+		c.add(fmt.Sprintf("RGB, %d × %d", size.X, size.Y), p, [4]color.NRGBA{blue, blue, blue, blue})
 	}
-	return all
+	return c.all
+}
+
+// pngQuarters returns quarters that a colour type can show in a depth.
+func pngQuarters(kind byte, depth int) [4]color.NRGBA {
+	q := vivid
+	switch {
+	case kind == typeGrey && depth == 1:
+		q = [4]color.NRGBA{greys[0], greys[3], greys[3], greys[0]}
+	case kind == typeGrey || kind == typeGreyAlpha:
+		q = greys
+	case depth == 1:
+		q = [4]color.NRGBA{red, green, red, green}
+	}
+	if kind == typeGreyAlpha || kind == typeRGBA {
+		q[1].A, q[3] = 128, nothing
+	}
+	return q
+}
+
+// secondSeenThrough returns the content of tRNS that makes the colour of the second quarter transparent; nil for types with alpha.
+func secondSeenThrough(p pngPicture) (trns []byte) {
+	switch p.kind {
+	case typeGrey, typeRGB:
+		for _, v := range p.samples[1] {
+			trns = binary.BigEndian.AppendUint16(trns, v)
+		}
+	case typeIndexed:
+		trns = []byte{255, 0}
+	}
+	return trns
 }

@@ -11,60 +11,84 @@ import (
 
 // pngOddSpecimens are PNGs with what encoders, editors and transfers do to them.
 func pngOddSpecimens() []specimen {
-	var all []specimen
-	add := func(name string, data []byte, change ...func(*specimen)) {
-		s := specimen{name: "PNG " + name, data: data, size: image.Pt(24, 16), quarters: vivid}
-		for _, c := range change {
-			c(&s)
-		}
-		all = append(all, s)
-	}
-	refused := func(says string) func(*specimen) { return func(s *specimen) { s.refused = says } }
-	chromium := func(does string) func(*specimen) { return func(s *specimen) { s.chromium = does } }
-	animated := func(s *specimen) { s.animated = true }
-	plain := pngOfColours(typeRGB, 8, vivid)
-	with := func(change func(*pngPicture)) []byte {
-		p := plain
-		change(&p)
-		return p.encode()
-	}
-	whole := plain.encode()
-	noEnd := whole[:len(whole)-len(pngEnd)]
-	wrongSum := func(c string) string { return c[:len(c)-1] + string([]byte{c[len(c)-1] ^ 1}) }
+	c := &collection{base: specimen{name: "PNG ", size: image.Pt(24, 16), quarters: vivid}}
+	addPNGEnds(c)
+	addPNGTexts(c)
+	addPNGTransparency(c)
+	addPNGAnimations(c)
+	c.addOrientations("", func(orientation int) []byte {
+		return plainPNG(func(p *pngPicture) { p.before = madeChunk("eXIf", exif(binary.BigEndian, orientation)) })
+	})
+	addPNGDamage(c)
+	return c.all
+}
 
-	add("without IEND", noEnd)
-	for cut := 1; cut < len(pngEnd); cut += 5 {
-		add(fmt.Sprintf("with %d bytes of IEND", cut), whole[:len(noEnd)+cut])
+// plainPNG returns a PNG of the usual quarters with changes.
+func plainPNG(changes ...func(*pngPicture)) []byte {
+	p := pngOfColours(typeRGB, 8, vivid)
+	for _, change := range changes {
+		change(&p)
 	}
-	add("with content in IEND", append(bytes.Clone(noEnd), madeChunk("IEND", "x")...))
-	add("with a wrong checksum of IEND", append(bytes.Clone(noEnd), wrongSum(pngEnd)...))
-	add("cut in its pixels", whole[:len(noEnd)-30], refused("incomplete"), chromium("blank"))
-	add("with bytes behind it", append(bytes.Clone(whole), strings.Repeat("trailing", 99)...))
-	add("with another PNG behind it", append(bytes.Clone(whole), whole...))
-	add("with empty IDAT chunks", with(func(p *pngPicture) { p.empty, p.pieces = true, 3 }))
-	add("in many IDAT chunks", with(func(p *pngPicture) { p.pieces = 40 }))
-	add("with texts and times", with(func(p *pngPicture) {
-		p.before = madeChunk("tEXt", "Title\x00x") + madeChunk("pHYs", "\x00\x00\x0b\x13\x00\x00\x0b\x13\x01") + madeChunk("bKGD", "\x00\xff\x00\xff\x00\xff")
+	return p.encode()
+}
+
+// wrongSum returns a chunk with another checksum.
+func wrongSum(chunk string) string {
+	return chunk[:len(chunk)-1] + string([]byte{chunk[len(chunk)-1] ^ 1})
+}
+
+// addPNGEnds adds pictures whose end is missing, cut or followed by something.
+func addPNGEnds(c *collection) {
+	whole := plainPNG()
+	noEnd := whole[:len(whole)-len(pngEnd)]
+	c.add("without IEND", noEnd)
+	for cut := 1; cut < len(pngEnd); cut += 5 {
+		c.add(fmt.Sprintf("with %d bytes of IEND", cut), whole[:len(noEnd)+cut])
+	}
+	c.add("with content in IEND", append(bytes.Clone(noEnd), madeChunk("IEND", "x")...))
+	c.add("with a wrong checksum of IEND", append(bytes.Clone(noEnd), wrongSum(pngEnd)...))
+	c.add("cut in its pixels", whole[:len(noEnd)-30], refused("incomplete"), chromium("blank"))
+	c.add("with bytes behind it", append(bytes.Clone(whole), strings.Repeat("trailing", 99)...))
+	c.add("with another PNG behind it", append(bytes.Clone(whole), whole...))
+	c.add("with a chunk behind the pixels that is cut", append(bytes.Clone(noEnd), "\x00\x00\x10\x00tEXtTitle"...))
+	c.add("without the checksum of its rows", whole[:len(noEnd)-6])
+	c.add("with a wrong checksum of IDAT", damaged(whole, len(noEnd)-1))
+}
+
+// addPNGTexts adds pictures with chunks beside those of the pixels, and with unusual numbers of chunks.
+func addPNGTexts(c *collection) {
+	title := madeChunk("tEXt", "Title\x00x")
+	c.add("with empty IDAT chunks", plainPNG(func(p *pngPicture) { p.empty, p.pieces = true, 3 }))
+	c.add("in many IDAT chunks", plainPNG(func(p *pngPicture) { p.pieces = 40 }))
+	c.add("with texts and times", plainPNG(func(p *pngPicture) {
+		p.before = title + madeChunk("pHYs", "\x00\x00\x0b\x13\x00\x00\x0b\x13\x01") + madeChunk("bKGD", "\x00\xff\x00\xff\x00\xff")
 		p.after = madeChunk("tIME", "\x07\xe9\x01\x01\x00\x00\x00") + madeChunk("zTXt", "k\x00\x00x")
 	}))
-	add("with a chunk of a private kind", with(func(p *pngPicture) { p.before = madeChunk("prVt", "x") }))
-	add("with a wrong checksum of a text", with(func(p *pngPicture) { p.before = wrongSum(madeChunk("tEXt", "Title\x00x")) }))
-	add("with a wrong checksum behind the pixels", with(func(p *pngPicture) { p.after = wrongSum(madeChunk("tEXt", "Title\x00x")) }))
-	add("with a chunk behind the pixels that is cut", append(bytes.Clone(noEnd), "\x00\x00\x10\x00tEXtTitle"...))
-	add("with a palette to choose from", with(func(p *pngPicture) { p.palette = bytes.Repeat([]byte{1, 2, 3}, 40) }))
+	c.add("with a chunk of a private kind", plainPNG(func(p *pngPicture) { p.before = madeChunk("prVt", "x") }))
+	c.add("with a wrong checksum of a text", plainPNG(func(p *pngPicture) { p.before = wrongSum(title) }))
+	c.add("with a wrong checksum behind the pixels", plainPNG(func(p *pngPicture) { p.after = wrongSum(title) }))
+	c.add("with two texts of one kind", plainPNG(func(p *pngPicture) { p.before = title + title }))
+	c.add("with texts between its pixels", plainPNG(func(p *pngPicture) { p.pieces, p.between = 3, title }), chromium("other"))
+}
+
+// addPNGTransparency adds pictures with palettes and transparency that their colour type does not have, or has in part.
+func addPNGTransparency(c *collection) {
+	c.add("with a palette to choose from", plainPNG(func(p *pngPicture) { p.palette = bytes.Repeat([]byte{1, 2, 3}, 40) }))
 	grey := pngOfColours(typeGrey, 8, greys)
 	grey.palette = []byte{1, 2, 3}
-	add("grey with a palette", grey.encode(), func(s *specimen) { s.quarters = greys })
-	add("with transparency of another colour type", with(func(p *pngPicture) { p.trns = []byte{0, 0} }))
+	c.add("grey with a palette", grey.encode(), func(s *specimen) { s.quarters = greys })
+	c.add("with transparency of another colour type", plainPNG(func(p *pngPicture) { p.trns = []byte{0, 0} }))
 	full := pngOfColours(typeRGBA, 8, vivid)
 	full.trns = []byte{0, 0, 0, 0, 0, 0}
-	add("with transparency twice", full.encode())
+	c.add("with transparency twice", full.encode())
 	few := pngOfColours(typeIndexed, 8, vivid)
 	few.trns = bytes.Repeat([]byte{255}, 9)
-	add("with transparency of colours that are not there", few.encode())
-	add("with two texts of one kind", with(func(p *pngPicture) { p.before = strings.Repeat(madeChunk("tEXt", "Title\x00x"), 2) }))
+	c.add("with transparency of colours that are not there", few.encode())
+	c.add("with two palettes", plainPNG(func(p *pngPicture) { p.palette, p.before = []byte{1, 2, 3}, madeChunk("PLTE", "\x04\x05\x06") }), chromium("hidden"))
+}
 
-	// An animation (PNG specification, third edition, section 11.3.6) has more than one frame.
+// addPNGAnimations adds animations (PNG specification, third edition, section 11.3.6), which have more than one frame.
+func addPNGAnimations(c *collection) {
 	control := func(frames byte) string { return madeChunk("acTL", string([]byte{0, 0, 0, frames, 0, 0, 0, 0})) }
 	frame := func(number uint32) string {
 		b := binary.BigEndian.AppendUint32(nil, number)
@@ -75,45 +99,39 @@ func pngOddSpecimens() []specimen {
 		other := pngOfColours(typeRGB, 8, greys)
 		return madeChunk("fdAT", string(append(binary.BigEndian.AppendUint32(nil, number), other.coded()...)))
 	}
-	add("animated", with(func(p *pngPicture) {
-		p.before, p.after = control(2)+frame(0), frame(1)+data(2)
-	}), animated)
-	add("animated with one frame", with(func(p *pngPicture) { p.before = control(1) + frame(0) }))
-	add("animated, its default image apart", with(func(p *pngPicture) {
-		p.before, p.after = control(2), frame(0)+data(1)+frame(2)+data(3)
-	}), animated, chromium("other"))
-	add("animated with one frame, its default image apart", with(func(p *pngPicture) {
-		p.before, p.after = control(1), frame(0)+data(1)
-	}), animated, chromium("other"))
-	add("animated without frames", with(func(p *pngPicture) { p.before = control(0) }))
-	add("said to be animated behind the pixels", with(func(p *pngPicture) { p.after = control(2) }))
-	for orientation := 1; orientation <= 8; orientation++ {
-		size := image.Pt(24, 16)
-		if orientation >= 5 {
-			size = image.Pt(16, 24)
-		}
-		add(fmt.Sprintf("of orientation %d", orientation), with(func(p *pngPicture) {
-			p.before = madeChunk("eXIf", exif(binary.BigEndian, orientation))
-		}), func(s *specimen) { s.size, s.quarters = size, turned(vivid, orientation) })
+	with := func(before, after string) []byte {
+		return plainPNG(func(p *pngPicture) { p.before, p.after = before, after })
 	}
-	damaged := func(at int) []byte { b := bytes.Clone(whole); b[at] ^= 1; return b }
-	add("with a wrong checksum of IHDR", damaged(len(pngSignature)+24), refused("damaged"), chromium("hidden"))
-	add("with a wrong checksum of IDAT", damaged(len(noEnd)-1))
-	add("with a wrong checksum of its rows", wrongRows(plain, true))
-	add("with both checksums of its pixels wrong", wrongRows(plain, false), refused("damaged"))
-	add("with surplus rows", surplusRows(plain))
-	add("without the checksum of its rows", whole[:len(noEnd)-6])
-	add("with texts between its pixels", with(func(p *pngPicture) { p.pieces, p.between = 3, madeChunk("tEXt", "Title\x00x") }), chromium("other"))
-	add("with two palettes", with(func(p *pngPicture) { p.palette, p.before = []byte{1, 2, 3}, madeChunk("PLTE", "\x04\x05\x06") }), chromium("hidden"))
+	c.add("animated", with(control(2)+frame(0), frame(1)+data(2)), animated)
+	c.add("animated with one frame", with(control(1)+frame(0), ""))
+	c.add("animated, its default image apart", with(control(2), frame(0)+data(1)+frame(2)+data(3)), animated, chromium("other"))
+	c.add("animated with one frame, its default image apart", with(control(1), frame(0)+data(1)), animated, chromium("other"))
+	c.add("animated without frames", with(control(0), ""))
+	c.add("said to be animated behind the pixels", with("", control(2)))
+}
+
+// addPNGDamage adds pictures whose checksums, palettes or rows are not as the specification demands.
+func addPNGDamage(c *collection) {
+	plain := pngOfColours(typeRGB, 8, vivid)
+	c.add("with a wrong checksum of IHDR", damaged(plain.encode(), len(pngSignature)+24), refused("damaged"), chromium("hidden"))
+	c.add("with a wrong checksum of its rows", wrongRows(plain, true))
+	c.add("with both checksums of its pixels wrong", wrongRows(plain, false), refused("damaged"))
+	c.add("with surplus rows", surplusRows(plain))
 	indexed := pngOfColours(typeIndexed, 8, vivid)
 	indexed.before = wrongSum(madeChunk("tRNS", "\xff\xff"))
-	add("with a wrong checksum of tRNS", indexed.encode())
+	c.add("with a wrong checksum of tRNS", indexed.encode())
 	indexed.before, indexed.palette = wrongSum(madeChunk("PLTE", string(indexed.palette))), nil
-	add("with a wrong checksum of PLTE", indexed.encode(), refused("damaged"), chromium("hidden"))
+	c.add("with a wrong checksum of PLTE", indexed.encode(), refused("damaged"), chromium("hidden"))
 	indexed.before = ""
-	add("indexed, without a palette", indexed.encode(), refused("damaged"), chromium("blank"))
-	add("of a depth that there is not", pngOfDepth(3), refused("standard"), chromium("hidden"))
-	return all
+	c.add("indexed, without a palette", indexed.encode(), refused("damaged"), chromium("blank"))
+	c.add("of a depth that there is not", pngOfDepth(3), refused("standard"), chromium("hidden"))
+}
+
+// damaged returns data with another byte at a place.
+func damaged(data []byte, at int) []byte {
+	data = bytes.Clone(data)
+	data[at] ^= 1
+	return data
 }
 
 // wrongRows returns a PNG with a wrong sum of the uncompressed rows; sealed tells whether that of the chunk is right.

@@ -104,82 +104,93 @@ func webpFrame(at, size image.Point, chunks string) string {
 	return riffChunk("ANMF", string(body)+chunks)
 }
 
+// webpSize is the size of most WebP specimens, and webpStill the chunk with their pixels.
+var (
+	webpSize  = image.Pt(24, 16)
+	webpStill = riffChunk("VP8L", vp8l(webpSize, vivid))
+)
+
+// webpSpecimens are pictures with and without alpha, animations, and what editors and transfers do to them.
 func webpSpecimens(t testing.TB) []specimen {
 	t.Helper()
-	size := image.Pt(24, 16)
-	var all []specimen
-	add := func(name string, data []byte, change ...func(*specimen)) {
-		s := specimen{name: "WebP " + name, data: data, size: size, quarters: vivid, format: storage.PNG}
-		for _, c := range change {
-			c(&s)
+	c := &collection{base: specimen{name: "WebP ", size: webpSize, quarters: vivid, format: storage.PNG}}
+	addWebPStills(c)
+	c.addOrientations("", func(orientation int) []byte {
+		return webpOf(vp8x(webpEXIFFlag, webpSize), webpStill, riffChunk("EXIF", exif(binary.LittleEndian, orientation)))
+	})
+	for i := range c.all {
+		if _, orientation, ok := strings.Cut(c.all[i].name, "of orientation "); ok && orientation != "1" {
+			c.all[i].chromium = "other" // it does not turn WebP
 		}
-		all = append(all, s)
 	}
-	refused := func(says string) func(*specimen) { return func(s *specimen) { s.refused = says } }
-	chromium := func(does string) func(*specimen) { return func(s *specimen) { s.chromium = does } }
-	animated := func(s *specimen) { s.animated = true }
+	addWebPAnimations(c)
+	addWebPDamage(c)
+	addLossyWebP(t, c)
+	return c.all
+}
+
+// addWebPStills adds pictures without loss, in both kinds of file.
+func addWebPStills(c *collection) {
 	see := [4]color.NRGBA{red, {20, 160, 60, 128}, blue, nothing}
 	glass := func(s *specimen) { s.quarters = see }
-	still := riffChunk("VP8L", vp8l(size, vivid))
-	other := riffChunk("VP8L", vp8l(size, greys))
+	seeThrough := riffChunk("VP8L", vp8l(webpSize, see))
+	c.add("lossless", webpOf(webpStill))
+	c.add("lossless with alpha", webpOf(seeThrough), glass)
+	c.add("lossless with an extended header", webpOf(vp8x(0, webpSize), webpStill))
+	c.add("lossless with alpha and an extended header", webpOf(vp8x(webpAlpha, webpSize), seeThrough), glass)
+	c.add("lossless with alpha, its header silent about it", webpOf(vp8x(0, webpSize), seeThrough), glass, chromium("other"))
+	c.add("lossless without alpha, its header speaking of it", webpOf(vp8x(webpAlpha, webpSize), webpStill))
+	c.add("with metadata behind the pixels", webpOf(vp8x(4, webpSize), webpStill, riffChunk("XMP ", "<x/>")))
+	c.add("with an unknown chunk", webpOf(vp8x(0, webpSize), riffChunk("junk", "whatever"), webpStill, riffChunk("junk", "odd")))
+	for _, n := range []image.Point{{1, 1}, {7, 3}} {
+		one := [4]color.NRGBA{blue, blue, blue, blue}
+		c.add(fmt.Sprintf("lossless, %d × %d", n.X, n.Y), webpOf(riffChunk("VP8L", vp8l(n, one))),
+			func(s *specimen) { s.size, s.quarters = n, one })
+	}
+}
+
+// addWebPAnimations adds animations, and files that say of themselves that they are some.
+func addWebPAnimations(c *collection) {
+	other := riffChunk("VP8L", vp8l(webpSize, greys))
 	anim := riffChunk("ANIM", "\xff\xff\xff\xff\x00\x00")
-	whole := webpOf(still)
+	frame := webpFrame(image.Point{}, webpSize, webpStill)
+	c.add("animated", webpOf(vp8x(webpAnimation, webpSize), anim, frame, webpFrame(image.Point{}, webpSize, other)), animated)
+	c.add("animated with one frame", webpOf(vp8x(webpAnimation, webpSize), anim, frame))
+	c.add("animated with one small frame", webpOf(vp8x(webpAnimation|webpAlpha, image.Pt(48, 32)), anim, webpFrame(image.Pt(24, 16), webpSize, webpStill)),
+		func(s *specimen) {
+			s.size, s.quarters = image.Pt(48, 32), [4]color.NRGBA{nothing, nothing, nothing, red}
+		})
+	c.add("animated without frames", webpOf(vp8x(webpAnimation, webpSize), anim), refused("damaged"), chromium("hidden"))
+	c.add("still, said to be animated", webpOf(vp8x(webpAnimation, webpSize), webpStill), refused("damaged"), chromium("hidden"))
+	c.add("not animated, with a frame", webpOf(vp8x(0, webpSize), frame), refused("damaged"), chromium("hidden"))
+}
+
+// addWebPDamage adds files with wrong sizes, missing bytes and surplus ones.
+func addWebPDamage(c *collection) {
+	whole := webpOf(webpStill)
 	sized := func(size uint32) []byte {
 		b := bytes.Clone(whole)
 		binary.LittleEndian.PutUint32(b[4:], size)
 		return b
 	}
+	c.add("with bytes behind it", append(bytes.Clone(whole), strings.Repeat("trailing", 9)...))
+	c.add("said to be longer", sized(uint32(len(whole)+92)), chromium("other"))
+	c.add("said to be shorter", sized(uint32(len(whole)-28)), refused("incomplete"), chromium("hidden"))
+	c.add("without a size", sized(0), refused("damaged"), chromium("hidden"))
+	c.add("without its padding", bytes.TrimSuffix(webpOf(vp8x(4, webpSize), webpStill, riffChunk("XMP ", "<x>")), []byte{0}), chromium("other"))
+	c.add("cut in its pixels", whole[:len(whole)*3/4], refused("incomplete"), chromium("blank"))
+	c.add("of another size than its header says", webpOf(vp8x(0, image.Pt(48, 32)), webpStill), refused("damaged"), chromium("hidden"))
+}
 
-	add("lossless", whole)
-	add("lossless with alpha", webpOf(riffChunk("VP8L", vp8l(size, see))), glass)
-	add("lossless with an extended header", webpOf(vp8x(0, size), still))
-	add("lossless with alpha and an extended header", webpOf(vp8x(webpAlpha, size), riffChunk("VP8L", vp8l(size, see))), glass)
-	add("lossless with alpha, its header silent about it", webpOf(vp8x(0, size), riffChunk("VP8L", vp8l(size, see))), glass, chromium("other"))
-	add("lossless without alpha, its header speaking of it", webpOf(vp8x(webpAlpha, size), still))
-	add("with metadata behind the pixels", webpOf(vp8x(4, size), still, riffChunk("XMP ", "<x/>")))
-	add("with an unknown chunk", webpOf(vp8x(0, size), riffChunk("junk", "whatever"), still, riffChunk("junk", "odd")))
-	for _, n := range []image.Point{{1, 1}, {7, 3}} {
-		one := [4]color.NRGBA{blue, blue, blue, blue}
-		add(fmt.Sprintf("lossless, %d × %d", n.X, n.Y), webpOf(riffChunk("VP8L", vp8l(n, one))),
-			func(s *specimen) { s.size, s.quarters = n, one })
-	}
-	for orientation := 1; orientation <= 8; orientation++ {
-		seen := size
-		if orientation >= 5 {
-			seen = image.Pt(size.Y, size.X)
-		}
-		add(fmt.Sprintf("of orientation %d", orientation),
-			webpOf(vp8x(webpEXIFFlag, size), still, riffChunk("EXIF", exif(binary.LittleEndian, orientation))),
-			func(s *specimen) {
-				s.size, s.quarters = seen, turned(vivid, orientation)
-				if orientation > 1 {
-					s.chromium = "other" // it does not turn WebP
-				}
-			})
-	}
-	add("animated", webpOf(vp8x(webpAnimation, size), anim, webpFrame(image.Point{}, size, still), webpFrame(image.Point{}, size, other)), animated)
-	add("animated with one frame", webpOf(vp8x(webpAnimation, size), anim, webpFrame(image.Point{}, size, still)))
-	add("animated with one small frame", webpOf(vp8x(webpAnimation|webpAlpha, image.Pt(48, 32)), anim, webpFrame(image.Pt(24, 16), size, still)),
-		func(s *specimen) {
-			s.size, s.quarters = image.Pt(48, 32), [4]color.NRGBA{nothing, nothing, nothing, red}
-		})
-	add("animated without frames", webpOf(vp8x(webpAnimation, size), anim), refused("damaged"), chromium("hidden"))
-	add("still, said to be animated", webpOf(vp8x(webpAnimation, size), still), refused("damaged"), chromium("hidden"))
-	add("not animated, with a frame", webpOf(vp8x(0, size), webpFrame(image.Point{}, size, still)), refused("damaged"), chromium("hidden"))
-	add("with bytes behind it", append(bytes.Clone(whole), strings.Repeat("trailing", 9)...))
-	add("said to be longer", sized(uint32(len(whole)+92)), chromium("other"))
-	add("said to be shorter", sized(uint32(len(whole)-28)), refused("incomplete"), chromium("hidden"))
-	add("without a size", sized(0), refused("damaged"), chromium("hidden"))
-	add("without its padding", bytes.TrimSuffix(webpOf(vp8x(4, size), still, riffChunk("XMP ", "<x>")), []byte{0}), chromium("other"))
-	add("cut in its pixels", whole[:len(whole)*3/4], refused("incomplete"), chromium("blank"))
-	add("of another size than its header says", webpOf(vp8x(0, image.Pt(48, 32)), still), refused("damaged"), chromium("hidden"))
-
+// addLossyWebP adds pictures that libwebp's encoder wrote.
+func addLossyWebP(t testing.TB, c *collection) {
+	t.Helper()
 	for _, f := range flatWebP {
 		data, err := base64.StdEncoding.DecodeString(f.data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		add("lossy, "+f.about, data, func(s *specimen) {
+		c.add("lossy, "+f.about, data, func(s *specimen) {
 			s.size, s.quarters, s.format = image.Pt(16, 16), [4]color.NRGBA{f.want, f.want, f.want, f.want}, 0
 			if strings.Contains(f.about, "64") {
 				s.size = image.Pt(64, 64)
@@ -187,10 +198,9 @@ func webpSpecimens(t testing.TB) []specimen {
 		})
 	}
 	for _, name := range []string{"lossy-alpha", "animated-lossy"} {
-		add("in a file, "+name, webpFile(t, name), func(s *specimen) {
+		c.add("in a file, "+name, webpFile(t, name), func(s *specimen) {
 			s.quarters = [4]color.NRGBA{{220, 0, 0, 255}, {0, 180, 0, 255}, {0, 0, 220, 255}, nothing}
 			s.format, s.animated = 0, name == "animated-lossy"
 		})
 	}
-	return all
 }

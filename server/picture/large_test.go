@@ -16,48 +16,19 @@ import (
 // wideJPEG is a grey picture of any size whose components are sampled as hv says, one byte each. sof is 0xc0 for baseline and 0xc2 for
 // progressive, of which so many more scans refine nothing. Every code of it is made of zeros.
 func wideJPEG(sof byte, size image.Point, hv []byte, extra int) []byte {
-	out := []byte{0xff, 0xd8}
-	segment := func(marker byte, body ...byte) {
-		out = append(out, 0xff, marker, 0, byte(2+len(body)))
-		out = append(out, body...)
-	}
-	if len(hv) == 4 {
-		segment(0xee, append([]byte("Adobe"), 0, 100, 0, 0, 0, 0, 0)...)
-	}
-	segment(0xdb, append([]byte{0}, bytes.Repeat([]byte{8}, 64)...)...)
-	frame := []byte{8, byte(size.Y >> 8), byte(size.Y), byte(size.X >> 8), byte(size.X), byte(len(hv))}
-	scan := []byte{byte(len(hv))}
 	wide, high, blocks := 1, 1, 0
-	for i, b := range hv {
-		frame = append(frame, byte(i+1), b, 0)
-		scan = append(scan, byte(i+1), 0)
+	for _, b := range hv {
 		h, v := int(b>>4), int(b&15)
 		wide, high, blocks = max(wide, h), max(high, v), blocks+h*v
 	}
 	blocks *= ((size.X + 8*wide - 1) / (8 * wide)) * ((size.Y + 8*high - 1) / (8 * high))
-	segment(sof, frame...)
-	segment(0xc4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) // no difference: one bit
-	endOfBlock := byte(0)
+	w := beginJPEG(sof, size, hv, append([]byte{1}, make([]byte, 16)...)) // no difference: one bit
+	bits := 2 * blocks
 	if sof == 0xc2 {
-		endOfBlock = 0xe0 // an end of up to 2¹⁵ blocks, with 14 more bits
+		bits = blocks
 	}
-	segment(0xc4, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, endOfBlock)
-	if sof == 0xc2 {
-		segment(0xda, append(scan, 0, 0, 0)...)
-		out = append(out, make([]byte, blocks/8+1)...)
-	} else {
-		segment(0xda, append(scan, 0, 63, 0)...)
-		out = append(out, make([]byte, blocks/4+1)...)
-	}
-	for i := range extra {
-		approximation := byte(0x02)
-		if i > 0 {
-			approximation = 0x21
-		}
-		segment(0xda, 1, 1, 0, 1, 63, approximation)
-		out = append(out, make([]byte, 2+blocks/8000)...)
-	}
-	return append(out, 0xff, 0xd9)
+	w.out = append(w.out, make([]byte, bits/8+1)...)
+	return w.end(extra, blocks)
 }
 
 // pngWith is a PNG of any kind whose decompressed rows are what fill makes of a row behind its filter type, which is filter.

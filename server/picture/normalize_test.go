@@ -7,64 +7,25 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"slices"
 	"strings"
 	"testing"
 
 	"avatard/storage"
 )
 
-func TestNormalizeKinds(t *testing.T) {
-	red, blue := color.NRGBA{R: 255, A: 255}, color.NRGBA{B: 255, A: 255}
-	two := image.NewPaletted(image.Rect(0, 0, 20, 10), color.Palette{red, blue})
-	for i := range two.Pix {
-		two.Pix[i] = byte(i / 100)
-	}
-	seeThrough := image.NewNRGBA(image.Rect(0, 0, 20, 10))
-	for i := range seeThrough.Pix {
-		seeThrough.Pix[i] = byte(i)
-	}
-	deep := image.NewNRGBA64(image.Rect(0, 0, 3, 3))
-	deep.SetNRGBA64(1, 1, color.NRGBA64{R: 0xffff, G: 0x8000, A: 0x8000})
-	deepOpaque := image.NewRGBA64(image.Rect(0, 0, 3, 3))
-	for i := range deepOpaque.Pix {
-		deepOpaque.Pix[i] = 255
-	}
-	deepGrey := image.NewGray16(image.Rect(0, 0, 3, 3))
-	deepGrey.SetGray16(1, 1, color.Gray16{Y: 0xabcd})
-	grey := image.NewGray(image.Rect(0, 0, 21, 13))
-	for i := range grey.Pix {
-		grey.Pix[i] = byte(3 * i)
-	}
+// normalized is a picture with what becomes of it.
+type normalized struct {
+	about  string
+	data   []byte
+	format storage.Format
+	size   image.Point
+	at     image.Point
+	colour color.Color
+}
 
-	for _, row := range []struct {
-		about  string
-		data   []byte
-		format storage.Format
-		size   image.Point
-		at     image.Point
-		colour color.Color
-	}{
-		{"PNG with a palette stays exact", pngOf(t, two), storage.PNG, image.Pt(20, 10), image.Pt(3, 9), blue},
-		{"PNG with alpha stays exact", pngOf(t, seeThrough), storage.PNG, image.Pt(20, 10), image.Pt(1, 0), color.NRGBA{4, 5, 6, 7}},
-		{"PNG of 16 bits with alpha", pngOf(t, deep), storage.PNG, image.Pt(3, 3), image.Pt(1, 1), color.NRGBA{255, 128, 0, 128}},
-		{"PNG of 16 bits", pngOf(t, deepOpaque), storage.PNG, image.Pt(3, 3), image.Pt(1, 1), color.White},
-		{"grey PNG of 16 bits", pngOf(t, deepGrey), storage.PNG, image.Pt(3, 3), image.Pt(1, 1), color.Gray{Y: 0xab}},
-		{"grey PNG, interlaced", adam7(grey), storage.PNG, image.Pt(21, 13), image.Pt(20, 12), color.Gray{Y: byte(3 * (20 + 21*12) % 256)}},
-		{"PNG that is smaller than its JPEG stays exact", pngOf(t, photo(300, 200)), storage.PNG, image.Pt(300, 200), image.Pt(150, 100), color.NRGBA{127, 127, 134, 255}},
-		{"PNG that is larger than its JPEG becomes one", pngOf(t, noise(300, 200, false)), storage.JPEG, image.Pt(300, 200), image.Pt(0, 0), noise(1, 1, false).At(0, 0)},
-		{"one pixel", pngOf(t, deepGrey.SubImage(image.Rect(1, 1, 2, 2))), storage.PNG, image.Pt(1, 1), image.Pt(0, 0), color.Gray{Y: 0xab}},
-		{"JPEG in colour", jpegOf(t, photo(300, 200)), storage.JPEG, image.Pt(300, 200), image.Pt(150, 100), color.NRGBA{127, 127, 134, 255}},
-		{"JPEG with few colours stays JPEG", jpegOf(t, two), storage.JPEG, image.Pt(20, 10), image.Pt(3, 9), blue},
-		{"grey JPEG", jpegOf(t, grey.SubImage(image.Rect(0, 0, 1, 1))), storage.JPEG, image.Pt(1, 1), image.Pt(0, 0), color.Black},
-		{"grey JPEG, baseline", flatJPEG(0xc0, 2, []byte{200}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.Gray{Y: 200}},
-		{"grey JPEG, progressive", flatJPEG(0xc2, 2, []byte{200}, 3), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.Gray{Y: 200}},
-		{"JPEG in colour, progressive", flatJPEG(0xc2, 2, []byte{76, 85, 255}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.NRGBA{254, 0, 0, 255}},
-		{"JPEG in CMYK", flatJPEG(0xc0, 2, []byte{255, 0, 0, 255}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), red},
-		{"as wide as may be", pngOf(t, photo(2048, 256)), storage.PNG, image.Pt(1024, 128), image.Pt(512, 64), color.NRGBA{127, 128, 129, 255}},
-		{"large and transparent", pngOf(t, image.NewNRGBA(image.Rect(0, 0, 2048, 256))), storage.PNG, image.Pt(1024, 128), image.Pt(5, 5), color.Transparent},
-		{"large and grey", pngOf(t, image.NewGray(image.Rect(0, 0, 1500, 1))), storage.PNG, image.Pt(1024, 1), image.Pt(5, 0), color.Black},
-		{"high and narrow", jpegOf(t, image.NewGray(image.Rect(0, 0, 3, 2048))), storage.JPEG, image.Pt(2, 1024), image.Pt(0, 512), color.Black},
-	} {
+func TestNormalizeKinds(t *testing.T) {
+	for _, row := range slices.Concat(normalizedPNGs(t), normalizedJPEGs(t), normalizedSizes(t)) {
 		got, err := New(Config{}).Normalize(t.Context(), row.data)
 		if err != nil {
 			t.Errorf("%s: %v", row.about, err)
@@ -81,6 +42,80 @@ func TestNormalizeKinds(t *testing.T) {
 		if c := decoded(t, got).At(row.at.X, row.at.Y); !near(c, row.colour, tolerance) {
 			t.Errorf("%s: %v at %v, want %v", row.about, c, row.at, row.colour)
 		}
+	}
+}
+
+// redAboveBlue is a picture of two colours.
+func redAboveBlue() image.Image {
+	two := image.NewPaletted(image.Rect(0, 0, 20, 10), color.Palette{color.NRGBA{R: 255, A: 255}, color.NRGBA{B: 255, A: 255}})
+	for i := range two.Pix {
+		two.Pix[i] = byte(i / 100)
+	}
+	return two
+}
+
+// ramp is a grey picture of many shades.
+func ramp() *image.Gray {
+	grey := image.NewGray(image.Rect(0, 0, 21, 13))
+	for i := range grey.Pix {
+		grey.Pix[i] = byte(3 * i)
+	}
+	return grey
+}
+
+// oneDeepGrey is a picture of 16 bits with one pixel, the middle one, that is not black.
+func oneDeepGrey() *image.Gray16 {
+	deepGrey := image.NewGray16(image.Rect(0, 0, 3, 3))
+	deepGrey.SetGray16(1, 1, color.Gray16{Y: 0xabcd})
+	return deepGrey
+}
+
+func normalizedPNGs(t *testing.T) []normalized {
+	t.Helper()
+	seeThrough := image.NewNRGBA(image.Rect(0, 0, 20, 10))
+	for i := range seeThrough.Pix {
+		seeThrough.Pix[i] = byte(i)
+	}
+	deep := image.NewNRGBA64(image.Rect(0, 0, 3, 3))
+	deep.SetNRGBA64(1, 1, color.NRGBA64{R: 0xffff, G: 0x8000, A: 0x8000})
+	deepOpaque := image.NewRGBA64(image.Rect(0, 0, 3, 3))
+	for i := range deepOpaque.Pix {
+		deepOpaque.Pix[i] = 255
+	}
+	return []normalized{
+		{"PNG with a palette stays exact", pngOf(t, redAboveBlue()), storage.PNG, image.Pt(20, 10), image.Pt(3, 9), color.NRGBA{B: 255, A: 255}},
+		{"PNG with alpha stays exact", pngOf(t, seeThrough), storage.PNG, image.Pt(20, 10), image.Pt(1, 0), color.NRGBA{4, 5, 6, 7}},
+		{"PNG of 16 bits with alpha", pngOf(t, deep), storage.PNG, image.Pt(3, 3), image.Pt(1, 1), color.NRGBA{255, 128, 0, 128}},
+		{"PNG of 16 bits", pngOf(t, deepOpaque), storage.PNG, image.Pt(3, 3), image.Pt(1, 1), color.White},
+		{"grey PNG of 16 bits", pngOf(t, oneDeepGrey()), storage.PNG, image.Pt(3, 3), image.Pt(1, 1), color.Gray{Y: 0xab}},
+		{"grey PNG, interlaced", adam7(ramp()), storage.PNG, image.Pt(21, 13), image.Pt(20, 12), color.Gray{Y: byte(3 * (20 + 21*12) % 256)}},
+		{"PNG that is smaller than its JPEG stays exact", pngOf(t, photo(300, 200)), storage.PNG, image.Pt(300, 200), image.Pt(150, 100), color.NRGBA{127, 127, 134, 255}},
+		{"PNG that is larger than its JPEG becomes one", pngOf(t, noise(300, 200, false)), storage.JPEG, image.Pt(300, 200), image.Pt(0, 0), noise(1, 1, false).At(0, 0)},
+	}
+}
+
+func normalizedJPEGs(t *testing.T) []normalized {
+	t.Helper()
+	return []normalized{
+		{"JPEG in colour", jpegOf(t, photo(300, 200)), storage.JPEG, image.Pt(300, 200), image.Pt(150, 100), color.NRGBA{127, 127, 134, 255}},
+		{"JPEG with few colours stays JPEG", jpegOf(t, redAboveBlue()), storage.JPEG, image.Pt(20, 10), image.Pt(3, 9), color.NRGBA{B: 255, A: 255}},
+		{"grey JPEG", jpegOf(t, ramp().SubImage(image.Rect(0, 0, 1, 1))), storage.JPEG, image.Pt(1, 1), image.Pt(0, 0), color.Black},
+		{"grey JPEG, baseline", flatJPEG(0xc0, 2, []byte{200}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.Gray{Y: 200}},
+		{"grey JPEG, progressive", flatJPEG(0xc2, 2, []byte{200}, 3), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.Gray{Y: 200}},
+		{"JPEG in colour, progressive", flatJPEG(0xc2, 2, []byte{76, 85, 255}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.NRGBA{254, 0, 0, 255}},
+		{"JPEG in CMYK", flatJPEG(0xc0, 2, []byte{255, 0, 0, 255}, 0), storage.JPEG, image.Pt(16, 16), image.Pt(9, 9), color.NRGBA{R: 255, A: 255}},
+	}
+}
+
+// normalizedSizes are the smallest picture, and some that are made smaller.
+func normalizedSizes(t *testing.T) []normalized {
+	t.Helper()
+	return []normalized{
+		{"one pixel", pngOf(t, oneDeepGrey().SubImage(image.Rect(1, 1, 2, 2))), storage.PNG, image.Pt(1, 1), image.Pt(0, 0), color.Gray{Y: 0xab}},
+		{"as wide as may be", pngOf(t, photo(2048, 256)), storage.PNG, image.Pt(1024, 128), image.Pt(512, 64), color.NRGBA{127, 128, 129, 255}},
+		{"large and transparent", pngOf(t, image.NewNRGBA(image.Rect(0, 0, 2048, 256))), storage.PNG, image.Pt(1024, 128), image.Pt(5, 5), color.Transparent},
+		{"large and grey", pngOf(t, image.NewGray(image.Rect(0, 0, 1500, 1))), storage.PNG, image.Pt(1024, 1), image.Pt(5, 0), color.Black},
+		{"high and narrow", jpegOf(t, image.NewGray(image.Rect(0, 0, 3, 2048))), storage.JPEG, image.Pt(2, 1024), image.Pt(0, 512), color.Black},
 	}
 }
 

@@ -2,18 +2,19 @@ package picture
 
 import (
 	"encoding/binary"
+	"fmt"
 	"image"
 	"image/color"
 	"testing"
 )
 
-// TestOrientation looks at the corners of a picture that was stored turned or mirrored in every way. What counts
-// is what EXIF says about the stored picture: where its first row and its first column are to be seen.
-func TestOrientation(t *testing.T) {
-	// The corners of the stored picture, from its first row to its last.
-	corners := [4]color.RGBA{{R: 255, A: 255}, {G: 255, A: 255}, {B: 255, A: 255}, {R: 255, G: 255, B: 255, A: 255}}
+// corners are the corners of the stored picture, from its first row to its last.
+var corners = [4]color.RGBA{{R: 255, A: 255}, {G: 255, A: 255}, {B: 255, A: 255}, {R: 255, G: 255, B: 255, A: 255}}
+
+// shownCorners has for each EXIF orientation the corners as they are to be seen: top left, top right, bottom left, bottom right.
+var shownCorners = func() map[int][4]int {
 	const red, green, blue, white = 0, 1, 2, 3
-	for orientation, want := range map[int][4]int{ // as seen: top left, top right, bottom left, bottom right
+	return map[int][4]int{
 		1: {red, green, blue, white}, // row 0 top, column 0 left
 		2: {green, red, white, blue}, // row 0 top, column 0 right
 		3: {white, blue, green, red}, // row 0 bottom, column 0 right
@@ -22,7 +23,13 @@ func TestOrientation(t *testing.T) {
 		6: {blue, red, white, green}, // row 0 right, column 0 top
 		7: {white, green, blue, red}, // row 0 right, column 0 bottom
 		8: {green, white, red, blue}, // row 0 left, column 0 bottom
-	} {
+	}
+}()
+
+// TestOrientation looks at the corners of a picture that was stored turned or mirrored in every way. EXIF says about the stored
+// picture where its first row and its first column are to be seen.
+func TestOrientation(t *testing.T) {
+	for orientation, want := range shownCorners {
 		for _, alpha := range []uint8{255, 200} {
 			stored := image.NewNRGBA(image.Rect(0, 0, 48, 32))
 			grey := image.NewGray(stored.Rect)
@@ -40,35 +47,45 @@ func TestOrientation(t *testing.T) {
 				"JPEG":      withSegment(jpegOf(t, stored), 0xe1, "Exif\x00\x00"+big),
 				"grey JPEG": withSegment(jpegOf(t, grey), 0xe1, "Exif\x00\x00"+little),
 			} {
-				got, err := New(Config{}).Normalize(t.Context(), data)
-				if err != nil {
-					t.Fatalf("%s, orientation %d: %v", about, orientation, err)
+				var wanted [4]color.Color
+				for i, corner := range want {
+					wanted[i] = storedAs(about, corners[corner], alpha)
 				}
-				w, h := 48, 32
+				size := image.Pt(48, 32)
 				if orientation >= 5 {
-					w, h = h, w
+					size = image.Pt(32, 48)
 				}
-				if got.Width != w || got.Height != h {
-					t.Fatalf("%s, orientation %d: %d × %d, want %d × %d", about, orientation, got.Width, got.Height, w, h)
-				}
-				img := decoded(t, got)
-				for i, at := range []image.Point{{2, 2}, {w - 3, 2}, {2, h - 3}, {w - 3, h - 3}} {
-					wanted := color.Color(corners[want[i]])
-					switch about {
-					case "PNG":
-						c := corners[want[i]]
-						wanted = color.NRGBA{R: c.R, G: c.G, B: c.B, A: alpha}
-					case "JPEG": // was encoded on black
-						c := corners[want[i]]
-						wanted = color.RGBA{R: min(c.R, alpha), G: min(c.G, alpha), B: min(c.B, alpha), A: 255}
-					default:
-						wanted = color.GrayModel.Convert(wanted)
-					}
-					if c := img.At(at.X, at.Y); !near(c, wanted, 6) {
-						t.Errorf("%s, orientation %d: %v at %v, want %v", about, orientation, c, at, wanted)
-					}
-				}
+				checkCorners(t, fmt.Sprintf("%s, orientation %d", about, orientation), data, size, wanted)
 			}
+		}
+	}
+}
+
+// storedAs returns a colour as it is after it was stored with alpha in a format.
+func storedAs(format string, c color.RGBA, alpha uint8) color.Color {
+	switch format {
+	case "PNG":
+		return color.NRGBA{R: c.R, G: c.G, B: c.B, A: alpha}
+	case "JPEG": // was encoded on black
+		return color.RGBA{R: min(c.R, alpha), G: min(c.G, alpha), B: min(c.B, alpha), A: 255}
+	}
+	return color.GrayModel.Convert(c)
+}
+
+// checkCorners demands the size of a normalized picture, and the colours of its corners.
+func checkCorners(t *testing.T, about string, data []byte, size image.Point, want [4]color.Color) {
+	t.Helper()
+	got, err := New(Config{}).Normalize(t.Context(), data)
+	if err != nil {
+		t.Fatalf("%s: %v", about, err)
+	}
+	if got.Width != size.X || got.Height != size.Y {
+		t.Fatalf("%s: %d × %d, want %v", about, got.Width, got.Height, size)
+	}
+	img := decoded(t, got)
+	for i, at := range []image.Point{{2, 2}, {size.X - 3, 2}, {2, size.Y - 3}, {size.X - 3, size.Y - 3}} {
+		if c := img.At(at.X, at.Y); !near(c, want[i], 6) {
+			t.Errorf("%s: %v at %v, want %v", about, c, at, want[i])
 		}
 	}
 }

@@ -107,45 +107,28 @@ func adam7(img *image.Gray) []byte {
 // flatJPEG writes a JPEG of size 8n × 8n whose components have one value each. sof is 0xc0 for baseline, 0xc2 for
 // progressive, whose extra scans refine nothing: each is one run of empty blocks.
 func flatJPEG(sof byte, n int, values []byte, extra int) []byte {
-	out := []byte{0xff, 0xd8}
-	segment := func(marker byte, body ...byte) {
-		out = append(out, 0xff, marker, 0, byte(2+len(body)))
-		out = append(out, body...)
-	}
-	if len(values) == 4 { // CMYK needs Adobe's segment; stored inverted
-		segment(0xee, append([]byte("Adobe"), 0, 100, 0, 0, 0, 0, 0)...)
-	}
-	segment(0xdb, append([]byte{0}, bytes.Repeat([]byte{8}, 64)...)...)
-	frame := []byte{8, byte(n * 8 >> 8), byte(n * 8), byte(n * 8 >> 8), byte(n * 8), byte(len(values))}
-	scan := []byte{byte(len(values))}
-	for i := range values {
-		frame = append(frame, byte(i+1), 0x11, 0)
-		scan = append(scan, byte(i+1), 0)
-	}
-	segment(sof, frame...)
-	// Categories 0 to 11 have four bits each; of the other coefficients there are only ends of blocks, one bit.
-	segment(0xc4, 0, 0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
-	endOfBlock := byte(0)
-	if sof == 0xc2 {
-		endOfBlock = 0xe0 // an end of up to 2¹⁵ blocks, with 14 more bits
-	}
-	segment(0xc4, 0x10, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, endOfBlock)
-	if sof == 0xc2 {
-		segment(0xda, append(scan, 0, 0, 0)...)
-	} else {
-		segment(0xda, append(scan, 0, 63, 0)...)
-	}
+	hv := bytes.Repeat([]byte{0x11}, len(values))
+	// Categories 0 to 11 have four bits each.
+	categories := append([]byte{0, 0, 0, 12}, make([]byte, 12)...)
+	categories = append(categories, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+	w := beginJPEG(sof, image.Pt(8*n, 8*n), hv, categories)
+	w.flatBlocks(sof, n*n, values)
+	return w.end(extra, n*n)
+}
+
+// flatBlocks codes blocks: the first one has values as its levels, and the others do not differ from it.
+func (w *jpegWriter) flatBlocks(sof byte, blocks int, values []byte) {
 	var bits, held uint
 	put := func(v, n uint) {
 		bits, held = bits<<n|v, held+n
 		for ; held >= 8; held -= 8 {
 			b := byte(bits >> (held - 8))
-			if out = append(out, b); b == 0xff {
-				out = append(out, 0)
+			if w.out = append(w.out, b); b == 0xff {
+				w.out = append(w.out, 0)
 			}
 		}
 	}
-	for block := range n * n {
+	for block := range blocks {
 		for _, v := range values {
 			level := int(v) - 128
 			if block > 0 {
@@ -166,15 +149,6 @@ func flatJPEG(sof byte, n int, values []byte, extra int) []byte {
 		}
 	}
 	put(0x7f, 7)
-	for i := range extra {
-		approximation := byte(0x02)
-		if i > 0 {
-			approximation = 0x21
-		}
-		segment(0xda, 1, 1, 0, 1, 63, approximation)
-		out = append(out, make([]byte, 2+n*n/8000)...)
-	}
-	return append(out, 0xff, 0xd9)
 }
 
 // photo has more colours than a palette holds, and differs from place to place.
