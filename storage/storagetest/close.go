@@ -128,52 +128,7 @@ func checkClosed(t TB, h Harness) {
 	if err := closed.Close(); err != nil {
 		t.Errorf("Close = %v, want nil", err)
 	}
-	calls := changes(u, acme)
-	calls["AddOrganization"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.AddOrganization(ctx, globex, origin())
-		return err
-	}
-	calls["HasOrganization"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.HasOrganization(ctx, acme)
-		return err
-	}
-	calls["AddUser"] = func(ctx context.Context, s storage.Store) error {
-		_, _, err := s.AddUser(ctx, user("new"), acme, origin())
-		return err
-	}
-	calls["MoveUser"] = func(ctx context.Context, s storage.Store) error {
-		_, _, err := s.MoveUser(ctx, u, acme, origin())
-		return err
-	}
-	calls["MoveIssuer"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.MoveIssuer(ctx, u.Issuer, "https://new.example", origin())
-		return err
-	}
-	calls["RemoveUser"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.RemoveUser(ctx, removal(u, acme))
-		return err
-	}
-	calls["RemoveOrganization"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.RemoveOrganization(ctx, globex, origin())
-		return err
-	}
-	calls["Get"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.Get(ctx, u, acme)
-		return err
-	}
-	calls["Stat"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.Stat(ctx, u, acme)
-		return err
-	}
-	calls["ListUsers"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.ListUsers(ctx, storage.UserQuery{})
-		return err
-	}
-	calls["ListOrganizations"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.ListOrganizations(ctx, "")
-		return err
-	}
-	calls["Ready"] = func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }
+	calls := allCalls(u, acme)
 	for name, call := range calls {
 		f.wantErr(call(f.Context(), closed), storage.ErrUnavailable, "%s after Close", name)
 	}
@@ -196,38 +151,18 @@ func checkClosed(t TB, h Harness) {
 func checkCloseWhileBusy(t TB, h Harness) {
 	f := open(t, h)
 	const users = 8
-	picture := func(i, step int) []byte { return sample(uint64(i*100_000+step), 500+step*1009%30_000) }
-	done := make([]int, users) // steps answered with nil; even steps upload, odd ones remove
-	for i := range users {
-		f.addUser(user(fmt.Sprint("user-", i)), acme)
-	}
 	var busy, all sync.WaitGroup
+	var steppers []*stepper
+	for i := range users {
+		s := &stepper{fixture: f, number: i, user: user(fmt.Sprint("user-", i))}
+		f.addUser(s.user, acme)
+		steppers = append(steppers, s)
+	}
 	s := f.store
 	f.store = nil
-	for i := range users {
+	for _, one := range steppers {
 		busy.Add(1)
-		all.Go(func() {
-			u := user(fmt.Sprint("user-", i))
-			for step := 0; ; step++ {
-				var err error
-				if step%2 == 0 {
-					_, err = s.Put(f.Context(), upload(u, acme, picture(i, step)))
-				} else {
-					_, err = s.Remove(f.Context(), removal(u, acme))
-				}
-				if step == 6+i {
-					busy.Done()
-				}
-				if err != nil {
-					f.wantErr(err, storage.ErrUnavailable, "step %d while the store is closed", step)
-					if step < 6+i {
-						busy.Done()
-					}
-					return
-				}
-				done[i] = step + 1
-			}
-		})
+		all.Go(func() { one.run(s, busy.Done) })
 	}
 	busy.Wait()
 	together(2, func(int) {
@@ -237,24 +172,64 @@ func checkCloseWhileBusy(t TB, h Harness) {
 	})
 	all.Wait()
 	f.openAgain()
-	for i := range users {
-		// The step that was answered last, or the one that was cut off.
-		p, err := f.store.Get(f.Context(), user(fmt.Sprint("user-", i)), acme)
-		if err != nil && !isOneOf(err, storage.ErrNoPicture) {
-			t.Errorf("Get = %v", err)
-			continue
+	for _, one := range steppers {
+		one.check()
+	}
+}
+
+// stepper uploads and removes a user's picture in turns: even steps upload, odd ones remove.
+type stepper struct {
+	*fixture
+	number int
+	user   storage.UserKey
+	done   int // steps that were answered with nil
+}
+
+func (s *stepper) picture(step int) []byte {
+	return sample(uint64(s.number*100_000+step), 500+step*1009%30_000)
+}
+
+// run takes steps until the store is closed. It calls busy once, when it has taken some, or can take no more.
+func (s *stepper) run(store storage.Store, busy func()) {
+	enough := 6 + s.number
+	for step := 0; ; step++ {
+		var err error
+		if step%2 == 0 {
+			_, err = store.Put(s.Context(), upload(s.user, acme, s.picture(step)))
+		} else {
+			_, err = store.Remove(s.Context(), removal(s.user, acme))
 		}
-		upload := done[i] // the one upload of the two steps in question
-		if upload%2 == 1 {
-			upload--
+		if step == enough {
+			busy()
 		}
-		if err == nil && !bytes.Equal(p.Data, picture(i, upload)) {
-			t.Errorf("user %d after %d steps: Get = %d bytes that are not the picture of step %d", i, done[i], len(p.Data), upload)
+		if err != nil {
+			s.wantErr(err, storage.ErrUnavailable, "step %d while the store is closed", step)
+			if step < enough {
+				busy()
+			}
+			return
 		}
-		seq := f.peek(user(fmt.Sprint("user-", i)), acme).Details.Sequence
-		if hasPicture := seq%2 == 0; seq < uint64(1+done[i]) || seq > uint64(2+done[i]) || hasPicture != (err == nil) {
-			t.Errorf("user %d after %d steps: sequence = %d, Get = %v", i, done[i], seq, err)
-		}
+		s.done = step + 1
+	}
+}
+
+// check demands what the step that was answered last has left, or the one that was cut off.
+func (s *stepper) check() {
+	p, err := s.store.Get(s.Context(), s.user, acme)
+	if err != nil && !isOneOf(err, storage.ErrNoPicture) {
+		s.Errorf("Get = %v", err)
+		return
+	}
+	upload := s.done // the one upload of the two steps in question
+	if upload%2 == 1 {
+		upload--
+	}
+	if err == nil && !bytes.Equal(p.Data, s.picture(upload)) {
+		s.Errorf("user %d after %d steps: Get = %d bytes that are not the picture of step %d", s.number, s.done, len(p.Data), upload)
+	}
+	seq := s.peek(s.user, acme).Details.Sequence
+	if hasPicture := seq%2 == 0; seq < uint64(1+s.done) || seq > uint64(2+s.done) || hasPicture != (err == nil) {
+		s.Errorf("user %d after %d steps: sequence = %d, Get = %v", s.number, s.done, seq, err)
 	}
 }
 

@@ -11,24 +11,19 @@ import (
 // hold has changed nothing, also after reopening.
 func checkConditions(t TB, h Harness) {
 	f := open(t, h)
-	u, stranger := user("u"), user("stranger")
+	u := user("u")
 	f.addUser(u, acme)
 	f.put(u, acme, sample(1, 900))
 	old := f.wantPicture(u, acme, sample(1, 900)).Generation
 	f.put(u, acme, sample(2, 5000))
 	now := f.wantPicture(u, acme, sample(2, 5000)).Generation
-	record := f.peek(u, acme)
+	f.checkConditionsThatFail(u, old, now)
+	f.checkConditionsThatHold(u, old, now)
+}
 
-	put := func(u storage.UserKey, c storage.Condition, register bool) (storage.Result, error) {
-		up := upload(u, acme, sample(3, 700))
-		up.If, up.Register = c, register
-		return f.store.Put(f.Context(), up)
-	}
-	remove := func(c storage.Condition) (storage.Result, error) {
-		rm := removal(u, acme)
-		rm.If = c
-		return f.store.Remove(f.Context(), rm)
-	}
+// checkConditionsThatFail is of a user whose picture was old and is now.
+func (f *fixture) checkConditionsThatFail(u storage.UserKey, old, now string) {
+	record := f.peek(u, acme)
 	for name, c := range map[string]storage.Condition{
 		"another generation":          {IfMatch: []string{old}},
 		"no generation at all":        {IfMatch: []string{"", "nonsense"}},
@@ -37,13 +32,12 @@ func checkConditions(t TB, h Harness) {
 		"this one, and nothing":       {IfMatch: []string{now}, IfNoneMatch: []string{storage.AnyPicture}},
 		"another one, or another one": {IfMatch: []string{old, old + "0"}},
 	} {
-		_, err := put(u, c, false)
-		f.wantErr(err, storage.ErrConditionFailed, "Put that demands %s", name)
-		_, err = remove(c)
+		f.wantErr(f.putIf(u, c, false), storage.ErrConditionFailed, "Put that demands %s", name)
+		_, err := f.removeIf(u, c)
 		f.wantErr(err, storage.ErrConditionFailed, "Remove that demands %s", name)
 	}
-	_, err := put(stranger, storage.Condition{IfMatch: []string{storage.AnyPicture}}, true)
-	f.wantErr(err, storage.ErrConditionFailed, "Put of a stranger that demands a picture")
+	stranger := user("stranger")
+	f.wantErr(f.putIf(stranger, storage.Condition{IfMatch: []string{storage.AnyPicture}}, true), storage.ErrConditionFailed, "Put of a stranger that demands a picture")
 	f.lasting(func(when string) {
 		f.same(f.peek(u, acme), record, "record %s", when)
 		if p := f.wantPicture(u, acme, sample(2, 5000)); p.Generation != now {
@@ -52,28 +46,43 @@ func checkConditions(t TB, h Harness) {
 		_, err := f.store.Stat(f.Context(), stranger, acme)
 		f.wantErr(err, storage.ErrUserNotFound, "Stat of the stranger %s", when)
 	})
+}
 
-	if _, err := put(stranger, storage.Condition{IfNoneMatch: []string{storage.AnyPicture}}, true); err != nil {
+// checkConditionsThatHold is of a user whose picture was old and is now, and goes on until there is none.
+func (f *fixture) checkConditionsThatHold(u storage.UserKey, old, now string) {
+	if err := f.putIf(user("stranger"), storage.Condition{IfNoneMatch: []string{storage.AnyPicture}}, true); err != nil {
 		f.Errorf("Put of a stranger that demands no picture = %v, want nil", err)
 	}
-	if _, err := put(u, storage.Condition{IfMatch: []string{old, now}, IfNoneMatch: []string{old}}, false); err != nil {
+	if err := f.putIf(u, storage.Condition{IfMatch: []string{old, now}, IfNoneMatch: []string{old}}, false); err != nil {
 		f.Errorf("Put that demands the picture there is = %v, want nil", err)
 	}
 	now = f.wantPicture(u, acme, sample(3, 700)).Generation
-	gone, err := remove(storage.Condition{IfMatch: []string{now}})
+	gone, err := f.removeIf(u, storage.Condition{IfMatch: []string{now}})
 	if err != nil {
 		f.Errorf("Remove that demands the picture there is = %v, want nil", err)
 	}
 	f.wantNone(u, acme)
-	_, err = remove(storage.Condition{IfMatch: []string{storage.AnyPicture}})
+	_, err = f.removeIf(u, storage.Condition{IfMatch: []string{storage.AnyPicture}})
 	f.wantErr(err, storage.ErrConditionFailed, "Remove that demands a picture where there is none")
-	_, err = put(u, storage.Condition{IfMatch: []string{now}}, false)
-	f.wantErr(err, storage.ErrConditionFailed, "Put that demands a picture that is gone")
-	again, err := remove(storage.Condition{IfMatch: []string{now}})
+	f.wantErr(f.putIf(u, storage.Condition{IfMatch: []string{now}}, false), storage.ErrConditionFailed, "Put that demands a picture that is gone")
+	again, err := f.removeIf(u, storage.Condition{IfMatch: []string{now}})
 	if err != nil {
 		f.Errorf("Remove that is repeated = %v, want nil", err)
 	}
 	f.same(again, gone, "Remove that is repeated")
+}
+
+func (f *fixture) putIf(u storage.UserKey, c storage.Condition, register bool) error {
+	up := upload(u, acme, sample(3, 700))
+	up.If, up.Register = c, register
+	_, err := f.store.Put(f.Context(), up)
+	return err
+}
+
+func (f *fixture) removeIf(u storage.UserKey, c storage.Condition) (storage.Result, error) {
+	rm := removal(u, acme)
+	rm.If = c
+	return f.store.Remove(f.Context(), rm)
 }
 
 // checkConditionsAtOnce demands that a condition is decided with the change: of many uploads that each demand the same picture, or none,

@@ -38,43 +38,7 @@ func (c call) String() string {
 // (linearizability). Sequences make that order cheap to find: a change that returned n made the n-th state of
 // the record, or found it.
 func explain(calls []call) (faults []string) {
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-
-	// Which states there were: what made each, and when that began at the earliest.
-	made := map[uint64]call{1: {kind: remove, start: math.MinInt64, end: math.MinInt64, version: 1, picture: none}}
-	versionOf := map[int]uint64{}
-	last := uint64(1)
-	for _, c := range calls {
-		if c.kind == get || c.kind == look {
-			continue
-		}
-		last = max(last, c.version)
-		before, ok := made[c.version]
-		switch {
-		case ok && (c.kind == put || before.kind == put):
-			fault("two changes made one state: %v; %v", before, c)
-		case !ok || c.start < before.start:
-			made[c.version] = c
-		}
-		if c.kind == put {
-			versionOf[c.picture] = c.version
-		}
-	}
-	var empty []uint64 // the states without a picture, in order
-	for v := uint64(1); v <= last; v++ {
-		c, ok := made[v]
-		if !ok {
-			fault("no change returned version %d of %d", v, last)
-			continue
-		}
-		if c.kind == remove {
-			if v > 1 && made[v-1].kind == remove {
-				fault("a removal of nothing counts as a change: %v", c)
-			}
-			empty = append(empty, v)
-		}
-	}
-
+	h := newStates(calls)
 	calls = slices.Clone(calls)
 	slices.SortFunc(calls, func(a, b call) int { return cmp.Compare(a.start, b.start) })
 	for i := range calls {
@@ -86,32 +50,90 @@ func explain(calls []call) (faults []string) {
 				low = max(low, earlier.version)
 			}
 		}
-		if c.kind == get {
-			if c.picture == none {
-				c.version = math.MaxUint64
-				if at, _ := slices.BinarySearch(empty, low); at < len(empty) {
-					c.version = empty[at]
-				}
-			} else {
-				c.version = versionOf[c.picture]
-			}
-			if maker, ok := made[c.version]; !ok || maker.start > c.end {
-				fault("%v saw a state that was not there yet, or no longer, after version %d", *c, low)
-				c.version = low // one fault is told once
-				continue
-			}
+		h.place(c, low)
+	}
+	return h.faults
+}
+
+// states are those of a user's record in a history.
+type states struct {
+	made      map[uint64]call // the call that made each, with the earliest beginning of all that returned it
+	versionOf map[int]uint64  // of a picture
+	empty     []uint64        // the states without a picture, in order
+	faults    []string
+}
+
+func (h *states) fault(format string, args ...any) {
+	h.faults = append(h.faults, fmt.Sprintf(format, args...))
+}
+
+// newStates finds the states that the changes of a history made.
+func newStates(calls []call) *states {
+	h := &states{versionOf: map[int]uint64{},
+		made: map[uint64]call{1: {kind: remove, start: math.MinInt64, end: math.MinInt64, version: 1, picture: none}}}
+	last := uint64(1)
+	for _, c := range calls {
+		if c.kind == get || c.kind == look {
+			continue
 		}
-		if c.kind == look {
-			maker, ok := made[c.version]
-			if !ok || maker.start > c.end || (maker.kind == put) != (c.picture != none) {
-				fault("%v saw a state that was not there yet, or never", *c)
-				c.version = low
-				continue
-			}
+		last = max(last, c.version)
+		before, ok := h.made[c.version]
+		switch {
+		case ok && (c.kind == put || before.kind == put):
+			h.fault("two changes made one state: %v; %v", before, c)
+		case !ok || c.start < before.start:
+			h.made[c.version] = c
 		}
-		if c.version < low || c.kind == put && c.version == low {
-			fault("%v came after version %d", *c, low)
+		if c.kind == put {
+			h.versionOf[c.picture] = c.version
 		}
 	}
-	return faults
+	for v := uint64(1); v <= last; v++ {
+		c, ok := h.made[v]
+		if !ok {
+			h.fault("no change returned version %d of %d", v, last)
+			continue
+		}
+		if c.kind == remove {
+			if v > 1 && h.made[v-1].kind == remove {
+				h.fault("a removal of nothing counts as a change: %v", c)
+			}
+			h.empty = append(h.empty, v)
+		}
+	}
+	return h
+}
+
+// place finds the state that a call made or saw, which must not be older than low.
+func (h *states) place(c *call, low uint64) {
+	switch c.kind {
+	case get:
+		c.version = h.seen(c.picture, low)
+		if maker, ok := h.made[c.version]; !ok || maker.start > c.end {
+			h.fault("%v saw a state that was not there yet, or no longer, after version %d", *c, low)
+			c.version = low // one fault is told once
+			return
+		}
+	case look:
+		maker, ok := h.made[c.version]
+		if !ok || maker.start > c.end || (maker.kind == put) != (c.picture != none) {
+			h.fault("%v saw a state that was not there yet, or never", *c)
+			c.version = low
+			return
+		}
+	}
+	if c.version < low || c.kind == put && c.version == low {
+		h.fault("%v came after version %d", *c, low)
+	}
+}
+
+// seen returns the lowest state, not below low where there are several, in which a Get finds this picture.
+func (h *states) seen(picture int, low uint64) uint64 {
+	if picture != none {
+		return h.versionOf[picture]
+	}
+	if at, _ := slices.BinarySearch(h.empty, low); at < len(h.empty) {
+		return h.empty[at]
+	}
+	return math.MaxUint64
 }

@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"context"
 	"strings"
 
 	"avatard/internal/ids"
@@ -59,88 +58,77 @@ func checkOddIDs(t TB, h Harness) {
 	})
 }
 
+// invalidIDs are texts that are not ids. Some of them are valid as issuers.
+func invalidIDs() []string {
+	return []string{
+		"", strings.Repeat("x", storage.MaxIDBytes+1), strings.Repeat("é", storage.MaxIDBytes), // length
+		strings.Repeat("x", ids.MaxRunes+1), strings.Repeat("é", ids.MaxRunes+1), // of an id alone: an issuer may have it
+		"\xff", "u\xc3", "\xed\xa0\x80", "\xc0\x80", // not UTF-8
+		"\x00", "u\x00", "u\x00v", "\x00u", "u\n", "u\r\n", "\x1f", "\x7f", "u\u0085", "\u009f", // control characters
+	}
+}
+
 func checkInvalidIDs(t TB, h Harness) {
 	f := open(t, h)
 	f.addUser(user("u"), acme)
 	kept := sample(1, 300)
 	want := f.put(user("u"), acme, kept)
-	long := strings.Repeat("x", storage.MaxIDBytes+1)
-	for _, bad := range []string{
-		"", long, strings.Repeat("é", storage.MaxIDBytes), // length
-		strings.Repeat("x", ids.MaxRunes+1), strings.Repeat("é", ids.MaxRunes+1), // of an id alone: an issuer may have it
-		"\xff", "u\xc3", "\xed\xa0\x80", "\xc0\x80", // no UTF-8
-		"\x00", "u\x00", "u\x00v", "\x00u", "u\n", "u\r\n", "\x1f", "\x7f", "u\u0085", "\u009f", // control characters
-	} {
-		for _, c := range []struct {
-			field string
-			user  storage.UserKey
-			org   string
-		}{
-			{"user id", storage.UserKey{Issuer: user("u").Issuer, ID: bad}, acme},
-			{"issuer", storage.UserKey{Issuer: bad, ID: "u"}, acme},
-			{"organisation", user("u"), bad},
-		} {
-			if c.field == "issuer" && storage.ValidText(bad) {
-				continue
-			}
-			calls := changes(c.user, c.org)
-			calls["AddUser"] = func(ctx context.Context, s storage.Store) error {
-				_, _, err := s.AddUser(ctx, c.user, c.org, origin())
-				return err
-			}
-			calls["MoveUser"] = func(ctx context.Context, s storage.Store) error {
-				_, _, err := s.MoveUser(ctx, c.user, c.org, origin())
-				return err
-			}
-			calls["RemoveUser"] = func(ctx context.Context, s storage.Store) error {
-				_, err := s.RemoveUser(ctx, removal(c.user, c.org))
-				return err
-			}
-			calls["Put with Register"] = func(ctx context.Context, s storage.Store) error {
-				up := upload(c.user, c.org, sample(2, 100))
-				up.Register = true
-				_, err := s.Put(ctx, up)
-				return err
-			}
-			for name, call := range calls {
-				f.wantErr(call(f.Context(), f.store), storage.ErrInvalid, "%s with %s %.20q", name, c.field, bad)
-			}
-			// Nobody is there under such an id, and Get may just say so.
-			p, err := f.store.Get(f.Context(), c.user, c.org)
-			if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
-				t.Errorf("Get with %s %.20q = %d bytes, %v, want an error", c.field, bad, len(p.Data), err)
-			}
-			_, err = f.store.Stat(f.Context(), c.user, c.org)
-			if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
-				t.Errorf("Stat with %s %.20q = %v, want an error", c.field, bad, err)
-			}
-		}
+	for _, bad := range invalidIDs() {
+		f.refuses(storage.UserKey{Issuer: user("u").Issuer, ID: bad}, acme, "user id", bad)
+		f.refuses(user("u"), bad, "organisation", bad)
 		if !storage.ValidText(bad) {
-			_, err := f.store.MoveIssuer(f.Context(), user("u").Issuer, bad, origin())
-			f.wantErr(err, storage.ErrInvalid, "MoveIssuer to %.20q", bad)
-			_, err = f.store.MoveIssuer(f.Context(), bad, user("u").Issuer, origin())
-			f.wantErr(err, storage.ErrInvalid, "MoveIssuer from %.20q", bad)
+			f.refuses(storage.UserKey{Issuer: bad, ID: "u"}, acme, "issuer", bad)
+			f.refusesIssuer(bad)
 		}
-		if bad != "" && !storage.ValidText(bad) {
-			for _, q := range []storage.UserQuery{{ID: bad}, {Organization: bad}, {After: storage.UserKey{Issuer: bad, ID: "u"}}} {
-				_, err := f.store.ListUsers(f.Context(), q)
-				f.wantErr(err, storage.ErrInvalid, "ListUsers with %.20q", bad)
-			}
-			_, err := f.store.ListOrganizations(f.Context(), bad)
-			f.wantErr(err, storage.ErrInvalid, "ListOrganizations behind %.20q", bad)
-		}
-		_, err := f.store.AddOrganization(f.Context(), bad, origin())
-		f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
-		_, err = f.store.RemoveOrganization(f.Context(), bad, origin())
-		f.wantErr(err, storage.ErrInvalid, "RemoveOrganization(%.20q)", bad)
-		if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {
-			t.Errorf("HasOrganization(%.20q) = %v, %v, want false, and no error but %v", bad, has, err, storage.ErrInvalid)
-		}
+		f.refusesOrganization(bad)
 	}
 	f.lasting(func(when string) {
 		f.wantPicture(user("u"), acme, kept)
 		f.same(f.peek(user("u"), acme), want, "%s: AddUser after refusals", when)
 	})
+}
+
+// refuses demands that no call is made on a user one of whose fields is bad.
+func (f *fixture) refuses(u storage.UserKey, org, field, bad string) {
+	for name, call := range allChanges(u, org) {
+		f.wantErr(call(f.Context(), f.store), storage.ErrInvalid, "%s with %s %.20q", name, field, bad)
+	}
+	// Nobody is there under such an id, and Get may just say so.
+	p, err := f.store.Get(f.Context(), u, org)
+	if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
+		f.Errorf("Get with %s %.20q = %d bytes, %v, want an error", field, bad, len(p.Data), err)
+	}
+	_, err = f.store.Stat(f.Context(), u, org)
+	if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
+		f.Errorf("Stat with %s %.20q = %v, want an error", field, bad, err)
+	}
+}
+
+// refusesIssuer demands that calls are refused that take any text that may be an issuer, or an empty one.
+func (f *fixture) refusesIssuer(bad string) {
+	_, err := f.store.MoveIssuer(f.Context(), user("u").Issuer, bad, origin())
+	f.wantErr(err, storage.ErrInvalid, "MoveIssuer to %.20q", bad)
+	_, err = f.store.MoveIssuer(f.Context(), bad, user("u").Issuer, origin())
+	f.wantErr(err, storage.ErrInvalid, "MoveIssuer from %.20q", bad)
+	if bad == "" { // in a query, everything
+		return
+	}
+	for _, q := range []storage.UserQuery{{ID: bad}, {Organization: bad}, {After: storage.UserKey{Issuer: bad, ID: "u"}}} {
+		_, err := f.store.ListUsers(f.Context(), q)
+		f.wantErr(err, storage.ErrInvalid, "ListUsers with %.20q", bad)
+	}
+	_, err = f.store.ListOrganizations(f.Context(), bad)
+	f.wantErr(err, storage.ErrInvalid, "ListOrganizations behind %.20q", bad)
+}
+
+func (f *fixture) refusesOrganization(bad string) {
+	_, err := f.store.AddOrganization(f.Context(), bad, origin())
+	f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
+	_, err = f.store.RemoveOrganization(f.Context(), bad, origin())
+	f.wantErr(err, storage.ErrInvalid, "RemoveOrganization(%.20q)", bad)
+	if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {
+		f.Errorf("HasOrganization(%.20q) = %v, %v, want false, and no error but %v", bad, has, err, storage.ErrInvalid)
+	}
 }
 
 func checkInvalidCaller(t TB, h Harness) {

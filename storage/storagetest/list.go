@@ -23,75 +23,91 @@ func checkLists(t TB, h Harness) {
 		f.addUser(u, org)
 		want[u] = org
 	}
-	namesake := storage.UserKey{Issuer: "https://other.test", ID: "user 007"}
 	f.addUser(namesake, acme)
 	want[namesake] = acme
-	shown := user("user 007")
 	data := sample(1, 3000)
-	f.put(shown, globex, data)
-	gone := user("user 008")
-	f.put(gone, acme, data)
-	f.remove(gone, acme)
-
+	f.put(user("user 007"), globex, data)
+	f.put(user("user 008"), acme, data)
+	f.remove(user("user 008"), acme)
 	f.lasting(func(when string) {
-		all := f.listed(storage.UserQuery{})
-		if len(all) != len(want) {
-			t.Errorf("%s: %d users are listed, want %d", when, len(all), len(want))
-		}
-		for u, org := range want {
-			l, ok := all[u]
-			if !ok || l.Details.Organization != org {
-				t.Errorf("%s: %v is listed: %v, in %q, want %q", when, u, ok, l.Details.Organization, org)
-			}
-			info, err := f.store.Stat(f.Context(), u, org)
-			if err != nil || l.Info != info {
-				t.Errorf("%s: %v is listed as %+v, Stat = %+v, %v", when, u, l.Info, info, err)
-			}
-		}
-		if l := all[shown]; l.Generation == "" || l.Size != 3000 {
-			t.Errorf("%s: %v is listed as %+v, want a picture", when, shown, l)
-		}
-		if l := all[gone]; l.Generation != "" {
-			t.Errorf("%s: %v is listed as %+v, want none", when, gone, l)
-		}
-		if few := f.listed(storage.UserQuery{Organization: globex}); len(few) != 4 {
-			t.Errorf("%s: %d users of %s are listed, want 4", when, len(few), globex)
-		}
-		if two := f.listed(storage.UserQuery{ID: "user 007"}); len(two) != 2 || two[namesake].Details.Organization != acme {
-			t.Errorf("%s: of one id %v are listed, want two", when, two)
-		}
-		if none := f.listed(storage.UserQuery{ID: "user"}); len(none) != 0 {
-			t.Errorf("%s: of an unknown id %v are listed", when, none)
-		}
+		f.wantListed(want, when)
+		f.wantFiltered(when)
 	})
+
 	for i := range storage.MaxPage {
 		if _, err := f.store.AddOrganization(f.Context(), fmt.Sprintf("org %03d", i), origin()); err != nil {
 			t.Fatalf("AddOrganization = %v", err)
 		}
 	}
 	f.lasting(func(when string) {
-		var ids []string
-		for more := true; more; {
-			after := ""
-			if len(ids) > 0 {
-				after = ids[len(ids)-1]
-			}
-			page, err := f.store.ListOrganizations(f.Context(), after)
-			if err != nil || len(page) > storage.MaxPage {
-				t.Fatalf("%s: ListOrganizations(%q) = %d, %v", when, after, len(page), err)
-			}
-			for _, o := range page {
-				if o.CreationDate.IsZero() {
-					t.Errorf("%s: %s has no date", when, o.ID)
-				}
-				ids = append(ids, o.ID)
-			}
-			more = len(page) == storage.MaxPage
-		}
+		ids := f.listedOrganizations(when)
 		if len(ids) != storage.MaxPage+2 || !slices.IsSorted(ids) || len(slices.Compact(ids)) != storage.MaxPage+2 {
 			t.Errorf("%s: %d organisations are listed, want %d in order", when, len(ids), storage.MaxPage+2)
 		}
 	})
+}
+
+// namesake has the id of another issuer's user.
+var namesake = storage.UserKey{Issuer: "https://other.test", ID: "user 007"}
+
+// wantListed demands a list of these users, in these organisations, of whom user 007 has a picture and user 008 had one.
+func (f *fixture) wantListed(want map[storage.UserKey]string, when string) {
+	all := f.listed(storage.UserQuery{})
+	if len(all) != len(want) {
+		f.Errorf("%s: %d users are listed, want %d", when, len(all), len(want))
+	}
+	for u, org := range want {
+		l, ok := all[u]
+		if !ok || l.Details.Organization != org {
+			f.Errorf("%s: %v is listed: %v, in %q, want %q", when, u, ok, l.Details.Organization, org)
+		}
+		info, err := f.store.Stat(f.Context(), u, org)
+		if err != nil || l.Info != info {
+			f.Errorf("%s: %v is listed as %+v, Stat = %+v, %v", when, u, l.Info, info, err)
+		}
+	}
+	if l := all[user("user 007")]; l.Generation == "" || l.Size != 3000 {
+		f.Errorf("%s: user 007 is listed as %+v, want a picture", when, l)
+	}
+	if l := all[user("user 008")]; l.Generation != "" {
+		f.Errorf("%s: user 008 is listed as %+v, want no picture", when, l)
+	}
+}
+
+// wantFiltered demands the lists of one organisation and of one id.
+func (f *fixture) wantFiltered(when string) {
+	if few := f.listed(storage.UserQuery{Organization: globex}); len(few) != 4 {
+		f.Errorf("%s: %d users of %s are listed, want 4", when, len(few), globex)
+	}
+	if two := f.listed(storage.UserQuery{ID: "user 007"}); len(two) != 2 || two[namesake].Details.Organization != acme {
+		f.Errorf("%s: of one id %v are listed, want two", when, two)
+	}
+	if none := f.listed(storage.UserQuery{ID: "user"}); len(none) != 0 {
+		f.Errorf("%s: of an unknown id %v are listed", when, none)
+	}
+}
+
+// listedOrganizations goes through all pages of the organisations.
+func (f *fixture) listedOrganizations(when string) (ids []string) {
+	for {
+		after := ""
+		if len(ids) > 0 {
+			after = ids[len(ids)-1]
+		}
+		page, err := f.store.ListOrganizations(f.Context(), after)
+		if err != nil || len(page) > storage.MaxPage {
+			f.Fatalf("%s: ListOrganizations(%q) = %d, %v", when, after, len(page), err)
+		}
+		for _, o := range page {
+			if o.CreationDate.IsZero() {
+				f.Errorf("%s: %s has no date", when, o.ID)
+			}
+			ids = append(ids, o.ID)
+		}
+		if len(page) < storage.MaxPage {
+			return ids
+		}
+	}
 }
 
 // listed goes through all pages of a list, which have to be in order and of a bounded size.

@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -142,20 +141,6 @@ func (f *fixture) wantRefused(u storage.UserKey, org string, want, orElse error,
 		if err := call(f.Context(), f.store); !isOneOf(err, want, orElse) {
 			f.Errorf("%s: %s(%.60q, %.60q) = %v, want %v", when, name, u, org, err, want)
 		}
-	}
-}
-
-// changes are the calls that change the picture of a user.
-func changes(u storage.UserKey, org string) map[string]func(context.Context, storage.Store) error {
-	return map[string]func(context.Context, storage.Store) error{
-		"Put": func(ctx context.Context, s storage.Store) error {
-			_, err := s.Put(ctx, upload(u, org, sample(9, 700)))
-			return err
-		},
-		"Remove": func(ctx context.Context, s storage.Store) error {
-			_, err := s.Remove(ctx, removal(u, org))
-			return err
-		},
 	}
 }
 

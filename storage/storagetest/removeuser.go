@@ -35,68 +35,78 @@ func (f *fixture) wantNobody(u storage.UserKey, org, when string) {
 	}
 }
 
-// checkRemoveUser: a user with a picture, one without and one who never had any go from the record; who comes back goes on.
+// checkRemoveUser: a user with a picture, one without and one who never had any go from the record; one who comes back goes on.
 func checkRemoveUser(t TB, h Harness) {
 	f := open(t, h)
 	f.addUser(user("other"), globex)
 	kept := sample(9, 800)
 	f.put(user("other"), globex, kept)
-	for i, erases := range []bool{true, false} {
-		f.clock.advance(time.Second)
-		u := user([]string{"with", "without"}[i])
-		before := f.addUser(u, acme)
-		if erases {
-			f.put(u, acme, sample(1, 300))
-			before = f.put(u, acme, sample(2, 5000))
-		}
-		_, err := f.store.RemoveUser(f.Context(), removal(u, globex))
-		f.wantErr(err, storage.ErrOtherOrganization, "RemoveUser in another organisation")
-		if erases {
-			before.Details.Sequence++ // the erasure is a change of its own
-		}
-		f.clock.advance(time.Second)
-		got := f.removeUser(removal(u, acme))
-		want := record(before.Details.Sequence+1, before.Details.CreationDate, f.clock.Now())
-		if want.Receipt = got.Receipt; erases == (got.Receipt == "") || erases && got.Receipt == before.Receipt {
-			t.Errorf("RemoveUser = receipt %q after %q, erases %v", got.Receipt, before.Receipt, erases)
-		}
-		f.same(got, want, "RemoveUser")
-		f.lasting(func(when string) {
-			f.wantNobody(u, acme, when)
-			f.wantOrganization(acme, true)
-			f.wantPicture(user("other"), globex, kept)
-		})
-
-		f.clock.advance(time.Second)
-		back := f.clock.Now()
-		res, created, err := f.store.AddUser(f.Context(), u, globex, origin())
-		want = record(got.Details.Sequence+1, back, back)
-		want.Details.Organization, want.Receipt = globex, got.Receipt
-		if err != nil || !created {
-			t.Errorf("AddUser of a user who was removed = created %v, %v, want true, nil", created, err)
-		}
-		f.same(res, want, "AddUser of a user who was removed")
-		f.lasting(func(when string) {
-			f.wantNone(u, globex)
-			f.same(f.peek(u, globex), want, "%s: AddUser", when)
-		})
-		again := f.put(u, globex, sample(3, 700))
-		if again.Details.Sequence != want.Details.Sequence+1 {
-			t.Errorf("Put of a user who came back = %+v, want one change after %+v", again, want)
-		}
-		f.wantPicture(u, globex, sample(3, 700))
-		f.removeUser(removal(u, globex))
-		f.wantNobody(u, globex, "again")
-
-		up := upload(u, acme, sample(4, 900))
-		up.Register = true
-		if res, err = f.store.Put(f.Context(), up); err != nil || res.Details.Sequence != again.Details.Sequence+4 {
-			t.Errorf("Put with Register of a user who was removed = %+v, %v, want sequence %d", res, err, again.Details.Sequence+4)
-		}
-		f.lasting(func(string) { f.wantPicture(u, acme, up.Picture.Data) })
+	others := func() {
+		f.wantOrganization(acme, true)
+		f.wantPicture(user("other"), globex, kept)
 	}
+	f.clock.advance(time.Second)
+	f.addUser(user("with"), acme)
+	f.put(user("with"), acme, sample(1, 300))
+	f.checkLeavesAndReturns(user("with"), f.put(user("with"), acme, sample(2, 5000)), true, others)
+	f.clock.advance(time.Second)
+	f.checkLeavesAndReturns(user("without"), f.addUser(user("without"), acme), false, others)
 	_, err := f.store.RemoveUser(f.Context(), removal(user("nobody"), acme))
 	f.wantErr(err, storage.ErrUserNotFound, "RemoveUser of an unknown user")
+}
+
+// checkLeavesAndReturns removes a user of acme twice, and registers them again each time: by themselves, and by an upload. before is the
+// last change; erases tells whether there is a picture.
+func (f *fixture) checkLeavesAndReturns(u storage.UserKey, before storage.Result, erases bool, others func()) {
+	_, err := f.store.RemoveUser(f.Context(), removal(u, globex))
+	f.wantErr(err, storage.ErrOtherOrganization, "RemoveUser in another organisation")
+	if erases {
+		before.Details.Sequence++ // the erasure is a change of its own
+	}
+	f.clock.advance(time.Second)
+	got := f.removeUser(removal(u, acme))
+	want := record(before.Details.Sequence+1, before.Details.CreationDate, f.clock.Now())
+	if want.Receipt = got.Receipt; erases == (got.Receipt == "") || erases && got.Receipt == before.Receipt {
+		f.Errorf("RemoveUser = receipt %q after %q, erases %v", got.Receipt, before.Receipt, erases)
+	}
+	f.same(got, want, "RemoveUser")
+	f.lasting(func(when string) {
+		f.wantNobody(u, acme, when)
+		others()
+	})
+
+	f.clock.advance(time.Second)
+	back := f.returns(u, got)
+	again := f.put(u, globex, sample(3, 700))
+	if again.Details.Sequence != back.Details.Sequence+1 {
+		f.Errorf("Put of a user who came back = %+v, want one change after %+v", again, back)
+	}
+	f.wantPicture(u, globex, sample(3, 700))
+	f.removeUser(removal(u, globex))
+	f.wantNobody(u, globex, "again")
+
+	up := upload(u, acme, sample(4, 900))
+	up.Register = true
+	if res, err := f.store.Put(f.Context(), up); err != nil || res.Details.Sequence != again.Details.Sequence+4 {
+		f.Errorf("Put with Register of a user who was removed = %+v, %v, want sequence %d", res, err, again.Details.Sequence+4)
+	}
+	f.lasting(func(string) { f.wantPicture(u, acme, up.Picture.Data) })
+}
+
+// returns registers a user who was removed in globex, and demands a new registration that goes on with sequence and receipts.
+func (f *fixture) returns(u storage.UserKey, removed storage.Result) storage.Result {
+	res, created, err := f.store.AddUser(f.Context(), u, globex, origin())
+	want := record(removed.Details.Sequence+1, f.clock.Now(), f.clock.Now())
+	want.Details.Organization, want.Receipt = globex, removed.Receipt
+	if err != nil || !created {
+		f.Errorf("AddUser of a user who was removed = created %v, %v, want true, nil", created, err)
+	}
+	f.same(res, want, "AddUser of a user who was removed")
+	f.lasting(func(when string) {
+		f.wantNone(u, globex)
+		f.same(f.peek(u, globex), want, "%s: AddUser", when)
+	})
+	return want
 }
 
 // checkRemoveUserIf: the organisation may be left open, and conditions are decided as for Remove.

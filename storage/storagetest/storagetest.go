@@ -9,7 +9,7 @@
 // outlives its process. Every step at which a disk can fail or power be lost is for its own tests.
 //
 //	storagetest.go  Run, and the list of checks
-//	fixture.go      a store under test, its clock, its reopening
+//	fixture.go      a store under test, its clock, its reopening · calls.go  its methods, as tables of calls
 //	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them
 //	trouble.go      what needs a hook: faults, bytes that are gone, kills
 //	pattern.go      pictures that can be recognised · search.go looks for them

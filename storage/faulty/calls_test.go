@@ -1,0 +1,130 @@
+package faulty_test
+
+import (
+	"context"
+	"errors"
+
+	"avatard/storage"
+	"avatard/storage/faulty"
+)
+
+// call is a call of a method, and how to see in the store itself whether it took effect; nil where there is none.
+type call struct {
+	method faulty.Method
+	make   func(context.Context, storage.Store) error
+	done   func(context.Context, *counting) bool
+}
+
+// calls are those of every method.
+func calls() []call { return append(append(registrations(), pictures()...), others()...) }
+
+// registrations are the calls that change or look up who is registered.
+func registrations() []call {
+	return []call{
+		{faulty.AddOrganization, func(ctx context.Context, s storage.Store) error {
+			_, err := s.AddOrganization(ctx, org2, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			has, err := s.HasOrganization(ctx, org2)
+			return has && err == nil
+		}},
+		{faulty.HasOrganization, func(ctx context.Context, s storage.Store) error {
+			_, err := s.HasOrganization(ctx, org)
+			return err
+		}, nil},
+		{faulty.AddUser, func(ctx context.Context, s storage.Store) error {
+			_, _, err := s.AddUser(ctx, ben, org, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			_, err := s.Get(ctx, ben, org)
+			return errors.Is(err, storage.ErrNoPicture)
+		}},
+		{faulty.MoveUser, func(ctx context.Context, s storage.Store) error {
+			if _, err := s.AddOrganization(ctx, org2, by); err != nil {
+				return err
+			}
+			_, _, err := s.MoveUser(ctx, ann, org2, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			p, err := s.Get(ctx, ann, org2)
+			return err == nil && string(p.Data) == "old"
+		}},
+		{faulty.MoveIssuer, func(ctx context.Context, s storage.Store) error {
+			_, err := s.MoveIssuer(ctx, ann.Issuer, "https://new.example", by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			p, err := s.Get(ctx, storage.UserKey{Issuer: "https://new.example", ID: ann.ID}, org)
+			return err == nil && string(p.Data) == "old"
+		}},
+		{faulty.RemoveUser, func(ctx context.Context, s storage.Store) error {
+			if _, _, err := s.AddUser(ctx, ann, org, by); err != nil { // for a call that has taken effect
+				return err
+			}
+			_, err := s.RemoveUser(ctx, storage.Removal{User: ann, Organization: org, By: by})
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			_, err := s.Get(ctx, ann, org)
+			return errors.Is(err, storage.ErrUserNotFound)
+		}},
+		{faulty.RemoveOrganization, func(ctx context.Context, s storage.Store) error {
+			if _, err := s.AddOrganization(ctx, org2, by); err != nil {
+				return err
+			}
+			_, err := s.RemoveOrganization(ctx, org2, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			has, err := s.HasOrganization(ctx, org2)
+			return err == nil && !has
+		}},
+	}
+}
+
+// pictures are the calls about a picture.
+func pictures() []call {
+	picture := storage.Picture{Format: storage.PNG, Data: []byte("new")}
+	return []call{
+		{faulty.Put, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Put(ctx, storage.Upload{User: ann, Organization: org, By: by, Picture: picture})
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			p, err := s.Get(ctx, ann, org)
+			return err == nil && string(p.Data) == "new"
+		}},
+		{faulty.Remove, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Remove(ctx, storage.Removal{User: ann, Organization: org, By: by})
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			_, err := s.Get(ctx, ann, org)
+			return errors.Is(err, storage.ErrNoPicture)
+		}},
+		{faulty.Get, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Get(ctx, ann, org)
+			return err
+		}, nil},
+		{faulty.Stat, func(ctx context.Context, s storage.Store) error {
+			_, err := s.Stat(ctx, ann, org)
+			return err
+		}, nil},
+	}
+}
+
+// others are the calls about the store as a whole.
+func others() []call {
+	return []call{
+		{faulty.ListUsers, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ListUsers(ctx, storage.UserQuery{})
+			return err
+		}, nil},
+		{faulty.ListOrganizations, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ListOrganizations(ctx, "")
+			return err
+		}, nil},
+		{faulty.RecordRefusal, func(_ context.Context, s storage.Store) error {
+			s.RecordRefusal(storage.Refusal{By: by, Organization: org})
+			return nil
+		}, func(_ context.Context, s *counting) bool { return s.refusals.Load() == 1 }},
+		{faulty.Ready, func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }, nil},
+		{faulty.Close, func(_ context.Context, s storage.Store) error { return s.Close() },
+			func(ctx context.Context, s *counting) bool { return s.Ready(ctx) != nil }},
+	}
+}
