@@ -16,11 +16,50 @@ import (
 	"avatard/storage/backup"
 )
 
+// busyCallers change pictures until stop is closed.
+type busyCallers struct {
+	w              *backupWitness
+	users, callers int
+	stop           chan struct{}
+	changes        atomic.Int64
+	changed        chan struct{} // holds a token when changes has grown
+}
+
+// run is one of them. It changes pictures of its own share of the users, half of whom stay as they are, and now and then of a new user.
+func (b *busyCallers) run(t *testing.T, caller int) {
+	random := rand.New(rand.NewPCG(1, uint64(caller)))
+	for n := 0; ; n++ {
+		select {
+		case <-b.stop:
+			return
+		default:
+		}
+		user := caller + b.callers*random.IntN(b.users/b.callers/2)
+		if n%8 == 0 {
+			user = 10_000 + caller + b.callers*n
+		}
+		var err error
+		if random.IntN(3) == 0 {
+			err = b.w.remove(user)
+		} else {
+			err = b.w.put(user, 300+random.IntN(12_000))
+		}
+		b.changes.Add(1)
+		select {
+		case b.changed <- struct{}{}:
+		default:
+		}
+		if err != nil {
+			t.Errorf("user %d: %v", user, err)
+			return
+		}
+	}
+}
+
 // A backup runs while many callers put, replace and remove pictures of a few hundred users, and somebody new comes all
 // the time. What is restored is true; with the receipts of later it is true of later.
 func TestBackupUnderChurn(t *testing.T) {
 	const users, callers = 240, 12
-	var changes atomic.Int64
 	w := newBackupWitness(t, nil)
 	for user := range users {
 		if user%5 > 0 {
@@ -29,38 +68,10 @@ func TestBackupUnderChurn(t *testing.T) {
 			}
 		}
 	}
-	stop, changed := make(chan struct{}), make(chan struct{}, 1)
+	b := busyCallers{w: w, users: users, callers: callers, stop: make(chan struct{}), changed: make(chan struct{}, 1)}
 	var busy sync.WaitGroup
 	for caller := range callers {
-		busy.Go(func() {
-			random := rand.New(rand.NewPCG(1, uint64(caller)))
-			for n := 0; ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-				}
-				user := caller + callers*random.IntN(users/callers/2) // the other half stays as it is
-				if n%8 == 0 {
-					user = 10_000 + caller + callers*n
-				}
-				var err error
-				if random.IntN(3) == 0 {
-					err = w.remove(user)
-				} else {
-					err = w.put(user, 300+random.IntN(12_000))
-				}
-				changes.Add(1)
-				select {
-				case changed <- struct{}{}:
-				default:
-				}
-				if err != nil {
-					t.Errorf("user %d: %v", user, err)
-					return
-				}
-			}
-		})
+		busy.Go(func() { b.run(t, caller) })
 	}
 	type made struct {
 		name string
@@ -70,8 +81,8 @@ func TestBackupUnderChurn(t *testing.T) {
 	for range 3 {
 		var stream bytes.Buffer
 		_, err := backup.Write(t.Context(), w.s, writerFunc(func(p []byte) (int, error) {
-			for until := changes.Load() + 10; changes.Load() < until && !t.Failed(); { // or it would be over before anything happens
-				<-changed
+			for until := b.changes.Load() + 10; b.changes.Load() < until && !t.Failed(); { // or it would be over before anything happens
+				<-b.changed
 			}
 			return stream.Write(p)
 		}), storage.ExportOptions{})
@@ -85,7 +96,7 @@ func TestBackupUnderChurn(t *testing.T) {
 		}
 		backups = append(backups, made{name, sum})
 	}
-	close(stop)
+	close(b.stop)
 	busy.Wait()
 	later, receipts := saveTest(t, w.s, storage.ExportOptions{ReceiptsOnly: true})
 	for i, b := range backups {
@@ -124,6 +135,25 @@ func (f stepFile) ReadAt(p []byte, off int64) (int, error) {
 	return half + n, err
 }
 
+// changeMuch changes users of whom a backup has written some: pictures are removed, replaced, and uploaded and removed by new users.
+func changeMuch(t *testing.T, w *backupWitness) {
+	for _, change := range []func() error{
+		func() error { return w.remove(0) },
+		func() error { return w.put(1, 70_001) },
+		func() error { return w.put(4, 90_000) },
+		func() error { return w.remove(4) },
+		func() error { return w.put(5, 70_002) },
+		func() error { return w.put(100, 70_003) },
+		func() error { return w.remove(100) },
+		func() error { return w.put(101, 70_004) },
+	} {
+		if err := change(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// backupWithAChangeAt reports whether the backup has a step of that number.
 func backupWithAChangeAt(t *testing.T, at int) (reached bool) {
 	var w *backupWitness
 	steps := -1 << 20 // nothing happens yet
@@ -134,22 +164,8 @@ func backupWithAChangeAt(t *testing.T, at int) (reached bool) {
 				t.Error(err)
 			}
 		}
-		if steps != at {
-			return
-		}
-		for _, change := range []func() error{
-			func() error { return w.remove(0) },
-			func() error { return w.put(1, 70_001) },
-			func() error { return w.put(4, 90_000) },
-			func() error { return w.remove(4) },
-			func() error { return w.put(5, 70_002) },
-			func() error { return w.put(100, 70_003) },
-			func() error { return w.remove(100) },
-			func() error { return w.put(101, 70_004) },
-		} {
-			if err := change(); err != nil {
-				t.Error(err)
-			}
+		if steps == at {
+			changeMuch(t, w)
 		}
 	}
 	w = newBackupWitness(t, func(name string, f File) File {

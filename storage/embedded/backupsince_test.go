@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,24 +75,28 @@ func TestReceiptsSince(t *testing.T) {
 	}
 	// Without one of them.
 	for i := range chain {
-		files := append([]string{final, empty}, chain[:i]...)
-		files = append(files, chain[i+1:]...)
-		dir := t.TempDir()
-		_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: files})
-		if !errors.Is(err, storage.ErrGap) {
-			t.Errorf("Restore without file %d = %v, want %v", i, err, storage.ErrGap)
-		}
-		wantOnlyLock(t, dir)
-		sum, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: files, AllowGap: true})
-		if err != nil || len(sum.Gaps) != 1 {
-			t.Errorf("Restore with a gap = %+v, %v", sum, err)
-		}
-		s := &aged{Store: openTest(t, dir), t: t}
-		if s.rows(`SELECT horizon > 0 FROM store`)[0] != `"1"` {
-			t.Error("the restored store does not know of the gap")
-		}
-		s.clean()
+		wantGap(t, full, slices.Concat([]string{final, empty}, chain[:i], chain[i+1:]))
 	}
+}
+
+// wantGap demands that files of receipts between which one is missing are refused, unless a gap is allowed.
+func wantGap(t *testing.T, full string, files []string) {
+	t.Helper()
+	dir := t.TempDir()
+	_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: files})
+	if !errors.Is(err, storage.ErrGap) {
+		t.Errorf("Restore of %v = %v, want %v", files, err, storage.ErrGap)
+	}
+	wantOnlyLock(t, dir)
+	sum, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: files, AllowGap: true})
+	if err != nil || len(sum.Gaps) != 1 {
+		t.Errorf("Restore with a gap = %+v, %v", sum, err)
+	}
+	s := &aged{Store: openTest(t, dir), t: t}
+	if s.rows(`SELECT horizon > 0 FROM store`)[0] != `"1"` {
+		t.Error("the restored store does not know of the gap")
+	}
+	s.clean()
 }
 
 // What --since writes depends on what is new, not on what there is.
@@ -118,6 +123,20 @@ func TestReceiptsSinceCostWhatIsNew(t *testing.T) {
 	}
 	if _, err := backup.End(writeTemp(t, data)); err != nil || reads == 0 {
 		t.Errorf("End = %v", err)
+	}
+}
+
+// Files from which no store can go on are refused.
+func TestEndRefuses(t *testing.T) {
+	if _, err := backup.End("../backup/testdata/receipts-v1"); !errors.Is(err, storage.ErrCannotGoOn) {
+		t.Errorf("a file of version 1: %v", err)
+	}
+	if _, err := backup.End(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	_, receipts := littleBackup(t)
+	if _, err := backup.End(writeTemp(t, receipts[:len(receipts)-1])); !errors.Is(err, storage.ErrExportDamaged) {
+		t.Errorf("a file that is cut off: %v", err)
 	}
 }
 
@@ -151,20 +170,7 @@ func TestReceiptsSinceRefuses(t *testing.T) {
 	other := at
 	other.Generation = strings.Repeat("0", 32)
 	if err := back(a.Store, other); !errors.Is(err, storage.ErrCannotGoOn) {
-		t.Errorf("another line of receipts: %v", err)
-	}
-	if _, err := backup.End("../backup/testdata/receipts-v1"); !errors.Is(err, storage.ErrCannotGoOn) {
-		t.Errorf("a file of version 1: %v", err)
-	}
-	if _, err := backup.End(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no file: %v", err)
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := backup.End(writeTemp(t, data[:len(data)-1])); !errors.Is(err, storage.ErrExportDamaged) {
-		t.Errorf("a file that is cut off: %v", err)
+		t.Errorf("another history of receipts: %v", err)
 	}
 	for i := range 3 {
 		mustPut(t, a.Store, i, 100)

@@ -22,12 +22,11 @@ func (f *hookedFile) Sync() error {
 	return nil
 }
 
-// A server on which a change waits at every moment removes what is old, looks for free slots and cuts off free regions all the same, a
-// step every so many group commits at most.
-func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
-	dir := t.TempDir()
+// storeWithChores makes a store with much to prune and to trim, and returns its directory and the length of its slab.
+func storeWithChores(t *testing.T, users int) (dir string, slabBytes int64) {
+	t.Helper()
+	dir = t.TempDir()
 	s := openTest(t, dir)
-	const users = 200
 	each(16, users, func(i int) {
 		for size := range 4 {
 			mustPut(t, s, i, 100+size)
@@ -35,16 +34,25 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 	})
 	mustPut(t, s, users, 1_000_000) // in a region that can be cut off
 	mustRemove(t, s, users)
-	before := s.slots.End * slab.PageBytes
+	slabBytes = s.slots.End * slab.PageBytes
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return dir, slabBytes
+}
+
+// A server on which a change waits at every moment removes what is old, looks for free slots and cuts off free regions all the same, a
+// step every so many group commits at most.
+func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
+	const users = 200
+	dir, before := storeWithChores(t, users)
 	synctest.Test(t, func(t *testing.T) {
-		const rounds, took = 20 * choreCommits, 100 * time.Millisecond // of the test's own clock
+		const changes, took = 20 * choreCommits, 100 * time.Millisecond // of the test's own clock
+		var s *Store
 		var callers sync.WaitGroup
 		working, made := false, 0
 		arrive := func() { // while a group commit is committed
-			if !working || made == rounds || s.queue.arrivals() > 0 {
+			if !working || made == changes || s.queue.arrivals() > 0 {
 				return
 			}
 			made++
@@ -71,13 +79,13 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 		onCommitter(s, func() {
 			working, s.trimmer.rooted, s.pruning.next = true, 0, time.Now().Add(time.Second)
 			s.chores = append(s.chores, chore{due: func(time.Time) (due time.Time) {
-				if 0 < made && made < rounds {
+				if 0 < made && made < changes {
 					due = time.Now()
 				}
 				return due
 			}, do: func() {
-				t.Errorf("nobody waits after %d rounds", made)
-				made = rounds
+				t.Errorf("no change waits after %d of them", made)
+				made = changes
 			}})
 		})
 		mustPut(t, s, 0, 300)
@@ -90,8 +98,8 @@ func TestChoresOfAServerThatIsNeverIdle(t *testing.T) {
 		if st.SlabBytes >= before {
 			t.Errorf("the slab has %d bytes, and had %d before", st.SlabBytes, before)
 		}
-		if made < rounds {
-			t.Errorf("%d changes, want %d", made, rounds)
+		if made < changes {
+			t.Errorf("%d changes, want %d", made, changes)
 		}
 	})
 }

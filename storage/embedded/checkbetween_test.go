@@ -21,13 +21,52 @@ func (b *between) ReadAt(p []byte, off int64) (int, error) {
 	return b.File.ReadAt(p, off)
 }
 
+const slotChangeUsers = 12
+
+// slotChanges changes slots of a store and counts how.
+type slotChanges struct {
+	t                               *testing.T
+	s                               *Store
+	changes, removed, replaced, put int
+}
+
+// change changes one of the slots between two pages: a picture is removed or replaced, a free slot is filled.
+func (c *slotChanges) change(first, end int64) {
+	owner, state, slot := 0, int64(0), int64(0)
+	c.s.db.mu.Lock()
+	err := c.s.db.once(`SELECT substr(u.id, 6), g.state, g.slot FROM generation g JOIN user u ON u.uid = g.uid
+		WHERE g.slot >= ?1 AND g.slot < ?2 ORDER BY (g.slot + ?3) % 7 LIMIT 1`, func(row *sqlite3.Stmt) bool {
+		owner, state, slot = row.ColumnInt(0), row.ColumnInt64(1), row.ColumnInt64(2)
+		return false
+	}, first, end, int64(c.changes))
+	c.s.db.mu.Unlock()
+	if err != nil {
+		c.t.Error(err)
+	}
+	c.changes++
+	switch {
+	case state == stateActive && c.changes%2 == 0:
+		mustRemove(c.t, c.s, owner)
+		c.removed++
+	case state == stateActive:
+		mustPut(c.t, c.s, owner, 100+c.changes)
+		c.replaced++
+	default: // its turn comes when those below it are taken
+		for try := range slotChangeUsers {
+			mustPut(c.t, c.s, (c.changes+try)%slotChangeUsers, 100+c.changes)
+			if active(c.t, c.s, slot) {
+				c.put++
+				break
+			}
+		}
+	}
+}
+
 // Whatever becomes of a slot between the look at its row and the look at its bytes, nobody is blamed for it. Here each
 // slot that is looked at changes in just that moment: a picture is removed or replaced, a free slot is filled.
 func TestCheckWhileEachSlotChanges(t *testing.T) {
-	const users = 12
-	var s *Store
 	var checking atomic.Bool
-	changes, changed := 0, [3]int{}
+	c := &slotChanges{t: t}
 	wrap := func(name string, f File) File {
 		if name != slabName {
 			return f
@@ -38,34 +77,7 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 				return
 			}
 			defer checking.Store(true)
-			owner, state, slot := 0, int64(0), int64(0)
-			s.db.mu.Lock()
-			err := s.db.once(`SELECT substr(u.id, 6), g.state, g.slot FROM generation g JOIN user u ON u.uid = g.uid
-				WHERE g.slot >= ?1 AND g.slot < ?2 ORDER BY (g.slot + ?3) % 7 LIMIT 1`, func(row *sqlite3.Stmt) bool {
-				owner, state, slot = row.ColumnInt(0), row.ColumnInt64(1), row.ColumnInt64(2)
-				return false
-			}, off/slab.PageBytes, (off+int64(n))/slab.PageBytes, int64(changes))
-			s.db.mu.Unlock()
-			if err != nil {
-				t.Error(err)
-			}
-			changes++
-			switch {
-			case state == stateActive && changes%2 == 0:
-				mustRemove(t, s, owner)
-				changed[0]++
-			case state == stateActive:
-				mustPut(t, s, owner, 100+changes)
-				changed[1]++
-			default: // its turn comes when those below it are taken
-				for try := range users {
-					mustPut(t, s, (changes+try)%users, 100+changes)
-					if active(t, s, slot) {
-						changed[2]++
-						break
-					}
-				}
-			}
+			c.change(off/slab.PageBytes, (off+int64(n))/slab.PageBytes)
 		}}
 	}
 	s, err := Open(context.Background(), Config{Dir: t.TempDir(), WrapFile: wrap})
@@ -73,7 +85,8 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for i := range users {
+	c.s = s
+	for i := range slotChangeUsers {
 		mustPut(t, s, i, 100)
 	}
 	for range 10 {
@@ -84,9 +97,9 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 		}
 		checking.Store(false)
 	}
-	t.Logf("%d pictures removed, %d replaced, %d put", changed[0], changed[1], changed[2])
-	if min(changed[0], changed[1], changed[2]) == 0 {
-		t.Errorf("changes %v: some kind did not happen", changed)
+	t.Logf("%d pictures removed, %d replaced, %d put", c.removed, c.replaced, c.put)
+	if min(c.removed, c.replaced, c.put) == 0 {
+		t.Error("some kind of change did not happen")
 	}
 	wantClean(t, s)
 }
