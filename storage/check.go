@@ -4,15 +4,15 @@ package storage
 // these.
 type FindingKind string
 
-// What a check of any engine can find. docs/operating.md says what each means and what a repair does.
+// These are the findings of a check of any engine. docs/operating.md explains each of them and its repair.
 const (
 	OrphanedBytes     FindingKind = "orphaned-bytes"
 	PictureMissing    FindingKind = "picture-missing"
 	PictureUnreadable FindingKind = "picture-unreadable"
 	UploadUnfinished  FindingKind = "upload-unfinished"
 	ErasureUnfinished FindingKind = "erasure-unfinished"
-	// MetadataContradicts: records contradict each other, which no crash and no fault of a disk brings about. Detail says which. Nothing is
-	// repaired: what is true cannot be told.
+	// MetadataContradicts: records contradict each other, which neither a crash nor a fault of a disk brings about. Detail names them.
+	// They are never repaired, because nothing shows which of them is true.
 	MetadataContradicts FindingKind = "metadata-contradicts"
 	DatabaseDamaged     FindingKind = "database-damaged"
 )
@@ -23,7 +23,7 @@ type Finding struct {
 	// Page is where it lies in the file that holds the pictures, in pages of 4 KiB; 0 when the finding is not about a place there. An
 	// engine without such a file leaves it 0 and names the place in Detail.
 	Page int64 `json:"page,omitempty"`
-	// Bytes counts those that should not be there.
+	// Bytes is the number of bytes that should not be there.
 	Bytes int64 `json:"bytes,omitempty"`
 	// Generation is the id of the picture in question, which is the id of its receipt, too.
 	Generation string `json:"generation,omitempty"`
@@ -32,11 +32,11 @@ type Finding struct {
 	// User and Issuer name whose picture or receipt it is, where that is known.
 	User   string `json:"user,omitempty"`
 	Issuer string `json:"issuer,omitempty"`
-	// Detail says in a sentence what was seen.
+	// Detail is a sentence about what was seen.
 	Detail string `json:"detail"`
-	// Repaired tells that the repair was done and is durable.
+	// Repaired: the repair was done and is durable.
 	Repaired bool `json:"repaired"`
-	// Repair says what was done, or why nothing was. It is empty when no repair was asked for.
+	// Repair describes what was done, or why nothing was done. It is empty when no repair was asked for.
 	Repair string `json:"repair,omitempty"`
 }
 
@@ -53,12 +53,12 @@ type CheckSummary struct {
 	Repaired int64 `json:"repaired"`
 }
 
-// CheckOptions says what to do.
+// CheckOptions are the options of a check.
 type CheckOptions struct {
 	// Repair finishes or removes what is found, where that loses no picture that is whole.
 	Repair bool
-	// By is who asked, for the audit trail of repairs.
+	// By names the caller in the audit trail of repairs.
 	By Origin
-	// Progress, when set, is told how much of the work is done. total may grow between calls.
+	// Progress, unless it is nil, is called with the share of the work that is done. total may grow between calls.
 	Progress func(done, total int64)
 }

@@ -16,7 +16,7 @@ type Condition struct {
 }
 
 // Holds reports whether a picture of that generation meets the condition, "" = there is no picture. One that is erased, or about to
-// be, is none.
+// be, does not count as one.
 func (c *Condition) Holds(generation string) bool {
 	if len(c.IfMatch) > 0 && !names(c.IfMatch, generation) {
 		return false
@@ -24,8 +24,8 @@ func (c *Condition) Holds(generation string) bool {
 	return !names(c.IfNoneMatch, generation)
 }
 
-// HoldsForRemoval is Holds for a removal. Where there is no picture any more, one that was named is gone already, and the removal has its
-// effect (RFC 9110 section 13.1.1): so a removal can be repeated until it is answered, and resumes what was begun.
+// HoldsForRemoval is Holds for a removal. It also holds where the condition names generations and there is no picture any more: then the
+// removal has had its effect (RFC 9110 section 13.1.1). So a removal can be repeated until it is answered, and resumes what was begun.
 func (c *Condition) HoldsForRemoval(generation string) bool {
 	if generation == "" && len(c.IfMatch) > 0 && !slices.Contains(c.IfMatch, AnyPicture) {
 		return true

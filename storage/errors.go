@@ -8,14 +8,14 @@ var (
 	// ErrInUse: another process has the store open, and this engine takes one at a time.
 	ErrInUse = errors.New("in use by another process")
 	// ErrDamaged: what is there is not as the engine wrote it, or not all of it is there. Starting again does not help, a backup
-	// does.
+	// helps.
 	ErrDamaged = errors.New("the data is damaged")
 	// ErrForeign: another program has made the database.
 	ErrForeign = errors.New("the database is not one of avatard")
 	// ErrLink: a file of the store is a symbolic link. Following it would put metadata or pictures, or zeros over pictures, wherever
 	// it points.
 	ErrLink = errors.New("a symbolic link stands in place of a file")
-	// ErrNewerSchema: a newer program has written the metadata. There is no way back but a backup.
+	// ErrNewerSchema: a newer program has written the metadata. The only way back is a backup.
 	ErrNewerSchema = errors.New("the schema is newer than this program")
 
 	// ErrNoStore: nothing is there. Opening the place would make a new store.
@@ -26,7 +26,7 @@ var (
 	ErrHalfRestored = errors.New("a restore was not finished")
 )
 
-// Errors of those who keep a store, see Keeper and Place. Compare with errors.Is.
+// Errors of Keeper and Place. Compare with errors.Is.
 var (
 	// ErrChecking: the store is being checked already, and one check at a time is enough.
 	ErrChecking = errors.New("a check is running already")
@@ -34,10 +34,10 @@ var (
 	ErrCannotGoOn = errors.New("the store does not go on from that backup")
 	// ErrReceiptsGone: receipts that came after that backup may have gone because of their age.
 	ErrReceiptsGone = errors.New("receipts that came after that backup may have gone because of their age")
-	// ErrExportDamaged: records of an export are missing, are not those that were written, or do not fit together.
+	// ErrExportDamaged: records of an export are missing, differ from those that were written, or do not fit together.
 	ErrExportDamaged = errors.New("the backup is damaged")
 	// ErrOtherStore: the receipts are of another store than the backup.
 	ErrOtherStore = errors.New("the receipts are of another store than the backup")
-	// ErrGap: of some time between the backup and the end of the receipts, no file knows what was erased.
+	// ErrGap: for some time between the backup and the end of the receipts, no file holds the receipts of what was erased.
 	ErrGap = errors.New("what was erased in between is not known")
 )

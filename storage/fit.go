@@ -16,13 +16,13 @@ func (r Refusal) Fit() Refusal {
 	return r
 }
 
-// FitText makes text one that any engine can keep and any backup can hold: what is not UTF-8 becomes U+FFFD, and it ends at
-// the last whole code point within MaxIDBytes. Text that is so already is returned as it is.
+// FitText makes of text one that any engine can keep and any backup can hold: bytes that are not UTF-8 become U+FFFD, and the text ends
+// at the last whole code point within MaxIDBytes. A text that needs no change is returned as it is.
 func FitText(text string) string {
 	return cut(strings.ToValidUTF8(cut(text), string(utf8.RuneError)))
 }
 
-// cut ends text at a code point within MaxIDBytes. What it returns does not keep the rest in memory.
+// cut ends text at a code point within MaxIDBytes. The result does not keep the rest in memory.
 func cut(text string) string {
 	if len(text) <= MaxIDBytes {
 		return text

@@ -13,7 +13,7 @@ func TestFitText(t *testing.T) {
 		{"nothing", "", ""},
 		{"an id", "zoë-😀", "zoë-😀"},
 		{"control characters stay", "a\x00\n", "a\x00\n"},
-		{"bytes that are no UTF-8", "a\xffb\xed\xa0\x80c", "a\ufffdb\ufffdc"},
+		{"bytes that are not UTF-8", "a\xffb\xed\xa0\x80c", "a\ufffdb\ufffdc"},
 		{"the longest", strings.Repeat("😀", 200), strings.Repeat("😀", 200)},
 		{"one byte more", strings.Repeat("x", MaxIDBytes+1), strings.Repeat("x", MaxIDBytes)},
 		{"a code point across the end", "x" + strings.Repeat("😀", 200), "x" + strings.Repeat("😀", 199)},

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Source is an export that can be read as often as necessary: an import reads pictures only when it knows every receipt.
+// Source is an export that can be read as often as necessary: an import reads all receipts before it reads pictures.
 type Source interface {
-	// Name is what people call it.
+	// Name is the source's name in messages.
 	Name() string
 	// Store is its first record.
 	Store() StoreRecord
@@ -19,31 +19,32 @@ type Source interface {
 
 // RecordReader reads an export from its beginning to its end.
 type RecordReader interface {
-	// Next returns the next record. io.EOF comes behind an end that agrees with what was read, which is not returned; before that every
-	// error tells that this is no whole export, for example ErrExportDamaged.
+	// Next returns the next record, but for the EndRecord. It returns io.EOF instead of an EndRecord that agrees with what was read;
+	// with any other error, such as ErrExportDamaged, this is not a whole export.
 	Next() (Record, error)
-	// Read tells how many bytes have been read, and of how many.
+	// Read returns how many bytes have been read, and how many there are, 0 when that is not known.
 	Read() (done, total int64)
-	// Summary tells what was in it, once Next has returned io.EOF.
+	// Summary describes the export, once Next has returned io.EOF.
 	Summary() ExportSummary
 }
 
-// ImportOptions tell what to fill a place with.
+// ImportOptions choose what a place is filled with.
 type ImportOptions struct {
-	// Export is what was there, made without ExportOptions.ReceiptsOnly.
+	// Export holds users and pictures: it was made without ExportOptions.ReceiptsOnly.
 	Export Source
-	// Newer are other exports of the same store, usually newer ones with receipts only, in any order. No picture is brought that they
-	// know to be erased, and users they know get the record that has come further.
+	// Newer are other exports of the same store, usually newer ones with receipts only, in any order. Pictures that their receipts name
+	// are left out, and a user who is in several exports gets the record with the highest sequence.
 	Newer []Source
-	// AllowGap does it although erasures of some time between Export and the last of Newer are not known: because receipts have
-	// gone that are not younger than the export, or because one is missing. Pictures that were erased then come back.
+	// AllowGap imports although the receipts of some time between Export and the last of Newer are missing: because they were removed
+	// for their age, or because an export of that time was not given. Pictures that were erased in that time come back.
 	AllowGap bool
-	// Progress, unless it is nil, is told now and then how many bytes of Export are dealt with, twice over.
+	// Progress, unless it is nil, is called now and then with the number of bytes that were read. Export is read twice, so total is
+	// twice its size.
 	Progress func(done, total int64)
 }
 
 // Arrange puts Newer in the order in which an engine has to take them, the oldest first: receipts get their numbers in this order. It
-// refuses what does not belong together. Every Import begins with it.
+// refuses exports that do not belong together. Every Import begins with it.
 func (o *ImportOptions) Arrange() error {
 	if o.Export.Store().ReceiptsOnly {
 		return fmt.Errorf("%s holds receipts only, which go beside a backup", o.Export.Name())
@@ -60,7 +61,7 @@ func (o *ImportOptions) Arrange() error {
 	return nil
 }
 
-// ImportSummary tells what was restored.
+// ImportSummary describes what was restored.
 type ImportSummary struct {
 	Users, Organizations, Receipts, Audit int64
 	// Pictures and PictureBytes are those that are served now.
@@ -69,25 +70,25 @@ type ImportSummary struct {
 	Erased int64
 	// Missing counts the users who had a picture that the backup does not hold, see [ExportTotals].
 	Missing int64
-	// Backup and Newer tell about the files. Newer is empty when there was only the backup.
+	// Backup and Newer describe the exports. Newer is empty when there was only the backup.
 	Backup ExportSummary
 	Newer  []ExportSummary
-	// Gaps are the times of which no file knows what was erased.
+	// Gaps are the times whose receipts are in none of the exports.
 	Gaps []Gap
 	// NewestReceipt is the time of the newest erasure that is known, zero when there is none.
 	NewestReceipt time.Time
 }
 
-// Gap is a time of which it is not known what was erased.
+// Gap is a time whose receipts are missing.
 type Gap struct{ From, Until time.Time }
 
-// KnownUntil is the moment up to which the restored store knows of every erasure, but for those of the gaps.
+// KnownUntil returns the moment up to which the restored store has the receipt of every erasure, but for those of the gaps.
 func (r ImportSummary) KnownUntil() time.Time {
 	until, _ := KnownUntil(r.Backup, r.Newer)
 	return until
 }
 
-// KnownUntil puts together what files know of erasures since the end of a backup.
+// KnownUntil returns up to when a backup and newer exports together have the receipt of every erasure, but for those of the gaps.
 func KnownUntil(backup ExportSummary, newer []ExportSummary) (until time.Time, gaps []Gap) {
 	newer = slices.Clone(newer)
 	slices.SortFunc(newer, func(a, b ExportSummary) int { return a.KnownFrom().Compare(b.KnownFrom()) })
@@ -104,7 +105,7 @@ func KnownUntil(backup ExportSummary, newer []ExportSummary) (until time.Time, g
 	return until, gaps
 }
 
-// CheckGaps returns ErrGap when an import would refuse these files for what they leave out, unless that is allowed.
+// CheckGaps returns ErrGap when receipts of some time are in none of these exports: an import refuses them unless AllowGap is set.
 func CheckGaps(backup ExportSummary, newer []ExportSummary) error {
 	_, gaps := KnownUntil(backup, newer)
 	if len(gaps) == 0 {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Keeper is what those need who keep a store that is open. None of it holds up callers for long.
+// Keeper has what operators need of a store that is open, and commands do for them. None of it holds up callers for long.
 type Keeper interface {
 	// Check looks for disagreements between metadata and bytes, and among metadata, while the store serves. found is called for each
-	// one as soon as it is known for sure and, with a repair, tried to be repaired. An error of found ends the check.
+	// one as soon as it is certain and its repair, if asked for, was tried. An error of found ends the check.
 	//
 	// An error means that not everything was looked at. The errors are ErrChecking, ErrUnavailable, those of ctx and found, and those
 	// of the engine.
@@ -26,21 +26,21 @@ type Keeper interface {
 	// The errors are ErrCannotGoOn, ErrReceiptsGone, ErrUnavailable, those of ctx and to, and those of the engine.
 	Export(ctx context.Context, o ExportOptions, to func(Record) error) error
 
-	// Stats is what the engine has done since it was opened, and how it stands now.
+	// Stats returns what the engine has done since it was opened, and how it stands now.
 	Stats() Stats
 
 	// ErasuresDone returns nil unless there are erasures that were tried and could not be finished, which are tried again until they
-	// are. Their users are told ErrUnavailable; that alone does not keep the store from being ready.
+	// are. Calls of their users get ErrUnavailable; that alone does not keep the store from being ready.
 	ErasuresDone(ctx context.Context) error
 
 	// RoomForUploads returns nil unless uploads are refused because there is little room.
 	RoomForUploads(ctx context.Context) error
 
-	// Issuers lists the issuers that somebody on record has.
+	// Issuers lists the issuers that registered users have.
 	Issuers() ([]string, error)
 
-	// OtherIssuers returns the issuers on record of a store that has not the one that is named; nothing when it has. It looks at no
-	// user, and is for those who start a server.
+	// OtherIssuers returns the issuers on record when the one that is named is not among them, else nil. It does not look at users,
+	// so a server can call it at each start.
 	OtherIssuers(issuer string) []string
 }
 
@@ -50,13 +50,13 @@ type Engine interface {
 	Keeper
 }
 
-// OpenOptions tell how to open a store.
+// OpenOptions are the options of opening a store.
 type OpenOptions struct {
-	// Logger takes what operators should know; nil discards it.
+	// Logger takes messages for operators; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock of change dates; nil means time.Now.
 	Now func() time.Time
-	// Keep tells how long old records are kept; the zero value keeps all of them.
+	// Keep is how long old records are kept; the zero value keeps all of them.
 	Keep Retention
 }
 
@@ -66,10 +66,10 @@ type Place interface {
 	// ErrInUse, ErrDamaged, ErrForeign, ErrLink, ErrNewerSchema, ErrHalfRestored and those of the engine.
 	Open(ctx context.Context, o OpenOptions) (Engine, error)
 
-	// Exists returns nil when there is a store, and makes none: ErrNoStore.
+	// Exists returns nil when there is a store, else ErrNoStore. It never makes one.
 	Exists(ctx context.Context) error
 
-	// Vacant returns nil when nothing is in the way of Import: ErrStoreExists.
+	// Vacant returns nil when nothing is in the way of Import, else ErrStoreExists.
 	Vacant(ctx context.Context) error
 
 	// Schema returns the version of the stored schema and the one that this program works with, and changes nothing. The errors are
@@ -81,33 +81,33 @@ type Place interface {
 	// the same. Its errors are those of Schema.
 	Migrate(ctx context.Context, step func(version int)) (from int, err error)
 
-	// Inspect is Keeper.Check for a store that no process has open; ErrInUse when one has. Without a repair it changes nothing, and what
-	// an earlier process left undone is found. With one, the store is opened, which finishes that as every start does. ErrNoStore
-	// where there is none.
+	// Inspect is Keeper.Check for a store that no process has open; ErrInUse when one has. Without a repair it changes nothing, and
+	// finds what an earlier process left undone. With one, it opens the store, which finishes that as every start does. ErrNoStore
+	// when there is no store.
 	Inspect(ctx context.Context, o CheckOptions, found func(Finding) error) (CheckSummary, error)
 
-	// Import fills an empty place: with ids of pictures and receipts, details of users and the audit trail as they were. No picture is
-	// there, nor was ever, that a receipt of any source names. Until it returns nil the place cannot be opened; a try that fails
-	// takes back what it wrote, and one that was killed is replaced by the next. The errors are ErrInUse, ErrStoreExists,
+	// Import fills an empty place. Ids of pictures and receipts, details of users and the audit trail stay as they were. A picture that
+	// a receipt of any source names is never written. Until Import returns nil the place cannot be opened; a try that fails
+	// removes what it wrote, and one that was killed is replaced by the next. The errors are ErrInUse, ErrStoreExists,
 	// ErrExportDamaged, ErrOtherStore, ErrGap, those of the sources and those of the engine.
 	Import(ctx context.Context, o ImportOptions) (ImportSummary, error)
 
-	// Scratch makes a file without a name that lasts until it is closed, with room for what is to be imported.
+	// Scratch makes a file without a name that lasts until it is closed, where there is room for an import.
 	Scratch() (ScratchFile, error)
 
 	// ControlDir is the directory in which the one process that has the store open listens for commands; "" where any number
 	// of processes may have it open.
 	ControlDir() string
 
-	// String names the place for people.
+	// String returns the place's name in messages.
 	String() string
 }
 
-// ScratchFile is a file that only this process knows.
+// ScratchFile is a file that only this process can open.
 type ScratchFile interface {
 	io.ReaderAt
 	io.WriterAt
 	io.Closer
-	// Name is where it lies, for people.
+	// Name says in messages where the file lies.
 	Name() string
 }

@@ -2,12 +2,12 @@ package storage
 
 // Record is one of an export: StoreRecord first, then IssuerRecord, IssuerMoveRecord, OrganizationRecord and UserRecord, each user with
 // the PictureRecord or VoidRecord that it announces behind it, then ReceiptRecord and AuditRecord, EndRecord last. Numbers of users,
-// issuers and receipts hold inside one export only: people are known by issuer and id, receipts by the generation that they name.
+// issuers and receipts are valid inside one export only: between exports users are compared by issuer and id, receipts by generation.
 //
 // Times are microseconds since 1970.
 type Record interface{ record() }
 
-// Limits of what a record holds: an engine keeps within them, or nobody could export it.
+// Limits of a record. An engine keeps within them, else it could not be exported.
 const (
 	MinTime  = -1 << 56 // some two thousand years around 1970
 	MaxTime  = 1 << 56
@@ -21,10 +21,10 @@ type StoreRecord struct {
 	Began        int64 // time
 	// Receipts is the newest receipt when the export began: pictures named by later ones may be in it.
 	Receipts int64
-	// LastUser is the largest number of a user when the export began, for those who show how far they are.
+	// LastUser is the largest number of a user when the export began, for showing progress.
 	LastUser int64
-	// Since and SinceTime are those of an export that goes on from another one, 0 otherwise: receipts up to Since are in that one,
-	// which knew of every erasure up to SinceTime.
+	// Since and SinceTime are set when the export goes on from another one, else 0: that one, or those it goes on from, has the receipts
+	// up to Since, of all erasures up to SinceTime.
 	Since, SinceTime int64
 }
 
@@ -34,25 +34,25 @@ type IssuerRecord struct {
 	URL    string
 }
 
-// IssuerMoveRecord tells that the users of one issuer were given to another. They are in the order in which that was done, all of
-// them since the first, and before the first user.
+// IssuerMoveRecord records that the users of one issuer were given to another. An export has all moves that there ever were, in their
+// order, before the first user.
 type IssuerMoveRecord struct{ From, To string }
 
 // OrganizationRecord is an organisation. A later record of the same id replaces it.
 type OrganizationRecord struct {
 	ID      string
 	Created int64
-	Removed bool // as that of a user
+	Removed bool // see UserRecord
 }
 
-// PictureState tells whether a user's picture is in the export.
+// PictureState says whether a user's picture is in the export.
 type PictureState int64
 
 // The numbers are in files: never reuse one.
 const (
 	PictureNone    PictureState = 0 // there was none
 	PictureFollows PictureState = 1
-	// PictureLost was there and could not be had any more: see ExportTotals.
+	// PictureLost: there was a picture, and it could not be read or was left out, see ExportTotals.
 	PictureLost PictureState = 2
 )
 
@@ -63,7 +63,7 @@ type UserRecord struct {
 	Created, Changed int64
 	Sequence         int64
 	Picture          PictureState
-	// Removed: the user is off the record, and somebody who comes back goes on with this one.
+	// Removed: the user is not registered any more. A user who registers again goes on with this record.
 	Removed bool
 }
 
@@ -74,7 +74,7 @@ type PictureRecord struct {
 	Data       []byte
 }
 
-// VoidRecord was a picture that is erased.
+// VoidRecord stands in the place of a picture that was erased after it was written.
 type VoidRecord struct{}
 
 // ReceiptRecord is the proof of an erasure. They come in the order of their numbers.
@@ -105,24 +105,26 @@ type AuditRecord struct {
 // AuditDone is the result of every change.
 const AuditDone = "done"
 
-// EndRecord closes an export: what is in it, and the moment until which it knows of every erasure.
+// EndRecord closes an export.
 type EndRecord struct {
+	// Ended is the moment up to which every erasure has its receipt in the export, or in those it goes on from.
 	Ended  int64
 	Counts RecordCounts
 	Totals ExportTotals
-	// Receipts of erasures before Horizon may have gone because of their age, 0 when none have.
+	// Horizon: receipts of earlier erasures may have been removed because of their age, 0 when none were.
 	Horizon int64
-	// Newest is the last receipt that this export, or the one it goes on from, holds, and Generation what it is of; 0 for none.
+	// Newest is the number of the last receipt of this export, or of the one it goes on from, and Generation the picture that it is of;
+	// 0 for none.
 	Newest     int64
 	Generation [16]byte
 }
 
-// RecordCounts are the numbers of records. A void counts as the picture it was.
+// RecordCounts are the numbers of records. A void counts as a picture.
 type RecordCounts struct {
 	Issuers, Organizations, Users, Pictures, Receipts, Audit, Refusals int64
 }
 
-// Count notes a record.
+// Count adds a record.
 func (c *RecordCounts) Count(record Record) {
 	switch r := record.(type) {
 	case IssuerRecord:

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Stats is what an engine has done since it was opened, and how it stands now, for those who operate it. What an engine does not have
-// is zero.
+// Stats is what an engine has done since it was opened, and how it stands now, for operators. A field that an engine has nothing for is
+// zero.
 type Stats struct {
 	// GroupCommitChanges counts the group commits, by the number of changes that shared each.
 	GroupCommitChanges Distribution
@@ -26,7 +26,7 @@ type Stats struct {
 	Retried uint64
 	// PrunedChanges, PrunedRefusals and PrunedReceipts count the records that were removed because of their age or number.
 	PrunedChanges, PrunedRefusals, PrunedReceipts uint64
-	// Short tells that new things are refused because there is little room, see Keeper.RoomForUploads.
+	// Short: uploads and registrations are refused because there is little room, see Keeper.RoomForUploads.
 	Short bool
 
 	// SlabStats is nil in an engine that keeps pictures elsewhere.
@@ -52,18 +52,18 @@ type SlabStats struct {
 	Quarantined int
 	// SlabBytes is the size of the slab. Parts of it may be holes, which take no space.
 	SlabBytes int64
-	// SlabDiskBytes is the space that it takes, as the file system tells it; it is looked at every now and then.
+	// SlabDiskBytes is the space that it takes in the file system. It is looked up now and then.
 	SlabDiskBytes int64
 	// SlabUsedBytes is the size of the slots that have an owner, SlabFreeBytes that of those that may be given away. After a
-	// start, slots count as used until somebody has looked.
+	// start, slots count as used until the engine has looked them up.
 	SlabUsedBytes, SlabFreeBytes int64
 	// TrimFailures counts the tries to give space back to the file system that failed. They fail no call.
 	TrimFailures uint64
-	// Slots tells about each size of slot, the smallest first.
+	// Slots counts the slots of each size, the smallest first.
 	Slots []SlotStats
 }
 
-// SlotStats tells about the slots of one size.
+// SlotStats counts the slots of one size.
 type SlotStats struct {
 	// Bytes is the size of a slot.
 	Bytes int64

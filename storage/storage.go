@@ -1,7 +1,7 @@
 // Package storage says what avatard needs from a place that keeps avatars, and above all what it means there to
 // delete one.
 //
-// It holds the contract, the words of it and the errors. One interface is for one kind of user:
+// It holds the contract: interfaces, types and errors. There is one interface for each kind of user:
 //
 //	server ──────────────► Store    what a call needs                    storage.go, list.go, condition.go
 //	commands, the server ─► Keeper  check, export, statistics            place.go, check.go, stats.go
@@ -11,11 +11,11 @@
 // the contract on any of them:
 //
 //	storage ◄─┬─ storage/embedded (SQLite + slab)
-//	          ├─ storage/backup: records as bytes, in files and streams; it knows no engine, and engines do not know it
+//	          ├─ storage/backup: records as bytes, in files and streams; it imports no engine, and no engine imports it
 //	          └─ storage/storagetest ◄─ storage/storagetest/memory: an engine for tests
 //
-// It knows nothing of HTTP, of tokens or of who may do what: callers have been identified and permitted before they come here
-// (package authz), and pictures have been decoded and encoded anew (package server/picture).
+// HTTP, tokens and permissions do not occur here: callers have been identified and permitted before (package authz), and pictures have
+// been decoded and encoded anew (package server/picture).
 package storage
 
 import (
@@ -40,7 +40,7 @@ const (
 // Errors of a Store. Compare with errors.Is: engines wrap them with the operation and the key. A context's own
 // errors pass through likewise. Everything else is a fault of the engine.
 var (
-	// ErrUserNotFound: nobody of that key is registered.
+	// ErrUserNotFound: no user of that key is registered.
 	ErrUserNotFound = errors.New("user not found")
 	// ErrOtherOrganization: the user is registered, but in another organisation than the one asked for.
 	ErrOtherOrganization = errors.New("user belongs to another organisation")
@@ -56,7 +56,7 @@ var (
 	ErrNoPicture = errors.New("no picture")
 	// ErrConditionFailed: the picture is not what the change was bound to, see Condition. Nothing changed.
 	ErrConditionFailed = errors.New("precondition failed")
-	// ErrUnavailable: the engine cannot do its part now. What was begun is finished later; the same call again
+	// ErrUnavailable: the engine cannot do its part now. A change that was begun is finished later; the same call again
 	// resumes it.
 	ErrUnavailable = errors.New("storage unavailable")
 	// ErrInvalid: the request is not one the contract allows (an empty id, a picture over the limit).
@@ -73,26 +73,26 @@ var (
 // A change whose context ends first returns the context's error and is then either done or not done; what was begun
 // goes on to a final state without its caller. No method keeps a slice it was given after it returned.
 type Store interface {
-	// AddOrganization registers an organisation. Registering it again changes nothing; created tells which it was.
+	// AddOrganization registers an organisation. Registering it again changes nothing; created is false then.
 	AddOrganization(ctx context.Context, org string, by Origin) (created bool, err error)
 
 	// HasOrganization reports whether org is registered. It is called for every request that names an organisation, so a true comes
 	// from memory: where another process has removed the organisation it may be five seconds old. A false is never old.
 	HasOrganization(ctx context.Context, org string) (bool, error)
 
-	// AddUser registers a user in an organisation, which it registers too where needed. A user who is there
-	// already stays unchanged; created tells which it was. ErrOtherOrganization when that user is in another one.
+	// AddUser registers a user in an organisation, which it registers too where needed. A user who is
+	// registered already stays unchanged; created is false then. ErrOtherOrganization when that user is in another one.
 	AddUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, created bool, err error)
 
 	// MoveUser makes org the organisation of a registered user. Picture and receipts stay as they are; sequence and
-	// change date count it as one change of the record. For a user of org already it changes nothing; moved tells which
-	// it was. It registers nobody: ErrUserNotFound, or ErrOrganizationNotFound when org is not registered.
+	// change date count it as one change of the record. For a user of org it changes nothing; moved is false
+	// then. It registers neither users nor organisations: ErrUserNotFound, or ErrOrganizationNotFound when org is not registered.
 	MoveUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, moved bool, err error)
 
-	// MoveIssuer gives every user of one issuer to another, whose users keep their ids, records, pictures and receipts: the
-	// issuer's address has changed. It is one change, all or nothing. From then on nobody of the issuer from is registered; doing it
-	// again changes nothing, which moved tells. ErrIssuerNotFound when from has no user, ErrIssuerInUse when to has one: the same id
-	// may be two people then.
+	// MoveIssuer gives every user of one issuer to another: the issuer's address has changed. The users keep their ids, records,
+	// pictures and receipts. It is one change, all or nothing. From then on no user of the issuer from is registered; doing it
+	// again changes nothing, and moved is false then. ErrIssuerNotFound when from has no user, ErrIssuerInUse when to has one: the same
+	// id may be two people then.
 	MoveIssuer(ctx context.Context, from, to string, by Origin) (moved bool, err error)
 
 	// Put makes a picture the user's only one. When it returns nil the new picture is durable and the one it
@@ -108,10 +108,10 @@ type Store interface {
 	// then on no read returns it. A failure after it is ErrUnavailable, and the next Remove of the user resumes.
 	Remove(ctx context.Context, rm Removal) (Result, error)
 
-	// RemoveUser erases the user's picture as Remove does and then takes the user off the record, which counts as one change more: until
-	// somebody registers them again every method answers ErrUserNotFound, this one as well. ErrUnavailable tells that the picture may be
-	// erased and the user still be registered; the same call again resumes. A user who comes back has a sequence and receipts that go on,
-	// and no generation of before.
+	// RemoveUser erases the user's picture as Remove does and then takes the user off the record, which counts as one change more. Until
+	// the user is registered again every method answers ErrUserNotFound, this one as well. After ErrUnavailable the picture may be
+	// erased and the user still be registered; the same call again resumes. The sequence and the receipts of a user who is registered
+	// again go on; generations of before do not come back.
 	RemoveUser(ctx context.Context, rm Removal) (Result, error)
 
 	// RemoveOrganization takes an organisation without users off the record; removed is false when it is not on it.
@@ -119,28 +119,26 @@ type Store interface {
 	RemoveOrganization(ctx context.Context, org string, by Origin) (removed bool, err error)
 
 	// Get returns the user's picture, which the caller may keep. It never returns a byte of a picture whose
-	// removal returned before Get was called. ErrUserNotFound, ErrOtherOrganization or ErrNoPicture tell why
-	// there is none.
+	// removal returned before Get was called. Without a picture the error is ErrUserNotFound, ErrOtherOrganization or ErrNoPicture.
 	Get(ctx context.Context, user UserKey, org string) (Picture, error)
 
-	// Stat returns what Get would, without the bytes, and the record: that of a user without a picture has no Generation, and no
-	// error says so. ErrUserNotFound or ErrOtherOrganization tell why there is none. It is what Get would have seen at that
-	// moment, and costs no look at the bytes.
+	// Stat returns the user's record and what Get would return, without the bytes, which it does not look at. For a user without a
+	// picture the Generation is empty, and there is no error. Else the errors are ErrUserNotFound and ErrOtherOrganization.
 	Stat(ctx context.Context, user UserKey, org string) (Info, error)
 
 	// ListUsers lists users in the order of their ids, part by part. Each part is as the store was at one moment. ErrInvalid for a
 	// text of the query that is neither empty nor an id.
 	ListUsers(ctx context.Context, q UserQuery) (UserPage, error)
 
-	// ListOrganizations lists at most MaxPage organisations in the order of their ids, those behind one; "" = from the
-	// beginning. No more follow when there are fewer.
+	// ListOrganizations lists at most MaxPage organisations in the order of their ids, those behind the id after; "" = from the
+	// beginning. When there are fewer than MaxPage, no more follow.
 	ListOrganizations(ctx context.Context, after string) ([]ListedOrganization, error)
 
-	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note. It
-	// takes any text: what is recorded is r.Fit().
+	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note. Any
+	// text is taken, and r.Fit() is recorded.
 	RecordRefusal(r Refusal)
 
-	// Ready reports whether the engine can serve. The error names every reason why not, for operators.
+	// Ready returns nil when the engine can serve. Else the error names every reason, for operators.
 	Ready(ctx context.Context) error
 
 	// Close finishes the changes under way and releases the engine. Calls after it return ErrUnavailable.
@@ -162,7 +160,7 @@ func ValidText(s string) bool {
 	return s != "" && len(s) <= MaxIDBytes && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
-// Details tells how far a user's record has come. Times are UTC with whole microseconds.
+// Details are the state of a user's record. Times are UTC with whole microseconds.
 type Details struct {
 	// Sequence counts the changes of the record; the registration is number 1.
 	Sequence     uint64
@@ -171,7 +169,7 @@ type Details struct {
 	Organization string
 }
 
-// Result is what a change leaves behind.
+// Result is the state of a user's record after a change.
 type Result struct {
 	Details Details
 	// Receipt is the id of the user's newest receipt, "" when nothing of this user was ever erased.
@@ -200,23 +198,23 @@ func (f Format) MediaType() string {
 
 // Picture is one stored picture.
 type Picture struct {
-	// Generation is the random id of this upload, in lower-case hexadecimal. It says nothing about the content.
-	// Ignored on the way in.
+	// Generation is the random id of this upload, in lower-case hexadecimal. It does not depend on the content. Put ignores
+	// it.
 	Generation string
 	Format     Format
 	Data       []byte
 }
 
-// Info is what a Store knows of a user and the picture.
+// Info is a user's record and what there is to say of the picture.
 type Info struct {
 	Details Details
-	// Generation is the picture's, "" when there is none. Format and Size, in bytes, are zero then.
+	// Generation is the picture's, "" when there is no picture. Format and Size, in bytes, are zero then.
 	Generation string
 	Format     Format
 	Size       int64
 }
 
-// Origin tells who asked for a change; it goes into the audit trail.
+// Origin names the caller of a change in the audit trail.
 type Origin struct {
 	// Caller is the id of the caller, or a word for a part of this program such as "command line".
 	Caller string
@@ -254,8 +252,8 @@ type Removal struct {
 	User         UserKey
 	Organization string
 	// AnyOrganization looks the user up wherever they are on record; Organization need not be an id then and decides
-	// nothing. The result tells the organisation. It is for people who delete their own picture: whose organisation
-	// changed at the provider must still be able to.
+	// nothing. The result has the organisation. It is for people who delete their own picture: they must be able to, even after
+	// their organisation changed at the provider.
 	AnyOrganization bool
 	By              Origin
 	// If is decided by HoldsForRemoval.
@@ -272,6 +270,6 @@ type Refusal struct {
 	Action string
 	// Reason is the id or code that the caller was given.
 	Reason string
-	// Dropped counts refusals that this record stands for as well: later ones like it, and earlier ones that were not recorded.
+	// Dropped counts the other refusals that this record stands for: later ones like it, and earlier ones that were not recorded.
 	Dropped int64
 }
