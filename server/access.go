@@ -16,8 +16,8 @@ import (
 
 // accessRule says who may call an endpoint. The zero value lets nobody in.
 type accessRule struct {
-	// open: everyone may call, without a token, within bounds that are kept for such calls. It is for what tells nothing
-	// about users: health and reflection.
+	// open: everyone may call, without a token, within bounds of their own. Only endpoints that tell nothing about users are open:
+	// health and reflection.
 	open bool
 	// public: everyone may call, without a token. The call counts like any other.
 	public bool
@@ -147,7 +147,7 @@ func (s *Server) authorizePermitted(ctx context.Context, c *call, header http.He
 
 // authorizeReader lets in the user whom a path names, and everybody with a permission in the organisation that it names.
 func (s *Server) authorizeReader(ctx context.Context, c *call, header http.Header, need authz.Permission, org, user string) error {
-	// Before anything is decided or recorded about them: the path holds whatever bytes the caller likes.
+	// This comes before anything is decided or recorded about the ids: the path may hold any bytes.
 	if err := checkReadIDs(org, user); err != nil {
 		return err
 	}

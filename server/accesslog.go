@@ -10,7 +10,7 @@ import (
 	"avatard/storage"
 )
 
-// actorAttr names those who act in the caller's place for a log line, where there are any.
+// actorAttr names in a log line the parties that act in the caller's place, if there are any.
 func (c *call) actorAttr() slog.Attr {
 	if len(c.caller.Actors) == 0 {
 		return slog.Attr{} // handlers leave it out
@@ -18,7 +18,7 @@ func (c *call) actorAttr() slog.Attr {
 	return slog.Any("actor", c.caller.Actors)
 }
 
-// refusedAttr is why the token was refused for a log line, where it was.
+// refusedAttr tells a log line why the token was refused, if it was.
 func (c *call) refusedAttr() slog.Attr {
 	switch {
 	case c.refused == nil:
@@ -29,7 +29,7 @@ func (c *call) refusedAttr() slog.Attr {
 	return slog.Group("", slog.String("reason", string(c.refused.Reason)), slog.String("detail", c.printable(c.refused.Detail)))
 }
 
-// recordFailure leaves the traces of an error: what the access log says, the full error in the log, and the audit trail.
+// recordFailure records an error: its code for the access log, its full text in the log, and in the audit trail.
 func (s *Server) recordFailure(ctx context.Context, c *call, f *apiError) {
 	o := errorTable[f.reason]
 	c.outcome, c.status, c.refused = o.code.String(), o.status, f.refused
@@ -53,8 +53,8 @@ func (s *Server) recordFailure(ctx context.Context, c *call, f *apiError) {
 	s.refusals.add(storage.Refusal{By: c.origin(), Organization: c.organization, Target: c.user, Action: c.action, Reason: c.outcome})
 }
 
-// printable makes the text of an inner error fit for the log. It is bounded: providers answer with whole pages. And
-// the caller's token is struck out, in case it got there.
+// printable makes the text of an inner error fit for the log. It cuts the text, since providers answer with whole pages, and strikes
+// out the caller's token, in case the text holds it.
 func (c *call) printable(text string) string {
 	for _, value := range c.credentials {
 		for word := range strings.FieldsSeq(value) {
@@ -70,8 +70,8 @@ func (c *call) printable(text string) string {
 	return text
 }
 
-// logCall writes the access log, or counts the call for a sum. It names the route, the path where it is none, and nothing of
-// headers, query or body but the caller's id of the request and whose picture was changed.
+// logCall writes the access log, or counts the call for a sum. It names the route, or the path where there is no route. Of headers,
+// query and body it has only the caller's id of the request and the user whose picture was changed.
 func (s *Server) logCall(ctx context.Context, c *call, w *statusWriter, path string, took time.Duration) {
 	outcome := c.outcome
 	if outcome == "" {
@@ -79,7 +79,7 @@ func (s *Server) logCall(ctx context.Context, c *call, w *statusWriter, path str
 	}
 	level := slog.LevelInfo
 	if outcome == errorTable[callerGone].code.String() {
-		level = slog.LevelDebug // people leave; it says nothing about the server
+		level = slog.LevelDebug // a caller that leaves says nothing about the server
 	}
 	if !s.config.Logger.Enabled(ctx, level) {
 		return
@@ -115,7 +115,7 @@ func (c *call) printablePath(path string) string {
 	return c.printable(strings.ToValidUTF8(strings.Join(segments, "/"), "\uFFFD"))
 }
 
-// userAttr is whose picture a change is about, where there is a change.
+// userAttr names in a log line the user whose picture is changed, if one is.
 func (c *call) userAttr() slog.Attr {
 	if !c.changes {
 		return slog.Attr{} // handlers leave it out
@@ -123,7 +123,7 @@ func (c *call) userAttr() slog.Attr {
 	return slog.String("user", c.user)
 }
 
-// givenAttr is the caller's id of the request for a log line, where there is one.
+// givenAttr is the caller's own id of the request for a log line, if there is one.
 func (c *call) givenAttr() slog.Attr {
 	if c.given == "" {
 		return slog.Attr{} // handlers leave it out

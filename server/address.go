@@ -23,10 +23,10 @@ func peerAddress(r *http.Request) string {
 
 // ForwardedAddress returns a function for Config.ClientAddress that sees through the proxies in trusted.
 //
-// While the peer is one of them, the client is the last address in X-Forwarded-For or Forwarded (RFC 7239) that is not:
-// the one that the outermost trusted proxy saw. What stands before it anybody can have written. An entry that cannot be
-// read ends the way back at the proxy that passed it on. Where both headers are there and do not agree, it is the peer:
-// a proxy that writes one of them passes the other on as it came from the client. With no prefix, it is always the peer.
+// While the peer is a trusted proxy, the client is the last address in X-Forwarded-For or Forwarded (RFC 7239) that does not belong to
+// a trusted proxy: the one that the outermost trusted proxy saw. The client may have written the entries before it. At an entry that
+// cannot be read the search ends, and the proxy that passed it on counts as the client. Where both headers are there and do not agree
+// the peer counts: a proxy that writes one of them passes the other on as it came from the client. With no prefix, the peer always counts.
 func ForwardedAddress(trusted []netip.Prefix) func(*http.Request) string {
 	if len(trusted) == 0 {
 		return peerAddress

@@ -13,13 +13,13 @@ import (
 const (
 	// refusalPause is how long refusals are gathered before they are put into the audit trail.
 	refusalPause = time.Second
-	// maxRefusals is how many records of refusals are made after each pause. The trail is there to show attempts, not to hold a flood.
+	// maxRefusals is how many records of refusals are made after each pause. The trail shows attempts; it does not have to hold a flood.
 	maxRefusals = 50
 	// maxRefusalKinds bounds the kinds of refusals that are remembered. A caller has about sixty.
 	maxRefusalKinds = 1024
 )
 
-// refusals gathers what goes into the audit trail: one record for all refusals of a kind, with their number. Where there are too many kinds
+// refusals gathers refusals for the audit trail: one record for all refusals of a kind, with their number. Where there are too many kinds
 // at once, each caller's rarest go first, and the others wait: a noisy caller hides neither another caller's refusals nor another
 // kind of their own.
 type refusals struct {
@@ -32,10 +32,10 @@ type refusals struct {
 	lost   uint64      // refusals whose kind was forgotten, so far
 }
 
-// refusalKind is what refusals have in common that share a record.
+// refusalKind is what refusals in one record have in common.
 type refusalKind struct{ caller, organization, action, reason string }
 
-// refusalSum is what there is of one kind.
+// refusalSum counts the refusals of one kind.
 type refusalSum struct {
 	refusalKind
 	first storage.Refusal
@@ -83,7 +83,7 @@ func (l *refusals) forgotten() uint64 {
 	return l.lost
 }
 
-// flush records at most as many kinds as room says.
+// flush records at most room kinds.
 func (l *refusals) flush(room int) {
 	l.mu.Lock()
 	chosen := rarest(l.kinds, room)

@@ -28,7 +28,7 @@ func (m management) RemoveHumanAvatar(ctx context.Context, req *managementv1.Rem
 // auth answers zitadel.auth.v1.AuthService, for the caller's own user.
 type auth struct{ *Server }
 
-// RemoveMyAvatar erases the caller's own picture, in the organisation on record: whose organisation changed at the
+// RemoveMyAvatar erases the caller's own picture, in the organisation on record: a caller whose organisation changed at the
 // provider must still be able to erase.
 func (a auth) RemoveMyAvatar(ctx context.Context, _ *authv1.RemoveMyAvatarRequest) (*authv1.RemoveMyAvatarResponse, error) {
 	c := callOf(ctx)
@@ -61,8 +61,8 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.Obj
 // receiptHeader carries the user's newest receipt on success.
 const receiptHeader = "X-Avatard-Receipt"
 
-// errorForSelf words the one error that means something else about the caller's own user: others must not learn that a
-// user exists in another organisation, the user may.
+// errorForSelf words the one error that means something else about the caller's own user: the user may learn that they exist in
+// another organisation, and nobody else may.
 func errorForSelf(err error) error {
 	if errors.Is(err, storage.ErrOtherOrganization) {
 		return &apiError{reason: otherOrganization}

@@ -21,8 +21,8 @@ import (
 //
 // Uploads: trackedBody ─► gzipBody (coding.go), if compressed ─► arrivingUpload (arriving.go) ─► http.MaxBytesReader (upload.go).
 
-// setBodyDeadline makes the reading of a body end with its call. Reading ignores contexts, so the deadline goes to the
-// connection as well, a little later than the call's: then the call knows that it was the deadline.
+// setBodyDeadline makes the reading of a body end with its call. Reading ignores contexts, so the connection gets a deadline, too. It is
+// a little later than the call's, so that the call's context has ended when a read fails.
 //
 // Open calls get openCallTime for their body, and twice that for all, the answer included. Streams have rules of their own.
 func setBodyDeadline(w http.ResponseWriter, r *http.Request, m match) {
@@ -76,11 +76,11 @@ func (b *trackedBody) Close() error {
 // drain reads what is left of a body that no handler has read, such as that of a caller without permission or of a DELETE, so that the
 // answer is not lost. It reads up to a limit and gives the peer half a second, since that may be waiting for the answer.
 //
-// net/http reads what is left of an HTTP/1 body before it sends headers, and then uses the connection again;
-// otherwise it is closed. EnableFullDuplex would be the means for this, but breaks connections whose body ends after
-// the answer. Once the body is over, net/http is already waiting for the next request in order to notice a peer that
-// goes away. A deadline would look like one to it if the answer took longer to leave, and all later calls on the
-// connection would be born cancelled.
+// net/http reads what is left of an HTTP/1 body before it sends headers, and then uses the connection again; a body that is too long
+// for that closes the connection. EnableFullDuplex would avoid the reading, but breaks connections whose body ends after the answer.
+// There is no deadline once the body was read to its end: net/http is waiting for the next request by then, in order to notice a peer
+// that goes away. It would take a deadline that passes before the answer has left for such a peer, and cancel all later calls on
+// the connection.
 //
 // An HTTP/2 stream that ends before its body is reset, with NO_ERROR as RFC 9113 section 8.1 allows. Clients that are
 // still sending may then drop the answer (curl 7.88 does), so they get a moment to finish. An answer that is complete
@@ -100,8 +100,8 @@ func (b *trackedBody) drain(w http.ResponseWriter) {
 	_, _ = io.CopyN(io.Discard, b.ReadCloser, maxLeftBytes)
 }
 
-// unreadGrace is how long an unread body may take to arrive for its connection to be used again. When it ends, an HTTP/1
-// connection lingers and is closed, and an HTTP/2 stream is reset. Only a peer that sends nothing before it has the answer waits for it.
+// unreadGrace is how long an unread body may take to arrive for its connection to be used again. After it an HTTP/1 connection lingers
+// and is closed, and an HTTP/2 stream is reset. Only a peer that sends nothing before it has the answer waits that long.
 const unreadGrace = 500 * time.Millisecond
 
 // maxLeftBytes is how much of an unread HTTP/2 body is read: twice what a picture has by default.
@@ -146,7 +146,7 @@ func bodyReason(ctx context.Context, err error) reason {
 		return deadlinePassed
 	case ended != nil:
 		return callerGone
-	case errors.Is(err, os.ErrDeadlineExceeded): // of a body that has less time than its call
+	case errors.Is(err, os.ErrDeadlineExceeded): // a body may have less time than its call
 		return deadlinePassed
 	}
 	return invalidRequest

@@ -3,18 +3,18 @@ package server
 import "time"
 
 const (
-	// readBytes bounds the pictures in memory for readers who are known, and again for strangers: callers without a token never crowd out
-	// those with one.
+	// readBytes bounds the pictures in memory for readers with a token, and again for those without one, who so never crowd out
+	// the others.
 	readBytes = 32 << 20
 	// leastRead is what a small picture counts as.
 	leastRead = 16 << 10
-	// readTurns bounds the pictures that are being read from the store, for the known and for strangers.
+	// readTurns bounds the pictures that are being read from the store, for readers with a token and again for those without one.
 	readTurns = 32
 	// readPatience is how long a read waits for others of its own caller or address, and for its turn.
 	readPatience = time.Second
 )
 
-// pictureBudgets are what pictures on their way in and out share.
+// pictureBudgets are the budgets that pictures on their way in and out share.
 type pictureBudgets struct {
 	arriving *keyedSemaphore // bytes of uploads, by caller
 	uploads  *keyedSemaphore // uploads that are worked on, by caller
@@ -24,7 +24,7 @@ type pictureBudgets struct {
 	strangers readBudget // of readers without one, by address
 }
 
-// readBudget is what reads share.
+// readBudget is the budget that reads share.
 type readBudget struct {
 	bytes *keyedSemaphore
 	turns *keyedSemaphore // at the store

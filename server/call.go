@@ -14,7 +14,7 @@ import (
 	"avatard/storage"
 )
 
-// form is the wire form of a call, as it is called in the log.
+// form is the wire form of a call, by its name in the log.
 type form string
 
 const (
@@ -23,7 +23,7 @@ const (
 	formGRPCWeb     form = "grpc-web"
 	formGRPCWebText form = "grpc-web-text"
 	formREST        form = "rest"
-	formPlain       form = "http" // health, and requests that name nothing
+	formPlain       form = "http" // requests that name no endpoint
 )
 
 // call is what is known of one request. It belongs to the goroutine that serves the request.
@@ -35,7 +35,7 @@ type call struct {
 	// procedure is the RPC behind a REST route, "" otherwise.
 	procedure string
 	address   string
-	// badTimeout: a time-out header could not be read. Told to the caller only after permission.
+	// badTimeout: a time-out header could not be read. The caller gets this error only once they have permission.
 	badTimeout bool
 	// credentials are the Authorization headers, kept to strike them out of log lines.
 	credentials []string
@@ -50,7 +50,7 @@ type call struct {
 	// status is that of the recorded error on REST; 0 = none is recorded.
 	status int
 
-	// answer and err are what an RPC ended with. Both are nil when its request could not be decoded.
+	// answer and err are the outcome of an RPC. Both are nil when its request could not be decoded.
 	answer proto.Message
 	err    error
 
@@ -66,7 +66,7 @@ func callOf(ctx context.Context) *call {
 	return ctx.Value(callKey{}).(*call)
 }
 
-// origin names the caller to the store, and the call by both ids: one that the caller chose may be that of many.
+// origin names the caller to the store, and the call by both ids: an id that the caller chose may belong to many calls.
 func (c *call) origin() storage.Origin {
 	id := c.id
 	if c.given != "" {
@@ -83,7 +83,7 @@ func (c *call) answeredID() string {
 	return c.id
 }
 
-// serveCall is the way of every request: it gets an id, a place and a deadline, is dispatched, and leaves one line in the log.
+// serveCall serves every request: it gives it an id, a place and a deadline, dispatches it, and writes one line of the log.
 func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	started := s.config.Now()
 	m := s.findEndpoint(sent)
@@ -123,7 +123,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 		s.shed(out, sent, r, over)
 		return
 	}
-	if m.rule.open { // text for machines, whatever comes of the call
+	if m.rule.open { // all answers of open calls are for programs, and no browser should guess their type
 		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
 	}
 	err := s.authorize(r, m)

@@ -78,7 +78,7 @@ func (jsonCodec) Unmarshal(data []byte, message any) error {
 	return nil
 }
 
-// hasNumberForText reports whether an object gives a number where the message has a text. It is the likeliest mistake: ids look like
+// hasNumberForText reports whether an object has a number where the message has a text. It is the likeliest mistake: ids look like
 // numbers, and a program that reads them as such loses their last digits beyond 2^53.
 func hasNumberForText(data []byte, message protoreflect.MessageDescriptor) bool {
 	var object map[string]json.RawMessage

@@ -8,7 +8,7 @@ import (
 )
 
 // gunzipUpload makes the body of an upload what it was before its content coding (RFC 9110 section 8.4). The compressed bytes are bounded
-// by limit; what they unpack to is for the reader of the form to bound. done overwrites what is left of the picture.
+// by limit; the reader of the form bounds what they unpack to. done overwrites what is left of the picture.
 func gunzipUpload(w http.ResponseWriter, r *http.Request, limit int) (done func(), err error) {
 	joinLines(r.Header, "Content-Encoding")
 	switch tidyCoding(r.Header.Get("Content-Encoding")) {
@@ -16,7 +16,7 @@ func gunzipUpload(w http.ResponseWriter, r *http.Request, limit int) (done func(
 		return func() {}, nil
 	case "gzip":
 		b := &gzipBody{ReadCloser: http.MaxBytesReader(innermost(w), r.Body, int64(limit))}
-		r.Body, r.ContentLength = b, -1 // nobody knows how much it is
+		r.Body, r.ContentLength = b, -1 // the length is not known
 		return b.overwrite, nil
 	}
 	w.Header().Set("Accept-Encoding", "gzip, identity") // RFC 9110 section 15.5.16

@@ -7,19 +7,19 @@ import (
 	"avatard/storage"
 )
 
-// maxConditionTags bounds the entity tags of one field. One is what people send.
+// maxConditionTags bounds the entity tags of one field. Clients usually send one.
 const maxConditionTags = 64
 
 // condition holds the fields of a request that bind a change to the picture there is (RFC 9110 section 13.1), as they came.
-// REST has them and RPCs do not.
+// Only REST has them.
 type condition struct{ ifMatch, ifNoneMatch []string }
 
 func conditionIn(h http.Header) condition {
 	return condition{h["If-Match"], h["If-None-Match"]}
 }
 
-// parse returns what the fields demand. A field that cannot be read is an error: a change that was to be bound to something is
-// never made without.
+// parse returns the condition in the store's form. A field that cannot be read is an error: a change with a condition is
+// never made without it.
 func (c condition) parse() (storage.Condition, error) {
 	ifMatch, ok := generations(c.ifMatch, true)
 	if !ok {
@@ -36,8 +36,8 @@ func badCondition(field string) error {
 	return &apiError{reason: invalidRequest, message: field + ` must be * or a list of entity tags in quotes, as in ETag, 64 at most`}
 }
 
-// generations returns the generations that the values of a field name. A tag of another server names none, and where the comparison is
-// strong a weak one neither (RFC 9110 section 8.8.3.2): "" stands for those. ok is false when the values are neither * nor
+// generations returns the generations that the values of a field name. "" stands for a tag that names none: one of another server and,
+// where the comparison is strong, a weak one (RFC 9110 section 8.8.3.2). ok is false when the values are neither * nor
 // a list of entity tags.
 func generations(values []string, strong bool) (named []string, ok bool) {
 	if len(values) == 0 {

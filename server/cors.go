@@ -10,9 +10,9 @@ import (
 	"avatard/authz/limit"
 )
 
-// What pages of an allowed origin may send and see. Simple headers such as Content-Language need no mention, and
-// which request headers a page uses is its own business as long as they are these. Libraries add some that are nothing to us:
-// X-Requested-With, and those of traces (W3C Trace Context and Baggage). One that is not listed fails the whole call.
+// Pages of an allowed origin may send and read these headers. Simple ones such as Content-Language need no mention. Some are listed only
+// because libraries add them: X-Requested-With, and those of traces (W3C Trace Context and Baggage). A page that sends a header that is
+// not listed fails its whole call.
 const (
 	corsMethods = "GET, HEAD, POST, DELETE"
 	corsRequest = "Authorization, Content-Type, X-Zitadel-Orgid, Grpc-Metadata-X-Zitadel-Orgid, X-Request-Id, " +
@@ -23,10 +23,9 @@ const (
 	corsSeconds = "7200" // the longest that browsers keep a preflight
 )
 
-// cors lets pages of allowed origins call the API (Fetch standard, CORS protocol). Never with credentials of
-// the browser's own: callers send a token. For any other origin the answers carry no CORS header at all, and
-// the browser keeps them from the page; what a preflight of such a page asks for is answered 204 without any, since the question was
-// a proper one, and the log names the origin.
+// cors lets pages of allowed origins call the API (Fetch standard, CORS protocol), but never with credentials of the browser's own:
+// callers send a token. Answers to any other origin have no CORS header at all, so that the browser keeps them from the page. A preflight
+// of such a page is a valid request and is answered 204 without CORS headers; the log names the origin.
 func (s *Server) cors(next http.Handler) http.Handler {
 	request := strings.Join(append([]string{corsRequest}, s.config.AllowedHeaders...), ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +59,7 @@ func (s *Server) cors(next http.Handler) http.Handler {
 	})
 }
 
-// logForeignOrigin tells of a page that the browser keeps from calling, in the same measure as other calls of strangers.
+// logForeignOrigin logs that the browser keeps a page from calling. The bounds for calls without a token hold for these lines, too.
 func (s *Server) logForeignOrigin(r *http.Request, origin string) {
 	address := s.config.ClientAddress(r)
 	if !s.logSums.line(limit.Address(address)) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// withDeadline gives the call its deadline: what the caller asks for, at most MaxCallDuration. It takes the headers away,
-// so that the deadline also bounds authentication and is read in one place only.
+// withDeadline gives the call its deadline: the one that the caller asks for, at most MaxCallDuration. It removes the headers, so that
+// the RPC library does not read them again, and the deadline bounds authentication, too.
 func (c *call) withDeadline(ctx context.Context, header http.Header) (context.Context, context.CancelFunc) {
 	limit := MaxCallDuration
 	take := func(name string, parse func(string) (time.Duration, bool)) {

@@ -10,8 +10,8 @@ import (
 )
 
 // detailsJSON writes the answer of a delete or an upload as protobuf's JSON mapping does, without reflection: it is
-// the answer of nearly every call, and this takes a tenth of the time. ok is false for any other message, one with more fields
-// among them, and for values that need more care than this gives.
+// the answer of nearly every call, and this takes a tenth of the time. ok is false for any other message, such as one with more fields,
+// and for values that need more care than this function gives them.
 func detailsJSON(m proto.Message) (text []byte, ok bool) {
 	answer, ok := m.(interface {
 		GetDetails() *zitadelv1.ObjectDetails

@@ -10,8 +10,8 @@ import (
 	"connectrpc.com/connect"
 )
 
-// Errors of the framing of messages, in our own words. For the last one gRPC's specification of compression demands
-// INTERNAL, and a text that names the condition.
+// Errors of the framing of messages, in our own words. gRPC's specification of compression demands INTERNAL for the last one, and a
+// text that names the condition.
 var (
 	errCutShort = connect.NewError(connect.CodeInvalidArgument, errors.New("the body ends in the middle of a message"))
 	errBadFlags = connect.NewError(connect.CodeInvalidArgument, errors.New("the flags in front of the message are none of a request"))
@@ -21,10 +21,10 @@ var (
 // compressedFlag marks a compressed message. It is the only flag of a request.
 const compressedFlag = 1
 
-// envelopeReader is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It
-// hands on what is well-formed. The RPC library answers the rest as faults of its own, with numbers out of the request.
+// envelopeReader is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It passes on
+// well-formed messages only. The RPC library would answer others as faults of its own, with numbers out of the request.
 //
-// How many messages there have to be is for the library to say: it knows which procedures are streams.
+// The library checks the number of messages: it knows which procedures are streams.
 type envelopeReader struct {
 	// body is read ahead: each read of an HTTP/2 body is a round trip to the goroutine that serves the connection.
 	body       *bufio.Reader

@@ -12,7 +12,7 @@ const maxForwardedBytes = 4 << 10
 
 // forwardedAddresses reads a line of the header Forwarded (RFC 7239 section 4): the "for" of each element, the last one
 // first, the zero Addr where there is none or it is not an address. A line that is not of that grammar has one address, which
-// is not valid: an open quote before a proxy's own words would swallow them.
+// is not valid: an open quote of the client's could hide what a proxy wrote behind it.
 func forwardedAddresses(line string) iter.Seq[netip.Addr] {
 	unreadable := slices.Values([]netip.Addr{{}})
 	if len(line) > maxForwardedBytes {

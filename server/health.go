@@ -50,7 +50,7 @@ func healthz(w http.ResponseWriter, _ *http.Request, _ []string) error {
 	return nil
 }
 
-// readyz names the parts that are not well. Why is in the log: the answer is open to everyone.
+// readyz names the parts that are not ready. The reasons are in the log only, since everyone may read the answer.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request, _ []string) error {
 	switch ready, failed := s.ready(r.Context()); {
 	case !ready:

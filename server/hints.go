@@ -19,7 +19,7 @@ var (
 	}
 )
 
-// routeHint tells which routes a caller may have meant, who named none of ours or not this method of one; "" when there is nothing to suggest.
+// routeHint tells a caller who named no route, or a route without this method, which routes they may have meant; "" when there is nothing to suggest.
 // It repeats nothing that the caller sent.
 func routeHint(method, path string) string {
 	path, slash := strings.CutSuffix(path, "/")

@@ -129,14 +129,14 @@ func (s *Server) shed(w http.ResponseWriter, sent, r *http.Request, over shedRea
 	c.credentials = nil
 	forget(sent) // and the header fields of r
 	if sent.ProtoMajor > 1 {
-		_ = r.Body.Close() // what has arrived of it, too; over HTTP/1 that would wait for the rest
+		_ = r.Body.Close() // lets go of what has arrived; over HTTP/1 closing would wait for the rest
 	}
 	r.URL, r.RequestURI, r.Host, r.Trailer = sent.URL, "", "", nil
 	s.writeError(w, r, &apiError{reason: overloaded})
 }
 
-// leaveCall gives the place of a call back. Those whose body is not read, or whose answer is to be had without a token and
-// may not be taken, go on to places for what only has to leave: nothing of what they sent is kept there.
+// leaveCall gives the place of a call back. A call whose body was not read, or whose answer needs no token and may not be taken by the
+// peer, moves to a place for answers that only have to leave: nothing that it sent is kept there.
 func (s *Server) leaveCall(w *statusWriter, sent *http.Request, body *trackedBody, p place, m match) {
 	unread := body != nil && !body.over.Load()
 	untaken := sent.ProtoMajor > 1 && (m.rule.open || w.status >= http.StatusBadRequest)
@@ -149,7 +149,7 @@ func (s *Server) leaveCall(w *statusWriter, sent *http.Request, body *trackedBod
 	p.in, p.header = s.leaving, 0
 	if over, ok := p.in.enter(p.address, 0); !ok {
 		s.sheds.count(sent.Context(), over, p.address.String())
-		panic(http.ErrAbortHandler) // they have had their chance
+		panic(http.ErrAbortHandler) // there is no place left to leave slowly
 	}
 	defer p.leave()
 	body.drain(w.ResponseWriter)
@@ -158,7 +158,7 @@ func (s *Server) leaveCall(w *statusWriter, sent *http.Request, body *trackedBod
 	}
 }
 
-// forget lets go of what a peer has made large in a request: it is not read any more. What tells the form of an answer stays.
+// forget lets go of the large parts of a request, which are not read any more, and keeps what decides the form of the answer.
 func forget(r *http.Request) {
 	for name, values := range r.Header {
 		keep := name == "Content-Type" || name == "Connect-Protocol-Version"

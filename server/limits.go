@@ -4,7 +4,7 @@ import (
 	"avatard/authz/limit"
 )
 
-// maxCounted addresses and as many callers are counted one by one at least, at about 100 bytes each.
+// maxCounted is how many addresses, and how many callers, are counted one by one at least. Each takes about 100 bytes.
 const maxCounted = 1 << 16
 
 // limitAddress counts a call for the address it came from, before anything is done for it, and once more where its endpoint has a rate of
@@ -23,7 +23,7 @@ func (s *Server) limitAddress(c *call, m match) error {
 	return nil
 }
 
-// limitCaller counts a call for its caller, once that is known.
+// limitCaller counts a call for its caller, once the caller is known.
 func (s *Server) limitCaller(c *call) error {
 	if wait, ok := s.byCaller.Allow(c.caller.Subject); !ok {
 		return &apiError{reason: overLimit, retryAfter: wait}

@@ -14,7 +14,7 @@ import (
 	"avatard/authz/limit"
 )
 
-// How many lines the log gets in a second about calls of strangers and calls that were refused.
+// Bounds of the lines that the log gets in a second about calls without a token and calls that were refused.
 const (
 	logPause          = time.Second
 	maxLinesOfAddress = 10   // lines of their own for calls from one address
@@ -23,7 +23,7 @@ const (
 	maxSummed         = 1024 // addresses that are counted one by one
 )
 
-// logSums decides which calls of strangers, and which refused calls, get lines of their own in the log. The others are counted by
+// logSums decides which calls without a token, and which refused calls, get lines of their own in the log. The others are counted by
 // address and code, and a line tells the sum after logPause.
 type logSums struct {
 	logger *slog.Logger
@@ -58,7 +58,7 @@ func (l *logSums) line(address netip.Addr) bool {
 	return true
 }
 
-// count counts a call that gets none. There are few codes.
+// count counts a call that gets no line of its own. There are few codes.
 func (l *logSums) count(address netip.Addr, code string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *logSum) add(calls int, code string) {
 	s.codes[code] += calls
 }
 
-// of returns what is counted for an address. The caller holds mu.
+// of returns the sum of an address. The caller holds mu.
 func (l *logSums) of(address netip.Addr) *logSum {
 	if l.timer == nil {
 		l.timer = time.AfterFunc(logPause, l.flush)
@@ -146,7 +146,7 @@ func (s *logSum) list() string {
 	return strings.Join(codes, ", ")
 }
 
-// internalLine is line for an internal error, which is ours: no address has used up its lines.
+// internalLine is line for an internal error. It is a fault of the server's, so it does not count against the lines of an address.
 func (l *logSums) internalLine(address netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

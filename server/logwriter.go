@@ -16,7 +16,7 @@ const (
 	maxLogClosing = 2 * time.Second
 )
 
-// LogWriter hands the lines of a log on from a goroutine of its own, all that have come together in one write. A handler of
+// LogWriter writes the lines of a log from a goroutine of its own, with one write for all lines that have gathered. A handler of
 // log/slog holds its lock while it writes, so callers would wait for each other's system calls.
 //
 // A line is on its way microseconds after Write returned; a process that is killed before loses it. Lines that come while the
@@ -43,7 +43,7 @@ func NewLogWriter(out io.Writer) *LogWriter {
 	return w
 }
 
-// Tell lets logger, which writes to w, say how many lines were dropped once the output takes lines again.
+// Tell makes w report through logger, which writes to w, how many lines were dropped, once the output takes lines again.
 func (w *LogWriter) Tell(logger *slog.Logger) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -53,7 +53,7 @@ func (w *LogWriter) Tell(logger *slog.Logger) {
 // Dropped returns how many lines were dropped so far.
 func (w *LogWriter) Dropped() uint64 { return w.dropped.Load() }
 
-// Write takes one line or more, which it does not keep, or drops them. It waits for nothing and never fails, since a caller could not log that.
+// Write copies one line or more, or drops them. It never waits, and never fails, since a caller could not log that.
 func (w *LogWriter) Write(lines []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,7 +114,7 @@ func (w *LogWriter) run() {
 	}
 }
 
-// tell says what was dropped, behind the lines that were kept. The caller holds mu, which is free meanwhile.
+// tell reports dropped lines, behind the lines that were kept. The caller holds mu, which is free meanwhile.
 func (w *LogWriter) tell() {
 	if w.untold == 0 || w.logger == nil || len(w.pending) > maxLogBytes/2 {
 		return

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// rpcFormOf tells the wire form that a media type belongs to. Everything that is not of the gRPC family counts as
-// Connect, whose errors anyone can read.
+// rpcFormOf returns the wire form that a media type belongs to. Every type outside the gRPC family counts as Connect, whose errors
+// every client can read.
 func rpcFormOf(contentType string) form {
 	media := essence(contentType)
 	switch base, _, _ := strings.Cut(media, "+"); {
@@ -27,10 +27,10 @@ func essence(contentType string) string {
 	return strings.ToLower(strings.Trim(media, " \t"))
 }
 
-// tidyRPC rewrites the headers of a request of a form in which the RPC library would take one thing for several: names of
-// media types and of content codings have no case (RFC 9110 sections 8.3.1 and 8.4.1), x-gzip is gzip, and parameters mean nothing to
-// messages, but for a charset that they are not in. Messages may be in UTF-8 only, which people also call utf8. What is left
-// as it is is for the library to refuse, with 415, or for checkEnvelope.
+// tidyRPC rewrites the headers of an RPC whose values can be written in several ways to the one that the RPC library knows: names of
+// media types and of content codings have no case (RFC 9110 sections 8.3.1 and 8.4.1), x-gzip is gzip, utf8 is UTF-8, and parameters of
+// a media type mean nothing except for a charset that is not UTF-8. Values that are not known stay as they are: the library refuses them
+// with 415, or checkEnvelope does.
 func tidyRPC(header http.Header, form form) {
 	joinLines(header, "Content-Type")
 	if value := header.Get("Content-Type"); !isTidy(value) {
@@ -42,20 +42,20 @@ func tidyRPC(header http.Header, form form) {
 		header[coding] = []string{tidyCoding(value)}
 	}
 	if form == formConnect {
-		// Its list has weights, which the library does not read. Answers are not worth compressing.
+		// The field's list may have weights, which the library does not read. Answers are not worth compressing.
 		delete(header, "Accept-Encoding")
 	}
 }
 
-// joinLines makes one value of a field that stands in a request more than once and must not: no code may look at the first and
-// ignore the others. It has no meaning then.
+// joinLines joins the values of a field that must stand in a request once only, so that no code looks at the first value and ignores
+// the others. The joined value has no meaning and is refused.
 func joinLines(header http.Header, name string) {
 	if values := header[name]; len(values) > 1 {
 		header[name] = []string{strings.Join(values, ", ")}
 	}
 }
 
-// isTidy reports whether a media type is as tidyMedia would write it, for nearly all that are.
+// isTidy reports quickly whether a media type is as tidyMedia would write it. It may report false for a rare one that is.
 func isTidy(value string) bool {
 	for i := range len(value) {
 		if c := value[i]; !('a' <= c && c <= 'z' || c == '/' || c == '-' || c == '+' || c == '.') {
@@ -70,7 +70,7 @@ func tidyMedia(value string, form form) string {
 	if form != formConnect {
 		return media
 	}
-	_, parameters, err := mime.ParseMediaType(value) // which refuses a parameter that comes twice
+	_, parameters, err := mime.ParseMediaType(value) // refuses a parameter that comes twice
 	if err != nil {
 		return value
 	}
@@ -93,7 +93,7 @@ func codingHeader(form form) string {
 	return "Grpc-Encoding"
 }
 
-// tidyCoding is the name of a content coding as everybody writes it.
+// tidyCoding is the usual name of a content coding.
 func tidyCoding(value string) string {
 	value = strings.ToLower(strings.Trim(value, " \t"))
 	if value == "x-gzip" { // RFC 9110 section 8.4.1.3

@@ -16,18 +16,17 @@ type Observer interface {
 	ObserveCall(CallReport)
 }
 
-// CallReport is what an Observer receives about one call. Its texts are out of small sets that do not depend on what
-// callers send: they can be labels of a metric.
+// CallReport tells an Observer about one call. Its texts are out of small sets that do not depend on what callers send, so they can be
+// labels of a metric.
 type CallReport struct {
 	// Procedure is the path of the RPC, also for one that came over REST, or method and pattern of another route,
-	// such as "GET /assets/v1/users/me/avatar". A known route with a method that it does not have is the pattern
-	// alone, a request that names nothing of ours is "".
+	// such as "GET /assets/v1/users/me/avatar". For a known route with a method that it does not have it is the pattern alone,
+	// and "" for a request that names no endpoint.
 	Procedure string
-	// Form is the wire form: connect, grpc, grpc-web, grpc-web-text, rest, or http for what
-	// names nothing of ours.
+	// Form is the wire form: connect, grpc, grpc-web, grpc-web-text, rest, or http for a request that names no endpoint.
 	Form string
 	// Code is "ok" or the name of a Connect code, such as "not_found". Answers of the transport that have none are
-	// "http_" and the status, and a message that could not be read is "malformed" where nothing else tells.
+	// "http_" and the status, and a message that could not be read is "malformed" where the answer has no other code.
 	Code string
 	// Refused is why the token was refused, "" when it was not.
 	Refused authz.Reason

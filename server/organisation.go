@@ -10,18 +10,18 @@ import (
 	"avatard/internal/ids"
 )
 
-// inventedRate bounds how often one caller may act in organisations that are not registered here, where the provider is
-// asked about each: a caller with a token could invent them, and take the places of other callers' questions.
+// inventedRate bounds how often one caller may act in organisations that are not registered here, where the provider is asked about
+// each: a caller with a token could invent organisations, and their questions would delay those of other callers.
 var inventedRate = limit.Rate{PerSecond: 5, Burst: 20}
 
-// directory returns what knows organisations and who belongs to them, nil where only tokens and the store tell.
+// directory returns the source that knows organisations and their users, nil where only tokens and the store know them.
 func (s *Server) directory() authz.Directory {
 	d, _ := s.config.Permissions.(authz.Directory)
 	return d
 }
 
-// findHome finds out which organisation a caller belongs to whose token does not say, if there is a directory. It stays
-// "" if the directory does not know either.
+// findHome asks the directory, if there is one, which organisation a caller belongs to whose token does not say. It stays "" if the
+// directory does not know either.
 func (s *Server) findHome(ctx context.Context, c *call) error {
 	d := s.directory()
 	if c.caller.Organization != "" || d == nil {
@@ -35,8 +35,8 @@ func (s *Server) findHome(ctx context.Context, c *call) error {
 	return nil
 }
 
-// checkNamed refuses an unknown organisation that a header names. With a directory that is not for us to tell: it is
-// asked about the organisation with the permission.
+// checkNamed refuses an unknown organisation that a header names. Where there is a directory it decides about that later, when it is
+// asked about the permission.
 func (s *Server) checkNamed(ctx context.Context, org string) error {
 	if s.directory() != nil && ids.Valid(org) {
 		return nil

@@ -19,7 +19,7 @@ func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) err
 	return errorForSelf(s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"))
 }
 
-// read sends the picture of a user in an organisation. Whatever the reason for having none, the answer is the same:
+// read sends the picture of a user in an organisation. The answer is the same for every reason for which there is no picture, so that
 // no caller learns which ids exist.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) error {
 	org, user := variables[0], variables[1]
@@ -33,8 +33,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 	return noneOfThem(s.answerRead(w, r, s.userKey(user), org, scope))
 }
 
-// answerRead answers GET and HEAD with a picture, or returns why not. What needs no bytes is answered without: no room is taken
-// for it and no picture read.
+// answerRead answers GET and HEAD with a picture, or returns why not. An answer without bytes takes no memory for a picture and reads none.
 func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage.UserKey, org, scope string) error {
 	info, err := s.config.Store.Stat(r.Context(), user, org)
 	if err == nil && info.Generation == "" {
@@ -58,7 +57,7 @@ func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage
 	return sendPicture(w, r, p, scope, sent)
 }
 
-// get reads the picture, in its turn.
+// get waits for a turn and reads the picture.
 func (s *Server) get(ctx context.Context, sent *outgoingPicture, user storage.UserKey, org string) (storage.Picture, error) {
 	if err := sent.room.turns.acquire(ctx, &sent.turn, sent.bytes.key, 1, nil); err != nil {
 		return storage.Picture{}, err
@@ -77,7 +76,7 @@ func noneOfThem(err error) error {
 	return err
 }
 
-// checkReadIDs refuses ids that are not valid, as it refuses those that do not exist.
+// checkReadIDs refuses ids that are not valid, with the same answer as ids that do not exist.
 func checkReadIDs(org, user string) error {
 	if ids.Valid(org) && ids.Valid(user) {
 		return nil
@@ -138,13 +137,13 @@ func entityTag(generation string, format storage.Format) (string, error) {
 	return `"` + generation + "-full-" + strings.TrimPrefix(media, "image/") + `"`, nil
 }
 
-// describePicture sets what each answer about a picture that is there carries. Caches have to ask again each time: after a
-// delete the answer is 404, whatever they hold.
+// describePicture sets the headers of every answer about a picture that is there. Caches have to ask again each time: after a delete
+// the answer is 404, also to a cache that still holds the picture.
 func describePicture(h http.Header, etag, scope string) {
 	h.Set("ETag", etag)
 	h.Set("Cache-Control", scope+", no-cache")
 	if scope == "private" {
-		h.Add("Vary", "Authorization") // beside what is there for web origins
+		h.Add("Vary", "Authorization") // beside the value for web origins
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")

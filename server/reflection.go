@@ -18,20 +18,20 @@ import (
 	"avatard/authz/limit"
 )
 
-// Limits of reflection. Anyone may ask, a question takes twenty bytes and its answer up to seventy thousand.
+// Limits of reflection. Everyone may ask, a question takes twenty bytes, and its answer takes up to seventy thousand.
 const (
-	// maxReflectionRequests in one stream: tools ask for the services, for each of them, and for what they meet in errors.
+	// maxReflectionRequests bounds the requests of one stream: tools ask for the services, for each of them, and for types in errors.
 	maxReflectionRequests = 64
 	// maxReflectionBytes bounds the answers of one stream. All files of the program together have less than half of it.
 	maxReflectionBytes = 256 << 10
-	// reflectionIdle is how long a stream may say nothing, in particular between two requests.
+	// reflectionIdle is how long nothing may arrive on a stream, in particular between two requests.
 	reflectionIdle = 5 * time.Second
 )
 
 // reflectionRate bounds the streams from one address. One run of a tool takes one or two.
 var reflectionRate = limit.Rate{PerSecond: 5, Burst: 50}
 
-// mountReflection tells everyone what the API of services looks like, in both versions of gRPC's protocol.
+// mountReflection adds the procedures that describe services to everyone, in both versions of gRPC's protocol.
 func (s *Server) mountReflection(services []string) error {
 	reflector := grpcreflect.NewStaticReflector(services...)
 	options := []connect.HandlerOption{connect.WithReadMaxBytes(MaxMessageBytes), connect.WithInterceptors(reflectionLimits{})}
@@ -55,7 +55,7 @@ var reflectionServices = [...]string{grpcreflect.ReflectV1ServiceName, grpcrefle
 // reflectionPath is the path of the one procedure of such a service.
 func reflectionPath(service string) string { return "/" + service + "/ServerReflectionInfo" }
 
-// limitSilence bounds how long a stream may say nothing.
+// limitSilence bounds how long nothing may arrive on a stream.
 func limitSilence(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = &idleTimeoutBody{ReadCloser: r.Body, ctx: r.Context(), control: http.NewResponseController(w)}

@@ -18,8 +18,7 @@ type restError struct {
 	Details []json.RawMessage `json:"details,omitempty"`
 }
 
-// restDetail writes one detail as protobuf's JSON mapping of Any. A type that is not linked in cannot be spelled out;
-// its bytes are passed on.
+// restDetail writes one detail as protobuf's JSON mapping of Any. The bytes of a type that is not linked in are passed on as they are.
 func restDetail(name string, value []byte) json.RawMessage {
 	packed := &anypb.Any{TypeUrl: "type.googleapis.com/" + name, Value: value}
 	if text, err := compactJSON(packed); err == nil {
@@ -29,7 +28,7 @@ func restDetail(name string, value []byte) json.RawMessage {
 	return text
 }
 
-// writeRESTError writes an error, with those of its headers that mean something here.
+// writeRESTError writes an error, with those of its headers that mean something over REST.
 func writeRESTError(w http.ResponseWriter, status int, e *connect.Error) {
 	body := restError{Code: uint32(e.Code()), Message: e.Message()}
 	for _, detail := range e.Details() {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// match is what a method and a path name.
+// match is the endpoint that a method and a path name.
 type match struct {
 	*endpoint
 	action    string // for log and audit: the procedure, or method and pattern; "" for nothing
@@ -18,7 +18,7 @@ type match struct {
 	notFound bool
 }
 
-// endpoint is what a procedure, or a method of a route, does.
+// endpoint serves a procedure, or a method of a route.
 type endpoint struct {
 	serve serveFunc
 	// rule says who may call.
@@ -31,7 +31,7 @@ type endpoint struct {
 	variables int
 }
 
-// serveFunc answers a request that was let in, or returns why it is not answered. variables are the values of the path's, in
+// serveFunc answers a request that was let in, or returns the error to answer with. variables are the values of the path's variables, in
 // their order, percent-decoded once and otherwise as they came.
 type serveFunc func(w http.ResponseWriter, r *http.Request, variables []string) error
 
@@ -81,8 +81,8 @@ func samePattern(a, b []string) bool {
 
 func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 
-// findEndpoint finds what a request names, from method, path and media type alone. It works on the path as it was sent:
-// nothing is cleaned, redirected or compared in any case but its own, and the query is not looked at.
+// findEndpoint finds the endpoint that a request names, by method, path and media type alone. It works on the path as it was sent:
+// nothing is cleaned or redirected, upper and lower case differ, and the query is not looked at.
 func (s *Server) findEndpoint(r *http.Request) match {
 	path := sentPath(r.URL)
 	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
@@ -106,7 +106,7 @@ func (s *Server) findEndpoint(r *http.Request) match {
 		}
 		return m
 	}
-	// Connect with JSON looks like any other request, but for this header, which clients of the protocol send.
+	// Connect with JSON looks like any other request except for this header, which clients of the protocol send.
 	if rpcForm != formConnect || r.Header.Get("Connect-Protocol-Version") != "" || s.underService(path) {
 		return noEndpoint(rpcForm, unknownProcedure, "")
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// sendPiece is how much of a picture is written at once, in bytes, and so the progress that is seen. It is what a peer that takes
-	// nothing holds of it for the moment that breaking off takes.
+	// sendPiece is how much of a picture is written at once, in bytes, and so the unit in which progress is seen. A peer that takes nothing
+	// keeps one piece in memory for the moment that breaking off takes.
 	sendPiece = slowBytes
 	// breakOff is how long before the end of MaxReadDuration a picture over HTTP/2 is broken off with a reset of its stream. Where
 	// not even that could be written when the time is over, the peer takes nothing at all and loses its connection.
@@ -63,7 +63,7 @@ func (t *outgoingPicture) begin(data []byte) bool {
 		return false
 	}
 	t.bytes.resize(max(len(data), leastRead))
-	t.bytes.progress(slowBytes) // what was slow up to here is the store
+	t.bytes.progress(slowBytes) // the store was slow up to here, not the reader
 	t.whole, t.data, t.begun, t.large = data, data, time.Now(), len(data) > sendPiece
 	if t.http1 {
 		_ = t.control.SetWriteDeadline(t.begun.Add(MaxReadDuration))
@@ -76,7 +76,7 @@ func (t *outgoingPicture) begin(data []byte) bool {
 // write writes the picture for as long as it is not broken off.
 func (t *outgoingPicture) write(w http.ResponseWriter) {
 	var buffer *[sendPiece]byte
-	if t.large { // else there is nothing to win by letting go of it while a piece is being written
+	if t.large { // a small picture is one piece, which cannot be let go of while it is being written
 		buffer = sendPieces.Get().(*[sendPiece]byte)
 	}
 	for {
@@ -96,7 +96,7 @@ func (t *outgoingPicture) write(w http.ResponseWriter) {
 		sendPieces.Put(buffer)
 	}
 	if !t.http1 {
-		_ = t.control.Flush() // wait here for the peer to take it, and not where nobody watches
+		_ = t.control.Flush() // waits until the peer takes it, here where expire watches, and not later in net/http
 	}
 }
 
@@ -113,8 +113,8 @@ func (t *outgoingPicture) next(buffer *[sendPiece]byte) (piece []byte) {
 	return buffer[:n]
 }
 
-// abandon leaves what was being written when that failed as it is: over HTTP/2, net/http gives up a write that another goroutine may
-// still be making. A piece that were used again would go to the wrong reader.
+// abandon keeps the piece whose write failed out of use: over HTTP/2, net/http gives up a write that another goroutine may still be
+// making, and a piece that was used again would go to the wrong reader.
 func (t *outgoingPicture) abandon() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,7 +123,7 @@ func (t *outgoingPicture) abandon() {
 	}
 }
 
-// evict breaks it off for a call that needs the memory.
+// evict breaks the sending off for a call that needs the memory.
 func (t *outgoingPicture) evict() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -176,7 +176,7 @@ func (t *outgoingPicture) end() {
 	t.ended, t.data = true, nil
 	clear(t.whole)
 	t.whole = nil
-	// The last bytes may still be on their way through the connection. Of a reader who was quick they are gone in time.
+	// The last bytes may still be on their way through the connection. A quick reader has taken them in time.
 	if t.timer != nil && time.Since(t.begun) < breakOff {
 		t.timer.Stop()
 	}

@@ -45,7 +45,7 @@ func newHTTPServer(handler http.Handler, logger *slog.Logger, headerBytes int, s
 		// everybody behind the same proxy.
 		MaxHeaderBytes:    headerBytes,
 		ReadHeaderTimeout: 5 * time.Second,
-		// A call has its own deadline for its body; these are behind it, for what no call has begun or ended.
+		// A call has its own deadline for its body. These hold before a call has begun, and after it has ended.
 		ReadTimeout:  MaxCallDuration + 5*time.Second,
 		WriteTimeout: MaxCallDuration + 10*time.Second,
 		IdleTimeout:  DefaultIdleTimeout,
@@ -74,8 +74,8 @@ const (
 	maxTrailers = 16
 )
 
-// boundHeaders refuses, in net/http's own words, what net/http lets pass: on HTTP/1 it reads up to 4 KiB more than it
-// is told, and it counts bytes only.
+// boundHeaders refuses, in net/http's own words, requests that net/http lets pass: on HTTP/1 it reads up to 4 KiB more than its bound,
+// and it does not count fields.
 func boundHeaders(next http.Handler, most int, sheds *shedCounter) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fields, size := headerSize(r); fields > maxFields || len(r.Trailer) > maxTrailers || r.ProtoMajor == 1 && size > most {
@@ -176,7 +176,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 	return err
 }
 
-// tellTheRest writes what is gathered for the log and the audit trail.
+// tellTheRest writes the sums and records that are gathered for the log and the audit trail.
 func (s *Server) tellTheRest() {
 	s.logSums.flush()
 	s.refusals.flush(maxRefusalKinds)

@@ -10,7 +10,7 @@
 //	    binding.go, query.go, rest.go   REST ─► the same handlers, as annotations say
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    media.go     names of media types and compressions, as the RPC library expects them
-//	    envelope.go  what frames messages in gRPC and gRPC-Web
+//	    envelope.go  the framing of messages in gRPC and gRPC-Web
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    budgets.go, semaphore.go   how many of them at once, and which are evicted for others
 //	    health.go    the open endpoints
@@ -80,7 +80,7 @@ type Config struct {
 	Store storage.Store
 	// Issuer is half of every user's key in the store: the id is unique for its issuer. Required.
 	Issuer string
-	// Authenticator finds out who is calling. Required.
+	// Authenticator finds out which caller a token belongs to. Required.
 	Authenticator authz.Authenticator
 	// Permissions finds out what a caller may do. One that is an authz.Directory as well is asked which organisation a caller
 	// belongs to whose token does not say, and about organisations that are not registered here. Required.
@@ -132,7 +132,7 @@ type Config struct {
 	// Version is the version of the program, for the log.
 	Version string
 	// MaxRequests is the number of requests in flight at once, MaxRequestsPerAddress that of those from one address, where an
-	// IPv6 address counts with its network of 64 bits. What is over it gets 503 with Retry-After at once. Open calls (health,
+	// IPv6 address counts with its network of 64 bits. A request over it gets 503 with Retry-After at once. Open calls (health,
 	// reflection) have bounds of their own. 0 = 2048, and 256.
 	MaxRequests, MaxRequestsPerAddress int
 	// MaxConnections is the number of connections that Serve keeps open at once, MaxConnectionsPerAddress that of those from
@@ -143,7 +143,7 @@ type Config struct {
 	// the same bound. HTTP/2 counts 32 bytes more for each field (RFC 9113 section 6.5.2) and is given room for ten of them.
 	// Over it the answer is 431. 0 = 64 KiB: tokens with many roles pass 8 KiB.
 	MaxHeaderBytes int
-	// Proxies are addresses whose connections are those of others: they may have all of MaxConnections. nil = none.
+	// Proxies are the networks of proxies, whose connections carry the calls of many: each may have all of MaxConnections. nil = none.
 	Proxies []netip.Prefix
 	// IdleTimeout is how long Serve keeps a connection on which no call is under way. It has to be longer than a proxy in front keeps it:
 	// else a call that the proxy sends at that moment gets no answer. At a bound of connections those that have been idle for 90 s
@@ -269,7 +269,7 @@ func (c *Config) complete() error {
 	return errors.Join(faults...)
 }
 
-// orDefault returns value, or otherwise where it is not positive.
+// orDefault returns value if it is positive, else otherwise.
 func orDefault[T int | time.Duration](value, otherwise T) T {
 	if value <= 0 {
 		return otherwise

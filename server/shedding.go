@@ -26,7 +26,7 @@ var shedReasonNames = [shedReasons]string{
 	shedConnections: "connections", shedConnectionsOfAddress: "connections_address",
 }
 
-// warnEvery is how often the log has a line about what was shed, at most.
+// warnEvery is the least time between two lines of the log about what was shed.
 const warnEvery = time.Minute
 
 // shedCounter counts what was shed.
@@ -38,7 +38,7 @@ type shedCounter struct {
 	told   [shedReasons]atomic.Uint64 // what counts were then
 }
 
-// count counts one. The log gets a line about all of them once a minute, with the address of the one that is counted.
+// count counts one. Once a minute the log gets a line about all of them, with the address of the one that is counted.
 func (t *shedCounter) count(ctx context.Context, why shedReason, address string) {
 	t.counts[why].Add(1)
 	now, last := t.now().UnixNano(), t.warned.Load()
@@ -63,8 +63,8 @@ type Load struct {
 	Requests, OpenRequests int
 	// Refused counts connections and requests that were refused, by the bound that they were over.
 	Refused map[string]uint64
-	// Budgets are what pictures on their way share, by name: "upload_bytes", "upload_turns", "read_bytes" and "read_turns" of callers
-	// who are known, "public_read_bytes" and "public_read_turns" of strangers.
+	// Budgets are those that pictures on their way share, by name: "upload_bytes", "upload_turns", "read_bytes" and "read_turns" of callers
+	// with a token, "public_read_bytes" and "public_read_turns" of those without one.
 	Budgets map[string]SemaphoreStats
 	// SummedCalls have no line of their own in the log. LostRefusals have no record in the audit trail, but are counted in one.
 	SummedCalls, LostRefusals uint64

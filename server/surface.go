@@ -17,7 +17,7 @@ import (
 	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
 )
 
-// surface is what a server answers beside health and reflection, and who may call what of all it answers.
+// surface lists the services and routes of a server beside health and reflection, and the rules of access for all endpoints.
 type surface struct {
 	services []service
 	routes   []plainRoute
@@ -31,7 +31,7 @@ type service struct {
 	handler    func(...connect.HandlerOption) (path string, handler http.Handler)
 }
 
-// plainRoute is a route that is bound to no procedure.
+// plainRoute is a route that is not bound to a procedure.
 type plainRoute struct {
 	method, pattern string
 	serve           serveFunc
@@ -99,7 +99,7 @@ func (s *Server) giveRules(rules map[string]accessRule) error {
 	return errors.Join(faults...)
 }
 
-// endpoints iterates over all that is served, by the name of its rule.
+// endpoints iterates over all endpoints, by the names of their rules.
 func (s *Server) endpoints() iter.Seq2[string, *endpoint] {
 	return func(yield func(string, *endpoint) bool) {
 		for _, path := range slices.Sorted(maps.Keys(s.procedures)) {

@@ -33,7 +33,7 @@ const (
 	picturePattern = "/assets/v1/{org_id}/users/{user_id}/avatar"
 )
 
-// uploadOwn replaces the caller's own picture and registers a caller who is not.
+// uploadOwn replaces the caller's own picture, and registers a caller who is not registered yet.
 func (s *Server) uploadOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
 	c := callOf(r.Context())
 	return errorForSelf(s.upload(w, r, storage.Upload{User: s.userKey(c.caller.Subject), Register: true}))
@@ -50,8 +50,8 @@ func (s *Server) uploadForUser(w http.ResponseWriter, r *http.Request, variables
 
 // upload reads, converts and stores one picture.
 //
-// What is being read has room in memory of its own, which goes to others while its sender is slow. A place among those that are
-// worked on is taken once all of it is there, so that it is held for as long as the work takes and no longer.
+// An upload that arrives takes memory, which other uploads may take away while its sender is slow. It takes a turn to be worked on once
+// all of it has arrived, and so holds the turn for no longer than the work takes.
 func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Upload) error {
 	ctx := r.Context()
 	c := callOf(ctx)
@@ -122,8 +122,8 @@ func (s *Server) normalize(ctx context.Context, c *call, data []byte) (picture.E
 	return up.Normalize(ctx)
 }
 
-// decodingShare is what a picture counts as that takes so much memory: at least a processor's share, so that no more are worked on
-// than there are processors.
+// decodingShare is how many bytes a picture counts for in the budget of memory: at least a processor's share, so that no more pictures
+// are worked on than there are processors.
 func (s *Server) decodingShare(memory int) int {
 	return max(memory, s.decoding.size/max(2, runtime.GOMAXPROCS(0)))
 }
@@ -165,8 +165,8 @@ func readUpload(w http.ResponseWriter, r *http.Request, limit int) ([]byte, erro
 	return nil, &apiError{reason: invalidRequest, message: fmt.Sprintf("the form has no field %s among its first %d", uploadField, maxFormParts)}
 }
 
-// readPicture reads the picture of at most limit bytes of a form that has so many bytes, negative when that is not known. What was read and is not
-// returned is overwritten.
+// readPicture reads a picture of at most limit bytes. formBytes is the size of the form around it, negative when it is not known. Bytes that
+// were read and are not returned are overwritten.
 func readPicture(ctx context.Context, part *multipart.Part, formBytes, limit int) ([]byte, error) {
 	most := limit + 1 // one more tells that there are too many
 	if formBytes < 0 {

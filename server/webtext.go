@@ -13,7 +13,7 @@ import (
 // textMediaType is gRPC-Web with its bodies in base64, for browsers that cannot read binary ones.
 const textMediaType = "application/grpc-web-text"
 
-// textResponse translates between gRPC-Web text, which the caller speaks, and gRPC-Web, which the handlers do.
+// textResponse translates between gRPC-Web text, which the caller uses, and gRPC-Web, which the handlers use.
 type textResponse struct {
 	http.ResponseWriter
 	contentType string // of the request; the answer's is the same
@@ -35,7 +35,7 @@ func newTextResponse(w http.ResponseWriter, r *http.Request) *textResponse {
 func (t *textResponse) WriteHeader(status int) {
 	if !t.begun {
 		t.begun = true
-		// Errors of HTTP itself, such as 415, are not gRPC-Web and have no type to echo.
+		// Errors of HTTP itself, such as 415, are not gRPC-Web and keep their own type.
 		if strings.HasPrefix(t.Header().Get("Content-Type"), "application/grpc-web") {
 			t.Header().Set("Content-Type", t.contentType)
 		}

@@ -25,7 +25,7 @@ func (w *statusWriter) WriteHeader(status int) {
 		w.status = status
 	}
 	if status == http.StatusUnsupportedMediaType && w.Header()["Accept-Post"] != nil {
-		// The RPC library's own answer, which has no body: people would see nothing at all.
+		// The RPC library's own answer has no body, so that a person would see nothing at all.
 		http.Error(w.ResponseWriter, "the media type is none of a message; Accept-Post names those that are", status)
 		return
 	}
@@ -51,8 +51,8 @@ func (w *statusWriter) Flush() {
 
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// code returns the code of an answer that was written without the error table: success, or what the RPC library
-// found wrong with a message.
+// code returns the code of an answer that was written without the error table: a success, or a fault that the RPC library found in
+// a message.
 func (w *statusWriter) code() string {
 	if w.status >= 400 {
 		return http.StatusText(w.status)
@@ -92,8 +92,8 @@ func (w *headersOnly) WriteHeader(int) {}
 
 func (w *headersOnly) Write(p []byte) (int, error) { return len(p), nil }
 
-// noFlushWriter keeps an answer together until the handler returns. The RPC library flushes each message by itself; what
-// would be of use in a stream are packets and system calls here, and times that the client wakes up.
+// noFlushWriter keeps an answer together until the handler returns. The RPC library flushes each message by itself, which helps in a
+// stream, but here only costs packets, system calls and wake-ups of the client.
 type noFlushWriter struct{ http.ResponseWriter }
 
 // Flush does nothing.
