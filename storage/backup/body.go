@@ -61,7 +61,7 @@ func (b *body) demand(holds bool, fault string) {
 	}
 }
 
-// What is wrong with a field.
+// Faults of a field.
 const (
 	numberFault = "a number is out of its range"
 	textFault   = "a text is not UTF-8"
@@ -195,7 +195,7 @@ func (p *parser) rest(b *[]byte, low, high int) {
 	*b, p.left = p.left, nil
 }
 
-// decode takes the body of a record apart. A picture's bytes are those of the body.
+// decode takes the body of a record apart. A picture's Data shares memory with the body.
 func decode(version uint32, kind recordKind, b []byte) (record storage.Record, err error) {
 	p := &parser{left: b, format: version}
 	switch kind {
@@ -239,7 +239,7 @@ func decode(version uint32, kind recordKind, b []byte) (record storage.Record, e
 	return record, nil
 }
 
-// read fills a record.
+// read parses a record.
 func read[R any](p *parser, fields func(fields, *R)) (record R) {
 	fields(p, &record)
 	return record

@@ -10,8 +10,8 @@ import (
 	"avatard/storage"
 )
 
-// End looks up where a backup has ended. It reads its beginning and its end alone: Save has checked the rest, and Restore
-// does it again. The errors are ErrNoBackup, ErrVersion, storage.ErrExportDamaged, storage.ErrCannotGoOn and those of the disk.
+// End returns where a backup has ended. It reads nothing but the beginning and the end: Save has checked the rest, and Restore
+// checks it again. The errors are ErrNoBackup, ErrVersion, storage.ErrExportDamaged, storage.ErrCannotGoOn and those of the disk.
 func End(name string) (at storage.ExportPosition, err error) {
 	f, err := open(name)
 	if err != nil {

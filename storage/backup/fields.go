@@ -4,30 +4,30 @@ import (
 	"avatard/storage"
 )
 
-// fields is who goes through the fields of a record in their order: a writer, which finds them filled, or a reader, which fills
-// them. Both hold them to the same limits, so that nothing is written that would not be read. A fault ends it.
+// fields goes through the fields of a record in their order. There are two: a writer finds the fields filled, a reader fills them.
+// Both hold them to the same limits, so that nothing is written that would not be read. The first fault is kept.
 type fields interface {
-	// version is that of the format.
+	// version is the version of the format.
 	version() uint32
-	// number is from low to high. Where mend is set, a writer takes the next one inside instead of refusing.
+	// number is from low to high. Where mend is set, a writer takes the nearest number inside instead of refusing.
 	number(n *int64, low, high int64, mend bool)
-	// id is what storage.ValidText's length and encoding are; a writer refuses others.
+	// id is text of 1 to storage.MaxIDBytes bytes of UTF-8; a writer refuses others.
 	id(s *string)
-	// note is text that may be empty. A writer makes it fit.
+	// note is text that may be empty. A writer makes it fit, see storage.FitText.
 	note(s *string)
 	name(id *[16]byte)
-	// rest is what is left: low to high bytes.
+	// rest is all that is left of the body: low to high bytes.
 	rest(b *[]byte, low, high int)
 	octet(b *byte)
-	// mark is written only where it is set, behind everything else.
+	// mark is a bool at the end of a record. It is written only where it is true.
 	mark(is *bool)
-	// fail says that the record cannot be, when it does not hold.
+	// demand makes the record invalid unless holds is true.
 	demand(holds bool, fault string)
 }
 
 func ordinal(f fields, n *int64) { f.number(n, 1, storage.MaxCount, false) }
 
-// moment is a time. A clock that was out of all bounds is no reason to have no backup; nor is a count.
+// moment is a time. One of a clock that was out of all bounds is mended, and a count is, too: neither may keep a backup from being made.
 func moment(f fields, n *int64) { f.number(n, storage.MinTime, storage.MaxTime, true) }
 func tally(f fields, n *int64)  { f.number(n, 0, storage.MaxCount, true) }
 

@@ -13,7 +13,7 @@ import (
 	"avatard/storage"
 )
 
-// ErrFileExists: a backup does not replace a file unless it is told to.
+// ErrFileExists: there is a file of that name, and overwrite is not set.
 var ErrFileExists = errors.New("the file exists")
 
 // voidedAtOnce bounds the receipts that are kept in memory while erased pictures are taken out of a file.
@@ -22,7 +22,7 @@ const voidedAtOnce = 1 << 18
 // Save writes a stream of [Write] to a file, which is readable for its owner alone, and returns what is in
 // it. The file gets its name when it is whole, checked, synced, and rid of every picture that was erased before the
 // backup's end; a try that fails leaves nothing. ErrFileExists when there is a file of that name and overwrite is not
-// set. Progress, unless it is nil, hears now and then what share is done.
+// set. Progress, unless it is nil, is called now and then with the share that is done.
 func Save(name string, overwrite bool, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, err error) {
 	if err := mayWrite(name, overwrite); err != nil {
 		return sum, err
@@ -85,9 +85,9 @@ func mayWrite(name string, overwrite bool) error {
 	return nil
 }
 
-// Copy passes a stream of [Write] on to w and returns what is in it. It checks the stream on the way, which
-// holds nothing back: what w has got when it fails is cut off, and no backup. Pictures that were erased before the backup's end
-// may be in it, for bytes that are gone cannot be taken out; late tells that some were erased meanwhile. Restore leaves them out.
+// Copy passes a stream of [Write] on to w and returns what is in it. It checks the stream on the way, and holds nothing back: after an
+// error w has got a part of a backup, which no reader takes. Pictures that were erased before the backup's end
+// may be in it, since bytes that were sent cannot be taken out; late is true when some were erased meanwhile. Restore leaves them out.
 func Copy(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum storage.ExportSummary, late bool, err error) {
 	b, first, err := receive(w, stream, progress)
 	if err != nil {
@@ -96,8 +96,8 @@ func Copy(w io.Writer, stream io.Reader, progress func(done, total int64)) (sum 
 	return b.Summary(), first > 0, nil
 }
 
-// receive writes a stream to a file and checks it on the way. It returns its reader, at its end, and the place of the first receipt of the time
-// of the backup, 0 when there is none: what those name may be in the file before them.
+// receive writes a stream to a file and checks it on the way. It returns the stream's reader, at its end, and the place of the first receipt
+// that was written while the backup was made, 0 when there is none: pictures that such receipts name may be in the file before them.
 func receive(f io.Writer, stream io.Reader, progress func(done, total int64)) (b *Reader, first int64, err error) {
 	out := bufio.NewWriterSize(f, 256<<10)
 	if b, err = NewReader(io.TeeReader(stream, out)); err != nil {
@@ -178,8 +178,8 @@ func voidAt(f *os.File, at int64, length int) error {
 	return err
 }
 
-// eachRecord calls do for the records of a file that was checked, from a place on, until it returns io.EOF. Of pictures
-// it gets the generation alone, and the length of the body beside it.
+// eachRecord calls do for the records of a file that was checked, from a place on, until do returns io.EOF. b is the body of a receipt,
+// and the first bytes of other bodies: a picture's generation. length is the length of the whole body.
 func eachRecord(f *os.File, from int64, do func(at int64, kind recordKind, b []byte, length int) error) error {
 	r := bufio.NewReaderSize(io.NewSectionReader(f, from, 1<<62), 256<<10)
 	var buf [16]byte

@@ -3,10 +3,10 @@
 //	storage.Keeper ─► Write ─► stream ─► Save, Copy ─► file
 //	file, stream ─► Restore ─► storage.Place.Import         Check, End: what is in a file, and where it ends
 //
-//	format.go  what stands where    fields.go  what a record may hold, said once for both ways    body.go  those as bytes
-//	stream.go  Writer and Reader    file.go  a file without what was erased meanwhile             spool.go  a stream read more than once
+//	format.go  the layout           fields.go  the fields of each record and their limits, for writer and reader    body.go  fields as bytes
+//	stream.go  Writer and Reader    file.go  a file, without pictures that were erased meanwhile                    spool.go  a stream read more than once
 //
-// It knows no engine and no schema: whatever store the records are of, any other one can be filled with them.
+// The format depends on neither engine nor schema: a store can be filled with the records of any other one.
 package backup
 
 import (
@@ -21,12 +21,12 @@ import (
 //
 //	magic, version │ store │ issuers, organisations, users, each with its picture │ receipts … │ audit trail │ end
 //
-// What a record holds, and within what limits, is said once for writer and reader: fields.go.
+// The fields of each record, and their limits, are in fields.go, once for writer and reader.
 //
 // Each record is its kind, the length of its body, the body, and a CRC-32C of all that and of the record's place in the
 // file, so that a record that was changed, moved, doubled or left out shows at once.
 //
-// Nothing of the format that is released changes within a version; a program reads every version up to its own.
+// A version that was released never changes. A program reads every version up to its own.
 const (
 	magic         = "avtdbkup"
 	formatVersion = 2
@@ -40,8 +40,8 @@ const (
 	maxBackupText    = 64 << 10 // any one text of version 1
 )
 
-// This does not compile unless the largest picture that a store takes fits into a record. What is left over is for pictures of a time
-// when stores took larger ones.
+// This does not compile unless the largest picture that a store takes fits into a record. maxPictureBytes is part of the format and may be
+// larger, when stores take less than they once did.
 const _ = uint(maxPictureBytes - storage.MaxPictureBytes)
 
 // Errors of a file that is to be restored. Compare with errors.Is.
@@ -63,25 +63,25 @@ const (
 	kindPicture      recordKind = 5 // of the user before it
 	kindReceipt      recordKind = 6
 	kindAudit        recordKind = 7
-	// kindVoid was a picture that is erased: nothing but zeros.
+	// kindVoid stands in place of a picture that was erased: its body is zeros.
 	kindVoid recordKind = 8
 	kindEnd  recordKind = 9
-	// kindRefusal is a call that was turned away; in version 1 those are of kindAudit.
+	// kindRefusal is a call that was refused. In version 1 refusals are of kindAudit.
 	kindRefusal recordKind = 10
-	// kindIssuerMove is an issuer whose users were given to another one. Since version 2.
+	// kindIssuerMove is an issuer whose users were given to another one. It exists since version 2.
 	kindIssuerMove recordKind = 11
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// recordHead is what stands before a body.
+// recordHead returns the bytes before a body.
 func recordHead(kind recordKind, length int) (head [recordHeadBytes]byte) {
 	head[0] = byte(kind)
 	binary.BigEndian.PutUint32(head[1:], uint32(length))
 	return head
 }
 
-// recordSum is what stands behind a body, in the record at this place of the file.
+// recordSum returns the sum behind a body, of a record at this offset of the file.
 func recordSum(offset int64, head [recordHeadBytes]byte, b []byte) uint32 {
 	var place [8]byte
 	binary.BigEndian.PutUint64(place[:], uint64(offset))

@@ -11,9 +11,8 @@ import (
 	"avatard/storage"
 )
 
-// FuzzBackup reads bytes of strangers as a backup: no panic, no more memory than a record takes, no error but of the three
-// kinds, and whatever is accepted is written again as the same bytes. The sums are put right first, or nothing would come
-// past them.
+// FuzzBackup reads arbitrary bytes as a backup: there is no panic, no more memory in use than a record takes, no error but of the three
+// kinds, and an accepted backup is written again as the same bytes. The sums are put right first, else nearly all would fail at them.
 func FuzzBackup(f *testing.F) {
 	for _, name := range []string{"backup-v1", "receipts-v1"} {
 		data, err := os.ReadFile("testdata/" + name)
@@ -144,7 +143,7 @@ func readerBuffer(b *Reader) []byte {
 	return b.buf
 }
 
-// decodeAll returns how many records a backup has, 0 when it is none.
+// decodeAll returns how many records a backup has, 0 when it is not a backup.
 func decodeAll(t *testing.T, data []byte) storage.RecordCounts {
 	t.Helper()
 	b, err := NewReader(bytes.NewReader(data))

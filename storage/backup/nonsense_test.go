@@ -13,7 +13,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-// unchecked writes records that a writer would refuse, too, and an end that speaks of more users.
+// unchecked writes records, also those that a writer refuses, and an end that counts more users than there are.
 func unchecked(t *testing.T, records []storage.Record, more int64) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -47,7 +47,7 @@ func TestRestoreOfNonsense(t *testing.T) {
 	for _, tt := range []struct {
 		title   string
 		records []storage.Record
-		more    int64  // users that the end speaks of, and that are not there
+		more    int64  // users that the end counts and that are not there
 		want    string // "" for none
 	}{
 		{"nothing wrong", []storage.Record{user, picture, storage.ReceiptRecord{Number: 1, User: 1, Reason: 1, Generation: [16]byte{2}}}, 0, ""},

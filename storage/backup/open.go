@@ -14,7 +14,7 @@ import (
 // StreamName is the name of a file in RestoreOptions that stands for their Stream.
 const StreamName = "-"
 
-// RestoreOptions tell what to restore.
+// RestoreOptions choose what is restored.
 type RestoreOptions struct {
 	// Backup is the name of the file to restore, one made without storage.ExportOptions.ReceiptsOnly.
 	Backup string
@@ -22,8 +22,8 @@ type RestoreOptions struct {
 	Receipts []string
 	// AllowGap is storage.ImportOptions.AllowGap.
 	AllowGap bool
-	// Stream is read to its end in place of the one file that is called StreamName; nil = that is a file like others. It takes
-	// its size in the place's Scratch until Restore returns: encrypted and without a name.
+	// Stream is read to its end in place of the one file that is called StreamName; nil = StreamName names a file like any other. It
+	// takes its size in the place's Scratch until Restore returns: encrypted and without a name.
 	Stream io.Reader
 	// Progress is storage.ImportOptions.Progress.
 	Progress func(done, total int64)
@@ -31,7 +31,7 @@ type RestoreOptions struct {
 
 // Restore fills a place from files. Its errors are those of storage.Place.Import, ErrNoBackup, ErrVersion and those of the disk.
 func Restore(ctx context.Context, place storage.Place, opt RestoreOptions) (sum storage.ImportSummary, err error) {
-	if opt.streams() { // before that is read
+	if opt.streams() { // else it would be read in vain
 		if err := place.Vacant(ctx); err != nil {
 			return sum, err
 		}
@@ -54,7 +54,7 @@ func (opt RestoreOptions) streams() bool {
 	return opt.Stream != nil && (opt.Backup == StreamName || slices.Contains(opt.Receipts, StreamName))
 }
 
-// restore is one under way. A file of it is nil until its first record has been read.
+// restore is a restore that is under way. Each of its files is nil until its first record has been read.
 type restore struct {
 	opt   RestoreOptions
 	names []string
@@ -87,7 +87,7 @@ func (r *restore) open(ctx context.Context, place storage.Place) (err error) {
 
 func (r *restore) isStream(name string) bool { return name == StreamName && r.opt.Stream != nil }
 
-// openStream keeps the stream, which is file i, unless its first record shows that it does not belong to the others.
+// openStream keeps the stream, as file i, unless its first record shows that it does not belong to the other files.
 func (r *restore) openStream(ctx context.Context, place storage.Place, i int) (*file, error) {
 	scratch, err := place.Scratch()
 	if err != nil {
@@ -112,7 +112,7 @@ func (r *restore) openStream(ctx context.Context, place storage.Place, i int) (*
 	return stream, nil
 }
 
-// options are what to import, as far as it is open. An error tells which file does not belong to the others.
+// options returns the options of the import, with the files that are open so far. An error names a file that does not belong to the others.
 func (r *restore) options() (storage.ImportOptions, error) {
 	o := storage.ImportOptions{AllowGap: r.opt.AllowGap, Progress: r.opt.Progress}
 	for _, f := range r.files[1:] {
@@ -136,7 +136,7 @@ func (r *restore) close() (err error) {
 	return err
 }
 
-// file is something that begins like a backup and can be read more than once. It is a storage.Source.
+// file is a storage.Source: it begins like a backup, and can be read more than once.
 type file struct {
 	io.ReaderAt
 	io.Closer
@@ -160,7 +160,7 @@ func open(name string) (*file, error) {
 	return (&file{ReaderAt: f, Closer: f, name: name, size: info.Size()}).begin()
 }
 
-// begin reads the first record. It closes what begins otherwise.
+// begin reads the first record. It closes a file that does not begin like a backup.
 func (f *file) begin() (*file, error) {
 	b, err := f.read()
 	if err != nil {
@@ -170,7 +170,7 @@ func (f *file) begin() (*file, error) {
 	return f, nil
 }
 
-// Name is what people call the file.
+// Name is the file's name in messages.
 func (f *file) Name() string { return f.name }
 
 // Store is the first record.

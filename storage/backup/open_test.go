@@ -34,7 +34,8 @@ type readsOn struct{}
 
 func (readsOn) Read([]byte) (int, error) { return 0, errReadOn }
 
-// A stream that does not fit to the files is refused by its first record, and by what the files are before it is read at all.
+// A stream that does not belong to the files is refused at its first record. Files that do not belong together are refused before the
+// stream is read at all.
 func TestRestoreRefusesAStreamAtItsBeginning(t *testing.T) {
 	one, two := storage.StoreRecord{ID: [16]byte{1}}, storage.StoreRecord{ID: [16]byte{2}}
 	receipts, others := one, two

@@ -15,7 +15,7 @@ import (
 )
 
 // spool keeps a stream, so that it can be read more than once, in a file that has no name and is encrypted with a key in
-// memory alone: of the pictures in it nothing is left when the process has ended, not even in free blocks of the disk.
+// memory alone: when the process has ended its pictures cannot be read any more, not even from free blocks of the disk.
 type spool struct {
 	file  storage.ScratchFile
 	block cipher.Block

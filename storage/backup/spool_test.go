@@ -23,7 +23,7 @@ func (f keptWrites) WriteAt(p []byte, off int64) (int, error) {
 	return f.File.WriteAt(p, off)
 }
 
-// What a spool is given comes back, from wherever it is read, and is nowhere on the disk.
+// The bytes of a spool come back, from whatever offset they are read, and are nowhere on the disk as they are.
 func TestSpool(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 1))
 	data := make([]byte, 600_001)
@@ -62,7 +62,7 @@ func TestSpool(t *testing.T) {
 	}
 }
 
-// A stream that nobody ends keeps nobody who has been told to stop.
+// A stream without an end does not hold up a caller whose context has ended.
 func TestSpoolOfAStreamWithoutEnd(t *testing.T) {
 	r, w := io.Pipe()
 	defer w.Close()

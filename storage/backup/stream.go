@@ -10,14 +10,14 @@ import (
 	"avatard/storage"
 )
 
-// Writer writes records one behind the other.
+// Writer writes records one after the other.
 type Writer struct {
 	w      *bufio.Writer
 	offset int64
 	body   body // used again and again
 }
 
-// NewWriter writes what stands before the first record.
+// NewWriter writes the magic and the version, which come before the first record.
 func NewWriter(w io.Writer) (*Writer, error) {
 	b := &Writer{w: bufio.NewWriterSize(w, 64<<10), offset: int64(headBytes)}
 	head := binary.BigEndian.AppendUint32([]byte(magic), formatVersion)
@@ -25,7 +25,7 @@ func NewWriter(w io.Writer) (*Writer, error) {
 	return b, err
 }
 
-// Write writes a record. An error is about the writer behind it, or about a record that a reader would refuse.
+// Write writes a record. An error is one of the writer below, or names what a reader would refuse about the record.
 func (b *Writer) Write(record storage.Record) error {
 	kind, err := b.body.encode(record)
 	if err != nil {
@@ -34,7 +34,7 @@ func (b *Writer) Write(record storage.Record) error {
 	return b.writeBody(kind)
 }
 
-// Flush passes on what is still held back.
+// Flush passes on what is still buffered.
 func (b *Writer) Flush() error { return b.w.Flush() }
 
 func (b *Writer) writeBody(kind recordKind) error {
@@ -52,8 +52,8 @@ func (b *Writer) writeBody(kind recordKind) error {
 	return nil
 }
 
-// Reader reads a backup from its beginning to its end, with the memory of one record, and believes nothing: it
-// returns the error io.EOF only behind an end record that agrees with what was read. Errors are ErrNoBackup,
+// Reader reads a backup from its beginning to its end, with the memory of one record, and checks all of it: it
+// returns io.EOF only after an end record that agrees with what was read. Errors are ErrNoBackup,
 // ErrVersion, storage.ErrExportDamaged and those of the source.
 type Reader struct {
 	r       *bufio.Reader
@@ -69,11 +69,11 @@ type Reader struct {
 	kind    recordKind
 	receipt int64 // the newest so far
 	user    storage.UserRecord
-	owes    bool // the user's picture has to come next
+	owes    bool // the next record has to be that user's picture
 	ended   bool
 }
 
-// NewReader reads up to and with the store record.
+// NewReader reads up to the store record, and that record.
 func NewReader(r io.Reader) (*Reader, error) {
 	b := &Reader{r: bufio.NewReaderSize(r, 64<<10)}
 	head := make([]byte, headBytes)
@@ -163,7 +163,7 @@ func (b *Reader) Next() (storage.Record, error) {
 	return record, nil
 }
 
-// read returns the next record, whatever its place.
+// read returns the next record, without a look at its place among the others.
 func (b *Reader) read() (storage.Record, error) {
 	if b.ended {
 		return nil, io.EOF
@@ -197,7 +197,7 @@ func (b *Reader) read() (storage.Record, error) {
 	return record, nil
 }
 
-// full fills p; a backup has to have an end of its own.
+// full fills p. The end of the file is an error: a backup ends with a record of its own.
 func (b *Reader) full(p []byte) error {
 	n, err := io.ReadFull(b.r, p)
 	if err != nil && isCutOff(err) {
@@ -206,10 +206,10 @@ func (b *Reader) full(p []byte) error {
 	return err
 }
 
-// Summary tells what was read, once Next has returned io.EOF.
+// Summary describes the backup, once Next has returned io.EOF.
 func (b *Reader) Summary() storage.ExportSummary { return summary(b.store, b.end, b.offset) }
 
-// Read tells how many bytes have been read, and of how many.
+// Read returns how many bytes have been read, and how many there are, 0 when that is not known.
 func (b *Reader) Read() (done, total int64) { return b.offset, b.size }
 
 func summary(store storage.StoreRecord, end storage.EndRecord, size int64) storage.ExportSummary {

@@ -8,11 +8,11 @@ import (
 	"avatard/storage"
 )
 
-// Write writes a backup of an open store to w, while it serves, and returns what is in it. What it may hold and when it ends is said
-// at storage.Keeper.Export, whose errors it returns beside those of w.
+// Write writes a backup of an open store to w, while the store serves, and returns what is in it. storage.Keeper.Export describes what it
+// holds and when it ends; the errors are those of Export and of w.
 //
 // A picture that is erased after its bytes went to w is still in that stream, together with its receipt; [Save] takes it out of
-// the file. A stream without its end is no backup, and every reader sees that.
+// the file. Readers refuse a stream without its end.
 func Write(ctx context.Context, store storage.Keeper, w io.Writer, opt storage.ExportOptions) (sum storage.ExportSummary, err error) {
 	out, err := NewWriter(w)
 	if err != nil {

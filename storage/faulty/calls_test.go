@@ -8,7 +8,7 @@ import (
 	"avatard/storage/faulty"
 )
 
-// call is a call of a method, and how to see in the store itself whether it took effect; nil where there is none.
+// call is a call of a method. done, unless it is nil, looks into the store itself whether it took effect.
 type call struct {
 	method faulty.Method
 	make   func(context.Context, storage.Store) error

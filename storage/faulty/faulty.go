@@ -1,12 +1,11 @@
-// Package faulty puts faults into a [storage.Store], for tests of what is above one. An [Engine] is for tests of what keeps a store: its
-// checks and exports go the way that a test gives them.
+// Package faulty puts faults into a [storage.Store], for tests of what is above one. An [Engine] is for tests of commands: its
+// checks and exports are functions of the test.
 //
-// A call can fail before or after it took effect, exceed a time limit of the engine's own, hang, or be slow: at its k-th
-// call, of whichever methods are chosen. Without a fault the wrapper is the store that it wraps, and keeps the contract as
-// that does. It never waits for a clock: what hangs waits for the end of its context, what is slow for whatever the test
-// gives it to wait for.
+// A call can fail before or after it took effect, exceed a time limit of the engine's own, hang, or be slow. A fault chooses the methods
+// and the number of the call. Without a fault the wrapper keeps the contract as the store does that it wraps. It never waits for a
+// clock: a call that hangs waits for the end of its context, a slow one for a function of the test.
 //
-// Faults of files, below a store, are the business of each engine's own tests.
+// Faults of files, below a store, are for each engine's own tests.
 package faulty
 
 import (
@@ -50,21 +49,21 @@ func Methods() []Method {
 // Kind is the way in which a call goes wrong.
 type Kind int
 
-// The kinds of faults. A call whose store refuses it by itself, in a kind that lets it through, returns that refusal.
+// The kinds of faults. Where a kind makes the call of the store, and the store refuses it, the call returns that refusal.
 const (
-	// FailBefore returns an error, and the store never hears of the call.
+	// FailBefore returns an error and does not call the store.
 	FailBefore Kind = iota
 	// FailAfter lets the call take effect and returns an error.
 	FailAfter
-	// TimeOutAfter lets the call take effect and returns context.DeadlineExceeded at once, whatever time its caller has
-	// left: the engine had a limit of its own.
+	// TimeOutAfter lets the call take effect and returns context.DeadlineExceeded at once, however much time its caller has
+	// left, as an engine with a limit of its own does.
 	TimeOutAfter
-	// HangBefore does nothing until the context of the call ends, and returns its error. When the fault is taken
-	// away meanwhile, the call goes on. Methods without a context wait for that.
+	// HangBefore does nothing until the context of the call ends, and returns its error. When the fault is cleared
+	// meanwhile, the call goes on. Methods without a context hang until then.
 	HangBefore
 	// HangAfter lets the call take effect and hangs then.
 	HangAfter
-	// Slow waits (see Fault.Wait) and lets the call go on then.
+	// Slow waits, see Fault.Wait, and makes the call then.
 	Slow
 )
 
@@ -75,13 +74,13 @@ func (k Kind) String() string {
 	return [...]string{"fails before", "fails after", "times out after", "hangs before", "hangs after", "is slow"}[k]
 }
 
-// TakesEffect reports whether a call that goes wrong this way does what it is for.
+// TakesEffect reports whether a call that goes wrong this way takes effect.
 func (k Kind) TakesEffect() bool { return k != FailBefore && k != HangBefore }
 
-// Fault says which calls go wrong and how.
+// Fault describes which calls go wrong, and how.
 type Fault struct {
 	Kind Kind
-	// Methods are those that are counted and go wrong. nil = all.
+	// Methods are the methods whose calls are counted and go wrong. nil = all.
 	Methods []Method
 	// Call is the number of the first call that goes wrong, counted from 1 since Set. 0 = the first.
 	Call int
@@ -91,7 +90,7 @@ type Fault struct {
 	Err error
 	// Panic is what FailBefore and FailAfter panic with. nil = they return an error.
 	Panic any
-	// Wait is what a slow call does first. nil = nothing.
+	// Wait is called by a slow call first. nil = nothing is.
 	Wait func(context.Context)
 }
 
@@ -103,7 +102,7 @@ type Store struct {
 	fault *Fault
 	calls int
 	hits  int
-	gone  chan struct{} // closed when the fault is taken away
+	gone  chan struct{} // closed when the fault is cleared
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -111,7 +110,7 @@ var _ storage.Store = (*Store)(nil)
 // New returns a Store that has no fault yet.
 func New(inner storage.Store) *Store { return &Store{inner: inner} }
 
-// Always returns a Store in which every call of the fault's methods goes wrong; the fault's Call and Times count for nothing.
+// Always returns a Store in which every call of the fault's methods goes wrong; it ignores the fault's Call and Times.
 func Always(inner storage.Store, f Fault) *Store {
 	s := New(inner)
 	f.Call, f.Times = 1, -1
@@ -119,7 +118,7 @@ func Always(inner storage.Store, f Fault) *Store {
 	return s
 }
 
-// Set puts a fault in place of the one before it, and counts calls and hits from the beginning.
+// Set replaces the fault, and counts calls and hits from the beginning.
 func (s *Store) Set(f Fault) {
 	s.Clear()
 	s.mu.Lock()
@@ -127,7 +126,7 @@ func (s *Store) Set(f Fault) {
 	s.fault, s.gone = &f, make(chan struct{})
 }
 
-// Clear takes the fault away. Calls that hang go on.
+// Clear removes the fault. Calls that hang go on.
 func (s *Store) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

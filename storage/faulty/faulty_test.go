@@ -42,7 +42,7 @@ var (
 	ben = storage.UserKey{Issuer: "https://issuer.test", ID: "ben"} // unknown
 )
 
-// counting is a real store that tells how many refusals it was given.
+// counting is a real store that counts the refusals it was given.
 type counting struct {
 	storage.Store
 	refusals atomic.Int64
@@ -75,7 +75,7 @@ func TestEveryKindInEveryMethod(t *testing.T) {
 	}
 }
 
-// Whatever the contract has, the wrapper lets go wrong.
+// Every method of the contract can go wrong.
 func TestMethodsAreTheContracts(t *testing.T) {
 	var want []faulty.Method
 	for method := range reflect.TypeFor[storage.Store]().Methods() {
@@ -89,7 +89,7 @@ func TestMethodsAreTheContracts(t *testing.T) {
 	}
 }
 
-// A store can fail in every call, with an error or a panic, before or after it did what it is for.
+// A store can fail in every call, with an error or a panic, before or after the call took effect.
 func TestAlways(t *testing.T) {
 	engine, err := embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir()})
 	if err != nil {

@@ -85,7 +85,7 @@ func (s *Store) Stat(ctx context.Context, user storage.UserKey, org string) (sto
 	return around(ctx, s, Stat, func() (storage.Info, error) { return s.inner.Stat(ctx, user, org) })
 }
 
-// RecordRefusal implements [storage.Store]. A note whose call fails before is lost; no error tells of it.
+// RecordRefusal implements [storage.Store]. With FailBefore the note is lost, and no error says so.
 func (s *Store) RecordRefusal(r storage.Refusal) {
 	_, _ = around(context.Background(), s, RecordRefusal, func() (struct{}, error) {
 		s.inner.RecordRefusal(r)
