@@ -95,21 +95,9 @@ func TestCheckpointThatFails(t *testing.T) {
 			if err := s.Ready(ctx); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), databaseName) {
 				t.Errorf("%s: Ready = %v, want the file and the reason", what, err)
 			}
-			bad.take()
-			time.Sleep(10 * time.Minute) // of the test's own clock
-			mustPut(t, s, 1, 3000)       // the log still takes it
+			wantTries(t, what, s, bad)
 			if n := strings.Count(log.String(), "level=ERROR"); n != 1 {
 				t.Errorf("%s: %d errors in the log, want one:\n%s", what, n, &log)
-			}
-			want, tries := checkpointDelayMin, bad.take()
-			for i := 1; i < len(tries); i++ {
-				if gap := tries[i].Sub(tries[i-1]); gap != want {
-					t.Errorf("%s: try %d came %v after the one before, want %v", what, i, gap, want)
-				}
-				want = min(2*want, checkpointDelayMax)
-			}
-			if n := len(tries); n < 10 {
-				t.Errorf("%s: %d tries in ten minutes", what, n)
 			}
 			if got := s.Stats(); got.CheckpointFailures < 10 {
 				t.Errorf("%s: %d failures are counted", what, got.CheckpointFailures)
@@ -135,6 +123,24 @@ func TestCheckpointThatFails(t *testing.T) {
 	}
 }
 
+// wantTries demands that a checkpoint that fails is tried again, less and less often, and that the log still takes changes.
+func wantTries(t *testing.T, what string, s *Store, bad *badPages) {
+	t.Helper()
+	bad.take()
+	time.Sleep(10 * time.Minute) // of the test's own clock
+	mustPut(t, s, 1, 3000)
+	want, tries := checkpointDelayMin, bad.take()
+	for i := 1; i < len(tries); i++ {
+		if gap := tries[i].Sub(tries[i-1]); gap != want {
+			t.Errorf("%s: try %d came %v after the one before, want %v", what, i, gap, want)
+		}
+		want = min(2*want, checkpointDelayMax)
+	}
+	if n := len(tries); n < 10 {
+		t.Errorf("%s: %d tries in ten minutes", what, n)
+	}
+}
+
 // A log that cannot be moved is bounded: first nothing new is taken, then no delete either, and Ready says so. What was
 // acknowledged stays, and all goes on by itself once the disk works.
 func TestLogIsBounded(t *testing.T) {
@@ -152,13 +158,7 @@ func TestLogIsBounded(t *testing.T) {
 		}
 		onCommitter(s, func() { s.checkpoints.bound = 12 << 20 })
 		bad.mode.Store(1)
-		size := func() int64 {
-			info, err := os.Stat(filepath.Join(dir, logName))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return info.Size()
-		}
+		size := func() int64 { return fileSize(t, dir, logName) }
 		for i := 0; err == nil; i++ {
 			if size() > 8<<20 {
 				t.Fatalf("%d bytes of log, and uploads are taken", size())
@@ -171,15 +171,7 @@ func TestLogIsBounded(t *testing.T) {
 		if err := s.Ready(ctx); err == nil || !strings.Contains(err.Error(), "cannot be moved") {
 			t.Errorf("Ready = %v, want the reason", err)
 		}
-		if _, _, err := s.AddUser(ctx, testKey(1000), testOrg, testBy); !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("AddUser of somebody new = %v, want %v", err, storage.ErrUnavailable)
-		}
-		if _, _, err := s.AddUser(ctx, testKey(1), testOrg, testBy); err != nil {
-			t.Errorf("AddUser of somebody who is there = %v", err)
-		}
-		if _, err := s.AddOrganization(ctx, "new", testBy); !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("AddOrganization = %v, want %v", err, storage.ErrUnavailable)
-		}
+		wantNothingNew(t, s)
 		for i := range 20 {
 			mustRemove(t, s, i)
 		}
@@ -208,6 +200,31 @@ func TestLogIsBounded(t *testing.T) {
 		mustRemove(t, s, 20)
 		mustPut(t, s, 1000, 200)
 	})
+}
+
+// fileSize returns the length of a file of a data directory, in bytes.
+func fileSize(t *testing.T, dir, name string) int64 {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+// wantNothingNew demands that users and organisations are not registered any more, and that those of before are known.
+func wantNothingNew(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := context.Background()
+	if _, _, err := s.AddUser(ctx, testKey(1000), testOrg, testBy); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("AddUser of a new user = %v, want %v", err, storage.ErrUnavailable)
+	}
+	if _, _, err := s.AddUser(ctx, testKey(1), testOrg, testBy); err != nil {
+		t.Errorf("AddUser of a user who is there = %v", err)
+	}
+	if _, err := s.AddOrganization(ctx, "new", testBy); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("AddOrganization = %v, want %v", err, storage.ErrUnavailable)
+	}
 }
 
 // The log of a store that nobody calls is emptied, unless it is short.

@@ -125,16 +125,7 @@ func TestCheckStuck(t *testing.T) {
 				if !cmp.Equal(kinds(all), []storage.FindingKind{tt.want}) || !strings.Contains(all[0].Detail, "tried and failed") {
 					t.Errorf("found %+v, want %v", all, tt.want)
 				}
-				if tt.fail != nil { // a repair on a disk that still fails
-					if all = checkStore(t, s, true); len(all) != 1 || all[0].Repaired || !strings.HasPrefix(all[0].Repair, "failed") {
-						t.Errorf("found %+v, want a repair that failed", all)
-					}
-				}
-				f.set(nil)
-				if all = checkStore(t, s, true); len(all) != 1 || !all[0].Repaired {
-					t.Errorf("found %+v, want it repaired", all)
-				}
-				wantClean(t, s)
+				wantRepair(t, s, f, tt.fail != nil)
 				if _, err := s.Remove(context.Background(), removal(1)); err != nil {
 					t.Errorf("Remove = %v", err)
 				}
@@ -144,6 +135,21 @@ func TestCheckStuck(t *testing.T) {
 			})
 		})
 	}
+}
+
+// wantRepair demands that a repair fails while the disk does, and finishes the one thing that is stuck once the disk works.
+func wantRepair(t *testing.T, s *Store, f *faults, fails bool) {
+	t.Helper()
+	if fails {
+		if all := checkStore(t, s, true); len(all) != 1 || all[0].Repaired || !strings.HasPrefix(all[0].Repair, "failed") {
+			t.Errorf("found %+v, want a repair that failed", all)
+		}
+	}
+	f.set(nil)
+	if all := checkStore(t, s, true); len(all) != 1 || !all[0].Repaired {
+		t.Errorf("found %+v, want it repaired", all)
+	}
+	wantClean(t, s)
 }
 
 // Rows that say that something is on its way, while the committer knows nothing of it.

@@ -12,98 +12,107 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// How long an open group commit waits: until it has three quarters of those who were there lately, and no longer than the last group commit took.
+// windowCase is a group commit that is open, and what comes meanwhile.
+type windowCase struct {
+	name        string
+	last, late  int             // changes in the group commit before, and those that had arrived when it ended
+	took, since time.Duration   // of the group commit before, and since its end
+	has         int             // changes the group commit has
+	at          []time.Duration // when further ones arrive
+	hurry       time.Duration   // when the database is wanted
+	closed      bool
+	waits       time.Duration
+	takes       int
+	turns       int // in which it takes them, if more than one
+}
+
+const windowTook, ms = 3 * time.Millisecond, time.Millisecond
+
+var windowCases = []windowCase{
+	{name: "the first group commit", has: 1},
+	{name: "a lone caller", last: 1, has: 1},
+	{name: "two callers", last: 1, late: 1, has: 1},
+	{name: "the third of three", last: 2, late: 1, has: 1, at: []time.Duration{ms}, waits: ms, takes: 1},
+	{name: "enough are there", last: 8, late: 8, has: 12},
+	{name: "more are there than enough", last: 8, has: 7, at: []time.Duration{0, 0}, takes: 2},
+	{name: "enough arrive", last: 8, has: 3, at: []time.Duration{ms, 2 * ms, 2 * ms, 3 * ms}, waits: 2 * ms, takes: 3},
+	{name: "half of the missing, and half again", last: 16, has: 6, at: []time.Duration{ms, ms, ms, 2 * ms, 2 * ms, 3 * ms}, took: 9 * ms,
+		waits: 3 * ms, takes: 6, turns: 3},
+	{name: "none comes", last: 8, has: 1, waits: windowTook},
+	{name: "too few come", last: 8, has: 1, at: []time.Duration{0, ms}, waits: windowTook, takes: 2},
+	{name: "many are enough", last: 100, late: 100, has: enoughRequests},
+	{name: "a slow disk", last: 8, took: time.Second, has: 1, waits: maxBatchWait},
+	{name: "a group commit not long ago", last: 8, since: maxBatchWait, has: 1, waits: windowTook},
+	{name: "a group commit long ago", last: 8, since: maxBatchWait + 1, has: 1},
+	{name: "the database is wanted", last: 8, has: 1, at: []time.Duration{0, 2 * ms}, hurry: ms, waits: ms, takes: 1},
+	{name: "the store is closed", last: 8, has: 1, at: []time.Duration{0}, closed: true, takes: 1},
+}
+
+// An open group commit waits until it has three quarters of the changes that there were lately, and no longer than the last group commit
+// took.
 func TestBatchWindow(t *testing.T) {
-	const took, ms = 3 * time.Millisecond, time.Millisecond
-	for _, tt := range []struct {
-		name        string
-		last, late  int             // changes in the group commit before, and behind it
-		took, since time.Duration   // of the group commit before, and since its end
-		has         int             // changes the group commit has
-		at          []time.Duration // when further ones arrive
-		hurry       time.Duration   // when somebody else wants the database
-		closed      bool
-		waits       time.Duration
-		takes       int
-		turns       int // in which it takes them, if more than one
-	}{
-		{name: "the first group commit", has: 1},
-		{name: "a lone caller", last: 1, has: 1},
-		{name: "two callers", last: 1, late: 1, has: 1},
-		{name: "the third of three", last: 2, late: 1, has: 1, at: []time.Duration{ms}, waits: ms, takes: 1},
-		{name: "enough are there", last: 8, late: 8, has: 12},
-		{name: "more are there than enough", last: 8, has: 7, at: []time.Duration{0, 0}, takes: 2},
-		{name: "enough arrive", last: 8, has: 3, at: []time.Duration{ms, 2 * ms, 2 * ms, 3 * ms}, waits: 2 * ms, takes: 3},
-		{name: "half of the missing, and half again", last: 16, has: 6, at: []time.Duration{ms, ms, ms, 2 * ms, 2 * ms, 3 * ms}, took: 9 * ms,
-			waits: 3 * ms, takes: 6, turns: 3},
-		{name: "nobody comes", last: 8, has: 1, waits: took},
-		{name: "too few come", last: 8, has: 1, at: []time.Duration{0, ms}, waits: took, takes: 2},
-		{name: "many are enough", last: 100, late: 100, has: enoughRequests},
-		{name: "a slow disk", last: 8, took: time.Second, has: 1, waits: maxBatchWait},
-		{name: "a group commit not long ago", last: 8, since: maxBatchWait, has: 1, waits: took},
-		{name: "a group commit long ago", last: 8, since: maxBatchWait + 1, has: 1},
-		{name: "somebody wants to read", last: 8, has: 1, at: []time.Duration{0, 2 * ms}, hurry: ms, waits: ms, takes: 1},
-		{name: "the store is closed", last: 8, has: 1, at: []time.Duration{0}, closed: true, takes: 1},
-	} {
+	for _, tt := range windowCases {
 		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var l queue
-				l.init()
-				c := newBatchWindow()
-				c.began = time.Now().Add(-max(tt.took, took))
-				c.end(tt.last, tt.late)
-				time.Sleep(tt.since)
-				arrive := func() {
-					if err := l.enter(&request{}); err != nil {
-						t.Error(err)
-					}
-				}
-				for _, at := range tt.at {
-					if at == 0 {
-						arrive()
-					} else {
-						time.AfterFunc(at, arrive)
-					}
-				}
-				var wanted atomic.Bool
-				if tt.hurry > 0 {
-					time.AfterFunc(tt.hurry, func() {
-						wanted.Store(true)
-						l.signal()
-					})
-				}
-				if tt.closed {
-					l.close()
-				}
-				c.begin()
-				taken, turns := 0, 0
-				for c.await(&l, tt.has+taken, wanted.Load) {
-					batch, _, _ := l.take(nil, maxBatch)
-					taken += len(batch)
-					turns++
-					synctest.Wait()
-				}
-				if waited := time.Since(c.began); waited != tt.waits || c.waited != tt.waits {
-					t.Errorf("waited %v and counted %v, want %v", waited, c.waited, tt.waits)
-				}
-				if taken != tt.takes {
-					t.Errorf("took %d more, want %d", taken, tt.takes)
-				}
-				if tt.turns > 0 && turns != tt.turns {
-					t.Errorf("took them in %d turns, want %d", turns, tt.turns)
-				}
-				if tt.closed {
-					return
-				}
-				// Whoever comes later wakes the committer again, however few they are.
-				time.Sleep(time.Second) // all have arrived by then
-				l.take(nil, maxBatch)
-				woken(&l)
-				if arrive(); !woken(&l) {
-					t.Error("a change that comes later does not wake the committer")
-				}
-			})
+			synctest.Test(t, tt.run)
 		})
+	}
+}
+
+func (tt *windowCase) run(t *testing.T) {
+	var l queue
+	l.init()
+	c := newBatchWindow()
+	c.began = time.Now().Add(-max(tt.took, windowTook))
+	c.end(tt.last, tt.late)
+	time.Sleep(tt.since)
+	arrive := func() {
+		if err := l.enter(&request{}); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, at := range tt.at {
+		if at == 0 {
+			arrive()
+		} else {
+			time.AfterFunc(at, arrive)
+		}
+	}
+	var wanted atomic.Bool
+	if tt.hurry > 0 {
+		time.AfterFunc(tt.hurry, func() {
+			wanted.Store(true)
+			l.signal()
+		})
+	}
+	if tt.closed {
+		l.close()
+	}
+	c.begin()
+	taken, turns := 0, 0
+	for c.await(&l, tt.has+taken, wanted.Load) {
+		batch, _, _ := l.take(nil, maxBatch)
+		taken += len(batch)
+		turns++
+		synctest.Wait()
+	}
+	if waited := time.Since(c.began); waited != tt.waits || c.waited != tt.waits {
+		t.Errorf("waited %v and counted %v, want %v", waited, c.waited, tt.waits)
+	}
+	if taken != tt.takes {
+		t.Errorf("took %d more, want %d", taken, tt.takes)
+	}
+	if tt.turns > 0 && turns != tt.turns {
+		t.Errorf("took them in %d turns, want %d", turns, tt.turns)
+	}
+	if tt.closed {
+		return
+	}
+	// A change that comes later wakes the committer again, even a single one.
+	time.Sleep(time.Second) // all have arrived by then
+	l.take(nil, maxBatch)
+	woken(&l)
+	if arrive(); !woken(&l) {
+		t.Error("a change that comes later does not wake the committer")
 	}
 }
 
@@ -117,7 +126,7 @@ func woken(l *queue) bool {
 	}
 }
 
-// Who is in a hurry waits for those that have arrived, and for nobody after them.
+// When the database is wanted, the group commit takes the changes that have arrived, and none after them.
 func TestBatchWindowInAHurry(t *testing.T) {
 	var l queue
 	l.init()
@@ -142,7 +151,7 @@ func expectChanges(s *Store, n int) {
 	s.window.known, s.window.took, s.window.ended = (4*n+2)/3, time.Hour, time.Now()
 }
 
-// A group commit that is open ends its waiting for somebody who wants the connection, as backups and checks do. A read wants it not, and
+// A group commit that is open ends its waiting when the connection is wanted, as by backups and checks. A read needs no connection and
 // does not wait for the group commit.
 func TestWantedConnectionEndsWaiting(t *testing.T) {
 	for _, tt := range []struct {
@@ -150,7 +159,7 @@ func TestWantedConnectionEndsWaiting(t *testing.T) {
 		read  func(*testing.T, *Store)
 		waits bool
 	}{
-		{"a look of a backup", func(_ *testing.T, s *Store) { s.db.lock(); s.db.mu.Unlock() }, false},
+		{"a step of a backup", func(_ *testing.T, s *Store) { s.db.lock(); s.db.mu.Unlock() }, false},
 		{"a read", func(t *testing.T, s *Store) {
 			began := time.Now()
 			if _, err := s.Get(t.Context(), testKey(2), testOrg); err != nil {
@@ -182,7 +191,7 @@ func TestWantedConnectionEndsWaiting(t *testing.T) {
 	}
 }
 
-// What arrives while a group commit is open shares its transaction, its syncs, and its failure only as far as it is to blame.
+// A change that arrives while a group commit is open shares its transaction and its syncs, and fails only by itself.
 func TestJoining(t *testing.T) {
 	remove := func(i int) func(*testing.T, *Store) {
 		return func(t *testing.T, s *Store) { mustRemove(t, s, i) }

@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"syscall"
 	"testing"
@@ -79,8 +80,9 @@ func (d *pagesDisk) setLeft(pages int) {
 	d.left = pages
 }
 
-// A hole needs blocks when it is written to, and the disk may have none. The upload fails then, wherever that happens, and is erased without
-// any: nobody is locked out. Whatever was acknowledged has all the blocks of its slot, also behind the picture, so every delete works.
+// A hole needs blocks when it is written to, and the disk may have none. Then the upload fails, wherever that happens, and is erased
+// without blocks, so its user is not locked out. A picture that was acknowledged has all the blocks of its slot, also those behind its
+// bytes, so every delete works.
 func TestFullDiskUnderHoles(t *testing.T) {
 	needsHoles(t)
 	ctx := context.Background()
@@ -91,18 +93,18 @@ func TestFullDiskUnderHoles(t *testing.T) {
 		t.Fatal(err)
 	}
 	pattern := storagetest.NewPattern(1)
-	put := func(user, size int) error {
-		_, err := s.Put(ctx, storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
-			Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(uint32(user), size)}})
-		return err
-	}
+	put := func(user, size int) error { return putPattern(ctx, s, pattern, user, size) }
 	// Of 17 pages, in slots of 24.
 	const users, size, pages, slot = 40, 17*slab.PageBytes - 100, 17, 24
-	for i := range users {
-		if err := put(i+1, size); err != nil {
-			t.Fatal(err)
+	each := func(n int) {
+		t.Helper()
+		for i := range n {
+			if err := put(i+1, size); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
+	each(users)
 	for i := range users / 2 {
 		mustRemove(t, s, i+1)
 	}
@@ -110,19 +112,11 @@ func TestFullDiskUnderHoles(t *testing.T) {
 	if d.punches == 0 {
 		t.Fatal("no hole was punched")
 	}
-	for i := range warmPages / slot { // what is left of the reserve
-		if err := put(i+1, size); err != nil {
-			t.Fatal(err)
-		}
-	}
+	each(warmPages / slot) // the free slots that have kept their blocks
 	for left := range slot {
 		d.setLeft(left)
-		if err := put(100, size); !errors.Is(err, storage.ErrUnavailable) {
-			t.Fatalf("%d pages left: Put = %v, want %v", left, err, storage.ErrUnavailable)
-		}
-		if err := errors.Join(s.ErasuresDone(ctx), s.Ready(ctx)); err != nil {
-			t.Fatalf("%d pages left: %v after an upload that failed", left, err)
-		}
+		wantUnavailable(t, fmt.Sprintf("Put with %d pages left", left), put(100, size))
+		wantHealthy(t, s, fmt.Sprintf("%d pages left, after an upload that failed", left))
 	}
 	d.setLeft(slot)
 	if err := put(101, size); err != nil {
@@ -131,9 +125,7 @@ func TestFullDiskUnderHoles(t *testing.T) {
 	if d.left != 0 {
 		t.Errorf("%d pages left, and the slot has %d", d.left, slot)
 	}
-	if err := put(100, 900_000); !errors.Is(err, storage.ErrUnavailable) { // needs a region
-		t.Errorf("Put with no room = %v", err)
-	}
+	wantUnavailable(t, "Put with no room for a region", put(100, 900_000))
 	living := map[uint32]bool{}
 	for i := range users {
 		switch {
@@ -144,15 +136,17 @@ func TestFullDiskUnderHoles(t *testing.T) {
 		}
 	}
 	mustRemove(t, s, 101)
-	if err := s.ErasuresDone(ctx); err != nil {
-		t.Error(err)
-	}
-	if found := checkStore(t, s, false); len(found) > 0 {
-		t.Errorf("found %+v", found)
-	}
+	wantHealthy(t, s, "after all deletes")
+	wantClean(t, s)
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	wantOnly(t, pattern, dir, living)
+}
+
+// wantOnly demands that a directory holds no piece of a picture but of those that live.
+func wantOnly(t *testing.T, pattern *storagetest.Pattern, dir string, living map[uint32]bool) {
+	t.Helper()
 	pieces, err := pattern.Search(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +158,29 @@ func TestFullDiskUnderHoles(t *testing.T) {
 	}
 }
 
-// What cannot be punched fails nobody: it is counted, told of once, and tried again.
+func wantUnavailable(t *testing.T, what string, err error) {
+	t.Helper()
+	if !errors.Is(err, storage.ErrUnavailable) {
+		t.Fatalf("%s = %v, want %v", what, err, storage.ErrUnavailable)
+	}
+}
+
+// putPattern uploads a picture of a pattern, whose number is the user's.
+func putPattern(ctx context.Context, s *Store, pattern *storagetest.Pattern, user, size int) error {
+	_, err := s.Put(ctx, storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
+		Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(uint32(user), size)}})
+	return err
+}
+
+// wantHealthy demands that the store is ready and that no erasure is stuck.
+func wantHealthy(t *testing.T, s *Store, when string) {
+	t.Helper()
+	if err := errors.Join(s.ErasuresDone(t.Context()), s.Ready(t.Context())); err != nil {
+		t.Fatalf("%s: %v", when, err)
+	}
+}
+
+// A hole that cannot be punched fails no caller: it is counted, logged once, and tried again.
 func TestPunchFails(t *testing.T) {
 	needsHoles(t)
 	d := &pagesDisk{blocks: map[int64]bool{}, left: 1 << 20, refuses: true}

@@ -177,15 +177,11 @@ func runScenario(ctx context.Context, s *Store, between func() error) (err error
 	return nil
 }
 
-// runFaults is what a process does whose disk fails twice: an upload is given up, and of two deletes the first is not
-// finished when the second goes on record. Then it meets a page that cannot be written.
+// runFaults uses a store whose disk fails twice: an upload is given up, and of two deletes the first is not finished when the
+// second goes on record. Then the disk is full, and then there is a page that cannot be written.
 func runFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 	pattern := storagetest.NewPattern(1)
-	put := func(user int) error {
-		_, err := s.Put(ctx, storage.Upload{User: testKey(user), Organization: testOrg, By: testBy, Register: true,
-			Picture: storage.Picture{Format: storage.PNG, Data: pattern.Picture(uint32(user), 5000)}})
-		return err
-	}
+	put := func(user int) error { return putPattern(ctx, s, pattern, user, 5000) }
 	once := func(op string) {
 		left := 1
 		f.set(func(_ int, name, o string) bool {
@@ -212,7 +208,29 @@ func runFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 			return err
 		}
 	}
-	// Now it is full: the slot of an upload is neither written nor overwritten, but taken away.
+	if err := runFullDisk(ctx, s, f, put); err != nil {
+		return err
+	}
+	bad.set(nextSlot(s, 5000))
+	if err := put(5); !errors.Is(err, storage.ErrUnavailable) {
+		return fmt.Errorf("put to a bad page = %w, want %w", err, storage.ErrUnavailable)
+	}
+	for range quarantineTries {
+		sweepNow(s)
+	}
+	if n := s.Stats().Quarantined; n != 1 {
+		return fmt.Errorf("%d slots in quarantine, want one", n)
+	}
+	if err := put(5); err != nil {
+		return err
+	}
+	_, err := s.Remove(ctx, removal(5))
+	return err
+}
+
+// runFullDisk is the part of runFaults on a full disk: the slot of an upload is neither written nor overwritten, but becomes a hole; then
+// a delete is the first change that finds no room.
+func runFullDisk(ctx context.Context, s *Store, f *faults, put func(user int) error) error {
 	f.err = syscall.ENOSPC
 	f.set(func(_ int, name, op string) bool { return name == slabName && op == "write" })
 	if err := put(4); !errors.Is(err, storage.ErrUnavailable) {
@@ -220,7 +238,6 @@ func runFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 	}
 	f.set(nil)
 	f.err = nil
-	// A delete is the first thing for which there is no room.
 	onCommitter(s, s.regainRoom)
 	full := true
 	f.err = syscall.ENOSPC
@@ -237,21 +254,7 @@ func runFaults(ctx context.Context, s *Store, f *faults, bad *badSlots) error {
 	f.set(nil)
 	f.err = nil
 	onCommitter(s, s.regainRoom)
-	bad.set(nextSlot(s, 5000))
-	if err := put(5); !errors.Is(err, storage.ErrUnavailable) {
-		return fmt.Errorf("put to a bad page = %w, want %w", err, storage.ErrUnavailable)
-	}
-	for range quarantineTries {
-		sweepNow(s)
-	}
-	if n := s.Stats().Quarantined; n != 1 {
-		return fmt.Errorf("%d slots in quarantine, want one", n)
-	}
-	if err := put(5); err != nil {
-		return err
-	}
-	_, err := s.Remove(ctx, removal(5))
-	return err
+	return nil
 }
 
 // nextSlot returns the slot that the next upload of so many bytes takes.

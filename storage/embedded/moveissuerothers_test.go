@@ -20,7 +20,7 @@ func putAt(t *testing.T, s *Store, i int, issuer, org string) {
 	}
 }
 
-// What is remembered of users is forgotten also where the change that ends it and the move are made together.
+// The users that reads remember are forgotten also when a removal and the move of the issuer share a group commit.
 func TestRemoveTogetherWithAMoveOfTheIssuer(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	old := testKey(0).Issuer
@@ -65,7 +65,7 @@ func TestMoveOfAnIssuerOfAnyName(t *testing.T) {
 	putAt(t, s, 0, newIssuer, testOrg)
 }
 
-// wantPerson demands who has a picture in a restored store, by its entity tag, "" = nobody has one, and in which organisation.
+// wantPerson demands that a user of an issuer in an organisation has the picture of this entity tag; "" is for none.
 func wantPerson(t *testing.T, s *Store, i int, issuer, org, generation string) {
 	t.Helper()
 	info, err := s.Stat(t.Context(), movedKey(i, issuer), org)
@@ -83,8 +83,20 @@ func generationAt(t *testing.T, s *Store, i int, issuer, org string) string {
 	return info.Generation
 }
 
-// An old issuer that has users of its own again, or an issuer whose name another one got, has other people: no restore mixes them,
-// whichever files it is of.
+// restored opens what a backup and files of receipts hold.
+func restored(t *testing.T, full string, receipts ...string) *Store {
+	t.Helper()
+	dir := t.TempDir()
+	if _, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: receipts}); err != nil {
+		t.Fatal(err)
+	}
+	s := openTest(t, dir)
+	wantClean(t, s)
+	return s
+}
+
+// When an issuer was moved, another one may get its old name. The users of the two are different people: no restore mixes them,
+// whichever files it reads.
 func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
 	const org = "another"
 	s := openTest(t, t.TempDir())
@@ -109,18 +121,8 @@ func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
 	four, _ := saveTest(t, s, storage.ExportOptions{})
 	receiptsFour, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 
-	restored := func(full string, receipts ...string) *Store {
-		t.Helper()
-		dir := t.TempDir()
-		if _, err := backup.Restore(t.Context(), At(Config{Dir: dir}), backup.RestoreOptions{Backup: full, Receipts: receipts}); err != nil {
-			t.Fatal(err)
-		}
-		s := openTest(t, dir)
-		wantClean(t, s)
-		return s
-	}
 	for _, receipts := range [][]string{nil, {receiptsOne}} {
-		r := restored(one, receipts...)
+		r := restored(t, one, receipts...)
 		want := first
 		if receipts != nil {
 			want = "" // erased, and what came then is not in the backup
@@ -128,19 +130,19 @@ func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
 		wantPerson(t, r, 0, old, testOrg, want)
 	}
 	for _, receipts := range [][]string{{receiptsThree}, {receiptsOne, receiptsThree}} {
-		r := restored(one, receipts...)
+		r := restored(t, one, receipts...)
 		wantPerson(t, r, 0, newIssuer, testOrg, "")
 		wantPerson(t, r, 0, old, org, "")
-		r = restored(two, receipts...)
+		r = restored(t, two, receipts...)
 		wantPerson(t, r, 0, newIssuer, testOrg, second)
 		wantPerson(t, r, 0, old, org, "")
-		r = restored(three, receipts...)
+		r = restored(t, three, receipts...)
 		wantPerson(t, r, 0, newIssuer, testOrg, second)
 		wantPerson(t, r, 0, old, org, others)
 	}
 	for _, receipts := range [][]string{{receiptsFour}, {receiptsOne, receiptsThree, receiptsFour}, {receiptsFour, receiptsOne}} {
 		for full, want := range map[string][2]string{one: {"", ""}, two: {second, ""}, three: {second, others}, four: {second, others}} {
-			r := restored(full, receipts...)
+			r := restored(t, full, receipts...)
 			wantPerson(t, r, 0, old, testOrg, want[0])
 			wantPerson(t, r, 0, thirdIssuer, org, want[1])
 			if _, err := r.Stat(t.Context(), movedKey(0, newIssuer), testOrg); !errors.Is(err, storage.ErrUserNotFound) {

@@ -18,7 +18,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// badSlots is a slab some pages of which cannot be written.
+// badSlots are pages of a slab that cannot be written.
 type badSlots struct {
 	mu    sync.Mutex
 	pages []int64
@@ -80,12 +80,11 @@ func slotOf(t *testing.T, s *Store, user int) (slot int64) {
 	return count(t, s, `SELECT slot FROM generation WHERE state = 2 AND uid = (SELECT uid FROM user WHERE id = '`+testKey(user).ID+`')`)
 }
 
-// A page that cannot be written is the trouble of those whose picture lies there. An upload that was to lie there goes elsewhere the
-// next time, its slot is out of use for good, and nobody else notices.
+// A page that cannot be written concerns only the users whose picture lies there. An upload to it fails, and goes to another slot the next
+// time; the slot is out of use from then on, and other users notice nothing.
 func TestBadPageOfAnUpload(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		ctx := context.Background()
 		var log bytes.Buffer
 		bad := &badSlots{}
 		s := openBad(t, dir, bad, &log)
@@ -94,20 +93,9 @@ func TestBadPageOfAnUpload(t *testing.T) {
 		mustRemove(t, s, 1) // a group commit, with which the slot is free
 		free := count(t, s, `SELECT slot FROM generation`)
 		bad.set(free)
-		if _, err := s.Put(ctx, upload(1, 5000)); !errors.Is(err, storage.ErrUnavailable) {
-			t.Fatalf("Put to a bad page = %v, want %v", err, storage.ErrUnavailable)
-		}
-		if err := s.Ready(ctx); err != nil {
-			t.Errorf("Ready = %v: one page is no reason to take everybody's service away", err)
-		}
-		if err := s.ErasuresDone(ctx); err == nil {
-			t.Error("ErasuresDone = nil, want the stuck erasure")
-		}
-		if _, err := s.Remove(ctx, removal(1)); !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("Remove = %v, want %v until it is known to be one bad page", err, storage.ErrUnavailable)
-		}
+		wantStuckUpload(t, s)
 		time.Sleep(time.Minute) // of the test's own clock
-		if err := errors.Join(s.Ready(ctx), s.ErasuresDone(ctx)); err != nil {
+		if err := errors.Join(s.Ready(t.Context()), s.ErasuresDone(t.Context())); err != nil {
 			t.Errorf("%v a minute later", err)
 		}
 		if got := s.Stats(); got.Quarantined != 1 || got.Stuck != 0 || got.Pending != 0 {
@@ -116,26 +104,7 @@ func TestBadPageOfAnUpload(t *testing.T) {
 		if res := removed(t, s, 1); res != first {
 			t.Errorf("Remove = %+v, want %+v: nothing was acknowledged since", res, first)
 		}
-		wantLocked := func(s *Store) {
-			t.Helper()
-			for user := range 40 {
-				mustPut(t, s, user, 5000)
-				if slot := slotOf(t, s, user); slot == free {
-					t.Errorf("user %d has the slot that is out of use", user)
-				}
-			}
-			if res := removed(t, s, 1); res.Receipt == first.Receipt || res.Receipt == "" {
-				t.Errorf("Remove of another picture shows receipt %q", res.Receipt)
-			}
-			if n := count(t, s, `SELECT count(*) FROM receipt WHERE seq > (SELECT watermark FROM store)`); n > 1 {
-				t.Errorf("the watermark is %d receipts behind", n)
-			}
-			found := checkStore(t, s, false)
-			if len(found) != 1 || found[0].Kind != SlotQuarantined || found[0].Page != free {
-				t.Errorf("a check finds %+v, want the slot in quarantine", found)
-			}
-		}
-		wantLocked(s)
+		wantOutOfUse(t, s, free, first)
 		if n := strings.Count(log.String(), "out of use"); n != 1 {
 			t.Errorf("%d lines tell of the slot, want one:\n%s", n, &log)
 		}
@@ -146,22 +115,8 @@ func TestBadPageOfAnUpload(t *testing.T) {
 		if got := s.Stats(); got.Quarantined != 1 || got.Stuck != 0 {
 			t.Errorf("%d in quarantine, %d stuck after a restart, want 1, 0", got.Quarantined, got.Stuck)
 		}
-		wantLocked(s)
-
-		found := checkStore(t, s, true)
-		if len(found) != 1 || found[0].Repaired {
-			t.Errorf("a repair on a page that is still bad = %+v", found)
-		}
-		bad.set()
-		found = checkStore(t, s, true)
-		if len(found) != 1 || !found[0].Repaired {
-			t.Errorf("a repair on a page that is well again = %+v", found)
-		}
-		mustRemove(t, s, 2) // what is finished goes on record with a group commit
-		mustRemove(t, s, 2)
-		if got := s.Stats(); got.Quarantined != 0 {
-			t.Errorf("%d in quarantine after the repair", got.Quarantined)
-		}
+		wantOutOfUse(t, s, free, first)
+		repairBadPage(t, s, bad)
 		for user := range 40 {
 			mustRemove(t, s, user)
 		}
@@ -173,8 +128,67 @@ func TestBadPageOfAnUpload(t *testing.T) {
 	})
 }
 
-// The erasure of a picture that was acknowledged is never given up. Its user is told 503 as long as it takes, Ready does not fail for
-// it, and everybody else is served.
+// wantStuckUpload uploads to a bad page, and demands that its user is answered 503 and the store is ready.
+func wantStuckUpload(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := t.Context()
+	if _, err := s.Put(ctx, upload(1, 5000)); !errors.Is(err, storage.ErrUnavailable) {
+		t.Fatalf("Put to a bad page = %v, want %v", err, storage.ErrUnavailable)
+	}
+	if err := s.Ready(ctx); err != nil {
+		t.Errorf("Ready = %v: one page does not end the service for all", err)
+	}
+	if err := s.ErasuresDone(ctx); err == nil {
+		t.Error("ErasuresDone = nil, want the stuck erasure")
+	}
+	if _, err := s.Remove(ctx, removal(1)); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Remove = %v, want %v until it is known to be one bad page", err, storage.ErrUnavailable)
+	}
+}
+
+// wantOutOfUse demands that no upload gets a slot that is in quarantine, and that receipts go on without it. first is what the last removal
+// before the quarantine returned.
+func wantOutOfUse(t *testing.T, s *Store, slot int64, first storage.Result) {
+	t.Helper()
+	for user := range 40 {
+		mustPut(t, s, user, 5000)
+		if slotOf(t, s, user) == slot {
+			t.Errorf("user %d has the slot that is out of use", user)
+		}
+	}
+	if res := removed(t, s, 1); res.Receipt == first.Receipt || res.Receipt == "" {
+		t.Errorf("Remove of another picture shows receipt %q", res.Receipt)
+	}
+	if n := count(t, s, `SELECT count(*) FROM receipt WHERE seq > (SELECT watermark FROM store)`); n > 1 {
+		t.Errorf("the watermark is %d receipts behind", n)
+	}
+	found := checkStore(t, s, false)
+	if len(found) != 1 || found[0].Kind != SlotQuarantined || found[0].Page != slot {
+		t.Errorf("a check finds %+v, want the slot in quarantine", found)
+	}
+}
+
+// repairBadPage repairs the store while its one bad page is bad, and once it works.
+func repairBadPage(t *testing.T, s *Store, bad *badSlots) {
+	t.Helper()
+	found := checkStore(t, s, true)
+	if len(found) != 1 || found[0].Repaired {
+		t.Errorf("a repair on a page that is still bad = %+v", found)
+	}
+	bad.set()
+	found = checkStore(t, s, true)
+	if len(found) != 1 || !found[0].Repaired {
+		t.Errorf("a repair on a page that works again = %+v", found)
+	}
+	mustRemove(t, s, 2) // what is finished goes on record with a group commit
+	mustRemove(t, s, 2)
+	if got := s.Stats(); got.Quarantined != 0 {
+		t.Errorf("%d in quarantine after the repair", got.Quarantined)
+	}
+}
+
+// The erasure of a picture that was acknowledged is never given up. Its user gets 503 as long as it takes, Ready does not fail for
+// it, and all other users are served.
 func TestBadPageOfAPicture(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +208,7 @@ func TestBadPageOfAPicture(t *testing.T) {
 				time.Sleep(time.Hour) // of the test's own clock
 			}
 			if err := s.Ready(ctx); err != nil {
-				t.Errorf("Ready = %v: one page is no reason to take everybody's service away", err)
+				t.Errorf("Ready = %v: one page does not end the service for all", err)
 			}
 			if err := s.ErasuresDone(ctx); err == nil || !strings.Contains(err.Error(), "1 erasures") {
 				t.Errorf("ErasuresDone = %v, want the stuck erasure named", err)
@@ -222,8 +236,8 @@ func TestBadPageOfAPicture(t *testing.T) {
 	})
 }
 
-// One thing that cannot be finished keeps no other from being finished: not one that breaks the transaction, and not one whose
-// page breaks the sync of all. That the slab as a whole is broken is no reason to give up slots.
+// An erasure that cannot be finished does not keep others from being finished, whether it breaks the transaction or the sync that all
+// share. When the whole slab fails, no slot goes into quarantine.
 func TestSweepOneByOne(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -259,7 +273,7 @@ func TestSweepOneByOne(t *testing.T) {
 			t.Errorf("%d in quarantine, %d stuck on a broken slab, want 0 and %d", got.Quarantined, got.Stuck, users+1)
 		}
 		f.set(nil)
-		onCommitter(s, func() { // a row that no step of ours leaves: its user is not there
+		onCommitter(s, func() { // a row that no step of the engine leaves: its user is not there
 			s.db.lock()
 			defer s.db.mu.Unlock()
 			if err := s.db.conn.Exec(`PRAGMA foreign_keys = OFF; INSERT INTO generation VALUES (1000000, zeroblob(16), 777777, 1, 3000, 2, NULL); PRAGMA foreign_keys = ON`); err != nil {
@@ -281,7 +295,7 @@ func TestSweepOneByOne(t *testing.T) {
 	})
 }
 
-// A transaction that cannot be committed is told once in a while, however many changes it is of and however often they come.
+// A transaction that cannot be committed is logged once in a while, however many changes are in it and however often they come.
 func TestFailuresAreLoggedOnceInAWhile(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
