@@ -107,7 +107,7 @@ func (m *Metrics) RegisterLog(dropped func() uint64) {
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- counter(lines, dropped()) }))
 }
 
-// collector is a set of metrics that are looked up when they are asked for. It describes itself by what it collects.
+// collector is a set of metrics that are looked up at each scrape. It describes itself by what it collects.
 type collector func(chan<- prometheus.Metric)
 
 func (c collector) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(c, ch) }

@@ -1,11 +1,10 @@
 // Package metrics shows operators what avatard does, in the Prometheus exposition format.
 //
-// It hears of calls (server.Observer) and of questions to the identity provider (authz.Observer) as they end, and asks
-// the store and the authenticator how they stand when it is itself asked. No package below knows of it, nor of
-// Prometheus.
+// It observes calls (server.Observer) and questions to the identity provider (authz.Observer) as they end, and reads the statistics of
+// the store and the authenticator when it is scraped. No package below imports it or Prometheus.
 //
 // Every label has a small set of values that strangers cannot enlarge: routes and procedures come from our own tables,
-// codes from RPC codes and HTTP statuses. Nothing here tells who called or whose picture it was.
+// codes from RPC codes and HTTP statuses. No metric identifies a caller or the user of a picture.
 package metrics
 
 import (
@@ -21,11 +20,11 @@ import (
 	"avatard/server"
 )
 
-// Config says what Metrics shows beside the calls.
+// Config configures Metrics.
 type Config struct {
 	// Version is the version of the program, for avatard_build_info.
 	Version string
-	// Logger hears of metrics that could not be collected. nil = discard.
+	// Logger gets a line about metrics that could not be collected. nil = discard.
 	Logger *slog.Logger
 }
 
@@ -121,7 +120,7 @@ func (m *Metrics) ObserveQuestion(r authz.QuestionReport) {
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(m.logger.Handler(), slog.LevelError),
-		ErrorHandling:       promhttp.ContinueOnError, // a metric that is missing is no reason to lose the others
+		ErrorHandling:       promhttp.ContinueOnError, // without a metric that is missing the others are still shown
 		MaxRequestsInFlight: 4,
 		Timeout:             10 * time.Second,
 	})

@@ -3,8 +3,8 @@ package picture
 import "math"
 
 // cicpColours reads the four numbers of ITU-T H.273 that a PNG chunk cICP holds: primaries, transfer function, matrix and
-// range (PNG specification, third edition, section 11.3.2.6). ok is false for what is not understood: other than RGB in full
-// range, or a transfer function that is unspecified or for film.
+// range (PNG specification, third edition, section 11.3.2.6). ok is false for numbers that are not understood: anything but RGB in full
+// range, and transfer functions that are unspecified or for film.
 func cicpColours(chunk []byte) (space colourSpace, ok bool) {
 	const rgb, fullRange = 0, 1
 	if len(chunk) != 4 || chunk[2] != rgb || chunk[3] != fullRange {
@@ -44,7 +44,7 @@ func cicpPrimaries(number byte) (primaries, bool) {
 // cicpCurve returns the curve of a number in table 3 of H.273, nil for one that is not understood.
 func cicpCurve(number byte) curve {
 	switch number {
-	case 1, 6, 14, 15: // BT.709, BT.601, BT.2020: what cameras do, for screens of the exponent 2.4 (BT.1886)
+	case 1, 6, 14, 15: // BT.709, BT.601, BT.2020: cameras code so for screens of the exponent 2.4 (BT.1886)
 		return power(2.4)
 	case 4:
 		return power(2.2)
@@ -62,8 +62,8 @@ func cicpCurve(number byte) curve {
 	return nil
 }
 
-// Light brighter than paper is what these two are for, and more than sRGB can show. ITU-R BT.2408 puts paper at 203 cd/m², where
-// Chromium and others let it become darker to make room for highlights up to 1,000 cd/m²; so it is done here, for each channel by itself.
+// The two curves below have light brighter than paper, which sRGB cannot show. ITU-R BT.2408 puts paper at 203 cd/m². Chromium and others
+// make it darker, to have room for highlights up to 1,000 cd/m²; so does this package, for each channel by itself.
 const (
 	paperWhite   = 203.0 // cd/m²
 	highlight    = 1000 / paperWhite

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// colours turn the pixels of one picture into sRGB. What sRGB cannot show is cut off channel by channel, as browsers do on
-// screens that show no more. The methods of a nil pointer change nothing.
+// colours turn the pixels of one picture into sRGB. Light outside of sRGB is cut off channel by channel, as browsers do on
+// screens of sRGB. The methods of a nil pointer change nothing.
 type colours struct {
 	grey  bool          // the picture has no colour, and gets none
 	light [3][256]int32 // of a coded value, in units of 1 / lightOne
@@ -17,7 +17,7 @@ type colours struct {
 const (
 	lightOne = 1 << 16
 	mixOne   = 1 << 14
-	// lightSteps is how finely light is told apart at the end. In the dark, where sRGB is steepest, a step is a fifth of a level.
+	// lightSteps is the number of steps of light at the end. In the dark, where sRGB is steepest, a step is a fifth of a level.
 	lightSteps = 1 << 14
 	stepShift  = 16 // lightOne × mixOne >> stepShift = lightSteps
 )
@@ -31,8 +31,8 @@ var sRGBLevels = sync.OnceValue(func() *[lightSteps + 1]uint8 {
 	return levels
 })
 
-// newColours prepares for pictures of a space; nil when its curves are no functions, or when its pixels are as good as sRGB
-// already, whatever the space is called.
+// newColours prepares for pictures of a space; nil when its curves are not functions, or when its pixels are as good as sRGB
+// already, by whatever name.
 func newColours(space colourSpace, grey, deep bool) *colours {
 	c := &colours{grey: grey}
 	for row := range c.mix {
@@ -147,7 +147,7 @@ func step(light int) int {
 	return min(max((light+half)>>stepShift, 0), lightSteps)
 }
 
-// coloursOf returns what makes sRGB of the decoded pixels of a picture, nil where they are sRGB already or nothing that is understood says otherwise.
+// coloursOf returns the conversion of a picture's decoded pixels to sRGB; nil where they are sRGB already, or say nothing else that is understood.
 func coloursOf(up upload) *colours {
 	space, grey, deep, ok := up.space()
 	if !ok {

@@ -2,10 +2,10 @@ package picture
 
 import "math"
 
-// A curve maps a coded value to light, both 0 to 1. What it returns may lie outside, and may be no number.
+// A curve maps a coded value to light, both 0 to 1. Its result may lie outside, and may be NaN.
 type curve func(v float64) float64
 
-// colourSpace says what the values of a picture mean: each channel is light by its curve, of primaries that the matrix
+// colourSpace gives the values of a picture their meaning: each channel is light by its curve, of primaries that the matrix
 // relates to those of sRGB. One curve is for all channels.
 type colourSpace struct {
 	curves []curve // one or three

@@ -2,7 +2,7 @@ package picture
 
 import "encoding/binary"
 
-// deepColours hold the light of values of 16 bits: in eight, dark colours of a space close to light would be one.
+// deepColours hold the light of values of 16 bits: in eight bits, several dark colours of a space close to light would become one.
 type deepColours struct{ light [3][1 << 16]int32 }
 
 func newDeepColours(curves []curve) *deepColours {
@@ -16,7 +16,7 @@ func newDeepColours(curves []curve) *deepColours {
 	return d
 }
 
-// isDeep reports whether c is for pictures of 16 bits a channel, which convertDeep is there for; convert leaves their pixels alone.
+// isDeep reports whether c is for pictures of 16 bits a channel, whose pixels convertDeep converts and convert leaves alone.
 func (c *colours) isDeep() bool { return c != nil && c.deep != nil }
 
 // convertDeep turns pixels as image.NRGBA64 has them into pixels as image.NRGBA has them, in sRGB.

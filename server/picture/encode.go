@@ -22,9 +22,9 @@ const (
 	hardBytes  = 96 << 10
 )
 
-// traits are what an upload tells about how its picture should be kept.
+// traits of an upload decide how its picture is stored.
 type traits struct {
-	// lossless: what was uploaded had no artefacts of a lossy format. It stays so where that takes no more bytes.
+	// lossless: the upload had no artefacts of a lossy format. The result has none either where that takes no more bytes.
 	lossless bool
 	// fineColour: the upload had colour at its full resolution.
 	fineColour bool
@@ -45,8 +45,8 @@ type tooLargeError struct{ bytes int }
 
 func (e tooLargeError) Error() string { return fmt.Sprintf("picture takes about %d bytes", e.bytes) }
 
-// encode writes img in at most e.limit bytes. A picture that does not fit is not refused, since nothing is wrong with it: it
-// becomes smaller.
+// encode writes img in at most e.limit bytes. A picture that does not fit is not refused, since nothing is wrong with it, but made
+// smaller.
 func (e *encoder) encode(img *image.NRGBA, t traits) (Encoded, error) {
 	for {
 		size := img.Rect.Size()
@@ -77,9 +77,9 @@ func (e *encoder) encode(img *image.NRGBA, t traits) (Encoded, error) {
 
 // choose encodes img as PNG or JPEG.
 //
-// Transparent pictures become PNG, for a background chosen here would be seen on every page of another colour. What was lossless
-// and has few colours becomes PNG, too, or whatever else it has where that is no larger than a JPEG: the JPEG is
-// encoded first, which takes about the same time for any picture, and a PNG that grows over it is not encoded to its end.
+// Transparent pictures become PNG, for a background chosen here would be seen on every page of another colour. A lossless upload becomes
+// PNG, too, if it has few colours or is not larger as a PNG. The JPEG is encoded first, which takes about the same time for any picture,
+// and a PNG that grows larger than it is not encoded to its end.
 func (e *encoder) choose(img *image.NRGBA, t traits) (storage.Format, []byte, error) {
 	few, plain := simplest(img)
 	defer wipe(few)
@@ -126,10 +126,10 @@ func isTooLarge(err error) bool {
 	return ok
 }
 
-// png encodes img in at most limit bytes. One of which a part shows that it would take more is not begun.
+// png encodes img in at most limit bytes. It does not begin where a part of the picture shows that it would take more.
 //
-// Compressing harder makes a drawing half as large, but takes ten times as long for noise, of which it gains a fifth. So it is done
-// where little is to come out.
+// Compressing hard makes a drawing half as large, but for noise it takes ten times as long and saves a fifth. So only pictures that become
+// small are compressed hard.
 func (e *encoder) png(img image.Image, limit int) (storage.Format, []byte, error) {
 	encoder := png.Encoder{CompressionLevel: png.DefaultCompression}
 	if size := img.Bounds().Size(); size.X*size.Y > hardPixels {
@@ -163,7 +163,7 @@ func (e *encoder) jpeg(img image.Image, fineColour bool) (storage.Format, []byte
 	return storage.JPEG, data, err
 }
 
-// write runs an encoder. What it wrote is overwritten unless it came to its end.
+// write runs an encoder, whose output is overwritten if it fails.
 func (e *encoder) write(limit int, encode func(io.Writer) error) ([]byte, error) {
 	out := &output{ctx: e.ctx, limit: limit}
 	e.encodings++

@@ -12,7 +12,7 @@ const (
 	bandStep = 128
 )
 
-// estimate tells about how many bytes a PNG of img takes when it is not compressed hard, from an eighth of its rows.
+// estimate returns about how many bytes a PNG of img takes when it is not compressed hard, by an eighth of its rows.
 func (e *encoder) estimate(img image.Image) int {
 	high := img.Bounds().Dy()
 	sample, sampled := bands(img)

@@ -16,8 +16,7 @@ type format struct {
 // formats are all that are taken, each described in a file of its own. Another one is added here, and in the text of ErrUnsupported.
 var formats = []*format{&pngFormat, &jpegFormat, &gifFormat, &webpFormat}
 
-// upload is a picture as somebody sent it, whose header was read. Its methods never fail for broken metadata: that is no reason to refuse
-// pixels.
+// upload is a picture as it was sent, whose header was read. Its methods never fail for broken metadata, since the pixels may be good.
 type upload interface {
 	// dimensions are width and height of the picture as a whole, in pixels as they are stored.
 	dimensions() image.Point
@@ -31,16 +30,16 @@ type upload interface {
 	exif() []byte
 	// animated reports whether there are more frames than the one that is kept.
 	animated() bool
-	// lossless reports whether the format can keep every pixel as it was. What the decoder returns says whether this picture does.
+	// lossless reports whether the format can keep every pixel as it was. The decoder's result tells whether this picture does.
 	lossless() bool
-	// space tells in what colour space the picture is, and whether it has shades of grey only, and 16 bits a sample; ok is false where that is
-	// sRGB or not known.
+	// space returns the colour space of the picture, and whether it has shades of grey only, and 16 bits a sample; ok is false where the space
+	// is sRGB or not known.
 	space() (space colourSpace, grey, deep, ok bool)
 	// decode returns the pixels. colours converts samples of 16 bits on their way to 8.
 	decode(ctx context.Context, colours *colours) (rows, error)
 }
 
-// recognise returns the format of a picture by its first bytes, nil when it is none that is taken.
+// recognise returns the format of a picture by its first bytes, nil when it is not one of formats.
 func recognise(data []byte) *format {
 	for _, f := range formats {
 		if f.recognises(data) {

@@ -12,7 +12,7 @@ import (
 var gifSignatures = [...]string{"GIF87a", "GIF89a"}
 
 // gifFrame is the first picture of a GIF. It is read here and not by image/gif, which refuses what browsers show:
-// frames larger than the screen, unknown extensions, surplus pixels, colours that are in no palette.
+// frames larger than the screen, unknown extensions, surplus pixels, colours that no palette has.
 type gifFrame struct {
 	screen      image.Point // with all of the frame on it
 	place       image.Rectangle

@@ -56,7 +56,7 @@ func newProfile(data []byte) (profile, bool) {
 		return profile{}, false
 	}
 	switch string(data[classAt:][:4]) {
-	case "scnr", "mntr", "prtr", "spac": // what links devices or names colours does not describe pictures
+	case "scnr", "mntr", "prtr", "spac": // other classes link devices or name colours, and do not describe pictures
 	default:
 		return profile{}, false
 	}

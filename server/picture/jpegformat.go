@@ -49,7 +49,7 @@ func scans(data []byte) int {
 }
 
 // need is one byte a sample. For a progressive picture image/jpeg takes four more for its coefficients, and four bytes a
-// pixel to bring four components, or red, green and blue, together. What is decoded here takes two for coefficients and the four in any case.
+// pixel to bring four components, or red, green and blue, together. rareJPEG takes two for coefficients, and those four in any case.
 func (u *jpegUpload) need() need {
 	samples := 0
 	for _, c := range u.components {
@@ -84,7 +84,7 @@ func (u *jpegUpload) exif() []byte   { return jpegEXIF(u.data) }
 func (u *jpegUpload) animated() bool { return false }
 func (u *jpegUpload) lossless() bool { return false }
 
-// space does not look at profiles for four inks, which are converted by the plain formula for want of one that would be understood.
+// space does not look at profiles of four inks, since none of a kind that is understood exists: the plain formula converts them.
 func (u *jpegUpload) space() (space colourSpace, grey, deep, ok bool) {
 	components, profile := jpegProfile(u.data)
 	grey = components == 1
@@ -100,7 +100,8 @@ func (u *jpegUpload) decode(ctx context.Context, _ *colours) (rows, error) {
 	return newImageRows(img)
 }
 
-// image decodes with image/jpeg what that takes, and the rest here. A picture whose end is missing is taken when all of its pixels are there.
+// image decodes with image/jpeg where that package can, and otherwise with rareJPEG. A picture without its end is taken if all of its pixels
+// are there.
 func (u *jpegUpload) image(ctx context.Context) (image.Image, error) {
 	if u.common() {
 		limited := until(ctx)

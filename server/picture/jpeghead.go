@@ -15,8 +15,8 @@ const (
 	jpegDQT, jpegDRI, jpegAPP0, jpegAPP14, jpegCOM = 0xdb, 0xdd, 0xe0, 0xee, 0xfe
 )
 
-// jpegWalker walks the segments of a JPEG. Like other decoders it passes over bytes that are no marker, so that
-// the coded data behind a scan's header is skipped as well.
+// jpegWalker walks the segments of a JPEG. Like other decoders it passes over bytes that are not a marker, and so over the coded data
+// behind a scan's header, too.
 type jpegWalker struct {
 	rest []byte // behind the present segment
 	kind byte
@@ -44,7 +44,7 @@ func (s *jpegWalker) next() bool {
 			return false
 		}
 		size := int(binary.BigEndian.Uint16(s.rest)) // counts itself
-		if size < 2 && kind >= jpegAPP0 {            // what follows is passed over like any bytes that are no marker
+		if size < 2 && kind >= jpegAPP0 {            // the next bytes are passed over like any that are not a marker
 			s.rest, s.odd = s.rest[2:], true
 			continue
 		}
@@ -56,14 +56,14 @@ func (s *jpegWalker) next() bool {
 	}
 }
 
-// jpegFrame is the frame header of a JPEG (T.81 section B.2.2), and what else decides how it is decoded.
+// jpegFrame is the frame header of a JPEG (T.81 section B.2.2), with whatever else decides how it is decoded.
 type jpegFrame struct {
 	size        image.Point
 	progressive bool
 	scans       int // of a progressive frame
 	components  []jpegComponent
 	most        image.Point // the largest sampling factors
-	rare        bool        // has what image/jpeg does not take, beside the sampling factors
+	rare        bool        // image/jpeg does not take it for another reason than the sampling factors
 	jfif        bool
 	adobe       int  // colour transform of Adobe's segment, -1 without one
 	codes       bool // Huffman tables stand before the first scan
@@ -86,7 +86,7 @@ type jpegComponent struct {
 	seen       bool // a scan of it was decoded
 }
 
-// onlyJPEG is what a message says of rare kinds of JPEG.
+// onlyJPEG is the part of a message about rare kinds of JPEG.
 const onlyJPEG = "of JPEG only baseline and progressive with 8 bits"
 
 // readJPEGFrame reads the header. Its errors wrap ErrUnsupported or ErrMalformed.

@@ -70,7 +70,7 @@ func (d *rareJPEG) decode(data []byte) (image.Image, error) {
 	return d.picture(), nil
 }
 
-// wipe overwrites what is not part of the picture, and lets go of it.
+// wipe overwrites the memory that does not become part of the picture, and lets go of it.
 func (d *rareJPEG) wipe() {
 	for i := range d.components {
 		c := &d.components[i]

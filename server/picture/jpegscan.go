@@ -16,7 +16,7 @@ type rareJPEG struct {
 	endRun     int // blocks that have no further coefficients in this scan
 }
 
-// jpegScanHead is what the header of a scan says: T.81 section B.2.3.
+// jpegScanHead is the header of a scan: T.81 section B.2.3.
 type jpegScanHead struct {
 	components          []scanComponent
 	from, to, high, low int
@@ -59,7 +59,7 @@ func (f *jpegFrame) readScanHead(body []byte) (s jpegScanHead, ok bool) {
 	return s, !wrong
 }
 
-// scan decodes one scan and returns what follows it.
+// scan decodes one scan and returns the bytes behind it.
 func (d *rareJPEG) scan(head jpegScanHead, data []byte) ([]byte, error) {
 	d.bits = bitReader{rest: data}
 	d.restart()
@@ -114,7 +114,7 @@ func (d *rareJPEG) restart() {
 	d.endRun = 0
 }
 
-// block decodes one block of a scan; of a progressive frame, what the scan adds to it.
+// block decodes one block of a scan; of a progressive frame, the bits that the scan adds to it.
 func (d *rareJPEG) block(s *jpegScanHead, c *scanComponent, at int) error {
 	if !d.progressive {
 		var b [64]int16

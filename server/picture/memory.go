@@ -1,16 +1,16 @@
 package picture
 
-// resultBytes are what a picture takes from when it is reduced until it is encoded: the pixels in two positions, planes of colour, the
-// encoder and what it writes.
+// resultBytes is the memory of a picture from when it is reduced until it is encoded, in bytes: the pixels in two positions, planes of
+// colour, the encoder and its output.
 const resultBytes = 24 << 20
 
-// need is what a picture takes at most, in bytes, beside the upload. It follows from the header and from what the decoders make.
+// need is the most memory that a picture takes, in bytes, beside the upload. It follows from the header and the code of the decoders.
 type need struct {
 	decoding int // until it is decoded
-	decoded  int // for what came of it
+	decoded  int // for the result, while it is read
 }
 
-// smallBytes are tables and windows of decoders, and what else has a fixed size.
+// smallBytes is the memory for everything of a fixed size, such as tables and windows of decoders.
 const smallBytes = 256 << 10
 
 // total is the most at any time.

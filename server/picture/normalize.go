@@ -1,4 +1,4 @@
-// Package picture turns what somebody uploaded into a picture that is safe to keep and to serve.
+// Package picture turns an upload into a picture that is safe to keep and to serve.
 //
 // PNG, JPEG, GIF and WebP come in, recognised by their content alone. Everything but the pixels stays outside: a picture is
 // decoded, made no larger than it is shown anywhere, converted to sRGB, turned upright and encoded anew, so that no text, position,
@@ -8,7 +8,7 @@
 //
 //	header.go (limits) ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
 //	    │                    ▲
-//	    └► format.go ─► pngformat.go, jpegformat.go, gifformat.go, webpformat.go: what each format needs to say
+//	    └► format.go ─► pngformat.go, jpegformat.go, gifformat.go, webpformat.go: one file for each format
 //
 // orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up.
 package picture
@@ -24,7 +24,7 @@ import (
 	"avatard/storage"
 )
 
-// Limits of what is taken and of what comes out.
+// Limits of uploads and of results.
 const (
 	// DefaultUploadBytes bounds a picture as uploaded, unless Config says otherwise; it may say up to MostUploadBytes.
 	DefaultUploadBytes = 512 << 10
@@ -40,12 +40,12 @@ const (
 	// Encoders use about ten. Without a bound twenty bytes of upload cost a pass over all pixels, and one upload could keep a
 	// core busy for minutes.
 	MaxScans = 100
-	// scannedPixels bounds passes × pixels, unless there are no more than leastScans passes.
+	// scannedPixels bounds passes × pixels of a picture with more than leastScans passes.
 	scannedPixels, leastScans = 250_000_000, 20
 )
 
-// Errors of Normalize. Compare with errors.Is. The text of an error that wraps one of them is meant for whoever
-// sent the picture: it says what is wrong with it and repeats neither its content nor the text of a library.
+// Errors of Normalize. Compare with errors.Is. The text of an error that wraps one of them is meant for the sender of
+// the picture: it says what is wrong with it and repeats neither its content nor the text of a library.
 var (
 	// ErrUnsupported: not a PNG, JPEG, GIF or WebP, or of a rare kind of them.
 	ErrUnsupported = errors.New("picture format is not accepted, accepted are PNG, JPEG, GIF and WebP")
@@ -65,8 +65,8 @@ type Encoded struct {
 	Format        storage.Format
 	Data          []byte
 	Width, Height int
-	// Animated tells that the upload had more frames. The first one was kept; of an animated PNG the picture that
-	// programs show which know nothing of animations.
+	// Animated means that the upload had more frames. The first one was kept, or of an animated PNG the picture for programs without
+	// animations.
 	Animated bool
 }
 
@@ -79,12 +79,12 @@ type Config struct {
 }
 
 // Normalizer brings uploaded pictures into their stored form. Its methods may be called concurrently. It does not bound how many
-// pictures are worked on at once: that is the caller's, who knows whose they are.
+// pictures are worked on at once: its callers do, who know whose pictures they are.
 type Normalizer struct {
 	cfg Config
 }
 
-// New returns a Normalizer. What cfg asks for beyond MostUploadBytes and MostPixels is brought down to them.
+// New returns a Normalizer. Limits of cfg over MostUploadBytes and MostPixels are lowered to them.
 func New(cfg Config) *Normalizer {
 	if cfg.MaxUploadBytes <= 0 {
 		cfg.MaxUploadBytes = DefaultUploadBytes
@@ -99,13 +99,13 @@ func New(cfg Config) *Normalizer {
 // MaxUploadBytes is the size of the largest picture that is taken, in bytes.
 func (n *Normalizer) MaxUploadBytes() int { return n.cfg.MaxUploadBytes }
 
-// MaxMemory is what one picture may take at most while it is worked on, in bytes, the upload itself included: 96 MB, and with
-// more than 12.5 million pixels in proportion.
+// MaxMemory is the most memory that one picture may take while it is worked on, in bytes, the upload itself included: 96 MB, and in
+// proportion more where Config allows more than 12.5 million pixels.
 func (n *Normalizer) MaxMemory() int {
 	return max(leastMaxMemory, leastMaxMemory*n.cfg.MaxPixels/DefaultPixels)
 }
 
-// leastMaxMemory is what a photograph of 12.5 million pixels takes as a progressive JPEG, and a little more.
+// leastMaxMemory is a little more than the memory for a photograph of 12.5 million pixels as a progressive JPEG.
 const leastMaxMemory = 96_000_000
 
 // Normalize is Open and Upload.Normalize.
@@ -138,14 +138,14 @@ func (n *Normalizer) Open(data []byte) (*Upload, error) {
 	return u, nil
 }
 
-// Memory is what Normalize takes at most, in bytes, with the upload itself.
+// Memory is the most memory that Normalize takes, in bytes, with the upload itself.
 func (u *Upload) Memory() int { return u.memory }
 
 // Normalize returns the stored form of the picture. Its errors are those of this package, the context's, or a fault of this program. A
 // context that ends soon stops it.
 //
 // The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is no larger
-// as a PNG; else a JPEG. Of an animation one frame is kept, see Encoded.
+// as a PNG; else it is a JPEG. Of an animation one frame is kept, see Encoded.
 func (u *Upload) Normalize(ctx context.Context) (Encoded, error) {
 	img, traits, err := u.read(ctx)
 	if err != nil {
@@ -184,7 +184,7 @@ func (u *Upload) read(ctx context.Context) (*image.NRGBA, traits, error) {
 	return img, u.traits(pixels), nil
 }
 
-// traits tells what the upload says about how its picture should be kept.
+// traits returns the traits of the upload.
 func (u *Upload) traits(pixels rows) traits {
 	t := traits{lossless: u.lossless(), fineColour: true}
 	if from, ok := pixels.(*imageRows); ok {
@@ -199,7 +199,7 @@ func (u *Upload) traits(pixels rows) traits {
 	return t
 }
 
-// decodeError replaces the text of a decoder, which may hold pieces of the upload, by one of ours.
+// decodeError replaces the text of a decoder's error, which may hold pieces of the upload, with one of ours.
 func decodeError(err error) error {
 	if errors.Is(err, ErrUnsupported) || errors.Is(err, ErrMalformed) {
 		return err
@@ -210,7 +210,7 @@ func decodeError(err error) error {
 	return ErrMalformed
 }
 
-// until returns what makes a reader fail when ctx has ended.
+// until returns a function that makes a reader fail once ctx has ended.
 func until(ctx context.Context) func(io.Reader) io.Reader {
 	return func(r io.Reader) io.Reader { return &contextReader{ctx: ctx, r: r} }
 }

@@ -13,10 +13,10 @@ const maxPalette = 256
 // paletted returns img with a palette of exactly its colours, or nil when there are too many of them, some are
 // half transparent, or img is of a kind that gains nothing.
 //
-// The palette stands in the file as it is, and its order says nothing about pixels: in the order of their appearance the
-// colours of the first sixteen pixels were 48 bytes of whatever the uploader liked to write. So it is sorted. The alpha of
-// its colours stands in the file by itself; with half transparent ones either that or the colours would have the uploader's
-// order still, whichever of the two it is sorted by. Here it is one zero, for what is invisible, or nothing.
+// The palette is sorted. In the order of their appearance, the colours of the first sixteen pixels would be 48 bytes of the uploader's
+// choice that stand in the file as they are. The alpha values are in the file as a list of their own: with half transparent colours,
+// sorting by colour would leave that list in an order of the uploader's choice, and the other way round. Here the list is one zero, for
+// the invisible colour, or empty.
 func paletted(img image.Image) *image.Paletted {
 	var pix []byte
 	switch src := img.(type) {

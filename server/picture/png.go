@@ -10,7 +10,7 @@ import (
 	"io"
 )
 
-// pngFile is what of a PNG its pixels need.
+// pngFile holds the parts of a PNG that its pixels depend on.
 type pngFile struct {
 	pngHead
 	palette, transparency []byte // contents of PLTE and tRNS
@@ -24,7 +24,8 @@ const (
 	pngStep = 16 << 10
 )
 
-// readPNG returns ErrMalformed when the file has no right header, and ErrUnsupported for one that the specification does not know.
+// readPNG reads the parts that matter. It returns ErrMalformed when the header is damaged, and ErrUnsupported for one that is not in the
+// specification.
 func readPNG(data []byte) (f pngFile, err error) {
 	if len(data) < pngHeadBytes || string(data[8:16]) != "\x00\x00\x00\x0dIHDR" ||
 		crc32.ChecksumIEEE(data[12:29]) != binary.BigEndian.Uint32(data[29:]) {
@@ -35,7 +36,7 @@ func readPNG(data []byte) (f pngFile, err error) {
 	}
 	f.data = data[pngHeadBytes:]
 	f.palette, f.transparency = pngChunkBefore(data, "PLTE", "IDAT"), pngChunkBefore(data, "tRNS", "IDAT")
-	// Other colours than were meant are damage; less transparency is what browsers put up with.
+	// Wrong colours are damage. Browsers accept transparency that is missing.
 	if body := f.palette; body != nil {
 		sum := crc32.Update(crc32.ChecksumIEEE([]byte("PLTE")), crc32.IEEETable, body)
 		if sum != binary.BigEndian.Uint32(body[len(body):len(body)+4]) {
@@ -68,8 +69,8 @@ func (f pngFile) rows(ctx context.Context, colours *colours) (rows, error) {
 // pngPixels are the decompressed rows of a PNG. Browsers show files whose end is missing, whose texts have wrong checksums or whose
 // pixels go on behind the last row, and so do we. A file whose pixels end before the last row fails.
 //
-// Of the two checksums over the pixels, that of the chunks and that of the rows, one may be wrong, for programs are met
-// that get one wrong; what was damaged on its way has two.
+// Of the two checksums over the pixels, that of the chunks and that of the rows, one may be wrong, since some programs write one wrongly.
+// In a file that was damaged on its way both are wrong.
 type pngPixels struct {
 	ctx  context.Context
 	idat idatReader
@@ -105,7 +106,7 @@ func (p *pngPixels) Read(b []byte) (int, error) {
 func (p *pngPixels) sumsMatch() bool {
 	var one [1]byte
 	rowsRight := true
-	// With more rows than the picture has, their sum is that of others.
+	// The sum of a file with more rows than its header says is over all of them.
 	if n, err := p.rows.Read(one[:]); n == 0 && err == io.EOF {
 		var sum [4]byte
 		if _, err := io.ReadFull(&p.idat, sum[:]); err == nil {
@@ -161,8 +162,8 @@ func (r *idatReader) ReadByte() (byte, error) {
 	return b, nil
 }
 
-// pngAnimated reports whether a PNG has more pictures than the one that programs show which know nothing of
-// animations: PNG specification, third edition, section 11.3.6. That one need not be the first frame.
+// pngAnimated reports whether a PNG has more pictures than the one for programs without animations: PNG specification, third edition,
+// section 11.3.6. That one need not be the first frame.
 func pngAnimated(data []byte) bool {
 	control := pngChunkBefore(data, "acTL", "IDAT")
 	if len(control) < 4 {

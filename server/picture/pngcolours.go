@@ -21,8 +21,8 @@ func pngGrey(data []byte) bool {
 // pngDeep reports whether a PNG has 16 bits a channel.
 func pngDeep(data []byte) bool { return data[pngDepthAt] == 16 }
 
-// pngColours returns what a PNG says about its colours; ok is false where it says nothing that is understood, or sRGB. The
-// first of these chunks that is there and understood counts: cICP, iCCP, sRGB, then gAMA with cHRM (section 4.3).
+// pngColours returns the colour space of a PNG; ok is false where it is sRGB or not known. Of these chunks the first that is there and
+// understood counts: cICP, iCCP, sRGB, then gAMA with cHRM (section 4.3).
 func pngColours(data []byte, grey bool) (space colourSpace, ok bool) {
 	if space, ok := cicpColours(pngColourChunk(data, "cICP")); ok {
 		return space, true
@@ -36,8 +36,8 @@ func pngColours(data []byte, grey bool) (space colourSpace, ok bool) {
 	return gammaColours(pngColourChunk(data, "gAMA"), pngColourChunk(data, "cHRM"))
 }
 
-// pngColourChunk returns the content of the first chunk of a type, nil if there is none before palette and pixels, where
-// those about colours have to stand (section 5.6), or its checksum is wrong.
+// pngColourChunk returns the content of the first chunk of a type before palette and pixels, where chunks about colours have to stand
+// (section 5.6); nil if there is none or its checksum is wrong.
 func pngColourChunk(data []byte, name string) []byte {
 	body := pngChunkBefore(data, name, "PLTE", "IDAT")
 	if body == nil {
@@ -53,8 +53,8 @@ func pngColourChunk(data []byte, name string) []byte {
 // cHRM and gAMA hold numbers times 100,000: sections 11.3.2.1 and 11.3.2.2.
 const pngNumberOne = 100000
 
-// gammaColours reads gAMA and cHRM. Light of sRGB's primaries is meant where there is no cHRM. With these the value 1/2.2 stands
-// for sRGB, for which there was no chunk once, and not for that very power, which is darker in the dark.
+// gammaColours reads gAMA and cHRM. Without cHRM the primaries are those of sRGB. With those, 1/2.2 means sRGB, which had no chunk of
+// its own once, and not exactly that power, which is darker in the dark.
 func gammaColours(gama, chrm []byte) (space colourSpace, ok bool) {
 	const ofSRGB, rounding = 1 / 2.2, 0.005
 	if len(gama) != 4 {

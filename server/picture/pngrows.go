@@ -13,7 +13,7 @@ const (
 	pngGreyType, pngColour, pngPalette, pngGreyAlpha, pngColourAlpha = 0, 2, 3, 4, 6
 )
 
-// pngHead is what the header of a PNG says.
+// pngHead is the header of a PNG.
 type pngHead struct {
 	size       image.Point
 	depth      int // bits of a sample
@@ -68,8 +68,8 @@ type pngRows struct {
 	transparent []byte // the grey or colour that is, two bytes a sample; nil = none
 	current     []byte // filter type and row
 	previous    []byte
-	deep        *colours // that pixels of 16 bits a sample become sRGB by; nil = they are
-	wide        []byte   // a row of eight bytes a pixel, for that
+	deep        *colours // converts pixels of 16 bits a sample to sRGB; nil = they are sRGB
+	wide        []byte   // a row of eight bytes a pixel, for deep
 }
 
 // newPNGRows reads the rows of a picture that is not interlaced.

@@ -98,7 +98,7 @@ func (m matrix) inverse() (out matrix, ok bool) {
 	return out, out.finite()
 }
 
-// finite reports whether every element is a number that can be reckoned with.
+// finite reports whether every element is a number of moderate size.
 func (m matrix) finite() bool {
 	for _, row := range m {
 		for _, v := range row {

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// profileFor parses the profile of a picture. A profile for grey does not fit one with colours.
+// profileFor parses the profile of a picture. A profile for grey does not fit a picture with colours.
 func profileFor(data []byte, greyPicture bool) (colourSpace, bool) {
 	space, grey, ok := parseProfile(data)
 	return space, ok && (greyPicture || !grey)

@@ -5,7 +5,7 @@ import (
 	"image"
 )
 
-// rowsAtOnce are worked on before somebody asks whether the caller is still there.
+// rowsAtOnce is how many rows are worked on between two looks at the context.
 const rowsAtOnce = 16
 
 // reducedSize returns size with its longest side at most side.
@@ -22,7 +22,7 @@ func reducedSize(size image.Point, side int) image.Point {
 // Each pixel of the result is the mean of the area that it covers, exact to the last bit: a filter that looks at a few neighbours
 // leaves pixels out as soon as it shrinks by more than two, and one that looks at more of them costs several times as much.
 // Colours count by their alpha, so that the colour of an invisible pixel does not bleed into its neighbours. Invisible pixels have
-// no colour afterwards: image editors keep there what somebody meant to remove.
+// no colour afterwards: image editors keep there the colours of parts that were erased.
 func reduce(ctx context.Context, from rows, side int) (*image.NRGBA, error) {
 	size := from.size()
 	dst := image.NewNRGBA(image.Rectangle{Max: reducedSize(size, side)})

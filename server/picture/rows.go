@@ -11,7 +11,7 @@ type rows interface {
 	size() image.Point
 	// next puts the next row into row: four bytes a pixel, straight alpha, as image.NRGBA has them.
 	next(row []byte) error
-	// wipe overwrites what is kept of the picture.
+	// wipe overwrites the memory that holds parts of the picture.
 	wipe()
 }
 

@@ -65,9 +65,9 @@ func grain(random *rand.Rand, width, height int) []byte {
 			if i%16 == 0 {
 				bits = random.Uint64()
 			}
-			// Shades end at 12 and noise at 3, so there is no carry from one pixel into the other.
+			// Shades end at 12 and noise at 3, so that nothing is carried from one pixel into the other.
 			rows = append(rows, shade+byte(bits&0x33))
-			// The next four bits that nobody looked at: 0x33 and 0xcc take turns.
+			// The next four random bits: 0x33 and 0xcc take turns.
 			if i%2 == 0 {
 				bits = bits>>2 | bits<<62
 			} else {

@@ -76,7 +76,7 @@ func (c *prefixCode) next(r *vp8lBits) int {
 	return 0
 }
 
-// vp8lCodeReader reads codes and counts what the decoder takes for them.
+// vp8lCodeReader reads codes and counts the memory that the decoder takes for them.
 type vp8lCodeReader struct {
 	vp8lBits
 	taken   int // bytes

@@ -21,8 +21,8 @@ type vp8lReader struct {
 	group [5]prefixCode
 }
 
-// webpMemory is what the decoder takes for the lossless parts of a picture, in bytes: for its pixels or for its alpha. It walks the
-// chunks as the decoder does, which takes one that is cut off for as far as it goes.
+// webpMemory is the memory that the decoder takes for the lossless parts of a picture, in bytes: for its pixels or for its alpha. It walks
+// the chunks as the decoder does, and like it reads a chunk that is cut off as far as it goes.
 func webpMemory(data []byte, size image.Point) (int, error) {
 	chunks := data[riffHeaderBytes:]
 	if _, animated, _ := webpCanvas(data); animated {
@@ -67,7 +67,7 @@ func webpMemory(data []byte, size image.Point) (int, error) {
 	return taken, nil
 }
 
-// vp8lMemory is what the decoder takes for a stream with its header, which has to name the size.
+// vp8lMemory is the memory that the decoder takes for a stream, in bytes. The stream's header has to name the size given.
 func vp8lMemory(data []byte, size image.Point) (int, error) {
 	r := vp8lReader{vp8lCodeReader: vp8lCodeReader{vp8lBits: vp8lBits{data: data}}}
 	signature, width, height := r.get(8), r.get(14)+1, r.get(14)+1
@@ -78,7 +78,7 @@ func vp8lMemory(data []byte, size image.Point) (int, error) {
 	return r.memory(size)
 }
 
-// memory reads the transforms, which groups of codes there are, and the codes. Its result is what all that takes, and the pixels.
+// memory reads the transforms, the groups of codes, and the codes. It returns the memory for them and for the pixels, in bytes.
 func (r *vp8lReader) memory(size image.Point) (int, error) {
 	const predictor, colour, subtractGreen, palette = 0, 1, 2, 3
 	var seen [4]bool

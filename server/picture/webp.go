@@ -70,8 +70,8 @@ func webpAnimated(data []byte) bool {
 	return second != nil
 }
 
-// decodeWebP decodes a still picture, or the first frame of an animation on an empty canvas. The library knows still
-// ones only, so a frame is handed to it as a file of its own.
+// decodeWebP decodes a still picture, or the first frame of an animation on an empty canvas. The library decodes still
+// pictures only, so it gets a frame as a file of its own.
 func decodeWebP(data []byte, limited func(io.Reader) io.Reader) (image.Image, error) {
 	canvas, animated, _ := webpCanvas(data)
 	if !animated {
@@ -108,7 +108,7 @@ func decodeStillWebP(r io.Reader) (image.Image, error) {
 	return img, nil
 }
 
-// stillWebP makes a file of the chunks of one frame: alpha, if any, and bitstream.
+// stillWebP makes a file of the chunks of one frame: the alpha, if there is one, and the bit stream.
 func stillWebP(chunks []byte, size image.Point) []byte {
 	var body bytes.Buffer
 	if alpha, from := webpChunk(chunks, "ALPH"); alpha != nil {

@@ -10,7 +10,7 @@ var webpFormat = format{recognises: isWebP, open: openWebP}
 type webpUpload struct {
 	size image.Point
 	data []byte
-	// losslessBytes is what the lossless parts take until they are decoded.
+	// losslessBytes is the memory for the lossless parts until they are decoded.
 	losslessBytes int
 }
 
@@ -30,8 +30,8 @@ func (u *webpUpload) check() (err error) {
 	return err
 }
 
-// need is NRGBA, beside which indices into a palette may stand, or what the bit stream says; and a canvas, on which the frame of an
-// animation is put.
+// need is the memory for NRGBA with indices into a palette beside it, or for what the lossless bit stream declares; and for the canvas
+// of an animation.
 func (u *webpUpload) need() need {
 	pixels := u.size.X * u.size.Y
 	n := need{decoding: max(6*pixels, u.losslessBytes), decoded: 4 * pixels}

@@ -2,10 +2,9 @@ package picture
 
 import "image"
 
-// fullRange rewrites what the VP8 decoder returns so that the rest of Go understands it. VP8 codes luma as 16 to 235 and
+// fullRange rewrites the result of the VP8 decoder in place so that the rest of Go understands it. VP8 codes luma as 16 to 235 and
 // chroma as 16 to 240 (RFC 6386 section 9.2 with ITU-R BT.601), while image.YCbCr means JFIF, which uses all of 0 to 255;
-// taken as it is, white comes out as 235 and black as 16. Both use the matrix of BT.601, so that stretching the planes
-// is all there is to do, in place, and whoever reads the picture needs to know nothing of it.
+// taken as it is, white comes out as 235 and black as 16. Both use the matrix of BT.601, so that it is enough to stretch the planes.
 func fullRange(img image.Image) {
 	switch m := img.(type) {
 	case *image.YCbCr:

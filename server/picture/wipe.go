@@ -6,9 +6,9 @@ import (
 	"image"
 )
 
-// Who deletes a picture should not find it in the memory of the process afterwards, so what this package makes of an upload is
-// overwritten when it is done with. What the decoders and encoders of other packages keep for themselves is out of reach: a few
-// rows of pixels and windows of some 32 KiB, until the memory is used again.
+// A picture that was deleted should not stay in the memory of the process. So the memory into which this package decodes and encodes an
+// upload is overwritten after use. The decoders and encoders of other packages keep a few rows of pixels, and windows of some 32 KiB,
+// which are out of reach until their memory is used again.
 
 // wipe overwrites the pixels of an image.
 func wipe(img image.Image) {
@@ -46,7 +46,7 @@ func wipePlanes(m *image.YCbCr) {
 	clear(m.Cr)
 }
 
-// output takes what an encoder writes, at most limit bytes and for as long as somebody waits for it. What it grows out of is
+// output takes the bytes of an encoder, at most limit and for as long as its context lasts. When it grows, the memory before is
 // overwritten.
 type output struct {
 	ctx   context.Context
@@ -57,7 +57,7 @@ type output struct {
 // errOutput tells an encoder that its picture takes too many bytes.
 var errOutput = errors.New("too many bytes")
 
-// firstOutput is as much as most pictures take.
+// firstOutput is the initial size in bytes, enough for most pictures.
 const firstOutput = 64 << 10
 
 func (o *output) Write(p []byte) (int, error) {

@@ -1,6 +1,6 @@
 // Package tlsfile reads a TLS certificate from files, and again when they change, so that a renewed one needs no
-// restart: Open reads, Get is tls.Config.GetCertificate and the third argument of the server's ServeTLS. What is wrong
-// with a changed file is logged, and the certificate before it stays in use. It asks no authority for certificates.
+// restart: Open reads, Get is tls.Config.GetCertificate and the third argument of the server's ServeTLS. A fault in a changed file
+// is logged, and the certificate before it stays in use. The package asks no authority for certificates.
 package tlsfile
 
 import (
@@ -23,7 +23,7 @@ const (
 	interval = time.Second
 )
 
-// Config says which files hold a certificate, and who is to know of them.
+// Config names the files of a certificate, and what is called when they change.
 type Config struct {
 	ChainFile, KeyFile string           // in PEM; the chain begins with the server's own certificate
 	Logger             *slog.Logger     // nil = log nothing
@@ -31,14 +31,14 @@ type Config struct {
 	Renewed            func()           // called after new content is in use, nil = nothing
 }
 
-// Certificate is what TLS shows to clients: a chain and its key from two files, read again when their content changes. A
+// Certificate is a chain and its key from two files, for TLS; they are read again when their content changes. A
 // handshake that comes a second or more after the last look looks again, so nothing runs while nobody connects. It
 // compares content, not times: a file may be replaced twice within the resolution of its time stamp.
 type Certificate struct {
 	cfg     Config
 	current atomic.Pointer[tls.Certificate]
 
-	mu     sync.Mutex // held by whoever looks; the others go on with what there is
+	mu     sync.Mutex // held while one goroutine looks; the others use the certificate that is there
 	looked time.Time
 	tried  [sha256.Size]byte // content that was tried last, good or not
 	failed string            // why that failed, as logged
@@ -82,7 +82,7 @@ func (c *Certificate) warnOfExpiry() {
 	}
 }
 
-// Open reads the files for the first time. What is wrong with them is the error; it holds nothing of their content.
+// Open reads the files for the first time. An error says what is wrong with them, and holds nothing of their content.
 func Open(cfg Config) (*Certificate, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -120,12 +120,11 @@ func (c *Certificate) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 func (c *Certificate) Reload() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.tried, c.failed = [sha256.Size]byte{}, "" // whoever asks for it gets to know how it went
+	c.tried, c.failed = [sha256.Size]byte{}, "" // so that the outcome is logged again
 	c.look()
 }
 
-// look reads the files and takes them over if they are new and good. What is wrong with them is logged once. The caller
-// holds mu.
+// look reads the files and takes them over if they are new and good. A fault in them is logged once. The caller holds mu.
 func (c *Certificate) look() {
 	c.looked = c.cfg.Now()
 	defer c.warnOfExpiry()
@@ -146,8 +145,8 @@ func (c *Certificate) look() {
 	}
 }
 
-// readKeyPair reads a chain and its key. content stands for what the files hold, the zero value when they cannot be read;
-// when it is known already, pair and error are nil. Errors hold names of files and nothing of what is in them.
+// readKeyPair reads a chain and its key. content is a hash of both files, the zero value when they cannot be read;
+// when it is known already, pair and error are nil. Errors hold names of files and nothing of their content.
 func readKeyPair(chainFile, keyFile string, known [sha256.Size]byte) (pair *tls.Certificate, content [sha256.Size]byte, err error) {
 	chain, err := readPEM(chainFile)
 	if err != nil {

@@ -2,10 +2,10 @@
 //
 // A trace has a span for the RPC, whatever wire form it came in, REST included, and one for what the store did. It
 // begins when a call was let in: refused tokens and missing permissions are for metrics and the audit trail to count.
-// The picture routes are no RPCs and have no traces.
+// The picture routes are not RPCs and have no traces.
 //
-// Spans name procedures, codes and times. They hold nothing that tells who called or whose picture it was: no token, no
-// id of a user or organisation, no address.
+// Spans name procedures, codes and times. They do not identify the caller or the user of the picture: they hold no token, no id of a
+// user or organisation, and no address.
 package tracing
 
 import (
@@ -29,19 +29,19 @@ import (
 	"avatard/storage"
 )
 
-// Config says where traces go and of which calls they are made.
+// Config names the collector of the traces, and the calls that are traced.
 type Config struct {
 	// Endpoint is the http or https URL at which the collector takes traces, with its path, which is usually
 	// /v1/traces. Required. Headers and certificates for it come from the environment variables of OpenTelemetry.
 	Endpoint string
 	// Ratio is the share of calls that are traced, 0 to 1.
 	Ratio float64
-	// TrustParent continues the traces that requests name (W3C Trace Context), and leaves it to them whether a call is
-	// traced. false = a call begins a trace of its own, linked to the one it names: a stranger could fill the collector.
+	// TrustParent continues the traces that requests name (W3C Trace Context), and traces a call if its request says so. false = a call
+	// begins a trace of its own, linked to the one that its request names; so a stranger cannot fill the collector.
 	TrustParent bool
 	// Version is the version of the program.
 	Version string
-	// Logger hears of traces that could not be sent, at most once a minute. nil = discard.
+	// Logger gets a line about traces that could not be sent, at most once a minute. nil = discard.
 	Logger *slog.Logger
 }
 
@@ -52,7 +52,7 @@ type Tracing struct {
 	interceptor connect.Interceptor
 }
 
-// New returns a Tracing. It does not talk to the collector yet; one that is down costs no call anything.
+// New returns a Tracing. It does not connect to the collector yet. A collector that is down delays no call.
 func New(ctx context.Context, cfg Config) (*Tracing, error) {
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(cfg.Endpoint))
 	if err != nil {
@@ -80,7 +80,7 @@ func newTracing(cfg Config, exporter sdktrace.SpanExporter) (*Tracing, error) {
 	)
 	interceptor, err := otelconnect.NewInterceptor(append(trust,
 		otelconnect.WithTracerProvider(provider),
-		otelconnect.WithPropagator(propagation.TraceContext{}), // no baggage: it is whatever a caller likes
+		otelconnect.WithPropagator(propagation.TraceContext{}), // without baggage, into which a caller may write anything
 		otelconnect.WithoutMetrics(),
 	)...)
 	if err != nil {
@@ -89,7 +89,7 @@ func newTracing(cfg Config, exporter sdktrace.SpanExporter) (*Tracing, error) {
 	return &Tracing{provider: provider, tracer: provider.Tracer("avatard"), interceptor: interceptor}, nil
 }
 
-// Interceptor returns what makes a span of every RPC, for server.Config.
+// Interceptor returns the interceptor that makes a span of every RPC, for server.Config.
 func (t *Tracing) Interceptor() connect.Interceptor { return t.interceptor }
 
 // Store returns next with a span for each removal that belongs to a trace.
@@ -119,14 +119,13 @@ func (s *store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 	return res, err
 }
 
-// isAnswer tells an error that says something about the user from one that says something about the store.
+// isAnswer reports whether an error says something about the user, and not about the store.
 func isAnswer(err error) bool {
 	return errors.Is(err, storage.ErrUserNotFound) || errors.Is(err, storage.ErrOtherOrganization) ||
 		errors.Is(err, storage.ErrOrganizationNotFound)
 }
 
-// reporting is an exporter that tells our log of failures, now and then, and nobody else: the library would write them
-// to standard error.
+// reporting is an exporter that logs failures from time to time and returns none: the library would write them to standard error.
 type reporting struct {
 	sdktrace.SpanExporter
 	log  *slog.Logger

@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// closeGrace is how long what was written before Close has to leave, and how long TLS has to say farewell to a peer that lingers.
+// closeGrace bounds how long bytes that were written before Close take to leave, and how long TLS takes to send its close_notify to a peer
+// that lingers.
 const closeGrace = time.Second
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// Close closes the connection once what was written before has left, at the latest after closeGrace. Where more of a request may come the
+// Close closes the connection once all bytes that were written before have left, at the latest after closeGrace. Where more of a request may come the
 // connection lingers. Close returns at once.
 func (c *Conn) Close() error {
 	c.mu.Lock()
@@ -32,7 +33,7 @@ func (c *Conn) Close() error {
 	return errors.Join(c.Conn.SetReadDeadline(now), c.Conn.SetWriteDeadline(now.Add(closeGrace)))
 }
 
-// Abort closes the connection at once. What was written and not taken by the peer is lost.
+// Abort closes the connection at once. Bytes that were written and not taken by the peer are lost.
 func (c *Conn) Abort() {
 	if c == nil {
 		return
@@ -45,7 +46,7 @@ func (c *Conn) Abort() {
 		c.err = net.ErrClosed
 	}
 	if c.socketClosed {
-		_ = c.raw.Close() // TLS may still be saying farewell
+		_ = c.raw.Close() // TLS may still be sending its close_notify
 		return
 	}
 	c.noFarewell = true
@@ -55,7 +56,7 @@ func (c *Conn) Abort() {
 	_ = c.closeSocket()
 }
 
-// closeSocket closes Conn, once. It does not wait: where a peer takes nothing the farewell of TLS takes seconds. The caller holds mu.
+// closeSocket closes Conn, once. It does not wait: where a peer takes nothing the close_notify of TLS takes seconds. The caller holds mu.
 func (c *Conn) closeSocket() error {
 	if c.socketClosed {
 		return nil

@@ -1,5 +1,5 @@
 // Package connections keeps the connections of a server, between the sockets and net/http: how many there are, what may arrive before a
-// request is known, how bytes leave, and how a connection ends. It knows nothing of calls; package server tells it what it has to know.
+// request is known, how bytes leave, and how a connection ends. It does not import package server, which calls it where a call matters.
 //
 //	socket ─► Listener.Accept ─► Conn ─► net/http ─► handlers, which find their Conn by Of
 //	               │              ├ Read   read.go: recognises HTTP/2, yields before each frame
@@ -9,7 +9,7 @@
 //	     and for each address     ├ Close  close.go: never waits
 //	   idle.go: which connection  │          linger.go: reads on after the answer
 //	     gives way to a new one   └ below  tls.go: TLS, which net/http does not see
-//	                                       peerstate*.go: what the kernel says of the peer
+//	                                       peerstate*.go: the peer's state in the kernel
 //
 // Rules that hold everywhere:
 //
@@ -18,7 +18,7 @@
 //   - Over HTTP/2 at most maxCoalesced bytes wait to be written, and only until the goroutines that are ready to run have run. While the
 //     peer takes nothing, writers wait, and nothing is buffered. Nothing waits for data that has not been written yet.
 //   - One write takes at most writeTimeout; then the connection has failed.
-//   - Close and Abort return at once. A goroutine of the connection does what takes time, within closeGrace or the bounds of linger.go.
+//   - Close and Abort return at once. A goroutine of the connection does the rest, within closeGrace or the bounds of linger.go.
 //   - Locks are taken in the order Conn.mu, Group.mu. Neither is held during a system call that may wait for the peer.
 package connections
 
@@ -79,13 +79,13 @@ func (l *Listener) Finish() {
 }
 
 // Conn is a connection to a peer, as net/http sees it. Its exported methods may be called concurrently. Those beyond [net.Conn] accept a
-// nil Conn, for handlers that somebody serves without a Listener.
+// nil Conn, for handlers that are served without a Listener.
 type Conn struct {
-	net.Conn          // what is read and written in clear: raw, or TLS around it
+	net.Conn          // reads and writes in clear: raw, or TLS around it
 	raw      net.Conn // below TLS
 	listener *Listener
 
-	// Of the Group.
+	// These belong to the Group.
 	address   netip.Addr // that it counts for, see limit.Address
 	proxy     bool       // the peer is one of Limits.Proxies
 	reserved  bool       // it came over a limit
@@ -93,7 +93,7 @@ type Conn struct {
 	idleSince time.Time  // zero = a request is under way, or none has come yet
 	links     [idleLists]idleLinks
 
-	// Of the goroutine that reads.
+	// These belong to the goroutine that reads.
 	prefaceRead int           // bytes of clientPreface, -1 = something else was read
 	head        head          // of the HTTP/1 request that is being read
 	refused     bool          // the head has too many lines; the connection is of no use any more
@@ -107,8 +107,8 @@ type Conn struct {
 	deadline   readDeadline
 
 	mu            sync.Mutex
-	pending       []byte    // what waits to be written, with a flush on its way; nil = nothing
-	writing       bool      // somebody writes to Conn
+	pending       []byte    // waits to be written by a flush that is on its way; nil = nothing
+	writing       bool      // a goroutine writes to Conn
 	writeDone     sync.Cond // writing has become false
 	writeDeadline time.Time
 	err           error // why writing failed
@@ -119,7 +119,7 @@ type Conn struct {
 
 type connKey struct{}
 
-// Attach lets net/http tell connections what it does, and handlers find their connection with [Of].
+// Attach makes srv report the states of its connections, and makes [Of] find the connection of a request.
 func Attach(srv *http.Server) {
 	srv.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if c, ok := conn.(*Conn); ok {
@@ -154,8 +154,8 @@ func (c *Conn) follow(state http.ConnState) {
 	c.listener.group.follow(c, idle)
 }
 
-// BodyLeft says whether the body of the HTTP/1 request that was served has not been read to its end. Without that word it counts as
-// unread while the request is being served.
+// BodyLeft records whether the body of the HTTP/1 request that was served has not been read to its end. Until it is called the body
+// counts as unread.
 func (c *Conn) BodyLeft(unread bool) {
 	if c != nil {
 		c.bodyUnread.Store(unread)

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxReserved connections beyond the limits are open at once, maxReservedOfAddress of one address: for questions about health. On them
-	// everybody else is told that there are too many.
+	// maxReserved connections beyond the limits are open at once, maxReservedOfAddress of one address, for questions about health. Any other
+	// request on them gets the answer that there are too many.
 	maxReserved          = 64
 	maxReservedOfAddress = 8
 )
@@ -21,11 +21,11 @@ const (
 type Limits struct {
 	// Max is the number of connections, MaxPerAddress that of those from one address, where an IPv6 address counts with its network of 64 bits.
 	Max, MaxPerAddress int
-	// Proxies are addresses whose connections are those of others: MaxPerAddress does not hold for them.
+	// Proxies are the networks of proxies, whose connections carry the requests of many: MaxPerAddress does not hold for them.
 	Proxies []netip.Prefix
 	// HeadLines is the number of lines that an HTTP/1 request may have before its body.
 	HeadLines int
-	// Refused is called for each refusal, with the address of the peer. nil = nobody is told.
+	// Refused is called for each refusal, with the address of the peer. nil = nothing is called.
 	Refused func(why Refusal, address string)
 }
 
@@ -46,8 +46,8 @@ const (
 )
 
 // Group counts the connections of one or more listeners, in all and for each address. At a limit the connection that has been idle longest gives
-// way to a new one, see idleList. Without such a one the new connection is in reserve. Where the reserve is full its oldest connection is cut off:
-// a request that was there when the connection was opened has been answered by then.
+// way to a new one, see idleList. Where none has been idle long enough the new connection is in reserve. When the reserve is full its oldest
+// connection is cut off: a request that came with that connection has been answered by then.
 //
 // Its methods may be called concurrently.
 type Group struct {
@@ -145,7 +145,7 @@ func (g *Group) add(c *Conn) {
 	c.counted = true
 }
 
-// remove takes off what add has counted, once. The caller holds mu.
+// remove takes a connection off that add has counted, once. The caller holds mu.
 func (g *Group) remove(c *Conn) {
 	if !c.counted {
 		return
@@ -184,7 +184,7 @@ func (g *Group) removeReserved(c *Conn) {
 	}
 }
 
-// leave takes off what admit has counted.
+// leave takes a connection off that admit has counted.
 func (g *Group) leave(c *Conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

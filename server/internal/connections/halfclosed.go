@@ -12,7 +12,7 @@ import (
 type readDeadline struct {
 	mu      sync.Mutex
 	at      time.Time
-	changed chan struct{} // closed when it changes; nil = nobody waits
+	changed chan struct{} // closed when it changes; nil = no read waits
 }
 
 func (d *readDeadline) set(t time.Time) {
@@ -53,16 +53,16 @@ func isEnd(err error) bool {
 }
 
 // holdEnd holds the end of the peer's data back until the request that is being served has its answer. net/http reads one byte ahead while it
-// serves a request, and takes the end for a peer that has gone: it would cancel the call of a peer that has sent all, has closed that direction,
-// and waits (shutdown(SHUT_WR), "nc -N"; RFC 9112 section 9.6). After the answer net/http sets a deadline in the past and reads again.
-// Meanwhile the call ends by its own deadline, as for a peer that leaves without a word. A peer that resets the connection, or to which
-// nothing can be written, has gone as ever.
+// serves a request, and takes the end for a peer that has gone: it would cancel the call of a peer that has sent everything, has closed that
+// direction, and waits for its answer (shutdown(SHUT_WR), "nc -N"; RFC 9112 section 9.6). After the answer net/http sets a deadline in the
+// past and reads again. If the peer has really gone the call ends by its own deadline. A reset, or a write that fails, ends the call
+// as usual.
 func (c *Conn) holdEnd() (int, error) {
 	c.deadline.wait()
 	return 0, os.ErrDeadlineExceeded
 }
 
-// HoldsEnd reports whether the peer has sent all, while its request is being served. Tests wait for that.
+// HoldsEnd reports whether the peer has sent everything while its request is being served. Tests wait for that.
 func (c *Conn) HoldsEnd() bool {
 	if c == nil {
 		return false

@@ -5,17 +5,17 @@ import (
 	"io"
 )
 
-// head follows the lines of an HTTP/1 request up to the empty one. net/http takes as many as there is room for, and makes a megabyte in memory
-// out of 64 KiB of the shortest.
+// head counts the lines of an HTTP/1 request up to the empty one. net/http bounds their bytes only, and 64 KiB of the shortest lines take a
+// megabyte in memory.
 type head struct {
 	max      int  // lines
-	ended    bool // what comes is a body
+	ended    bool // the next bytes are a body
 	lines    int
 	lineText bool // the line under way has text in it
 	text     bool // a line had text in it: net/http skips empty ones before a request (RFC 9112 section 2.2)
 }
 
-// read follows what was read. It reports false when there are too many lines.
+// read counts the lines of bytes that were read. It reports false when there are too many.
 func (h *head) read(p []byte) bool {
 	for !h.ended && len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')

@@ -2,13 +2,13 @@ package connections
 
 import "time"
 
-// idleGrace is how long a connection may be idle in any case. After that it is kept for as long as no other one needs its place:
-// so strangers hold no more by a long idle time-out.
+// idleGrace is how long a connection may be idle in any case. After that it gives way as soon as another one needs its place, so that
+// a long idle time-out does not help an attacker to hold connections.
 const idleGrace = 90 * time.Second
 
 // follow notes whether a connection is idle. It takes as long for the thousandth connection as for the first.
 func (g *Group) follow(c *Conn, idle bool) {
-	if c.reserved || c.proxy { // a call of somebody else's may be on its way to a proxy's connection, and would get no answer
+	if c.reserved || c.proxy { // the proxy may be sending another call at this moment, which would get no answer
 		return
 	}
 	g.mu.Lock()

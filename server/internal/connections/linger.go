@@ -8,12 +8,12 @@ import (
 )
 
 // A peer that is still sending when its connection is closed gets a reset, and may lose the answer with it. So a connection on
-// which more of a request may come is closed for writing and read on, for as long as the peer goes on (RFC 9112 section 9.6).
+// which more of a request may come lingers: it is closed for writing, and read for as long as the peer sends (RFC 9112 section 9.6).
 const (
-	// lingerTime and lingerBytes bound what is read: 32 MiB are more than any picture that people send by mistake.
+	// lingerTime and lingerBytes bound the reading: 32 MiB are more than any picture that people send by mistake.
 	lingerTime  = 30 * time.Second
 	lingerBytes = 32 << 20
-	// lingerPiece is what a peer has to send within lingerPatience to be read on, in bytes.
+	// lingerPiece is how many bytes a peer has to send within lingerPatience for the reading to go on.
 	lingerPiece    = 16 << 10
 	lingerPatience = 2 * time.Second
 	// maxLingering connections of a listener linger at once, lingerShare of one address, proxyLingerShare of one of Limits.Proxies. The oldest
@@ -116,8 +116,7 @@ func (c *Conn) CloseWrite() error {
 	return nil
 }
 
-// linger says to the peer that nothing more comes, discards what still arrives, and closes the connection. What arrives is read below TLS: it is
-// not decrypted.
+// linger closes the connection for writing, discards the bytes that still arrive, and closes it. It reads below TLS and decrypts nothing.
 func (c *Conn) linger(raw halfCloser) {
 	lingering := &c.listener.lingering
 	if lingering.enter(c) {
@@ -138,7 +137,7 @@ func (c *Conn) linger(raw halfCloser) {
 
 var lingerBuffers = sync.Pool{New: func() any { return new([lingerPiece]byte) }}
 
-// discard reads until the peer has sent all, or within the bounds.
+// discard reads until the peer has sent everything, or until a bound is reached.
 func (c *Conn) discard() {
 	buf := lingerBuffers.Get().(*[lingerPiece]byte)
 	defer func() {

@@ -2,17 +2,17 @@ package connections
 
 import "syscall"
 
-// PeerState is what the kernel says of the peer's end of a connection.
+// PeerState is the state of the peer's end of a connection, as the kernel knows it.
 type PeerState int
 
 // The states that matter for a request whose body is not read at the moment.
 const (
 	PeerOpen  PeerState = iota // the peer may send more, or nothing is known
-	PeerEnded                  // the peer has sent all: it waits for an answer, or has closed its socket
+	PeerEnded                  // the peer has sent everything: it waits for an answer, or has closed its socket
 	PeerReset                  // the connection was reset
 )
 
-// PeerState asks the kernel, without reading. It returns PeerOpen where the kernel does not say.
+// PeerState asks the kernel, without reading. It returns PeerOpen where the kernel does not know.
 func (c *Conn) PeerState() PeerState {
 	if c == nil {
 		return PeerOpen

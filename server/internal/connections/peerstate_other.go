@@ -2,5 +2,5 @@
 
 package connections
 
-// socketState has nothing to ask here: clients that have gone are noticed when their wait ends.
+// socketState knows nothing on this system: clients that have gone are noticed when their wait ends.
 func socketState(uintptr) PeerState { return PeerOpen }

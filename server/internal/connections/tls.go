@@ -6,9 +6,9 @@ import (
 	"io"
 )
 
-// answerPlain tells a peer that began in clear where TLS is spoken, as net/http does. net/http reads again after an error, so the peer is told
-// once. The connection speaks TLS below net/http: what is read and written inside is seen by Conn, in clear and encrypted alike, and HTTP/2 is
-// recognised by its preface.
+// answerPlain answers a peer that does not speak TLS where TLS is spoken, as net/http does. net/http reads again after an error, so the peer
+// is answered once. TLS is below net/http: so Conn sees everything that is read and written, encrypted or not, and recognises HTTP/2 by
+// its preface.
 func (c *Conn) answerPlain(err error) error {
 	header, ok := errors.AsType[tls.RecordHeaderError](err)
 	if !ok || header.Conn == nil {

@@ -8,11 +8,11 @@ import (
 )
 
 const (
-	// maxCoalesced bounds what waits to be written, in bytes: a few answers to calls. A larger piece, of a picture or joined by net/http itself,
-	// is written at once, behind what waits.
+	// maxCoalesced bounds the bytes that wait to be written: a few answers to calls. A larger piece, of a picture or joined by net/http
+	// itself, is written at once, behind those that wait.
 	maxCoalesced = 512
-	// writeTimeout is how long one write may take, LeastWriteTime what a write has in any case: the deadline is not renewed for each. A peer that
-	// takes a few bytes now and then does not put it off. A frame has 16 KiB unless the peer asks for larger ones.
+	// writeTimeout is how long one write may take. A write has at least LeastWriteTime, since the deadline is not renewed for each. A peer that
+	// takes a few bytes now and then does not postpone it. A frame has 16 KiB unless the peer asks for larger ones.
 	writeTimeout = 10 * time.Second
 	// LeastWriteTime is how long a peer has to take one write over HTTP/2.
 	LeastWriteTime = 9 * time.Second
@@ -51,7 +51,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// flush writes what is pending once a turn of the other goroutines has brought nothing more.
+// flush writes the pending bytes once the other goroutines have had a turn and added no more.
 func (c *Conn) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -66,7 +66,7 @@ func (c *Conn) flush() {
 	}
 }
 
-// writeThrough writes what is pending, and then p. It returns how much of p was written. The caller holds mu, which is free meanwhile.
+// writeThrough writes the pending bytes, and then p. It returns how much of p was written. The caller holds mu, which is free meanwhile.
 func (c *Conn) writeThrough(p []byte) (n int, err error) {
 	before := c.pending
 	c.pending, c.writing = nil, true
@@ -106,7 +106,7 @@ func (c *Conn) extendDeadline() {
 	}
 }
 
-// timedWrite writes to Conn, and WritingSince tells of it meanwhile.
+// timedWrite writes to Conn. Meanwhile WritingSince returns when it began.
 func (c *Conn) timedWrite(p []byte) (int, error) {
 	c.writeBegan.Store(time.Now().UnixNano())
 	defer c.writeBegan.Store(0)

@@ -19,8 +19,8 @@ var (
 // d50 is the white of the profile connection space: ICC.1:2022 section 7.2.16.
 var d50 = [3]float64{0.9642, 1, 0.8249}
 
-// ToSRGB returns what a coded colour (0 to 1) of a colour space is in sRGB, 0 to 255, not rounded; what sRGB
-// cannot show is cut off channel by channel.
+// ToSRGB converts a coded colour (0 to 1) of a colour space to sRGB, 0 to 255, not rounded. Values outside of sRGB are
+// cut off channel by channel.
 func ToSRGB(p Primaries, c Curve, rgb [3]float64) [3]float64 {
 	for i, v := range rgb {
 		rgb[i] = c.Linear(v)

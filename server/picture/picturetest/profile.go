@@ -1,5 +1,5 @@
 // Package picturetest makes what tests of colours need: ICC profiles, pictures that carry them, and what such a picture
-// shows, computed in floating point from the definitions. It shares no code with package picture, which it is there to check.
+// shows, computed in floating point from the definitions. It shares no code with package picture, so that it checks it independently.
 package picturetest
 
 import (
@@ -8,7 +8,7 @@ import (
 	"math"
 )
 
-// A Curve is a tone curve: the tag that stands in a profile, and what it means.
+// A Curve is a tone curve: the tag in a profile, and its meaning.
 type Curve struct {
 	// Tag is a curveType or parametricCurveType: ICC.1:2022 sections 10.6 and 10.18.
 	Tag []byte
