@@ -11,14 +11,14 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// underWay returns what the line counts.
+// underWay returns how many changes are in the queue or with the committer, and the bytes of their images.
 func (s *Store) underWay() (changes int, bytes int64) {
 	s.queue.mu.Lock()
 	defer s.queue.mu.Unlock()
 	return s.queue.count, s.queue.images
 }
 
-// leave makes a change and leaves once it is under way. It returns why it is not.
+// leave makes a change whose caller leaves once it is under way. It returns the error when the change was refused.
 func leave(s *Store, call func(ctx context.Context) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -42,8 +42,8 @@ func leave(s *Store, call func(ctx context.Context) error) error {
 	}
 }
 
-// While the disk hangs, uploads stay in memory even if their callers leave: up to so many bytes, of which one caller gets a
-// quarter. Removals are taken all the same; and when the disk is back, so is the room.
+// While the disk hangs, uploads stay in memory even if their callers leave: up to maxImageBytes, of which one caller gets a
+// quarter. Removals are taken all the same; and when the disk works again, there is room again.
 func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 	ctx := context.Background()
 	disk := newHeldLog()
@@ -66,17 +66,7 @@ func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 	}
 	disk.held.Store(true)
 	image := int64(len(slab.Image(slab.GenerationID{}, large.Picture.Data)))
-	var got []int
-	for caller := range 5 {
-		n := 0
-		for err = send(fmt.Sprint("caller-", caller)); err == nil; err = send(fmt.Sprint("caller-", caller)) {
-			n++
-		}
-		if !errors.Is(err, storage.ErrUnavailable) {
-			t.Fatalf("upload %d of caller %d = %v, want %v", n, caller, err, storage.ErrUnavailable)
-		}
-		got = append(got, n)
-	}
+	got := untilRefused(t, 5, send)
 	each, all := int(maxCallerImageBytes/image), int(maxImageBytes/image)
 	if want := fmt.Sprint([]int{each, each, each, each, all - 4*each}); fmt.Sprint(got) != want {
 		t.Errorf("uploads taken of five callers: %v, want %v", got, want)
@@ -104,6 +94,23 @@ func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 	if err := send("caller-0"); err != nil {
 		t.Errorf("an upload after that = %v, want nil", err)
 	}
+}
+
+// untilRefused lets one caller after the other upload until a call is refused, and returns how many each made.
+func untilRefused(t *testing.T, callers int, send func(caller string) error) (uploads []int) {
+	t.Helper()
+	for caller := range callers {
+		n := 0
+		err := send(fmt.Sprint("caller-", caller))
+		for ; err == nil; err = send(fmt.Sprint("caller-", caller)) {
+			n++
+		}
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Fatalf("upload %d of caller %d = %v, want %v", n, caller, err, storage.ErrUnavailable)
+		}
+		uploads = append(uploads, n)
+	}
+	return uploads
 }
 
 // An upload that waits behind another of its user holds nothing once its caller has left.

@@ -18,7 +18,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// checkReader demands that the second connection sees of every user what the first one sees.
+// checkReader demands that both connections see the same of every user.
 func checkReader(t *testing.T, s *Store, users int, when string) {
 	t.Helper()
 	iid, _ := s.registry.issuer("test")
@@ -40,12 +40,11 @@ func checkReader(t *testing.T, s *Store, users int, when string) {
 	}
 }
 
-// Whatever is written, moved into the database, undone or begun anew, both connections see the same. The cache is so small that
-// transactions write to the log before they end.
+// Both connections see the same after every kind of change, checkpoint and rollback. The cache is so small that transactions write to
+// the log before they end.
 func TestReaderSeesWhatIsDurable(t *testing.T) {
-	ctx := context.Background()
 	var failing atomic.Bool
-	s, err := Open(ctx, Config{Dir: t.TempDir(), WrapFile: func(name string, f File) File {
+	s, err := Open(t.Context(), Config{Dir: t.TempDir(), WrapFile: func(name string, f File) File {
 		if name == logName {
 			return &failingSync{f, &failing}
 		}
@@ -61,68 +60,98 @@ func TestReaderSeesWhatIsDurable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const users = 60
-	random := rand.New(rand.NewPCG(1, 2))
-	counts := map[string]int{}
+	c := &readerChanges{t: t, s: s, failing: &failing, random: rand.New(rand.NewPCG(1, 2)), counts: map[string]int{}}
 	for step := range 300 {
-		var what string
-		switch random.IntN(9) {
-		case 0, 1, 2:
-			what = "upload"
-			_, err = s.Put(ctx, upload(random.IntN(users), 100+random.IntN(9000)))
-		case 3:
-			what = "delete"
-			_, err = s.Remove(ctx, removal(random.IntN(users)))
-		case 4:
-			what = "many at once"
-			each(16, 16, func(int) { _, _, _ = s.AddUser(ctx, testKey(rand.IntN(users)), testOrg, testBy) })
-		case 5:
-			what = "a commit that fails"
-			failing.Store(true)
-			if _, ferr := s.Remove(ctx, removal(random.IntN(users))); ferr == nil {
-				counts["nothing to fail"]++
-			}
-			failing.Store(false)
-			checkReader(t, s, users, "after a commit that failed")
-			onCommitter(s, func() { err = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) }) // syncs the log
-		case 6:
-			what = "checkpoint"
-			onCommitter(s, func() { err = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) })
-		case 7:
-			what = "a transaction that is undone"
-			undone := s.queue.submit(ctx, &request{op: &repair{s: s, do: func(r *groupCommit, _ *request) error {
-				err := r.db.once(`UPDATE OR ROLLBACK user SET sequence = sequence + 1`, nil)
-				for range 40 { // and so much that the users' page is written to the log meanwhile
-					err = errors.Join(err, r.audit("undone", "done", testOrg, strings.Repeat("x", 3000), testBy))
-				}
-				return errors.Join(err, errors.New("undone"))
-			}}})
-			if undone == nil {
-				t.Fatal("nothing was undone")
-			}
-			onCommitter(s, func() {
-				if len(s.db.pages.Written) > 0 {
-					counts["written before it was undone"]++
-				}
-			})
-			_, err = s.AddOrganization(ctx, fmt.Sprint("organisation ", step), testBy) // writes other pages to the same places
-		case 8:
-			what = "empty log"
-			onCommitter(s, func() { err = s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE) })
+		kind := readerChangeKinds[c.random.IntN(len(readerChangeKinds))]
+		if err := kind.make(c, step); err != nil && !errors.Is(err, storage.ErrUserNotFound) && !errors.Is(err, storage.ErrUnavailable) {
+			t.Fatalf("step %d, %s: %v", step, kind.name, err)
 		}
-		if err != nil && !errors.Is(err, storage.ErrUserNotFound) && !errors.Is(err, storage.ErrUnavailable) {
-			t.Fatalf("step %d, %s: %v", step, what, err)
-		}
-		counts[what]++
-		checkReader(t, s, users, fmt.Sprintf("step %d, %s", step, what))
+		c.counts[kind.name]++
+		checkReader(t, s, readerUsers, fmt.Sprintf("step %d, %s", step, kind.name))
 	}
-	if counts["written before it was undone"] == 0 {
+	if c.counts["written before it was undone"] == 0 {
 		t.Error("no transaction wrote to the log before it was undone")
 	}
-	t.Logf("%v, %d pages in the log", counts, len(s.db.pages.InLog))
+	t.Logf("%v, %d pages in the log", c.counts, len(s.db.pages.InLog))
 }
 
-// failingSync fails the syncs of a file while it is told to.
+const readerUsers = 60
+
+// readerChanges changes a store at random.
+type readerChanges struct {
+	t       *testing.T
+	s       *Store
+	failing *atomic.Bool
+	random  *rand.Rand
+	counts  map[string]int
+}
+
+// readerChangeKinds are as often in the list as they are to come.
+var readerChangeKinds = []struct {
+	name string
+	make func(c *readerChanges, step int) error
+}{
+	{"upload", (*readerChanges).upload},
+	{"upload", (*readerChanges).upload},
+	{"upload", (*readerChanges).upload},
+	{"delete", func(c *readerChanges, _ int) error {
+		_, err := c.s.Remove(context.Background(), removal(c.random.IntN(readerUsers)))
+		return err
+	}},
+	{"many at once", func(c *readerChanges, _ int) error {
+		each(16, 16, func(int) {
+			_, _, _ = c.s.AddUser(context.Background(), testKey(rand.IntN(readerUsers)), testOrg, testBy)
+		})
+		return nil
+	}},
+	{"a commit that fails", (*readerChanges).failCommit},
+	{"checkpoint", func(c *readerChanges, _ int) error { return c.checkpoint(sqlite3.CHECKPOINT_PASSIVE) }},
+	{"a transaction that is undone", (*readerChanges).undo},
+	{"empty log", func(c *readerChanges, _ int) error { return c.checkpoint(sqlite3.CHECKPOINT_TRUNCATE) }},
+}
+
+func (c *readerChanges) upload(int) error {
+	_, err := c.s.Put(context.Background(), upload(c.random.IntN(readerUsers), 100+c.random.IntN(9000)))
+	return err
+}
+
+func (c *readerChanges) checkpoint(mode sqlite3.CheckpointMode) (err error) {
+	onCommitter(c.s, func() { err = c.s.checkpoint(mode) })
+	return err
+}
+
+func (c *readerChanges) failCommit(int) error {
+	c.failing.Store(true)
+	if _, err := c.s.Remove(context.Background(), removal(c.random.IntN(readerUsers))); err == nil {
+		c.counts["nothing to fail"]++
+	}
+	c.failing.Store(false)
+	checkReader(c.t, c.s, readerUsers, "after a commit that failed")
+	return c.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // syncs the log
+}
+
+func (c *readerChanges) undo(step int) error {
+	ctx := context.Background()
+	undone := c.s.queue.submit(ctx, &request{op: &repair{s: c.s, do: func(r *groupCommit, _ *request) error {
+		err := r.db.once(`UPDATE OR ROLLBACK user SET sequence = sequence + 1`, nil)
+		for range 40 { // so much that the users' page is written to the log meanwhile
+			err = errors.Join(err, r.audit("undone", "done", testOrg, strings.Repeat("x", 3000), testBy))
+		}
+		return errors.Join(err, errors.New("undone"))
+	}}})
+	if undone == nil {
+		c.t.Fatal("nothing was undone")
+	}
+	onCommitter(c.s, func() {
+		if len(c.s.db.pages.Written) > 0 {
+			c.counts["written before it was undone"]++
+		}
+	})
+	_, err := c.s.AddOrganization(ctx, fmt.Sprint("organisation ", step), testBy) // writes other pages to the same places
+	return err
+}
+
+// failingSync fails the syncs of a file while failing is set.
 type failingSync struct {
 	File
 	failing *atomic.Bool
@@ -135,7 +164,7 @@ func (f *failingSync) Sync() error {
 	return f.File.Sync()
 }
 
-// What a commit under way changes is not seen before it is durable, and from then on by everybody.
+// A change is not seen before its commit is durable, and is seen by every read from then on.
 func TestReaderSeesNothingEarly(t *testing.T) {
 	ctx := context.Background()
 	disk := newHeldLog()
@@ -176,22 +205,17 @@ func TestReaderSeesNothingEarly(t *testing.T) {
 	}
 }
 
-// Beside changes and checkpoints, what was answered is seen by every read that begins later, and what one read saw by
-// every later one, whichever way they take.
+// Beside changes and checkpoints, a read sees every change that was answered before it began, and everything that an earlier read saw,
+// whichever connection they use.
 func TestReaderNeverGoesBack(t *testing.T) {
 	ctx := context.Background()
 	s := openTest(t, t.TempDir())
 	const users, changes = 4, 60
-	var seen [users]atomic.Int64 // the largest sequence that was answered or read
-	raise := func(i int, n int64) {
-		for old := seen[i].Load(); old < n && !seen[i].CompareAndSwap(old, n); old = seen[i].Load() {
-		}
-	}
+	var seen [users]seenSequence
 	for i := range users {
 		mustPut(t, s, i, 3000)
-		seen[i].Store(2)
+		seen[i].raise(2)
 	}
-	iid, _ := s.registry.issuer("test")
 	var writers, readers sync.WaitGroup
 	var over atomic.Bool
 	for i := range users {
@@ -208,33 +232,22 @@ func TestReaderNeverGoesBack(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				raise(i, int64(res.Details.Sequence))
+				seen[i].raise(int64(res.Details.Sequence))
 			}
 		})
 		readers.Go(func() {
 			for n := 0; !over.Load(); n++ {
-				before := seen[i].Load()
-				var sequence int64
-				if n%3 == 0 {
-					row, err := s.reader.userRow(iid, testKey(i).ID, func(row *userRow) { s.rows.keep(rowKey{iid, testKey(i).ID}, row) })
-					if err != nil || row == nil {
-						t.Error(row, err)
-						return
-					}
-					sequence = row.sequence
-				} else {
-					info, err := s.Stat(ctx, testKey(i), testOrg)
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					sequence = int64(info.Details.Sequence)
+				before := seen[i].newest.Load()
+				sequence, err := readSequence(s, i, n%3 == 0)
+				if err != nil {
+					t.Error(err)
+					return
 				}
 				if sequence < before {
 					t.Errorf("user %d is read at %d after %d", i, sequence, before)
 					return
 				}
-				raise(i, sequence)
+				seen[i].raise(sequence)
 			}
 		})
 	}
@@ -246,6 +259,31 @@ func TestReaderNeverGoesBack(t *testing.T) {
 	writers.Wait()
 	over.Store(true)
 	readers.Wait()
+}
+
+// seenSequence is the largest sequence of a user that was answered or read.
+type seenSequence struct{ newest atomic.Int64 }
+
+func (s *seenSequence) raise(n int64) {
+	for old := s.newest.Load(); old < n && !s.newest.CompareAndSwap(old, n); old = s.newest.Load() {
+	}
+}
+
+// readSequence reads the sequence of a user through the second connection, or as any call does.
+func readSequence(s *Store, user int, second bool) (int64, error) {
+	if !second {
+		info, err := s.Stat(context.Background(), testKey(user), testOrg)
+		return int64(info.Details.Sequence), err
+	}
+	iid, _ := s.registry.issuer("test")
+	row, err := s.reader.userRow(iid, testKey(user).ID, func(row *userRow) { s.rows.keep(rowKey{iid, testKey(user).ID}, row) })
+	if err == nil && row == nil {
+		err = storage.ErrUserNotFound
+	}
+	if err != nil {
+		return 0, err
+	}
+	return row.sequence, nil
 }
 
 // A spoilt page is noticed by the second connection as by the first.

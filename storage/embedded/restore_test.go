@@ -240,19 +240,48 @@ func wantOnlyLock(t *testing.T, dir string) {
 	}
 }
 
+// refusedRestore is a restore that is refused.
+type refusedRestore struct {
+	title          string
+	full, receipts []byte
+	prepare        func(t *testing.T, dir string)
+	want           error
+	text           string
+	keeps          string // a file that has to stay
+}
+
 func TestRestoreRefuses(t *testing.T) {
+	for _, tt := range refusedRestores(t) {
+		t.Run(tt.title, func(t *testing.T) {
+			dir := t.TempDir()
+			if tt.prepare != nil {
+				tt.prepare(t, dir)
+			}
+			before, _ := os.ReadFile(filepath.Join(dir, tt.keeps))
+			opt := backup.RestoreOptions{Backup: writeTemp(t, tt.full)}
+			if tt.receipts != nil {
+				opt.Receipts = []string{writeTemp(t, tt.receipts)}
+			}
+			_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), opt)
+			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("Restore = %v, want %v with %q", err, tt.want, tt.text)
+			}
+			if tt.keeps == "" {
+				wantOnlyLock(t, dir)
+			} else if after, _ := os.ReadFile(filepath.Join(dir, tt.keeps)); !bytes.Equal(before, after) {
+				t.Errorf("%s was changed", tt.keeps)
+			}
+		})
+	}
+}
+
+func refusedRestores(t *testing.T) []refusedRestore {
+	t.Helper()
 	full, receipts := littleBackup(t)
 	otherBackup, otherReceipts := littleBackup(t)
 	newer := bytes.Clone(full)
 	newer[backupHeadBytes-1]++
-	for _, tt := range []struct {
-		title          string
-		full, receipts []byte
-		prepare        func(t *testing.T, dir string)
-		want           error
-		text           string
-		keeps          string // a file that has to stay
-	}{
+	return []refusedRestore{
 		{"another store's receipts", full, otherReceipts, nil, storage.ErrOtherStore, "", ""},
 		{"another store's backup for receipts", full, otherBackup, nil, storage.ErrOtherStore, "", ""},
 		{"receipts for a backup", receipts, nil, nil, nil, "holds receipts only", ""},
@@ -279,28 +308,12 @@ func TestRestoreRefuses(t *testing.T) {
 			}
 			t.Cleanup(func() { lock.Release() })
 		}, storage.ErrInUse, "", ""},
-	} {
-		t.Run(tt.title, func(t *testing.T) {
-			dir := t.TempDir()
-			if tt.prepare != nil {
-				tt.prepare(t, dir)
-			}
-			before, _ := os.ReadFile(filepath.Join(dir, tt.keeps))
-			opt := backup.RestoreOptions{Backup: writeTemp(t, tt.full)}
-			if tt.receipts != nil {
-				opt.Receipts = []string{writeTemp(t, tt.receipts)}
-			}
-			_, err := backup.Restore(t.Context(), At(Config{Dir: dir}), opt)
-			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.text) {
-				t.Errorf("Restore = %v, want %v with %q", err, tt.want, tt.text)
-			}
-			if tt.keeps == "" {
-				wantOnlyLock(t, dir)
-			} else if after, _ := os.ReadFile(filepath.Join(dir, tt.keeps)); !bytes.Equal(before, after) {
-				t.Errorf("%s was changed", tt.keeps)
-			}
-		})
 	}
+}
+
+// Paths at which there is no file to read, or no directory can be made.
+func TestRestoreRefusesPaths(t *testing.T) {
+	full, _ := littleBackup(t)
 	if _, err := backup.Restore(t.Context(), At(Config{Dir: t.TempDir()}), backup.RestoreOptions{Backup: "/nowhere"}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Restore of no file = %v", err)
 	}

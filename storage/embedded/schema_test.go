@@ -133,61 +133,56 @@ func TestUpdatesCallNothing(t *testing.T) {
 	}
 }
 
+// filledDir makes a data directory with one picture, and closes it.
+func filledDir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := Open(t.Context(), Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustPut(t, s, 1, 100)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// foreignData are ways to make a directory one that cannot be opened, with a part of the reason.
+var foreignData = []struct {
+	title string
+	spoil func(t *testing.T, dir string)
+	want  string
+}{
+	{"a newer schema", func(t *testing.T, dir string) {
+		editData(t, dir, fmt.Sprint("PRAGMA user_version = ", len(migrations)+1))
+	}, "newer"},
+	{"another program's database", func(t *testing.T, dir string) { editData(t, dir, "PRAGMA application_id = 1") }, "not one of avatard"},
+	{"no slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, slabName)) }, "pictures.slab is missing"},
+	{"a cut slab", func(t *testing.T, dir string) {
+		if err := os.Truncate(filepath.Join(dir, slabName), 8192); err != nil {
+			t.Fatal(err)
+		}
+	}, "the database knows of"},
+	{"another store's slab", func(t *testing.T, dir string) {
+		other, err := os.ReadFile(filepath.Join(filledDir(t), slabName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, slabName), other, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}, "of two stores"},
+	{"no database, but a slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, "avatard.db is missing"},
+}
+
 // Data of a newer program, of another program and of two directories mixed is refused with a reason.
 func TestOpenForeignData(t *testing.T) {
-	ctx := context.Background()
-	filled := func(t *testing.T) string {
-		dir := t.TempDir()
-		s, err := Open(ctx, Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Put(ctx, upload(1, 100)); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		return dir
-	}
-	edit := func(t *testing.T, dir, sql string) {
-		conn, err := sqlite3.Open(filepath.Join(dir, databaseName))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		if err := conn.Exec(sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, test := range []struct {
-		title string
-		spoil func(t *testing.T, dir string)
-		want  string
-	}{
-		{"a newer schema", func(t *testing.T, dir string) { edit(t, dir, fmt.Sprint("PRAGMA user_version = ", len(migrations)+1)) }, "newer"},
-		{"another program's database", func(t *testing.T, dir string) { edit(t, dir, "PRAGMA application_id = 1") }, "not one of avatard"},
-		{"no slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, slabName)) }, "pictures.slab is missing"},
-		{"a cut slab", func(t *testing.T, dir string) {
-			if err := os.Truncate(filepath.Join(dir, slabName), 8192); err != nil {
-				t.Fatal(err)
-			}
-		}, "the database knows of"},
-		{"another store's slab", func(t *testing.T, dir string) {
-			other, err := os.ReadFile(filepath.Join(filled(t), slabName))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, slabName), other, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, "of two stores"},
-		{"no database, but a slab", func(t *testing.T, dir string) { remove1(t, filepath.Join(dir, databaseName)) }, "avatard.db is missing"},
-	} {
+	for _, test := range foreignData {
 		t.Run(test.title, func(t *testing.T) {
-			dir := filled(t)
+			dir := filledDir(t)
 			test.spoil(t, dir)
-			s, err := Open(ctx, Config{Dir: dir})
+			s, err := Open(t.Context(), Config{Dir: dir})
 			if err == nil {
 				s.Close()
 			}
@@ -205,7 +200,7 @@ func remove1(t *testing.T, name string) {
 	}
 }
 
-// What lies in the data directory is its owner's business only.
+// Only the owner can read the files of the data directory.
 func TestFileModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	openTest(t, dir)

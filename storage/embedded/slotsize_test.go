@@ -12,29 +12,34 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// A picture may lie in slots that are larger than a new one of its size would get: what a program has done that knew fewer sizes. It is read,
-// backed up and found to be in order; a delete overwrites the whole slot; and the slot goes back to those of its region.
+// addRegion adds a region, as a program with other sizes of slots has made it, whose first slot has a picture of user 2.
+func addRegion(t *testing.T, s *Store, r slab.Region, up storage.Upload) {
+	t.Helper()
+	image := make([]byte, r.Slots*r.SlotPages*slab.PageBytes)
+	copy(image, slab.Image(slab.GenerationID{1, 2, 3}, up.Picture.Data))
+	if err := s.slab.Write(r.First, image, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.db.lock()
+	defer s.db.mu.Unlock()
+	err := s.db.conn.Exec(fmt.Sprintf(`INSERT INTO region VALUES (%[1]d, %[2]d, %[3]d);
+		INSERT INTO user (iid, id, organization, created, changed, sequence) SELECT iid, 'user-2', organization, 5, 5, 1 FROM user;
+		INSERT INTO generation SELECT %[1]d, x'01020300000000000000000000000000', uid, 1, %[4]d, %[5]d, NULL FROM user WHERE id = 'user-2';
+		UPDATE generation SET state = 2 WHERE slot = %[1]d`, r.First, r.SlotPages, r.Slots, len(up.Picture.Data), up.Picture.Format))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A picture may lie in a slot that is larger than a new one of its size would get, where a program that knew fewer sizes has put it. It is
+// read, backed up and found to be in order; a delete overwrites the whole slot; and the slot is free for the sizes of its region.
 func TestSlotSizeIsItsRegions(t *testing.T) {
 	const pages, size, first = 6, 5000, 100
 	dir := t.TempDir()
 	s := openTest(t, dir)
 	mustPut(t, s, 1, 300)
 	up := upload(1, size)
-	id := slab.GenerationID{1, 2, 3}
-	image := make([]byte, 4*pages*slab.PageBytes)
-	copy(image, slab.Image(id, up.Picture.Data))
-	if err := s.slab.Write(first, image, 0); err != nil {
-		t.Fatal(err)
-	}
-	s.db.lock()
-	err := s.db.conn.Exec(fmt.Sprintf(`INSERT INTO region VALUES (%[1]d, %[2]d, 4);
-		INSERT INTO user (iid, id, organization, created, changed, sequence) SELECT iid, 'user-2', organization, 5, 5, 1 FROM user;
-		INSERT INTO generation SELECT %[1]d, x'01020300000000000000000000000000', uid, 1, %[3]d, %[4]d, NULL FROM user WHERE id = 'user-2';
-		UPDATE generation SET state = 2 WHERE slot = %[1]d`, first, pages, size, up.Picture.Format))
-	s.db.mu.Unlock()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addRegion(t, s, slab.Region{First: first, SlotPages: pages, Slots: 4}, up)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +51,7 @@ func TestSlotSizeIsItsRegions(t *testing.T) {
 	if got, err := s.Get(t.Context(), testKey(2), testOrg); err != nil || !bytes.Equal(got.Data, up.Picture.Data) {
 		t.Errorf("Get = %d bytes, %v", len(got.Data), err)
 	}
-	// Whatever lies in the slot goes with it.
+	// A delete overwrites all of the slot, not only the picture.
 	if err := s.slab.Write(first+pages-1, []byte("behind the picture"), 0); err != nil {
 		t.Fatal(err)
 	}

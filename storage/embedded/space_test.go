@@ -3,6 +3,7 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// smallDisk is a disk with so much room that files of a store share with somebody else's. Nothing needs room twice.
+// smallDisk is a disk whose room the files of a store share with foreign files. No byte needs room twice.
 type smallDisk struct {
 	dir string
 
@@ -44,14 +45,14 @@ func (d *smallDisk) free() int64 {
 	return free
 }
 
-// fill lets somebody else take all that is left but so much.
+// fill lets foreign files take all room that is left, except leave bytes.
 func (d *smallDisk) fill(leave int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.foreign += max(0, d.free()-leave)
 }
 
-// empty takes that back.
+// empty removes the foreign files.
 func (d *smallDisk) empty() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -97,7 +98,7 @@ func (f *smallFile) Truncate(size int64) error {
 
 func (f *smallFile) Sync() error { return nil } // nothing here loses power
 
-// Removed hears from a directory that a file is no more.
+// Removed is called when a file of the directory was removed.
 func (f *smallFile) Removed(name string) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -113,88 +114,111 @@ func (d *smallDisk) open(t *testing.T) *Store {
 	return s
 }
 
-// Whoever fills the disk, uploads until they are refused and then a file of somebody else, every delete is done, also after a restart
-// without a byte of room. What was not deleted is there, and all goes on by itself when there is room again.
+// When uploads have filled the disk until they are refused, and then another program the rest, every delete is done, also after a restart
+// without a byte of room. Pictures that were not deleted are there, and everything works again once there is room.
 func TestDeletesOnAFullDisk(t *testing.T) {
-	ctx := context.Background()
 	for _, total := range []int64{2 << 20, 24 << 20, 64 << 20} {
-		d := newSmallDisk(t.TempDir(), total)
-		s := d.open(t)
-		onCommitter(s, s.regainRoom)
-		if got, want := s.Stats().ReserveBytes, min(maxReserve, total/spaceShare); got != want {
-			t.Errorf("%d MiB: a reserve of %d bytes, want %d", total>>20, got, want)
-		}
-		size := func(user int) int { return int(total>>10) * (1 + user%7) / 12 }
-		users := 0
-		for ; ; users++ {
-			if _, err := s.Put(ctx, upload(users, size(users))); err != nil {
-				if !errors.Is(err, storage.ErrUnavailable) {
-					t.Fatalf("Put = %v, want %v", err, storage.ErrUnavailable)
+		t.Run(fmt.Sprint(total>>20, " MiB"), func(t *testing.T) {
+			d := newSmallDisk(t.TempDir(), total)
+			s := d.open(t)
+			onCommitter(s, s.regainRoom)
+			d.wantReserve(t, s)
+			users := d.fillWithUploads(t, s)
+			d.fill(0)
+			if _, _, err := s.AddUser(t.Context(), testKey(9999), testOrg, testBy); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("AddUser of a new user = %v, want %v", err, storage.ErrUnavailable)
+			}
+			for user := range users {
+				if user%(users/4) == 1 {
+					d, s = d.restart(t, s, user > users/2)
 				}
-				break
+				removeOnAFullDisk(t, s, user, users)
 			}
-		}
-		if err := s.RoomForUploads(ctx); err == nil || !strings.Contains(err.Error(), "nearly full") {
-			t.Errorf("%d MiB: RoomForUploads = %v, want the reason", total>>20, err)
-		}
-		if free, floor := d.free(), min(maxFloor, total/spaceShare); users < 100 || free < floor/2 || free > total/2 {
-			t.Errorf("%d MiB: refused after %d uploads with %d bytes free", total>>20, users, free)
-		}
-		d.fill(0)
-		if _, _, err := s.AddUser(ctx, testKey(9999), testOrg, testBy); !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("AddUser of somebody new = %v, want %v", err, storage.ErrUnavailable)
-		}
-		for user := range users {
-			if user%(users/4) == 1 { // a restart: killed, or stopped
-				if user > users/2 {
-					copied := newSmallDisk(filepath.Join(t.TempDir(), "killed"), total)
-					if err := os.CopyFS(copied.dir, os.DirFS(d.dir)); err != nil {
-						t.Fatal(err)
-					}
-					_ = s.Close()
-					d = copied
-					for _, name := range []string{databaseName, logName, slabName, reserveName} {
-						d.wrap(name, nil)
-					}
-				} else if err := s.Close(); err != nil {
-					t.Errorf("%d MiB: Close on a full disk = %v", total>>20, err)
-				}
-				d.fill(0)
-				s = d.open(t)
-				d.fill(0)
+			if err := s.Ready(t.Context()); err != nil {
+				t.Errorf("Ready = %v: deletes are done", err)
 			}
-			if _, err := s.Remove(ctx, removal(user)); err != nil {
-				t.Fatalf("%d MiB: Remove(%d) on a full disk = %v, with %d bytes in reserve", total>>20, user, err, s.Stats().ReserveBytes)
+			if _, err := s.Put(t.Context(), upload(0, 300)); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("Put on a full disk = %v, want %v", err, storage.ErrUnavailable)
 			}
-			if _, err := s.Get(ctx, testKey(user), testOrg); !errors.Is(err, storage.ErrNoPicture) {
-				t.Errorf("Get of what was deleted = %v", err)
+			d.empty()
+			if err := s.Tidy(t.Context()); err != nil { // the space of deleted pictures goes back
+				t.Error(err)
 			}
-			if _, err := s.Get(ctx, testKey(user+1), testOrg); user+1 < users && err != nil {
-				t.Errorf("Get of what was not deleted = %v", err)
+			mustPut(t, s, 0, 300)
+			if err := errors.Join(s.Ready(t.Context()), s.RoomForUploads(t.Context())); err != nil {
+				t.Errorf("%v with room again", err)
 			}
+			d.wantReserve(t, s)
+			mustRemove(t, s, 0)
+			wantClean(t, s)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			checkEmptySlab(t, d.dir)
+		})
+	}
+}
+
+func (d *smallDisk) wantReserve(t *testing.T, s *Store) {
+	t.Helper()
+	if got, want := s.Stats().ReserveBytes, min(maxReserve, d.total/spaceShare); got != want {
+		t.Errorf("a reserve of %d bytes, want %d", got, want)
+	}
+}
+
+// fillWithUploads uploads pictures of new users until one is refused, and returns how many were taken.
+func (d *smallDisk) fillWithUploads(t *testing.T, s *Store) (users int) {
+	t.Helper()
+	ctx := t.Context()
+	for err := error(nil); err == nil; users++ {
+		size := int(d.total>>10) * (1 + users%7) / 12
+		if _, err = s.Put(ctx, upload(users, size)); err != nil && !errors.Is(err, storage.ErrUnavailable) {
+			t.Fatalf("Put = %v, want %v", err, storage.ErrUnavailable)
 		}
-		if err := s.Ready(ctx); err != nil {
-			t.Errorf("%d MiB: Ready = %v: deletes are done", total>>20, err)
+	}
+	users-- // the last one was refused
+	if err := s.RoomForUploads(ctx); err == nil || !strings.Contains(err.Error(), "nearly full") {
+		t.Errorf("RoomForUploads = %v, want the reason", err)
+	}
+	if free, floor := d.free(), min(maxFloor, d.total/spaceShare); users < 100 || free < floor/2 || free > d.total/2 {
+		t.Errorf("refused after %d uploads with %d bytes free", users, free)
+	}
+	return users
+}
+
+// restart stops the process on a full disk, or kills it, and opens the store again without a byte of room.
+func (d *smallDisk) restart(t *testing.T, s *Store, killed bool) (*smallDisk, *Store) {
+	t.Helper()
+	if killed {
+		copied := newSmallDisk(filepath.Join(t.TempDir(), "killed"), d.total)
+		if err := os.CopyFS(copied.dir, os.DirFS(d.dir)); err != nil {
+			t.Fatal(err)
 		}
-		if _, err := s.Put(ctx, upload(0, 300)); !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("Put on a full disk = %v, want %v", err, storage.ErrUnavailable)
+		_ = s.Close()
+		d = copied
+		for _, name := range []string{databaseName, logName, slabName, reserveName} {
+			d.wrap(name, nil)
 		}
-		d.empty()
-		if err := s.Tidy(ctx); err != nil { // what deleted pictures have left goes back
-			t.Error(err)
-		}
-		mustPut(t, s, 0, 300)
-		if err := errors.Join(s.Ready(ctx), s.RoomForUploads(ctx)); err != nil {
-			t.Errorf("%d MiB: %v with room again", total>>20, err)
-		}
-		if got, want := s.Stats().ReserveBytes, min(maxReserve, total/spaceShare); got != want {
-			t.Errorf("%d MiB: a reserve of %d bytes with room again, want %d", total>>20, got, want)
-		}
-		mustRemove(t, s, 0)
-		wantClean(t, s)
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		checkEmptySlab(t, d.dir)
+	} else if err := s.Close(); err != nil {
+		t.Errorf("Close on a full disk = %v", err)
+	}
+	d.fill(0)
+	s = d.open(t)
+	d.fill(0)
+	return d, s
+}
+
+// removeOnAFullDisk deletes the picture of one of so many users, and demands that it is gone and the next one is there.
+func removeOnAFullDisk(t *testing.T, s *Store, user, users int) {
+	t.Helper()
+	ctx := t.Context()
+	if _, err := s.Remove(ctx, removal(user)); err != nil {
+		t.Fatalf("Remove(%d) on a full disk = %v, with %d bytes in reserve", user, err, s.Stats().ReserveBytes)
+	}
+	if _, err := s.Get(ctx, testKey(user), testOrg); !errors.Is(err, storage.ErrNoPicture) {
+		t.Errorf("Get of what was deleted = %v", err)
+	}
+	if _, err := s.Get(ctx, testKey(user+1), testOrg); user+1 < users && err != nil {
+		t.Errorf("Get of what was not deleted = %v", err)
 	}
 }
