@@ -1,9 +1,9 @@
 // Package powercut is a disk whose power can be cut: it keeps apart what was made durable and what was only written, and
-// says what a directory could hold after a loss of power at any moment.
+// computes what a directory could hold after a loss of power at any moment.
 //
 // A [Disk] is put under an engine's files. The engine runs on ordinary files, as fast as memory is, while the disk writes a
-// [Trace]: every write, truncation, hole, sync, creation and removal, and what its user marks in between, such as an answer
-// that was given. Afterwards, for each place in the trace, a [Cut] tells which changes were not durable then, and a
+// [Trace]: every write, truncation, hole, sync, creation and removal, and marks that a test sets in between, such as an answer
+// that was given. Afterwards, for each place in the trace, a [Cut] has the changes that were not durable then, and an
 // [Outcome] decides for each of them, on its own, whether it reached the disk whole, in some sectors, or not at all. The
 // result is an [Image], the content of a directory.
 //
@@ -19,13 +19,13 @@
 //     subset of its sectors may be.
 //   - A file that was grown may have kept its old size, or have the new one with zeros where the data is missing.
 //   - The name of a new file, of a removed one, and of the directory itself are durable after a sync of the directory they
-//     are in, and each is there or not on its own before it. A sync of the file does not do it.
+//     are in, and each is there or not on its own before it. A sync of the file does not make its name durable.
 //   - SQLite's log and journal sync their directory with their own first sync, as the driver does (vfs/file.go of
 //     github.com/ncruces/go-sqlite3).
 //
-// This is more than file systems in use do to a program: they keep the order of names and sizes. Not modelled are disks
+// This is harder on a program than file systems in use are, which keep the order of names and sizes. Not modelled are disks
 // that spoil a sector they were writing or its neighbours, and bytes of deleted files that show up in one that grew. Disks
-// that lie about a sync and syncs that fail are there on demand ([Disk.Lie], [Disk.Fail]).
+// that lie about a sync, and syncs that fail, can be asked for ([Disk.Lie], [Disk.Fail]).
 package powercut
 
 import (
@@ -36,7 +36,7 @@ import (
 	"sync"
 )
 
-// What an engine names a directory that it opens to sync it.
+// The names of a directory that an engine opens to sync it.
 const (
 	dataDir   = "."
 	parentDir = ".."
@@ -67,11 +67,10 @@ type Disk struct {
 	fail   func(name string) (seed uint64, fails bool)
 }
 
-// ErrSync is what a sync returns that [Disk.Fail] lets fail.
+// ErrSync is the error of a sync that [Disk.Fail] lets fail.
 var ErrSync = errors.New("the disk did not take it")
 
-// New returns the disk of a directory as it is: everything in it is durable. A directory that is not there yet is made by
-// the engine.
+// New returns the disk of a directory, in which everything is durable. The engine makes the directory if it is not there.
 func New(dir string) (*Disk, error) {
 	image, err := Read(dir)
 	if err != nil {
@@ -85,7 +84,7 @@ func New(dir string) (*Disk, error) {
 	return start.disk(dir), nil
 }
 
-// Lie makes syncs of a file answer without doing anything, as some disks do.
+// Lie makes syncs of a file succeed without doing anything, as on some disks.
 func (d *Disk) Lie(name string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -95,8 +94,8 @@ func (d *Disk) Lie(name string) {
 // Delay calls f within every sync, between its beginning and its end. Set it before the disk is used.
 func (d *Disk) Delay(f func(name string)) { d.delay = f }
 
-// Fail makes syncs fail for which f says so. As in Linux, what the file had is then half on the disk, by a seed that
-// depends on the number, and the rest is forgotten: it can be read until the power is cut, and no later sync writes it.
+// Fail makes the syncs fail for which f returns true. As in Linux, about half of the file's changes are then on the disk, by a seed that
+// depends on the number, and the others are lost: they can be read until the power is cut, and no later sync writes them.
 // Names stay as they are. Set it before the disk is used.
 func (d *Disk) Fail(f func(name string) (seed uint64, fails bool)) { d.fail = f }
 
@@ -107,14 +106,14 @@ func (d *Disk) Mark(v any) {
 	d.add(event{kind: mark, mark: v})
 }
 
-// Operations returns how much has happened so far.
+// Operations returns the number of operations so far.
 func (d *Disk) Operations() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.events)
 }
 
-// Trace returns what has happened so far.
+// Trace returns the operations so far.
 func (d *Disk) Trace() *Trace {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -123,7 +122,7 @@ func (d *Disk) Trace() *Trace {
 
 func (d *Disk) add(e event) { d.events = append(d.events, e) }
 
-// Wrap puts the disk under a file of this directory, which it may have to make known, or under the directory itself.
+// Wrap puts the disk under a file of this directory, which may be a new one, or under the directory itself.
 func (d *Disk) Wrap(name string, f File) File {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -168,7 +167,7 @@ func (f *file) Truncate(size int64) error {
 	return f.File.Truncate(size)
 }
 
-// Punch makes a hole where the file below can do that; the error is errors.ErrUnsupported else.
+// Punch makes a hole if the file below can do that, else the error is errors.ErrUnsupported.
 func (f *file) Punch(off, n int64) error {
 	below, ok := f.File.(interface{ Punch(off, n int64) error })
 	if !ok {
@@ -203,7 +202,7 @@ func (f *directory) Sync() error {
 	return f.d.sync(event{kind: kind, name: f.name, inode: -1})
 }
 
-// Removed tells that a file of the directory was removed.
+// Removed notes that a file of the directory was removed.
 func (f *directory) Removed(name string) {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
@@ -213,7 +212,7 @@ func (f *directory) Removed(name string) {
 	}
 }
 
-// sync covers what happened before it began; it takes effect at its end.
+// sync covers the changes before its beginning; it takes effect at its end.
 func (d *Disk) sync(e event) error {
 	d.mu.Lock()
 	e.covers = len(d.events)

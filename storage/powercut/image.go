@@ -9,14 +9,14 @@ import (
 	"slices"
 )
 
-// Image is what is in a directory after the power came back. Nobody may change its bytes.
+// Image is the content of a directory after the power came back. Its bytes must not be changed.
 type Image struct {
-	// Home tells that the directory is there.
+	// Home: the directory is there.
 	Home  bool
 	Files map[string][]byte
 }
 
-// Image returns what an outcome leaves of the directory at this place.
+// Image returns the directory as an outcome leaves it at this place.
 func (c *Cut) Image(outcome Outcome) Image {
 	after := state{names: maps.Clone(c.state.names), home: c.state.home}
 	parts := map[int][]Part{}
@@ -105,7 +105,7 @@ func resize(data []byte, size int) []byte {
 	return append(data, make([]byte, size-len(data))...)
 }
 
-// Read returns what a directory holds, except for the lock, which says nothing after a restart of the machine.
+// Read returns the content of a directory, except for the lock, which means nothing after a restart of the machine.
 func Read(dir string) (Image, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

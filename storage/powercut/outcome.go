@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// SectorBytes is what a disk writes whole or not at all.
+// SectorBytes is the unit that a disk writes whole or not at all.
 const SectorBytes = 512
 
-// PageBytes is what an operating system writes at once, as a rule.
+// PageBytes is the unit that an operating system writes at once, as a rule.
 const PageBytes = 4096
 
 // Change is something that was not durable when the power was cut.
 type Change struct {
 	// File is its name; the changed name itself for a change of names, "." for the making of the directory.
 	File string
-	// Names tells that it is the creation or removal of File, not a change of its content.
+	// Names: it is the creation or removal of File, not a change of its content.
 	Names bool
 	// First and Sectors are the sectors of the file that a write or a hole touches; Sectors is 0 for everything else.
 	First, Sectors int64
@@ -31,7 +31,7 @@ type Part struct {
 	All bool
 	// Sector reports whether a sector of a write or a hole did, unless all did; nil means none.
 	Sector func(sector int64) bool
-	// Grown tells that the file got its new size even where the data did not arrive.
+	// Grown: the file got its new size even where the data did not arrive.
 	Grown bool
 }
 
@@ -40,7 +40,7 @@ var Whole = Part{All: true}
 
 func (p Part) keeps(sector int64) bool { return p.All || p.Sector != nil && p.Sector(sector) }
 
-// Outcome decides what a cut leaves of each change; changes are numbered in the order in which they were made.
+// Outcome decides which part of each change a cut leaves; changes are numbered in the order in which they were made.
 type Outcome struct {
 	Name string
 	Part func(i int, c Change) Part
@@ -52,7 +52,7 @@ type pending struct {
 	change
 }
 
-// pending returns what is not durable, oldest first.
+// pending returns the changes that are not durable, oldest first.
 func (c *Cut) pending() []pending {
 	if c.listed {
 		return c.list
@@ -84,7 +84,7 @@ func (c *Cut) pending() []pending {
 	return c.list
 }
 
-// describe returns what outcomes are told of a change of a file.
+// describe returns a change of a file as outcomes see it.
 func describe(name string, w change) Change {
 	c := Change{File: name}
 	if n := max(w.n, int64(len(w.data))); n > 0 {
@@ -94,7 +94,7 @@ func describe(name string, w change) Change {
 	return c
 }
 
-// Changes returns what is not durable, oldest first.
+// Changes returns the changes that are not durable, oldest first.
 func (c *Cut) Changes() []Change {
 	all := make([]Change, 0, len(c.pending()))
 	for _, p := range c.pending() {

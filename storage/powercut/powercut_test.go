@@ -104,7 +104,7 @@ func wantImage(t *testing.T, c *Cut, f Outcome, want map[string]string) {
 	}
 }
 
-// What was synced stays; of what was written since, any subset does.
+// Synced changes stay; of those since then, any subset does.
 func TestAnySubsetOfWrites(t *testing.T) {
 	b := newBench(t, map[string]string{"a": "aaaa", "b": "bbbb"})
 	fa, fb := b.open("a"), b.open("b")
@@ -316,7 +316,7 @@ func TestLie(t *testing.T) {
 	wantImage(t, last(b.d), keep(), map[string]string{"a": "a"})
 }
 
-// What a failed sync has lost can be read and is not there after a cut, though a later sync succeeds; writing it again helps.
+// Changes that a failed sync has lost can be read, and are gone after a cut even though a later sync succeeds. Writing them again helps.
 func TestFail(t *testing.T) {
 	outcomes := map[string]bool{}
 	for seed := range uint64(20) {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// kind is what an event is.
+// kind is the kind of an event.
 type kind int
 
 const (
@@ -36,7 +36,7 @@ type event struct {
 	mark   any
 }
 
-// Trace is what happened to a disk, in order.
+// Trace is a list of all that happened to a disk, in order.
 type Trace struct {
 	start  state
 	events []event
@@ -45,7 +45,7 @@ type Trace struct {
 // Len returns the number of operations. There is a place to cut the power before each and one after the last.
 func (t *Trace) Len() int { return len(t.events) }
 
-// state is what a disk is made of at one moment.
+// state is the state of a disk at one moment.
 type state struct {
 	inodes  map[int]*inode
 	names   map[string]int // durable
@@ -187,9 +187,9 @@ func (t *Trace) Cuts() iter.Seq[*Cut] {
 type Cut struct {
 	// At counts the operations before it.
 	At int
-	// BeforeSync tells that the next operation is a sync, or that there is none: more than now will not hang in the air.
+	// BeforeSync: the next operation is a sync, or there is none. Of the places since the last sync this one has the most changes that are not durable.
 	BeforeSync bool
-	// Last tells that there is no next operation.
+	// Last: there is no next operation.
 	Last bool
 	// Marks are those before it.
 	Marks []any
@@ -199,8 +199,8 @@ type Cut struct {
 	listed bool
 }
 
-// Resume puts into dir, which must not be there, what the engine sees at this place and returns a disk that goes on from
-// here: the process was killed, the power stayed on. What was not durable is not durable still.
+// Resume puts the files as the engine sees them at this place into dir, which must not exist, and returns a disk that goes on from
+// here: the process was killed, the power stayed on. Changes that were not durable are still not durable.
 func (c *Cut) Resume(dir string) (*Disk, error) {
 	image := c.Image(Outcome{"all", func(int, Change) Part { return Whole }})
 	if err := image.Write(dir); err != nil {

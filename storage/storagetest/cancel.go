@@ -8,7 +8,7 @@ import (
 	"avatard/storage"
 )
 
-// checkEndedContext: a call whose context ended before it came does nothing and says so.
+// checkEndedContext: a call whose context ended before does nothing and returns the context's error.
 func checkEndedContext(t TB, h Harness) {
 	f := open(t, h)
 	u := user("u")
@@ -57,15 +57,15 @@ func checkEndedContext(t TB, h Harness) {
 	})
 }
 
-// leaving returns a context that ends within the next call of the kind that took so long, sooner or later in it as
-// round goes up, and now and then before or behind. No verdict depends on which it was.
+// leaving returns a context that ends within the next call, which takes about as long as the one before took: the higher the round, the
+// later. Now and then it ends before the call, or after it. No verdict depends on that.
 func leaving(ctx context.Context, round int, took time.Duration) (context.Context, context.CancelFunc) {
 	step := round % 12
 	return context.WithTimeout(ctx, took*time.Duration(step*step)/100)
 }
 
-// checkAbandonedUpload: an upload whose caller left is done or not done. What comes after it in the queue comes after
-// it: it never appears later than a delete that was called later.
+// checkAbandonedUpload: an upload whose caller left is done or not done. It never takes effect after a delete that was called later has
+// returned.
 func checkAbandonedUpload(t TB, h Harness) {
 	f := open(t, h)
 	u := user("u")

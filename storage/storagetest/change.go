@@ -9,7 +9,7 @@ import (
 	"avatard/storage"
 )
 
-// record is the result of a user in acme without a receipt; a store has to cut the times and to make them UTC.
+// record is the result for a user in acme without a receipt, with times in UTC and whole microseconds.
 func record(sequence uint64, created, changed time.Time) storage.Result {
 	return storage.Result{Details: storage.Details{
 		Sequence:     sequence,
@@ -26,7 +26,7 @@ func isOneOf(err error, targets ...error) bool {
 func checkDetails(t TB, h Harness)         { details(open(t, h), false) }
 func checkDetailsReopened(t TB, h Harness) { details(open(t, h), true) }
 
-// details walks one user through everything that can happen to a picture and demands the exact record each time.
+// details makes every change that there is of a user's picture, one after the other, and demands the exact record each time.
 func details(f *fixture, reopen bool) {
 	steps := []struct {
 		what    string

@@ -57,7 +57,7 @@ func checkTwoHandles(t TB, h Harness) {
 	}
 }
 
-// checkRefusals: notes are best effort and must not stand in the way of anything, whatever is in them.
+// checkRefusals: notes of refusals hold up no call, whatever is in them.
 func checkRefusals(t TB, h Harness) {
 	f := open(t, h)
 	f.addUser(user("u"), acme)
@@ -78,7 +78,7 @@ func checkRefusals(t TB, h Harness) {
 	f.lasting(func(when string) { f.same(f.peek(user("u"), acme), record(1, start(), start()), "%s: AddUser", when) })
 }
 
-// checkRefusalsFit: whatever text a note is of, what is recorded of it is what a store may hold.
+// checkRefusalsFit: of every note that is recorded, Fit is recorded.
 func checkRefusalsFit(t TB, h Harness) {
 	if h.Refusals == nil {
 		return
@@ -147,7 +147,7 @@ func checkClosed(t TB, h Harness) {
 	f.same(f.peek(u, acme), want, "AddUser after a new Open")
 }
 
-// checkCloseWhileBusy: what was answered before the end is there afterwards, and what the end cut off is whole or not.
+// checkCloseWhileBusy: changes that were answered before Close are there afterwards, and one that Close cut off is done or not done.
 func checkCloseWhileBusy(t TB, h Harness) {
 	f := open(t, h)
 	const users = 8
@@ -189,7 +189,7 @@ func (s *stepper) picture(step int) []byte {
 	return sample(uint64(s.number*100_000+step), 500+step*1009%30_000)
 }
 
-// run takes steps until the store is closed. It calls busy once, when it has taken some, or can take no more.
+// run takes steps until the store is closed. It calls busy once: when it has taken some steps, or cannot go on.
 func (s *stepper) run(store storage.Store, busy func()) {
 	enough := 6 + s.number
 	for step := 0; ; step++ {
@@ -213,7 +213,7 @@ func (s *stepper) run(store storage.Store, busy func()) {
 	}
 }
 
-// check demands what the step that was answered last has left, or the one that was cut off.
+// check demands the state after the step that was answered last, or after the one that was cut off.
 func (s *stepper) check() {
 	p, err := s.store.Get(s.Context(), s.user, acme)
 	if err != nil && !isOneOf(err, storage.ErrNoPicture) {

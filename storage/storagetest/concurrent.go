@@ -10,7 +10,7 @@ import (
 	"avatard/storage"
 )
 
-// callers is how many come at once.
+// callers is how many calls are made at once.
 const callers = 16
 
 func checkOneRegistration(t TB, h Harness) {
@@ -126,8 +126,8 @@ func checkLastUploadWins(t TB, h Harness) {
 	}
 }
 
-// checkHistory lets uploads, deletes and reads of a user run against each other and demands an order that explains
-// everything that was answered.
+// checkHistory lets uploads, deletes and reads of a user run at once and demands an order that explains
+// every answer.
 func checkHistory(t TB, h Harness) {
 	f := open(t, h)
 	for round := range 4 {
@@ -168,7 +168,7 @@ func checkHistory(t TB, h Harness) {
 	}
 }
 
-// recorder makes calls on one user and writes down what was answered.
+// recorder makes calls on one user and writes down the answers.
 type recorder struct {
 	tb       TB
 	user     storage.UserKey

@@ -21,7 +21,7 @@ func checkConditions(t TB, h Harness) {
 	f.checkConditionsThatHold(u, old, now)
 }
 
-// checkConditionsThatFail is of a user whose picture was old and is now.
+// checkConditionsThatFail is about a user whose picture was old before and is now.
 func (f *fixture) checkConditionsThatFail(u storage.UserKey, old, now string) {
 	record := f.peek(u, acme)
 	for name, c := range map[string]storage.Condition{
@@ -48,7 +48,7 @@ func (f *fixture) checkConditionsThatFail(u storage.UserKey, old, now string) {
 	})
 }
 
-// checkConditionsThatHold is of a user whose picture was old and is now, and goes on until there is none.
+// checkConditionsThatHold is about the same user, and ends without a picture.
 func (f *fixture) checkConditionsThatHold(u storage.UserKey, old, now string) {
 	if err := f.putIf(user("stranger"), storage.Condition{IfNoneMatch: []string{storage.AnyPicture}}, true); err != nil {
 		f.Errorf("Put of a stranger that demands no picture = %v, want nil", err)

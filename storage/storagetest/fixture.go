@@ -43,7 +43,7 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// start is no whole microsecond, and not in UTC: a store has to see to both.
+// start is neither a whole number of microseconds nor in UTC: a store has to make it both.
 func start() time.Time {
 	return time.Date(2026, 3, 1, 10, 20, 30, 123_456_789, time.FixedZone("test", 5400))
 }
@@ -113,7 +113,7 @@ func (f *fixture) addUser(u storage.UserKey, org string) storage.Result {
 	return res
 }
 
-// peek returns the user's record as it is: adding a user who is there changes nothing.
+// peek returns the user's record: adding a user who is registered changes nothing.
 func (f *fixture) peek(u storage.UserKey, org string) storage.Result {
 	f.Helper()
 	res, created, err := f.store.AddUser(f.Context(), u, org, origin())
@@ -173,7 +173,7 @@ func (f *fixture) wantPicture(u storage.UserKey, org string, data []byte) storag
 	return p
 }
 
-// stat looks at a user who is registered.
+// stat returns the Info of a registered user.
 func (f *fixture) stat(u storage.UserKey, org string) storage.Info {
 	f.Helper()
 	info, err := f.store.Stat(f.Context(), u, org)
@@ -220,7 +220,7 @@ func sameDetails(a, b storage.Details) bool {
 		a.CreationDate.Equal(b.CreationDate) && a.ChangeDate.Equal(b.ChangeDate)
 }
 
-// sample returns bytes that depend on seed alone and repeat nowhere.
+// sample returns bytes that depend on seed alone, without repetitions.
 func sample(seed uint64, size int) []byte {
 	data := make([]byte, size)
 	rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16), byte(seed >> 24), byte(size), byte(size >> 8)}).Read(data)

@@ -25,7 +25,7 @@ type call struct {
 	start, end int64
 	// version is the sequence that a change or a Stat returned. A Get is given the lowest one that explains it.
 	version uint64
-	// picture is the number of the picture that was put or read. A Stat tells only whether there is one.
+	// picture is the number of the picture that was put or read. A Stat shows only whether there is one.
 	picture int
 }
 
@@ -33,8 +33,8 @@ func (c call) String() string {
 	return fmt.Sprintf("%s(picture %d) in ticks %d to %d, version %d", c.kind, c.picture, c.start, c.end, c.version)
 }
 
-// explain tells what is wrong with a history of one user, who was registered before it began: nothing when there is
-// an order of the calls that agrees with the ticks and in which each call saw what the ones before it left
+// explain returns the faults of a history of one user, who was registered before it began. There are none when there is
+// an order of the calls that agrees with the ticks and in which each call saw the state that the ones before it left
 // (linearizability). Sequences make that order cheap to find: a change that returned n made the n-th state of
 // the record, or found it.
 func explain(calls []call) (faults []string) {
@@ -111,7 +111,7 @@ func (h *states) place(c *call, low uint64) {
 		c.version = h.seen(c.picture, low)
 		if maker, ok := h.made[c.version]; !ok || maker.start > c.end {
 			h.fault("%v saw a state that was not there yet, or no longer, after version %d", *c, low)
-			c.version = low // one fault is told once
+			c.version = low // a fault is reported once
 			return
 		}
 	case look:

@@ -88,12 +88,12 @@ func checkInvalidIDs(t TB, h Harness) {
 	})
 }
 
-// refuses demands that no call is made on a user one of whose fields is bad.
+// refuses demands that every call is refused when bad is in this field of the user's key, or is the organisation.
 func (f *fixture) refuses(u storage.UserKey, org, field, bad string) {
 	for name, call := range allChanges(u, org) {
 		f.wantErr(call(f.Context(), f.store), storage.ErrInvalid, "%s with %s %.20q", name, field, bad)
 	}
-	// Nobody is there under such an id, and Get may just say so.
+	// No user can have such an id, so Get and Stat may also answer that there is no such user.
 	p, err := f.store.Get(f.Context(), u, org)
 	if !isOneOf(err, storage.ErrInvalid, storage.ErrUserNotFound, storage.ErrOtherOrganization) {
 		f.Errorf("Get with %s %.20q = %d bytes, %v, want an error", field, bad, len(p.Data), err)
@@ -104,13 +104,13 @@ func (f *fixture) refuses(u storage.UserKey, org, field, bad string) {
 	}
 }
 
-// refusesIssuer demands that calls are refused that take any text that may be an issuer, or an empty one.
+// refusesIssuer demands that a text which cannot be an issuer is refused by moves of issuers and by lists.
 func (f *fixture) refusesIssuer(bad string) {
 	_, err := f.store.MoveIssuer(f.Context(), user("u").Issuer, bad, origin())
 	f.wantErr(err, storage.ErrInvalid, "MoveIssuer to %.20q", bad)
 	_, err = f.store.MoveIssuer(f.Context(), bad, user("u").Issuer, origin())
 	f.wantErr(err, storage.ErrInvalid, "MoveIssuer from %.20q", bad)
-	if bad == "" { // in a query, everything
+	if bad == "" { // which lists everything
 		return
 	}
 	for _, q := range []storage.UserQuery{{ID: bad}, {Organization: bad}, {After: storage.UserKey{Issuer: bad, ID: "u"}}} {

@@ -8,7 +8,7 @@ import (
 	"avatard/storage"
 )
 
-// checkLists: lists hold everybody once, page by page, with the record and the picture as they are.
+// checkLists: lists hold every user once, page by page, with record and picture as Stat returns them.
 func checkLists(t TB, h Harness) {
 	f := open(t, h)
 	if page, err := f.store.ListUsers(f.Context(), storage.UserQuery{}); err != nil || len(page.Users) > 0 || page.Next != (storage.UserKey{}) {

@@ -10,7 +10,7 @@ import (
 	"avatard/storage"
 )
 
-// asked is a call on a user who is moved meanwhile, learned what it was told. Of a picture, Stat tells only whether there is one.
+// asked is a call on a user who is moved meanwhile. learned is its answer; Stat shows only whether there is a picture.
 type asked struct {
 	kind    kind
 	org     string // "" for a removal anywhere
@@ -34,7 +34,7 @@ type moving struct {
 	picture int
 }
 
-// after returns what the record is after a call that learned this; false when it can't have.
+// after returns the record after a call with this answer, and false when the answer is impossible.
 func (m moving) after(in asked, out learned) (moving, bool) {
 	elsewhere := in.org != "" && in.org != m.org
 	if in.kind != move && (elsewhere || out.other) {
@@ -122,7 +122,7 @@ func checkMoveHistory(t TB, h Harness) {
 	}
 }
 
-// ask makes a call and tells what it learned.
+// ask makes a call and returns it with its answer.
 func (f *fixture) ask(u storage.UserKey, in asked, data [][]byte, numbers map[string]int) (out learned, err error) {
 	var res storage.Result
 	switch in.kind {

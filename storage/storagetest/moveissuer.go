@@ -4,7 +4,7 @@ import "avatard/storage"
 
 const newIssuer, thirdIssuer = "https://new.example", "https://third.example"
 
-// checkMoveIssuer: all users of an issuer are the other's, with all that is theirs, and nobody's records are mixed.
+// checkMoveIssuer: all users of an issuer become the other's, with record, picture and receipts, and no two users are mixed.
 func checkMoveIssuer(t TB, h Harness) {
 	f := open(t, h)
 	m := newIssuerMoves(f)
@@ -22,7 +22,7 @@ func checkMoveIssuer(t TB, h Harness) {
 	m.move(newIssuer, old, true, nil) // and back
 	m.check(old, newIssuer)
 	m.move(old, newIssuer, true, nil)
-	// The old issuer may have users of its own again, who are others.
+	// The old issuer may have users again. They are other people.
 	f.addUser(m.user, globex)
 	f.put(m.user, globex, sample(5, 700))
 	m.move(newIssuer, old, false, storage.ErrIssuerInUse)
@@ -73,7 +73,7 @@ func (m *issuerMoves) move(from, to string, wantMoved bool, wantErr error) {
 	}
 }
 
-// check demands that the users are an issuer's, as they were, and not the other's any more.
+// check demands that the users are those of issuer, unchanged, and that before has them no more.
 func (m *issuerMoves) check(issuer, before string) {
 	m.lasting(func(when string) {
 		m.same(m.peek(under(issuer, m.user), acme), m.want, "%s: AddUser in %s", when, issuer)

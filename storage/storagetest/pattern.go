@@ -9,9 +9,9 @@ import (
 // mark is the first half of every block's plain text. A run of other bytes deciphers to it by chance once in 2⁶⁴.
 const mark = 0x6176617461726421
 
-// Pattern makes pictures that look like random bytes and of which every piece tells, on its own, which picture it is
-// from and where. It needs no memory of the pictures it made: each block is the enciphered number of the picture
-// and of the block, so that a search deciphers what it finds.
+// Pattern makes pictures that look like random bytes. Every piece of one shows, on its own, which picture it is
+// from and where. A pattern keeps no list of the pictures it made: each block is the enciphered number of the picture
+// and of the block, so that a search deciphers the bytes that it finds.
 //
 // It is safe for concurrent use.
 type Pattern struct {
@@ -29,8 +29,8 @@ func NewPattern(seed uint64) *Pattern {
 	return &Pattern{block: block}
 }
 
-// Picture returns the picture of a number, at the given size in bytes. The same number at two sizes is one picture and
-// its beginning: give every upload a number of its own.
+// Picture returns the picture of a number, at the given size in bytes. Two pictures of the same number and different
+// sizes begin alike: give every upload a number of its own.
 func (p *Pattern) Picture(number uint32, size int) []byte {
 	data := make([]byte, size)
 	p.Fill(data, Place{Number: number})

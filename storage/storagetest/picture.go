@@ -42,7 +42,7 @@ func checkPictureSizes(t TB, h Harness) {
 			t.Errorf("%s: Get = format %d, want %d", when, got.Format, storage.JPEG)
 		}
 	})
-	zeros := make([]byte, 3000) // content is nothing an engine may draw conclusions from
+	zeros := make([]byte, 3000) // an engine must not draw conclusions from the content
 	f.put(u, acme, zeros)
 	f.lasting(func(string) { f.wantPicture(u, acme, zeros) })
 }

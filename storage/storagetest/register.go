@@ -93,7 +93,7 @@ func checkRegisterByUpload(t TB, h Harness) {
 	})
 
 	f.clock.advance(1e6)
-	res, err = f.store.Put(f.Context(), up) // Register on a user who is there is an ordinary upload
+	res, err = f.store.Put(f.Context(), up) // Register makes no difference for a registered user
 	if err != nil || res.Details.Sequence != 3 {
 		t.Errorf("Put with Register for a known user = sequence %d, %v, want 3, nil", res.Details.Sequence, err)
 	}

@@ -15,7 +15,7 @@ func (f *fixture) removeUser(rm storage.Removal) storage.Result {
 	return res
 }
 
-// wantNobody demands that every method says of a user that nobody is registered.
+// wantNobody demands that the user is registered for no method.
 func (f *fixture) wantNobody(u storage.UserKey, org, when string) {
 	f.Helper()
 	f.wantRefused(u, org, storage.ErrUserNotFound, storage.ErrUserNotFound, when)
@@ -35,7 +35,7 @@ func (f *fixture) wantNobody(u storage.UserKey, org, when string) {
 	}
 }
 
-// checkRemoveUser: a user with a picture, one without and one who never had any go from the record; one who comes back goes on.
+// checkRemoveUser: users with a picture and without go off the record; when they are registered again, sequence and receipts go on.
 func checkRemoveUser(t TB, h Harness) {
 	f := open(t, h)
 	f.addUser(user("other"), globex)
@@ -55,8 +55,8 @@ func checkRemoveUser(t TB, h Harness) {
 	f.wantErr(err, storage.ErrUserNotFound, "RemoveUser of an unknown user")
 }
 
-// checkLeavesAndReturns removes a user of acme twice, and registers them again each time: by themselves, and by an upload. before is the
-// last change; erases tells whether there is a picture.
+// checkLeavesAndReturns removes a user of acme twice, and registers them again each time: by AddUser, and by an upload. before is the result
+// of the last change; erases: there is a picture.
 func (f *fixture) checkLeavesAndReturns(u storage.UserKey, before storage.Result, erases bool, others func()) {
 	_, err := f.store.RemoveUser(f.Context(), removal(u, globex))
 	f.wantErr(err, storage.ErrOtherOrganization, "RemoveUser in another organisation")
@@ -135,7 +135,7 @@ func checkRemoveUserIf(t TB, h Harness) {
 	f.lasting(func(when string) { f.wantNobody(u, acme, when) })
 }
 
-// checkRemoveOrganization: only one that nobody is in goes, and it may come back.
+// checkRemoveOrganization: only an organisation without users can be removed, and it may be registered again.
 func checkRemoveOrganization(t TB, h Harness) {
 	f := open(t, h)
 	remove := func(when string, want bool, wantErr error) {
@@ -184,8 +184,8 @@ func checkRemoveOrganization(t TB, h Harness) {
 	remove("in use again", false, storage.ErrOrganizationInUse)
 }
 
-// checkRemovedAndRegistered: removals of a user and uploads that register the user again come at once. At the end of each round the user
-// is there with the last picture or not at all, and sequences only rise.
+// checkRemovedAndRegistered makes removals of a user and uploads that register the user again at once. After each round the user
+// is registered with the last picture, or is not registered, and sequences only rise.
 func checkRemovedAndRegistered(t TB, h Harness) {
 	f := open(t, h)
 	u := user("u")

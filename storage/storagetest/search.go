@@ -22,7 +22,7 @@ const (
 	BlockBytes = PieceBytes / 2
 )
 
-// Place is where bytes are from.
+// Place is a place in a picture.
 type Place struct {
 	// Number is the picture's.
 	Number uint32
@@ -30,10 +30,10 @@ type Place struct {
 	Start int64
 }
 
-// Pictures are what a search looks for.
+// Pictures are the pictures that a search looks for.
 type Pictures interface {
-	// Finder returns a function, for one goroutine, that tells which place BlockBytes bytes are from; false when no
-	// picture has them, or more than one place does. It knows places at multiples of BlockBytes only, and no block
+	// Finder returns a function, for one goroutine, that finds the place BlockBytes bytes are from; false when no
+	// picture has them, or more than one place does. It finds only places at multiples of BlockBytes, and never a block
 	// of zeros.
 	Finder() func(block []byte) (Place, bool)
 	// Fill writes a picture's bytes from a place on to buf. It returns how many there are, fewer than buf takes at the picture's
@@ -57,7 +57,7 @@ func (p Piece) String() string {
 
 // Search looks at every byte of every regular file below the directories and returns all pieces of the pictures, whether
 // they still live or not, in the order of files and offsets. A piece may begin at any byte, of the file and of the
-// picture. Files that vanish meanwhile are left out; others must not change, or what moves may be missed.
+// picture. Files that vanish meanwhile are left out. Others must not change, else pieces may be missed.
 func Search(p Pictures, dirs ...string) ([]Piece, error) {
 	var pieces []Piece
 	for _, dir := range dirs {

@@ -2,16 +2,16 @@
 //
 // [Run] is the suite: every engine, and every wrapper around one, calls it from its own tests. It talks to the store
 // through the interface only, closes and opens the same data again in the middle of what it does, and compares errors
-// with errors.Is. What needs a look at the disk is beside it: [Pattern] makes pictures every piece of which can be
+// with errors.Is. [Pattern] is for engines' own tests, which look at the disk: it makes pictures every piece of which can be
 // recognised, and finds those pieces in files.
 //
 // An engine that gives the hooks of [Harness] also proves here that it resumes after a fault, that bytes are gone, and that a removal
-// outlives its process. Every step at which a disk can fail or power be lost is for its own tests.
+// outlives its process. Every step at which a disk can fail or power be lost is for the engine's own tests.
 //
 //	storagetest.go  Run, and the list of checks
 //	fixture.go      a store under test, its clock, its reopening · calls.go  its methods, as tables of calls
 //	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them
-//	trouble.go      what needs a hook: faults, bytes that are gone, kills
+//	trouble.go      checks that need a hook: faults, bytes that are gone, kills
 //	pattern.go      pictures that can be recognised · search.go looks for them
 package storagetest
 
@@ -23,7 +23,7 @@ import (
 	"avatard/storage"
 )
 
-// Harness tells the suite how to reach an engine.
+// Harness is how the suite reaches an engine.
 type Harness struct {
 	// Open opens the store kept under state, which is an empty directory of the test's own at first and holds the
 	// same data again whenever it is named again. An engine that keeps its data elsewhere uses it as a name. Now is
@@ -35,18 +35,18 @@ type Harness struct {
 	// Refusals, unless it is nil, lists the refusals on record in a state that is not open.
 	Refusals func(state string) ([]storage.Refusal, error)
 
-	// Break, unless it is nil, lets the engine of an open state put changes on record and not erase a picture any more, until heal
-	// is called.
+	// Break, unless it is nil, keeps the engine of an open state from erasing pictures until heal is called. It still puts changes on
+	// record.
 	Break func(state string) (heal func())
 
 	// Pieces, unless it is nil, looks for pictures of a pattern in everything that the engine keeps of a state, which is open.
 	Pieces func(state string, p *Pattern) ([]Piece, error)
 
-	// Kill, unless it is nil, returns a state like the one that the death of the process would leave of this one, which is open, now.
+	// Kill, unless it is nil, returns another state: what would be left of this one, which is open, if its process died now.
 	Kill func(state string) (left string, err error)
 }
 
-// TB is what a check needs of a [testing.T], so that the suite can be run on stores that must fail it.
+// TB is the part of a [testing.T] that checks use. So the suite can be run on stores that must fail it.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)

@@ -39,8 +39,8 @@ func checkResume(t TB, h Harness) {
 	})
 }
 
-// Of a picture that was removed or replaced nothing is left in what the engine keeps; of one that was not, something is, or the search
-// would see nothing at all.
+// Nothing is left of a picture that was removed or replaced in all that the engine keeps. The search finds one that was not removed, else
+// it would prove nothing.
 func checkBytesGone(t TB, h Harness) {
 	if h.Pieces == nil {
 		return
@@ -77,8 +77,8 @@ func checkBytesGone(t TB, h Harness) {
 	f.lasting(look)
 }
 
-// What was answered outlives the process: no removed picture is there when another one opens what a killed one has left, and no
-// acknowledged one is missing.
+// Answered changes outlive the process: when another process opens the data of one that was killed, removed pictures are gone and
+// acknowledged uploads are there.
 func checkKilled(t TB, h Harness) {
 	if h.Kill == nil {
 		return

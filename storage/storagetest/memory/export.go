@@ -10,7 +10,7 @@ import (
 	"avatard/storage"
 )
 
-// Export gives the store as it is at one moment.
+// Export exports the store as it is at one moment.
 func (s *store) Export(ctx context.Context, o storage.ExportOptions, to func(storage.Record) error) error {
 	if err := s.enter(ctx, nil); err != nil {
 		return err
@@ -50,7 +50,7 @@ func (s *store) Export(ctx context.Context, o storage.ExportOptions, to func(sto
 	return x.err
 }
 
-// export is one under way. After the first error it writes nothing.
+// export is an export under way. After the first error it writes nothing.
 type export struct {
 	*store
 	to      func(storage.Record) error

@@ -8,7 +8,7 @@ import (
 	"avatard/storage/storagetest"
 )
 
-// Hooks adds to a harness what the suite needs beside the store itself.
+// Hooks adds all hooks to a harness.
 func (m *Memory) Hooks(h storagetest.Harness) storagetest.Harness {
 	h.Refusals, h.Break, h.Pieces, h.Kill = m.Refusals, m.cut, m.pieces, m.kill
 	return h
@@ -20,7 +20,7 @@ func (m *Memory) state(name string) *state {
 	return m.states[name]
 }
 
-// cut lets nothing be erased until heal is called.
+// cut keeps pictures from being erased until heal is called.
 func (m *Memory) cut(name string) (heal func()) {
 	st := m.state(name)
 	set := func(broken bool) {

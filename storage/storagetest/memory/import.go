@@ -11,7 +11,7 @@ import (
 	"avatard/storage"
 )
 
-// Import fills the store. Issuers whose users moved between the sources stay apart, which no test of commands needs.
+// Import fills the store. It ignores moves of issuers between the sources, which no test needs.
 func (p *place) Import(ctx context.Context, o storage.ImportOptions) (sum storage.ImportSummary, err error) {
 	if err := o.Arrange(); err != nil {
 		return sum, err
@@ -49,7 +49,7 @@ type importing struct {
 	sum *storage.ImportSummary
 }
 
-// read takes what a source brings. Pictures come from the first one only.
+// read imports a source. It takes pictures from the first one only.
 func (in *importing) read(ctx context.Context, source storage.Source, first bool) (storage.ExportSummary, error) {
 	records, err := source.Records()
 	if err != nil {
@@ -92,7 +92,7 @@ func (in *importing) read(ctx context.Context, source storage.Source, first bool
 	}
 }
 
-// user takes a user's record, unless one that has come further is there.
+// user imports a user's record, unless there is one with a higher sequence.
 func (in *importing) user(u storage.UserKey, r storage.UserRecord) *entry {
 	e := in.users[u]
 	if e == nil {
@@ -116,7 +116,7 @@ func (in *importing) user(u storage.UserKey, r storage.UserRecord) *entry {
 	return e
 }
 
-// finish takes out the pictures that receipts name, and counts.
+// finish removes the pictures that receipts name, and counts.
 func (in *importing) finish() {
 	erased := in.erased()
 	for _, e := range in.users {

@@ -11,7 +11,7 @@ import (
 
 var _ storage.Engine = (*store)(nil)
 
-// Check finds pictures that a receipt names, which is all that can be wrong here.
+// Check finds pictures that a receipt names. Nothing else can be wrong here.
 func (s *store) Check(ctx context.Context, o storage.CheckOptions, found func(storage.Finding) error) (sum storage.CheckSummary, err error) {
 	if err := s.enter(ctx, nil); err != nil {
 		return sum, err
@@ -74,7 +74,7 @@ func (s *store) Issuers() ([]string, error) {
 	return slices.Sorted(maps.Keys(issuers)), nil
 }
 
-// OtherIssuers returns them unless the one that is named is one of them.
+// OtherIssuers returns the issuers, nil when the one that is named is one of them.
 func (s *store) OtherIssuers(issuer string) []string {
 	all, _ := s.Issuers()
 	if slices.Contains(all, issuer) {

@@ -1,6 +1,6 @@
-// Package memory is a storage engine for tests: the smallest one that there can be. It keeps the whole contract of package storage, so
-// that a test sees what hangs on one engine and what on the contract; and it breaks it in one place on demand, so that a test
-// sees which check of package storagetest notices.
+// Package memory is a storage engine for tests, as small as can be. It keeps the whole contract of package storage, so a test of commands
+// that passes on it does not depend on another engine. On demand it breaks the contract in one place, so that a test
+// sees which check of package storagetest notices that.
 //
 //	New ─► Memory ─┬► Open ─► storage.Engine: memory.go, put.go, remove.go, move.go, issuer.go, list.go; keeper.go, export.go
 //	               └► Place ─► storage.Place: place.go, import.go
@@ -26,7 +26,7 @@ import (
 	"avatard/storage"
 )
 
-// Flaw is something that a store can get wrong; "" = nothing.
+// Flaw is a way to break the contract; "" = none.
 type Flaw string
 
 // New returns stores with a flaw, all of them empty.
@@ -43,7 +43,7 @@ type state struct {
 	mu    sync.Mutex
 	orgs  map[string]bool
 	users map[storage.UserKey]*entry
-	// became tells which issuer one became.
+	// became has the issuer that each moved issuer became.
 	became map[string]string
 
 	id       [16]byte
@@ -70,7 +70,7 @@ func newState() *state {
 type entry struct {
 	res     storage.Result
 	picture *storage.Picture
-	doomed  *storage.Picture // is to be erased, which could not be done
+	doomed  *storage.Picture // could not be erased, and is to be
 }
 
 type store struct {
