@@ -65,11 +65,10 @@ func (o *fsckOutput) Finding(f storage.Finding) error {
 	if o.json {
 		return json.NewEncoder(o.stdout).Encode(f)
 	}
-	if o.bar != nil && o.bar.live {
-		fmt.Fprint(o.stderr, "\r\x1b[K") // the finding takes the place of the progress line
-	}
-	_, err := fmt.Fprintln(o.stdout, findingText(f))
-	return err
+	return o.bar.aside(func() error {
+		_, err := fmt.Fprintln(o.stdout, findingText(f))
+		return err
+	})
 }
 
 // findingText is a finding as a line for people.
