@@ -54,8 +54,8 @@ func (flags *devCommand) Run(ctx context.Context, inv *Program) error {
 	return dev(ctx, inv, flags)
 }
 
-// dev runs the development server until ctx ends, and cuts off what is under way then when a second signal comes. The order matters: the listener gives the port that is part of
-// the issuer's URL, and the environment file tells others that everything behind it answers.
+// dev runs the development server until ctx ends. A second signal then cuts off what is under way. The order matters: the listener
+// gives the port that is part of the issuer's URL, and the environment file tells others that everything behind it answers.
 func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	hurry, release := onSecondSignal(ctx, endingSignals()...)
 	defer release()
@@ -81,41 +81,55 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	if err := flags.removeEnvFile(); err != nil { // not before the directory is ours: the file may be that of another dev on it
 		return err
 	}
-	url := "http://" + devAddress(flags.Listen, ln)
-	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: url + "/idp", AllowedOrigin: isDevOrigin})
+	run := &devRun{Program: inv, flags: flags, store: store, logger: logger, url: "http://" + devAddress(flags.Listen, ln)}
+	return run.serve(ctx, hurry, ln, place.ControlDir())
+}
+
+// devRun is one run of dev whose store is open.
+type devRun struct {
+	*Program
+	flags  *devCommand
+	store  storage.Engine
+	logger *slog.Logger
+	url    string // of server and provider
+}
+
+// serve registers people, and serves them and their provider until ctx ends. The admin socket is in the directory control.
+func (r *devRun) serve(ctx, hurry context.Context, ln net.Listener, control string) error {
+	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: r.url + "/idp", AllowedOrigin: isDevOrigin})
 	if err != nil {
 		return err
 	}
-	if err := seed(ctx, inv.Stdout, store, seeded, flags); err != nil {
+	if err := seed(ctx, r.Stdout, r.store, seeded, r.flags); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped by a signal; the next start on the same data seeds the rest
 		}
 		return err
 	}
-	srv, err := devServer(inv, store, seeded, logger)
+	srv, err := devServer(r.Program, r.store, seeded, r.logger)
 	if err != nil {
 		return err
 	}
-	stopAdmin, err := admin.Serve(place.ControlDir(), &admin.Server{Store: store, Issuer: devIssuerKey, Logger: logger})
+	stopAdmin, err := admin.Serve(control, &admin.Server{Store: r.store, Issuer: devIssuerKey, Logger: r.logger})
 	if err != nil {
 		return err
 	}
 	defer stopAdmin()
-	vars := devVariables(url, seeded, flags.SeedUsers)
+	vars := devVariables(r.url, seeded, r.flags.SeedUsers)
 	cleanUp := func() {}
 	defer func() { cleanUp() }()
-	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), logger)
+	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), r.logger)
 	return serveUntil(ctx, hurry, httpServer, ln, func() error {
-		if err := awaitAnswer(ctx, url+"/readyz"); err != nil {
+		if err := awaitAnswer(ctx, r.url+"/readyz"); err != nil {
 			return err
 		}
-		if flags.EnvFile != "" {
-			if err := writeEnvFile(flags.EnvFile, vars); err != nil {
+		if r.flags.EnvFile != "" {
+			if err := writeEnvFile(r.flags.EnvFile, vars); err != nil {
 				return fmt.Errorf("environment file: %w", err)
 			}
-			cleanUp = func() { forgetEnvFile(flags.EnvFile, vars) }
+			cleanUp = func() { forgetEnvFile(r.flags.EnvFile, vars) }
 		}
-		return printDevReady(ctx, inv.Stdout, store, url, flags.EnvFile, vars)
+		return printDevReady(ctx, r.Stdout, r.store, r.url, r.flags.EnvFile, vars)
 	})
 }
 

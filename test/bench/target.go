@@ -121,35 +121,17 @@ func (constantStore) Remove(context.Context, storage.Removal) (storage.Result, e
 
 func (constantStore) Close() error { return nil }
 
-// avatard serves the real thing, put together as the program does it. The identity provider is in the same process on
-// a listener of its own; the cache asks it once in five seconds.
+// avatard serves the real thing, put together as the program does it.
 func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) error {
 	server.TuneRuntime(os.Getenv) //nolint:forbidigo // as the program does
-	level := slog.LevelInfo
-	if cmd.Target == targetQuiet {
-		level = slog.LevelWarn
-	}
-	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
-		return err
-	}
-	// A file is about the cheapest place for a log, and one that a service really has.
-	file, err := os.Create(filepath.Join(cmd.Dir, "log"))
+	logger, closeLog, err := startLog(cmd)
 	if err != nil {
 		return err
 	}
-	log := server.NewLogWriter(file)
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level}))
-
-	idp, err := listen(ctx)
+	seeded, idpServer, err := startProvider(ctx, logger)
 	if err != nil {
 		return err
 	}
-	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: "http://" + idp.Addr().String() + "/idp"})
-	if err != nil {
-		return err
-	}
-	idpServer := server.NewHTTPServer(provider.Handler(), logger)
-	go func() { _ = idpServer.Serve(idp) }()
 	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
 		Issuer:       seeded.Issuer,
 		ClientID:     seeded.Client.ID,
@@ -162,15 +144,9 @@ func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) err
 	if err != nil {
 		return err
 	}
-	store := storage.Store(constantStore{})
-	if cmd.Target.stores() {
-		s.files = new(fileWork)
-		engine, err := embedded.Open(ctx, embedded.Config{Dir: filepath.Join(cmd.Dir, "data"), Logger: logger, WrapFile: s.files.wrap})
-		if err != nil {
-			return fmt.Errorf("open the store: %w", err)
-		}
-		store = engine
-		s.pool = newPool(store, cmd.Pool, cmd.Bytes)
+	store, err := s.openStore(ctx, cmd, logger)
+	if err != nil {
+		return err
 	}
 	srv, err := server.New(server.Config{
 		Store:         store,
@@ -190,9 +166,57 @@ func (s *serving) avatard(ctx context.Context, ln net.Listener, cmd command) err
 	go func() { done <- srv.Serve(serveCtx, ln) }()
 	s.stop = func() error {
 		cancel()
-		err := errors.Join(<-done, idpServer.Close(), store.Close())
-		log.Close()
-		return errors.Join(err, file.Close())
+		return errors.Join(<-done, idpServer.Close(), store.Close(), closeLog())
 	}
 	return nil
+}
+
+// startLog begins a log in a file of the directory of cmd, which it makes. A file is about the cheapest place for a log, and one that a
+// service really has.
+func startLog(cmd command) (logger *slog.Logger, end func() error, err error) {
+	level := slog.LevelInfo
+	if cmd.Target == targetQuiet {
+		level = slog.LevelWarn
+	}
+	if err := os.MkdirAll(cmd.Dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	file, err := os.Create(filepath.Join(cmd.Dir, "log"))
+	if err != nil {
+		return nil, nil, err
+	}
+	log := server.NewLogWriter(file)
+	return slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})), func() error {
+		log.Close()
+		return file.Close()
+	}, nil
+}
+
+// startProvider starts an identity provider in this process, on a listener of its own. The server's cache asks it once in five seconds.
+func startProvider(ctx context.Context, logger *slog.Logger) (*devidp.Seeded, *http.Server, error) {
+	ln, err := listen(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: "http://" + ln.Addr().String() + "/idp"})
+	if err != nil {
+		return nil, nil, err
+	}
+	idpServer := server.NewHTTPServer(provider.Handler(), logger)
+	go func() { _ = idpServer.Serve(ln) }()
+	return seeded, idpServer, nil
+}
+
+// openStore opens the store of the target that cmd names.
+func (s *serving) openStore(ctx context.Context, cmd command, logger *slog.Logger) (storage.Store, error) {
+	if !cmd.Target.stores() {
+		return constantStore{}, nil
+	}
+	s.files = new(fileWork)
+	engine, err := embedded.Open(ctx, embedded.Config{Dir: filepath.Join(cmd.Dir, "data"), Logger: logger, WrapFile: s.files.wrap})
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	s.pool = newPool(engine, cmd.Pool, cmd.Bytes)
+	return engine, nil
 }
