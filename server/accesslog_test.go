@@ -52,7 +52,7 @@ func (r *removals) Remove(ctx context.Context, rm storage.Removal) (storage.Resu
 	return r.Store.Remove(ctx, rm)
 }
 
-// A call that somebody makes in a caller's place has both in the log and on record.
+// A call that another party makes in a caller's place has both in the log and on record.
 func TestActorsAreRecorded(t *testing.T) {
 	audited := new(removals)
 	f := start(t, func(c *Config) {

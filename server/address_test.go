@@ -83,7 +83,7 @@ func TestForwardedAddress(t *testing.T) {
 	}
 }
 
-// Whatever a client writes in front, it is the proxy's word that counts, or nobody's.
+// Whatever a client writes in front, the address is the one that the proxy wrote, or the proxy's own.
 func FuzzForwardedAddress(f *testing.F) {
 	for _, seed := range []string{"", "for=1.2.3.4", `for="`, `x="a\`, ",", ";;", "1.2.3.4, ", "[::1]:80", `for="[::1]`, "for=a;for=b", "unknown"} {
 		f.Add(seed)

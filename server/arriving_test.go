@@ -20,8 +20,8 @@ import (
 // formHead begins a form with the boundary x.
 const formHead = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n"
 
-// Four callers send as many and as large uploads as they may, and stop in the middle. Everybody else's are taken at once, each
-// in the place of one of the slow ones, which is told so.
+// Four callers send as many and as large uploads as they may, and stop in the middle. Uploads of others are taken at once, each in the
+// place of a slow one, which is answered 503.
 func TestSlowUploadsHoldUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := serveShelf(t, map[string][]byte{}, false)
@@ -105,7 +105,7 @@ func TestSlowUploadsOverHTTP1(t *testing.T) {
 	})
 }
 
-// An upload whose room was taken away is refused even where the reading of its body could not be broken off.
+// An upload that lost its memory is refused even where the reading of its body could not be broken off.
 func TestUploadWithoutItsRoom(t *testing.T) {
 	f := start(t, nil)
 	body, media := formOf("file", picture.Sample(1, 1000))

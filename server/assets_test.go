@@ -171,7 +171,7 @@ func TestUploadsRefused(t *testing.T) {
 	}
 }
 
-// Whoever uploads an animation is told that it stands still from now on.
+// The answer to the upload of an animation says that one frame was kept.
 func TestUploadOfAnimation(t *testing.T) {
 	f := start(t, nil)
 	palette := color.Palette{color.Black, color.White}

@@ -35,7 +35,7 @@ func recording() (l *refusals, recorded func() []storage.Refusal) {
 		}
 }
 
-// remembered tells how many kinds are remembered.
+// remembered returns how many kinds are remembered.
 func (l *refusals) remembered() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -109,7 +109,7 @@ func TestRefusalsTakeTurns(t *testing.T) {
 	})
 }
 
-// However many callers there are, memory is bounded, and what no record stands for is counted in the next one.
+// However many callers there are, memory is bounded, and refusals without a record are counted in the next one.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, told := recording()
@@ -128,7 +128,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	})
 }
 
-// auditedStore keeps the refusals it is told.
+// auditedStore keeps the refusals that it is asked to record.
 type auditedStore struct {
 	storage.Store
 	mu   sync.Mutex

@@ -25,7 +25,7 @@ func (g strictGrants) Grant(ctx context.Context, caller authz.Identity, org stri
 	return g.Source.Grant(ctx, caller, org)
 }
 
-// Whatever bytes a caller sends where a route takes an id, nothing but valid ids is decided about, recorded or logged.
+// Whatever bytes a caller sends where a route takes an id, only valid ids are decided about, recorded and logged.
 func TestNothingButIDsIsRecorded(t *testing.T) {
 	var told *auditedStore
 	f := start(t, func(c *Config) {

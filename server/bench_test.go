@@ -15,7 +15,7 @@ import (
 	"avatard/storage"
 )
 
-// instantStore removes nothing in no time.
+// instantStore removes nothing and takes no time.
 type instantStore struct{ storage.Store }
 
 func (instantStore) Remove(context.Context, storage.Removal) (storage.Result, error) {
@@ -23,7 +23,7 @@ func (instantStore) Remove(context.Context, storage.Removal) (storage.Result, er
 	return storage.Result{Details: storage.Details{Sequence: 2, CreationDate: at, ChangeDate: at, Organization: acme}}, nil
 }
 
-// BenchmarkDelete compares what wire forms cost on a kept connection, storage apart. REST is to cost at most a quarter
+// BenchmarkDelete compares the cost of wire forms on a kept connection, without storage. REST must cost at most a quarter
 // more than Connect with JSON.
 func BenchmarkDelete(b *testing.B) {
 	s, err := New(Config{Store: instantStore{}, Issuer: issuer, Authenticator: tokens(people()),
@@ -66,7 +66,7 @@ func BenchmarkDelete(b *testing.B) {
 	}
 }
 
-// BenchmarkRead measures a read of a public picture on a kept connection, storage apart.
+// BenchmarkRead measures a read of a public picture on a kept connection, without storage.
 func BenchmarkRead(b *testing.B) {
 	for _, size := range []int{1000, 30 << 10, 1 << 20} {
 		s, err := New(Config{Store: &shelfStore{pictures: map[string][]byte{alice: make([]byte, size)}}, Issuer: issuer,

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Cipher suites that HTTP/2 forbids are not spoken, whatever the protocol inside.
+// The server offers no cipher suite that HTTP/2 forbids, whatever the protocol inside.
 func TestWeakCipherSuites(t *testing.T) {
 	certificate := selfSigned(t, "localhost")
 	config := encryption(func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil })

@@ -17,14 +17,14 @@ import (
 	"avatard/authz"
 )
 
-// openToEveryone is all that needs no token, written down here once more: what is added to it has to be meant.
+// openToEveryone lists every endpoint that needs no token. A new one fails the test until it is added here on purpose.
 var openToEveryone = []string{
 	"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch",
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 	"GET /healthz", "GET /readyz",
 }
 
-// All that is mounted refuses callers without a token, in every form, but for what is open to everyone.
+// Every endpoint refuses callers without a token, in every form, except for those that are open to everyone.
 func TestNothingIsOpenWithoutAToken(t *testing.T) {
 	for _, public := range []bool{false, true} {
 		f := start(t, func(c *Config) { c.PublicAssets = public })
@@ -72,12 +72,12 @@ func refusesStrangers(t *testing.T, f *fixture, path string) {
 	}
 }
 
-// What was added to a server without a rule of access is not served, and neither is the rest of the server.
+// New refuses a server with an endpoint without a rule of access.
 func TestEverythingNeedsARule(t *testing.T) {
 	cfg := start(t, nil).server.config
 	probe := plainRoute{http.MethodGet, "/assets/v1/{org_id}/users/{user_id}/sequence", func(http.ResponseWriter, *http.Request, []string) error { return nil }}
 	rows := []struct {
-		title, says string // says: what stands in the error, "" = there is none
+		title, says string // says: part of the error, "" = none
 		change      func(*surface)
 	}{
 		{"as it is", "", func(*surface) {}},

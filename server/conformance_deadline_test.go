@@ -21,12 +21,12 @@ const (
 	deadlineMissed = 500 * time.Millisecond
 )
 
-// TestConformanceDeadlines lets the suite's client ask for a deadline and wait for the answer to a call that misses it.
+// TestConformanceDeadlines makes the suite's client ask for a deadline and wait for the answer to a call that misses it.
 //
 // The suite means its own cases, Timeouts, to be like that, but its client (v1.0.7) gives itself the deadline that it
 // gives the server (https://github.com/connectrpc/conformance/issues/813). Those cases pass without any answer, and
 // one that comes at that very moment can fail them: net/http sends the headers before the body, and the client
-// complains about an empty body when it gave up in between. Here only the request knows of the deadline.
+// complains about an empty body when it gave up in between. Here the deadline is in the request only.
 func TestConformanceDeadlines(t *testing.T) {
 	files, err := writeDeadlineSuites(t.TempDir())
 	if err != nil {

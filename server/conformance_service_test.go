@@ -28,7 +28,7 @@ const (
 	conformanceService = conformancePackage + "ConformanceService"
 )
 
-// registerConformance makes the suite's messages known to this process. Their descriptors come from a file and their
+// registerConformance registers the suite's messages in this process. Their descriptors come from a file and their
 // Go types are made at run time, so nothing of the suite is copied into this repository.
 func registerConformance(file string) error {
 	raw, err := os.ReadFile(file)
@@ -71,8 +71,8 @@ func conformanceMessage(name string) (proto.Message, error) {
 }
 
 // mountConformance adds the suite's service to a server, behind everything that our own procedures are behind.
-// limit is the size of the largest message, 0 = our own. Unimplemented is left out: it has to be answered by the
-// server as what it is, an unknown procedure.
+// limit is the size of the largest message, 0 = our own. Unimplemented is left out, so that the server answers it as an unknown
+// procedure.
 func (s *Server) mountConformance(limit int) error {
 	found, err := protoregistry.GlobalFiles.FindDescriptorByName(conformanceService)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Server) mountConformance(limit int) error {
 	return nil
 }
 
-// conformanceRequest is what a UnaryRequest says in its JSON form about the answer it wants.
+// conformanceRequest is the part of a UnaryRequest, in its JSON form, that prescribes the answer.
 type conformanceRequest struct {
 	ResponseDefinition struct {
 		ResponseHeaders, ResponseTrailers []conformanceHeader
@@ -113,7 +113,7 @@ type conformanceHeader struct {
 	Value []string `json:"value"`
 }
 
-// conformanceUnary answers as it is told, and says what it was asked.
+// conformanceUnary answers as the request prescribes, and describes the request in its answer.
 func (s *Server) conformanceUnary(ctx context.Context, req *connect.Request[dynamicpb.Message]) (*connect.Response[dynamicpb.Message], error) {
 	var asked conformanceRequest
 	if text, err := protojson.Marshal(req.Msg); err != nil {
@@ -128,7 +128,7 @@ func (s *Server) conformanceUnary(ctx context.Context, req *connect.Request[dyna
 	want := asked.ResponseDefinition
 	if delay := time.Duration(want.ResponseDelayMS) * time.Millisecond; delay > 0 {
 		// All of it, whatever the deadline, as the suite prescribes. Its client has the same deadline as the call: an answer
-		// at that moment would meet a caller who is just giving up.
+		// at that moment would come while the client is giving up.
 		<-time.After(delay)
 		if err := ended(ctx); err != nil {
 			return nil, s.connectError(callOf(ctx), toAPIError(ctx, err))
@@ -183,14 +183,14 @@ func conformanceInfo(ctx context.Context, req *connect.Request[dynamicpb.Message
 		headers = append(headers, conformanceHeader{Name: name, Value: req.Header()[name]})
 	}
 	info := map[string]any{"requests": []json.RawMessage{echo}, "requestHeaders": headers}
-	// The suite wants to hear of its own time-outs, which are a few seconds. A longer one is the server's own.
+	// The suite expects its own time-outs in the answer, which are a few seconds. A longer one is the server's own.
 	if deadline, _ := ctx.Deadline(); time.Until(deadline) < MaxCallDuration/2 {
 		info["timeoutMs"] = time.Until(deadline).Milliseconds()
 	}
 	return info, nil
 }
 
-// conformanceError is the error that a request wants to have.
+// conformanceError is the error that a request prescribes.
 func conformanceError(code, message string, details []json.RawMessage, headers []conformanceHeader) error {
 	var c connect.Code
 	if err := c.UnmarshalText([]byte(strings.ToLower(strings.TrimPrefix(code, "CODE_")))); err != nil {

@@ -27,8 +27,8 @@ import (
 // the descriptors of the suite's messages.
 const conformanceTypes = "AVATARD_TEST_CONFORMANCE_TYPES"
 
-// fewestConformanceCases is what version 1.0.7 of the suite has for testdata/conformance.yaml. Fewer would mean that a
-// feature got lost on the way.
+// fewestConformanceCases is the number of cases that version 1.0.7 of the suite has for testdata/conformance.yaml. Fewer would mean
+// that the server lost a feature.
 const fewestConformanceCases = 1399
 
 func TestMain(m *testing.M) {
@@ -92,7 +92,7 @@ func conformanceFile(t *testing.T, name string) string {
 	return path
 }
 
-// anyone lets everybody in: the suite sends no tokens.
+// anyone accepts every call: the suite sends no tokens.
 type anyone struct{}
 
 func (anyone) Authenticate(context.Context, http.Header) (authz.Identity, error) {
@@ -100,7 +100,7 @@ func (anyone) Authenticate(context.Context, http.Header) (authz.Identity, error)
 }
 
 // serveConformance is the server under test: it reads a ServerCompatRequest, starts what that asks for, writes a
-// ServerCompatResponse and serves until it is told to end.
+// ServerCompatResponse and serves until a signal ends it.
 func serveConformance(types string, in io.Reader, out io.Writer) error {
 	if err := registerConformance(types); err != nil {
 		return err
@@ -167,7 +167,7 @@ func readConformance(in io.Reader, v any) error {
 	return json.Unmarshal(text, v)
 }
 
-// writeConformance is the way back.
+// writeConformance writes v as a message for the runner.
 func writeConformance(out io.Writer, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {

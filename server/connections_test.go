@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// An address that has all its connections keeps nobody from asking whether the server is well, and nobody else from anything.
+// An address that has all of its connections can still ask for health, and does not affect other addresses.
 func TestHealthBesideAllConnections(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxConnections, c.MaxConnectionsPerAddress = 4, 3 })
 	l := f.listen(t, false)

@@ -60,7 +60,7 @@ func TestTimeoutHeaders(t *testing.T) {
 	}
 }
 
-// patience waits for the end of the call.
+// patience is an authenticator that waits until the call ends.
 type patience struct{}
 
 func (patience) Authenticate(ctx context.Context, _ http.Header) (authz.Identity, error) {
@@ -180,8 +180,8 @@ func TestOnlyUnreadBodiesAreLeft(t *testing.T) {
 	}
 }
 
-// A stream that is reset while its body is under way can take the answer with it (curl 7.88), so what nobody wanted is
-// read, up to a limit. An answer without trailers goes ahead; with gRPC its headers do, for the sake of proxies.
+// A stream that is reset while its body is under way can take the answer with it (curl 7.88), so an unread body is read, up to a limit.
+// An answer without trailers leaves before that; with gRPC its headers do, for proxies.
 func TestUnreadHTTP2BodiesAreReadAfterTheAnswer(t *testing.T) {
 	f := start(t, nil)
 	rows := []struct {

@@ -20,7 +20,7 @@ func decodingPlaces() *keyedSemaphore {
 	return newPictureBudgets(16, picture.DefaultUploadBytes, 4).decoding
 }
 
-// One caller's heavy pictures leave half of the memory to others, and whoever comes next does not wait behind them.
+// One caller's heavy pictures leave half of the memory to others, and the next caller does not wait behind them.
 func TestDecodingOfOneCallerStallsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := decodingPlaces()
@@ -36,7 +36,7 @@ func TestDecodingOfOneCallerStallsNobody(t *testing.T) {
 		if !heavy.done.Load() {
 			t.Error("the first picture waits")
 		}
-		time.Sleep(uploadPatience) // for those who wait
+		time.Sleep(uploadPatience) // until the waiting ones give up
 	})
 }
 
@@ -103,7 +103,7 @@ func TestDecodingIsInOrder(t *testing.T) {
 	})
 }
 
-// Who waited behind a large picture whose caller left goes on.
+// A call that waited behind a large picture whose caller left goes on.
 func TestDecodingAfterSomebodyLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := decodingPlaces()
@@ -128,7 +128,7 @@ func TestDecodingAfterSomebodyLeft(t *testing.T) {
 	})
 }
 
-// While all memory is taken, an upload waits for it, and what is refused by its header does not.
+// While all memory is taken an upload waits for it, but one that is refused by its header does not.
 func TestUploadsWaitForMemory(t *testing.T) {
 	f := start(t, nil)
 	var held []*lease
@@ -171,11 +171,11 @@ func TestDecodingShare(t *testing.T) {
 	}
 }
 
-// How large a picture may be is a setting, and the answer says the limit that counts.
+// The largest size of a picture is a setting, and the answer names it.
 func TestUploadLimitIsASetting(t *testing.T) {
 	padded := func(size int) []byte {
 		small := picture.Sample(1, 1000)
-		return append(small, make([]byte, size-len(small))...) // what is behind a PNG is dropped
+		return append(small, make([]byte, size-len(small))...) // bytes behind a PNG are dropped
 	}
 	for _, limit := range []int{2000, picture.DefaultUploadBytes, 3 << 20} {
 		f := start(t, func(c *Config) { c.Pictures = picture.New(picture.Config{MaxUploadBytes: limit}) })

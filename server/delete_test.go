@@ -129,8 +129,8 @@ func TestRefusalsInEveryForm(t *testing.T) {
 	}
 }
 
-// Whose organisation changed at the provider erases in the organisation on record, also while the new one is not known
-// here. An upload stays refused, and nobody is moved.
+// A caller whose organisation changed at the provider erases in the organisation on record, also while the new one is not registered
+// here. An upload stays refused, and the user is not moved.
 func TestOwnDeleteAfterAMove(t *testing.T) {
 	for _, form := range client.Forms() {
 		t.Run(string(form), func(t *testing.T) {

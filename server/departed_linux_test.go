@@ -14,7 +14,8 @@ import (
 	"avatard/server/picture"
 )
 
-// departureServer serves on a real socket. All room for alice's uploads is taken, and the test says when those that wait look for their client.
+// departureServer serves on a real socket. All memory for alice's uploads is taken, and the test decides when waiting uploads look whether their
+// client is still there.
 type departureServer struct {
 	*wireServer
 	full  lease
@@ -30,7 +31,7 @@ func startDepartures(t *testing.T, secure bool) *departureServer {
 	return d
 }
 
-// fill takes all the room that alice has.
+// fill takes all memory for alice's uploads.
 func (d *departureServer) fill(t *testing.T) {
 	t.Helper()
 	rooms := d.server.arriving
@@ -39,7 +40,7 @@ func (d *departureServer) fill(t *testing.T) {
 	}
 }
 
-// upload sends the beginning of an upload and returns when it waits for room. tcp is below TLS.
+// upload sends the beginning of an upload and returns when it waits for memory. tcp is below TLS.
 func (d *departureServer) upload(t *testing.T, version string, announced int, body []byte) (conn net.Conn, tcp *net.TCPConn) {
 	t.Helper()
 	conn, tcp = d.dial(t)
@@ -58,7 +59,7 @@ func (d *departureServer) upload(t *testing.T, version string, announced int, bo
 	return conn, tcp
 }
 
-// look lets the upload that waits look once, and reports false when none waits any more.
+// look makes the waiting upload look once, and reports false when none waits any more.
 func (d *departureServer) look() bool {
 	for d.server.arriving.stats().Waiting > 0 {
 		select {
@@ -76,7 +77,7 @@ func wholeForm() []byte {
 	return []byte(formHead + string(picture.Sample(1, 1000)) + "\r\n--x--\r\n")
 }
 
-// A client that leaves while its upload waits for room is noticed, whichever way it leaves and however much it has sent, and its call
+// A client that leaves while its upload waits for memory is noticed, whichever way it leaves and however much it has sent, and its call
 // and its connection end.
 func TestWhoLeavesWhileWaitingIsNoticed(t *testing.T) {
 	half := append([]byte(formHead), make([]byte, 100<<10)...)
@@ -121,8 +122,8 @@ func TestWhoLeavesWhileWaitingIsNoticed(t *testing.T) {
 	}
 }
 
-// A client that has sent all it has to send, and waits for the answer with its own direction closed, is not taken for one that is gone. It gets an
-// interim answer, which every client of HTTP/1.1 skips, and an answer once there is room. HTTP/1.0 has no interim answers.
+// A client that has sent everything, and waits for the answer with its own direction closed, is not taken for one that has gone. It gets an
+// interim answer, which every client of HTTP/1.1 skips, and an answer once there is memory. HTTP/1.0 has no interim answers.
 func TestWhoListensAfterTheEndIsAnswered(t *testing.T) {
 	whole := wholeForm()
 	for _, secure := range []bool{false, true} {

@@ -13,7 +13,7 @@ import (
 	zitadelv1 "avatard/gen/zitadel/v1"
 )
 
-// What is written by hand is to the letter what the library writes.
+// detailsJSON writes the same bytes as the library.
 func FuzzDetailsJSON(f *testing.F) {
 	f.Add(uint64(3), int64(1683884467), int32(783527000), int64(1683885731), int32(100000000), "69629023906488334")
 	f.Add(uint64(1), int64(0), int32(0), int64(-1), int32(1), "a\"b")
@@ -42,7 +42,7 @@ func FuzzDetailsJSON(f *testing.F) {
 	})
 }
 
-// The usual answer takes the short way, and whatever is unusual the long one.
+// detailsJSON takes the usual answer, and leaves any other to the library.
 func TestDetailsJSONTakesWhatIsUsual(t *testing.T) {
 	usual := &zitadelv1.ObjectDetails{Sequence: 2, ResourceOwner: "69629023906488334",
 		CreationDate: &timestamppb.Timestamp{Seconds: 1683884467, Nanos: 783527000}, ChangeDate: &timestamppb.Timestamp{Seconds: 1683885731}}

@@ -13,7 +13,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-// alice is an authenticator to which everybody is Alice, of the organisation acme.
+// alice is an authenticator that takes every caller for Alice, of the organisation acme.
 type alice struct{}
 
 func (alice) Authenticate(context.Context, http.Header) (authz.Identity, error) {

@@ -75,7 +75,7 @@ type fixture struct {
 	server *Server
 	log    *lockedBuffer
 	client *client.Client
-	// http1 and http2 are those of client, which speak nothing else.
+	// http1 and http2 are those of client. Each speaks one version of HTTP only.
 	http1, http2 *http.Client
 }
 
@@ -110,7 +110,7 @@ func start(t *testing.T, change func(*Config)) *fixture {
 	return f
 }
 
-// serve makes a server the one of the fixture, on a port of its own.
+// serve starts a server on a port of its own and makes it the fixture's.
 func (f *fixture) serve(t *testing.T, server *Server) {
 	t.Helper()
 	srv := httptest.NewUnstartedServer(nil)
@@ -130,7 +130,7 @@ func (f *fixture) call(t *testing.T, cfg client.Config) {
 
 func (f *fixture) key(user string) storage.UserKey { return storage.UserKey{Issuer: issuer, ID: user} }
 
-// give sets a picture past the server.
+// give stores a picture without the server.
 func (f *fixture) give(t *testing.T, user, org string) {
 	t.Helper()
 	_, err := f.store.Put(t.Context(), storage.Upload{User: f.key(user), Organization: org,

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The preflight of a page that may not call is answered without a header of CORS, and the log tells whose it was and which setting
-// decides. Whatever follows from such a page is a call like any other.
+// The preflight of a page that may not call is answered without a header of CORS, and the log names its origin and the setting that
+// decides. A call that such a page sends all the same is like any other.
 func TestForeignOrigins(t *testing.T) {
 	for title, allowed := range map[string]func(string) bool{
 		"none configured":    nil,

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Control frames that ask for an answer, from a peer that takes none: what is owed to it must not pile up.
+// A peer sends control frames that need an answer and takes none: the answers must not pile up in memory.
 func TestControlFloodsAreBounded(t *testing.T) {
-	// net/http ends a connection that is owed 10,000 frames. Meanwhile the peer may have filled what is read ahead, with frames of 13
-	// bytes at least.
+	// net/http ends a connection for which 10,000 answers wait. Meanwhile the peer may have filled the buffer that is read ahead, with
+	// frames of 13 bytes at least.
 	const owed = 10_000 + 4096/13 + 100
 	rows := []struct {
 		title string
@@ -63,7 +63,7 @@ func TestControlFloodsAreBounded(t *testing.T) {
 	}
 }
 
-// The same frames from a peer that does take the answers cost it as much as the server, and end nothing.
+// The same frames from a peer that takes the answers do not end the connection.
 func TestAnsweredPingsAreNoFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := serveFrames(t, nothing, false).open(t)

@@ -85,7 +85,7 @@ func TestTooMuchWindowForAStream(t *testing.T) {
 	})
 }
 
-// An answer that its caller does not take in waits alone, and not forever.
+// An answer that its caller does not take delays no other call, and does not wait forever.
 func TestSlowReaderHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 100 << 10

@@ -15,7 +15,7 @@ import (
 	"avatard/authz"
 )
 
-// owner lets callers do everything.
+// owner gives every caller the permission.
 type owner struct{}
 
 func (owner) Grant(context.Context, authz.Identity, string) (authz.Grant, error) {

@@ -43,7 +43,7 @@ func TestAnnouncedSettings(t *testing.T) {
 	}
 }
 
-// A peer that is gone without a word, as behind a NAT that forgot it, answers no PING.
+// A peer that has gone without closing its connection, as behind a NAT that dropped it, answers no PING.
 func TestSilentPeerIsAskedAndDropped(t *testing.T) {
 	for _, answering := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {

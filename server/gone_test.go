@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A caller who leaves is nothing to operators: the log has it at debug alone.
+// The log has a call whose caller left at level debug only.
 func TestCancelledCallsAreLoggedAtDebug(t *testing.T) {
 	for level, want := range map[slog.Level]bool{slog.LevelInfo: false, slog.LevelDebug: true} {
 		var log lockedBuffer

@@ -16,7 +16,7 @@ import (
 	"avatard/server/picture"
 )
 
-// endSeen knows people, each once the end of what they send was seen or their call has ended.
+// endSeen is an authenticator that waits until the end of the caller's data was seen, or the call has ended.
 type endSeen struct{ tokens }
 
 func (e endSeen) Authenticate(ctx context.Context, header http.Header) (authz.Identity, error) {
@@ -28,7 +28,7 @@ func (e endSeen) Authenticate(ctx context.Context, header http.Header) (authz.Id
 	return e.tokens.Authenticate(ctx, header)
 }
 
-// A client that has sent all, closes that direction, and waits, gets its answer: nothing says that it has gone.
+// A client that has sent everything, closes that direction and waits gets its answer: it may still be there.
 func TestHalfClosedClientsAreAnswered(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		s := startWire(t, secure, func(c *Config) { c.Authenticator = endSeen{tokens(people())} })
@@ -120,7 +120,7 @@ func TestResetCancels(t *testing.T) {
 	s.emptied()
 }
 
-// The call of a client that is half-closed ends with its connection, when that has to go for another one.
+// The call of a half-closed client ends with its connection when that gives way to another one.
 func TestAbortCancelsHalfClosed(t *testing.T) {
 	began := make(chan *connections.Conn, 1)
 	cancelled := make(chan error, 1)
@@ -157,7 +157,7 @@ func (f authenticatorFunc) Authenticate(ctx context.Context, _ http.Header) (aut
 	return f(ctx)
 }
 
-// A client that has gone without a word keeps its connection for as long as its call may take, and no longer.
+// A client that has gone without a reset keeps its connection for as long as its call may take, and no longer.
 func TestCallsOfWhoLeftEndByTheirDeadline(t *testing.T) {
 	for header, want := range map[string]time.Duration{"X-Nothing: 1": MaxCallDuration, "Connect-Timeout-Ms: 1500": 1500 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {

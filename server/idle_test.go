@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// A connection is kept for longer than the ten minutes that load balancers keep it, so that it is they who close it: a call that
-// meets a server which is just closing has no answer.
+// A connection is kept for longer than the ten minutes that load balancers keep it, so that they close it: a call that arrives while the
+// server closes gets no answer.
 func TestIdleConnectionsOutliveProxies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, server := serveShelf(t, map[string][]byte{}, false)

@@ -55,7 +55,7 @@ func TestInFlight(t *testing.T) {
 	}
 }
 
-// wellStore is ready, and has nothing else.
+// wellStore is a store that is ready and can do nothing else.
 type wellStore struct{ storage.Store }
 
 func (wellStore) Ready(context.Context) error { return nil }
@@ -72,8 +72,8 @@ func inBubble(t *testing.T, test func(*testing.T, *frameServer, *Server)) {
 	})
 }
 
-// Over the bound of requests in flight every form says so in its own way, to those who are over it and to nobody else; and once
-// there is room, there is room.
+// A request over the bound of those in flight is refused in the words of its form. Other requests are not affected, and once some have
+// ended new ones are taken.
 func TestRequestsInFlightAreBounded(t *testing.T) {
 	from := "192.0.2.1"
 	f := start(t, func(c *Config) {
@@ -129,7 +129,7 @@ func TestRequestsInFlightAreBounded(t *testing.T) {
 	}
 }
 
-// A refusal keeps nothing of what came with the request, and reads no body.
+// A refusal keeps no part of the request in memory, and reads no body.
 func TestRefusedRequestsKeepNothing(t *testing.T) {
 	f := start(t, func(c *Config) { c.MaxRequests = 1 })
 	if _, ok := f.server.calls.enter(netip.MustParseAddr("192.0.2.9"), 0); !ok {
@@ -157,7 +157,7 @@ type closedBody struct {
 
 func (b *closedBody) Close() error { b.closed = true; return nil }
 
-// An open call holds its place for no longer than its time, whatever its peer sends or takes.
+// An open call holds its place for a bounded time, whatever its peer sends or takes.
 func TestOpenCallsEnd(t *testing.T) {
 	for _, form := range []struct {
 		path, media, body string
@@ -187,7 +187,7 @@ func TestOpenCallsEnd(t *testing.T) {
 	}
 }
 
-// One address holds no more open calls than its share, and others ask whether the server is well meanwhile.
+// One address holds no more open calls than its share, and others can ask for health meanwhile.
 func TestHeldOpenCallsAreBounded(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *frameServer, server *Server) {
 		check := "/grpc.health.v1.Health/Check"
@@ -212,7 +212,7 @@ func TestHeldOpenCallsAreBounded(t *testing.T) {
 	})
 }
 
-// A request that announces a thousand trailers, or has more fields than anybody needs, is refused before it is served.
+// A request that announces a thousand trailers, or has too many fields, is refused before it is served.
 func TestHeaderFieldsAreBounded(t *testing.T) {
 	names := make([]string, 1000)
 	for i := range names {
@@ -251,7 +251,7 @@ func TestHeaderFieldsAreBounded(t *testing.T) {
 	}
 }
 
-// Health is text for machines, whatever form it comes in.
+// Answers about health forbid browsers to guess their type, in every form.
 func TestHealthIsNotSniffed(t *testing.T) {
 	f := start(t, nil)
 	for path, method := range map[string]string{"/healthz": http.MethodGet, "/readyz": http.MethodGet, "/grpc.health.v1.Health/Check": http.MethodPost} {

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A configured interceptor sees what was let in, on every form, with the errors and headers that callers see and send.
+// A configured interceptor sees the calls that were let in, in every form, with the headers that callers send and the errors that they get.
 func TestInterceptors(t *testing.T) {
 	var mu sync.Mutex
 	var seen []string

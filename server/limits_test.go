@@ -21,7 +21,7 @@ import (
 // standing returns a clock that only goes on when a test moves it.
 func standing() *clock.Clock { return clock.At(time.Unix(1_700_000_000, 0)) }
 
-// counted counts who is asked for.
+// counted counts how often the authenticator is asked.
 type counted struct {
 	authz.Authenticator
 	calls atomic.Int64
@@ -41,7 +41,7 @@ func retryAfter(got client.Answer) string {
 	return after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
 }
 
-// Over a limit every form says so in its own way, and how long to wait. Then the caller gets in again.
+// A call over a limit is refused in the words of its form, with the time to wait. After that the caller gets in again.
 func TestRateLimits(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -125,7 +125,7 @@ func TestWhatCallLimitsCountFor(t *testing.T) {
 	}
 }
 
-// failingAuthenticator and failingSource cannot tell who calls, and what they may do. They may panic.
+// failingAuthenticator and failingSource end with an error instead of an identity or a permission. They may panic.
 type failingAuthenticator func() error
 
 func (fail failingAuthenticator) Authenticate(context.Context, http.Header) (authz.Identity, error) {

@@ -69,7 +69,8 @@ var refusedUploads = []struct {
 	{"no request", "POST / HTTP/1.1\r\nHost: y\r\n", 400}, // two hosts, which net/http refuses
 }
 
-// A peer that reads nothing before it has sent all gets its answer: what it goes on sending is thrown away, and not answered with a reset.
+// A peer that reads nothing before it has sent everything gets its answer: the rest that it sends is thrown away, and not answered with a
+// reset.
 func TestAnswersReachThoseWhoGoOnSending(t *testing.T) {
 	zeros := make([]byte, 1<<20)
 	for _, secure := range []bool{false, true} {
@@ -111,7 +112,7 @@ func TestAnswersReachThoseWhoGoOnSending(t *testing.T) {
 	}
 }
 
-// Who asks before sending (Expect: 100-continue) is answered at once, and may stay silent.
+// A client that asks before sending (Expect: 100-continue) is answered at once, and may stay silent.
 func TestExpectationsAreRefusedAtOnce(t *testing.T) {
 	s := startWire(t, false, nil)
 	for _, row := range refusedUploads[:3] {

@@ -17,10 +17,10 @@ import (
 	"unsafe"
 )
 
-// mask hides what is looked for from the search: the test must not find its own copies.
+// mask hides the test's copies of the picture from the search.
 const mask = 0xa5
 
-// pieceBytes is how much of a picture is recognised.
+// pieceBytes is the length of the pieces of a picture that are searched for.
 const pieceBytes = 16
 
 // hide returns a masked copy of data and overwrites data.
@@ -117,8 +117,8 @@ func exchange(t *testing.T, address string, request, buf []byte) (head string, b
 	return string(buf[:end]), buf[end+4 : n]
 }
 
-// After the 200 of a delete hardly anything of the picture is in the memory of the process: what is left are the last
-// kilobytes that went through buffers of the runtime's packages. The picture is uploaded, read and deleted; both its uploaded and its
+// After the 200 of a delete hardly any bytes of the picture are in the memory of the process: only the last kilobytes that went through
+// buffers of the standard library. The picture is uploaded, read and deleted; both its uploaded and its
 // stored form are looked for.
 func TestLittleLingersInMemory(t *testing.T) {
 	f := start(t, nil)

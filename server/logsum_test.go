@@ -27,7 +27,7 @@ func quietServer(t *testing.T) (*Server, *lockedBuffer) {
 	return s, log
 }
 
-// call sends one request past all connections.
+// call serves one request without a connection.
 func (s *Server) call(method, path string, headers ...string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, path, nil)
 	for i := 0; i+1 < len(headers); i += 2 {
@@ -38,8 +38,8 @@ func (s *Server) call(method, path string, headers ...string) *httptest.Response
 	return rec
 }
 
-// A flood of calls of strangers, and of calls that are refused, is a bounded number of lines; sums tell the rest, and calls of those
-// who are let in have their lines all the same.
+// A flood of calls without a token, and of calls that are refused, makes a bounded number of lines, with sums of the others. Calls that are
+// let in have their lines all the same.
 func TestFloodsAreSummedInTheLog(t *testing.T) {
 	const flood = 5000
 	own := "/assets/v1/users/me/avatar"
@@ -85,7 +85,7 @@ func TestFloodsAreSummedInTheLog(t *testing.T) {
 	}
 }
 
-// From however many addresses it comes.
+// The bound holds for any number of addresses.
 func TestFloodsFromManyAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, log := quietServer(t)
@@ -121,7 +121,7 @@ func TestFloodsFromManyAddresses(t *testing.T) {
 	})
 }
 
-// Internal errors are told to callers with the id of the request, so each has its lines, whatever else its address does, up to a bound.
+// An answer with an internal error names the id of the request, so each has its lines up to a bound, whatever else its address does.
 func TestInternalErrorsHaveLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := quietServer(t)

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 )
 
-// gate is an output that lets a write pass only when it is told to.
+// gate is an output each of whose writes waits until the test lets it pass.
 type gate struct {
 	open chan struct{}
 
@@ -47,7 +47,7 @@ func TestLogWriterGathers(t *testing.T) {
 	})
 }
 
-// An output that takes nothing costs bounded memory and stops nobody. Once it takes lines again it says how many are missing.
+// An output that takes nothing costs bounded memory and delays no call. Once it takes lines again the log says how many are missing.
 func TestLogWriterDropsWhatCannotBeWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{open: make(chan struct{})}

@@ -11,7 +11,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-// countedFile counts what is done to a file of the store.
+// countedFile counts the calls to a file of the store.
 type countedFile struct {
 	embedded.File
 	done *atomic.Int64
@@ -32,7 +32,7 @@ func (f countedFile) Sync() error {
 	return f.File.Sync()
 }
 
-// 304 and HEAD touch no file, and wait for no place among those who are sent pictures.
+// 304 and HEAD touch no file, and do not wait for memory or a turn.
 func TestNotModifiedTouchesNoDisk(t *testing.T) {
 	var done atomic.Int64
 	f := start(t, func(c *Config) {

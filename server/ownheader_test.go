@@ -9,8 +9,8 @@ import (
 	"avatard/test/client"
 )
 
-// What an organisation header says on own calls counts for nothing, whatever it is: clients set it once for all their calls. The
-// picture is the caller's own, in their own organisation, and nobody else's.
+// The organisation header counts for nothing on own calls, whatever its value: clients set it once for all their calls. The call is about
+// the caller's own picture, in their own organisation.
 func TestOwnCallsIgnoreTheOrganizationHeader(t *testing.T) {
 	f := start(t, nil)
 	const own = "/assets/v1/users/me/avatar"

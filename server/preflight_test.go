@@ -36,7 +36,7 @@ func listed(values []string) []string {
 	return items
 }
 
-// Browsers sort the names and write them small; clients elsewhere that act as browsers do, and proxies, need not.
+// Browsers sort the names and write them in lower case; other clients and proxies need not.
 func TestPreflights(t *testing.T) {
 	const page, rest = "https://app.example:8443", "/management/v1/users/" + alice + "/avatar"
 	f := start(t, func(c *Config) {
@@ -103,7 +103,7 @@ func wantNoCORS(t *testing.T, title string, header http.Header) {
 	}
 }
 
-// Two origins in one request are none. Caches are told of everything that an answer depends on.
+// Two origins in one request count as none. Vary names everything that an answer depends on.
 func TestCrossOriginNeedsOneOrigin(t *testing.T) {
 	const page = "https://app.example"
 	f := start(t, func(c *Config) { c.AllowedOrigin, c.PublicAssets = func(string) bool { return true }, false })

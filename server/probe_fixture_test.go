@@ -21,7 +21,7 @@ import (
 	zitadelv1 "avatard/gen/zitadel/v1"
 )
 
-// probeFile describes a service that is there for tests only: its answers have a second field, which is the request.
+// probeFile describes a service for tests. Its answers have a second field, which is the request.
 const probeFile = `
 name: "probe/v1/probe.proto" package: "probe.v1" syntax: "proto3"
 dependency: ["zitadel/v1/object.proto", "google/protobuf/timestamp.proto", "google/protobuf/wrappers.proto", "google/protobuf/struct.proto", "google/api/annotations.proto"]

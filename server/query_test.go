@@ -30,7 +30,7 @@ var queries = []annotatedCall{
 	{"two members of a oneof, one in the body", "POST", "/probe/v1/named?by_filter.name_part=y", `"x"`, "the query parameter by_filter.name_part excludes the field by_name, which is there too"},
 }
 
-// Query parameters set the fields that they name, in protobuf's JSON mapping; what cannot be read is 400, and unknown ones are ignored.
+// Query parameters set the fields that they name, in protobuf's JSON mapping. One that cannot be read is 400, and unknown ones are ignored.
 func TestQueryParameters(t *testing.T) {
 	f := startProbe(t, nil)
 	for _, call := range queries {

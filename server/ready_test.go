@@ -37,8 +37,8 @@ func (f failingSlab) Sync() error {
 	return f.File.Sync()
 }
 
-// An erasure that cannot be finished is named apart from other faults of the store, without a word of why. Alone it sends nobody
-// away.
+// /readyz names an erasure that cannot be finished apart from other faults of the store, and does not say why. With that fault alone the
+// server is ready.
 func TestReadyzNamesErasures(t *testing.T) {
 	var fails atomic.Bool
 	var page, newest atomic.Int64

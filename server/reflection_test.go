@@ -29,7 +29,7 @@ func reflectionForms(t *testing.T, check func(t *testing.T, path, contentType st
 	}
 }
 
-// reflected is what a stream of reflection was answered.
+// reflected holds the answers of a stream of reflection.
 type reflected struct {
 	answers [][]byte
 	bytes   int    // of the whole body
@@ -149,7 +149,7 @@ func withHost(request, host string) string {
 	return string(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), host)) + request
 }
 
-// One request costs twenty bytes, and its answer was fifty-five thousand, as often as somebody liked.
+// One request takes twenty bytes, and its answer would take fifty-five thousand; so a stream sends each file once, and ends at a bound.
 func TestReflectionIsBounded(t *testing.T) {
 	f := start(t, nil)
 	reflectionForms(t, func(t *testing.T, path, contentType string) {
@@ -161,7 +161,7 @@ func TestReflectionIsBounded(t *testing.T) {
 		if !got.exhausted() || len(got.answers) != maxReflectionRequests || got.bytes > 128<<10 {
 			t.Errorf("the same request 2,300 times: code %q, %d answers, %d bytes", got.code, len(got.answers), got.bytes)
 		}
-		long := make([]string, maxReflectionRequests) // what is asked comes back in each answer
+		long := make([]string, maxReflectionRequests) // each answer repeats its request
 		for i := range long {
 			long[i] = withHost(bySymbol("buf.validate.field"), strings.Repeat("x", 3<<10))
 		}
@@ -281,7 +281,7 @@ func streamEnded(got []frame, stream uint32) bool {
 	return false
 }
 
-// Who wants to hide what the API looks like can: then reflection is a procedure like any other that is not there.
+// Reflection can be left out: then it is answered like any unknown procedure.
 func TestWithoutReflection(t *testing.T) {
 	f := start(t, func(c *Config) { c.WithoutReflection = true })
 	reflectionForms(t, func(t *testing.T, path, contentType string) {
@@ -295,7 +295,7 @@ func TestWithoutReflection(t *testing.T) {
 	}
 }
 
-// Asking again for what one has is cheap: describing a file is what costs, thousands of allocations for the largest one.
+// A second request for the same file is cheap. The first one describes the file, with thousands of allocations for the largest.
 func TestReflectionDescribesNoFileTwice(t *testing.T) {
 	f := start(t, func(c *Config) { c.Now = standing().Now })
 	ask := func(requests int) float64 {
@@ -315,7 +315,7 @@ func TestReflectionDescribesNoFileTwice(t *testing.T) {
 	}
 }
 
-// Whoever has the files of a service can read the details of its errors.
+// A client that has the files of a service can read the details of its errors.
 func TestServicesBringErrorDetail(t *testing.T) {
 	var has func(file protoreflect.FileDescriptor) bool
 	has = func(file protoreflect.FileDescriptor) bool {

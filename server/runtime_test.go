@@ -32,7 +32,7 @@ func TestTuneRuntime(t *testing.T) {
 	}
 }
 
-// The heap floor has the collector wait: what is allocated below it costs no collection.
+// Allocations below the heap floor cause no collection.
 func TestHeapFloor(t *testing.T) {
 	defer func() { untouched = nil; debug.SetMemoryLimit(math.MaxInt64) }()
 	collections := func() uint32 {

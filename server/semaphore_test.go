@@ -47,7 +47,7 @@ func TestSemaphore(t *testing.T) {
 	}
 }
 
-// taking is a call that takes a place of its own goroutine.
+// taking is a call that acquires a lease in a goroutine of its own.
 type taking struct {
 	lease
 	err  error
@@ -116,7 +116,7 @@ func TestSemaphoreTimeout(t *testing.T) {
 	})
 }
 
-// Of those who wait, the owner that has least comes first: a crowd of one owner's costs others one turn.
+// Of the waiting calls that of the owner with the least comes first: a crowd of one owner's costs others one turn.
 func TestLeasesAreSharedFairly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newSemaphore(8, time.Minute)
@@ -135,7 +135,7 @@ func TestLeasesAreSharedFairly(t *testing.T) {
 	})
 }
 
-// Who needs room takes it from those who are slow, the slowest first, then from whoever has most; and nobody waits for that.
+// A call that finds nothing free evicts slow holders, the slowest first, then the oldest of the owner that has most. It does not wait for that.
 func TestLeasesOfSlowOwnersGoToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newSemaphore(16, time.Second)
@@ -191,7 +191,7 @@ func TestLeasesOfOneSlowOwner(t *testing.T) {
 	})
 }
 
-// Whatever comes in whatever order, there are never more than there are, no owner has more than a share, and nothing is left.
+// With random calls in random order no more units are taken than there are, no owner has more than a share, and none is left in the end.
 func TestLeasesHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))

@@ -30,7 +30,7 @@ func (c *frameClient) get(stream uint32, user, address string, fields ...string)
 		BlockFragment: c.headersOf(http.MethodGet, path, append([]string{"x-address", address}, fields...)...)}))
 }
 
-// dataOf adds up what came of a stream's body.
+// dataOf returns the size of a stream's body so far.
 func dataOf(got []frame, stream uint32) (n int) {
 	for _, f := range only(got, http2.FrameData) {
 		if f.StreamID == stream {
@@ -43,14 +43,14 @@ func dataOf(got []frame, stream uint32) (n int) {
 // largePicture has as many bytes as a picture may have.
 func largePicture() []byte { return make([]byte, storage.MaxPictureBytes) }
 
-// Readers at forty addresses ask for as many and as large pictures as they may, and take nothing. Everybody else is served at
-// once, also another reader without a token.
+// Readers at forty addresses ask for as many and as large pictures as they may, and take nothing. Other readers are served at once, also
+// without a token.
 func TestSlowReadersHoldUpNobodyElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := serveShelf(t, map[string][]byte{alice: largePicture(), bob: make([]byte, 200<<10)}, false)
 		slow := 0
 		for address := range 40 {
-			c := server.open(t) // windows of 64 KiB, as they are unless the client wants others
+			c := server.open(t) // windows of 64 KiB, the default
 			for range 8 {
 				c.get(c.next(), alice, "192.0.2."+strconv.Itoa(address))
 				slow++
@@ -83,7 +83,7 @@ func TestSlowReadersHoldUpNobodyElse(t *testing.T) {
 	})
 }
 
-// A reader who waits for others at its own address is told so after a second.
+// A reader who waits for others at their own address gets 503 after a second.
 func TestCrowdedReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, server := serveShelf(t, map[string][]byte{alice: make([]byte, 1000)}, false)
@@ -210,8 +210,8 @@ func TestClosedWindowEndsInTime(t *testing.T) {
 	})
 }
 
-// The bytes of a reader who has to give way are let go of at that moment, whatever the connection is stuck in, and are over-
-// written; and the connection does not live on.
+// The bytes of a reader who is evicted are overwritten and let go of at that moment, whatever the connection is stuck in. The connection
+// is closed.
 func TestWhoGivesWayHoldsNothing(t *testing.T) {
 	for _, http1 := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -275,7 +275,7 @@ func TestReadsKeepTheConnection(t *testing.T) {
 	})
 }
 
-// keptWriter fails and keeps what it was to write, as an HTTP/2 connection may for a moment.
+// keptWriter fails and keeps the bytes of the write, as an HTTP/2 connection may for a moment.
 type keptWriter struct {
 	http.ResponseWriter
 	kept []byte
@@ -286,7 +286,7 @@ func (w *keptWriter) Write(p []byte) (int, error) {
 	return 0, io.ErrClosedPipe
 }
 
-// What a write that failed may still be writing is neither changed nor used for another picture.
+// The bytes of a write that failed are neither changed nor used for another picture.
 func TestFailedWriteKeepsItsPiece(t *testing.T) {
 	for _, large := range []bool{true, false} {
 		data := bytes.Repeat([]byte{7}, sendPiece)

@@ -102,7 +102,7 @@ func TestShutdownEndsSomeday(t *testing.T) {
 	close(release)
 }
 
-// A listener that fails ends Serve, whoever is still connected.
+// A listener that fails ends Serve, also while clients are connected.
 func TestServeEndsWithItsListener(t *testing.T) {
 	f := start(t, nil)
 	l := f.listen(t, false)
@@ -222,7 +222,7 @@ func TestHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// What a server was made of cannot be changed while it runs.
+// The configuration of a server cannot be changed while it runs.
 func TestServerHasNoExportedFields(t *testing.T) {
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Server]()) {
 		if field.IsExported() {

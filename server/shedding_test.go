@@ -2,7 +2,7 @@ package server
 
 import "testing"
 
-// What metrics and log count has a name of its own.
+// Every reason for shedding has a name for metrics and log.
 func TestReasonsToTurnAwayHaveNames(t *testing.T) {
 	seen := make(map[string]bool)
 	for why, name := range shedReasonNames {

@@ -46,7 +46,7 @@ func (s *shelfStore) Get(_ context.Context, user storage.UserKey, _ string) (sto
 
 // serveShelf serves the whole surface on a shelfStore to clients that speak frame by frame.
 //
-// The header x-address says where a call comes from.
+// The header x-address is the address of a call.
 func serveShelf(t *testing.T, pictures map[string][]byte, secure bool) (*Server, *frameServer) {
 	t.Helper()
 	s, err := New(Config{Store: &shelfStore{pictures: pictures}, Issuer: issuer, Authenticator: tokens(people()),

@@ -16,7 +16,7 @@ import (
 	"avatard/test/client"
 )
 
-// lab is a server whose store goes wrong on demand. All of it, the network too, is in memory and on the test's own
+// lab is a server whose store fails on demand. All of it, the network too, is in memory and on the test's own
 // clock, except for the engine's files.
 type lab struct {
 	*fixture
@@ -31,7 +31,7 @@ type lab struct {
 	own   bool
 	fault storeFault
 
-	at       string // what goes wrong, and where
+	at       string // the fault, and where it is
 	users    int    // so far
 	user     string
 	uploaded []byte // what the newest upload brought to the store
@@ -91,8 +91,8 @@ func (l *lab) end() {
 	}
 }
 
-// holds returns the picture that the user has, past the server and the faults. The search finds it, or it would find
-// nothing else.
+// holds returns the picture that the user has, read without the server and the faults. It demands that the search for bytes finds it,
+// so that the search is known to work.
 func (l *lab) holds() []byte {
 	l.t.Helper()
 	p, err := l.engine.Get(context.Background(), l.key(l.user), acme)
@@ -120,8 +120,8 @@ func (l *lab) rest(method, path string, body io.Reader, headers []string) reply 
 	return reply{ok: res.StatusCode == http.StatusOK, status: res.StatusCode, retryAfter: res.Header.Get("Retry-After"), text: text}
 }
 
-// marker puts a picture of the pattern in place of every one that the server hands to the store, so that each piece of
-// it can be found. The server encodes pictures anew, and would lose it.
+// marker puts a picture of the pattern in place of every one that the server gives to the store, so that each piece of
+// it can be found. The server encodes pictures anew, which would destroy the pattern.
 type marker struct {
 	storage.Store
 	l *lab

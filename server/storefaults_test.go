@@ -21,16 +21,16 @@ import (
 	"avatard/test/client"
 )
 
-// storeFault is a way in which the store goes wrong under the server.
+// storeFault is a way in which the store fails.
 type storeFault struct {
 	faulty.Fault
 	name string
-	// What a caller may be told instead of success.
+	// These are the answers that a caller may get instead of success.
 	code   connect.Code
 	status int
 }
 
-// storeFaults are all that the wrapper knows, once and from some call on, and an error that the contract does not have.
+// storeFaults are all faults of the wrapper, once and from some call on, and an error that is not in the contract.
 func storeFaults() (all []storeFault) {
 	for _, kind := range faulty.Kinds() {
 		f := storeFault{name: kind.String(), code: connect.CodeUnavailable, status: http.StatusServiceUnavailable}
@@ -55,9 +55,9 @@ func storeFaults() (all []storeFault) {
 	return append(all, odd)
 }
 
-// The store goes wrong at each of its calls, in each way, while pictures are uploaded, replaced, deleted and read. Whoever
-// calls is told the truth, or 503 (504 when it was their time that passed) and finds everything as before or as asked
-// for; the next try succeeds; and in the end nothing is stuck, and no byte left of what was deleted.
+// The store fails at each of its calls, in each way, while pictures are uploaded, replaced, deleted and read. The caller gets a true
+// answer, or 503 (504 when the deadline of the call passed) and finds everything as before or as asked for. The next try succeeds. In the
+// end nothing is stuck, and no byte of a deleted picture is left.
 func TestStoreFaults(t *testing.T) {
 	for _, form := range []client.Form{client.REST, client.GRPC} {
 		for _, own := range []bool{true, false} {
@@ -78,7 +78,8 @@ func TestStoreFaults(t *testing.T) {
 	}
 }
 
-// scenario is the life of one more user's picture, with the fault from that call of the store on. It tells whether that came.
+// scenario uploads, replaces, reads and deletes the picture of one more user, with the fault from that call of the store on. It reports
+// whether the fault came.
 func (l *lab) scenario(call int) (reached bool) {
 	t := l.t
 	l.users++
@@ -126,14 +127,13 @@ func (l *lab) scenario(call int) (reached bool) {
 // reply is an answer, whatever form it had.
 type reply struct {
 	ok         bool
-	code       connect.Code // 0 where it was not told
+	code       connect.Code // 0 where the form has none
 	status     int          // 0 likewise
 	retryAfter string
 	text       string
 }
 
-// try makes a call until it succeeds: once, or once more when it was told why not. between looks at what is there
-// then.
+// try makes a call until it succeeds: once, or once more after a refusal. between checks the state after a refusal.
 func (l *lab) try(what string, call func() reply, between func()) {
 	t := l.t
 	t.Helper()
@@ -159,7 +159,7 @@ func (l *lab) try(what string, call func() reply, between func()) {
 	}
 }
 
-// checkRefusal demands the answer of a store that went wrong.
+// checkRefusal demands the answer to a call whose store failed.
 func (l *lab) checkRefusal(what string, got reply) {
 	t := l.t
 	t.Helper()
@@ -232,7 +232,7 @@ func (l *lab) read(what string, want []byte) {
 	}, nil)
 }
 
-// refused makes a call that its caller may not make. However the store takes the note of that, it stays refused.
+// refused makes a call that its caller may not make. It stays refused, also when the store fails to record it.
 func (l *lab) refused() {
 	l.t.Helper()
 	l.try("refused call", func() reply {
@@ -242,7 +242,7 @@ func (l *lab) refused() {
 	}, nil)
 }
 
-// ready asks whether the server is: it says so as soon as the store does.
+// ready demands that the server is ready as soon as the store is.
 func (l *lab) ready() {
 	l.t.Helper()
 	l.try("readyz", func() reply {
@@ -257,7 +257,7 @@ func (l *lab) ready() {
 	}, nil)
 }
 
-// nothingLeft demands that the slab holds no byte of what was deleted, which by now is everything.
+// nothingLeft demands that the slab holds no byte of any picture: all were deleted by now.
 func (l *lab) nothingLeft() {
 	l.t.Helper()
 	pieces, err := l.pattern.Search(filepath.Join(l.dir, "pictures.slab"))

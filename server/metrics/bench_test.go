@@ -10,7 +10,7 @@ import (
 	"avatard/server"
 )
 
-// BenchmarkObserveCall measures what counting adds to a call.
+// BenchmarkObserveCall measures the cost of counting a call.
 func BenchmarkObserveCall(b *testing.B) {
 	m := New(Config{})
 	report := server.CallReport{Procedure: remove, Form: "rest", Code: "ok", Took: time.Millisecond}
@@ -22,8 +22,8 @@ func BenchmarkObserveCall(b *testing.B) {
 	})
 }
 
-// BenchmarkCall measures a whole call, the network apart, without and with metrics. The call is one that needs no disk:
-// a removal for a user who is not there.
+// BenchmarkCall measures a whole call without the network, with and without metrics. The call needs no disk: it is a removal for an
+// unknown user.
 func BenchmarkCall(b *testing.B) {
 	for _, with := range []bool{false, true} {
 		b.Run(fmt.Sprint("metrics=", with), func(b *testing.B) {

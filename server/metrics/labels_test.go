@@ -17,7 +17,7 @@ import (
 	"avatard/storage/embedded"
 )
 
-// tokens is an authenticator that knows one.
+// tokens is an authenticator that knows one token.
 type tokens struct{}
 
 func (tokens) Authenticate(_ context.Context, header http.Header) (authz.Identity, error) {
@@ -50,7 +50,7 @@ func newServer(t testing.TB, m *Metrics) http.Handler {
 
 const remove = "/zitadel.management.v1.ManagementService/RemoveHumanAvatar"
 
-// oddRequests sends what no label may repeat. Every text with n in it is sent once in a test.
+// oddRequests sends texts that no label may repeat. Every text with n in it is sent once in a test.
 func oddRequests(h http.Handler, n int) {
 	odd := fmt.Sprintf("odd%d", n)
 	send := func(method, path, media, body string, headers ...string) {
@@ -89,7 +89,7 @@ func oddRequests(h http.Handler, n int) {
 	}
 }
 
-// Whatever strangers send, no label takes a value from it, and sending more of it makes no more series.
+// No label takes a value from a request, and more requests with other values make no more series.
 func TestLabelsAreBounded(t *testing.T) {
 	m := New(Config{Version: "test"})
 	h := newServer(t, m)

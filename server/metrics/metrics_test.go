@@ -227,7 +227,7 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// What the process and the runtime tell comes with it.
+// The metrics of the process and the Go runtime are shown, too.
 func TestRuntimeMetrics(t *testing.T) {
 	rec := httptest.NewRecorder()
 	New(Config{}).Handler().ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/metrics", nil))

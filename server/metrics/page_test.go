@@ -9,7 +9,7 @@ import (
 	"avatard/test/docpage"
 )
 
-// The table of docs/operating.md says what there is. With UPDATE_DOCS=1 the test writes it.
+// The table of docs/operating.md lists every metric. With UPDATE_DOCS=1 the test writes it.
 func TestOperatingPage(t *testing.T) {
 	docpage.Check(t, "../../docs/operating.md", map[string]string{"metrics": metricsTable(t)})
 }

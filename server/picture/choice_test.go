@@ -29,7 +29,7 @@ func tiles() *image.NRGBA {
 	return img
 }
 
-// thinLines are thin red lines on blue, of which JPEG with less colour than light makes a mess, over grain that makes a PNG large.
+// thinLines are thin red lines on blue, which JPEG with colour at half the resolution blurs, over grain that makes a PNG large.
 func thinLines() *image.NRGBA {
 	random := rand.New(rand.NewPCG(7, 8))
 	img := image.NewNRGBA(image.Rect(0, 0, 128, 128))
@@ -61,7 +61,7 @@ func psnr(a, b image.Image) float64 {
 	return 10 * math.Log10(255*255*count/sum)
 }
 
-// What was lossless stays so where that takes no more bytes than a JPEG.
+// A lossless upload becomes a PNG where that takes no more bytes than a JPEG.
 func TestLosslessStaysLossless(t *testing.T) {
 	for about, img := range map[string]*image.NRGBA{"tiles of 300 colours": tiles(), "a gradient": (*image.NRGBA)(photo(120, 120))} {
 		upload := pngOf(t, img)
@@ -107,7 +107,7 @@ func TestFineColourStaysFine(t *testing.T) {
 			t.Errorf("%s: %.1f dB, want 30 or more; with less colour it would be %.1f", about, db, psnr(coarse, img))
 		}
 	}
-	// What was uploaded with less colour gains nothing from more.
+	// An upload with colour at half the resolution is stored so.
 	got, err := New(Config{}).Normalize(t.Context(), jpegOf(t, img))
 	if err != nil {
 		t.Fatal(err)

@@ -34,13 +34,13 @@ func stored(t *testing.T, data []byte) color.NRGBA {
 	return color.NRGBAModel.Convert(decoded(t, got).At(got.Width/2, got.Height/2)).(color.NRGBA)
 }
 
-// inSRGB returns what a colour of a space is in sRGB.
+// inSRGB converts a colour of a space to sRGB.
 func inSRGB(p picturetest.Primaries, c picturetest.Curve, in color.NRGBA) color.NRGBA {
 	v := picturetest.ToSRGB(p, c, [3]float64{float64(in.R) / 255, float64(in.G) / 255, float64(in.B) / 255})
 	return color.NRGBA{byte(math.Round(v[0])), byte(math.Round(v[1])), byte(math.Round(v[2])), in.A}
 }
 
-// Colours of other spaces become those of sRGB, in whatever file and kind of pixels they come.
+// Colours of other spaces become those of sRGB, in every kind of file and pixels.
 func TestProfilesAreConverted(t *testing.T) {
 	sRGB, gamma := picturetest.SRGBCurve(), picturetest.Gamma(2.2)
 	for i, row := range []struct {
@@ -94,7 +94,7 @@ func TestDisplayP3Green(t *testing.T) {
 	}
 }
 
-// A ramp of Adobe RGB comes out within 38 dB of what floating point arithmetic makes of it.
+// A ramp of Adobe RGB comes out within 38 dB of the result of floating point arithmetic.
 func TestAdobeRGBRamp(t *testing.T) {
 	curve := picturetest.Gamma(563.0 / 256)
 	img := image.NewNRGBA(image.Rect(0, 0, 256, 64))
@@ -210,7 +210,7 @@ func greyAlphaPNG(img *image.NRGBA) []byte {
 	return appendChunk(out, "IEND", func(b []byte) []byte { return b })
 }
 
-// Of 16 bits none is lost before light has become sRGB, where the darkest levels lie close together.
+// All 16 bits count until light has become sRGB, where the darkest levels lie close together.
 func TestDeepColoursInTheDark(t *testing.T) {
 	linear := picturetest.RGBProfile(4, picturetest.SRGB, picturetest.Identity())
 	for _, v := range []uint16{20, 60, 128, 200, 400} {
@@ -227,7 +227,7 @@ func TestDeepColoursInTheDark(t *testing.T) {
 	}
 }
 
-// Pixels that are not to be seen keep no colour, though a profile says that black is light.
+// Invisible pixels keep no colour, also under a profile in which black is light.
 func TestInvisiblePixelsStayWithoutColour(t *testing.T) {
 	light := picturetest.RGBProfile(4, picturetest.SRGB, picturetest.Parametric(2, 1, 0.5, 0, 0.5))
 	img := flat(color.NRGBA{A: 255})

@@ -12,9 +12,9 @@ import (
 	"avatard/storage"
 )
 
-// The corpus: small pictures of every kind that people upload, made by the writers in corpus*_test.go, each with what
-// is to become of it. All show four quarters, so that a picture that is turned, cut, mixed up or of the wrong colour
-// is told from one that is right.
+// The corpus: small pictures of every kind that people upload, made by the writers in corpus*_test.go, each with the
+// result that is expected. All show four quarters, so that a picture that is turned, cut, mixed up or of the wrong colour
+// differs from one that is right.
 
 // specimen is one picture of the corpus.
 type specimen struct {
@@ -27,8 +27,8 @@ type specimen struct {
 	animated bool
 	// refused is a part of the message with which it is refused, "" for a picture that is taken.
 	refused string
-	// chromium tells what the browser does: "" shows what is stored, or something of what is refused, "other" shows
-	// something else than what is stored, "blank" an empty area, and "hidden" finds that it is no picture.
+	// chromium is the browser's behaviour: "" = it shows the stored picture, or something of one that is refused; "other" =
+	// it shows something else than the stored picture; "blank" = an empty area; "hidden" = it does not take it for a picture.
 	chromium string
 }
 

@@ -18,7 +18,7 @@ import (
 //go:embed testdata/browser.html
 var browserPage string
 
-// seen is what a browser makes of a picture.
+// seen is a picture as a browser shows it.
 type seen struct {
 	Width, Height int // 0 when it shows nothing
 	Pixels        [][4]uint8
@@ -38,7 +38,7 @@ func browser(t *testing.T) string {
 	return path
 }
 
-// look lets a browser show pictures and returns what is to be seen, with the pixels in the middles of the quarters.
+// look makes a browser show pictures and returns their sizes, and the pixels in the middles of the quarters.
 func look(t *testing.T, path string, pictures [][]byte) []seen {
 	t.Helper()
 	told := make(chan []seen, 1)
@@ -75,7 +75,7 @@ func look(t *testing.T, path string, pictures [][]byte) []seen {
 	select {
 	case all := <-told:
 		_ = cmd.Process.Signal(os.Interrupt)
-		<-ended // and with it what it started
+		<-ended // with the processes that it started
 		return all
 	case err := <-ended:
 		t.Fatalf("the browser ended: %v", err)
@@ -83,7 +83,7 @@ func look(t *testing.T, path string, pictures [][]byte) []seen {
 	return nil
 }
 
-// TestCorpusInBrowser compares what is stored with what Chromium shows.
+// TestCorpusInBrowser compares stored pictures with those that Chromium shows.
 func TestCorpusInBrowser(t *testing.T) {
 	path := browser(t)
 	all := corpus(t)
@@ -125,7 +125,7 @@ func (s specimen) compare(got seen) string {
 	return ""
 }
 
-// blank reports whether nothing is to be seen.
+// blank reports whether nothing can be seen.
 func (s seen) blank() bool {
 	for _, p := range s.Pixels {
 		if p[3] != 0 {

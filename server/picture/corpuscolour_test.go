@@ -7,7 +7,7 @@ import (
 	"avatard/server/picture/picturetest"
 )
 
-// colourSpecimens are pictures that say which colour space theirs are of, in every format that can.
+// colourSpecimens are pictures with a colour space, in every format that can name one.
 func colourSpecimens() []specimen {
 	var all []specimen
 	size := image.Pt(24, 16)

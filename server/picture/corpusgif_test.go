@@ -29,7 +29,7 @@ type gifPicture struct {
 	missing     int    // pixels less
 	noEnd       bool   // the LZW data has no end code
 	wrong       byte   // added to each colour number
-	codeSize    int    // 0 for what the colours need
+	codeSize    int    // 0 = as the number of colours needs
 	repeat      int    // frames, 1 by default
 	quarters    [4]color.NRGBA
 }

@@ -39,8 +39,8 @@ func plainJPEG(changes ...func(*jpegPicture)) []byte {
 
 func progressive(j *jpegPicture) { j.sof, j.scans = 0xc2, progression(3) }
 
-// addJPEGEnds adds pictures whose end is missing, or followed by something. Chromium leaves out the last rows of what does not end;
-// other browsers do not.
+// addJPEGEnds adds pictures whose end is missing, or followed by something. Without an end Chromium leaves out the last rows; other
+// browsers do not.
 func addJPEGEnds(c *collection) {
 	odd := jpegOfColours(vivid, 0x14, 0x11, 0x11).encode()
 	whole := plainJPEG()

@@ -9,7 +9,7 @@ import (
 	"avatard/storage"
 )
 
-// adobe makes the segment by which Adobe's programs tell the colour transform: 0 none, 1 YCbCr, 2 YCCK.
+// adobe makes the segment in which Adobe's programs name the colour transform: 0 none, 1 YCbCr, 2 YCCK.
 func adobe(transform byte) string {
 	return segment(0xee, "Adobe\x00\x64\x00\x00\x00\x00"+string([]byte{transform}))
 }
@@ -45,7 +45,7 @@ func separate(components int) []jpegScan {
 	return scans
 }
 
-// jpegSpecimens are all sampling factors that are met, in the three ways of coding, and the colour models.
+// jpegSpecimens are all sampling factors that programs write, in the three ways of coding, and the colour models.
 func jpegSpecimens() []specimen {
 	c := &jpegs{collection{base: specimen{name: "JPEG ", format: storage.JPEG}}}
 	addSampledJPEGs(c)
@@ -77,7 +77,7 @@ func (c *jpegs) add(name string, j jpegPicture, q [4]color.NRGBA) {
 	})
 }
 
-// jpegSamplings are the sampling factors of three components that are met.
+// jpegSamplings are the sampling factors of three components that programs write.
 var jpegSamplings = [][]byte{
 	{0x11, 0x11, 0x11}, {0x21, 0x11, 0x11}, {0x12, 0x11, 0x11}, {0x22, 0x11, 0x11}, {0x41, 0x11, 0x11}, {0x42, 0x11, 0x11},
 	// Go's decoder does not take those below.
@@ -116,7 +116,7 @@ func addGreyJPEGs(c *jpegs) {
 	}
 }
 
-// addRGBJPEGs adds pictures whose components are red, green and blue, which is told in two ways.
+// addRGBJPEGs adds pictures whose components are red, green and blue. There are two ways to say so.
 func addRGBJPEGs(c *jpegs) {
 	for _, sampling := range [][]byte{{0x11, 0x11, 0x11}, {0x22, 0x11, 0x11}, {0x31, 0x11, 0x11}} {
 		j := jpegOfColours(vivid, sampling...)
@@ -130,7 +130,7 @@ func addRGBJPEGs(c *jpegs) {
 	}
 }
 
-// addInkJPEGs adds pictures of four inks. Their values are those of light, not of ink, in every file that is met.
+// addInkJPEGs adds pictures of four inks. Their values are those of light, not of ink, in every file that programs write.
 func addInkJPEGs(c *jpegs, sampling []byte) {
 	ycck := jpegOfColours(vivid, sampling...)
 	cmyk := jpegOfColours(vivid, sampling...)

@@ -35,7 +35,7 @@ func madeChunk(kind, body string) string {
 	return string(appendChunk(nil, kind, func(b []byte) []byte { return append(b, body...) }))
 }
 
-// pngEnd is what every PNG ends with.
+// pngEnd is the end of every PNG.
 var pngEnd = madeChunk("IEND", "")
 
 func (p pngPicture) encode() []byte {

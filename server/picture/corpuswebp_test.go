@@ -149,7 +149,7 @@ func addWebPStills(c *collection) {
 	}
 }
 
-// addWebPAnimations adds animations, and files that say of themselves that they are some.
+// addWebPAnimations adds animations, and files whose headers say so and whose frames do not.
 func addWebPAnimations(c *collection) {
 	other := riffChunk("VP8L", vp8l(webpSize, greys))
 	anim := riffChunk("ANIM", "\xff\xff\xff\xff\x00\x00")
@@ -182,7 +182,7 @@ func addWebPDamage(c *collection) {
 	c.add("of another size than its header says", webpOf(vp8x(0, image.Pt(48, 32)), webpStill), refused("damaged"), chromium("hidden"))
 }
 
-// addLossyWebP adds pictures that libwebp's encoder wrote.
+// addLossyWebP adds lossy pictures. The tests cannot write them, so they are kept as they are.
 func addLossyWebP(t testing.TB, c *collection) {
 	t.Helper()
 	for _, f := range flatWebP {

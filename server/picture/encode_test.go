@@ -13,7 +13,7 @@ import (
 	"avatard/storage"
 )
 
-// noise cannot be compressed by anything.
+// noise is a picture that cannot be compressed.
 func noise(w, h int, alpha bool) *image.NRGBA {
 	random := rand.New(rand.NewPCG(1, 2))
 	img := image.NewNRGBA(image.Rect(0, 0, w, h))
@@ -26,7 +26,7 @@ func noise(w, h int, alpha bool) *image.NRGBA {
 	return img
 }
 
-// An acceptable picture is never refused because its stored form came out too large, and what does not fit is hardly begun.
+// An acceptable picture is never refused because its stored form came out too large, and an encoding that will not fit stops early.
 func TestEncodeFits(t *testing.T) {
 	grey := noise(64, 64, false)
 	for i := 0; i < len(grey.Pix); i += 4 {
@@ -191,7 +191,7 @@ func chunk(data []byte, kind string) []byte {
 	return nil
 }
 
-// What is refused by its header takes hardly any memory.
+// A picture that is refused by its header takes hardly any memory.
 func TestRefusalsTakeNoMemory(t *testing.T) {
 	for about, data := range map[string][]byte{
 		"side":   pngOf(t, image.NewGray(image.Rect(0, 0, 20000, 3))),

@@ -108,7 +108,7 @@ func TestNormalizeGIFAndWebP(t *testing.T) {
 	}
 }
 
-// Cut anywhere, a file is refused or still a picture; it is never a fault of the program.
+// A file that is cut anywhere is refused or still a picture, and never causes an internal error.
 func TestCutGIFAndWebP(t *testing.T) {
 	for about, data := range map[string][]byte{
 		"GIF": gifOf(t, 2), "WebP": webpFile(t, "lossless"), "lossy WebP": webpFile(t, "lossy-alpha"),

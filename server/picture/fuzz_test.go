@@ -11,8 +11,8 @@ import (
 	"avatard/server/picture/picturetest"
 )
 
-// FuzzNormalize holds whatever is uploaded to the promises of Normalize. The pictures it begins with are small:
-// a header may claim four million pixels, which makes a try slow and shows nothing more.
+// FuzzNormalize checks that Normalize keeps its promises for any upload. The seeds are small: a header may claim four
+// million pixels, which makes a run slow and shows nothing more.
 func FuzzNormalize(f *testing.F) {
 	small := photo(9, 7)
 	f.Add(pngOf(f, small))
@@ -56,7 +56,7 @@ func FuzzNormalize(f *testing.F) {
 		decoded(t, got)
 		again, err := n.Normalize(t.Context(), got.Data)
 		if errors.Is(err, ErrTooLarge) {
-			return // what is stored may be larger than what is taken
+			return // a stored picture may be larger than the largest upload
 		}
 		if err != nil || again.Width != got.Width || again.Height != got.Height {
 			t.Fatalf("the result again: %d × %d, %v; want %d × %d",
@@ -65,7 +65,7 @@ func FuzzNormalize(f *testing.F) {
 	})
 }
 
-// mended returns a PNG with the sums of its chunks put right, since what is behind a wrong one is never looked at.
+// mended returns a PNG with right checksums, since nothing behind a wrong one is looked at.
 func mended(data []byte) []byte {
 	if !bytes.HasPrefix(data, []byte(pngSignature)) {
 		return data

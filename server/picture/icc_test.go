@@ -41,7 +41,7 @@ func TestCurves(t *testing.T) {
 	}
 }
 
-// Profiles that are broken, or of kinds that are not understood, are no reason to refuse a picture or to change it.
+// A picture whose profile is broken, or of a kind that is not understood, is neither refused nor changed.
 func TestProfilesThatAreIgnored(t *testing.T) {
 	good := picturetest.RGBProfile(4, picturetest.AdobeRGB, picturetest.Gamma(1.8))
 	changed := func(at int, b string) []byte {
@@ -125,7 +125,7 @@ func TestJPEGProfilePieces(t *testing.T) {
 	}
 }
 
-// What is sRGB in effect costs nothing and changes no byte, whatever it is called and however it is written.
+// A profile that is sRGB in effect costs nothing and changes no byte, whatever its name and form.
 func TestProfilesThatAreSRGB(t *testing.T) {
 	curve := picturetest.SRGBCurve()
 	plain, err := New(Config{}).Normalize(t.Context(), pngOf(t, photo(64, 64)))
@@ -151,7 +151,7 @@ func TestProfilesThatAreSRGB(t *testing.T) {
 	}
 }
 
-// What a profile says about itself takes no memory that it does not have.
+// Sizes that a profile declares take no memory unless its data has them.
 func TestProfileMemory(t *testing.T) {
 	huge := picturetest.RGBProfile(4, picturetest.SRGB, picturetest.Gamma(1))
 	binary.BigEndian.PutUint32(huge[128:], 0x10000000) // tags
@@ -170,7 +170,7 @@ func TestProfileMemory(t *testing.T) {
 	}
 }
 
-// FuzzProfile reads profiles that nobody has looked at, and converts with what comes out.
+// FuzzProfile reads any bytes as a profile, and converts with the result.
 func FuzzProfile(f *testing.F) {
 	for _, version := range []byte{2, 4} {
 		f.Add(picturetest.RGBProfile(version, picturetest.AdobeRGB, picturetest.Gamma(2.2)))

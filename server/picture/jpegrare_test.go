@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What image/jpeg takes, the decoder for the rest decodes alike.
+// rareJPEG decodes the pictures that image/jpeg takes like that package.
 func TestRareJPEGAgrees(t *testing.T) {
 	photograph := image.NewRGBA(image.Rect(0, 0, 61, 47))
 	for y := range 47 {

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// Large pictures in few bytes: what costs most for what it takes to send.
+// Large pictures in few bytes: those that cost most for the bytes that are sent.
 
 // wideJPEG is a grey picture of any size whose components are sampled as hv says, one byte each. sof is 0xc0 for baseline and 0xc2 for
 // progressive, of which so many more scans refine nothing. Every code of it is made of zeros.
@@ -31,7 +31,7 @@ func wideJPEG(sof byte, size image.Point, hv []byte, extra int) []byte {
 	return w.end(extra, blocks)
 }
 
-// pngWith is a PNG of any kind whose decompressed rows are what fill makes of a row behind its filter type, which is filter.
+// pngWith is a PNG of any kind whose rows have one filter type and content from fill.
 func pngWith(h pngHead, filter byte, fill func(row []byte)) []byte {
 	var packed bytes.Buffer
 	z := zlib.NewWriter(&packed)
@@ -167,7 +167,7 @@ func grainy(w, h int, bits uint, alpha bool) *image.NRGBA {
 	return img
 }
 
-// noisyWebP is a lossless WebP with a random bit for each pixel, added to what is around it, half transparent: 510 kB at 2,040 × 2,040.
+// noisyWebP is a lossless WebP with a random bit for each pixel, added to its neighbours, half transparent: 510 kB at 2,040 × 2,040.
 func noisyWebP(size image.Point) []byte {
 	w := newWebP(size)
 	w.put(1, 1)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// sizedPicture is one with little in it but its size.
+// sizedPicture is a picture with little content but its size.
 type sizedPicture struct {
 	about string
 	data  []byte
@@ -40,7 +40,7 @@ func kinds(t testing.TB, size image.Point) []sizedPicture {
 	}
 }
 
-// allocated returns the bytes that do allocates.
+// allocated returns how many bytes do allocates.
 func allocated(do func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -70,8 +70,8 @@ func held(img image.Image) int {
 	return 0
 }
 
-// No picture takes more memory than its header made us expect: neither while it is decoded, whatever garbage that leaves, nor later, when
-// beside the decoded image only the small one and what comes of it are in use.
+// No picture takes more memory than need says from its header: neither while it is decoded, garbage included, nor later, when the decoded
+// image, the small one and its encoding are in use.
 func TestMemoryIsAsSaid(t *testing.T) {
 	for _, u := range append(kinds(t, image.Pt(800, 600)), sizedPicture{"PNG that is not reduced", pngOf(t, noise(1024, 1024, true))}) {
 		opened, err := New(Config{MaxUploadBytes: MostUploadBytes}).Open(u.data)
@@ -99,7 +99,7 @@ func TestMemoryIsAsSaid(t *testing.T) {
 	}
 }
 
-// Of what has as many pixels as allowed, only rare kinds of JPEG take more than 96 MB, and are refused with a message that says so.
+// Of pictures with as many pixels as allowed, only rare kinds of JPEG take more than 96 MB, and are refused with a message that says so.
 func TestMemoryAtTheLimit(t *testing.T) {
 	refused := map[string]bool{"JPEG CMYK": true, "progressive JPEG 4:4:4": true, "progressive JPEG CMYK": true}
 	for _, size := range []image.Point{{4080, 3060}, {16384, 762}, {762, 16384}} {
@@ -134,7 +134,7 @@ func TestMemoryGrowsWithPixels(t *testing.T) {
 	}
 }
 
-// resized lets a header say another size.
+// resized returns a picture whose header has another size.
 func resized(data []byte, size image.Point) []byte {
 	w, h := uint16(size.X), uint16(size.Y)
 	switch data = bytes.Clone(data); recognise(data) {
@@ -156,7 +156,7 @@ func resized(data []byte, size image.Point) []byte {
 	return data
 }
 
-// The more pixels, the fewer passes over them: together they are what costs time.
+// A picture with more pixels may have fewer passes over them, since both together cost time.
 func TestScansBySize(t *testing.T) {
 	for _, row := range []struct {
 		size image.Point
@@ -171,7 +171,7 @@ func TestScansBySize(t *testing.T) {
 	}
 }
 
-// What stands in metadata or behind the end, as the video of a phone's moving picture does, is no scan.
+// Bytes in metadata or behind the end, such as the video of a phone's moving picture, do not count as scans.
 func TestScansAreCountedWhereTheyAre(t *testing.T) {
 	n := New(Config{})
 	for _, sof := range []byte{0xc0, 0xc2} {

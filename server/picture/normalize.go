@@ -144,7 +144,7 @@ func (u *Upload) Memory() int { return u.memory }
 // Normalize returns the stored form of the picture. Its errors are those of this package, the context's, or a fault of this program. A
 // context that ends soon stops it.
 //
-// The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is no larger
+// The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is not larger
 // as a PNG; else it is a JPEG. Of an animation one frame is kept, see Encoded.
 func (u *Upload) Normalize(ctx context.Context) (Encoded, error) {
 	img, traits, err := u.read(ctx)

@@ -162,7 +162,7 @@ func TestNormalizeRefuses(t *testing.T) {
 	}
 }
 
-// A picture cut anywhere is refused, with an error for its sender and not as a fault of this program, unless all of its
+// A picture that is cut anywhere is refused with an error for its sender, and not with an internal one, unless all of its
 // pixels are there.
 func TestNormalizeTruncated(t *testing.T) {
 	n := New(Config{})
@@ -232,7 +232,7 @@ func TestNormalizeDropsEverythingButPixels(t *testing.T) {
 	}
 }
 
-// An animated PNG (PNG specification, third edition, section 11.3.6) is its default image.
+// Of an animated PNG (PNG specification, third edition, section 11.3.6) the default image is stored.
 func TestNormalizeAnimated(t *testing.T) {
 	data := pngOf(t, image.NewGray(image.Rect(0, 0, 4, 4)))
 	still, err := New(Config{}).Normalize(t.Context(), data)

@@ -10,7 +10,7 @@ import (
 	"avatard/server/picture/picturetest"
 )
 
-// What a PNG says about its colours counts in the order of the specification: cICP, iCCP, sRGB, then gAMA and cHRM.
+// Chunks about colours count in the order of the specification: cICP, iCCP, sRGB, then gAMA and cHRM.
 func TestPNGColours(t *testing.T) {
 	in := color.NRGBA{200, 100, 50, 255}
 	p3 := inSRGB(picturetest.DisplayP3, picturetest.SRGBCurve(), in)
@@ -91,7 +91,7 @@ func TestPNGColoursThatDoNotCount(t *testing.T) {
 	}
 }
 
-// Signals for bright screens: paper keeps its lightness of about three quarters, the brightest highlight is white, black is black.
+// In pictures for bright screens paper keeps its lightness of about three quarters, the brightest highlight is white, and black is black.
 func TestBrightSignals(t *testing.T) {
 	for _, row := range []struct {
 		about           string

@@ -35,7 +35,7 @@ func TestSampleIsStorable(t *testing.T) {
 	}
 }
 
-// storable checks that a made-up picture is what a Normalizer could have made.
+// storable checks that a made-up picture could be the result of a Normalizer.
 func storable(t *testing.T, data []byte) {
 	t.Helper()
 	img, err := png.Decode(bytes.NewReader(data))
@@ -64,7 +64,7 @@ func TestSampleIsUniqueToItsSeed(t *testing.T) {
 			if size == 4096 && seed%4 != 0 {
 				continue
 			}
-			// A seed makes the same noise for every size, so only one of them is looked at.
+			// A seed makes the same noise for every size, so one size is enough.
 			data := Sample(seed+uint64(size), size)
 			pixels := data[bytes.Index(data, []byte("IDAT"))+4+2+5:]
 			pixels = pixels[:len(pixels)-4-4-12] // sums, IEND

@@ -13,7 +13,7 @@ import (
 	"avatard/storage"
 )
 
-// What people upload, made here: the encoders of the standard library, and by hand what they do not write.
+// Uploads of the tests: made by the encoders of the standard library, or by hand where those cannot write them.
 
 func pngOf(t testing.TB, img image.Image) []byte {
 	t.Helper()
@@ -162,7 +162,7 @@ func photo(w, h int) *image.RGBA {
 	return img
 }
 
-// decoded reads a result back and checks what is promised of every one.
+// decoded reads a result back and checks the promises for every result.
 func decoded(t testing.TB, e Encoded) image.Image {
 	t.Helper()
 	img, format, err := image.Decode(bytes.NewReader(e.Data))
@@ -181,7 +181,7 @@ func decoded(t testing.TB, e Encoded) image.Image {
 	return img
 }
 
-// near reports whether two colours differ by no more than what JPEG does to them.
+// near reports whether two colours differ by at most tolerance in each channel, such as JPEG makes them.
 func near(a, b color.Color, tolerance int) bool {
 	x, y := color.NRGBAModel.Convert(a).(color.NRGBA), color.NRGBAModel.Convert(b).(color.NRGBA)
 	for _, d := range []int{int(x.R) - int(y.R), int(x.G) - int(y.G), int(x.B) - int(y.B), int(x.A) - int(y.A)} {

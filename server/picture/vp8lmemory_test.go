@@ -103,7 +103,8 @@ func asAlpha(stream []byte, size image.Point, animated bool) []byte {
 	return webpOf(vp8x(webpAlpha, size), alpha)
 }
 
-// Half a megabyte of codes of a lossless WebP takes far more than any number of pixels that it can have: it is refused before it is decoded.
+// Half a megabyte of codes of a lossless WebP takes far more memory than any number of pixels that it can have. It is refused before it
+// is decoded.
 func TestCodesOfWebPAreCounted(t *testing.T) {
 	stream, size := manyGroups(2600), image.Pt(204, 204)
 	file := stream.file()
@@ -129,7 +130,7 @@ func TestCodesOfWebPAreCounted(t *testing.T) {
 	}
 }
 
-// What is said of a lossless WebP covers what the library takes for it.
+// webpMemory is at least the memory that the library takes for a lossless WebP.
 func TestMemoryOfWebPIsAsSaid(t *testing.T) {
 	for _, groups := range []int{1, 2, 300, 1100, 2600} {
 		data := manyGroups(groups).file()
@@ -153,7 +154,7 @@ func TestTooManyGroupsOfWebP(t *testing.T) {
 	}
 }
 
-// What the library decodes, is counted without a fault.
+// webpMemory returns no error for a file that the library decodes.
 func TestWebPThatIsDecodedIsCounted(t *testing.T) {
 	uploads := []sizedPicture{{"noise", noisyWebP(image.Pt(400, 400))}, {"plain", plainWebP(image.Pt(401, 399), 7)}, {"wide", plainWebP(image.Pt(16384, 1), 7)}}
 	for _, s := range webpSpecimens(t) {

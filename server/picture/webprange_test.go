@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// flatWebP are lossy pictures of 16 × 16 pixels in one colour, with what a decoder shows that follows the specification.
-// Nothing here can write lossy WebP, so they stand as they are.
+// flatWebP are lossy pictures of 16 × 16 pixels in one colour, with the colour that a decoder shows by the specification.
+// The tests cannot write lossy WebP, so they are kept as they are.
 var flatWebP = []struct {
 	about string
 	data  string // base64

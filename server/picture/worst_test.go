@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// heavy are pictures within the default limits that cost most of those known: what their kind takes at its largest, and what is hard to encode.
+// heavy are the most expensive pictures within the default limits that are known: the largest of each kind, and those that are hard to encode.
 func heavy(t testing.TB) []sizedPicture {
 	most := image.Pt(4080, 3060)
 	noisyPNG := func(bits uint, alpha bool, side int) []byte { return pngOf(t, grainy(side, side, bits, alpha)) }
@@ -32,7 +32,7 @@ func heavy(t testing.TB) []sizedPicture {
 	)
 }
 
-// BenchmarkHeavy shows what the heaviest pictures cost: task bench:pictures.
+// BenchmarkHeavy measures the cost of the heaviest pictures: task bench:pictures.
 func BenchmarkHeavy(b *testing.B) {
 	n := New(Config{})
 	for _, u := range heavy(b) {
@@ -54,8 +54,8 @@ func BenchmarkHeavy(b *testing.B) {
 	}
 }
 
-// processorTime is what this process has used so far, the collector included. Unlike the time that passes it does not depend on what
-// else the machine does.
+// processorTime is the processor time that this process has used so far, the collector included. Unlike the time that passes it does not
+// depend on other processes.
 func processorTime(b *testing.B) time.Duration {
 	b.Helper()
 	var used syscall.Rusage

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The log tells once a day of a certificate that expires soon or has expired, and no more once it is renewed.
+// Once a day the log has a line about a certificate that expires soon or has expired, until it is renewed.
 func TestCertificateExpiryIsTold(t *testing.T) {
 	w, _ := newWatched(t)
 	end := w.Expiry()

@@ -37,7 +37,7 @@ func (w *watched) config() Config {
 	return Config{ChainFile: w.Chain, KeyFile: w.Key, Logger: slog.New(slog.NewTextHandler(&w.log, nil)), Now: func() time.Time { return w.at }}
 }
 
-// want does a handshake some time later and says what it has to show, and how many lines were logged for it.
+// want makes a handshake some time later and demands a certificate, and a number of lines in the log.
 func (w *watched) want(after time.Duration, serial int64, lines int) {
 	w.t.Helper()
 	w.at = w.at.Add(after)
@@ -81,7 +81,7 @@ func TestCertificateFollowsItsFiles(t *testing.T) {
 	w.want(time.Second, fourth, 1)
 }
 
-// Whatever is wrong with the files, what was good serves on, and the log says so once.
+// Whatever is wrong with the files, the last good certificate stays in use, and the log has one line about it.
 func TestCertificateOutlivesBrokenFiles(t *testing.T) {
 	_, otherKey, _ := certtest.New(t).Issue()
 	for _, row := range []struct {
@@ -119,7 +119,7 @@ func TestCertificateOutlivesBrokenFiles(t *testing.T) {
 				t.Error("a server would start with these files")
 			}
 			w.log.Reset()
-			w.Reload() // whoever asks gets an answer each time
+			w.Reload() // each Reload logs its outcome
 			if !strings.Contains(w.log.String(), "level=ERROR") {
 				t.Errorf("asked to reload, it logs %q, want an error", &w.log)
 			}

@@ -133,7 +133,7 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// Whoever reads traces learns nothing about callers and users.
+// Traces hold nothing about callers and users.
 func TestNothingPersonal(t *testing.T) {
 	spans := traced(t, Config{Ratio: 1},
 		request(user, "X-Request-Id", "request-of-somebody", "Baggage", "who=baggage-of-somebody", "Traceparent", parent, "User-Agent", "browser-of-somebody"),

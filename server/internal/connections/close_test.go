@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Closing a connection whose peer takes nothing does not wait for TLS to say farewell, and Abort ends the farewell: both are called where
-// connections are accepted, and no other connection may wait for that.
+// Close does not wait for the close_notify of TLS to a peer that takes nothing, and Abort ends it: both are called where connections are
+// accepted, which must not be delayed.
 func TestNobodyWaitsForAFarewell(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // has a certificate
 	server.Close()

@@ -31,7 +31,7 @@ func (l *arrivals) Accept() (net.Conn, error) {
 	return addressed{conn, l.from}, nil
 }
 
-// accept takes a connection from an address through a listener on l.
+// accept makes a connection from an address arrive and accepts it from ln, which is a listener on l.
 func (l *arrivals) accept(t *testing.T, ln net.Listener, from string) *Conn {
 	t.Helper()
 	l.from = from
@@ -75,7 +75,7 @@ func TestLimits(t *testing.T) {
 	if want := map[Refusal]int{TooMany: 2, TooManyOfAddress: 2}; group.Open() != len(all) || !maps.Equal(refused, want) {
 		t.Errorf("%d connections, refused %v, want %d connections, refused %v", group.Open(), refused, len(all), want)
 	}
-	// The reserve gives up its oldest: that of the address that has most, else of all.
+	// The oldest connection leaves the reserve: of the address, if it has its share, else of all.
 	for range maxReservedOfAddress - 1 {
 		all = append(all, accept("192.0.2.1:4"))
 	}

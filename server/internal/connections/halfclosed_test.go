@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 )
 
-// sentAll is a connection whose peer has sent all: after what is left of it comes the end, and what is written still arrives.
+// sentAll is a connection whose peer has sent everything: reads end after the rest of its data, and writes still arrive.
 type sentAll struct {
 	net.Conn
 	left io.Reader
@@ -37,7 +37,8 @@ func (l *accepted) Close() error {
 	return nil
 }
 
-// The end of what a peer sends is held back while its request is being served: the call is not cancelled, and is answered. The connection ends after that.
+// The end of a peer's data is held back while its request is being served: the call is not cancelled, and is answered. The connection ends
+// after that.
 func TestEndIsHeldBackDuringACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := &accepted{conns: make(chan net.Conn, 1)}

@@ -28,7 +28,7 @@ func lingerer(t *testing.T, l *Listener, address string) (c *Conn, peer net.Conn
 	return c, here
 }
 
-// Who sends little is cut off soon, who sends much in the end: nobody keeps a connection by sending.
+// A peer that sends little is cut off soon, one that sends much in the end: no peer keeps a connection by sending.
 func TestLingeringIsBounded(t *testing.T) {
 	for _, row := range []struct {
 		title   string
@@ -69,7 +69,7 @@ func TestLingeringIsBounded(t *testing.T) {
 	}
 }
 
-// A peer that has sent all is not waited for.
+// The server does not wait for a peer that has sent everything.
 func TestLingeringEndsWithThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewGroup(Limits{}).Listen(nil, nil)
@@ -84,7 +84,7 @@ func TestLingeringEndsWithThePeer(t *testing.T) {
 	})
 }
 
-// Few linger at once, in all and of one address, and the oldest goes for a new one. None does once the server has ended.
+// Few connections linger at once, in all and of one address, and the oldest is cut off for a new one. None lingers once the server has ended.
 func TestFewLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewGroup(Limits{}).Listen(nil, nil)
@@ -137,7 +137,7 @@ func TestFewLinger(t *testing.T) {
 	})
 }
 
-// A proxy's connections are those of others: one of its clients does not cut off what the others still have to get. It leaves half to everybody else.
+// A proxy's connections carry the answers of many clients: one client does not cut off those of the others. A proxy has half of the places.
 func TestProxiesLingerMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := NewGroup(Limits{}).Listen(nil, nil)

@@ -29,8 +29,8 @@ func TestPrefaceInPieces(t *testing.T) {
 	})
 }
 
-// A peer that sends and sends does not keep the processor: other goroutines, such as those that handle what it has sent, have their turn before
-// each frame.
+// A peer that does not stop sending does not keep the processor: other goroutines, such as the handlers of its requests, run before each
+// frame.
 func TestReadingLetsOthersRun(t *testing.T) {
 	const frames = 50
 	var yields atomic.Int32

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// countedConn counts what a Conn asks of the connection below it.
+// countedConn counts the calls of a Conn to the connection below it.
 type countedConn struct {
 	net.Conn
 	writes, deadlines atomic.Int32
@@ -74,8 +74,8 @@ func mustWrite(t *testing.T, c net.Conn, p []byte) {
 	}
 }
 
-// What is written while other goroutines have their turn leaves together, in order, up to maxCoalesced bytes. A larger piece is
-// written at once, behind what waits.
+// Bytes that are written while other goroutines run leave together, in order, up to maxCoalesced bytes. A larger piece is
+// written at once, behind those that wait.
 func TestWritesAreJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c *Conn
@@ -134,8 +134,8 @@ func TestWritersWaitForThePeer(t *testing.T) {
 	})
 }
 
-// A peer that does not take what is written loses its connection after writeTimeout, and a byte every now and then does not put
-// that off.
+// A peer that does not take a write loses its connection after writeTimeout, and taking a byte every now and then does not postpone
+// that.
 func TestWriteTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _, peer := connect(t, clientPreface, nil)
@@ -161,7 +161,7 @@ func TestWriteTimeout(t *testing.T) {
 	})
 }
 
-// Close lets what was written before leave, and waits for nothing.
+// Bytes that were written before Close leave, and Close does not wait for that.
 func TestCloseWritesWhatIsPending(t *testing.T) {
 	for _, when := range []string{"pending", "being written", "neither"} {
 		t.Run(when, func(t *testing.T) {
