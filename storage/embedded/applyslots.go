@@ -33,8 +33,8 @@ func (s *Store) finishBatch(l applied) {
 	s.reply(finished)
 }
 
-// judgeSlab keeps whether the slab takes anything at all. Where nothing of a batch went well its first page is written again,
-// as it is: if that goes well, what failed are single pages.
+// judgeSlab records whether the slab can be written at all. When every change of a batch failed, the slab's first page is written again
+// as it is: if that succeeds, only single pages are bad.
 func (s *Store) judgeSlab(batch []*request) {
 	failed, short := false, false
 	for _, t := range batch {
@@ -56,7 +56,7 @@ func (s *Store) judgeSlab(batch []*request) {
 	}
 }
 
-// touchesSlots reports whether there is anything to do.
+// touchesSlots reports whether a batch changes any slot.
 func touchesSlots(batch []*request) bool {
 	for _, t := range batch {
 		if t.err == nil && t.touchesSlots() {
@@ -88,7 +88,7 @@ func (s *Store) applyToSlots(batch []*request) applied {
 			failpointOf("written", t)
 		}
 		for _, e := range t.erase {
-			// The slot is this erasure's until it is on record, which is why nobody else can own it here.
+			// The slot is reserved for this erasure until it is on record, so no other picture can be in it here.
 			failpointOf("zero", t)
 			if err := s.eraseSlot(&e); err != nil {
 				t.slabErr = errors.Join(t.slabErr, err)
@@ -117,9 +117,9 @@ func (s *Store) applyToSlots(batch []*request) applied {
 	return l
 }
 
-// eraseSlot overwrites a slot with zeros. Of an upload that nobody was told of part of the slot may be a hole, because the disk was full when
-// it was written, and is still: then its blocks go back, which needs none and reads as zeros, too. A picture that was acknowledged has all of
-// its slot's blocks, and its bytes are overwritten, never let go.
+// eraseSlot overwrites a slot with zeros. When an upload failed on a full disk, part of its slot may be a hole that cannot be written:
+// then the blocks of the slot are given back instead, which needs no room and reads as zeros, too. A picture that was acknowledged has all
+// blocks of its slot, and its bytes are always overwritten, never just given back.
 func (s *Store) eraseSlot(e *erasure) error {
 	err := s.slab.Zero(e.slot, e.pages)
 	if err == nil || !e.abandoned || !isFull(err) {

@@ -9,7 +9,7 @@ import (
 // maxRefusals bounds the records of refusals that wait for a group commit.
 const maxRefusals = 256
 
-// refusals are records that ride on the next group commit; nobody waits for them.
+// refusals are records that the next group commit takes along; no caller waits for them.
 type refusals struct {
 	mu      sync.Mutex
 	records []storage.Refusal

@@ -9,7 +9,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// How much a backup asks for at a time: so much that one look at the metadata takes about a millisecond.
+// How much a backup reads at a time: reading one page of metadata takes about a millisecond.
 const (
 	backupPageRows  = 128
 	backupPageBytes = 4 << 20
@@ -20,8 +20,8 @@ const (
 	backupSlack = 64 << 20
 )
 
-// Export gives the store as records, while it serves. It reads page by page, holds up changes for about a millisecond at a time, and
-// needs a few megabytes whatever the size of the store.
+// Export returns the store's content as records, while it serves. It reads page by page, delays changes for about a millisecond at a
+// time, and needs a few megabytes of memory whatever the size of the store.
 func (s *Store) Export(ctx context.Context, opt storage.ExportOptions, to func(storage.Record) error) error {
 	if opt.Since != nil && !opt.ReceiptsOnly {
 		return errors.New("only receipts go on from another backup")
@@ -37,7 +37,7 @@ func (s *Store) newExport(ctx context.Context, opt storage.ExportOptions, to fun
 	return b
 }
 
-// export is one under way.
+// export is an export under way.
 type export struct {
 	s      *Store
 	opt    storage.ExportOptions
@@ -48,7 +48,7 @@ type export struct {
 	store  storage.StoreRecord
 
 	issuers       map[int64]bool                        // written
-	issuerMoves   int                                   // so many there had been when they were
+	issuerMoves   int                                   // moves of issuers when the issuers were written
 	organizations map[string]storage.OrganizationRecord // as written
 	trails        []*trail                              // none of receipts alone
 	lastUser      int64                                 // uid of the last user of the first pass
@@ -80,8 +80,8 @@ func (b *export) run() error {
 			return err
 		}
 	}
-	// Receipts of the time before bring nothing but themselves. Later ones tell who changed since: those users are
-	// written again, until nobody has changed since the last look. That look is the end.
+	// Receipts from before the export are written alone. Later ones name the users who changed since: their records are written again,
+	// until no user has changed since the last page was read. That is the end of the export.
 	ended, err := b.writeReceipts()
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (b *export) run() error {
 	return b.write(storage.EndRecord{Ended: ended, Counts: b.counts, Totals: b.totals, Horizon: b.horizon, Newest: b.receipt, Generation: b.generation})
 }
 
-// begin notes how far the store has come and writes the first record.
+// begin notes the newest receipt and the newest audit rows, and writes the first record.
 func (b *export) begin() error {
 	var refused error
 	err := b.s.look(func(db *database) error {
@@ -192,7 +192,7 @@ func (b *export) writeReceipts() (ended int64, err error) {
 	}
 }
 
-// writePage writes the users of a page with their pictures. settled tells that none was erased meanwhile.
+// writePage writes the users of a page with their pictures. settled is false when one of them was erased meanwhile.
 func (b *export) writePage(p *backupPage, withBytes bool) (settled bool, err error) {
 	if err := b.ctx.Err(); err != nil {
 		return false, err
@@ -230,8 +230,8 @@ func (b *export) writePage(p *backupPage, withBytes bool) (settled bool, err err
 	return settled, nil
 }
 
-// readPictures reads the pictures of a page and then looks which of them are still active, as Get does: the others were
-// perhaps another's bytes already.
+// readPictures reads the pictures of a page and then checks which of them are still active, as Get does: the slots of the others may
+// hold another user's bytes by now.
 func (b *export) readPictures(p *backupPage) (settled bool, err error) {
 	faults := make([]error, len(p.users))
 	for i := range p.users {
@@ -293,7 +293,7 @@ func (b *export) writeOwner(u pageUser) error {
 	return b.write(o)
 }
 
-// look reads metadata. Changes wait meanwhile.
+// look reads metadata. Changes wait for it.
 func (s *Store) look(read func(db *database) error) error {
 	s.db.lock()
 	defer s.db.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"avatard/storage"
 )
 
-// writeIssuers writes the issuers that there are, and the moves that there were: whoever reads the file has to know those before
-// the first user. Those that are added later come with their users.
+// writeIssuers writes all issuers and all moves of issuers, because a restore needs them before the first user. Issuers that are added
+// later are written with their users.
 func (b *export) writeIssuers() error {
 	var all []storage.IssuerRecord
 	var moves []storage.IssuerMoveRecord
@@ -33,7 +33,7 @@ func (b *export) writeIssuers() error {
 	return err
 }
 
-// checkIssuers refuses a backup that tells of users under an issuer that is not theirs any more.
+// checkIssuers refuses to end a backup in which users have an issuer from which they have been moved.
 func (b *export) checkIssuers() error {
 	if b.s.registry.issuerMoves() != b.issuerMoves {
 		return fmt.Errorf("%w: users were given to another issuer meanwhile; make the backup again", storage.ErrUnavailable)

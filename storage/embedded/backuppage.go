@@ -9,7 +9,7 @@ import (
 
 type backupRow = *sqlite3.Stmt
 
-// pageUser is a user with everything that a backup needs to know.
+// pageUser is a user with everything that a backup writes.
 type pageUser struct {
 	storage.UserRecord
 	issuer              string
@@ -46,7 +46,7 @@ func scanPageUser(row backupRow) (u pageUser) {
 	return u
 }
 
-// backupPage is what one look at the metadata brings.
+// backupPage is what is read of the metadata at a time.
 type backupPage struct {
 	users    []pageUser
 	receipts []storage.ReceiptRecord
@@ -66,7 +66,7 @@ func (p *backupPage) add(u pageUser) (room bool) {
 	return p.bytes < backupPageBytes
 }
 
-// readUsers reads the users behind one.
+// readUsers reads the users whose numbers follow lastUser.
 func (p *backupPage) readUsers(db *database, after int64) error {
 	return db.once(`SELECT `+userPageColumns+` FROM user u `+userPageTables+` WHERE u.uid > ?1 ORDER BY u.uid LIMIT ?2`,
 		func(row backupRow) bool { return p.add(scanPageUser(row)) }, after, backupPageRows)
@@ -114,7 +114,7 @@ func (tr *trail) newest(db *database) (seq int64, err error) {
 	return seq, err
 }
 
-// write writes the rows behind one, up to another. Those that go meanwhile because of their age are not missed.
+// write writes the rows after one number, up to another. Rows that are pruned meanwhile are left out.
 func (tr *trail) write(b *export, after, to int64) error {
 	sql := `SELECT seq, time, action, ` + tr.result + `, caller, caller_organization, organization, target, request, dropped
 		FROM ` + tr.table + ` WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`

@@ -15,14 +15,14 @@ import (
 // changed by the time it is judged, and nothing is called a finding before it was looked at again:
 //
 //   - A slot is judged by its row and its bytes. Only when the row is the same before and after the bytes were read does
-//     the judgement count: a generation has its id once, and while it is active, or erased and on record, nobody writes
-//     to its slot.
-//   - What is on its way (uploading, erasing) is shown to the committer for some group commits. Whoever is worked on has
-//     moved by then.
+//     the judgement count: a generation has its id once, and while it is active, or erased and on record, its slot is not
+//     written.
+//   - Generations on their way (uploading, erasing) are shown to the committer for some group commits. Those that are worked
+//     on have moved by then.
 //   - Rows are compared with each other only where one statement, or one hold of the database, has read them all.
 //
-// Slots are walked in the slab's order beside their rows in the same order, users in the order of their numbers. So
-// memory does not depend on how many there are, but for one bit for each receipt.
+// Slots are walked in the slab's order beside their rows in the same order, users in the order of their numbers. So the memory
+// does not depend on how many there are, except for one bit for each receipt.
 
 // Kinds of finding that only this engine has, beside those of package storage.
 const (
@@ -51,9 +51,9 @@ type checker struct {
 	s     *Store
 	opt   storage.CheckOptions
 	found func(storage.Finding) error
-	// live tells that a committer works on the store. Without one nothing changes, and nothing can be repaired.
+	// live is set when a committer works on the store. Without one nothing changes, and nothing can be repaired.
 	live bool
-	// alone tells that nobody waits for the database, so that SQLite may take its time to check it.
+	// alone is set when no calls wait for the database, so that SQLite may take long to check it.
 	alone bool
 	// lacks says which tables and columns are missing, see prepareAll. A store that is live has all of them.
 	lacks []string
@@ -83,7 +83,7 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	for _, step := range steps {
 		err := step.do(ctx)
-		if errors.Is(err, sqlite3.CORRUPT) { // what it does not reach may be looked at by the other steps
+		if errors.Is(err, sqlite3.CORRUPT) { // the other steps may still read what this one could not
 			err = c.report(ctx, storage.Finding{Kind: storage.DatabaseDamaged, Detail: "the metadata cannot be read any further: " + err.Error()}, nil)
 		}
 		if err != nil && !c.isLacking(err) {
@@ -94,8 +94,8 @@ func (c *checker) run(ctx context.Context) error {
 	return nil
 }
 
-// report passes a finding on after it was repaired, if that is asked for and repair is one that can be done. repair
-// returns what it did, or errMoved when what was found is gone meanwhile.
+// report passes a finding on, after repairing it if that was asked for and can be done. repair returns what it did, or errMoved when
+// the finding is gone meanwhile; nil is for a finding that cannot be repaired.
 func (c *checker) report(ctx context.Context, f storage.Finding, repair func(context.Context) (string, error)) error {
 	if f.Kind == storage.MetadataContradicts {
 		f.Detail += "; restore a backup"
@@ -131,7 +131,7 @@ func (c *checker) report(ctx context.Context, f storage.Finding, repair func(con
 	return c.found(f)
 }
 
-// errMoved: what was found is no longer so.
+// errMoved means that a finding does not hold any more.
 var errMoved = errors.New("it has changed meanwhile")
 
 // progress counts work that is done: one for each page of the slab and each user.

@@ -10,14 +10,14 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// askCommits is how often a question goes through the committer before what has not moved is called stuck. An upload
-// passes three group commits at most: reserve, activate, and abandon where that failed.
+// askCommits is the number of group commits after which a generation that has not moved is called stuck. An upload passes three at most:
+// reserve, activate, and abandon when that failed.
 const askCommits = 8
 
-// inFlightCheck is what a check asks of the committer, who alone knows what is being worked on. It changes nothing.
+// inFlightCheck asks the committer which generations it is working on. It changes nothing.
 type inFlightCheck struct {
 	s       *Store
-	items   []slotRow // what is on its way
+	items   []slotRow // generations on their way
 	stuck   []string  // why an item does not move, "" when it does
 	tail    bool      // ask about the ends of the slab
 	commits int
@@ -49,13 +49,13 @@ func (q *inFlightCheck) apply(r *groupCommit, _ *request) (err error) {
 		}
 	}
 	if q.s.commitErr != nil {
-		// A group commit that writes nothing must not make a full disk look well.
+		// A group commit that writes nothing must not clear the error of a full disk.
 		return r.db.run(sqlProbe)
 	}
 	return nil
 }
 
-// look says why an item has not moved, "" when it has.
+// look returns why an item has not moved, "" when it has.
 func (q *inFlightCheck) look(r *groupCommit, item slotRow) (string, error) {
 	now, err := r.db.slotRow(item.slot)
 	if err != nil {
@@ -165,8 +165,8 @@ func (c *checker) checkHeader(ctx context.Context) error {
 	return c.report(ctx, storage.Finding{Kind: SlabHeader, Detail: "the slab does not begin with the mark of this store"}, nil)
 }
 
-// checkTail looks at what lies in the file behind the last region. A crash while the slab grows leaves zeros there, as
-// many as a region has at most; the next growth takes them over.
+// checkTail checks the bytes of the file behind the last region. A crash while the slab grows leaves zeros there, at most as many as the
+// largest region has; the next growth uses them.
 func (c *checker) checkTail(ctx context.Context) error {
 	end, length, err := c.ends(ctx)
 	if err != nil {
@@ -223,7 +223,7 @@ func (c *checker) ends(ctx context.Context) (end, length int64, err error) {
 	return end, length, err
 }
 
-// checkWatermark compares the watermark with the receipts and with what the committer knows to be unfinished.
+// checkWatermark compares the watermark with the receipts and with the erasures that the committer has not finished.
 func (c *checker) checkWatermark(ctx context.Context) error {
 	watermark, newest, err := c.watermark(ctx)
 	if err != nil {

@@ -12,26 +12,26 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// The log takes each transaction; a checkpoint moves what it holds into the database, so that the log can begin anew. The
-// committer makes the checkpoints itself, between group commits: SQLite's own ones hide their errors and happen inside somebody's
-// commit.
+// Each transaction is written to the log; a checkpoint moves the log's content into the database, so that the log can begin anew. The
+// committer makes the checkpoints itself, between group commits: SQLite's own ones hide their errors and delay the commit that they
+// happen in.
 const (
-	// logQuiet bytes are moved as soon as nobody has come for quietTime, logBusy bytes between two group commits.
+	// logQuiet bytes are moved when no change has come for quietTime, logBusy bytes between two group commits.
 	logQuiet  = 1000 * sqlitefs.FrameBytes
 	logBusy   = 2000 * sqlitefs.FrameBytes
 	quietTime = 100 * time.Millisecond
-	// A log that is larger than logIdle is emptied when nobody has come for idleTime.
+	// A log that is larger than logIdle is emptied when no change has come for idleTime.
 	logIdle  = 1 << 20
 	idleTime = 10 * time.Second
-	// maxLog bounds the bytes that no checkpoint has moved. From half of it on only deletes are taken, and what was begun
-	// before; from there on they are refused, too. A log that cannot be emptied ends in a full disk otherwise.
+	// maxLog bounds the bytes that no checkpoint has moved. From half of it on, only deletes are taken and changes that have begun; from
+	// all of it on, deletes are refused, too. Otherwise a log that cannot be emptied would fill the disk.
 	maxLog = 64 << 20
-	// Checkpoints that failed are tried again after these.
+	// The delays after which a failed checkpoint is tried again: the first, and the longest.
 	checkpointDelayMin = time.Second
 	checkpointDelayMax = time.Minute
 )
 
-// checkpoints tells how they go. Only the committer uses it.
+// checkpoints is the state of the checkpoints. Only the committer uses it.
 type checkpoints struct {
 	failed bool
 	delay  time.Duration // until the next try, after a failure
@@ -50,7 +50,7 @@ func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
 		return due
 	case pending >= logQuiet:
 		due = quiet.Add(quietTime)
-	case size > logIdle && !s.space.short.Load(): // else the log keeps what it has
+	case size > logIdle && !s.space.short.Load(): // while room is short the log keeps its blocks
 		due = quiet.Add(idleTime)
 	default:
 		return due
@@ -61,24 +61,24 @@ func (s *Store) checkpointDue(quiet time.Time) (due time.Time) {
 	return due
 }
 
-// checkpointIdle makes the checkpoint that is due while nobody waits for a group commit.
+// checkpointIdle makes the checkpoint that is due while no change waits.
 func (s *Store) checkpointIdle() {
 	mode := sqlite3.CHECKPOINT_PASSIVE
 	if time.Since(s.quiet) >= idleTime && !s.space.short.Load() {
 		mode = sqlite3.CHECKPOINT_TRUNCATE
 	}
-	_ = s.checkpoint(mode) // Ready and the log tell
+	_ = s.checkpoint(mode) // Ready and the log report the error
 }
 
 // checkpointBusy makes a checkpoint between two group commits, if the log has become long.
 func (s *Store) checkpointBusy() {
 	if pending, _ := s.db.log.State(); pending >= s.longLog() && !time.Now().Before(s.checkpoints.retry) {
-		_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log tell
+		_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log report the error
 	}
 }
 
-// checkpoint moves the log into the database. When that fails the log keeps what it has, which loses nothing, and the next try
-// comes later.
+// checkpoint moves the log into the database. When that fails, nothing is lost, because the log keeps its content, and it is tried again
+// later.
 func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 	began := time.Now()
 	hooks.Failpoint("checkpoint-begin")
@@ -108,8 +108,8 @@ func (s *Store) checkpoint(mode sqlite3.CheckpointMode) error {
 	return nil
 }
 
-// lastCheckpoint leaves an empty log behind, which SQLite then removes. While room is short the log keeps its blocks: whoever opens the
-// store the next time on a full disk has them for deletes.
+// lastCheckpoint leaves an empty log behind, which SQLite then removes. While room is short the log keeps its blocks: a process that
+// opens the store on a full disk has them for deletes.
 func (s *Store) lastCheckpoint() error {
 	if !s.space.short.Load() {
 		return s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)
@@ -127,8 +127,8 @@ func (s *Store) lockedCheckpoint(mode sqlite3.CheckpointMode) error {
 	return s.db.checkpoint(mode)
 }
 
-// longLog returns from which length on the log is moved into the database between two group commits. On a small file system it does not take
-// all there is. While room is short it begins anew early, in the blocks that it has.
+// longLog returns the length from which on the log is moved into the database between two group commits. It is less on a small file
+// system, which the log must not fill, and while room is short, so that the log stays within the blocks it has.
 func (s *Store) longLog() int64 {
 	switch size := max(16*sqlitefs.FrameBytes, s.space.size); {
 	case s.space.short.Load():
@@ -139,7 +139,7 @@ func (s *Store) longLog() int64 {
 	return logBusy
 }
 
-// moveLogAtStart empties the log, for which a full disk may need the reserve. There the log keeps its blocks, which the next delete needs.
+// moveLogAtStart empties the log, for which a full disk may need the reserve. On a full disk the log keeps its blocks for the next delete.
 func (s *Store) moveLogAtStart(db *database) error {
 	mode := sqlite3.CHECKPOINT_TRUNCATE
 	if !s.space.hasRoom(0) {
@@ -150,7 +150,7 @@ func (s *Store) moveLogAtStart(db *database) error {
 	for noRoom(err) && s.makeRoom() {
 		err = db.checkpoint(mode)
 	}
-	if pending, _ := db.log.State(); err == nil && pending > 0 { // reads take the database for complete
+	if pending, _ := db.log.State(); err == nil && pending > 0 { // reads need all of it in the database
 		err = errors.New("the log could not be moved into the database")
 	}
 	return err
@@ -162,13 +162,13 @@ func (db *database) checkpoint(mode sqlite3.CheckpointMode) error {
 		return errors.New("a transaction has not ended")
 	}
 	frames, moved, err := db.conn.WALCheckpoint("main", mode)
-	if err == nil && frames >= 0 { // else there is no log yet
+	if err == nil && frames >= 0 { // it is negative while there is not a log yet
 		db.log.MovedTo(int64(moved), moved == frames)
 	}
 	return err
 }
 
-// logRoom returns nil while the log may grow for a change: for one that is new to the store, or for a delete.
+// logRoom returns nil while the log may grow for a change that is new to the store, or for a delete.
 func (s *Store) logRoom(removal bool) error {
 	bound := s.checkpoints.bound
 	if !removal {

@@ -14,14 +14,14 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// How much a check reads at a time. A hold of the database ends at the first of both limits.
+// How much a check reads at a time. It gives the database free at the first of these limits.
 const (
 	checkRows  = 256
 	checkPages = 128 // of the slab, or one slot if that is larger
 	checkHold  = 2 * time.Millisecond
 )
 
-// read runs do while no transaction is under way. What do reads is one state of the metadata.
+// read runs do while no transaction is under way, so that do reads one state of the metadata.
 func (c *checker) read(ctx context.Context, do func(db *database) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -37,7 +37,7 @@ func (c *checker) read(ctx context.Context, do func(db *database) error) error {
 	return do(c.s.db)
 }
 
-// slotRow is the row of a slot and what belongs to it. One that nobody ever owned has state 0.
+// slotRow is the row of a slot and what belongs to it. A slot that was never used has state 0.
 type slotRow struct {
 	slot, uid, state, size, receipt int64
 	id                              slab.GenerationID
@@ -48,7 +48,7 @@ type slotRow struct {
 	user                            bool // the user is there
 }
 
-// pending reports whether the generation is on its way: nothing can be said of its bytes.
+// pending reports whether the generation is on its way, so that its bytes may be anything.
 func (r *slotRow) pending() bool {
 	return r.state == stateUploading || r.state == stateErasing && !r.recorded && !r.quarantined
 }
@@ -100,7 +100,7 @@ func (c *checker) slotRow(ctx context.Context, slot int64) (r slotRow, err error
 	return r, err
 }
 
-// userKey returns who has a number.
+// userKey returns the user that has a number.
 func (db *database) userKey(uid int64) (key storage.UserKey, organization string, err error) {
 	err = db.once(`SELECT u.id, i.url, u.organization FROM user u JOIN issuer i ON i.iid = u.iid WHERE u.uid = ?1`,
 		func(row *sqlite3.Stmt) bool {
@@ -111,7 +111,7 @@ func (db *database) userKey(uid int64) (key storage.UserKey, organization string
 	return key, organization, err
 }
 
-// about puts into a finding what is known of a user and a generation.
+// about returns the finding with the names of a user, unless uid is 0, and of a generation, unless id is the zero one.
 func (c *checker) about(ctx context.Context, f storage.Finding, uid int64, id slab.GenerationID) (storage.Finding, error) {
 	if id != (slab.GenerationID{}) {
 		f.Generation = hex.EncodeToString(id[:])

@@ -13,7 +13,7 @@ import (
 )
 
 // Repairs are changes like any other: they go through the committer, and there, in the transaction right before the
-// write, look again at who owns the slot. What is no longer as it was found is left alone.
+// write, read the owner of the slot again. A finding that does not hold any more is left alone.
 
 // repair is one repair. It may be called again after a transaction that failed.
 type repair struct {
@@ -44,7 +44,7 @@ func (m *repair) finished(t *request, _ bool, err error) bool {
 	return false
 }
 
-// mend makes a repair of what belongs to a user, 0 for nobody. It takes its turn among the changes of that user.
+// mend makes a repair that takes its turn among the changes of a user; uid 0 is for none.
 func (c *checker) mend(ctx context.Context, uid int64, do func(r *groupCommit, t *request) error) error {
 	var key *storage.UserKey
 	if uid != 0 {
@@ -87,7 +87,7 @@ func (c *checker) scrubSlot(r slab.Region, row slotRow, j judgement) func(contex
 	}
 	return c.scrub(func(now *groupCommit) ([]slab.Span, error) {
 		if there := c.s.slots.At(row.slot); there == nil || there.Region != r {
-			return nil, errMoved // other slots lie there by now
+			return nil, errMoved // there are other slots by now
 		}
 		return []slab.Span{all}, unchanged(now, row)
 	}, "zeroed")
@@ -104,7 +104,7 @@ func (c *checker) scrubOutside(page, n int64) func(context.Context) (string, err
 	}, "zeroed")
 }
 
-// cut takes off what the file has behind the last region. It is zeros by then.
+// cut cuts the file off behind the last region. The bytes there are zeros by then.
 func (c *checker) cut(end int64) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		return "cut off", c.mend(ctx, 0, func(*groupCommit, *request) error {
@@ -146,7 +146,7 @@ func (c *checker) noteRepair(r *groupCommit, u *userRecord) error {
 	return r.audit("repair", "done", u.organization, key.ID, c.opt.By)
 }
 
-// forget erases the active generation of a picture that is not there: its user has none then, not a broken one.
+// forget erases the active generation of a picture that is missing, so that its user has no picture rather than a broken one.
 func (c *checker) forget(row slotRow) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		return "erased; the user has no picture now", c.mend(ctx, row.uid, func(r *groupCommit, t *request) error {
@@ -181,10 +181,10 @@ func (c *checker) unlock(r slab.Region, row slotRow) func(context.Context) (stri
 	}
 }
 
-// finish erases a generation that nobody brings on its way.
+// finish erases a generation that is not worked on.
 func (c *checker) finish(reg slab.Region, row slotRow) func(context.Context) (string, error) {
 	if !reg.Begins(row.slot) {
-		return nil // nobody knows what to zero
+		return nil // it is not known what to zero
 	}
 	return func(ctx context.Context) (string, error) {
 		return "erased", c.mend(ctx, row.uid, func(r *groupCommit, t *request) error {
@@ -214,7 +214,7 @@ func (c *checker) finish(reg slab.Region, row slotRow) func(context.Context) (st
 	}
 }
 
-// userKey returns who has a number, to take that user's turn.
+// userKey returns the user that has a number, so that a repair takes its turn among that user's changes.
 func (c *checker) userKey(ctx context.Context, uid int64) (*storage.UserKey, error) {
 	var key storage.UserKey
 	err := c.read(ctx, func(db *database) (err error) {

@@ -76,8 +76,7 @@ func (c *checker) checkRegion(ctx context.Context, r slab.Region) error {
 	return nil
 }
 
-// checkStretch compares the slots of one stretch of a region with their rows, once. Whatever does not look right is
-// looked at again.
+// checkStretch compares the slots of one stretch of a region with their rows, once. Slots that do not look right are checked again.
 func (c *checker) checkStretch(ctx context.Context, r slab.Region, first, end int64) error {
 	var rows []slotRow
 	err := c.read(ctx, func(db *database) (err error) {
@@ -89,7 +88,7 @@ func (c *checker) checkStretch(ctx context.Context, r slab.Region, first, end in
 	}
 	c.hold(len(rows))
 	defer c.hold(-len(rows))
-	bytes, readErr := c.readPages(first, end-first) // an error is one of a slot, which shows below
+	bytes, readErr := c.readPages(first, end-first) // the slot that cannot be read is found below
 	var doubtful []int64
 	next := 0
 	for slot := first; slot < end; slot += r.SlotPages {
@@ -123,7 +122,7 @@ func (c *checker) checkStretch(ctx context.Context, r slab.Region, first, end in
 	return c.settleSlots(ctx, r, doubtful)
 }
 
-// within cuts pages out of what was read, or as much of them as was read.
+// within returns some pages of the bytes that were read, or as much of them as was read.
 func within(bytes []byte, page, pages int64) []byte {
 	have := int64(len(bytes))
 	return bytes[min(page*slab.PageBytes, have):min((page+pages)*slab.PageBytes, have)]
@@ -177,7 +176,7 @@ func (db *database) taken(first, end int64) (taken bool, err error) {
 	return taken, err
 }
 
-// misplaced reports rows of slots from first to before end, where there are none.
+// misplaced reports rows whose slots are from first to before end, where the slab has no slots.
 func (c *checker) misplaced(ctx context.Context, first, end int64) error {
 	for {
 		var rows []slotRow
@@ -219,7 +218,7 @@ func (c *checker) regionOf(ctx context.Context, page int64) (r slab.Region, err 
 	return r, err
 }
 
-// reportMisplacedIn is reportMisplaced unless the region is no more: it was free, cut off, and others may lie there by now.
+// reportMisplacedIn is reportMisplaced, unless the region has been cut off meanwhile: other regions may lie there by now.
 func (c *checker) reportMisplacedIn(ctx context.Context, r slab.Region, row slotRow) error {
 	if there, err := c.stillThere(ctx, r); err != nil || !there {
 		return err

@@ -11,19 +11,19 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// what says how bytes and row of a slot go together.
+// what is the relation between the bytes of a slot and its row.
 type what int
 
 const (
 	fine        what = iota
-	onWay            // uploading or erasing: the bytes say nothing
+	onWay            // uploading or erasing: the bytes may be anything
 	unread           // the file cannot be read there
-	orphan           // bytes that belong to nobody
+	orphan           // bytes that belong to no picture
 	slack            // bytes behind the picture
 	missing          // the picture is not there
 	contradicts      // the row's size is not the picture's, or does not go with slots of this size
 	locked           // the slot is out of use
-	changed          // too fast to be looked at
+	changed          // too fast to be checked
 )
 
 // judgement is what was seen of a slot.
@@ -91,8 +91,7 @@ func judge(r slab.Region, row *slotRow, slot []byte) judgement {
 	return judgement{}
 }
 
-// maxLooks bounds how often a slot is looked at again because its row has changed. Each time means that a whole upload or
-// delete ended in between.
+// maxLooks bounds how often a slot is checked again because its row has changed. Each time a whole upload or delete ended in between.
 const maxLooks = 16
 
 // lookAt judges a slot with the row it has now. The judgement holds: the row was the same when the bytes had been read.
@@ -115,7 +114,7 @@ func (c *checker) lookAt(ctx context.Context, r slab.Region, slot int64) (row sl
 		if err != nil {
 			return row, j, err
 		}
-		if there, err := c.stillThere(ctx, r); err != nil || !there { // free, cut off, and others may lie there by now
+		if there, err := c.stillThere(ctx, r); err != nil || !there { // it was cut off, and other slots may lie there by now
 			return row, judgement{what: changed}, err
 		}
 		if again == row {
@@ -126,7 +125,7 @@ func (c *checker) lookAt(ctx context.Context, r slab.Region, slot int64) (row sl
 	return row, judgement{what: changed}, nil
 }
 
-// settleSlots looks at slots again and reports what is wrong for sure.
+// settleSlots checks slots again and reports what is wrong for certain.
 func (c *checker) settleSlots(ctx context.Context, r slab.Region, slots []int64) error {
 	c.hold(len(slots))
 	defer c.hold(-len(slots))
@@ -204,7 +203,7 @@ func (c *checker) reportSlot(ctx context.Context, r slab.Region, row slotRow, j 
 	return c.report(ctx, f, repair)
 }
 
-// reportStuck makes a finding of a generation that nobody brings on its way.
+// reportStuck reports a generation that is not worked on.
 func (c *checker) reportStuck(ctx context.Context, r slab.Region, row slotRow, detail string) error {
 	if row.state == stateErasing && row.receipt == 0 {
 		return nil // see checkRow

@@ -125,7 +125,7 @@ func (c *checker) users(ctx context.Context, last int64) (users []checkedUser, e
 					users = append(users, checkedUser{uid: uid, receipt: row.ColumnInt64(1)})
 				}
 				rows++
-				if full = rows > checkRows; full { // so many of one user: those already read will do
+				if full = rows > checkRows; full { // so many of one user: those that were read are enough
 					return false
 				}
 				if row.ColumnType(2) != sqlite3.NULL {
@@ -147,8 +147,8 @@ type receiptRow struct {
 	finished           bool // or the generation says that it is being erased
 }
 
-// receipts follows a chain from one receipt on, as far as one hold of the database takes it. next is where to go on, 0
-// at the end of the chain, and broken tells that there is nothing at next.
+// receipts follows a chain from one receipt on, as far as the limits of one read allow. next is where to go on, 0 at the end of the
+// chain, and broken is set when there is no receipt at next.
 func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow, next int64, broken bool, err error) {
 	err = c.read(ctx, func(db *database) error {
 		if db.stmts[sqlChainReceipt] == nil { // see checkLacking
@@ -167,13 +167,13 @@ func (c *checker) receipts(ctx context.Context, from int64) (chain []receiptRow,
 			}
 			if r.seq == 0 {
 				gone, err := db.mayBePruned(next)
-				if broken = !gone; gone { // the chain ends here: what was before has reached its age
+				if broken = !gone; gone { // the chain ends here: earlier receipts were pruned
 					next = 0
 				}
 				return err
 			}
 			chain = append(chain, r)
-			if r.previous >= r.seq { // else there might be no end
+			if r.previous >= r.seq { // the chain might be a circle
 				broken = true
 				return nil
 			}
@@ -293,7 +293,7 @@ func (c *checker) checkReceipt(ctx context.Context, u checkedUser, r receiptRow)
 	return nil
 }
 
-// contradiction reports one of records that are about a user and, unless id is the zero one, a generation.
+// contradiction reports that records about a user and, unless id is the zero one, a generation contradict each other.
 func (c *checker) contradiction(ctx context.Context, f storage.Finding, uid int64, id slab.GenerationID) error {
 	f.Kind = storage.MetadataContradicts
 	f, err := c.about(ctx, f, uid, id)

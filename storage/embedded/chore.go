@@ -3,26 +3,26 @@ package embedded
 import "time"
 
 const (
-	// choreLate is how long a chore that is due waits for a moment at which nobody waits. Then a step of it is done between two group commits,
-	// so that a server that is never idle does it too.
+	// choreLate is how long a chore that is due waits for a moment when the queue is empty. After that a step of it is done between two
+	// group commits, so that a server that is never idle does its chores too.
 	choreLate = 10 * time.Second
-	// choreCommits is how many group commits come to one such step.
+	// choreCommits is the number of group commits between two such steps.
 	choreCommits = 64
 )
 
-// chore is something that the committer does between two group commits when nobody waits for it. A chore is short, since whoever
-// comes meanwhile waits: one that has more to do is due again at once.
+// chore is work that the committer does between two group commits while the queue is empty. A chore is short, because changes that
+// arrive meanwhile wait for it: a chore with more to do is due again at once.
 type chore struct {
-	// due returns when the chore is to be done, the zero time for not at all. quiet is since when nobody has come.
+	// due returns when the chore is to be done, the zero time for never. quiet is when the last group commit ended.
 	due func(quiet time.Time) time.Time
-	// do does it, and by that moves the time when it is due.
+	// do does the chore, which changes what due returns.
 	do func()
-	// late does a step of it while changes wait; nil when it does not depend on such moments.
+	// late does a step of it while changes wait; nil for a chore that is done in another way then.
 	late func()
 }
 
-// afterRound does what does not wait for a moment at which nobody waits, or no longer.
-func (s *Store) afterRound() {
+// afterGroupCommit does the work that does not wait for an empty queue, or has waited for it too long.
+func (s *Store) afterGroupCommit() {
 	s.groupCommits++
 	s.checkpointBusy()
 	s.spaceBusy()
@@ -32,7 +32,7 @@ func (s *Store) afterRound() {
 	s.doLateChore()
 }
 
-// doChore does one of those that are due, and reports whether there was one.
+// doChore does one of the chores that are due, and reports whether there was one.
 func (s *Store) doChore() bool {
 	do := s.dueChore(false)
 	if do == nil {
@@ -42,7 +42,7 @@ func (s *Store) doChore() bool {
 	return true
 }
 
-// doLateChore does a step, every so many group commits, of one that has found no moment at which nobody waits.
+// doLateChore does a step of a chore that has waited for choreLate, every choreCommits group commits.
 func (s *Store) doLateChore() {
 	if s.groupCommits%choreCommits != 0 {
 		return
@@ -52,8 +52,8 @@ func (s *Store) doLateChore() {
 	}
 }
 
-// dueChore returns what to do of a chore that is due, or late; nil when there is none. They take turns: one that always has more to do
-// keeps no other one waiting.
+// dueChore returns the function of a chore that is due, or late; nil when there is none. Chores take turns: one that always has more to
+// do does not keep the others waiting.
 func (s *Store) dueChore(late bool) func() {
 	by := time.Now()
 	if late {
@@ -73,7 +73,7 @@ func (s *Store) dueChore(late bool) func() {
 	return nil
 }
 
-// nextChore returns a channel that receives when a chore is due, nil when none is going to be.
+// nextChore returns a channel that receives when a chore is due, nil when none will be.
 func (s *Store) nextChore() <-chan time.Time {
 	var next time.Time
 	for _, c := range s.chores {

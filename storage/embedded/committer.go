@@ -9,7 +9,7 @@ import (
 const (
 	// maxBatch bounds the changes that share a transaction.
 	maxBatch = 256
-	// refusalDelay is how long records of refusals wait for a group commit to ride on.
+	// refusalDelay is how long records of refusals wait for a group commit that takes them along.
 	refusalDelay = time.Second
 )
 
@@ -20,7 +20,7 @@ func (s *Store) run() {
 	defer s.choreTimer.Stop()
 	for {
 		s.watchdog.begin()
-		if due := s.sweepDue(s.quiet); !due.IsZero() && !due.After(time.Now()) { // however many others come
+		if due := s.sweepDue(s.quiet); !due.IsZero() && !due.After(time.Now()) { // even while changes wait
 			s.sweep()
 		}
 		batch, idle, closed := s.queue.take(s.requeued, maxBatch)
@@ -40,7 +40,7 @@ func (s *Store) run() {
 		s.window.begin()
 		n := s.commitOpenBatch(batch)
 		s.window.end(n, s.queue.arrivals())
-		s.afterRound()
+		s.afterGroupCommit()
 	}
 }
 
@@ -73,10 +73,10 @@ type groupCommit struct {
 	now         int64 // microseconds since 1970
 	nextReceipt int64
 	added       registryChanges
-	room        [2]generationRecord // for what a look-up finds; more than two are rare
+	room        [2]generationRecord // for the generations that a look-up finds; more than two are rare
 }
 
-// commitBatch makes the changes of a batch; those that want another group commit go to s.requeued.
+// commitBatch makes the changes of a batch; those that need another group commit go to s.requeued.
 func (s *Store) commitBatch(batch []*request) { s.commitGroup(batch, noMore) }
 
 // commitOpenBatch is commitBatch together with requests that arrive in time. It returns how many changes it committed.
@@ -100,7 +100,7 @@ func (s *Store) commitGroup(batch []*request, joining func(has int) []*request) 
 	}
 	switch {
 	case err != nil && len(batch) > 1 && !errors.Is(err, errCommit):
-		// One of them broke the transaction. By itself, each answers for itself.
+		// One of them broke the transaction. Each is tried by itself, so that only that one fails.
 		for _, t := range batch {
 			s.commitBatch([]*request{t})
 		}
@@ -114,7 +114,7 @@ func (s *Store) commitGroup(batch []*request, joining func(has int) []*request) 
 	return len(batch)
 }
 
-// complete tells changes how their group commit went and returns those that have their answer now.
+// complete passes the outcome of a group commit to its changes and returns those that have their answer now.
 func (s *Store) complete(batch []*request, committed bool, err error) (finished []*request) {
 	for _, t := range batch {
 		terr := err
@@ -136,7 +136,7 @@ func (s *Store) reply(finished []*request) {
 	}
 }
 
-// report keeps what Ready tells.
+// report stores the state that Ready and ErasuresDone report.
 func (s *Store) report() {
 	stuck := s.stuck()
 	s.publishStats()
