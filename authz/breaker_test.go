@@ -12,67 +12,78 @@ import (
 	"time"
 )
 
+// move is a question that may be asked, or may not.
+type move struct {
+	why   string
+	wait  time.Duration // before it
+	token int           // 0 = none
+	end   result        // of the question, when there is leave to ask
+	let   bool
+}
+
+func asked(why string, wait time.Duration, token int, end result) move {
+	return move{why, wait, token, end, true}
+}
+
+func rests(why string, wait time.Duration, token int) move {
+	return move{why, wait, token, resultSuccess, false}
+}
+
+// times is a move n times, of one token.
+func times(n int, m move) (moves []move) {
+	for range n {
+		moves = append(moves, m)
+	}
+	return moves
+}
+
+// each asks about the tokens 1 to n.
+func each(n int, end result) (moves []move) {
+	for token := 1; token <= n; token++ {
+		moves = append(moves, asked("a token of many", 0, token, end))
+	}
+	return moves
+}
+
+// breakerRows are questions in a row, and which of them may be asked.
+var breakerRows = []struct {
+	why   string
+	moves [][]move
+}{
+	{"a dozen tokens fail quickly in a row", [][]move{each(12, resultFailure), {rests("at once", 0, 99), rests("just before its end", time.Second-1, 99)}}},
+	{"a dozen times no question gets through, for whatever token", [][]move{times(12, asked("refused", 0, 1, resultUnreachable)), {rests("at once", 0, 99)}}},
+	{"a dozen questions about no token fail", [][]move{times(6, asked("quick", 0, 0, resultFailure)), times(6, asked("unusable", 0, 0, resultUnusable)), {rests("at once", 0, 0)}}},
+	{"one token fails quickly for ever", [][]move{times(1000, asked("quick", 0, 1, resultFailure)), {asked("another", 0, 2, resultSuccess)}}},
+	{"one token takes the whole time-out for ever", [][]move{times(1000, asked("slow", 0, 1, resultTimeout)), {asked("another", 0, 2, resultSuccess)}}},
+	{"two tokens fail for ever, in turns", [][]move{times(100, asked("slow", 0, 1, resultTimeout)), times(100, asked("slow", 0, 2, resultTimeout)), times(100, asked("slow", 0, 1, resultTimeout)), {asked("another", 0, 3, resultSuccess)}}},
+	{"answers that nobody can use, for many tokens", [][]move{each(100, resultUnusable), {asked("another", 0, 101, resultSuccess)}}},
+	{"eleven and an answer, again and again", [][]move{each(11, resultFailure), {asked("ok", 0, 99, resultSuccess)}, each(11, resultFailure), {asked("ok", 0, 99, resultSuccess)}, each(11, resultFailure), {asked("still asked", 0, 99, resultSuccess)}}},
+	{"three that took the whole time-out", [][]move{each(3, resultTimeout), {rests("at once", 0, 99)}}},
+	{"two slow and three quick ones are not enough", [][]move{each(2, resultTimeout), each(5, resultFailure), {asked("still asked", 0, 99, resultSuccess)}}},
+	{"failures a minute apart have nothing to do with each other", [][]move{each(2, resultTimeout), {asked("a minute later", failureWindow, 3, resultTimeout), asked("still asked", 0, 4, resultTimeout), asked("and now", 0, 5, resultTimeout), rests("three within a minute", 0, 99)}}},
+	{"however many tokens fail right after an answer", [][]move{{asked("ok", 0, 99, resultSuccess)}, each(100, resultTimeout), {
+		asked("a moment before it is long ago", successGrace-1, 101, resultFailure), asked("long ago", 1, 102, resultFailure), rests("at once", 0, 99),
+	}}},
+	{"what tells nothing neither adds nor clears", [][]move{each(11, resultFailure), times(50, asked("no news", 0, 99, resultIgnored)), {asked("the twelfth", 0, 12, resultFailure), rests("twelve by now", 0, 99)}}},
+	{"rests grow with each probe that fails, up to their limit", [][]move{each(12, resultFailure), {
+		asked("first probe", time.Second, 21, resultFailure), rests("2 s", 2*time.Second-1, 99),
+		asked("second", 1, 22, resultFailure), rests("4 s", 4*time.Second-1, 99),
+		asked("third", 1, 0, resultTimeout), rests("8 s", 8*time.Second-1, 99),
+		asked("fourth", 1, 21, resultUnreachable), rests("8 s again", 8*time.Second-1, 99),
+		asked("fifth", 1, 23, resultSuccess), asked("asked like before", 0, 99, resultSuccess),
+	}, each(11, resultFailure), {asked("one failure after a rest is no relapse", 0, 99, resultSuccess)}}},
+	{"a token that has failed lengthens no rest", [][]move{each(12, resultFailure), {
+		asked("one that has failed", time.Second, 12, resultFailure), asked("again", 0, 1, resultTimeout),
+		asked("another is asked about at once", 0, 99, resultSuccess), asked("and all others", 0, 12, resultSuccess),
+	}}},
+	{"a token that has failed ends a rest when it is well", [][]move{each(12, resultFailure), {asked("well", time.Second, 12, resultSuccess), asked("all others", 0, 99, resultSuccess)}}},
+	{"a probe that tells nothing leaves the next caller to be one", [][]move{each(12, resultFailure), {
+		asked("probe", time.Second, 21, resultIgnored), asked("probe again, at once", 0, 22, resultUnusable), asked("and again", 0, 23, resultSuccess),
+	}}},
+}
+
 func TestBreaker(t *testing.T) {
-	type move struct {
-		why   string
-		wait  time.Duration // before it
-		token int           // 0 = none
-		end   result        // of the question, when there is leave to ask
-		let   bool
-	}
-	asked := func(why string, wait time.Duration, token int, end result) move {
-		return move{why, wait, token, end, true}
-	}
-	rests := func(why string, wait time.Duration, token int) move {
-		return move{why, wait, token, resultSuccess, false}
-	}
-	times := func(n int, m move) (moves []move) { // of one token
-		for range n {
-			moves = append(moves, m)
-		}
-		return moves
-	}
-	each := func(n int, end result) (moves []move) { // of tokens 1 to n
-		for token := 1; token <= n; token++ {
-			moves = append(moves, asked("a token of many", 0, token, end))
-		}
-		return moves
-	}
-	for _, row := range []struct {
-		why   string
-		moves [][]move
-	}{
-		{"a dozen tokens fail quickly in a row", [][]move{each(12, resultFailure), {rests("at once", 0, 99), rests("just before its end", time.Second-1, 99)}}},
-		{"a dozen times no question gets through, for whatever token", [][]move{times(12, asked("refused", 0, 1, resultUnreachable)), {rests("at once", 0, 99)}}},
-		{"a dozen questions about no token fail", [][]move{times(6, asked("quick", 0, 0, resultFailure)), times(6, asked("unusable", 0, 0, resultUnusable)), {rests("at once", 0, 0)}}},
-		{"one token fails quickly for ever", [][]move{times(1000, asked("quick", 0, 1, resultFailure)), {asked("another", 0, 2, resultSuccess)}}},
-		{"one token takes the whole time-out for ever", [][]move{times(1000, asked("slow", 0, 1, resultTimeout)), {asked("another", 0, 2, resultSuccess)}}},
-		{"two tokens fail for ever, in turns", [][]move{times(100, asked("slow", 0, 1, resultTimeout)), times(100, asked("slow", 0, 2, resultTimeout)), times(100, asked("slow", 0, 1, resultTimeout)), {asked("another", 0, 3, resultSuccess)}}},
-		{"answers that nobody can use, for many tokens", [][]move{each(100, resultUnusable), {asked("another", 0, 101, resultSuccess)}}},
-		{"eleven and an answer, again and again", [][]move{each(11, resultFailure), {asked("ok", 0, 99, resultSuccess)}, each(11, resultFailure), {asked("ok", 0, 99, resultSuccess)}, each(11, resultFailure), {asked("still asked", 0, 99, resultSuccess)}}},
-		{"three that took the whole time-out", [][]move{each(3, resultTimeout), {rests("at once", 0, 99)}}},
-		{"two slow and three quick ones are not enough", [][]move{each(2, resultTimeout), each(5, resultFailure), {asked("still asked", 0, 99, resultSuccess)}}},
-		{"failures a minute apart have nothing to do with each other", [][]move{each(2, resultTimeout), {asked("a minute later", failureWindow, 3, resultTimeout), asked("still asked", 0, 4, resultTimeout), asked("and now", 0, 5, resultTimeout), rests("three within a minute", 0, 99)}}},
-		{"however many tokens fail right after an answer", [][]move{{asked("ok", 0, 99, resultSuccess)}, each(100, resultTimeout), {
-			asked("a moment before it is long ago", successGrace-1, 101, resultFailure), asked("long ago", 1, 102, resultFailure), rests("at once", 0, 99),
-		}}},
-		{"what tells nothing neither adds nor clears", [][]move{each(11, resultFailure), times(50, asked("no news", 0, 99, resultIgnored)), {asked("the twelfth", 0, 12, resultFailure), rests("twelve by now", 0, 99)}}},
-		{"rests grow with each probe that fails, up to their limit", [][]move{each(12, resultFailure), {
-			asked("first probe", time.Second, 21, resultFailure), rests("2 s", 2*time.Second-1, 99),
-			asked("second", 1, 22, resultFailure), rests("4 s", 4*time.Second-1, 99),
-			asked("third", 1, 0, resultTimeout), rests("8 s", 8*time.Second-1, 99),
-			asked("fourth", 1, 21, resultUnreachable), rests("8 s again", 8*time.Second-1, 99),
-			asked("fifth", 1, 23, resultSuccess), asked("asked like before", 0, 99, resultSuccess),
-		}, each(11, resultFailure), {asked("one failure after a rest is no relapse", 0, 99, resultSuccess)}}},
-		{"a token that has failed lengthens no rest", [][]move{each(12, resultFailure), {
-			asked("one that has failed", time.Second, 12, resultFailure), asked("again", 0, 1, resultTimeout),
-			asked("another is asked about at once", 0, 99, resultSuccess), asked("and all others", 0, 12, resultSuccess),
-		}}},
-		{"a token that has failed ends a rest when it is well", [][]move{each(12, resultFailure), {asked("well", time.Second, 12, resultSuccess), asked("all others", 0, 99, resultSuccess)}}},
-		{"a probe that tells nothing leaves the next caller to be one", [][]move{each(12, resultFailure), {
-			asked("probe", time.Second, 21, resultIgnored), asked("probe again, at once", 0, 22, resultUnusable), asked("and again", 0, 23, resultSuccess),
-		}}},
-	} {
+	for _, row := range breakerRows {
 		var b breaker
 		now := time.Unix(testNow, 0)
 		n := 0

@@ -53,29 +53,8 @@ func TestBystanders(t *testing.T) {
 }
 
 func testBystanders(t *testing.T, offence int, ttl time.Duration, permissions, offenderKnown bool) {
-	o, offending := offences[offence], false
-	in := bubbleIntrospector(t, ttl, nil)
-	in.rules.projectID = "42"
-	in.carryToken = true
-	in.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-		if r.Method == http.MethodGet {
-			return respond(bubbleDiscovery)
-		}
-		searches := r.URL.Path == permissionsPath
-		bad := offending && searches == permissions &&
-			(r.Header.Get("Authorization") == "Bearer "+offender || !searches && r.FormValue("token") == offender)
-		switch {
-		case bad && o.fail != nil:
-			return o.fail(r)
-		case bad && searches:
-			return respond(`{"result":{}}`)
-		case searches:
-			return respond(`{"result":["user.write"]}`)
-		case bad:
-			return respond(`{` + o.introspected + `,` + bubbleAnswer()[1:])
-		}
-		return respond(bubbleAnswer())
-	})
+	offending := false
+	in := offendedIntrospector(t, offence, ttl, permissions, &offending)
 	source, err := NewProviderPermissions(in)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +83,7 @@ func testBystanders(t *testing.T, offence int, ttl time.Duration, permissions, o
 					t.Errorf("the offender: %v, want ErrUnavailable", err)
 				}
 			}()
-			time.Sleep(o.every)
+			time.Sleep(offences[offence].every)
 		}
 	}()
 	for n := 0; time.Now().Before(end); n++ {
@@ -146,4 +125,34 @@ func TestRareBystander(t *testing.T) {
 			})
 		})
 	}
+}
+
+// offendedIntrospector asks a provider that commits an offence about the offender's token while offending is true: when it is asked for
+// permissions, or else when it introspects.
+func offendedIntrospector(t *testing.T, offence int, ttl time.Duration, permissions bool, offending *bool) *Introspector {
+	t.Helper()
+	o := offences[offence]
+	in := bubbleIntrospector(t, ttl, nil)
+	in.rules.projectID = "42"
+	in.carryToken = true
+	in.client.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet {
+			return respond(bubbleDiscovery)
+		}
+		searches := r.URL.Path == permissionsPath
+		bad := *offending && searches == permissions &&
+			(r.Header.Get("Authorization") == "Bearer "+offender || !searches && r.FormValue("token") == offender)
+		switch {
+		case bad && o.fail != nil:
+			return o.fail(r)
+		case bad && searches:
+			return respond(`{"result":{}}`)
+		case searches:
+			return respond(`{"result":["user.write"]}`)
+		case bad:
+			return respond(`{` + o.introspected + `,` + bubbleAnswer()[1:])
+		}
+		return respond(bubbleAnswer())
+	})
+	return in
 }

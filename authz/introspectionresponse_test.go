@@ -7,14 +7,15 @@ import (
 	"testing"
 )
 
-func TestMalformedAnswers(t *testing.T) {
+// malformedAnswers are texts that a provider in its senses does not answer with.
+func malformedAnswers() []struct{ why, text string } {
 	good := claims(nil)
 	with := func(member string) string { return strings.TrimSuffix(good, "}") + "," + member + "}" }
 	replace := func(name, value string) string {
 		return claims(map[string]any{name: json.RawMessage(value)})
 	}
 	const roles = "urn:zitadel:iam:org:project:42:roles"
-	for _, row := range []struct{ why, text string }{
+	return []struct{ why, text string }{
 		{"empty", ``},
 		{"HTML", `<html>active</html>`},
 		{"null", `null`},
@@ -60,7 +61,11 @@ func TestMalformedAnswers(t *testing.T) {
 		{"domain as a bool", replace(roles, `{"ORG_OWNER":{"acme":true}}`)},
 		{"domain null", replace(roles, `{"ORG_OWNER":{"acme":null}}`)},
 		{"deeper than JSON is read", with(`"x":` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000))},
-	} {
+	}
+}
+
+func TestMalformedAnswers(t *testing.T) {
+	for _, row := range malformedAnswers() {
 		id, err := identify(testRules, row.text)
 		if err == nil || errors.Is(err, ErrInvalidToken) {
 			t.Errorf("%s: identity = %+v, %v, want an error that says nothing about the token", row.why, id, err)

@@ -131,78 +131,92 @@ func TestStrayAnswersOverAnotherTransport(t *testing.T) {
 
 // Connections are kept over HTTP/2, not over HTTP/1.1, and whoever stops speaking HTTP/2 is asked over HTTP/1.1.
 func TestConnectionsByProtocol(t *testing.T) {
-	var http2 atomic.Bool
-	var accepted atomic.Int64
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		fmt.Fprintf(w, "%d %s", r.ProtoMajor, body)
-	}))
-	server.EnableHTTP2 = true
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail on purpose
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			accepted.Add(1)
-		}
-	}
-	server.StartTLS()
-	defer server.Close()
-	both, one := server.TLS.Clone(), server.TLS.Clone()
+	p := newChangingServer(t)
+	one := p.both.Clone()
 	one.NextProtos = []string{"http/1.1"}
-	silent := server.TLS.Clone()
+	silent := p.both.Clone()
 	silent.NextProtos = nil
-	var without atomic.Pointer[tls.Config]
-	without.Store(one)
-	server.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if http2.Load() {
-			return both, nil
-		}
-		return without.Load(), nil
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	var c *isolatingTransport
-	ask := func(t *testing.T, wantVersion int) (connections int64) {
-		t.Helper()
-		before := accepted.Load()
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, strings.NewReader("question"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := c.RoundTrip(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if want := fmt.Sprintf("%d question", wantVersion); err != nil || string(body) != want {
-			t.Errorf("answer = %q, %v, want %q", body, err, want)
-		}
-		return accepted.Load() - before
-	}
 	for name, config := range map[string]*tls.Config{"says http/1.1": one, "says nothing": silent} {
 		t.Run(name, func(t *testing.T) {
-			without.Store(config)
-			c = newIsolatingTransport(time.Minute, &tls.Config{RootCAs: roots})
+			p.without.Store(config)
+			c := newIsolatingTransport(time.Minute, &tls.Config{RootCAs: p.roots})
 			defer c.CloseIdleConnections()
-			http2.Store(false)
+			p.http2.Store(false)
 			for i := range 3 {
-				if got := ask(t, 1); got != 1 {
+				if got := p.ask(t, c, 1); got != 1 {
 					t.Errorf("question %d over HTTP/1.1 made %d connections, want 1", i, got)
 				}
 			}
-			http2.Store(true)
+			p.http2.Store(true)
 			for i, want := range []int64{1, 1, 0, 0, 0} { // the first tells that it is HTTP/2, the second one is kept
-				if got := ask(t, 2); got != want {
+				if got := p.ask(t, c, 2); got != want {
 					t.Errorf("question %d over HTTP/2 made %d connections, want %d", i, got, want)
 				}
 			}
-			http2.Store(false)
+			p.http2.Store(false)
 			c.CloseIdleConnections()
 			for i, want := range []int64{2, 1, 1} { // the first one has to find out
-				if got := ask(t, 1); got != want {
+				if got := p.ask(t, c, 1); got != want {
 					t.Errorf("question %d after HTTP/2 made %d connections, want %d", i, got, want)
 				}
 			}
 		})
 	}
+}
+
+// changingServer speaks HTTP/2 beside HTTP/1.1, or not, and counts connections.
+type changingServer struct {
+	*httptest.Server
+	roots    *x509.CertPool
+	both     *tls.Config
+	without  atomic.Pointer[tls.Config] // when it does not
+	http2    atomic.Bool
+	accepted atomic.Int64
+}
+
+func newChangingServer(t *testing.T) *changingServer {
+	t.Helper()
+	p := &changingServer{roots: x509.NewCertPool()}
+	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		fmt.Fprintf(w, "%d %s", r.ProtoMajor, body)
+	}))
+	p.EnableHTTP2 = true
+	p.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail on purpose
+	p.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			p.accepted.Add(1)
+		}
+	}
+	p.StartTLS()
+	t.Cleanup(p.Close)
+	p.both = p.TLS.Clone()
+	p.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		if p.http2.Load() {
+			return p.both, nil
+		}
+		return p.without.Load(), nil
+	}
+	p.roots.AddCert(p.Certificate())
+	return p
+}
+
+// ask sends a question, demands the answer, and returns how many connections that made.
+func (p *changingServer) ask(t *testing.T, c *isolatingTransport, wantVersion int) (connections int64) {
+	t.Helper()
+	before := p.accepted.Load()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.URL, strings.NewReader("question"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if want := fmt.Sprintf("%d question", wantVersion); err != nil || string(body) != want {
+		t.Errorf("answer = %q, %v, want %q", body, err, want)
+	}
+	return p.accepted.Load() - before
 }

@@ -35,6 +35,14 @@ func (l *listener) take() []QuestionReport {
 	return told
 }
 
+// expect demands the reports since the last look.
+func (l *listener) expect(t *testing.T, title string, want []QuestionReport) {
+	t.Helper()
+	if diff := cmp.Diff(want, l.take()); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", title, diff)
+	}
+}
+
 // Each question to the provider is told once, with how it ended and how long it took, and those that were not asked
 // with the reason why.
 func TestObserver(t *testing.T) {
@@ -57,12 +65,7 @@ func TestObserver(t *testing.T) {
 				return good.RoundTrip(r)
 			})}
 		})
-		expect := func(title string, want ...QuestionReport) {
-			t.Helper()
-			if diff := cmp.Diff(want, l.take()); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", title, diff)
-			}
-		}
+		expect := func(title string, want ...QuestionReport) { t.Helper(); l.expect(t, title, want) }
 		call := func(token string) { _, _ = in.Authenticate(t.Context(), bearer(token)) }
 		const took = 20 * time.Millisecond
 		answered := QuestionReport{operationIntrospection, QuestionAnswered, took}

@@ -56,18 +56,23 @@ func outcomes(told []QuestionReport) []QuestionOutcome {
 	return slices.Sorted(maps.Keys(seen))
 }
 
+// Parts of the three lines that the log may have.
+const providerFails, flood, overload = "does not answer as it should", "flood of unknown tokens", "more questions to the identity provider"
+
+// floodRow is what a thousand tokens at once lead to.
+type floodRow struct {
+	why      string
+	known    int           // of the tokens, those that were asked about before
+	takes    time.Duration // an answer of the provider
+	breaks   bool
+	outcomes []QuestionOutcome
+	log      []string // of the three, those that are in it
+}
+
 // Whoever invents tokens from many addresses makes the log and the metrics say flood, not that the provider fails; what the
 // provider does wrong itself stays apart, and so do too many callers whose tokens are known.
 func TestFloodIsSaidAsFlood(t *testing.T) {
-	const providerFails, flood, overload = "does not answer as it should", "flood of unknown tokens", "more questions to the identity provider"
-	for _, row := range []struct {
-		why      string
-		known    int           // of the tokens, those that were asked about before
-		takes    time.Duration // an answer of the provider
-		breaks   bool
-		outcomes []QuestionOutcome
-		log      []string // of the three, those that are in it
-	}{
+	for _, row := range []floodRow{
 		{"a provider that is a little slow", 0, 250 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},
 		{"one that leaves the second in the line no time", 0, 2 * time.Second, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},
 		{"one that fails, too", 0, 0, true, nil, nil},
@@ -75,67 +80,7 @@ func TestFloodIsSaidAsFlood(t *testing.T) {
 	} {
 		for _, ttl := range []time.Duration{0, time.Minute} {
 			synctest.Test(t, func(t *testing.T) {
-				var log lockedBuffer
-				l := &listener{}
-				takes, breaks := time.Duration(0), false
-				in, err := NewIntrospector(IntrospectionConfig{
-					Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret", Audience: "avatars", CacheTTL: ttl,
-					Logger: slog.New(slog.NewTextHandler(&log, nil)), Observer: l,
-					HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-						if r.Method == http.MethodGet {
-							return respond(bubbleDiscovery)
-						}
-						select {
-						case <-time.After(takes):
-						case <-r.Context().Done():
-							return nil, r.Context().Err()
-						}
-						if breaks {
-							return nil, errors.New("broken")
-						}
-						if strings.HasPrefix(r.FormValue("token"), "good") {
-							return respond(bubbleAnswer())
-						}
-						return respond(`{"active":false}`)
-					})},
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				name := "invented"
-				if row.known > 0 {
-					name = "good"
-				}
-				token := func(i int) string { return fmt.Sprint(name, i) }
-				for i := range max(1, row.known) {
-					_, _ = in.Authenticate(t.Context(), bearer(token(i)))
-					time.Sleep(20 * time.Millisecond) // within what one address may ask
-				}
-				time.Sleep(2 * time.Minute) // nothing is kept
-				l.take()
-				takes, breaks = row.takes, row.breaks
-				got := manyAtOnce(t, in, 1000, token)
-				synctest.Wait()
-				if len(got) < 2 && !row.breaks || got["other"] > 0 || got[ErrRateLimited.Error()+" without a time"] > 0 {
-					t.Errorf("%s, ttl %v: answers %v", row.why, ttl, got)
-				}
-				if row.breaks {
-					if text := log.String(); !strings.Contains(text, providerFails) || strings.Contains(text, overload) {
-						t.Errorf("%s, ttl %v: the log does not say so\n%s", row.why, ttl, text)
-					}
-					return
-				}
-				if diff := cmp.Diff(row.outcomes, outcomes(l.take())); diff != "" {
-					t.Errorf("%s, ttl %v: outcomes (-want +got):\n%s", row.why, ttl, diff)
-				}
-				for _, line := range []string{providerFails, flood, overload, "left alone"} {
-					if has := strings.Contains(log.String(), line); has != slices.Contains(row.log, line) {
-						t.Errorf("%s, ttl %v: the log says %q: %v\n%s", row.why, ttl, line, has, log.String())
-					}
-				}
-				if n := strings.Count(log.String(), flood); n > 1 {
-					t.Errorf("%s, ttl %v: %d lines of one flood within ten seconds", row.why, ttl, n)
-				}
+				testFlood(t, row, ttl)
 			})
 		}
 	}
@@ -160,4 +105,81 @@ func TestLinesOfAFlood(t *testing.T) {
 	if n := strings.Count(log.String(), "\n"); n != 3 {
 		t.Errorf("%d lines, want 3:\n%s", n, log.String())
 	}
+}
+
+// testFlood asks about a thousand tokens at once, in a bubble.
+func testFlood(t *testing.T, row floodRow, ttl time.Duration) {
+	var log lockedBuffer
+	l := &listener{}
+	provider := floodedProvider{}
+	in := provider.introspector(t, ttl, slog.New(slog.NewTextHandler(&log, nil)), l)
+	name := "invented"
+	if row.known > 0 {
+		name = "good"
+	}
+	token := func(i int) string { return fmt.Sprint(name, i) }
+	for i := range max(1, row.known) {
+		_, _ = in.Authenticate(t.Context(), bearer(token(i)))
+		time.Sleep(20 * time.Millisecond) // within what one address may ask
+	}
+	time.Sleep(2 * time.Minute) // nothing is kept
+	l.take()
+	provider.takes, provider.breaks = row.takes, row.breaks
+	got := manyAtOnce(t, in, 1000, token)
+	synctest.Wait()
+	if len(got) < 2 && !row.breaks || got["other"] > 0 || got[ErrRateLimited.Error()+" without a time"] > 0 {
+		t.Errorf("%s, ttl %v: answers %v", row.why, ttl, got)
+	}
+	if row.breaks {
+		if text := log.String(); !strings.Contains(text, providerFails) || strings.Contains(text, overload) {
+			t.Errorf("%s, ttl %v: the log does not say so\n%s", row.why, ttl, text)
+		}
+		return
+	}
+	if diff := cmp.Diff(row.outcomes, outcomes(l.take())); diff != "" {
+		t.Errorf("%s, ttl %v: outcomes (-want +got):\n%s", row.why, ttl, diff)
+	}
+	for _, line := range []string{providerFails, flood, overload, "left alone"} {
+		if has := strings.Contains(log.String(), line); has != slices.Contains(row.log, line) {
+			t.Errorf("%s, ttl %v: the log says %q: %v\n%s", row.why, ttl, line, has, log.String())
+		}
+	}
+	if n := strings.Count(log.String(), flood); n > 1 {
+		t.Errorf("%s, ttl %v: %d lines of one flood within ten seconds", row.why, ttl, n)
+	}
+}
+
+// floodedProvider lets every token in whose name begins with "good".
+type floodedProvider struct {
+	takes  time.Duration // an answer
+	breaks bool
+}
+
+func (p *floodedProvider) introspector(t *testing.T, ttl time.Duration, logger *slog.Logger, observer Observer) *Introspector {
+	t.Helper()
+	in, err := NewIntrospector(IntrospectionConfig{
+		Issuer: "https://id.example", ClientID: "client", ClientSecret: "secret", Audience: "avatars", CacheTTL: ttl,
+		Logger: logger, Observer: observer,
+		HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodGet {
+				return respond(bubbleDiscovery)
+			}
+			select {
+			case <-time.After(p.takes):
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+			if p.breaks {
+				return nil, errors.New("broken")
+			}
+			if strings.HasPrefix(r.FormValue("token"), "good") {
+				return respond(bubbleAnswer())
+			}
+			return respond(`{"active":false}`)
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
 }

@@ -62,6 +62,28 @@ func TestIntrospectionWithAKey(t *testing.T) {
 			t.Errorf("%s: introspection says %+v", about, got)
 		}
 	}
+	if keys := f.get(t, f.seeded.Issuer+"/keys"); strings.Contains(keys.body, key.KeyID) {
+		t.Error("a client's key is among those of the provider")
+	}
+}
+
+func TestClientKeysAreBounded(t *testing.T) {
+	f := start(t)
+	for range maxClientKeys {
+		f.newKey(t)
+	}
+	if _, err := f.NewClientKey(); err == nil {
+		t.Errorf("more than %d keys", maxClientKeys)
+	}
+	if _, err := f.store.GetKeyByIDAndClientID(t.Context(), "x", f.seeded.Client.ID); err == nil {
+		t.Error("an unknown key was found")
+	}
+}
+
+// What is signed with a client's key has to be for this provider and of now, and proves no more than who asks.
+func TestAssertionsWithAKey(t *testing.T) {
+	f := start(t)
+	key := f.newKey(t)
 	signer, err := oidcclient.NewSignerFromPrivateKeyByte([]byte(key.Key), key.KeyID)
 	if err != nil {
 		t.Fatal(err)
@@ -87,21 +109,5 @@ func TestIntrospectionWithAKey(t *testing.T) {
 	a := f.post(t, "/oauth/token", "", "", url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}, "scope": {"openid"}})
 	if a.status < 400 || strings.Contains(a.body, "access_token") {
 		t.Errorf("a token for a key: status %d, body %q", a.status, a.body)
-	}
-	if keys := f.get(t, f.seeded.Issuer+"/keys"); strings.Contains(keys.body, key.KeyID) {
-		t.Error("a client's key is among those of the provider")
-	}
-}
-
-func TestClientKeysAreBounded(t *testing.T) {
-	f := start(t)
-	for range maxClientKeys {
-		f.newKey(t)
-	}
-	if _, err := f.NewClientKey(); err == nil {
-		t.Errorf("more than %d keys", maxClientKeys)
-	}
-	if _, err := f.store.GetKeyByIDAndClientID(t.Context(), "x", f.seeded.Client.ID); err == nil {
-		t.Error("an unknown key was found")
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -66,18 +67,17 @@ func writeFile(t *testing.T, name, text string) string {
 // minimal is a file with the required settings and nothing else.
 const minimal = "data: /var/lib/avatard\nissuer: https://id.example\naudience: \"1\"\nclient_id: c\nclient_secret: s\n"
 
-func TestConfigOfAFile(t *testing.T) {
-	secret := writeFile(t, "secret", "\n hunter2 \n")
-	pair, _ := certtest.NewFiles(t)
-	file := writeFile(t, "avatard.yaml", `
+// everySettingIn returns a file that sets everything once.
+func everySettingIn(secret string, pair *certtest.Files) string {
+	return `
 # every setting, once
 listen: "[::]:80"
 data: /var/lib/avatard
-tls: {cert_file: `+pair.Chain+`, key_file: `+pair.Key+`}
+tls: {cert_file: ` + pair.Chain + `, key_file: ` + pair.Key + `}
 issuer: https://id.example/realm
 audience: 069629023906488334   # an id of digits keeps its zero
 client_id: avatard
-client_secret_file: `+secret+`
+client_secret_file: ` + secret + `
 realm: pictures of us
 audit: {retention: 100d, refusals: 36h, refusal_rows: 500}
 receipts: {retention: 0}
@@ -115,7 +115,13 @@ shutdown:
 log:
   level: debug
   format: json
-`)
+`
+}
+
+func TestConfigOfAFile(t *testing.T) {
+	secret := writeFile(t, "secret", "\n hunter2 \n")
+	pair, _ := certtest.NewFiles(t)
+	file := writeFile(t, "avatard.yaml", everySettingIn(secret, pair))
 	got, err := read(t, nil, "--config", file)
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +172,54 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
+// precedenceValues are three valid texts for each setting that does not take any id.
+var precedenceValues = map[string][3]string{
+	"data":                           {"/one", "/two", "/three"}, // a relative one would start from the file
+	"listen":                         {":1", ":2", ":3"},
+	"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
+	"discovery_url":                  {"https://a/d", "https://b/d", "http://127.0.0.1:3/d"},
+	"introspection.endpoint":         {"https://a/i", "https://b/i", "http://127.0.0.1:3/i"},
+	"introspection.cache_ttl":        {"1s", "2s", "3s"},
+	"introspection.timeout":          {"1s", "2s", "3s"},
+	"introspection.unknown_rate":     {"0", "0.5", "1000"},
+	"introspection.unknown_burst":    {"1", "2", "3"},
+	"authz.source":                   {"zitadel", "claims", "zitadel"},
+	"trusted_proxies":                {"10.0.0.0/8", "192.0.2.1", "2001:db8::/32,::1"},
+	"rate_limit.caller":              {"0", "0.5", "1000"},
+	"rate_limit.caller_burst":        {"1", "2", "3"},
+	"rate_limit.address":             {"0", "0.5", "1000"},
+	"rate_limit.address_burst":       {"1", "2", "3"},
+	"limits.requests":                {"1", "2", "3"},
+	"limits.requests_per_address":    {"1", "2", "3"},
+	"limits.connections":             {"1", "2", "3"},
+	"limits.connections_per_address": {"1", "2", "3"},
+	"pictures.max_upload_bytes":      {"65536", "1000000", "16777216"},
+	"pictures.max_pixels":            {"1000000", "12500000", "100000000"},
+	"limits.header_bytes":            {"4096", "8192", "1048576"},
+	"limits.idle_timeout":            {"1s", "90s", "24h"},
+	"audit.retention":                {"0", "36h", "400d"},
+	"audit.refusals":                 {"1h", "30d", "0"},
+	"audit.refusal_rows":             {"0", "1000", "2000000"},
+	"receipts.retention":             {"0", "1d", "36500d"},
+	"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
+	"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
+	"authz.allow_pat":                {"true", "false", "true"},
+	"authz.allow_impersonation":      {"true", "false", "true"},
+	"assets.public":                  {"false", "true", "false"},
+	"reflection":                     {"false", "true", "false"},
+	"users.register_on_admin_upload": {"true", "false", "true"},
+	"metrics.listen":                 {":1", "0.0.0.0:2", "[::1]:3"},
+	"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},
+	"tracing.ratio":                  {"0", "0.5", "1"},
+	"tracing.trust_parent":           {"true", "false", "true"},
+	"shutdown.delay":                 {"1s", "2s", "3s"},
+	"shutdown.grace":                 {"1s", "2s", "3s"},
+	"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
+	"cors.headers":                   {"X-A", "x-b", "X-C,sentry-trace"},
+	"log.level":                      {"debug", "warn", "error"},
+	"log.format":                     {"json", "text", "json"},
+}
+
 // Every setting has its three names, and the later source wins: file, variable, flag.
 func TestConfigPrecedence(t *testing.T) {
 	pair, _ := certtest.NewFiles(t)
@@ -185,54 +239,8 @@ func TestConfigPrecedence(t *testing.T) {
 		"tls.cert_file":        "AVATARD_TLS_KEY_FILE=" + pair.Key,
 		"tls.key_file":         "AVATARD_TLS_CERT_FILE=" + pair.Chain,
 	}
-	values := map[string][3]string{
-		"data":                           {"/one", "/two", "/three"}, // a relative one would start from the file // three valid texts for those that take no id
-		"listen":                         {":1", ":2", ":3"},
-		"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
-		"discovery_url":                  {"https://a/d", "https://b/d", "http://127.0.0.1:3/d"},
-		"introspection.endpoint":         {"https://a/i", "https://b/i", "http://127.0.0.1:3/i"},
-		"introspection.cache_ttl":        {"1s", "2s", "3s"},
-		"introspection.timeout":          {"1s", "2s", "3s"},
-		"introspection.unknown_rate":     {"0", "0.5", "1000"},
-		"introspection.unknown_burst":    {"1", "2", "3"},
-		"authz.source":                   {"zitadel", "claims", "zitadel"},
-		"trusted_proxies":                {"10.0.0.0/8", "192.0.2.1", "2001:db8::/32,::1"},
-		"rate_limit.caller":              {"0", "0.5", "1000"},
-		"rate_limit.caller_burst":        {"1", "2", "3"},
-		"rate_limit.address":             {"0", "0.5", "1000"},
-		"rate_limit.address_burst":       {"1", "2", "3"},
-		"limits.requests":                {"1", "2", "3"},
-		"limits.requests_per_address":    {"1", "2", "3"},
-		"limits.connections":             {"1", "2", "3"},
-		"limits.connections_per_address": {"1", "2", "3"},
-		"pictures.max_upload_bytes":      {"65536", "1000000", "16777216"},
-		"pictures.max_pixels":            {"1000000", "12500000", "100000000"},
-		"limits.header_bytes":            {"4096", "8192", "1048576"},
-		"limits.idle_timeout":            {"1s", "90s", "24h"},
-		"audit.retention":                {"0", "36h", "400d"},
-		"audit.refusals":                 {"1h", "30d", "0"},
-		"audit.refusal_rows":             {"0", "1000", "2000000"},
-		"receipts.retention":             {"0", "1d", "36500d"},
-		"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
-		"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
-		"authz.allow_pat":                {"true", "false", "true"},
-		"authz.allow_impersonation":      {"true", "false", "true"},
-		"assets.public":                  {"false", "true", "false"},
-		"reflection":                     {"false", "true", "false"},
-		"users.register_on_admin_upload": {"true", "false", "true"},
-		"metrics.listen":                 {":1", "0.0.0.0:2", "[::1]:3"},
-		"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},
-		"tracing.ratio":                  {"0", "0.5", "1"},
-		"tracing.trust_parent":           {"true", "false", "true"},
-		"shutdown.delay":                 {"1s", "2s", "3s"},
-		"shutdown.grace":                 {"1s", "2s", "3s"},
-		"cors.origins":                   {"https://a", "https://b", "https://c,http://localhost:5173"},
-		"cors.headers":                   {"X-A", "x-b", "X-C,sentry-trace"},
-		"log.level":                      {"debug", "warn", "error"},
-		"log.format":                     {"json", "text", "json"},
-		"tls.cert_file":                  copies(pair.Chain),
-		"tls.key_file":                   copies(pair.Key),
-	}
+	values := maps.Clone(precedenceValues)
+	values["tls.cert_file"], values["tls.key_file"] = copies(pair.Chain), copies(pair.Key)
 	for _, s := range Settings() {
 		if s.Key == "client_secret_file" || s.Key == "client_key_file" {
 			continue // exclude client_secret; TestConfigOfAFile and TestClientKeyFile have them

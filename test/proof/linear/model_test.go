@@ -42,63 +42,65 @@ func of(user string, t told) told {
 	return t
 }
 
+// modelTests are histories, and whether there is an order of their calls that explains them.
+var modelTests = []struct {
+	name    string
+	history []told
+	want    bool
+}{
+	{"one after the other", []told{reads(1, 2, none), uploads(3, 4, 7, 2), reads(5, 6, 7), uploads(7, 8, 8, 3), reads(9, 10, 8),
+		deletes(11, 12, 4), reads(13, 14, none), deletes(15, 16, 4), uploads(17, 18, 9, 5)}, true},
+	{"a read beside a delete sees the picture or not",
+		[]told{uploads(1, 2, 7, 2), deletes(3, 10, 3), reads(4, 9, 7), reads(5, 8, none), reads(11, 12, none)}, true},
+	{"a picture is seen before its upload is answered", []told{uploads(1, 10, 7, 2), reads(2, 3, 7), reads(4, 5, 7)}, true},
+	{"two deletes share one change", []told{uploads(1, 2, 7, 2), deletes(3, 6, 3), deletes(4, 5, 3)}, true},
+	{"of two uploads at once the earlier may be answered later",
+		[]told{uploads(1, 10, 7, 2), uploads(2, 5, 8, 3), reads(6, 7, 8)}, true},
+	{"users do not meet", []told{of("a", uploads(1, 2, 7, 2)), of("b", reads(3, 4, none)), of("b", uploads(5, 6, 8, 2)), of("a", reads(7, 8, 7))}, true},
+
+	{"a stale read after a delete", []told{uploads(1, 2, 7, 0), deletes(3, 4, 0), reads(5, 6, 7)}, false},
+	{"a stale read after a replacement", []told{uploads(1, 2, 7, 0), uploads(3, 4, 8, 0), reads(5, 6, 7)}, false},
+	{"a lost upload", []told{uploads(1, 2, 7, 0), reads(3, 4, none)}, false},
+	{"a lost replacement", []told{uploads(1, 2, 7, 0), uploads(3, 4, 8, 0), reads(5, 6, none)}, false},
+	{"a picture seen before its upload began", []told{reads(1, 2, 7), uploads(3, 4, 7, 0)}, false},
+	{"a picture that nobody uploaded", []told{reads(1, 2, 7)}, false},
+	{"another user's picture", []told{of("a", uploads(1, 2, 7, 0)), of("b", reads(3, 4, 7))}, false},
+	{"a picture that flickers beside a delete", []told{uploads(1, 2, 7, 0), deletes(3, 20, 0), reads(4, 5, none), reads(6, 7, 7)}, false},
+
+	{"304 for the picture there is", []told{uploads(1, 2, 7, 2), readsUnless(3, 4, 7, 7, true)}, true},
+	{"another tag than the picture's", []told{uploads(1, 2, 7, 2), uploads(3, 4, 8, 3), readsUnless(5, 6, 7, 8, false)}, true},
+	{"304 for a deleted picture", []told{uploads(1, 2, 7, 0), deletes(3, 4, 0), readsUnless(5, 6, 7, 7, true)}, false},
+	{"304 for a replaced picture", []told{uploads(1, 2, 7, 0), uploads(3, 4, 8, 0), readsUnless(5, 6, 7, 7, true)}, false},
+	{"the whole picture for its own tag", []told{uploads(1, 2, 7, 0), readsUnless(3, 4, 7, 7, false)}, false},
+
+	{"an open upload has happened", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, 7), deletes(13, 14, 3)}, true},
+	{"an open upload has not happened", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), deletes(13, 14, 1)}, true},
+	{"an open upload happens late", []told{open(uploads(1, 10, 7, 0)), reads(2, 3, none), deletes(4, 5, 1), reads(6, 7, 7)}, true},
+	{"an open delete happens late", []told{uploads(1, 2, 7, 2), open(deletes(3, 10, 0)), reads(4, 5, 7), reads(6, 7, none), uploads(11, 12, 8, 4)}, true},
+	{"an open delete happens behind a later upload", []told{uploads(1, 2, 7, 2), open(deletes(3, 20, 0)), uploads(4, 5, 8, 3), reads(6, 7, none)}, true},
+	{"an open delete has not happened", []told{uploads(1, 2, 7, 2), open(deletes(3, 10, 0)), reads(11, 12, 7), uploads(13, 14, 8, 3)}, true},
+
+	{"an open upload happens twice",
+		[]told{open(uploads(1, 20, 7, 0)), reads(2, 3, 7), deletes(4, 5, 0), reads(6, 7, 7)}, false},
+	{"an open upload happens after the restart", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), reads(13, 14, 7)}, false},
+	{"an open delete happens after the restart", []told{uploads(1, 2, 7, 0), open(deletes(3, 10, 0)), reads(11, 12, 7), reads(13, 14, none)}, false},
+	{"a picture comes back with the restart", []told{uploads(1, 2, 7, 0), deletes(3, 4, 0), open(uploads(5, 10, 8, 0)), reads(11, 12, 7)}, false},
+	{"an upload is lost with the restart", []told{uploads(1, 2, 7, 0), open(uploads(3, 10, 8, 0)), reads(11, 12, none)}, false},
+	{"an open delete, seen done, is undone by the restart",
+		[]told{uploads(1, 2, 7, 0), open(deletes(3, 10, 0)), reads(4, 5, none), reads(11, 12, 7)}, false},
+
+	{"a sequence that leaves one out", []told{uploads(1, 2, 7, 3)}, false},
+	{"a sequence that repeats", []told{uploads(1, 2, 7, 2), uploads(3, 4, 8, 2)}, false},
+	{"a delete that counts without a picture", []told{deletes(1, 2, 2)}, false},
+	{"a delete that does not count", []told{uploads(1, 2, 7, 2), deletes(3, 4, 2)}, false},
+	{"sequences against the order of the calls", []told{uploads(1, 2, 7, 3), uploads(3, 4, 8, 2)}, false},
+	{"sequences against what is seen", []told{uploads(1, 10, 7, 2), uploads(2, 9, 8, 3), reads(11, 12, 7)}, false},
+	{"an open change leaves a gap that it cannot explain", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), uploads(13, 14, 8, 3)}, false},
+}
+
 // Made-up histories: those that can be, and those that must not. Sequence 0 stands for one that the client did not learn.
 func TestModel(t *testing.T) {
-	tests := []struct {
-		name    string
-		history []told
-		want    bool
-	}{
-		{"one after the other", []told{reads(1, 2, none), uploads(3, 4, 7, 2), reads(5, 6, 7), uploads(7, 8, 8, 3), reads(9, 10, 8),
-			deletes(11, 12, 4), reads(13, 14, none), deletes(15, 16, 4), uploads(17, 18, 9, 5)}, true},
-		{"a read beside a delete sees the picture or not",
-			[]told{uploads(1, 2, 7, 2), deletes(3, 10, 3), reads(4, 9, 7), reads(5, 8, none), reads(11, 12, none)}, true},
-		{"a picture is seen before its upload is answered", []told{uploads(1, 10, 7, 2), reads(2, 3, 7), reads(4, 5, 7)}, true},
-		{"two deletes share one change", []told{uploads(1, 2, 7, 2), deletes(3, 6, 3), deletes(4, 5, 3)}, true},
-		{"of two uploads at once the earlier may be answered later",
-			[]told{uploads(1, 10, 7, 2), uploads(2, 5, 8, 3), reads(6, 7, 8)}, true},
-		{"users do not meet", []told{of("a", uploads(1, 2, 7, 2)), of("b", reads(3, 4, none)), of("b", uploads(5, 6, 8, 2)), of("a", reads(7, 8, 7))}, true},
-
-		{"a stale read after a delete", []told{uploads(1, 2, 7, 0), deletes(3, 4, 0), reads(5, 6, 7)}, false},
-		{"a stale read after a replacement", []told{uploads(1, 2, 7, 0), uploads(3, 4, 8, 0), reads(5, 6, 7)}, false},
-		{"a lost upload", []told{uploads(1, 2, 7, 0), reads(3, 4, none)}, false},
-		{"a lost replacement", []told{uploads(1, 2, 7, 0), uploads(3, 4, 8, 0), reads(5, 6, none)}, false},
-		{"a picture seen before its upload began", []told{reads(1, 2, 7), uploads(3, 4, 7, 0)}, false},
-		{"a picture that nobody uploaded", []told{reads(1, 2, 7)}, false},
-		{"another user's picture", []told{of("a", uploads(1, 2, 7, 0)), of("b", reads(3, 4, 7))}, false},
-		{"a picture that flickers beside a delete", []told{uploads(1, 2, 7, 0), deletes(3, 20, 0), reads(4, 5, none), reads(6, 7, 7)}, false},
-
-		{"304 for the picture there is", []told{uploads(1, 2, 7, 2), readsUnless(3, 4, 7, 7, true)}, true},
-		{"another tag than the picture's", []told{uploads(1, 2, 7, 2), uploads(3, 4, 8, 3), readsUnless(5, 6, 7, 8, false)}, true},
-		{"304 for a deleted picture", []told{uploads(1, 2, 7, 0), deletes(3, 4, 0), readsUnless(5, 6, 7, 7, true)}, false},
-		{"304 for a replaced picture", []told{uploads(1, 2, 7, 0), uploads(3, 4, 8, 0), readsUnless(5, 6, 7, 7, true)}, false},
-		{"the whole picture for its own tag", []told{uploads(1, 2, 7, 0), readsUnless(3, 4, 7, 7, false)}, false},
-
-		{"an open upload has happened", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, 7), deletes(13, 14, 3)}, true},
-		{"an open upload has not happened", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), deletes(13, 14, 1)}, true},
-		{"an open upload happens late", []told{open(uploads(1, 10, 7, 0)), reads(2, 3, none), deletes(4, 5, 1), reads(6, 7, 7)}, true},
-		{"an open delete happens late", []told{uploads(1, 2, 7, 2), open(deletes(3, 10, 0)), reads(4, 5, 7), reads(6, 7, none), uploads(11, 12, 8, 4)}, true},
-		{"an open delete happens behind a later upload", []told{uploads(1, 2, 7, 2), open(deletes(3, 20, 0)), uploads(4, 5, 8, 3), reads(6, 7, none)}, true},
-		{"an open delete has not happened", []told{uploads(1, 2, 7, 2), open(deletes(3, 10, 0)), reads(11, 12, 7), uploads(13, 14, 8, 3)}, true},
-
-		{"an open upload happens twice",
-			[]told{open(uploads(1, 20, 7, 0)), reads(2, 3, 7), deletes(4, 5, 0), reads(6, 7, 7)}, false},
-		{"an open upload happens after the restart", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), reads(13, 14, 7)}, false},
-		{"an open delete happens after the restart", []told{uploads(1, 2, 7, 0), open(deletes(3, 10, 0)), reads(11, 12, 7), reads(13, 14, none)}, false},
-		{"a picture comes back with the restart", []told{uploads(1, 2, 7, 0), deletes(3, 4, 0), open(uploads(5, 10, 8, 0)), reads(11, 12, 7)}, false},
-		{"an upload is lost with the restart", []told{uploads(1, 2, 7, 0), open(uploads(3, 10, 8, 0)), reads(11, 12, none)}, false},
-		{"an open delete, seen done, is undone by the restart",
-			[]told{uploads(1, 2, 7, 0), open(deletes(3, 10, 0)), reads(4, 5, none), reads(11, 12, 7)}, false},
-
-		{"a sequence that leaves one out", []told{uploads(1, 2, 7, 3)}, false},
-		{"a sequence that repeats", []told{uploads(1, 2, 7, 2), uploads(3, 4, 8, 2)}, false},
-		{"a delete that counts without a picture", []told{deletes(1, 2, 2)}, false},
-		{"a delete that does not count", []told{uploads(1, 2, 7, 2), deletes(3, 4, 2)}, false},
-		{"sequences against the order of the calls", []told{uploads(1, 2, 7, 3), uploads(3, 4, 8, 2)}, false},
-		{"sequences against what is seen", []told{uploads(1, 10, 7, 2), uploads(2, 9, 8, 3), reads(11, 12, 7)}, false},
-		{"an open change leaves a gap that it cannot explain", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), uploads(13, 14, 8, 3)}, false},
-	}
-	for _, tt := range tests {
+	for _, tt := range modelTests {
 		var history []porcupine.Operation
 		for i, one := range tt.history {
 			history = append(history, porcupine.Operation{ClientId: i, Input: one.in, Output: one.out, Call: one.begin, Return: one.end})
