@@ -4,7 +4,7 @@
 // 	protoc        (unknown)
 // source: avatard/v1/picture.proto
 
-// Answers of the routes that are bound to no RPC. They come as JSON only.
+// Answers of the routes that are not bound to an RPC. They come as JSON only.
 
 package avatardv1
 

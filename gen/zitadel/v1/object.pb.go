@@ -24,7 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ObjectDetails says when the record an answer speaks of last changed, and who owns it.
+// ObjectDetails says when a user's record last changed, and which organisation it belongs to.
 type ObjectDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Number of changes of this record so far. The registration is change 1; an upload, a replacement and a

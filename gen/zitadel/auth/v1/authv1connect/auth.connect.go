@@ -46,10 +46,12 @@ type AuthServiceClient interface {
 	//
 	// Deleting again, or with no avatar set, is OK too: the details stay as they were.
 	//
+	// It acts in the organisation on record, which the details name and which may differ from the token's; the header
+	// `x-zitadel-orgid` is ignored.
+	//
 	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a token that names no organisation;
-	// PERMISSION_DENIED (AUTH-Bs7Ds) for the header of another organisation; NOT_FOUND (USER-35N8f) for a caller that
-	// was never registered, in whatever organisation: the details name the one on record, which the token's need not be;
-	// UNAVAILABLE while the erasure cannot be finished - try again, the call resumes where it stopped.
+	// NOT_FOUND (USER-35N8f) for a caller that was never registered in any organisation; UNAVAILABLE while the erasure
+	// cannot be finished - try again, the call resumes where it stopped.
 	RemoveMyAvatar(context.Context, *v1.RemoveMyAvatarRequest) (*v1.RemoveMyAvatarResponse, error)
 }
 
@@ -95,10 +97,12 @@ type AuthServiceHandler interface {
 	//
 	// Deleting again, or with no avatar set, is OK too: the details stay as they were.
 	//
+	// It acts in the organisation on record, which the details name and which may differ from the token's; the header
+	// `x-zitadel-orgid` is ignored.
+	//
 	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a token that names no organisation;
-	// PERMISSION_DENIED (AUTH-Bs7Ds) for the header of another organisation; NOT_FOUND (USER-35N8f) for a caller that
-	// was never registered, in whatever organisation: the details name the one on record, which the token's need not be;
-	// UNAVAILABLE while the erasure cannot be finished - try again, the call resumes where it stopped.
+	// NOT_FOUND (USER-35N8f) for a caller that was never registered in any organisation; UNAVAILABLE while the erasure
+	// cannot be finished - try again, the call resumes where it stopped.
 	RemoveMyAvatar(context.Context, *v1.RemoveMyAvatarRequest) (*v1.RemoveMyAvatarResponse, error)
 }
 
