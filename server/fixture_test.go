@@ -147,8 +147,14 @@ func (f *fixture) has(t *testing.T, user, org string) bool {
 	return err == nil
 }
 
-// do sends one request and reads the whole answer. headers are name, value, name, value and may repeat.
+// do sends one request over HTTP/1.1 and reads the whole answer. headers are name, value, name, value and may repeat.
 func (f *fixture) do(t *testing.T, method, path string, body io.Reader, headers ...string) (*http.Response, string) {
+	t.Helper()
+	return f.doOver(t, f.http1, method, path, body, headers...)
+}
+
+// doOver is do with a client of the fixture.
+func (f *fixture) doOver(t *testing.T, client *http.Client, method, path string, body io.Reader, headers ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, f.url+path, body)
 	if err != nil {
@@ -157,7 +163,7 @@ func (f *fixture) do(t *testing.T, method, path string, body io.Reader, headers 
 	for i := 0; i+1 < len(headers); i += 2 {
 		req.Header.Add(headers[i], headers[i+1])
 	}
-	res, err := f.http1.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}

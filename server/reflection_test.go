@@ -3,7 +3,6 @@ package server
 import (
 	"encoding/binary"
 	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -43,20 +42,8 @@ func reflectStream(t *testing.T, f *fixture, path, contentType string, requests 
 	for _, request := range requests {
 		body.WriteString(envelope(0, len(request), request))
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+path, strings.NewReader(body.String()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", contentType)
-	res, err := f.http2.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	raw, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res, text := f.doOver(t, f.http2, http.MethodPost, path, strings.NewReader(body.String()), "Content-Type", contentType)
+	raw := []byte(text)
 	got := reflected{bytes: len(raw)}
 	for len(raw) >= 5 && strings.HasPrefix(res.Header.Get("Content-Type"), contentType) {
 		flags, size := raw[0], int(binary.BigEndian.Uint32(raw[1:]))

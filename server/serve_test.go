@@ -176,20 +176,10 @@ func TestReflection(t *testing.T) {
 	_, _ = stream.Close()
 
 	// Older tools speak v1alpha: list_services = 7.
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, f.url+"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-		strings.NewReader(envelope(0, 3, "\x3a\x01*")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/grpc")
-	res, err := f.http2.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil || res.Trailer.Get("Grpc-Status") != "0" || !strings.Contains(string(body), "zitadel.auth.v1.AuthService") {
-		t.Errorf("v1alpha: %v, status %q, %q", err, res.Trailer.Get("Grpc-Status"), body)
+	res, body := f.doOver(t, f.http2, http.MethodPost, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+		strings.NewReader(envelope(0, 3, "\x3a\x01*")), "Content-Type", "application/grpc")
+	if res.Trailer.Get("Grpc-Status") != "0" || !strings.Contains(body, "zitadel.auth.v1.AuthService") {
+		t.Errorf("v1alpha: status %q, %q", res.Trailer.Get("Grpc-Status"), body)
 	}
 }
 
