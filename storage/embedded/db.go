@@ -20,22 +20,22 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// database is the connection that everything is written through, and most is read. SQLite holds the file exclusively, so there is no
-// other that it knows of: who wants it waits for the transaction under way, which then takes what has arrived and waits for
-// nothing more. Reads of users do not wait, see reader.
+// database is the connection through which everything is written and most is read. SQLite holds the file exclusively, so it is the only
+// connection. Work that needs it waits for the transaction under way, which then takes the changes that have arrived and waits for no
+// more. Reads of users do not wait, see reader.
 type database struct {
 	mu     sync.Mutex
-	wanted atomic.Int32 // how many wait for mu
-	yields atomic.Bool  // who has mu ends its waiting when hurry is called
+	wanted atomic.Int32 // how many goroutines wait for mu
+	yields atomic.Bool  // the holder of mu waits for changes, which hurry ends
 	hurry  func()
 
 	conn  *sqlite3.Conn
 	log   sqlitefs.LogGauge // how long the log is
-	pages sqlitefs.Pages    // what reads see that do not wait for the connection
+	pages sqlitefs.Pages    // the state for reads that do not wait for the connection
 	stmts [numStatements]*sqlite3.Stmt
-	// texts are those bound last: SQLite keeps them, so one that comes again need not be copied again.
+	// texts are those bound last: SQLite keeps them, so the same text need not be copied again.
 	texts [numStatements][maxParameters]string
-	// usersChanged is set by statements that change what reads remember of users.
+	// usersChanged is set by statements that change what rows remembers of users.
 	usersChanged bool
 	// unregister forgets the file layer.
 	unregister func()
@@ -56,8 +56,7 @@ func (db *database) lock() {
 
 func (db *database) isWanted() bool { return db.wanted.Load() > 0 }
 
-// lockingMode comes before the first look at the log: only then does SQLite keep the log's index in memory instead of in a
-// file.
+// lockingMode is set before SQLite first reads the log: only then does it keep the log's index in memory instead of in a file.
 const lockingMode = `PRAGMA locking_mode = EXCLUSIVE`
 
 // pragmas are set on the connection after that, in this order.
@@ -70,14 +69,14 @@ PRAGMA trusted_schema = OFF;
 PRAGMA wal_autocheckpoint = 2000;
 ` + servingPragmas
 
-// servingPragmas say what SQLite may have memory for while it serves: nothing is sorted then.
+// servingPragmas bound SQLite's memory while the store serves. Nothing is sorted then.
 const servingPragmas = `
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -12000;
 `
 
-// migrationPragmas say it while the schema is brought forward. As much as the cache takes is sorted in memory, the rest in
-// temporary files, see tempName.
+// migrationPragmas bound it while the schema is brought forward. Rows are sorted in memory as far as the cache takes them, the rest in
+// temporary files, see sqlitefs.TempName.
 const migrationPragmas = `
 PRAGMA temp_store = FILE;
 PRAGMA cache_size = -4000;
@@ -85,7 +84,7 @@ PRAGMA cache_size = -4000;
 
 // openDatabase opens or makes the metadata file and brings its schema up to date.
 func openDatabase(dir datadir.Dir, moveLog func(*database) error, step func(version int)) (*database, error) {
-	// SQLite would make the file readable for everybody the umask allows; its log takes the database's mode.
+	// SQLite would make the file readable for all users that the umask allows. Its log gets the database's mode.
 	f, err := datadir.Open(dir.File(databaseName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
@@ -114,8 +113,7 @@ func connect(dir datadir.Dir, name string) (db *database, err error) {
 		return nil, err
 	}
 	db.unregister = unregister
-	// SQLite would follow a link to its files. It is told not to, for any part of the path, so those on the way to the directory
-	// are followed here.
+	// OPEN_NOFOLLOW keeps SQLite from following links in any part of the path, so links on the way to the directory are resolved here.
 	place, err := filepath.EvalSymlinks(dir.Path)
 	if err != nil {
 		db.unregister()
@@ -138,7 +136,7 @@ func connect(dir datadir.Dir, name string) (db *database, err error) {
 
 func (db *database) setUp(moveLog func(*database) error, step func(version int)) (err error) {
 	defer catchMemory(&err)
-	// Before anything is written, so that what is not ours stays as it is.
+	// Before anything is written, so that a database of another program stays as it is.
 	if err := db.conn.Exec(lockingMode); err != nil {
 		return err
 	}
@@ -206,7 +204,7 @@ func lackingSchema(lacks []string) string {
 }
 
 // configure sets the pragmas, after lockingMode. Pages get a checksum when they are written to the database, which is checked when they
-// are read from there: what a page holds is never taken for true when the disk has changed it. The log has its own.
+// are read, so that a page that the disk has changed is never used. The log has checksums of its own.
 func (db *database) configure() error {
 	pages, err := db.pragma("page_count")
 	if err != nil {
@@ -251,13 +249,13 @@ func (db *database) close() (err error) {
 	return errors.Join(errs...)
 }
 
-// errMemory: SQLite needed more memory than it may have, see sqliteMemory.
+// errMemory means that SQLite needed more memory than it may have, see sqliteMemory.
 var errMemory = errors.New("SQLite needs more memory than it may have")
 
 // sqliteMemory bounds the memory of one connection, in bytes; 0 is the driver's own bound of 256 MB. Tests lower it.
 var sqliteMemory int64
 
-// catchMemory makes an error of what is a panic of the driver's when SQLite gets no memory.
+// catchMemory turns the driver's panic when SQLite gets no memory into an error.
 func catchMemory(err *error) {
 	switch v := recover().(type) {
 	case nil:

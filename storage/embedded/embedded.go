@@ -15,11 +15,11 @@
 //
 // An upload takes two group commits: the first reserves a slot and fills it, the second makes it the user's picture and
 // erases the one before. Between group commits the committer does chores: it tries failed erasures again, makes checkpoints, gives
-// space back, removes old records. Whatever a crash leaves half-done is finished by [Open], before anybody is served.
+// space back, removes old records. [Open] finishes the changes that a crash left half-done, before the first call is served.
 //
 // internal/slab has the slots, internal/sqlitefs the files below SQLite, internal/datadir the directory, internal/hooks what proofs need.
 //
-// The package does not know who may do what, nor what a picture is.
+// The package decides neither which caller may do what, nor what a picture is.
 package embedded
 
 import (
@@ -41,14 +41,14 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// File is what the engine does with each of its files: the slab, the database and its log. [Config.WrapFile] can put something
-// between, which the proofs of what survives a crash do.
+// File has the operations of the engine on each of its files: the slab, the database and its log. [Config.WrapFile] can put something
+// in between, as the proofs of what survives a crash do.
 type File = datadir.File
 
-// What [Config.WrapFile] is told in place of a name when a directory is opened, which is only ever synced.
+// The names that [Config.WrapFile] gets for directories, which are only ever synced.
 const (
 	DataDir   = datadir.Data   // the data directory: a sync makes the names of the files in it durable
-	ParentDir = datadir.Parent // what the data directory lies in: a sync makes the data directory's own name durable
+	ParentDir = datadir.Parent // its parent: a sync makes the data directory's own name durable
 )
 
 // Names of the files in the data directory.
@@ -63,17 +63,17 @@ const (
 // ownNames are the names in the data directory that are the engine's, or SQLite's for it.
 var ownNames = []string{databaseName, logName, databaseName + "-journal", databaseName + "-shm", slabName, lockName, restoreName}
 
-// Config tells how to open a store.
+// Config is how to open a store.
 type Config struct {
 	// Dir is the data directory. It is made, for its owner only, when it is missing.
 	Dir string
-	// Logger takes what operators should know; nil discards it.
+	// Logger gets messages for operators; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock of change dates; nil means time.Now.
 	Now func() time.Time
 	// Rand is the source of generation ids; nil means crypto/rand.
 	Rand io.Reader
-	// Keep tells how long old records are kept; the zero value keeps all of them.
+	// Keep is how long old records are kept; the zero value keeps all of them.
 	Keep storage.Retention
 	// WrapFile, when set, is put around the slab, SQLite's files and directories that are synced; name is the file's
 	// base name, or DataDir or ParentDir. Tests of what survives a crash use it.
@@ -104,9 +104,9 @@ type Store struct {
 	slots        slab.Slots
 	erasures     pendingErasures
 	orphans      []orphanedUpload
-	requeued     []*request // changes that want another group commit
+	requeued     []*request // changes that need another group commit
 	commitErr    error      // why the last transaction failed, nil when it did not
-	slabErr      error      // why the slab takes nothing at all, nil when it does
+	slabErr      error      // why the slab cannot be written at all, nil when it can
 	probes       attempts   // to write something after a transaction that failed
 	failures     failures
 	chores       []chore
@@ -130,7 +130,7 @@ type Store struct {
 	checking atomic.Bool
 	faults   faultRecord
 
-	calls   chan func() // what an idle committer is asked to do ahead of its time
+	calls   chan func() // for an idle committer to run
 	closing sync.Once
 	stopped chan struct{}
 	closed  error
@@ -139,14 +139,14 @@ type Store struct {
 var _ storage.Engine = (*Store)(nil)
 
 // Open opens the store in a directory and finishes what an earlier process left undone: uploads that were never
-// acknowledged are erased, and every erasure that is not on record is done again. What cannot be finished stays
-// unreadable and is reported by Ready. storage.ErrInUse when another process has the directory, storage.ErrDamaged when files are missing or
-// are not what was written, storage.ErrNewerSchema when a newer program wrote them.
+// acknowledged are erased, and every erasure that is not on record is done again. A picture whose erasure cannot be finished stays
+// unreadable and is reported by ErasuresDone. The error is storage.ErrInUse when another process has the directory, storage.ErrDamaged when
+// files are missing or were changed, storage.ErrNewerSchema when a newer program wrote them.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return openStore(ctx, cfg, (*Store).finishUnfinished)
 }
 
-// openStore is Open with a way to finish what was left undone.
+// openStore is Open; finish finishes what an earlier process left undone.
 func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -189,7 +189,7 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 	}
 	s.checkpoints.bound = maxLog
 	s.chores = []chore{
-		{s.sweepDue, s.sweep, nil}, // that and checkpoints ask nobody's leave when they are pressing, see run
+		{s.sweepDue, s.sweep, nil}, // sweeps and checkpoints that are pressing do not wait for an empty queue, see run
 		{s.checkpointDue, s.checkpointIdle, nil},
 		{s.tidyDue, s.tidy, s.tidyLate},
 		{s.pruneDue, s.prune, s.prune},
@@ -296,15 +296,15 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
-// health is what Ready and ErasuresDone tell.
+// health is the state that Ready and ErasuresDone report.
 type health struct {
 	stuck  int   // erasures that could not be finished
 	commit error // why the last transaction failed
-	slab   error // why the slab takes nothing
+	slab   error // why the slab cannot be written
 }
 
 // Ready reports whether the store as a whole can do its part: changes succeed, the disk answers, the metadata can be read, the log
-// and the slab can be written. A single erasure that is stuck is its user's trouble, see ErasuresDone.
+// and the slab can be written. A single erasure that is stuck concerns only its user, see ErasuresDone.
 func (s *Store) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -330,7 +330,7 @@ func (s *Store) Ready(ctx context.Context) error {
 }
 
 // ErasuresDone returns nil unless there are erasures that were tried and could not be finished, which are tried again
-// until they are. Their users are told 503; that alone does not keep the store from being ready.
+// until they are. Their users get storage.ErrUnavailable; that alone does not keep the store from being ready.
 func (s *Store) ErasuresDone(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -11,9 +11,9 @@ type erasure struct {
 	slot    int64
 	pages   int64 // of the slot, by its region
 	since   int64 // when its intent was recorded, microseconds since 1970
-	// abandoned tells that it is of an upload that was given up before anybody was told of it.
+	// abandoned is set for an upload that was given up before it was acknowledged.
 	abandoned bool
-	// holed: the slot was zeroed by taking its blocks away.
+	// holed is set when the slot was zeroed by giving its blocks back.
 	holed bool
 }
 
@@ -21,7 +21,7 @@ type erasure struct {
 //
 // A receipt is open from the commit of the intent until its slot was zeroed and synced; then it is finished, and the
 // next transaction puts that on record: by raising the watermark where nothing below is open, one by one else. Until
-// that commit the slot is nobody's to give away.
+// that commit the slot cannot be given away.
 type pendingErasures struct {
 	watermark int64              // as committed
 	issued    int64              // newest committed receipt
@@ -70,7 +70,7 @@ func (l *pendingErasures) finish(e erasure) {
 	}
 }
 
-// fail notes that somebody's attempt on these erasures failed; some of them may be finished all the same.
+// fail notes that a change failed to finish these erasures; some of them may be finished all the same.
 func (l *pendingErasures) fail(es []erasure) {
 	for _, e := range es {
 		if _, known := l.failed[e.receipt]; !known && l.pending(e.receipt) {
@@ -85,7 +85,7 @@ func (l *pendingErasures) failing(receipt int64) bool {
 	return failing
 }
 
-// lock takes an erasure out of all that is to be done, and its slot out of use.
+// lock takes an erasure off the list of those to be done, and its slot out of use.
 func (l *pendingErasures) lock(receipt, slot int64) {
 	delete(l.open, receipt)
 	delete(l.failed, receipt)

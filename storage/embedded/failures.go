@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// failureInterval is how often the log tells of a failure that goes on.
+// failureInterval is how often a failure that goes on is logged.
 const failureInterval = 10 * time.Second
 
 // failures keeps failures that repeat themselves from filling the log, which may lie on the disk that fails. Only the committer

@@ -15,7 +15,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// explain adds to an error of the directory or the metadata what it means for whoever runs the server, and what to do.
+// explain adds to an error of the directory or the metadata what it means for operators, and what to do.
 func explain(err error) error {
 	switch {
 	case err == nil:
@@ -41,8 +41,8 @@ func explain(err error) error {
 	return err
 }
 
-// isDamage reports whether SQLite found the metadata to be something else than was written: a page whose checksum is wrong,
-// or one that makes no sense.
+// isDamage reports whether SQLite found that the metadata is not as it was written: the checksum of a page is wrong, or its content
+// is not valid.
 func isDamage(err error) bool {
 	return errors.Is(err, sqlite3.CORRUPT) || errors.Is(err, sqlite3.NOTADB) || errors.Is(err, sqlite3.IOERR_DATA)
 }
@@ -53,12 +53,12 @@ func isFull(err error) bool {
 }
 
 const (
-	// faultMemory is how long Ready tells of a read or a growth that failed, unless one goes well before: whether the next one
-	// will shows only by trying, and a balancer sends nobody to a server that is not ready.
+	// faultMemory is how long Ready reports a read or a growth that failed, unless one succeeds before. It has to end: only another try
+	// shows whether the disk works again, and a balancer sends no calls to a server that is not ready.
 	faultMemory = time.Minute
 )
 
-// faultRecord is what the disk does beside failing a change, for Ready.
+// faultRecord keeps for Ready the failures of the disk that do not fail a change.
 type faultRecord struct {
 	fault  atomic.Pointer[fault] // the last read of metadata, nil when it went well
 	growth atomic.Pointer[fault] // the last try to make the slab larger, nil when it went well
@@ -73,7 +73,7 @@ type fault struct {
 	lasting bool // damage does not heal
 }
 
-// recordFault keeps for Ready that err was met, and returns it as one that callers may try again.
+// recordFault keeps an error for Ready, and returns it as one after which callers may try again.
 func (s *Store) recordFault(err error) error {
 	lasting := isDamage(err)
 	if old := s.faults.fault.Load(); old == nil || lasting || !old.lasting {
@@ -108,8 +108,8 @@ func (s *Store) reasons() (errs []error) {
 	return errs
 }
 
-// unreadable turns a failure to read a slot that is somebody's into one that callers may try again. What is wrong with one
-// picture is no reason to take everybody's away, so Ready does not tell.
+// unreadable turns a failure to read a picture into an error after which callers may try again. Ready does not report it: a fault of one
+// picture must not end the service for all.
 func unreadable(err error) error {
 	if errors.Is(err, slab.ErrSpoilt) || errors.Is(err, slab.ErrOtherGeneration) {
 		return fmt.Errorf("%w: %w; delete it or upload it anew", storage.ErrUnavailable, err)

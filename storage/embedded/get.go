@@ -65,7 +65,7 @@ func (s *Store) Stat(ctx context.Context, user storage.UserKey, org string) (sto
 	return info, nil
 }
 
-// find looks somebody up inside an organisation, for a read.
+// find looks up a user inside an organisation, for a read.
 func (s *Store) find(user storage.UserKey, org string) (*userRow, error) {
 	row, err := s.row(user)
 	switch {
@@ -104,7 +104,7 @@ func (s *Store) row(user storage.UserKey) (*userRow, error) {
 	return row, err
 }
 
-// readRow reads a user from the metadata, and waits for no transaction under way. What is found is kept before it can change.
+// readRow reads a user from the metadata without waiting for a transaction under way. The row is remembered before it can change.
 func (s *Store) readRow(iid int64, id string, keep func(*userRow)) (*userRow, error) {
 	if !s.db.mu.TryLock() {
 		return s.reader.userRow(iid, id, keep)

@@ -9,18 +9,18 @@ import (
 const (
 	// enoughRequests is how many changes in a group commit are enough: with more, its two syncs cost little for each.
 	enoughRequests = 32
-	// maxBatchWait bounds how long a group commit waits for company, however slow the disk.
+	// maxBatchWait bounds how long a group commit waits for further changes, however slow the disk.
 	maxBatchWait = 10 * time.Millisecond
 )
 
-// batchWindow keeps a group commit open for the changes that are on their way. A group commit costs two syncs however many are in it, and callers
-// who were answered together come back together: without a wait the first of them has a group commit of its own, the
-// others meanwhile the next one, and so on, in turns of one and many. What is there already is recorded meanwhile, so that
-// little is left to do when the last one comes.
+// batchWindow keeps a group commit open for the changes that are on their way. A group commit costs two syncs however many changes are in
+// it, and callers that were answered together come back together. Without a wait the first of them would get a group commit of its own,
+// the others the next one, and so on, in turns of one and many. The changes that have arrived are applied during the wait, so that little
+// is left to do when the last one comes.
 //
-// Three quarters of those who were there lately are enough: the rest keeps the processors busy during the syncs. The wait
-// is not longer than the last group commit took without it: at worst, a change has its answer as late as if it had just missed a group commit.
-// One caller never waits, and two do not either; nor does whoever comes when the last group commit is longer ago than anybody waits.
+// Three quarters of the changes that there were lately are enough: the rest keeps the processors busy during the syncs. The wait is not
+// longer than the last group commit took without it: at worst, a change has its answer as late as if it had just missed a group commit.
+// One or two callers never wait, and neither does a change that comes more than maxBatchWait after the last group commit.
 type batchWindow struct {
 	known int           // changes in the last group commit, and those that had arrived when it ended
 	took  time.Duration // by that group commit, without waiting
@@ -32,7 +32,7 @@ type batchWindow struct {
 	want     int
 	patience time.Duration
 	waited   time.Duration
-	cutShort bool // somebody was in a hurry: nothing joins any more
+	cutShort bool // the database was wanted: nothing joins any more
 }
 
 func newBatchWindow() *batchWindow {
@@ -51,15 +51,15 @@ func (c *batchWindow) begin() {
 	c.cutShort = false
 }
 
-// end ends the group commit, which was of n changes. So many others have arrived since it was closed.
+// end ends the group commit, which had n changes. arrived counts those that have arrived since it was closed.
 func (c *batchWindow) end(n, arrived int) {
 	c.known, c.ended = n+arrived, time.Now()
 	c.took = c.ended.Sub(c.began) - c.waited
 }
 
-// await reports whether changes have arrived in the queue for a group commit that has some already. Unless the group commit has enough, or
-// somebody is in a hurry, it waits for half of those that are missing: a few in a row cost less than one by one. Who is in a
-// hurry waits for those that have arrived, and for nobody after them.
+// await reports whether changes have arrived in the queue for a group commit that has some already. It waits for half of those that are
+// missing, because taking a few together costs less than one by one, unless the group commit has enough or hurry reports that the database
+// is wanted. Then the group commit takes the changes that have arrived, and none after them.
 func (c *batchWindow) await(l *queue, has int, hurry func() bool) bool {
 	if c.cutShort {
 		return false
@@ -84,7 +84,7 @@ func (c *batchWindow) await(l *queue, has int, hurry func() bool) bool {
 	}
 }
 
-// noMore lets no request join.
+// noMore returns no requests, for a group commit that none may join.
 func noMore(int) []*request { return nil }
 
 // moreRequests returns changes to add to the transaction under way, which has some already; none when it is to be committed. An
@@ -93,7 +93,7 @@ func (s *Store) moreRequests(has int) []*request {
 	if has == 0 || has >= maxBatch || len(s.requeued) > 0 {
 		return nil
 	}
-	s.db.yields.Store(true) // before anybody who wants the database is looked for
+	s.db.yields.Store(true) // before isWanted is asked, so that a goroutine that comes later calls hurry
 	defer s.db.yields.Store(false)
 	if !s.window.await(&s.queue, has, s.db.isWanted) {
 		return nil

@@ -8,8 +8,8 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// reserveRegions grows the slab where the batch needs more slots than are free. A class that cannot grow fails the
-// uploads that need it, nobody else.
+// reserveRegions grows the slab where the batch needs more slots than are free. When a class cannot grow, only the uploads that need it
+// fail.
 func (s *Store) reserveRegions(batch []*request) {
 	var need [len(slab.ClassPages)]int
 	for _, t := range batch {
@@ -41,10 +41,10 @@ func (s *Store) reserveRegions(batch []*request) {
 	}
 }
 
-// maxLookUps is how many regions are looked at in one group commit for free slots. A new region costs about as much.
+// maxLookUps bounds the regions that one group commit searches for free slots. A new region costs about as much.
 const maxLookUps = 4
 
-// learnSome looks for free slots of a class in regions that nobody has looked at yet, when too few are known.
+// learnSome searches regions that were not searched yet for free slots of a class, when too few are known.
 func (s *Store) learnSome(c slab.Class, need int) {
 	for looks := 0; looks < maxLookUps && s.slots.Free(c) < int64(need); looks++ {
 		r := s.slots.Unknown(c)
@@ -75,7 +75,7 @@ func (s *Store) grow(r slab.Region) error {
 	hooks.Failpoint("grow-listed")
 	s.db.lock()
 	defer s.db.mu.Unlock()
-	if !s.db.conn.GetAutocommit() { // the row would vanish with whatever is still open, and the region be given out twice
+	if !s.db.conn.GetAutocommit() { // the row would vanish with the open transaction, and the region be given out twice
 		return errors.New("a transaction has not ended")
 	}
 	if err := s.db.run(sqlAddRegion, r.First, r.SlotPages, r.Slots); err != nil {

@@ -13,9 +13,9 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// inspect looks at a locked directory before anything in it is opened: are the files there that belong together, may this
-// process use them, and who else may. Whatever is wrong then has a name; SQLite would say "unable to open database file", or
-// quietly begin anew.
+// inspect checks a locked directory before any file in it is opened: whether the files that belong together are there, whether this
+// process may use them, and whether other users may. Its errors name the file and the reason, where SQLite would say "unable to open
+// database file", or silently begin anew.
 func inspect(dir datadir.Dir, log *slog.Logger) error {
 	info, err := os.Stat(dir.Path)
 	if err != nil {

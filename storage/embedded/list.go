@@ -13,7 +13,7 @@ import (
 	"avatard/storage"
 )
 
-// A page is read in one look, which changes wait for: so many rows take about a millisecond.
+// A page is read at once, and changes wait for it: so many rows take about a millisecond.
 const (
 	sqlListUsers = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format, u.removed
 		FROM user u CROSS JOIN issuer i ON i.iid = u.iid LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2
@@ -24,7 +24,7 @@ const (
 	sqlListOrganizations = `SELECT id, created FROM organization WHERE id > ?1 AND removed = 0 ORDER BY id LIMIT ?2`
 )
 
-// ListUsers implements [storage.Store]. Issuers of one id come in the order in which they were met first.
+// ListUsers implements [storage.Store]. Users of one id are sorted by when their issuers were added.
 func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {
 	if !emptyOrText(q.ID, q.Organization, q.After.ID, q.After.Issuer) {
 		return page, fmt.Errorf("list users: %w: id", storage.ErrInvalid)
@@ -90,8 +90,8 @@ func (s *Store) ListOrganizations(ctx context.Context, after string) (page []sto
 	return page, nil
 }
 
-// Issuers returns the issuers of the users on record, sorted. Those whose users have all been moved or removed are left out; to find that
-// out of one takes a look at all users.
+// Issuers returns the issuers of the users on record, sorted. Issuers whose users have all been moved or removed are left out; to find
+// that out takes a search of all users for each such issuer.
 func (s *Store) Issuers() ([]string, error) {
 	all := s.OtherIssuers("")
 	err := s.look(func(db *database) (err error) {

@@ -12,12 +12,13 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// loaded is what start-up reads from the database beside what it puts into the store.
+// loaded is what load returns beside what it puts into the store.
 type loaded struct {
 	store slab.GenerationID // the store's own random id
 }
 
-// load reads what the committer keeps in memory: names, regions, and what is unfinished. Which slots are free is looked up later.
+// load reads the metadata that the committer keeps in memory: names, regions, and unfinished uploads and erasures. It is found out later
+// which slots are free.
 func (s *Store) load() (found loaded, err error) {
 	s.stats.init()
 	s.registry.organizations = make(map[string]struct{})
@@ -77,7 +78,7 @@ func (s *Store) load() (found loaded, err error) {
 	return found, err
 }
 
-// identify returns the id of the store, which a new one is given here.
+// identify returns the id of the store. A new store gets one here.
 func (s *Store) identify() (id slab.GenerationID, err error) {
 	known := false
 	err = s.db.once(`SELECT id, watermark FROM store`, func(row *sqlite3.Stmt) bool {
@@ -97,8 +98,8 @@ func (s *Store) identify() (id slab.GenerationID, err error) {
 	return id, err
 }
 
-// loadUnfinished reads what has to be finished: uploads that nobody was told of, and erasures that are not on record. It looks at
-// nothing else, however many pictures there are.
+// loadUnfinished reads the uploads that were not acknowledged, and the erasures that are not on record. Its cost does not depend on the
+// number of pictures.
 func (s *Store) loadUnfinished() error {
 	err := s.db.once(`SELECT receipt, slot FROM quarantine`, func(row *sqlite3.Stmt) bool {
 		s.erasures.locked[row.ColumnInt64(0)] = row.ColumnInt64(1)
@@ -120,12 +121,12 @@ func (s *Store) loadUnfinished() error {
 		if _, locked := s.erasures.locked[e.receipt]; locked {
 			return
 		}
-		s.erasures.failed[e.receipt] = attempts{failed: -1} // nobody is working on it
+		s.erasures.failed[e.receipt] = attempts{failed: -1} // it is not worked on
 		s.erasures.open[e.receipt] = e
 	})
 }
 
-// Uploads have an index of their own. Erasures are found by their receipts, of which the watermark tells.
+// Uploads have an index of their own. Erasures are found by their receipts, which are above the watermark.
 const (
 	sqlUploading = `SELECT slot, id, uid FROM generation WHERE state = 1`
 	sqlErasing   = `SELECT g.slot, g.id, g.uid, r.seq, r.time, r.reason FROM receipt r CROSS JOIN generation g ON g.uid = r.uid AND g.receipt = r.seq
@@ -147,8 +148,8 @@ func (s *Store) eachUnfinished(sql string, row func(*sqlite3.Stmt, *slab.RegionS
 	return errors.Join(err, bad)
 }
 
-// learn looks up which slots of a region are free. It may be called within a transaction: what that has put on record does not
-// count yet. The caller has the connection.
+// learn looks up which slots of a region are free. It may be called within a transaction, whose own changes do not count yet. The caller
+// has the connection.
 func (s *Store) learn(r *slab.RegionSlots) error {
 	var owned slab.Bitset
 	err := s.db.rows(sqlOwnedSlots, func(row *sqlite3.Stmt) bool {
@@ -170,7 +171,7 @@ func (s *Store) learn(r *slab.RegionSlots) error {
 	return nil
 }
 
-// finishUnfinished tries everything once that an earlier process left undone.
+// finishUnfinished tries once to finish everything that an earlier process left undone.
 func (s *Store) finishUnfinished() {
 	if s.stuck() == 0 {
 		return

@@ -20,8 +20,8 @@ import (
 func SchemaVersion() int { return len(migrations) }
 
 // Migrate brings the metadata in cfg.Dir to SchemaVersion, one version at a time, and calls step for each as soon as it
-// is durable. It returns the version that it found. When it fails in between, the versions that step was told of stay
-// and the next try goes on from there. Open does the same before anything else; Migrate is for doing it ahead.
+// is durable. It returns the version that it found. When it fails in between, the versions that step was called for stay
+// and the next try goes on from there. Open does the same before anything else; Migrate does it ahead of time.
 //
 // The errors are storage.ErrInUse while a process serves the directory, storage.ErrNewerSchema, storage.ErrForeign, storage.ErrNoStore, storage.ErrDamaged, and
 // those of the disk.
@@ -34,7 +34,7 @@ func migrateTo(ctx context.Context, cfg Config, list []string, step func(version
 		if err := sqlitefs.RemoveTemps(cfg.Dir); err != nil {
 			return err
 		}
-		// Before anything is written, so that what is not ours stays as it is.
+		// Before anything is written, so that a database of another program stays as it is.
 		if from, err = db.version(list); err != nil {
 			return err
 		}
@@ -77,7 +77,7 @@ func withMetadata(cfg Config, do func(*database) error) (err error) {
 		return err
 	}
 	defer catchMemory(&err)
-	// SQLite's URIs want a whole path.
+	// SQLite's URIs need an absolute path.
 	if dir.Path, err = filepath.Abs(dir.Path); err != nil {
 		return err
 	}
@@ -86,14 +86,14 @@ func withMetadata(cfg Config, do func(*database) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	// Before the first look at the log, see pragmas: else SQLite makes a file for the log's index.
+	// Before SQLite first reads the log, see lockingMode: otherwise it makes a file for the log's index.
 	if err := db.conn.Exec(lockingMode); err != nil {
 		return err
 	}
 	return do(db)
 }
 
-// version returns the version of the schema, or why this program, which knows of these migrations, is not to touch it.
+// version returns the version of the schema, or why a program with these migrations must not use it.
 func (db *database) version(list []string) (int, error) {
 	version, err := db.pragma("user_version")
 	if err != nil {
@@ -118,8 +118,8 @@ func (db *database) version(list []string) (int, error) {
 	return int(version), nil
 }
 
-// migrate brings the schema to the newest version in list, one transaction a version. step, unless it is nil, hears of
-// each. It needs a bounded memory, whatever the size of the database: what has to be sorted goes into temporary files.
+// migrate brings the schema to the newest version in list, one transaction a version, and calls step, unless it is nil, after each. Its
+// memory is bounded whatever the size of the database: rows that have to be sorted go into temporary files.
 func (db *database) migrate(ctx context.Context, list []string, step func(version int)) (err error) {
 	version, err := db.version(list)
 	if err != nil || version == len(list) {

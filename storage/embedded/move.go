@@ -57,8 +57,7 @@ func (w *moveUser) finished(t *request, _ bool, err error) bool {
 	return false
 }
 
-// move puts a user into another organisation, as one change of the record. Either organisation finds it in its part of
-// the audit trail.
+// move puts a user into another organisation, as one change of the record. It is in the audit trail of both organisations.
 func (r *groupCommit) move(u *userRecord, to, target string, by storage.Origin) error {
 	from := u.organization
 	u.organization = to

@@ -57,7 +57,7 @@ func (w *moveIssuer) apply(r *groupCommit, t *request) error {
 		return err
 	case has:
 		return fmt.Errorf("%w: %q", storage.ErrIssuerInUse, w.to)
-	case had: // the rows change places: no two have the same URL, and users who were removed need theirs
+	case had: // the rows swap their URLs, which are unique: removed users still refer to the other row
 		err = r.db.run(sqlNameIssuer, to, "")
 	case to != 0:
 		// Not among the statements of serving: it looks through all users for one of this issuer.
@@ -94,7 +94,7 @@ func (w *moveIssuer) finished(t *request, _ bool, err error) bool {
 	return false
 }
 
-// issuerHasUsers reports whether anybody is registered with an issuer, 0 = none, and else whether somebody was.
+// issuerHasUsers reports whether users are registered with an issuer, 0 = none, and otherwise whether there were some.
 func (db *database) issuerHasUsers(iid int64) (has, had bool, err error) {
 	if iid == 0 {
 		return false, false, nil

@@ -16,13 +16,13 @@ import (
 // Place is a data directory, open or not. It implements [storage.Place].
 type Place struct {
 	cfg Config
-	// after, when it is set, is called behind each step of an import that is a change of the directory. Tests set it.
+	// after, when it is set, is called after each step of an import that changes the directory. Tests set it.
 	after func(step string)
 }
 
 var _ storage.Place = (*Place)(nil)
 
-// At returns the place that cfg tells of. What [storage.OpenOptions] tell again they tell instead.
+// At returns the place that cfg describes. [storage.OpenOptions] override the fields of cfg that they have, too.
 func At(cfg Config) *Place { return &Place{cfg: cfg} }
 
 // Open opens the store, see [Open].
@@ -66,7 +66,7 @@ func (p *Place) ControlDir() string { return p.cfg.Dir }
 // String is the name of the data directory.
 func (p *Place) String() string { return p.cfg.Dir }
 
-// scratchFileName is what a scratch file is called before it loses its name. What is left of a process that was killed just then is
+// scratchFileName is the beginning of a scratch file's name until it is removed, which is at once. A file that a killed process left is
 // removed like other temporary files.
 const scratchFileName = sqlitefs.TempName + "stream-"
 

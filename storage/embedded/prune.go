@@ -10,8 +10,8 @@ import (
 
 // pruneStep removes some records that have reached their age.
 //
-// Each table is gone through in the order of its numbers, from the oldest on, up to the first record that is not old. The newest one
-// of each always stays, so that no number is ever given twice.
+// Each table is read in the order of its numbers, from the oldest on, up to the first record that is not old. The newest record of each
+// always stays, so that a number is never given twice.
 type pruneStep struct {
 	s      *Store
 	room   int // for rows to look at or to remove
@@ -19,7 +19,7 @@ type pruneStep struct {
 	failed bool
 	gone   pruned
 
-	changes, refusals int64 // where the step has come to
+	changes, refusals int64 // how far the step has come
 }
 
 func (w *pruneStep) slotClass() (slab.Class, bool) { return 0, false }
@@ -60,8 +60,8 @@ func (w *pruneStep) finished(_ *request, committed bool, err error) (again bool)
 	return false
 }
 
-// trail removes records of a table of the audit trail behind one, which it moves on. Records of a time to come, which a clock that
-// was wrong has left, stay and hold nothing up.
+// trail removes records of a table of the audit trail after one, which it moves on. Records that are dated in the future, because a clock
+// was wrong, stay and do not stop it.
 func (w *pruneStep) trail(r *groupCommit, at *int64, list, drop statement, cutoff int64) (gone int64, err error) {
 	after, rows, young := *at, 0, false
 	err = r.db.rows(list, func(row *sqlite3.Stmt) bool {
@@ -85,7 +85,7 @@ func (w *pruneStep) trail(r *groupCommit, at *int64, list, drop statement, cutof
 	return r.db.conn.Changes(), nil
 }
 
-// overflow removes the oldest refusals over a number. Their numbers follow on one another, but for those that were removed first.
+// overflow removes the oldest refusals beyond a number of them. Their numbers are consecutive, except for those removed before.
 func (w *pruneStep) overflow(r *groupCommit, limit int64) error {
 	var first, last int64
 	err := r.db.rows(sqlRefusalRange, func(row *sqlite3.Stmt) bool {
@@ -112,8 +112,8 @@ type oldReceipt struct {
 	newest                   bool
 }
 
-// receipts removes receipts behind the last one that was looked at. Of each user the newest one stays; the one that was kept for that
-// reason before goes with it. So what is left of a user's chain is always its end.
+// receipts removes receipts after the last one that was examined. The newest one of each user stays; one that stayed for that reason
+// before goes when a newer one stays. So the rest of a user's chain is always its end.
 func (w *pruneStep) receipts(r *groupCommit, cutoff int64) error {
 	var from, watermark, horizon int64
 	if err := r.db.rows(sqlPruned, func(row *sqlite3.Stmt) bool {
@@ -162,7 +162,7 @@ func (w *pruneStep) receipts(r *groupCommit, cutoff int64) error {
 }
 
 // dropReceipt removes a receipt, if it is there, and the row of the slot that was erased with it: the slot is as free as one that was
-// never used. One that is out of use keeps both.
+// never used. A slot that is out of use keeps both.
 func (w *pruneStep) dropReceipt(r *groupCommit, seq, uid int64) error {
 	if err := r.db.run(sqlDropGeneration, uid, seq); err != nil {
 		return err

@@ -43,7 +43,7 @@ func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, err
 	return t.result, err
 }
 
-// put is an upload: UPLOADING with a slot of its own, then ACTIVE while the picture before goes to ERASING.
+// put is an upload: its generation is UPLOADING with a slot of its own, then ACTIVE, while that of the picture before goes to ERASING.
 type put struct {
 	s            *Store
 	key          storage.UserKey
@@ -83,7 +83,7 @@ func (w *put) apply(r *groupCommit, t *request) error {
 	}
 }
 
-// reserve makes the upload the owner of a slot, which is then filled.
+// reserve gives the upload a slot, which is then filled.
 func (w *put) reserve(r *groupCommit, t *request) error {
 	u, before, err := w.before(r)
 	unknown := errors.Is(err, storage.ErrUserNotFound) && w.register
@@ -114,8 +114,8 @@ func (w *put) reserve(r *groupCommit, t *request) error {
 	return r.db.run(sqlReserve, slot, w.id[:], u.uid, w.size, w.format)
 }
 
-// before looks up the user, and what they have where the upload depends on it. The user's next change waits until this one is
-// through, so what is met here is what activate meets.
+// before looks up the user, and the user's picture when the upload depends on it. The user's next change waits until this one is
+// finished, so activate finds the same.
 func (w *put) before(r *groupCommit) (u userRecord, gens []generationRecord, err error) {
 	if w.condition.Empty() {
 		u, err = r.user(w.key, w.organization)
@@ -124,7 +124,7 @@ func (w *put) before(r *groupCommit) (u userRecord, gens []generationRecord, err
 	return r.userAndGenerations(w.key, w.organization, 0)
 }
 
-// activate makes the picture the user's, and what was there before go.
+// activate makes the picture the user's, and erases the one before.
 func (w *put) activate(r *groupCommit, t *request) error {
 	u, before, err := r.userAndGenerations(w.key, w.organization, w.slot)
 	if err != nil {
@@ -163,7 +163,7 @@ func (w *put) abandon(r *groupCommit, t *request) error {
 func (w *put) finished(t *request, committed bool, err error) (again bool) {
 	switch w.stage {
 	case stageReserve:
-		w.s.queue.drop(t) // what was to be written is, or never will be
+		w.s.queue.drop(t) // the image is written, or never will be
 		if !committed {   // nothing was reserved
 			t.answer = unavailable(err)
 			return false

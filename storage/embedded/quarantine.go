@@ -6,9 +6,9 @@ import "avatard/storage/embedded/internal/slab"
 // seven seconds.
 const quarantineTries = 3
 
-// considerQuarantine takes a slot out of use for good that cannot be zeroed while others can, where nobody was ever told that a
-// picture lies there: the upload failed. That is one bad page, and no reason to keep its user from uploading and deleting. 200 stays
-// true, for no byte of an acknowledged picture is in the slot. The slot of a picture that was acknowledged is never given up.
+// considerQuarantine takes a slot out of use that cannot be zeroed while others can, if its upload failed, so that its picture was never
+// acknowledged. One bad page must not keep its user from uploading and deleting. 200 stays true, because the slot holds no byte of an
+// acknowledged picture. The slot of an acknowledged picture is never given up.
 func (s *Store) considerQuarantine(receipt int64, err error) {
 	e, open := s.erasures.open[receipt]
 	if !open || !e.abandoned {

@@ -13,12 +13,12 @@ import (
 // maxChanges bounds the changes under way; one more is turned away with ErrUnavailable.
 const maxChanges = 8192
 
-// maxBehind bounds the changes of one user that wait, so that nobody fills the queue alone.
+// maxBehind bounds the changes of one user that wait, so that one user cannot fill the queue.
 const maxBehind = 512
 
 // Bounds of the slot images that changes under way hold, in bytes. While a disk hangs they stay in memory even if their callers
-// have left, and removals, which hold none, must find room in memory beside them. No caller gets more than a quarter, so that
-// whoever sends most does not take the room of all others.
+// have left, and removals, which hold none, must find room in memory beside them. One caller gets a quarter at most, so that
+// the busiest caller does not take the room of all others.
 const (
 	maxImageBytes       = 64 << 20
 	maxCallerImageBytes = maxImageBytes / 4
@@ -32,8 +32,8 @@ type operation interface {
 	// once that is durable. An error of package storage is the caller's answer, and apply has changed nothing; any
 	// other one aborts the transaction. It may be called again after a transaction that failed.
 	apply(r *groupCommit, t *request) error
-	// finished is told how the group commit ended: committed says whether the transaction is durable, err why the change
-	// has not done all it was to do. It reports whether the change wants another group commit, else sets t's answer.
+	// finished is called when the group commit has ended: committed says whether the transaction is durable, err why the change
+	// is not done. It reports whether the change needs another group commit; otherwise it sets t's answer.
 	finished(t *request, committed bool, err error) (again bool)
 }
 
@@ -42,7 +42,7 @@ type request struct {
 	op  operation
 	key *storage.UserKey // whose changes queue; nil for a change that belongs to no user
 
-	// image is what an upload is to write, until it is written or given up; caller is who sent it. See line.hold.
+	// image is the slot image of an upload, until it is written or given up; caller is the upload's caller. See queue.hold.
 	image  []byte
 	caller string
 
@@ -50,10 +50,10 @@ type request struct {
 	write    *slotWrite
 	erase    []erasure  // slots to zero
 	intended []erasure  // those of them whose receipt is new
-	room     [2]erasure // for one of each, which is what most changes have
+	room     [2]erasure // for one of each, which is enough for most changes
 	taken    []slotTaken
-	scrub    []slab.Span // bytes that belong to nobody
-	// changesUsers tells that apply changed what reads remember of users.
+	scrub    []slab.Span // bytes to zero that belong to no picture
+	// changesUsers is set when apply changed what rows remembers of users.
 	changesUsers bool
 	err          error
 	slabErr      error
@@ -101,7 +101,7 @@ type queue struct {
 	behind  map[storage.UserKey][]*request // a key is present while a change of that user is with the committer
 	count   int
 	images  int64            // bytes
-	callers map[string]int64 // bytes of images of each caller who has some
+	callers map[string]int64 // bytes of images, by caller
 	closed  bool
 	wake    chan struct{} // holds one token when there is something to do
 }
@@ -197,7 +197,7 @@ func (l *queue) release(t *request) {
 	}
 }
 
-// drop overwrites the image of a change, which nobody writes any more, and counts it no longer.
+// drop overwrites the image of a change that is not needed any more, and counts it no longer.
 func (l *queue) drop(t *request) {
 	clear(t.image)
 	l.mu.Lock()
@@ -225,7 +225,7 @@ func (l *queue) signal() {
 // reply answers a change that has reached its final state and lets the user's next one pass.
 func (l *queue) reply(t *request) {
 	if t.done == nil {
-		return // the committer's own
+		return // it came from the committer
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -264,7 +264,7 @@ func (l *queue) take(batch []*request, limit int) (_ []*request, idle, closed bo
 	return batch, idle, l.closed
 }
 
-// arrivals counts the changes that have arrived and that nobody has taken.
+// arrivals counts the changes that have arrived and were not taken yet.
 func (l *queue) arrivals() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -278,7 +278,7 @@ func (l *queue) want(n int) {
 	l.wanted = n
 }
 
-// close turns away what comes from now on.
+// close refuses all changes from now on.
 func (l *queue) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// reader is a second connection, for reads that find the first one busy. It sees what is durable, see pages, and changes nothing.
+// reader is a second connection, for reads that find the first one busy. It sees the durable state, see sqlitefs.Pages, and changes nothing.
 type reader struct {
 	mu         sync.Mutex
 	db         *database // its connection and statement; nil when closed
@@ -54,7 +54,7 @@ func (r *reader) close() error {
 	return err
 }
 
-// userRow reads a user and the active generation, and hands them to keep before the state can become another.
+// userRow reads a user and the active generation, and passes them to keep before the state can change.
 func (r *reader) userRow(iid int64, id string, keep func(*userRow)) (*userRow, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

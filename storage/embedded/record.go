@@ -21,7 +21,7 @@ type userRecord struct {
 	sequence     int64
 	receipt      int64 // newest, 0 for none
 	removed      bool
-	// erased is the generation that the newest receipt is of, where this group commit wrote it; else the receipt tells.
+	// erased is the generation of the newest receipt when this group commit wrote it; otherwise the receipt has it.
 	erased slab.GenerationID
 }
 
@@ -46,7 +46,7 @@ type generationRecord struct {
 // userColumns is how many columns a userRecord takes.
 const userColumns = 7
 
-// scanID reads a generation's id. A damaged row may hold anything; what comes of it is the id of no slot.
+// scanID reads a generation's id. From a damaged row it returns an id that no slot has.
 func scanID(row *sqlite3.Stmt, column int) (id slab.GenerationID) {
 	copy(id[:], row.ColumnRawBlob(column))
 	return id
@@ -73,14 +73,14 @@ func scanUser(row *sqlite3.Stmt, expected string) userRecord {
 	}
 }
 
-// user looks somebody up inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization; with the
-// latter the record is there all the same, and with the former that of a user who was removed, for register.
+// user looks up a user inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization. With the latter the
+// record is returned all the same, and with the former that of a user who was removed, for register.
 func (r *groupCommit) user(key storage.UserKey, organization string) (u userRecord, err error) {
 	return r.lookUp(sqlUser, nil, key, organization)
 }
 
-// userAndGenerations looks somebody up like user, with the generations whose erasure is not finished, except
-// the one in the slot keep. They are valid until the next call.
+// userAndGenerations is user, and returns the generations whose erasure is not finished, too, except the one in the slot keep. They are
+// valid until the next call.
 func (r *groupCommit) userAndGenerations(key storage.UserKey, organization string, keep int64) (u userRecord, gens []generationRecord, err error) {
 	gens = r.room[:0]
 	u, err = r.lookUp(sqlUserAndGenerations, func(row *sqlite3.Stmt) {
@@ -122,8 +122,8 @@ func (r *groupCommit) lookUp(query statement, each func(row *sqlite3.Stmt), key 
 	return u, nil
 }
 
-// register adds a user who was not found and, where needed, issuer and organisation. One who was removed goes on with the record of
-// before, which is what u holds then.
+// register adds a user who was not found and, where needed, issuer and organisation. A user who was removed goes on with the earlier
+// record, which u holds then.
 func (r *groupCommit) register(u userRecord, key storage.UserKey, organization string, by storage.Origin) (userRecord, error) {
 	if _, err := r.addOrganization(organization); err != nil {
 		return u, err
@@ -178,8 +178,8 @@ func (r *groupCommit) appendUnfinished(gens []generationRecord, row *sqlite3.Stm
 	return append(gens, g)
 }
 
-// erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the request. For those
-// that are there already it only does the latter.
+// erase moves generations of a user to ERASING, each with a receipt, and puts their slots on the request. For generations that are
+// ERASING already it only does the latter.
 func (r *groupCommit) erase(t *request, u *userRecord, gens []generationRecord, reason int64) error {
 	for i := range gens {
 		g := &gens[i]
