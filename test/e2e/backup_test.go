@@ -80,16 +80,7 @@ func TestBackupAndRestoreCommands(t *testing.T) {
 		t.Errorf("the receipts are %v bytes with mode %v, want few, for their owner", info.Size(), info.Mode())
 	}
 
-	stdout, stderr, code = runAll(t, "restore", full, "--receipts", receipts, "--data", restored)
-	for _, want := range []string{"restored: 3 users, 1 picture (100000 bytes), 1 organisation, 2 receipts, ",
-		"left out: 1 picture that newer receipts name as erased\n", "erasures are known up to ", "the newest receipt is of "} {
-		if code != cli.ExitOK || !strings.Contains(stdout, want) {
-			t.Errorf("restore printed %q, exit code %d, want %q", stdout, code, want)
-		}
-	}
-	if strings.Contains(stderr, "warning") {
-		t.Errorf("restore warns: %q", stderr)
-	}
+	wantRestored(t, "restore", full, "--receipts", receipts, "--data", restored)
 	stdout, stderr, code = runAll(t, "restore", full, "--data", filepath.Join(root, "without"))
 	if want := "without --receipts every picture that was deleted or replaced after "; code != cli.ExitOK || !strings.Contains(stderr, want) {
 		t.Errorf("restore without receipts printed %q, %q, exit code %d, want %q", stdout, stderr, code, want)
@@ -103,17 +94,7 @@ func TestBackupAndRestoreCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	again := openStore(t, restored)
-	got, err := again.Get(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "alice"}, "acme")
-	if err != nil || got.Generation != alice.Generation || !bytes.Equal(got.Data, alice.Data) {
-		t.Errorf("Get(alice) = %d bytes of %s, %v, want %d of %s", len(got.Data), got.Generation, err, len(alice.Data), alice.Generation)
-	}
-	if _, err := again.Get(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "bob"}, "acme"); !errors.Is(err, storage.ErrNoPicture) {
-		t.Errorf("Get(bob) = %v, want %v: it was deleted after the backup", err, storage.ErrNoPicture)
-	}
-	if err := again.Close(); err != nil {
-		t.Fatal(err)
-	}
+	wantAliceWithoutBob(t, restored, alice)
 	second := filepath.Join(files, "second")
 	stdout, stderr, code = runAll(t, "backup", second, "--data", restored)
 	if want := "3 users, 1 picture and 2 receipts"; code != cli.ExitOK || !strings.Contains(stdout, want) {
@@ -358,5 +339,36 @@ func TestBackupIsLoggedAsWhatItIs(t *testing.T) {
 				t.Errorf("the log says\n%swant %s %q", said, tt.level, tt.want)
 			}
 		})
+	}
+}
+
+// wantAliceWithoutBob demands that restored data holds the picture of alice, and none of bob, who deleted his after the backup.
+func wantAliceWithoutBob(t *testing.T, dir string, alice storage.Picture) {
+	t.Helper()
+	again := openStore(t, dir)
+	got, err := again.Get(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "alice"}, "acme")
+	if err != nil || got.Generation != alice.Generation || !bytes.Equal(got.Data, alice.Data) {
+		t.Errorf("Get(alice) = %d bytes of %s, %v, want %d of %s", len(got.Data), got.Generation, err, len(alice.Data), alice.Generation)
+	}
+	if _, err := again.Get(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "bob"}, "acme"); !errors.Is(err, storage.ErrNoPicture) {
+		t.Errorf("Get(bob) = %v, want %v: it was deleted after the backup", err, storage.ErrNoPicture)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantRestored runs a restore of three users of whom two have deleted their pictures.
+func wantRestored(t *testing.T, args ...string) {
+	t.Helper()
+	stdout, stderr, code := runAll(t, args...)
+	for _, want := range []string{"restored: 3 users, 1 picture (100000 bytes), 1 organisation, 2 receipts, ",
+		"left out: 1 picture that newer receipts name as erased\n", "erasures are known up to ", "the newest receipt is of "} {
+		if code != cli.ExitOK || !strings.Contains(stdout, want) {
+			t.Errorf("restore printed %q, exit code %d, want %q", stdout, code, want)
+		}
+	}
+	if strings.Contains(stderr, "warning") {
+		t.Errorf("restore warns: %q", stderr)
 	}
 }

@@ -179,36 +179,7 @@ func painted(width, height int) image.Image {
 func (c *contract) testUploadsRefused(t *testing.T) {
 	management, me := "/management/v1/users/"+c.variable("USER_ALICE")+"/avatar", "/assets/v1/users/me/avatar"
 	good := picture.Sample(5, 2000)
-	file := func(data []byte) wireRequest { return uploadRequest("", "file", data) }
-	cut := file(good)
-	cut.body = cut.body[:len(cut.body)-100]
-	plain := func(media, body string) wireRequest {
-		return wireRequest{method: http.MethodPost, body: []byte(body), fields: []wireField{{"Content-Type", media}}}
-	}
-	tooLarge := wanted{code: 3, status: 413}
-	faults := map[string]struct {
-		req  wireRequest
-		want wanted
-	}{
-		"no body":                     {plain("", ""), wanted{code: 3}},
-		"JSON":                        {plain("application/json", "{}"), wanted{code: 3}},
-		"the picture without a form":  {plain("image/png", string(good)), wanted{code: 3}},
-		"a form of another kind":      {plain("application/x-www-form-urlencoded", "file=x"), wanted{code: 3}},
-		"no boundary":                 {plain("multipart/form-data", "--x"), wanted{code: 3}},
-		"nothing in the form":         {plain("multipart/form-data; boundary=x", "--x--\r\n"), wanted{code: 3}},
-		"no file":                     {uploadRequest("", "picture", good), wanted{code: 3}},
-		"cut off":                     {cut, wanted{code: 3}},
-		"an empty file":               {file(nil), wanted{code: 3}},
-		"text":                        {file([]byte("no picture")), wanted{code: 3}},
-		"SVG":                         {file([]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`)), wanted{code: 3, says: "PNG"}},
-		"BMP":                         {file([]byte("BM\x1e\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x01\x00\x01\x00\x18\x00\xff\xff\xff\x00")), wanted{code: 3, says: "PNG"}},
-		"half a PNG":                  {file(good[:len(good)/2]), wanted{code: 3}},
-		"too many pixels on one side": {file(encodedPNG(t, 16385, 1)), wanted{code: 3}},
-		"too many on the other":       {file(encodedJPEG(t, 1, 16385)), wanted{code: 3}},
-		"a byte too many":             {file(make([]byte, picture.DefaultUploadBytes+1)), tooLarge},
-		"far too many":                {file(make([]byte, 3<<20)), tooLarge},
-		"too many and no picture":     {file(bytes.Repeat([]byte("x"), 1<<20)), tooLarge},
-	}
+	faults := faultyUploads(t, good)
 	seen := c.give(t, "USER_ALICE")
 	for _, title := range slices.Sorted(maps.Keys(faults)) {
 		for _, f := range wireForms()[:2] {
@@ -249,4 +220,42 @@ func (c *contract) testUploadsRefused(t *testing.T) {
 		c.ask(t, f, uploadRequest(management, "file", good, wireField{"Authorization", "x"}), wanted{code: 16, id: "AUTH-toLo1"})
 	}
 	c.wantKept(t, "USER_ALICE", seen)
+}
+
+// faultyUpload is a request without a path, and what is said to it.
+type faultyUpload struct {
+	req  wireRequest
+	want wanted
+}
+
+// faultyUploads are ways not to upload the picture good.
+func faultyUploads(t *testing.T, good []byte) map[string]faultyUpload {
+	t.Helper()
+	file := func(data []byte) wireRequest { return uploadRequest("", "file", data) }
+	cut := file(good)
+	cut.body = cut.body[:len(cut.body)-100]
+	plain := func(media, body string) wireRequest {
+		return wireRequest{method: http.MethodPost, body: []byte(body), fields: []wireField{{"Content-Type", media}}}
+	}
+	tooLarge := wanted{code: 3, status: 413}
+	return map[string]faultyUpload{
+		"no body":                     {plain("", ""), wanted{code: 3}},
+		"JSON":                        {plain("application/json", "{}"), wanted{code: 3}},
+		"the picture without a form":  {plain("image/png", string(good)), wanted{code: 3}},
+		"a form of another kind":      {plain("application/x-www-form-urlencoded", "file=x"), wanted{code: 3}},
+		"no boundary":                 {plain("multipart/form-data", "--x"), wanted{code: 3}},
+		"nothing in the form":         {plain("multipart/form-data; boundary=x", "--x--\r\n"), wanted{code: 3}},
+		"no file":                     {uploadRequest("", "picture", good), wanted{code: 3}},
+		"cut off":                     {cut, wanted{code: 3}},
+		"an empty file":               {file(nil), wanted{code: 3}},
+		"text":                        {file([]byte("no picture")), wanted{code: 3}},
+		"SVG":                         {file([]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`)), wanted{code: 3, says: "PNG"}},
+		"BMP":                         {file([]byte("BM\x1e\x00\x00\x00\x00\x00\x00\x00\x1a\x00\x00\x00\x0c\x00\x00\x00\x01\x00\x01\x00\x01\x00\x18\x00\xff\xff\xff\x00")), wanted{code: 3, says: "PNG"}},
+		"half a PNG":                  {file(good[:len(good)/2]), wanted{code: 3}},
+		"too many pixels on one side": {file(encodedPNG(t, 16385, 1)), wanted{code: 3}},
+		"too many on the other":       {file(encodedJPEG(t, 1, 16385)), wanted{code: 3}},
+		"a byte too many":             {file(make([]byte, picture.DefaultUploadBytes+1)), tooLarge},
+		"far too many":                {file(make([]byte, 3<<20)), tooLarge},
+		"too many and no picture":     {file(bytes.Repeat([]byte("x"), 1<<20)), tooLarge},
+	}
 }

@@ -68,18 +68,8 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 			t.Errorf("%s: %d %s, want %s", name, status, body, row.id)
 		}
 	}
-	// While the provider does not say where somebody belongs, nobody is let in and nobody is refused for good.
-	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/users/me") {
-			http.Error(w, spill(r), http.StatusInternalServerError)
-			return
-		}
-		p.Handler().ServeHTTP(w, r)
-	})
 	fresh := token(devidp.UserAlice)
-	if got := caller.upload(t, own, fresh, picture.Sample(2, 900)); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
-		t.Errorf("while the provider fails: %d %s, want 503 with Retry-After", got.Status, got.Raw)
-	}
+	wantUnknownHome(t, p, caller, own, fresh)
 	caller.Close()
 	srv.stop()
 	for _, secret := range []string{alice, carol, manager, nobody, fresh} {
@@ -150,5 +140,20 @@ func TestPersonalTokensBySource(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d", flags, status, body, want)
 		}
 		srv.stop()
+	}
+}
+
+// wantUnknownHome demands that nobody is let in, and nobody is refused for good, while the provider does not say where somebody belongs.
+func wantUnknownHome(t *testing.T, p *faultyProvider, caller *caller, url, token string) {
+	t.Helper()
+	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/users/me") {
+			http.Error(w, spill(r), http.StatusInternalServerError)
+			return
+		}
+		p.Handler().ServeHTTP(w, r)
+	})
+	if got := caller.upload(t, url, token, picture.Sample(2, 900)); got.Status != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+		t.Errorf("while the provider fails: %d %s, want 503 with Retry-After", got.Status, got.Raw)
 	}
 }

@@ -69,12 +69,7 @@ func TestFullDisk(t *testing.T) {
 	filler := filepath.Join(room, "filler")
 	c := newCrowd(t, filepath.Join(room, "data"))
 	big := picture.Sample(7, size/160)
-	uploaded := 0
-	for ; c.client.upload(t, c.portrait(fmt.Sprint("big-", uploaded)), c.token, big).Status == 200; uploaded++ {
-		if uploaded > 1000 {
-			t.Fatal("uploads are never refused")
-		}
-	}
+	uploaded := c.uploadUntilFull(big)
 	if uploaded < 40 {
 		t.Errorf("%d MiB: refused after %d uploads", size>>20, uploaded)
 	}
@@ -83,21 +78,7 @@ func TestFullDisk(t *testing.T) {
 	fillUp(t, filler)
 	c.wantUpload(userName(0), picture.Sample(1, 3000), 503) // a replacement takes room, too, before it gives any
 	wantBackup(t, c)
-	removeBig := func(from, to int) {
-		t.Helper()
-		for user := from; user < to; user++ {
-			name := fmt.Sprint("big-", user)
-			if c.read(name) == nil {
-				t.Errorf("%s is lost", name)
-			}
-			if status := c.remove(name); status != 200 {
-				t.Fatalf("%d MiB: delete of %s on a full disk = %d\n%s", size>>20, name, status, c.server.out)
-			}
-			if user%8 == 0 { // what deleted pictures leave is somebody else's
-				fillUp(t, filler)
-			}
-		}
-	}
+	removeBig := func(from, to int) { t.Helper(); c.removeBig(from, to, filler) }
 	removeBig(0, uploaded/4)
 	c.check("on a full disk")
 	for i, end := range []func(){c.server.kill, func() { c.client.Close(); c.server.stop() }} {
@@ -125,8 +106,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	c.start()
 	c.check("after a start with room")
-	removeBigWithRoom := uploaded * 3 / 4
-	for user := removeBigWithRoom; user < uploaded; user++ {
+	for user := uploaded * 3 / 4; user < uploaded; user++ {
 		if status := c.remove(fmt.Sprint("big-", user)); status != 200 {
 			t.Errorf("delete of big-%d with room = %d", user, status)
 		}
@@ -197,4 +177,32 @@ func TestFileSizeLimit(t *testing.T) {
 	second.wantRefusal("a second one", cli.ExitInUse, "in use by another process\n") // no id is better than a wrong one
 	c.client.Close()
 	c.server.stop()
+}
+
+// removeBig deletes the large pictures from one number up to another, on a disk that filler keeps full.
+func (c *crowd) removeBig(from, to int, filler string) {
+	c.t.Helper()
+	for user := from; user < to; user++ {
+		name := fmt.Sprint("big-", user)
+		if c.read(name) == nil {
+			c.t.Errorf("%s is lost", name)
+		}
+		if status := c.remove(name); status != 200 {
+			c.t.Fatalf("delete of %s on a full disk = %d\n%s", name, status, c.server.out)
+		}
+		if user%8 == 0 { // what deleted pictures leave is somebody else's
+			fillUp(c.t, filler)
+		}
+	}
+}
+
+// uploadUntilFull uploads a picture for one user after the other until the disk is full, and returns for how many.
+func (c *crowd) uploadUntilFull(big []byte) (uploaded int) {
+	c.t.Helper()
+	for ; c.client.upload(c.t, c.portrait(fmt.Sprint("big-", uploaded)), c.token, big).Status == 200; uploaded++ {
+		if uploaded > 1000 {
+			c.t.Fatal("uploads are never refused")
+		}
+	}
+	return uploaded
 }

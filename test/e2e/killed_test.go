@@ -83,15 +83,7 @@ func TestKilledWhileServing(t *testing.T) {
 		working.Wait()
 		k.start()
 		for user := range may {
-			got := k.read(userName(user))
-			number := noPicture
-			if got != nil {
-				number = slices.IndexFunc(k.stored, func(stored []byte) bool { return bytes.Equal(stored, got) })
-			}
-			if !may[user][number] || got != nil && number < 0 {
-				t.Errorf("round %d: user %d has picture %d (%d bytes), want one of %v", round, user, number, len(got), slices.Sorted(maps.Keys(may[user])))
-			}
-			may[user] = map[int]bool{number: true}
+			k.wantOneOf(round, user, may[user])
 		}
 	}
 }
@@ -194,4 +186,19 @@ func (k *killed) read(user string) []byte {
 	}
 	k.t.Fatalf("reading %s = %d: %s", user, status, body)
 	return nil
+}
+
+// wantOneOf demands that a user has one of the pictures that they may have, and leaves that one only.
+func (k *killed) wantOneOf(round, user int, may map[int]bool) {
+	k.t.Helper()
+	got := k.read(userName(user))
+	number := noPicture
+	if got != nil {
+		number = slices.IndexFunc(k.stored, func(stored []byte) bool { return bytes.Equal(stored, got) })
+	}
+	if !may[number] || got != nil && number < 0 {
+		k.t.Errorf("round %d: user %d has picture %d (%d bytes), want one of %v", round, user, number, len(got), slices.Sorted(maps.Keys(may)))
+	}
+	clear(may)
+	may[number] = true
 }

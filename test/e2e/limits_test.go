@@ -58,43 +58,17 @@ func TestFloodOfInventedTokens(t *testing.T) {
 	var nanos atomic.Int64
 	start := time.Now()
 	now := func() time.Time { return start.Add(time.Duration(nanos.Load())) }
-	var running, most, asked atomic.Int64
+	var most, asked atomic.Int64
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServeAt(t, now, p.Settings(), dir)
 	known := p.mint(t, managerID)
 	transport := &http.Transport{MaxIdleConnsPerHost: callers}
-	remove := func(token string) int {
-		req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodDelete, url+"/management/v1/users/"+devidp.UserBob+"/avatar", nil)
-		if err != nil {
-			t.Error(err)
-			return 0
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
-		res, err := transport.RoundTrip(req)
-		if err != nil {
-			t.Error(err)
-			return 0
-		}
-		defer res.Body.Close()
-		io.Copy(io.Discard, res.Body)
-		if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
-			t.Error("503 without Retry-After")
-		}
-		return res.StatusCode
-	}
+	remove := func(token string) int { return removeBobBy(t, transport, url, token) }
 	if got := remove(known); got != http.StatusOK {
 		t.Fatalf("the known token: %d", got)
 	}
-	p.Misbehave("", func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/introspect") {
-			asked.Add(1)
-			for now, seen := running.Add(1), most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
-			}
-			defer running.Add(-1)
-		}
-		p.Handler().ServeHTTP(w, r)
-	})
+	p.Misbehave("", countIntrospections(p, &asked, &most))
 	var next, refused, limited atomic.Int64
 	var flood sync.WaitGroup
 	for range callers {
@@ -132,5 +106,40 @@ func TestFloodOfInventedTokens(t *testing.T) {
 	}
 	if warnings := strings.Count(srv.out.String(), "level=WARN"); warnings > 10 {
 		t.Errorf("the flood left %d warnings in the log, beside a line for each call", warnings)
+	}
+}
+
+// removeBobBy deletes the picture of bob and returns the status of the answer, 0 when there is none.
+func removeBobBy(t *testing.T, transport http.RoundTripper, url, token string) int {
+	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodDelete, url+"/management/v1/users/"+devidp.UserBob+"/avatar", nil)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		t.Error(err)
+		return 0
+	}
+	defer res.Body.Close()
+	io.Copy(io.Discard, res.Body)
+	if res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") == "" {
+		t.Error("503 without Retry-After")
+	}
+	return res.StatusCode
+}
+
+// countIntrospections returns a fault that is none: the provider is asked, and how often and how much at once is counted.
+func countIntrospections(p *faultyProvider, asked, most *atomic.Int64) http.HandlerFunc {
+	var running atomic.Int64
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/introspect") {
+			asked.Add(1)
+			for now, seen := running.Add(1), most.Load(); now > seen && !most.CompareAndSwap(seen, now); seen = most.Load() {
+			}
+			defer running.Add(-1)
+		}
+		p.Handler().ServeHTTP(w, r)
 	}
 }

@@ -62,45 +62,48 @@ func TestLists(t *testing.T) {
 	if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: "https://other.example", ID: "zoe"}, "globex", admin.CommandLine); err != nil {
 		t.Fatal(err)
 	}
-	look := func(when string) {
-		all, err := runCommand(t, "user", "list", data)
-		if n := strings.Count(all, "\n"); err != nil || n != storage.MaxPage+3 {
-			t.Errorf("%s: user list has %d lines, %v, want %d", when, n, err, storage.MaxPage+3)
-		}
-		some, err := runCommand(t, "user", "list", "--org", "globex", data)
-		if n := strings.Count(some, "\n"); err != nil || n != storage.MaxPage/2+1 || strings.Contains(some, "organisation acme") {
-			t.Errorf("%s: user list --org globex has %d lines, %v, want %d", when, n, err, storage.MaxPage/2+1)
-		}
-		two, err := runCommand(t, "user", "show", "zoe", data)
-		lines := strings.Split(strings.TrimSpace(two), "\n")
-		if err != nil || len(lines) != 2 || !strings.Contains(two, "zoe  organisation acme  issuer https://id.example  changed ") ||
-			!strings.Contains(two, "image/png of 300 bytes\n") || !strings.Contains(two, "no picture\n") {
-			t.Errorf("%s: user show zoe prints\n%s%v", when, two, err)
-		}
-		text, err := runCommand(t, "user", "show", "zoe", "--json", data)
-		var shown admin.User
-		if err != nil {
-			t.Errorf("%s: user show --json: %v", when, err)
-		}
-		if err := json.Unmarshal([]byte(strings.SplitAfter(text, "\n")[0]), &shown); err != nil || shown.Picture == nil || shown.Picture.ID != picture.Generation ||
-			shown.User != "zoe" || shown.Organization != "acme" || shown.Sequence != 2 {
-			t.Errorf("%s: user show --json prints\n%s%v", when, text, err)
-		}
-		orgs, err := runCommand(t, "org", "list", data)
-		if err != nil || !strings.HasPrefix(orgs, "acme  created ") || strings.Count(orgs, "\n") != 2 {
-			t.Errorf("%s: org list prints %q, %v", when, orgs, err)
-		}
-		orgs, err = runCommand(t, "org", "list", "--json", data)
-		if err != nil || !strings.HasPrefix(orgs, `{"organisation":"acme","created":"`) {
-			t.Errorf("%s: org list --json prints %q, %v", when, orgs, err)
-		}
-		wantFailure(t, "user nobody is not registered", "user", "show", "nobody", data)
-		wantFailure(t, "organisation globexx is not registered (there are acme, globex)", "user", "list", "--org", "globexx", data)
-	}
-	look("beside a server")
+	wantLists(t, "beside a server", data, picture.Generation)
 	stop()
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	look("without a server")
+	wantLists(t, "without a server", data, picture.Generation)
+}
+
+// wantLists looks at the lists of what TestLists registers, where one zoe has a picture of a generation.
+func wantLists(t *testing.T, when, data, generation string) {
+	t.Helper()
+	all, err := runCommand(t, "user", "list", data)
+	if n := strings.Count(all, "\n"); err != nil || n != storage.MaxPage+3 {
+		t.Errorf("%s: user list has %d lines, %v, want %d", when, n, err, storage.MaxPage+3)
+	}
+	some, err := runCommand(t, "user", "list", "--org", "globex", data)
+	if n := strings.Count(some, "\n"); err != nil || n != storage.MaxPage/2+1 || strings.Contains(some, "organisation acme") {
+		t.Errorf("%s: user list --org globex has %d lines, %v, want %d", when, n, err, storage.MaxPage/2+1)
+	}
+	two, err := runCommand(t, "user", "show", "zoe", data)
+	lines := strings.Split(strings.TrimSpace(two), "\n")
+	if err != nil || len(lines) != 2 || !strings.Contains(two, "zoe  organisation acme  issuer https://id.example  changed ") ||
+		!strings.Contains(two, "image/png of 300 bytes\n") || !strings.Contains(two, "no picture\n") {
+		t.Errorf("%s: user show zoe prints\n%s%v", when, two, err)
+	}
+	text, err := runCommand(t, "user", "show", "zoe", "--json", data)
+	var shown admin.User
+	if err != nil {
+		t.Errorf("%s: user show --json: %v", when, err)
+	}
+	if err := json.Unmarshal([]byte(strings.SplitAfter(text, "\n")[0]), &shown); err != nil || shown.Picture == nil || shown.Picture.ID != generation ||
+		shown.User != "zoe" || shown.Organization != "acme" || shown.Sequence != 2 {
+		t.Errorf("%s: user show --json prints\n%s%v", when, text, err)
+	}
+	orgs, err := runCommand(t, "org", "list", data)
+	if err != nil || !strings.HasPrefix(orgs, "acme  created ") || strings.Count(orgs, "\n") != 2 {
+		t.Errorf("%s: org list prints %q, %v", when, orgs, err)
+	}
+	orgs, err = runCommand(t, "org", "list", "--json", data)
+	if err != nil || !strings.HasPrefix(orgs, `{"organisation":"acme","created":"`) {
+		t.Errorf("%s: org list --json prints %q, %v", when, orgs, err)
+	}
+	wantFailure(t, "user nobody is not registered", "user", "show", "nobody", data)
+	wantFailure(t, "organisation globexx is not registered (there are acme, globex)", "user", "list", "--org", "globexx", data)
 }

@@ -18,33 +18,6 @@ import (
 // What migrate says, on directories in every state. How versions are brought forward is proved beside the engine.
 func TestMigrateCommand(t *testing.T) {
 	newest := fmt.Sprintf("schema version %d is the newest: nothing to do\n", embedded.SchemaVersion())
-	open := func(t *testing.T, dir string) *embedded.Store {
-		s, err := embedded.Open(t.Context(), embedded.Config{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	setVersion := func(version int) func(t *testing.T, dir string) {
-		return func(t *testing.T, dir string) {
-			if err := open(t, dir).Close(); err != nil {
-				t.Fatal(err)
-			}
-			conn, err := sqlite3.Open(filepath.Join(dir, "avatard.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			if err := conn.Exec(fmt.Sprint("PRAGMA user_version = ", version)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	empty := func(t *testing.T, dir string) {
-		if err := os.WriteFile(filepath.Join(dir, "avatard.db"), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
 	for _, tt := range []struct {
 		title   string
 		prepare func(t *testing.T, dir string)
@@ -53,20 +26,14 @@ func TestMigrateCommand(t *testing.T) {
 		stdout  string
 		stderr  string // contained
 	}{
-		{"up to date", setVersion(embedded.SchemaVersion()), "", cli.ExitOK, newest, ""},
-		{"up to date, only looking", setVersion(embedded.SchemaVersion()), "--check", cli.ExitOK, newest, ""},
-		{"all versions ahead", empty, "", cli.ExitOK, stepLines("done"), ""},
-		{"all versions ahead, only looking", empty, "--check", cli.ExitOK, stepLines("would be done"), ""},
-		{"the data is of a newer program", setVersion(99), "", cli.ExitData, "", "newer than this program: the data has version 99"},
-		{"the data is of a newer program, only looking", setVersion(99), "--check", cli.ExitData, "", "newer than this program: the data has version 99"},
-		{"a server runs", func(t *testing.T, dir string) {
-			s := open(t, dir)
-			t.Cleanup(func() { _ = s.Close() })
-		}, "", cli.ExitInUse, "", "in use by another process"},
-		{"a server runs, only looking", func(t *testing.T, dir string) {
-			s := open(t, dir)
-			t.Cleanup(func() { _ = s.Close() })
-		}, "--check", cli.ExitInUse, "", "stop the server first"},
+		{"up to date", withVersion(embedded.SchemaVersion()), "", cli.ExitOK, newest, ""},
+		{"up to date, only looking", withVersion(embedded.SchemaVersion()), "--check", cli.ExitOK, newest, ""},
+		{"all versions ahead", withEmptyFile, "", cli.ExitOK, stepLines("done"), ""},
+		{"all versions ahead, only looking", withEmptyFile, "--check", cli.ExitOK, stepLines("would be done"), ""},
+		{"the data is of a newer program", withVersion(99), "", cli.ExitData, "", "newer than this program: the data has version 99"},
+		{"the data is of a newer program, only looking", withVersion(99), "--check", cli.ExitData, "", "newer than this program: the data has version 99"},
+		{"a server runs", openUntilEnd, "", cli.ExitInUse, "", "in use by another process"},
+		{"a server runs, only looking", openUntilEnd, "--check", cli.ExitInUse, "", "stop the server first"},
 		{"a directory without data", func(*testing.T, string) {}, "", cli.ExitFailed, "", "there is no database in "},
 		{"a word too many", func(*testing.T, string) {}, "now", cli.ExitUsage, "", "usage: avatard migrate"},
 	} {
@@ -89,4 +56,31 @@ func stepLines(verb string) string {
 		fmt.Fprintf(&b, "schema version %d: %s\n", version+1, verb)
 	}
 	return b.String()
+}
+
+// openUntilEnd has the data open for the rest of the test.
+func openUntilEnd(t *testing.T, dir string) { openStore(t, dir) }
+
+// withVersion makes data of a schema version.
+func withVersion(version int) func(t *testing.T, dir string) {
+	return func(t *testing.T, dir string) {
+		if err := openStore(t, dir).Close(); err != nil {
+			t.Fatal(err)
+		}
+		conn, err := sqlite3.Open(filepath.Join(dir, "avatard.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.Exec(fmt.Sprint("PRAGMA user_version = ", version)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// withEmptyFile makes data of no version yet.
+func withEmptyFile(t *testing.T, dir string) {
+	if err := os.WriteFile(filepath.Join(dir, "avatard.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

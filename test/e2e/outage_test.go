@@ -116,21 +116,7 @@ func testOutage(t *testing.T, p *faultyProvider, o outage) {
 	for _, phase := range []string{"at start", "later"} {
 		wantStatus(t, 200, "GET", url+"/healthz", "")
 		wantStatus(t, 200, "GET", url+"/readyz", "")
-		var routes sync.WaitGroup // all at once, for some outages take their time
-		routes.Go(func() {
-			wantUnavailable(t, phase+", upload", caller.upload(t, mine, alice, picture.Sample(2, 3000)), p, alice)
-		})
-		routes.Go(func() {
-			wantUnavailable(t, phase+", read", caller.do(t, http.MethodGet, mine, alice, "", nil), p, alice)
-		})
-		routes.Go(func() {
-			own := url + "/auth/v1/users/me/avatar"
-			wantUnavailable(t, phase+", own delete", caller.do(t, http.MethodDelete, own, alice, "", nil), p, alice)
-		})
-		for form, got := range caller.removeInAllForms(t, manager, devidp.UserAlice) {
-			wantUnavailable(t, phase+", "+string(form), got, p, manager)
-		}
-		routes.Wait()
+		wantAllUnavailable(t, phase, caller, p, manager, alice)
 		wantStatus(t, 401, "GET", mine, "") // that there is no token shows without the provider
 		if status, body := call(t, "GET", portrait, ""); status != 200 || body != string(stored) {
 			t.Errorf("%s: the picture is not what it was: %d", phase, status)
@@ -182,4 +168,25 @@ func wantUnavailable(t *testing.T, where string, got answer, p *faultyProvider, 
 			t.Errorf("%s: %q is in the answer:\n%s", where, secret, got.Raw)
 		}
 	}
+}
+
+// wantAllUnavailable demands that every call which asks the provider is told to come back, deletes in all forms.
+func wantAllUnavailable(t *testing.T, phase string, caller *caller, p *faultyProvider, manager, alice string) {
+	t.Helper()
+	mine := caller.URL + "/assets/v1/users/me/avatar"
+	var routes sync.WaitGroup // all at once, for some outages take their time
+	routes.Go(func() {
+		wantUnavailable(t, phase+", upload", caller.upload(t, mine, alice, picture.Sample(2, 3000)), p, alice)
+	})
+	routes.Go(func() {
+		wantUnavailable(t, phase+", read", caller.do(t, http.MethodGet, mine, alice, "", nil), p, alice)
+	})
+	routes.Go(func() {
+		own := caller.URL + "/auth/v1/users/me/avatar"
+		wantUnavailable(t, phase+", own delete", caller.do(t, http.MethodDelete, own, alice, "", nil), p, alice)
+	})
+	for form, got := range caller.removeInAllForms(t, manager, devidp.UserAlice) {
+		wantUnavailable(t, phase+", "+string(form), got, p, manager)
+	}
+	routes.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,61 +31,66 @@ func (p *faultyProvider) asserts(c claims) http.HandlerFunc {
 	}
 }
 
-// Who may delete whose picture, from the provider's words to the answer in every form. Every row changes one thing of
-// a manager of acme, who may delete alice's.
-func TestRulesEndToEnd(t *testing.T) {
+const homeClaim = "urn:zitadel:iam:user:resourceowner:id"
+
+// roleIn is a claim of roles with one role in organisations.
+func roleIn(role string, orgs ...string) map[string]map[string]string {
+	domains := map[string]string{}
+	for _, org := range orgs {
+		domains[org] = "a.example"
+	}
+	return map[string]map[string]string{role: domains}
+}
+
+// ruleRow is a delete by a manager of acme whose token is changed.
+type ruleRow struct {
+	title  string
+	change claims
+	org    string // header
+	user   string // "" = alice
+	code   connect.Code
+	id     string
+}
+
+// rulesOfRoles are about organisations and about roles, which are in the claim ours.
+func rulesOfRoles(ours string) []ruleRow {
 	const (
 		acme, globex, initech = devidp.OrgAcme, devidp.OrgGlobex, devidp.OrgInitech
 		unqualified           = "urn:zitadel:iam:org:project:roles"
 		foreign               = "urn:zitadel:iam:org:project:69629023906480000:roles"
-		home                  = "urn:zitadel:iam:user:resourceowner:id"
-		day                   = 24 * 60 * 60
 	)
-	p := newProvider(t, nil)
-	ours := "urn:zitadel:iam:org:project:" + p.Audience + ":roles"
-	clock := clockAtNoon()
-	now := clock.Now().Unix()
-	in := func(role string, orgs ...string) map[string]map[string]string {
-		domains := map[string]string{}
-		for _, org := range orgs {
-			domains[org] = "a.example"
-		}
-		return map[string]map[string]string{role: domains}
-	}
-	rows := []struct {
-		title  string
-		change claims
-		org    string // header
-		user   string // "" = alice
-		code   connect.Code
-		id     string
-	}{
+	return []ruleRow{
 		{title: "a manager of acme"},
 		{title: "and with acme named", org: acme},
 		{title: "carol is not in acme", user: devidp.UserCarol, code: 5, id: "USER-35N8f"},
 		{title: "nobody of that name", user: "nobody", code: 5, id: "USER-35N8f"},
 		{title: "an organisation that is not registered", org: "1", code: 7, id: "AUTH-Bs7Ds"},
 		{title: "no role in globex, whoever is asked for", org: globex, user: devidp.UserCarol, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "a role in globex too", change: claims{ours: in("ORG_OWNER", acme, globex)}, org: globex, user: devidp.UserCarol},
-		{title: "which does not move alice there", change: claims{ours: in("ORG_OWNER", acme, globex)}, org: globex, code: 5, id: "USER-35N8f"},
-		{title: "living in globex, manager of acme only", change: claims{home: globex}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "the same with acme named", change: claims{home: globex}, org: acme},
-		{title: "no organisation in the token", change: claims{home: nil}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "the same with acme named", change: claims{home: nil}, org: acme},
+		{title: "a role in globex too", change: claims{ours: roleIn("ORG_OWNER", acme, globex)}, org: globex, user: devidp.UserCarol},
+		{title: "which does not move alice there", change: claims{ours: roleIn("ORG_OWNER", acme, globex)}, org: globex, code: 5, id: "USER-35N8f"},
+		{title: "living in globex, manager of acme only", change: claims{homeClaim: globex}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "the same with acme named", change: claims{homeClaim: globex}, org: acme},
+		{title: "no organisation in the token", change: claims{homeClaim: nil}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "the same with acme named", change: claims{homeClaim: nil}, org: acme},
 
 		{title: "no role", change: claims{ours: nil}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "a role that allows reading only", change: claims{ours: in("ORG_OWNER_VIEWER", acme)}, code: 7, id: "AUTH-5mWD2"},
-		{title: "a role that means nothing here", change: claims{ours: in("ORG_SETTINGS_MANAGER", acme)}, code: 7, id: "AUTH-5mWD2"},
-		{title: "a role in another case", change: claims{ours: in("org_owner", acme)}, code: 7, id: "AUTH-5mWD2"},
-		{title: "a role of a foreign project", change: claims{ours: nil, foreign: in("ORG_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "a role in the claim of all projects", change: claims{ours: nil, unqualified: in("ORG_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "a claim that ends alike", change: claims{ours: nil, "x" + ours: in("ORG_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "instance-wide, granted in the instance organisation", change: claims{ours: in("IAM_OWNER", acme)}, org: globex, user: devidp.UserCarol},
-		{title: "instance-wide by name, granted in globex: not in acme", change: claims{ours: in("IAM_OWNER", globex)}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "nor in globex itself", change: claims{ours: in("IAM_OWNER", globex)}, org: globex, user: devidp.UserCarol, code: 7, id: "AUTH-5mWD2"},
-		{title: "instance-wide in the claim of all projects", change: claims{ours: nil, unqualified: in("IAM_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
-		{title: "instance-wide does not register organisations", change: claims{ours: in("IAM_OWNER", acme)}, org: initech, code: 7, id: "AUTH-Bs7Ds"},
+		{title: "a role that allows reading only", change: claims{ours: roleIn("ORG_OWNER_VIEWER", acme)}, code: 7, id: "AUTH-5mWD2"},
+		{title: "a role that means nothing here", change: claims{ours: roleIn("ORG_SETTINGS_MANAGER", acme)}, code: 7, id: "AUTH-5mWD2"},
+		{title: "a role in another case", change: claims{ours: roleIn("org_owner", acme)}, code: 7, id: "AUTH-5mWD2"},
+		{title: "a role of a foreign project", change: claims{ours: nil, foreign: roleIn("ORG_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "a role in the claim of all projects", change: claims{ours: nil, unqualified: roleIn("ORG_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "a claim that ends alike", change: claims{ours: nil, "x" + ours: roleIn("ORG_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "instance-wide, granted in the instance organisation", change: claims{ours: roleIn("IAM_OWNER", acme)}, org: globex, user: devidp.UserCarol},
+		{title: "instance-wide by name, granted in globex: not in acme", change: claims{ours: roleIn("IAM_OWNER", globex)}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "nor in globex itself", change: claims{ours: roleIn("IAM_OWNER", globex)}, org: globex, user: devidp.UserCarol, code: 7, id: "AUTH-5mWD2"},
+		{title: "instance-wide in the claim of all projects", change: claims{ours: nil, unqualified: roleIn("IAM_OWNER", acme)}, code: 5, id: "AUTHZ-cdgFk"},
+		{title: "instance-wide does not register organisations", change: claims{ours: roleIn("IAM_OWNER", acme)}, org: initech, code: 7, id: "AUTH-Bs7Ds"},
+	}
+}
 
+// rulesOfTokens are about the other claims.
+func rulesOfTokens(p *faultyProvider, ours string, now int64) []ruleRow {
+	return []ruleRow{
 		{title: "inactive", change: claims{"active": false}, code: 16, id: "AUTH-7fs1e"},
 		{title: "for another audience", change: claims{"aud": []string{"other", p.Audience + "0"}}, code: 16, id: "AUTH-7fs1e"},
 		{title: "for ours among others", change: claims{"aud": []string{"other", p.Audience}}},
@@ -104,20 +110,28 @@ func TestRulesEndToEnd(t *testing.T) {
 		{title: "bound to a key", change: claims{"cnf": map[string]string{"jkt": "x"}}, code: 16, id: "AUTH-7fs1e"},
 		{title: "roles of the wrong shape are a provider out of order", change: claims{ours: []string{"ORG_OWNER"}}, code: 14},
 	}
+}
 
+// Who may delete whose picture, from the provider's words to the answer in every form. Every row changes one thing of
+// a manager of acme, who may delete alice's.
+func TestRulesEndToEnd(t *testing.T) {
+	p := newProvider(t, nil)
+	ours := "urn:zitadel:iam:org:project:" + p.Audience + ":roles"
+	clock := clockAtNoon()
+	now := clock.Now().Unix()
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
 	store := openStore(t, dir)
-	if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: p.Issuer, ID: devidp.UserCarol}, globex, admin.CommandLine); err != nil {
+	if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: p.Issuer, ID: devidp.UserCarol}, devidp.OrgGlobex, admin.CommandLine); err != nil {
 		t.Fatal(err)
 	}
 	store.Close()
 	_, url := startServeAt(t, clock.Now, p.Settings(), dir, "--introspection-timeout", "30s", "--introspection-cache-ttl", "0",
-		"--authz-instance-organisation", acme, "--authz-instance-roles", "IAM_OWNER=user.write,user.read")
+		"--authz-instance-organisation", devidp.OrgAcme, "--authz-instance-roles", "IAM_OWNER=user.write,user.read")
 	caller := newCaller(t, url)
-	for _, row := range rows {
-		said := claims{"active": true, "sub": managerID, "iss": p.Issuer, "aud": p.Audience, "client_id": "manager", "exp": now + day,
-			"nbf": now, "token_type": "Bearer", home: acme, ours: in("ORG_USER_MANAGER", acme)}
+	for _, row := range slices.Concat(rulesOfRoles(ours), rulesOfTokens(p, ours, now)) {
+		said := claims{"active": true, "sub": managerID, "iss": p.Issuer, "aud": p.Audience, "client_id": "manager", "exp": now + 24*60*60,
+			"nbf": now, "token_type": "Bearer", homeClaim: devidp.OrgAcme, ours: roleIn("ORG_USER_MANAGER", devidp.OrgAcme)}
 		maps.Copy(said, row.change)
 		maps.DeleteFunc(said, func(_ string, value any) bool { return value == nil })
 		p.Misbehave("", p.asserts(said))
