@@ -42,7 +42,7 @@ func (m *Memory) pieces(name string, p *storagetest.Pattern) (found []storagetes
 		kept = append(kept, e.picture, e.doomed)
 	}
 	if m.flaw == "keeps removed bytes" {
-		kept = slices.AppendSeq(kept, maps.Values(st.grave))
+		kept = slices.AppendSeq(kept, maps.Values(st.removed))
 	}
 	for _, picture := range kept {
 		if picture != nil {

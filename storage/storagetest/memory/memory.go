@@ -54,14 +54,14 @@ type state struct {
 	gone map[storage.UserKey]*entry           // users who were removed
 	kept map[storage.UserKey]*storage.Picture // for a flaw: their pictures
 
-	grave   map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
+	removed map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
 	pending func()                               // for a flaw: a change that lands late
 	decided int                                  // for a flaw: conditions that have held
 	second  chan struct{}                        // for the same: closed when a second one has
 }
 
 func newState() *state {
-	st := &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, grave: map[storage.UserKey]*storage.Picture{},
+	st := &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, removed: map[storage.UserKey]*storage.Picture{},
 		gone: map[storage.UserKey]*entry{}, kept: map[storage.UserKey]*storage.Picture{}, second: make(chan struct{})}
 	_, _ = rand.Read(st.id[:])
 	return st
@@ -103,7 +103,7 @@ func (m *Memory) Open(ctx context.Context, name string, now func() time.Time) (s
 		seen: map[storage.UserKey]storage.Info{}}
 	switch m.flaw {
 	case "brings removed pictures back":
-		for k, p := range st.grave {
+		for k, p := range st.removed {
 			if e := st.users[k]; e != nil {
 				e.picture = p
 			}
@@ -294,7 +294,7 @@ func (s *store) Stat(ctx context.Context, u storage.UserKey, org string) (storag
 	info := storage.Info{Details: e.res.Details}
 	p := e.picture
 	if p == nil && s.has("looks at what is removed") {
-		p = s.grave[s.key(u)]
+		p = s.removed[s.key(u)]
 	}
 	switch {
 	case p != nil:

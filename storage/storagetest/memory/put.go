@@ -93,7 +93,7 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 		s.prove(up.User, e, e.picture, storage.ReasonReplaced)
 	}
 	e.picture = &p
-	delete(s.grave, s.key(up.User))
+	delete(s.removed, s.key(up.User))
 	s.change(e)
 	if s.has("replaces without counting") && e.res.Receipt != "" {
 		e.res.Details.Sequence--

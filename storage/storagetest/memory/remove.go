@@ -161,7 +161,7 @@ func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 			}
 		}
 	}
-	s.grave[s.key(rm.User)] = e.picture
+	s.removed[s.key(rm.User)] = e.picture
 	if !s.has("removes nothing") {
 		e.picture = nil
 	}
