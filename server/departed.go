@@ -22,7 +22,7 @@ func newDeparture(w http.ResponseWriter, r *http.Request) departure {
 	if r.ProtoMajor != 1 || r.ContentLength == 0 {
 		return departure{}
 	}
-	return departure{conn: connections.Of(r.Context()), writer: innermost(w), asked: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 knows no interim answers
+	return departure{conn: connections.Of(r.Context()), writer: innermost(w), asked: !r.ProtoAtLeast(1, 1)} // HTTP/1.0 has no interim answers
 }
 
 // gone looks at the connection without reading from it. A client whose connection was reset has gone. One that has sent the end of its

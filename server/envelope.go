@@ -24,7 +24,7 @@ const compressedFlag = 1
 // envelopeReader is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It passes on
 // well-formed messages only. The RPC library would answer others as faults of its own, with numbers out of the request.
 //
-// The library checks the number of messages: it knows which procedures are streams.
+// The library checks the number of messages, which depends on the procedure.
 type envelopeReader struct {
 	// body is read ahead: each read of an HTTP/2 body is a round trip to the goroutine that serves the connection.
 	body       *bufio.Reader

@@ -59,12 +59,12 @@ type errorSpec struct {
 	status  int    // on REST and on the picture routes
 	id      string // of the ErrorDetail, "" = none
 	message string
-	// retry: the same call may succeed after a while, a second unless the error knows better (Retry-After).
+	// retry: the same call may succeed after a while, which is a second unless the error names another time (Retry-After).
 	retry bool
 	// challenge: the answer carries WWW-Authenticate, with this error code in it unless that is "" (RFC 6750 section 3).
 	challenge      bool
 	challengeError string
-	// audited: the caller is known and was turned away, which goes into the audit trail.
+	// audited: the caller is known and was refused, which goes into the audit trail.
 	audited bool
 }
 
@@ -108,9 +108,9 @@ var errorTable = [...]errorSpec{
 // apiError is a reason with what is known about this call. Its text is for the log; answers use the table.
 type apiError struct {
 	reason
-	// message replaces the table's, "" = keep that. It repeats nothing that the caller sent.
+	// message replaces the table's, "" = the table's. It repeats nothing that the caller sent.
 	message string
-	// violations are the rules that the request broke, if it was rules.
+	// violations are the rules that the request broke, nil for other errors.
 	violations *validate.Violations
 	// retryAfter is how long to wait before the same call has a chance. 0 = unknown.
 	retryAfter time.Duration
@@ -170,7 +170,7 @@ func toAPIError(ctx context.Context, err error) *apiError {
 	}
 	for _, rejected := range [...]error{picture.ErrUnsupported, picture.ErrPixels, picture.ErrMemory, picture.ErrMalformed} {
 		if errors.Is(err, rejected) {
-			return &apiError{reason: invalidRequest, message: err.Error()} // that package words it for the sender
+			return &apiError{reason: invalidRequest, message: err.Error()} // its text is meant for the sender
 		}
 	}
 	switch ended := ctx.Err(); {
@@ -181,7 +181,7 @@ func toAPIError(ctx context.Context, err error) *apiError {
 	case ended != nil:
 		return &apiError{reason: callerGone, cause: err}
 	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable),
-		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // a limit of somebody below, not the caller's
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // a time limit of a package below, not the caller's deadline
 		return &apiError{reason: unavailable, cause: err, retryAfter: authz.RetryAfter(err)}
 	}
 	return &apiError{reason: internal, cause: err}

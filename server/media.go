@@ -27,7 +27,7 @@ func essence(contentType string) string {
 	return strings.ToLower(strings.Trim(media, " \t"))
 }
 
-// tidyRPC rewrites the headers of an RPC whose values can be written in several ways to the one that the RPC library knows: names of
+// tidyRPC rewrites the headers of an RPC whose values can be written in several ways to the one that the RPC library accepts: names of
 // media types and of content codings have no case (RFC 9110 sections 8.3.1 and 8.4.1), x-gzip is gzip, utf8 is UTF-8, and parameters of
 // a media type mean nothing except for a charset that is not UTF-8. Values that are not known stay as they are: the library refuses them
 // with 415, or checkEnvelope does.

@@ -14,14 +14,14 @@ import (
 // each: a caller with a token could invent organisations, and their questions would delay those of other callers.
 var inventedRate = limit.Rate{PerSecond: 5, Burst: 20}
 
-// directory returns the source that knows organisations and their users, nil where only tokens and the store know them.
+// directory returns the source of organisations and their users, nil where only tokens and the store name them.
 func (s *Server) directory() authz.Directory {
 	d, _ := s.config.Permissions.(authz.Directory)
 	return d
 }
 
 // findHome asks the directory, if there is one, which organisation a caller belongs to whose token does not say. It stays "" if the
-// directory does not know either.
+// directory has none either.
 func (s *Server) findHome(ctx context.Context, c *call) error {
 	d := s.directory()
 	if c.caller.Organization != "" || d == nil {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// maxStreams bounds the calls at once on an HTTP/2 connection. Clients that want more wait, or open another connection.
+	// maxStreams bounds the calls at once on an HTTP/2 connection. Clients that need more wait, or open another connection.
 	maxStreams = 64
 	// maxStreamBuffer and maxConnectionBuffer bound what an HTTP/2 peer may send before a handler has read it (RFC 9113
 	// section 5.2): fifteen streams whose handlers wait, as uploads may, leave room for the others on the connection.

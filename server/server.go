@@ -1,8 +1,8 @@
 // Package server is the HTTP surface of avatard: two RPC services in five wire forms, the picture routes, health and
 // reflection, all on one port.
 //
-// It decides the order in which a request is looked at and words every answer. It does not know how a token is
-// checked (package authz), how a picture is decoded (package server/picture) or how one is erased (package storage).
+// It decides the order of the checks of a request, and words every answer. Other packages check tokens (package authz), decode
+// pictures (package server/picture) and erase them (package storage).
 //
 //	call.go      one request from the first to the last byte: request id, deadline, admission, panics
 //	  route.go     which endpoint a method and a path name

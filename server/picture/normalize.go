@@ -4,7 +4,7 @@
 // decoded, made no larger than it is shown anywhere, converted to sRGB, turned upright and encoded anew, so that no text, position,
 // thumbnail or trailing archive of the upload can be stored or served.
 //
-// The package does not know HTTP, users or stores, writes no file and fetches nothing.
+// The package has nothing to do with HTTP, users or stores. It writes no file and fetches nothing.
 //
 //	header.go (limits) ─► decode ─► rows.go ─► reduce.go ─► colours.go (sRGB) ─► turn.go (upright) ─► encode.go (PNG or JPEG)
 //	    │                    ▲

@@ -2,7 +2,7 @@ package connections
 
 import "syscall"
 
-// PeerState is the state of the peer's end of a connection, as the kernel knows it.
+// PeerState is the state of the peer's end of a connection, as the kernel has it.
 type PeerState int
 
 // The states that matter for a request whose body is not read at the moment.
@@ -12,7 +12,7 @@ const (
 	PeerReset                  // the connection was reset
 )
 
-// PeerState asks the kernel, without reading. It returns PeerOpen where the kernel does not know.
+// PeerState asks the kernel, without reading. It returns PeerOpen where the kernel has no answer.
 func (c *Conn) PeerState() PeerState {
 	if c == nil {
 		return PeerOpen
