@@ -12,7 +12,7 @@ import (
 const maxActors = 4
 
 // readActors reads the claim act (RFC 8693 section 4.1): the subjects of those who act in the caller's place, the current actor first.
-// nil = there is no actor. No actor is left out: one without a subject is "", and a chain that is too long gives one more than maxActors.
+// nil = nobody acts in the caller's place. An actor without a subject is "", and a chain that is too long gives one more than maxActors.
 func readActors(members map[string]json.RawMessage) (actors []string, err error) {
 	for len(actors) <= maxActors {
 		act, err := member[map[string]json.RawMessage](members, "act")

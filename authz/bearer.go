@@ -6,7 +6,7 @@ import (
 )
 
 // bearerToken returns the token of a request's only Authorization header: "Bearer" in any case, one or more spaces,
-// one b64token (RFC 6750 section 2.1, RFC 9110 section 11.1). SP and HTAB around the value are no part of it: HTTP/2
+// one b64token (RFC 6750 section 2.1, RFC 9110 section 11.1). SP and HTAB around the value are not part of it: HTTP/2
 // delivers them untrimmed.
 //
 // Two headers that a proxy folded into one hold a comma and a space, and fail the grammar like any other text before

@@ -63,7 +63,7 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 	return got.organization, cmp.Or(err, got.refused)
 }
 
-// askHome asks the provider for the user behind a token, who has to be the one that introspection named.
+// askHome asks the provider for the user behind a token. It has to be the user that introspection named.
 func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string) (homeResponse, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.home.endpoint, nil)
 	if err != nil {

@@ -86,7 +86,7 @@ func isNoAccessToken(kind string) bool {
 	return true
 }
 
-// identityAt returns who the token stands for now. A token whose exp is this very second has expired (RFC 7519 section 4.1.4).
+// identityAt returns the user that the token stands for now. A token whose exp is this very second has expired (RFC 7519 section 4.1.4).
 func (v *validation) identityAt(now time.Time) (Identity, error) {
 	if v.refused != nil {
 		return Identity{}, v.refused

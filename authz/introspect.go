@@ -121,7 +121,7 @@ func (in *Introspector) Authenticate(ctx context.Context, header http.Header) (I
 	return in.identity(&v, in.now(), token)
 }
 
-// identity returns who a token stands for now.
+// identity returns the user that a token stands for now.
 func (in *Introspector) identity(v *validation, now time.Time, token string) (Identity, error) {
 	id, err := v.identityAt(now)
 	if err == nil && id.Organization == "" {

@@ -26,8 +26,8 @@ func (in *Introspector) noteIntrospection(err error) {
 	}
 }
 
-// rediscover finds out in the background whether the provider introspects somewhere else by now. What is known stays in use
-// meanwhile, and also when discovery fails: it may be right.
+// rediscover finds out in the background whether the provider introspects somewhere else by now. The known endpoint stays in use
+// meanwhile, and also when discovery fails, because it may still be right.
 func (in *Introspector) rediscover() {
 	in.mu.Lock()
 	defer in.mu.Unlock()

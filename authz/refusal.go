@@ -53,7 +53,7 @@ func Reasons() []Reason {
 // RefusedError is the error about a token that is not accepted.
 type RefusedError struct {
 	Reason Reason
-	// Detail says more for the log, "" = nothing. What it repeats of the provider's answer is quoted and cut; nothing of the token is in it.
+	// Detail says more for the log, "" = nothing. Text of the provider's answer in it is quoted and cut; it holds nothing of the token.
 	Detail string
 	kind   error // ErrInvalidToken or another of the errors of authentication
 }

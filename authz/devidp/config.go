@@ -15,7 +15,7 @@ import (
 // DefaultTokenLifetime is how long an access token lives unless Config says otherwise.
 const DefaultTokenLifetime = 12 * time.Hour
 
-// Config says who and what a provider serves.
+// Config says which people, machines and clients a provider knows, and where it is.
 type Config struct {
 	// Issuer is the URL of the provider, for example http://127.0.0.1:8080/idp. Its host must be loopback: the
 	// login page asks for no password.

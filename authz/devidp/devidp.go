@@ -6,7 +6,7 @@
 // its people with one click, which is why it takes loopback issuers only, and everything it knows is gone when the
 // process ends. It decides nothing about avatars and imports nothing of the server.
 //
-//	config.go    who and what it serves        handler.go  routes, discovery
+//	config.go    people, machines, clients     handler.go  routes, discovery
 //	seed.go      the fixed world of "dev"      login.go    the page that asks who you are
 //	token.go     tokens, Mint, Revoke          signin.go   authorization requests and codes
 //	grants.go    tokens for the library        client.go   the clients, for the library

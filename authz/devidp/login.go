@@ -65,7 +65,7 @@ func (l *login) headers(w http.ResponseWriter, formTarget string) {
 	h.Set("Referrer-Policy", "same-origin")
 }
 
-// show asks who is there.
+// show serves the page that lists the people to sign in as.
 func (l *login) show(w http.ResponseWriter, r *http.Request) {
 	p := l.provider
 	a, err := p.store.pendingSignIn(r.URL.Query().Get("id"))

@@ -36,7 +36,7 @@ func (p Permissions) of(account Account, org string) []string {
 }
 
 // searchPermissions answers for the bearer of a token, in the organisation of the header x-zitadel-orgid or their own.
-// Who may do nothing there gets an empty object.
+// The answer to a user without permissions there is an empty object.
 func (p *Provider) searchPermissions(w http.ResponseWriter, r *http.Request) {
 	account, ok := p.bearer(r)
 	if !ok {

@@ -23,7 +23,7 @@ var (
 )
 
 // signIn is one authorization request on its way from the authorize endpoint over the login page to the token
-// endpoint (op.AuthRequest). What the store hands out are copies.
+// endpoint (op.AuthRequest). The store hands out copies.
 type signIn struct {
 	id        string
 	formToken string // proves that a login came from our own page
@@ -126,7 +126,7 @@ func (s *store) pendingSignIn(id string) (signIn, error) {
 	return *a, nil
 }
 
-// finishSignIn records who signed in; the second call for one sign-in is refused.
+// finishSignIn records the user who signed in. The second call for one sign-in is refused.
 func (s *store) finishSignIn(id, formToken, subject string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

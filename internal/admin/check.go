@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// checkStall is how long a caller may let a check wait who does not read.
+	// checkStall is how long a check waits for a caller that does not read.
 	checkStall = time.Minute
 	// progressEvery is the least time between two reports of progress.
 	progressEvery = 200 * time.Millisecond

@@ -20,7 +20,7 @@ import (
 // ErrNoServer: no server listens on the admin socket of a data directory.
 var ErrNoServer = errors.New("no server runs on this data directory")
 
-// errHungUp: the server took the connection and gave no answer over it. What the transport says of that stands behind it.
+// errHungUp: the server took the connection and gave no answer over it. Errors that wrap it name the cause.
 var errHungUp = errors.New("the running server hung up")
 
 // Client calls the server that runs on a data directory. The error of every call is ErrNoServer when there is none.
@@ -36,7 +36,7 @@ func (c Client) change(ctx context.Context, path string, req Request) (changed b
 	var res Response
 	err = c.call(ctx, path, req, &res, maxBytes)
 	if errors.Is(err, errHungUp) {
-		// The server was just being killed, so the next look finds none. Asking twice for the same is no harm.
+		// The server was just being killed, so the next attempt finds none. Asking twice for the same does no harm.
 		err = c.call(ctx, path, req, &res, maxBytes)
 	}
 	return res.Created, err
@@ -94,9 +94,8 @@ func (c Client) call(ctx context.Context, path string, req, res any, limit int64
 	return nil
 }
 
-// post sends one request over a connection and returns the answer once it begins well; its body is to be closed, and the
-// connection with it. The connection is there already: that there is no server must show before anything is sent, and only then
-// may the store be opened instead.
+// post sends one request over a connection and returns the answer when its status is 200. Closing its body closes the connection, and
+// so does an error. The caller has connected before, because only a failure to connect shows that no server has the store open.
 func post(ctx context.Context, conn net.Conn, path string, req any) (resp *http.Response, err error) {
 	defer func() {
 		if err != nil {
@@ -149,10 +148,10 @@ func (c Client) dial(ctx context.Context) (net.Conn, error) {
 	}
 	file := filepath.Join(c.dir, SocketName)
 	info, err := os.Lstat(file)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // who may not look will be told by the store
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // the store says so to a caller without permission
 		return nil, ErrNoServer
 	}
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 { // the data would be in other hands than what is told about it
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 { // what listens behind it may serve other data
 		return nil, fmt.Errorf("%w: %s; remove it", storage.ErrLink, file)
 	}
 	path, done, err := socketPath(c.dir)

@@ -10,7 +10,7 @@ import (
 	"avatard/storage"
 )
 
-// CommandLine is who asked, for the audit trail.
+// CommandLine is the origin of changes that commands make, for the audit trail.
 var CommandLine = storage.Origin{Caller: "command line"}
 
 // AddOrganization registers an organisation and reports whether it was new.

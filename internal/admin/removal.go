@@ -71,7 +71,7 @@ func (r storeRemovals) RemoveOrganization(ctx context.Context, req OrganizationR
 	return RemoveOrganization(ctx, r.store, req, nil)
 }
 
-// RemoveUser finds out who is meant and removes them. It returns when the picture is erased.
+// RemoveUser removes the user that a request describes. It returns when the picture is erased.
 func RemoveUser(ctx context.Context, store storage.Store, req UserRemoval) (reply UserRemovalReply, err error) {
 	found, err := usersOf(ctx, store, req)
 	if err != nil {
@@ -98,7 +98,7 @@ func RemoveUser(ctx context.Context, store storage.Store, req UserRemoval) (repl
 	return UserRemovalReply{Removed: &RemovedUser{user.User.ID, user.User.Issuer, at, user.Generation != "", res.Receipt}}, nil
 }
 
-// usersOf lists who may be meant.
+// usersOf lists the users that a request may mean: those of its id and, where it names one, its issuer.
 func usersOf(ctx context.Context, store storage.Store, req UserRemoval) (found []storage.ListedUser, err error) {
 	if !ids.Valid(req.User) {
 		return nil, fmt.Errorf("%w: %q is no user id; expected 1 to 200 characters without control characters", ErrRefused, req.User)

@@ -74,7 +74,7 @@ func (a *Server) handler() http.Handler {
 	return mux
 }
 
-// ofUser makes a request of what is done to one user, who goes by the issuer that the server has.
+// ofUser adapts a change of one user to requests. The user is one of the server's issuer.
 func (a *Server) ofUser(do UserChange) func(context.Context, Request) (bool, error) {
 	return func(ctx context.Context, req Request) (bool, error) {
 		if req.Issuer != "" && req.Issuer != a.Issuer {

@@ -17,7 +17,7 @@ import (
 )
 
 // SocketName is the file of the admin socket. It lies in the data directory with mode
-// 0600: who may open the data may use it, and nobody else. It speaks JSON over HTTP:
+// 0600: users who may open the data may use it, and nobody else. It speaks JSON over HTTP:
 //
 //	POST /organisations {"organisation": ORG}                              → {"created": true}
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; with "new_organisation": true ORG may be unknown

@@ -163,7 +163,7 @@ type ownStream struct {
 	closed bool
 }
 
-// Close waits until the store is closed. An early Close is no fault of the store.
+// Close waits until the store is closed. That Close came early is not reported as an error of the store.
 func (s *ownStream) Close() error {
 	if s.closed {
 		return nil

@@ -1,5 +1,5 @@
 // Package cli is avatard's command line: it finds out which command is meant, reads the configuration, puts the parts
-// together and shuts them down. What the parts do is in packages server, authz and storage.
+// together and shuts them down. The parts themselves are packages server, authz and storage.
 //
 //	cli.go ─► parse.go ◄─ grammar.go (every command and flag) ─► help.go, completion.go
 //	              └────────┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go

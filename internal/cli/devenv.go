@@ -25,8 +25,8 @@ func shellText(vars []variable) string {
 	return b.String()
 }
 
-// writeEnvFile puts the variables in place in one step, for its owner's eyes only: whoever sees the file sees all
-// of it.
+// writeEnvFile puts the variables in place in one step, readable by its owner only. Readers see the whole file or
+// none.
 func writeEnvFile(file string, vars []variable) (err error) {
 	tmp, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*") // mode 0600
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"avatard/storage"
 )
 
-// devLines is what a newcomer pastes. Names in ${} are variables of the environment file; when there is no such
+// devLines are commands for a newcomer to paste. Names in ${} are variables of the environment file; when there is no such
 // file their values are printed in their place.
 const devLines = `
   # ALICE_STATE

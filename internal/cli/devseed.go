@@ -45,7 +45,7 @@ func seed(ctx context.Context, out io.Writer, store storage.Store, seeded *devid
 }
 
 // seedPeople registers the organisations and people of the provider, with pictures for those who have one.
-// Whoever is registered already keeps the state they are in: a picture that was deleted stays deleted.
+// Users who are registered already keep their state: a picture that was deleted stays deleted.
 func seedPeople(ctx context.Context, store storage.Store, seeded *devidp.Seeded) error {
 	for _, org := range seeded.Organizations {
 		if _, err := store.AddOrganization(ctx, org.ID, devOrigin); err != nil {
@@ -103,7 +103,7 @@ func seedCrowd(ctx context.Context, store storage.Store, org string, count, size
 }
 
 // seedPicture registers an unknown user together with a picture. Both are one transaction, so a start that is
-// killed leaves nobody behind who is registered and was never given theirs.
+// killed leaves no user registered without the picture.
 func seedPicture(ctx context.Context, store storage.Store, key storage.UserKey, org string, draw func() []byte) (created bool, err error) {
 	_, err = store.Get(ctx, key, org)
 	if !errors.Is(err, storage.ErrUserNotFound) {

@@ -21,8 +21,8 @@ type devTemp struct {
 	lock *os.File
 }
 
-// newDevTemp makes one. Its lock file has its name only when it is locked, so whoever can take the lock of a directory
-// knows that its process has ended.
+// newDevTemp makes one. Its lock file gets its name only once it is locked, so a process that can take the lock of a
+// directory knows that the process that made it has ended.
 func newDevTemp() (t *devTemp, err error) {
 	dir, err := os.MkdirTemp("", devTempPrefix) // with mode 0700
 	if err != nil {

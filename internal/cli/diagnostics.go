@@ -21,7 +21,7 @@ const (
 )
 
 // serveDiagnostics shows metrics and profiles on a listener of their own until the returned function is called, so that
-// they are there for no one who can only reach the API.
+// callers who can only reach the API do not see them.
 func serveDiagnostics(ctx context.Context, address string, metrics http.Handler, logger *slog.Logger) (stop func(), err error) {
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {

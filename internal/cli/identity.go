@@ -7,15 +7,15 @@ import (
 	"avatard/internal/config"
 )
 
-// newIdentity makes what finds out who calls and what they may do. It does not talk to the provider yet. now is the clock,
-// nil = time.Now, and observer is for metrics, nil = none.
+// newIdentity returns the authenticator of callers and the source of their permissions. It does not talk to the provider yet.
+// observer is for metrics, nil = none.
 func (p *Program) newIdentity(cfg config.Config, logger *slog.Logger, observer authz.Observer) (*authz.Introspector, authz.Source, error) {
 	unknown := cfg.Unknown
 	if unknown.PerSecond == 0 {
-		unknown.PerSecond = -1 // what is 0 for those who configure is -1 for the package, whose 0 is its default
+		unknown.PerSecond = -1 // 0 means no limit in the configuration, and the default in package authz
 	}
 	if cfg.Source == config.SourceZitadel {
-		cfg.ProjectID = "" // roles in tokens play no part, so one that nobody can read must not be anybody's trouble
+		cfg.ProjectID = "" // roles in tokens do not count, so an unreadable one must not fail a call
 	}
 	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
 		UserAgent:          "avatard/" + p.version(),

@@ -100,7 +100,7 @@ func (r *orgRemovalRun) users(ctx context.Context, calls admin.Removals) (users 
 	}
 }
 
-// removeUsers removes users one after the other. One who was removed or moved meanwhile is no failure.
+// removeUsers removes users one after the other. A user who was removed or moved meanwhile is not a failure.
 func (r *orgRemovalRun) removeUsers(ctx context.Context, calls admin.Removals, users []admin.UserRemoval) (handled int, err error) {
 	bar := &progress{} // that nobody sees
 	if !r.quiet && len(users) > 0 {
@@ -111,7 +111,7 @@ func (r *orgRemovalRun) removeUsers(ctx context.Context, calls admin.Removals, u
 		if ctx.Err() != nil {
 			return handled, errors.New("interrupted")
 		}
-		reply, err := calls.RemoveUser(context.WithoutCancel(ctx), user) // who is begun is finished
+		reply, err := calls.RemoveUser(context.WithoutCancel(ctx), user) // a removal that has begun is finished
 		if err != nil {
 			return handled, err
 		}

@@ -114,7 +114,7 @@ func (m settingMapper) Decode(ctx *kong.DecodeContext, _ reflect.Value) error {
 // IsBool implements kong.BoolMapper.
 func (m settingMapper) IsBool() bool { return m.setting.IsSwitch }
 
-// twoHyphens lets every long flag stand with one hyphen, too: "-data DIR". Values and what follows "--" stay as they are. The error
+// twoHyphens lets every long flag stand with one hyphen, too: "-data DIR". It leaves alone values and arguments behind "--". The error
 // names a flag whose value is missing, which the parser does not see where values may begin with a hyphen.
 func twoHyphens(model *kong.Application, args []string) ([]string, error) {
 	bools := map[string]bool{}
@@ -156,7 +156,7 @@ func usagef(format string, args ...any) error {
 	return &usageError{problem: fmt.Sprintf(format, args...)}
 }
 
-// parse finds out what args mean. What cannot be meant is a usageError.
+// parse finds out which command args name. The error is a *usageError where they are wrong, and *shown after help or version.
 func (p *Program) parse(args []string) (*kong.Context, error) {
 	parser, err := p.newParser()
 	if err != nil {

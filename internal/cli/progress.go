@@ -79,7 +79,7 @@ func (p *progress) aside(write func() error) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_ = p.bar.Clear() // what the terminal does not take is no failure of the work
+	_ = p.bar.Clear() // a terminal that cannot be written to does not fail the work
 	return write()
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // tryProvider tries the provider in the background and logs what came of it: whether its description can be had, and whether it
-// answers about a token. A server serves without, so it is no reason to end. stop ends it and waits for that.
+// answers about a token. The server works without an answer, so a failure does not end it. stop ends it and waits for that.
 func tryProvider(ctx context.Context, in *authz.Introspector, logger *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})

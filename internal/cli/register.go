@@ -122,8 +122,8 @@ func (flags *userFlags) change(ctx context.Context, inv *Program, change userCha
 	return err
 }
 
-// checkIssuer refuses an issuer that no user on record has, unless there is no user. A running server needs no such look: the one
-// that it has is right.
+// checkIssuer refuses an issuer that none of the users on record has, unless there are none at all. With a running server this check
+// is not needed, because the server's issuer is right.
 func checkIssuer(store storage.Keeper, issuer string) error {
 	known, err := store.Issuers()
 	if err != nil {

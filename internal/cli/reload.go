@@ -73,8 +73,8 @@ func (c *configReloader) reload() {
 	c.level.Set(read.LogLevel)
 }
 
-// unchangeable returns the part of a configuration that a running server keeps. What stands in files of their own is not
-// looked at here.
+// unchangeable returns the part of a configuration that a running server keeps. Secrets and certificates in files of their own do
+// not count.
 func (c *configReloader) unchangeable(cfg config.Config) config.Config {
 	cfg.LogLevel = 0
 	cfg.ClientKey = c.current.ClientKey

@@ -45,7 +45,7 @@ func serveNeeds() []string {
 }
 
 // serve runs the server until ctx ends. It listens only when the store has been opened and has finished what an
-// earlier process left, so whoever reaches it reaches a server that can keep its promise. reread reads the configuration
+// earlier process left unfinished, so that every call reaches a server that can keep its promise. reread reads the configuration
 // again. The clock of everything that compares or stores times is the program's; time-outs use real time.
 func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (config.Config, error), log *server.LogWriter) (err error) {
 	hangups := make(chan os.Signal, 1)

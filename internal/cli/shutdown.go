@@ -11,8 +11,7 @@ import (
 	"avatard/server"
 )
 
-// drain is the time between the first signal and the end of listening, in which whoever sends traffic here learns that it has to
-// go elsewhere.
+// drain is the time between the first signal and the end of listening, in which load balancers learn to send traffic elsewhere.
 type drain struct {
 	delay  time.Duration
 	logger *slog.Logger
@@ -21,7 +20,7 @@ type drain struct {
 
 var errShuttingDown = errors.New("the server is shutting down")
 
-// checks returns the check that makes /readyz and the health service say so; none when there is no such time.
+// checks returns the check that fails during that time, for /readyz and the health service. It returns none when the delay is 0.
 func (d *drain) checks() []server.Check {
 	if d.delay == 0 {
 		return nil

@@ -15,8 +15,8 @@ import (
 // stdioName is the name of a file that stands for standard output, or standard input. "./-" is a file of that name.
 const stdioName = backup.StreamName
 
-// checkOutput refuses to write a backup to a terminal, and lets a receiver who is gone be an error like others: without
-// that the process would end at the first write, and nobody would be told.
+// checkOutput refuses to write a backup to a terminal, and ignores SIGPIPE: the end of the receiver is then an error of the write that
+// is reported like others, and does not end the process without a word.
 func checkOutput(stdout io.Writer) error {
 	if isTerminal(stdout) {
 		return usagef("standard output is a terminal; send the backup somewhere: backup - > FILE, or backup - | PROGRAM")
@@ -25,7 +25,7 @@ func checkOutput(stdout io.Writer) error {
 	return nil
 }
 
-// checkInput refuses to wait for a backup that somebody types.
+// checkInput refuses to read a backup from a terminal, and more than one file from standard input.
 func checkInput(stdin io.Reader, names ...string) error {
 	inputs := 0
 	for _, name := range names {

@@ -9,7 +9,7 @@ import (
 
 const day = 24 * time.Hour
 
-// Bounds of ages. What is kept for less than an hour is of no use to anybody; the longest still is a time.Duration.
+// Bounds of ages. Records that are kept for less than an hour are useless; the longest age still fits into a time.Duration.
 const (
 	minAge = time.Hour
 	maxAge = 100 * 365 * day

@@ -29,8 +29,8 @@ func (c Config) secretFiles() []secretFile {
 	return files
 }
 
-// WarnOfCleartext tells the log that tokens pass a network as they are, which whoever terminates TLS in front would have said by
-// naming its address.
+// WarnOfCleartext logs a warning when tokens pass a network in cleartext. A proxy in front that terminates TLS shows in the setting
+// trusted_proxies.
 func WarnOfCleartext(cfg Config, logger *slog.Logger) {
 	host, _, _ := net.SplitHostPort(cfg.Listen) // it was read
 	if cfg.TLSCertFile == "" && len(cfg.TrustedProxies) == 0 && !isLoopbackHost(host) {
@@ -45,7 +45,7 @@ func (c Config) WarnOfOpenSecrets(logger *slog.Logger) {
 	}
 }
 
-// WarnIfOpen is warnOfOpenSecrets for one of those files, which was read again.
+// WarnIfOpen does the same as WarnOfOpenSecrets for one of those files, which was read again.
 func (c Config) WarnIfOpen(path string, logger *slog.Logger) {
 	for _, f := range c.secretFiles() {
 		if f.path == path {
@@ -54,8 +54,8 @@ func (c Config) WarnIfOpen(path string, logger *slog.Logger) {
 	}
 }
 
-// WarnIfOpen tells the log that others than its owner may read or change a file that holds a secret. It is no fault: whoever
-// runs a container or a group for it may want it so.
+// warnIfOpen logs a warning when others than its owner may read or change a file that holds a secret. It is not a fault, because
+// containers and groups may be set up that way on purpose.
 func (f secretFile) warnIfOpen(logger *slog.Logger) {
 	const othersMayReadOrWrite fs.FileMode = 0o066
 	info, err := os.Stat(f.path) // of what a link leads to

@@ -14,7 +14,7 @@ const (
 	SourceZitadel = "zitadel" // from the provider, asked with the caller's token
 )
 
-// clientProofs are the settings of which one proves to the provider who asks.
+// clientProofs are the settings by which this client authenticates itself to the provider. One of them is enough.
 var clientProofs = []string{"client_secret", "client_secret_file", "client_key_file"}
 
 // finishIdentity looks at what only shows when all settings of provider and permissions are read.

@@ -12,8 +12,8 @@ import (
 // secretInterval is how often the file of the client's secret or key is looked at.
 const secretInterval = time.Second
 
-// ClientSecret keeps the credentials of an introspector those of a file, which may change. It compares content, not times. What is
-// no secret, or cannot be read, changes nothing but a line in the log.
+// ClientSecret keeps the credentials of an introspector up to date with a file that may change. It compares content, not times. After
+// a file that cannot be read or does not hold a secret the old credentials stay in use, and the log says so.
 type ClientSecret struct {
 	cfg      Config
 	provider *authz.Introspector
