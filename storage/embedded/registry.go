@@ -15,10 +15,10 @@ type registry struct {
 	moves         []storage.IssuerMoveRecord // all of them, in their order
 }
 
-// registryChanges are those a transaction adds, takes away, or gives another number.
+// registryChanges are the names that a transaction adds, removes, or gives another number.
 type registryChanges struct {
-	organizations map[string]bool  // false = those that are no more
-	issuers       map[string]int64 // 0 = those that are no more
+	organizations map[string]bool  // false for one that was removed
+	issuers       map[string]int64 // 0 for one that was removed
 	moves         []storage.IssuerMoveRecord
 }
 
@@ -70,7 +70,7 @@ func (n *registry) issuerMoves() int {
 	return len(n.moves)
 }
 
-// movedTo returns the issuer that the users of one were last given to, "" for none.
+// movedTo returns the issuer to which the users of one were moved last, "" for none.
 func (n *registry) movedTo(from string) string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
@@ -125,7 +125,7 @@ func (r *groupCommit) issuer(url string, add bool) (int64, error) {
 	return iid, nil
 }
 
-// nameIssuer notes what number an issuer has once the transaction is durable, 0 = it is no more.
+// nameIssuer notes the number that an issuer has once the transaction is durable, 0 when it is removed.
 func (r *groupCommit) nameIssuer(url string, iid int64) {
 	if r.added.issuers == nil {
 		r.added.issuers = make(map[string]int64)

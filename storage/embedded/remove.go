@@ -28,7 +28,7 @@ func validRemoval(rm storage.Removal) bool {
 	return rm.User.Valid() && (rm.AnyOrganization || ids.Valid(rm.Organization)) && rm.By.Valid()
 }
 
-// remove erases what the user has. One group commit is enough.
+// remove erases the user's picture. It takes one group commit.
 type remove struct {
 	rm storage.Removal
 }
@@ -59,7 +59,7 @@ func (w *remove) apply(r *groupCommit, t *request) error {
 		if err := r.audit("remove", "done", u.organization, w.rm.User.ID, w.rm.By); err != nil {
 			return err
 		}
-	case len(t.intended) > 0: // remains of an upload nobody was told of: no change of the record
+	case len(t.intended) > 0: // remains of an upload that was not acknowledged: no change of the record
 		if err := r.db.run(sqlUserReceipt, u.uid, u.receipt); err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (w *remove) finished(t *request, _ bool, err error) bool {
 	return false
 }
 
-// activeGeneration returns the one that is served, in the form that callers know, "" = none.
+// activeGeneration returns the generation that is served, in the form that callers get, "" for none.
 func activeGeneration(gens []generationRecord) string {
 	for i := range gens {
 		if gens[i].state == stateActive {
@@ -83,7 +83,7 @@ func activeGeneration(gens []generationRecord) string {
 	return ""
 }
 
-// unavailable makes a failure of the engine one that callers may try again.
+// unavailable turns a failure of the engine into an error after which callers may try again.
 func unavailable(err error) error {
 	if err == nil || isAnswer(err) {
 		return err

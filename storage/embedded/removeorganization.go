@@ -9,7 +9,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// RemoveOrganization implements [storage.Store]. The row stays, marked: users who were removed are of it.
+// RemoveOrganization implements [storage.Store]. The row stays, marked as removed, because removed users refer to it.
 func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.Origin) (removed bool, err error) {
 	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("remove organisation: %w: id", storage.ErrInvalid)

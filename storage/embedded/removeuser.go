@@ -9,7 +9,8 @@ import (
 	"avatard/storage/embedded/internal/hooks"
 )
 
-// RemoveUser implements [storage.Store]. The user's row stays, marked: receipts are of it, and a user who comes back goes on with it.
+// RemoveUser implements [storage.Store]. The user's row stays, marked as removed: receipts refer to it, and a user who comes back uses it
+// again.
 func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
 	if !validRemoval(rm) {
 		return storage.Result{}, fmt.Errorf("remove user: %w: id", storage.ErrInvalid)
@@ -21,11 +22,11 @@ func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Res
 	return t.result, nil
 }
 
-// removeUser takes two group commits where there is something to erase: the first is that of remove, and only once it has its end, another
-// one takes the user off the record. So nobody is off the record of whom a byte may be left, and what failed can be asked for again.
+// removeUser takes two group commits when there is something to erase: the first is that of remove, and once it has succeeded, another one
+// takes the user off the record. So a user is never off the record while a byte may be left, and a call that failed can be repeated.
 type removeUser struct {
 	remove
-	erased bool // the first group commit is through
+	erased bool // the first group commit has succeeded
 	gone   bool // the user is off the record once the group commit is durable
 }
 

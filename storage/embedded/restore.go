@@ -31,7 +31,7 @@ func (p *Place) step(name string) {
 	}
 }
 
-// Vacant reports what is in the way of Import.
+// Vacant returns an error when the directory holds a store or parts of one, so that Import would fail.
 func (p *Place) Vacant(context.Context) error {
 	dir, err := filepath.Abs(p.cfg.Dir)
 	if err == nil {
@@ -88,7 +88,7 @@ func importInto(ctx context.Context, cfg Config, opt storage.ImportOptions, afte
 	return sum, nil
 }
 
-// hasNoStore reports what is in the way of a restore.
+// hasNoStore returns an error when a store, or a part of one, is in the way of a restore.
 func hasNoStore(dir string) error {
 	for _, name := range []string{databaseName, databaseName + "-wal"} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
@@ -131,8 +131,7 @@ func clearHalf(dir string) error {
 	return datadir.At(dir).Sync()
 }
 
-// moveIn puts a store that is whole and durable in its place. The moment at which the database has its name is the one
-// from which on it is served.
+// moveIn moves a store that is whole and durable to its place. The store can be served as soon as the database has its name.
 func moveIn(dir string, after func(string)) error {
 	work := filepath.Join(dir, restoreName)
 	for _, name := range []string{slabName, databaseName} {
@@ -147,7 +146,7 @@ func moveIn(dir string, after func(string)) error {
 	return tidyRestored(dir)
 }
 
-// tidyRestored removes the rest of a restore that came to its end. It is called by whoever opens the store, too.
+// tidyRestored removes the remains of a restore that has ended. Open calls it, too.
 func tidyRestored(dir string) error {
 	work := filepath.Join(dir, restoreName)
 	if !exists(work) {

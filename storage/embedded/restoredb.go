@@ -26,7 +26,7 @@ CREATE TABLE picture (uid INTEGER PRIMARY KEY, generation BLOB) STRICT;
 CREATE TABLE theirs (uid INTEGER PRIMARY KEY, ours INTEGER NOT NULL) STRICT;
 `
 
-// restoreDB is the metadata of a store that is being built. What the schema refuses, it refuses here too.
+// restoreDB is the metadata of a store that is being built. It has the whole schema, so it refuses rows that no store may have.
 type restoreDB struct {
 	*database
 	scratch     *database
@@ -75,7 +75,7 @@ func (r *restoreDB) commit() error {
 	return errors.Join(unfit(r.conn.Exec("COMMIT")), r.scratch.conn.Exec("COMMIT"))
 }
 
-// unfit marks what the schema refuses as the file's fault.
+// unfit turns an error of the schema into one that blames the file.
 func unfit(err error) error {
 	if errors.Is(err, sqlite3.CONSTRAINT) {
 		return fmt.Errorf("%w: its records do not fit together: %w", storage.ErrExportDamaged, err)
@@ -143,8 +143,7 @@ func (r *restoreDB) addUser(u storage.UserRecord) error {
 	return err
 }
 
-// mergeUser adds a user of another file, under a number of ours, or replaces the record of that person if it has come
-// less far.
+// mergeUser adds a user of another file, under a number of this store, or replaces the user's record if it is older.
 func (r *restoreDB) mergeUser(u storage.UserRecord) error {
 	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT (id, iid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
@@ -161,10 +160,10 @@ func (r *restoreDB) mergeUser(u storage.UserRecord) error {
 	return r.do(r.scratch, `INSERT INTO theirs (uid, ours) VALUES (?1, ?2) ON CONFLICT (uid) DO UPDATE SET ours = excluded.ours`, u.Number, ours)
 }
 
-// forgetTheirs begins with another file.
+// forgetTheirs forgets the numbers of the last file, before another one is read.
 func (r *restoreDB) forgetTheirs() error { return r.do(r.scratch, `DELETE FROM theirs`) }
 
-// ours returns our number of a user of another file.
+// ours returns the number in this store of a user of another file.
 func (r *restoreDB) ours(theirs int64) (uid int64, err error) {
 	err = r.ask(r.scratch, `SELECT ours FROM theirs WHERE uid = ?1`, func(row *sqlite3.Stmt) { uid = row.ColumnInt64(0) }, theirs)
 	if err == nil && uid == 0 {

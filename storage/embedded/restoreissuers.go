@@ -23,14 +23,14 @@ func (r *restoreDB) issuer(url string) (iid int64, err error) {
 	return iid, err
 }
 
-// addIssuerMove puts a move on record whose users are where it has led to.
+// addIssuerMove puts a move on record whose users have their new issuer already.
 func (r *restoreDB) addIssuerMove(m storage.IssuerMoveRecord) error {
 	r.moves = append(r.moves, m)
 	return r.do(r.database, `INSERT INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`, m.From, m.To)
 }
 
-// moveIssuer does a move again, unless users of the new issuer are here already: then it is of a store that was restored from before it
-// and went on without it, and both stay what they are.
+// moveIssuer repeats a move, unless there are users of the new issuer already: then the store was restored from a backup before the move
+// and went on without it, and both issuers stay as they are.
 func (r *restoreDB) moveIssuer(m storage.IssuerMoveRecord) error {
 	inUse, had := false, false
 	err := r.ask(r.database, `SELECT DISTINCT removed FROM user WHERE iid = (SELECT iid FROM issuer WHERE url = ?1)`,
@@ -41,7 +41,7 @@ func (r *restoreDB) moveIssuer(m storage.IssuerMoveRecord) error {
 	name := func(from, to string) error {
 		return r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, from, to)
 	}
-	if had { // the rows change places, as in moveIssuer.apply
+	if had { // the rows swap their URLs, as in moveIssuer.apply
 		err = errors.Join(name(m.To, ""), name(m.From, m.To), name("", m.From))
 	} else {
 		err = errors.Join(r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.To), name(m.From, m.To))
@@ -54,13 +54,13 @@ func (r *restoreDB) moveIssuer(m storage.IssuerMoveRecord) error {
 
 // newerIssuers are the issuers of a newer file, by its own numbers.
 //
-// Moves never go away and are in their order, so of two files of one store one has the moves of the other, and perhaps some
-// more. Those are what was done between the two, whatever the clock says.
+// Moves are never removed and keep their order, so of two files of one store one has all moves of the other, and perhaps more. Those were
+// made between the two, whatever the clocks say.
 type newerIssuers struct {
 	db      *restoreDB
 	urls    map[int64]string
 	moves   []storage.IssuerMoveRecord
-	shared  int // so many of ours the file has, too
+	shared  int // how many moves of this store the file has, too
 	settled bool
 }
 
@@ -74,8 +74,8 @@ func (n *newerIssuers) move(m storage.IssuerMoveRecord) error {
 	return nil
 }
 
-// settle does again what was done between what was read before and this file, so that the users of both meet: else those of the backup
-// would stay where nobody looks for them. It comes before the file's first user.
+// settle repeats the moves that were made between the files read before and this one, so that users have the same issuer in all of them.
+// Otherwise users of the backup would stay under an issuer that is not used any more. It is called before the file's first user.
 func (n *newerIssuers) settle() error {
 	if n.settled {
 		return nil
@@ -85,7 +85,7 @@ func (n *newerIssuers) settle() error {
 		n.shared++
 	}
 	if n.shared < len(n.db.moves) {
-		return nil // the file is from before the others
+		return nil // the file is older than the others
 	}
 	for _, m := range n.moves[n.shared:] {
 		if err := n.db.moveIssuer(m); err != nil {
@@ -96,7 +96,7 @@ func (n *newerIssuers) settle() error {
 	return nil
 }
 
-// ours returns the number of an issuer in the store that is being built: of the one that has the users of theirs by now.
+// ours returns the number, in the store that is being built, of the issuer that has the users of the file's issuer by now.
 func (n *newerIssuers) ours(theirs int64) (int64, error) {
 	url, ok := n.urls[theirs]
 	if !ok {

@@ -23,8 +23,8 @@ func (r *restoreDB) mergeOrganization(o storage.OrganizationRecord, newer bool) 
 		o.ID, o.Created, asNumber(o.Removed))
 }
 
-// settleRemoved makes records of several moments and files fit together: who is off the record has no picture, whatever another file
-// says, and where somebody is registered, the organisation is.
+// settleRemoved makes the records of several files consistent: a user who is off the record has no picture, whatever another file
+// says, and the organisation of every registered user is registered.
 func (r *restoreDB) settleRemoved() error {
 	if err := r.do(r.database, `UPDATE organization SET removed = 0 WHERE removed = 1
 		AND id IN (SELECT organization FROM user WHERE removed = 0)`); err != nil {

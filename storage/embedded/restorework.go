@@ -17,8 +17,8 @@ const restoreBatch = 8192
 
 // restore builds a store in a directory of its own.
 //
-// The backup is read twice. The first time brings everything but pictures, and shows that the file is whole; then come
-// the newer receipts; the second time brings the pictures that no receipt names.
+// The backup is read twice: first everything but pictures, which shows that the file is whole. Then the newer receipts are read, and then
+// the backup's pictures that no receipt names.
 type restore struct {
 	ctx context.Context
 	cfg Config
@@ -110,7 +110,7 @@ func (r *restore) progress(f storage.Source, pass int64, b storage.RecordReader)
 	}
 }
 
-// readRecords brings everything but pictures.
+// readRecords reads everything but pictures.
 func (r *restore) readRecords() (err error) {
 	if err := r.db.addStore(r.opt.Export.Store().ID); err != nil {
 		return err
@@ -129,7 +129,7 @@ func (r *restore) readRecords() (err error) {
 			if err := r.db.addUser(rec); err != nil {
 				return err
 			}
-			if rec.Picture == storage.PictureNone { // else an earlier record may have it
+			if rec.Picture == storage.PictureNone { // otherwise an earlier record may have it
 				return r.db.forgetPicture(rec.Number)
 			}
 			return r.db.expectPicture(rec.Number)
@@ -152,9 +152,8 @@ func (r *restore) addReceipt(rec storage.ReceiptRecord, uid int64) error {
 	return r.db.addReceipt(rec, uid)
 }
 
-// readNewer brings what a newer file knows: receipts that the backup does not have, and records of users that have come
-// further. Numbers of users and receipts are each file's own; people are known by their ids, receipts by the
-// generation that they name.
+// readNewer reads from a newer file the receipts that the backup does not have, and newer records of users. Each file has its own numbers
+// of users and receipts; users are identified by their ids, receipts by the generation that they name.
 func (r *restore) readNewer(f storage.Source) error {
 	issuers := newerIssuers{db: r.db, urls: make(map[int64]string)}
 	if err := r.db.forgetTheirs(); err != nil {
@@ -195,8 +194,8 @@ func (r *restore) readNewer(f storage.Source) error {
 	return err
 }
 
-// checkGaps refuses files that leave out what was erased at some time after the backup, unless that is allowed. The store then knows
-// from when on it knows everything.
+// checkGaps refuses files that lack erasures of some time after the backup, unless that is allowed. The store then notes since when its
+// receipts are complete.
 func (r *restore) checkGaps() error {
 	r.horizon = r.sum.Backup.KnownFrom()
 	_, r.sum.Gaps = storage.KnownUntil(r.sum.Backup, r.sum.Newer)
@@ -210,7 +209,7 @@ func (r *restore) checkGaps() error {
 	return nil
 }
 
-// readPictures brings the pictures that are nobody's erased ones.
+// readPictures reads the pictures that no receipt names.
 func (r *restore) readPictures() error {
 	var owner storage.UserRecord
 	_, err := r.each(r.opt.Export, 1, func(record storage.Record) error {
@@ -263,7 +262,7 @@ func (r *restore) addPicture(uid int64, rec storage.PictureRecord) error {
 	return r.db.addGeneration(slot, uid, rec)
 }
 
-// fillSlab writes zeros over the slots that nobody has, and makes the slab durable.
+// fillSlab writes zeros to the slots without a picture, and makes the slab durable.
 func (r *restore) fillSlab() error {
 	if err := r.slots.EachFree(r.slab.Zero); err != nil {
 		return err
@@ -289,7 +288,7 @@ func (r *restore) finish() (err error) {
 	if r.sum.Missing, err = r.db.missing(); err != nil {
 		return err
 	}
-	// No byte of what the receipts name is in this slab, so all of them count.
+	// This slab has no byte of the pictures that the receipts name, so all of them are finished.
 	if err := r.db.finish(r.horizon); err != nil {
 		return err
 	}

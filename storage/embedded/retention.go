@@ -101,5 +101,5 @@ func (s *Store) prune() {
 	}
 }
 
-// cutoff returns the time before which is old what is kept for so long.
+// cutoff returns the time before which records are old that are kept for so long.
 func (r *groupCommit) cutoff(age time.Duration) int64 { return r.now - age.Microseconds() }

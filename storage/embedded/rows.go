@@ -8,8 +8,8 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// Bounds of what is remembered, in bytes as shelf counts them. Unknown users have a shelf of their own, so that invented ids
-// push out nobody who is there.
+// Bounds of what is remembered, in bytes as shelf counts them. Unknown users have a shelf of their own, so that invented ids do
+// not push out users who exist.
 const (
 	maxRowBytes     = 8 << 20
 	maxUnknownBytes = 1 << 20
@@ -18,7 +18,7 @@ const (
 // rowOverhead is what an entry takes beside its texts: the row, the key, its share of a map that is half full.
 const rowOverhead = 256
 
-// userRow is what reads want to know of a user: the record and the active generation. It never changes.
+// userRow is what reads need of a user: the record and the active generation. It never changes.
 type userRow struct {
 	organization               string
 	created, changed, sequence int64
@@ -43,15 +43,14 @@ type rowKey struct {
 	id  string
 }
 
-// rows remembers what reads found in the metadata, so that a picture that was read lately needs no look there. Two rules keep it
-// true:
+// rows remembers the users that reads found in the metadata, so that reading a picture again does not use SQLite. Two rules keep it
+// correct:
 //
-//   - What a read found is remembered before the state that it was found in can become another: while it holds the connection,
-//     or pages.
-//   - What a transaction changed is forgotten when COMMIT has returned, before the connection is given free.
+//   - A read remembers a user before the state that it has read can change: while it holds the connection, or pages.
+//   - The users that a transaction changed are forgotten when COMMIT has returned, before the connection is given free.
 //
-// So nothing is remembered that is not durable, and nothing that others have seen replaced. Who finds the state before a change
-// here read before that change's answer.
+// So the remembered state is durable, and never one that another read has already seen replaced. A read that finds the state before a
+// change here began before that change was answered.
 type rows struct {
 	mu             sync.Mutex
 	known, unknown shelf
@@ -62,7 +61,7 @@ func (r *rows) init() {
 	r.clear()
 }
 
-// get returns what is remembered of a user: nil that there is none.
+// get returns what is remembered of a user; a nil row means that there is no such user.
 func (r *rows) get(key rowKey) (row *userRow, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -72,7 +71,7 @@ func (r *rows) get(key rowKey) (row *userRow, ok bool) {
 	return r.unknown.get(key)
 }
 
-// keep remembers what was found of a user, nil for nobody.
+// keep remembers a user; a nil row means that there is no such user.
 func (r *rows) keep(key rowKey, row *userRow) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,8 +98,8 @@ func (r *rows) clear() {
 	r.unknown.clear()
 }
 
-// shelf holds rows up to a limit and forgets those that nobody asked for lately: what is put on it or asked for is in
-// young, and when that is half of the limit, it takes the place of old.
+// shelf holds rows up to a limit and forgets those that were not used lately: rows that are put on it or read are in young, and when young
+// has reached half of the limit, it replaces old.
 type shelf struct {
 	limit      int64
 	young, old map[rowKey]*userRow
@@ -148,7 +147,7 @@ func entryBytes(key rowKey, row *userRow) int64 {
 	return n
 }
 
-// forgetRows drops what the batch may have changed. A change of users that has no key may have changed anybody.
+// forgetRows forgets the users that the batch may have changed: all of them after a change of users without a key.
 func (s *Store) forgetRows(batch []*request) {
 	for _, t := range batch {
 		switch {

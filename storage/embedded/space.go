@@ -18,24 +18,24 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// A full disk must not keep anybody from deleting. Two things see to that:
+// Deletes must work on a full disk. Two things see to that:
 //
-//   - The floor: new things, which are uploads and registrations, are refused while the file system has less room than this. So what
-//     pictures take is never the last of it.
-//   - The reserve: a file of zeros in the data directory, which gives its blocks back piece by piece to what needs room for a delete, for
-//     finishing what was begun, or for a start. It is filled again when there is room.
+//   - The floor: uploads and registrations are refused while the file system has less room than this. So pictures never take the last of
+//     the room.
+//   - The reserve: a file of zeros in the data directory, which gives its blocks back piece by piece when a delete, a change that was begun,
+//     or a start needs room. It is filled again when there is room.
 const (
 	maxFloor   = 64 << 20
 	maxReserve = 4 << 20
-	// Both are at most this part of the file system, so that a small one can be used.
+	// Both are at most this part of the file system, so that a small file system can be used.
 	spaceShare = 16
 	// reservePiece is given back, or filled, at a time.
 	reservePiece = 512 << 10
-	// spaceInterval is how often an idle store looks whether there is room again, and spaceCommits how often a busy one fills a piece.
+	// spaceInterval is how often an idle store checks whether there is room again. A busy one fills a piece every spaceCommits group commits.
 	spaceInterval = 10 * time.Second
 	spaceIdle     = 5 * time.Second
 	spaceCommits  = 64
-	// So many times the floor and what the reserve lacks are plenty: then it is enough to look once in a while.
+	// This many times the floor and the missing part of the reserve are plenty: then room is checked only once in a while.
 	plentyTimes = 16
 	plentyTime  = time.Second
 	// maxSpaceSteps bounds what is given back to the file system at a time for an upload, in steps of tidyPunches holes.
@@ -44,11 +44,11 @@ const (
 	shortLog = 64 * sqlitefs.FrameBytes
 )
 
-// space is what is known of the room there is. Only the committer uses it, but for short and held.
+// space is the state of the room on the disk. Only the committer uses it, except short, held and cramped.
 type space struct {
 	dir    datadir.Dir
 	look   func(dir string) (free, total int64, err error)
-	size   int64        // the reserve is to have, in bytes
+	size   int64        // of the full reserve, in bytes
 	floor  int64        // in bytes
 	held   atomic.Int64 // bytes of the reserve that have blocks
 	short  atomic.Bool  // new things are refused
@@ -80,13 +80,13 @@ func (sp *space) open() {
 // missing returns how many bytes the reserve lacks.
 func (sp *space) missing() int64 { return max(0, sp.size-sp.held.Load()) }
 
-// hasRoom reports whether so many bytes may be taken for something new.
+// hasRoom reports whether so many bytes may be taken for a new picture or user.
 func (sp *space) hasRoom(bytes int64) bool {
 	free, _, err := sp.look(sp.dir.Path)
 	return err != nil || free-bytes >= sp.floor+sp.missing()
 }
 
-// hasPlenty reports whether there was so much room a moment ago that nobody need look again.
+// hasPlenty reports whether there was so much room a moment ago that it need not be checked again.
 func (sp *space) hasPlenty() bool {
 	if now := time.Now(); now.Sub(sp.seen.at) >= plentyTime {
 		sp.seen.at, sp.seen.free = now, 0
@@ -97,7 +97,7 @@ func (sp *space) hasPlenty() bool {
 	return sp.seen.free > plentyTimes*(sp.floor+sp.missing())
 }
 
-// reserveFile opens the reserve. Its content means nothing.
+// reserveFile opens the reserve. Its content has no meaning.
 func (sp *space) reserveFile(flag int) (datadir.File, error) {
 	return sp.dir.Open(reserveName, os.O_RDWR|flag)
 }
@@ -144,7 +144,7 @@ func (sp *space) fill() error {
 		err = sp.dir.Sync()
 	}
 	hooks.Failpoint("space-listed")
-	if err != nil { // what was taken of a disk that is full by now goes back
+	if err != nil { // the disk is full by now: the blocks that were taken go back
 		return errors.Join(err, file.Truncate(held))
 	}
 	sp.held.Store(held + n)
@@ -156,7 +156,7 @@ func noRoom(err error) bool {
 	return errors.Is(err, sqlite3.FULL) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
-// makeRoom gives a piece of the reserve to whatever met a full disk, and reports whether it is worth trying again.
+// makeRoom gives a piece of the reserve back after a write met a full disk, and reports whether trying again may succeed.
 func (s *Store) makeRoom() bool {
 	if !s.space.short.Load() {
 		s.log.Warn("the disk is full: uploads are refused until there is room, deletes use what is kept for them", "reserve_bytes", s.space.held.Load())
@@ -198,7 +198,7 @@ func (sp *space) fit(r *slab.Region) bool {
 func (s *Store) regainRoom() {
 	sp := &s.space
 	sp.looked = time.Now()
-	for steps := 0; steps < maxSpaceSteps && !sp.hasRoom(0) && s.tidyStep(); steps++ { // what deleted pictures have left
+	for steps := 0; steps < maxSpaceSteps && !sp.hasRoom(0) && s.tidyStep(); steps++ { // gives back the space of deleted pictures
 	}
 	for sp.missing() > 0 {
 		if !sp.hasRoom(0) || !s.fillPiece() {
@@ -209,12 +209,12 @@ func (s *Store) regainRoom() {
 		sp.short.Store(false)
 		s.log.Info("there is room again")
 		if s.checkpoints.failed {
-			_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log tell
+			_ = s.checkpoint(sqlite3.CHECKPOINT_PASSIVE) // Ready and the log report the error
 		}
 	}
 }
 
-// fillPiece is fill, and tells of a failure.
+// fillPiece is fill, and logs a failure.
 func (s *Store) fillPiece() bool {
 	err := s.space.fill()
 	if err != nil && !noRoom(err) {
@@ -262,7 +262,7 @@ func (s *Store) RoomForUploads(ctx context.Context) error {
 	return nil
 }
 
-// isNew reports whether a change is one that a full disk refuses: nothing of it has been begun, and it erases nothing.
+// isNew reports whether a change is refused on a full disk: it has not begun, and it erases nothing.
 func (t *request) isNew() bool {
 	switch w := t.op.(type) {
 	case *put:

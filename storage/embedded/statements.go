@@ -110,7 +110,7 @@ var statements = [numStatements]string{
 	sqlRefusal: `INSERT OR ROLLBACK INTO refusal (seq, time, action, reason, caller, caller_organization, organization, target, request, dropped)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)`,
 
-	// What has reached its age. The newest row of each table stays.
+	// Rows that have reached their age. The newest row of each table stays.
 	sqlOldAudit:     `SELECT seq, time FROM audit WHERE seq > ?1 AND seq < (SELECT max(seq) FROM audit) ORDER BY seq LIMIT ?2`,
 	sqlDropAudit:    `DELETE FROM audit WHERE seq > ?1 AND seq <= ?2 AND time < ?3`,
 	sqlOldRefusals:  `SELECT seq, time FROM refusal WHERE seq > ?1 AND seq < (SELECT max(seq) FROM refusal) ORDER BY seq LIMIT ?2`,
@@ -128,12 +128,12 @@ var statements = [numStatements]string{
 	sqlDropGeneration: `DELETE FROM generation WHERE uid = ?1 AND receipt = ?2 AND state = 3 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?2)`,
 }
 
-// changesUsers tells the statements that change what reads remember of users, see rows. A change that runs one of them has
-// the user's key on its request, or everything is forgotten.
+// changesUsers are the statements that change what rows remembers of users. A change that runs one of them has the user's key on its
+// request; otherwise all users are forgotten.
 var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlRemoveUser: true, sqlReviveUser: true, sqlActivate: true,
 	sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 
-// changesOneRow tells the statements that fail unless they change exactly one row.
+// changesOneRow are the statements that fail unless they change exactly one row.
 var changesOneRow = [numStatements]bool{sqlWatermark: true, sqlProbe: true, sqlNameIssuer: true, sqlRemoveOrganization: true, sqlRemoveUser: true,
 	sqlReviveUser: true, sqlReserve: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true, sqlRemoveRegion: true,
 	sqlSetPruned: true}
@@ -159,8 +159,8 @@ func (db *database) run(id statement, args ...any) error {
 	return nil
 }
 
-// rows runs a statement of the list and calls row for each row of the result, as long as it returns true. What row reads from the
-// statement is only valid until it returns.
+// rows runs a statement of the list and calls row for each row of the result, as long as it returns true. Values that row reads from
+// the statement are only valid until it returns.
 func (db *database) rows(id statement, row func(*sqlite3.Stmt) bool, args ...any) error {
 	stmt := db.stmts[id]
 	if err := bind(stmt, &db.texts[id], args); err != nil {
@@ -206,8 +206,8 @@ func (db *database) number(sql string, args ...any) (n int64, err error) {
 // maxParameters is how many parameters a statement of the list has at most.
 const maxParameters = 9
 
-// bind prepares a run of a statement. last are the texts bound before, nil when nobody remembers: SQLite keeps them, so one that
-// comes again need not be copied again.
+// bind sets the parameters of a statement. last are the texts bound before, nil when they are not remembered: SQLite keeps them, so the
+// same text need not be copied again.
 func bind(stmt *sqlite3.Stmt, last *[maxParameters]string, args []any) (err error) {
 	for i, arg := range args {
 		text, isText := arg.(string)

@@ -9,7 +9,7 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// stats collects what the store tells of itself. The committer writes, a few times a group commit; whoever asks gets a copy.
+// stats collects the figures of the store. The committer writes them, a few times a group commit; readers get a copy.
 type stats struct {
 	mu     sync.Mutex
 	counts storage.Stats     // without OldestPending and SlabStats
@@ -101,14 +101,14 @@ func (st *stats) punched(err error) {
 func (s *Store) measureSlab() {
 	bytes, err := s.slab.DiskBytes()
 	if err != nil {
-		return // what was known last
+		return // the last figures stay
 	}
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
 	s.stats.slab.SlabDiskBytes = bytes
 }
 
-// publishStats notes how the store stands between two group commits.
+// publishStats notes the state of the store between two group commits.
 func (s *Store) publishStats() {
 	pending, stuck, oldest := s.pending(), s.stuck(), s.erasures.oldest()
 	st := &s.stats
@@ -126,7 +126,7 @@ func (s *Store) publishStats() {
 	st.slab.SlabUsedBytes = st.slab.SlabBytes - slab.PageBytes - free
 }
 
-// Stats returns what the store has done and how it stands. It touches no disk and waits for nobody.
+// Stats returns counts of what the store has done, and its state. It neither reads the disk nor waits for changes.
 func (s *Store) Stats() storage.Stats {
 	st := &s.stats
 	st.mu.Lock()

@@ -13,21 +13,21 @@ import (
 )
 
 const (
-	// What failed is tried again after these.
+	// The delays after which a failed erasure is tried again: the first, and the longest.
 	sweepDelayMin = time.Second
 	sweepDelayMax = time.Minute
-	// maxSwept is how much is tried at a time: whoever comes meanwhile waits.
+	// maxSwept is how many erasures are tried at a time: changes that arrive meanwhile wait.
 	maxSwept = 32
 )
 
-// attempts counts how often the sweep has tried something in vain, and tells when it tries again.
+// attempts counts how often the sweep has tried an erasure in vain, and has the time of the next try.
 type attempts struct {
 	failed int
 	next   time.Time
 	alone  int // how often it failed while all else went well
 }
 
-// after returns the attempts with the next one as long after now as their number says: 1 s, 2 s, 4 s … 60 s.
+// after returns the attempts with the next one set, which is 1 s, 2 s, 4 s … 60 s after now, depending on their number.
 func (a attempts) after(now time.Time) attempts {
 	delay := sweepDelayMax
 	if a.failed < 6 {
@@ -45,14 +45,14 @@ type orphanedUpload struct {
 	tries attempts
 }
 
-// swept is one thing that the sweep tries again: an erasure, or an orphaned upload.
+// swept is an erasure or an orphaned upload that the sweep tries again.
 type swept struct {
 	receipt int64 // 0 for an orphaned upload
 	left    orphanedUpload
 	tries   attempts
 }
 
-// sweepDue returns when something is to be tried again, the zero time for never.
+// sweepDue returns when the sweep is to try again, the zero time for never.
 func (s *Store) sweepDue(time.Time) (due time.Time) {
 	sooner := func(next time.Time) {
 		if next.IsZero() { // not tried yet: now
@@ -74,18 +74,18 @@ func (s *Store) sweepDue(time.Time) (due time.Time) {
 	return due
 }
 
-// sweep tries again what is due, at most maxSwept things at a time.
+// sweep tries the erasures again that are due, at most maxSwept at a time.
 func (s *Store) sweep() { s.sweepUntil(time.Now(), maxSwept) }
 
 // sweepAll tries everything that is not finished once, whether it is due or not.
 func (s *Store) sweepAll() { s.sweepUntil(time.Time{}, math.MaxInt) }
 
-// sweepUntil tries again what is due at some time, everything at the zero one.
+// sweepUntil tries the erasures again that are due at a time, all of them at the zero time.
 func (s *Store) sweepUntil(now time.Time, limit int) {
 	due := s.unfinished(now)
 	due = due[:min(len(due), limit)]
 	if s.commitErr != nil && len(due) == 0 {
-		s.commitBatch(nil) // nobody may come by before Ready says that all is well
+		s.commitBatch(nil) // a change that would show that the disk works may come only once Ready reports it
 	}
 	for len(due) > 0 {
 		n := min(len(due), maxSwept)
@@ -98,7 +98,7 @@ func (s *Store) sweepUntil(now time.Time, limit int) {
 	}
 }
 
-// unfinished returns what is due at some time, everything at the zero one: what has waited longest first.
+// unfinished returns the erasures that are due at a time, all of them at the zero time, the one that has waited longest first.
 func (s *Store) unfinished(now time.Time) (due []swept) {
 	for receipt, tries := range s.erasures.failed {
 		due = append(due, swept{receipt: receipt, tries: tries})
@@ -115,8 +115,8 @@ func (s *Store) unfinished(now time.Time) (due []swept) {
 	return due
 }
 
-// sweepSome tries some things together, in a group commit of their own, so that no other change reads what it has only begun. Those that
-// fail are tried one by one: a page that cannot be written may make the sync fail that was to finish all of them.
+// sweepSome tries some erasures together, in a group commit of their own, so that no other change reads a state that is not finished.
+// Those that fail are tried one by one: a page that cannot be written may fail the sync that all of them share.
 func (s *Store) sweepSome(due []swept) {
 	s.stats.retried(len(due))
 	failed := s.sweepTogether(due)
@@ -137,7 +137,7 @@ func (s *Store) sweepSome(due []swept) {
 	}
 }
 
-// triedInVain counts an attempt. What will never be done, and nobody was promised, is given up.
+// triedInVain counts an attempt. An erasure that may be given up goes into quarantine after some of them.
 func (s *Store) triedInVain(w *sweep, now time.Time) {
 	if w.receipt == 0 {
 		for i := range s.orphans {
@@ -162,7 +162,7 @@ func (s *Store) triedInVain(w *sweep, now time.Time) {
 	}
 }
 
-// sweepTogether makes one group commit of what is due and returns what has failed.
+// sweepTogether makes one group commit of all that are due and returns those that failed.
 func (s *Store) sweepTogether(due []swept) (failed []*sweep) {
 	batch := make([]*request, len(due))
 	for i, d := range due {
@@ -177,7 +177,7 @@ func (s *Store) sweepTogether(due []swept) (failed []*sweep) {
 	return failed
 }
 
-// sweep finishes one thing that start-up found, that failed, or that a caller left behind.
+// sweep finishes an erasure or an orphaned upload that start-up found, or that failed before.
 type sweep struct {
 	s *Store
 	swept

@@ -12,21 +12,20 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// What can wait until nobody calls (see chore): putting finished erasures on record, looking which slots are free, and giving space back. It is done in short steps.
+// Tidying is a chore, done in short steps: putting finished erasures on record, looking up which slots are free, and giving space back.
 const (
-	// idleDelay is how long nobody has called when that begins. Where there is always somebody within that time, it begins after
-	// idleMost, at a moment when nobody is there.
+	// Tidying begins when no change has come for idleDelay, or after idleMost, as soon as the queue is empty.
 	idleDelay = 2 * time.Second
 	idleMost  = 10 * time.Second
 	// tidyPunches bounds the holes of one step.
 	tidyPunches = 64
 )
 
-// Tidy does at once what the store does by itself when nobody calls, within seconds: space that deleted pictures have
-// left goes back to the file system, and that of the log of metadata. It waits for a moment at which no change is under way.
+// Tidy does at once what an idle store does by itself within seconds: the space of deleted pictures and of the metadata's log goes back to
+// the file system. It waits for a moment when no change is under way.
 //
-// An error says that not all of it could be done; it is tried again later. Callers never notice. The errors are those of ctx,
-// storage.ErrUnavailable for a store that is closed, and those of the disk.
+// An error means that not all of it could be done; it is tried again later, and no caller of the store is affected. The errors are those
+// of ctx, storage.ErrUnavailable for a store that is closed, and those of the disk.
 func (s *Store) Tidy(ctx context.Context) error {
 	answer := make(chan error, 1)
 	select {
@@ -47,7 +46,7 @@ func (s *Store) tidyStep() bool {
 	return s.recordFinished() || s.learnOne() || s.trim(tidyPunches) || s.cutTail()
 }
 
-// recordFinished puts on record what no change has come to take along: its slots are free then.
+// recordFinished puts finished erasures on record when no change has come that would take them along. Their slots are free then.
 func (s *Store) recordFinished() bool {
 	if len(s.erasures.finished) == 0 {
 		return false
@@ -56,7 +55,7 @@ func (s *Store) recordFinished() bool {
 	return len(s.erasures.finished) == 0
 }
 
-// tidyAll does all there is to do, whoever waits meanwhile.
+// tidyAll does all steps at once. Changes wait for it.
 func (s *Store) tidyAll() error {
 	s.retryTrim()
 	for s.tidyStep() {
@@ -67,7 +66,7 @@ func (s *Store) tidyAll() error {
 	return errors.Join(s.trimmer.err, s.trimmer.look, s.commitErr, s.emptyLog())
 }
 
-// emptyLog does ahead of its time what checkpointIdle does after idleTime.
+// emptyLog does at once what checkpointIdle does after idleTime.
 func (s *Store) emptyLog() error {
 	if _, size := s.db.log.State(); size <= logIdle || s.space.short.Load() {
 		return nil
@@ -75,7 +74,7 @@ func (s *Store) emptyLog() error {
 	return s.checkpoint(sqlite3.CHECKPOINT_TRUNCATE)
 }
 
-// learnOne looks which slots of one region are free, if there is one of which that is not known.
+// learnOne looks up which slots of one region are free, if there is a region whose free slots are not known.
 func (s *Store) learnOne() bool {
 	for c := range slab.ClassPages {
 		if r := s.slots.Unknown(slab.Class(c)); r != nil {
@@ -116,8 +115,8 @@ func (s *Store) tidyDue(quiet time.Time) (due time.Time) {
 // tidy does a step of it.
 func (s *Store) tidy() { s.tidied(s.tidyStep()) }
 
-// tidyLate does one between two group commits of a server that has always something to do: changes put on record what is finished, and regions
-// that nobody needs are worth more than holes.
+// tidyLate does a step between two group commits of a server that is never idle. Changes put finished erasures on record there, and cutting
+// off free regions gives back more than holes do.
 func (s *Store) tidyLate() {
 	if s.trimmer.err != nil && time.Since(s.trimmer.since) >= trimRetry {
 		s.retryTrim()

@@ -11,23 +11,23 @@ import (
 	"avatard/storage/embedded/internal/hooks"
 )
 
-// errCommit marks a transaction that failed at its end: the disk, not one of the changes, is the reason.
+// errCommit marks a transaction that failed in its commit: the reason is the disk, not one of the changes.
 var errCommit = errors.New("commit")
 
 // transaction is what one transaction records beside the changes of its batch.
 type transaction struct {
 	groupCommit
 	watermark int64   // to be recorded
-	raise     bool    // it is another one than before
+	raise     bool    // it differs from the one on record
 	singly    []int64 // finished receipts above it
 	refusals  []storage.Refusal
-	probe     bool  // something is written all the same, to see whether the disk is well again
+	probe     bool  // a write that only shows whether the disk works again
 	began     int64 // microseconds since 1970
 	changes   int64 // of rows, that the connection had made before
 }
 
 // transact runs the batch's changes, and those that join them, as one transaction: begin, apply, commit, publish. It returns all of
-// them. What it left in memory is undone when that fails.
+// them. When that fails, their changes in memory are undone.
 func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ []*request, committed bool, err error) {
 	tx := s.plan(len(batch) == 0)
 	if len(batch) == 0 && !tx.raise && !tx.probe && len(tx.singly) == 0 && len(tx.refusals) == 0 {
@@ -35,11 +35,11 @@ func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ 
 	}
 	s.db.lock()
 	defer s.db.mu.Unlock()
-	// Not before: an export that has the database notes its end by the same clock, and what is erased after it has to be later.
+	// Not before the lock is held: an export that has the database notes its end by the same clock, and later erasures need a later time.
 	tx.now = s.now().UnixMicro()
 	tx.began = tx.now
 	tx.changes = s.db.conn.TotalChanges()
-	for _, t := range batch { // before anything fails: what an earlier group commit took is not given back
+	for _, t := range batch { // before anything can fail, so that slots of an earlier group commit are not given back
 		t.reset()
 	}
 	err = tx.begin()
@@ -62,7 +62,7 @@ func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ 
 func (s *Store) plan(empty bool) *transaction {
 	tx := &transaction{groupCommit: groupCommit{s: s, db: s.db, nextReceipt: s.erasures.issued + 1}}
 	tx.watermark, tx.singly = s.erasures.plan()
-	if !s.space.short.Load() { // what room is left is for deletes
+	if !s.space.short.Load() { // otherwise the room that is left is for deletes
 		tx.refusals = s.refusals.take()
 	}
 	tx.raise = tx.watermark != s.erasures.watermark
@@ -70,7 +70,7 @@ func (s *Store) plan(empty bool) *transaction {
 	return tx
 }
 
-// begin begins the transaction with what belongs to no change.
+// begin begins the transaction and writes the records that belong to none of its changes.
 func (tx *transaction) begin() error {
 	if err := tx.db.run(sqlBegin); err != nil {
 		return err
@@ -108,15 +108,15 @@ func (tx *transaction) commit(batch []*request) error {
 	err := tx.db.run(sqlCommit)
 	failpointAt("committed", batch)
 	tx.s.stats.committed(len(batch), time.Since(began), err)
-	if err != nil && !errors.Is(err, sqlite3.CONSTRAINT) { // else a reference to nothing: one of the changes
+	if err != nil && !errors.Is(err, sqlite3.CONSTRAINT) { // a constraint means that one of the changes refers to nothing
 		err = fmt.Errorf("%w: %w", errCommit, err)
 	}
 	return err
 }
 
-// undo takes back what a transaction that failed has left, and returns why it failed.
+// undo reverts the changes in memory of a transaction that failed, and returns why it failed.
 func (s *Store) undo(tx *transaction, batch []*request, err error) error {
-	s.forgetRows(batch) // nothing has changed; a row that is read anew costs nothing
+	s.forgetRows(batch) // not needed, but reading a row again costs little
 	err = errors.Join(err, s.db.rollback())
 	for _, t := range batch {
 		for _, taken := range t.taken {
@@ -129,7 +129,7 @@ func (s *Store) undo(tx *transaction, batch []*request, err error) error {
 
 // commitFailed keeps that a transaction failed, for Ready and for the next try.
 func (s *Store) commitFailed(err error) {
-	if !errors.Is(err, sqlite3.CONSTRAINT) { // else the metadata refuses one of the changes, and takes others
+	if !errors.Is(err, sqlite3.CONSTRAINT) { // a constraint refuses one of the changes; the metadata takes others
 		s.commitErr = err
 	}
 	if isDamage(err) {
@@ -141,9 +141,9 @@ func (s *Store) commitFailed(err error) {
 	}
 }
 
-// publish brings what is in memory up to a transaction that is durable.
+// publish makes the changes of a durable transaction in memory.
 func (s *Store) publish(tx *transaction, batch []*request) {
-	if s.commitErr == nil || s.db.conn.TotalChanges() != tx.changes { // else nothing was written, so nothing is known of the disk
+	if s.commitErr == nil || s.db.conn.TotalChanges() != tx.changes { // a transaction without writes says nothing about the disk
 		s.commitErr, s.probes = nil, attempts{}
 	}
 	if tx.raise {
@@ -186,7 +186,7 @@ func (r *groupCommit) apply(batch []*request) error {
 		if t.err != nil && !isAnswer(t.err) {
 			return t.err
 		}
-		// SQLite ends a transaction by itself after some errors; nothing may be added to what is not there.
+		// SQLite ends a transaction by itself after some errors; further statements would be outside of it.
 		if r.db.conn.GetAutocommit() {
 			return errors.New("the transaction ended early")
 		}

@@ -9,25 +9,25 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// Space that pictures leave goes back to the file system, where that can make holes in files: first the erasure is durable and on record, then
-// the slot is free, then, while nobody calls or when there is much of it, the committer punches a hole where it is. A
-// hole reads as zeros, so for whoever looks nothing has changed, and it matters to nobody when the hole becomes durable. Regions at
-// the end of the slab that are wholly free are taken off the metadata, durably, and then cut off the file.
+// The space of deleted pictures goes back to file systems that can make holes in files: first the erasure is durable and on record, then
+// the slot is free, and then, while no changes come or when there is much of it, the committer punches a hole there. A hole
+// reads as zeros like the free slot before, so it does not matter when it becomes durable. Regions at the end of the slab that are wholly
+// free are taken off the metadata, durably, and then cut off the file.
 const (
-	// warmPages is how many pages of free slots of each size keep their blocks, the lowest ones: 4 MiB of all sizes. Writing to them
-	// costs the file system no search for blocks.
+	// warmPages is how many pages of free slots of each size keep their blocks, the lowest ones: 4 MiB of all sizes. The file system need
+	// not search blocks when they are written.
 	warmPages = 64
 	// rootedPages at the slab's beginning are never cut off, so that a small store need not grow again and again.
 	rootedPages = 1024
-	// A server that always has something to do makes holes when so many pages of free slots have blocks, and a quarter of those in use.
+	// A server that is never idle makes holes when more pages of free slots have blocks than this and a quarter of the pages in use.
 	busyPages = 2048
-	// It looks every so many group commits, and then punches so many holes at most, which takes about a millisecond.
+	// It checks that every busyCommits group commits, and then punches busyPunches holes at most, which takes about a millisecond.
 	busyCommits, busyPunches = 8, 128
-	// trimRetry is how long what could not be punched is left alone.
+	// trimRetry is the time until a hole that could not be punched is tried again.
 	trimRetry = time.Minute
 )
 
-// trimmer is what the committer remembers of giving space back.
+// trimmer is the committer's state of giving space back.
 type trimmer struct {
 	// warm and rooted are warmPages and rootedPages, unless a test has fewer.
 	warm, rooted int64
@@ -35,8 +35,8 @@ type trimmer struct {
 	cannot bool                // the file system makes no holes
 	failed []*slab.RegionSlots // in which a hole could not be punched
 	since  time.Time           // the first of those
-	err    error               // what the last try brought, nil when all went well
-	look   error               // what looking for free slots brought last
+	err    error               // of the last try, nil when it succeeded
+	look   error               // of the last search for free slots
 	length int64               // of the slab's file, in bytes
 }
 
@@ -89,7 +89,7 @@ func (s *Store) punchHighest(c slab.Class, most int64) bool {
 	return true
 }
 
-// trimFailed notes that space of a region could not be given back. Whoever calls does not hear of it.
+// trimFailed notes that space of a region could not be given back. No caller is affected.
 func (s *Store) trimFailed(r *slab.RegionSlots, err error) {
 	t := &s.trimmer
 	if t.err == nil {
@@ -102,7 +102,7 @@ func (s *Store) trimFailed(r *slab.RegionSlots, err error) {
 	}
 }
 
-// retryTrim makes what could not be given back due again.
+// retryTrim lets the next trim try again the holes that could not be punched.
 func (s *Store) retryTrim() {
 	t := &s.trimmer
 	for _, r := range t.failed {
@@ -111,7 +111,7 @@ func (s *Store) retryTrim() {
 	t.failed, t.err = nil, nil
 }
 
-// trimBusy gives space back between two group commits of a server that has always something to do, when there is much of it.
+// trimBusy gives space back between two group commits of a server that is never idle, when there is much of it.
 func (s *Store) trimBusy() {
 	if s.groupCommits%busyCommits == 0 && s.slots.WholePages > busyPages+s.slots.UsedPages/4 {
 		s.trim(busyPunches)
@@ -146,7 +146,7 @@ func (s *Store) cutTail() bool {
 	return true
 }
 
-// forget drops a region that is no more.
+// forget drops a region that was cut off.
 func (t *trimmer) forget(r *slab.RegionSlots) {
 	kept := t.failed[:0]
 	for _, f := range t.failed {
