@@ -12,8 +12,8 @@ import (
 	"avatard/storage/embedded/internal/slab"
 )
 
-// scratchName is a database beside the one that is built, for what is only asked while building: which pictures are
-// erased, and which one is whose newest. Memory would have to grow with them.
+// scratchName is a database beside the one that is built, for tables that only a restore needs, such as the pictures that are erased. In
+// memory they would grow with the store.
 const scratchName = "scratch.db"
 
 const scratchSchema = `

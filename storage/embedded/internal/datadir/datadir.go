@@ -3,10 +3,10 @@
 //
 //	Dir.Make ─► Dir.Lock ─► Dir.RefuseLinks ─► Dir.Open … ─► Dir.Sync ─► Lock.Release
 //
-// Every file is for its owner only, and no symbolic link is followed in place of one. [Wrap] may put something around each file,
-// which the proofs of what survives a crash do.
+// Every file is for its owner only, and a symbolic link in place of a file is never followed. [Wrap] may put something around each file,
+// as the proofs of what survives a crash do.
 //
-// The package does not know what the files hold.
+// The package does not depend on the files' content.
 package datadir
 
 import (
@@ -33,8 +33,8 @@ type File interface {
 }
 
 // Puncher is a File that can give blocks back to the file system: the range reads as zeros then, and the file keeps its size. It
-// is durable after the next sync, like a write. The error is errors.ErrUnsupported where that is not possible. What a [Wrap] puts
-// around a file passes it on by having this method; without it, none is punched.
+// is durable after the next sync, like a write. The error is errors.ErrUnsupported where that is not possible. A file that a [Wrap] returns
+// needs this method, too; without it, no holes are punched.
 type Puncher interface {
 	Punch(off, n int64) error
 }
@@ -56,10 +56,10 @@ func (w Wrap) Around(name string, f File) File {
 	return w(name, f)
 }
 
-// What a [Wrap] is told in place of a name when a directory is opened, which is only ever synced.
+// The names that a [Wrap] gets for directories, which are only ever synced.
 const (
 	Data   = "."  // the data directory: a sync makes the names of the files in it durable
-	Parent = ".." // what the data directory lies in: a sync makes the data directory's own name durable
+	Parent = ".." // its parent: a sync makes the data directory's own name durable
 )
 
 // Dir is a data directory.
@@ -117,8 +117,8 @@ func (d Dir) Make() error {
 	}
 	if err != nil {
 		if info, serr := os.Stat(d.Path); serr == nil && info.IsDir() {
-			// The process that made it may have been killed before its name was durable. The parent may be closed to us, and on
-			// another file system: that is no reason not to start.
+			// The process that made it may have been killed before its name was durable. A parent that this process may not open,
+			// as on another file system, does not keep it from starting.
 			_ = syncAs(parent, Parent, d.Wrap)
 			return nil
 		}
@@ -137,8 +137,8 @@ func Nearest(dir string) string {
 	}
 }
 
-// RefuseLinks returns storage.ErrLink when one of these names in the directory is a link. It is for a message that names the file: Open
-// follows no link anyway, even one that is put there later.
+// RefuseLinks returns storage.ErrLink when one of these names in the directory is a link, so that the error names the file. Open never
+// follows a link anyway, even one that is made later.
 func (d Dir) RefuseLinks(names ...string) error {
 	for _, name := range names {
 		info, err := os.Lstat(d.File(name))

@@ -4,7 +4,7 @@ package datadir
 
 import "errors"
 
-// noFollow does nothing: no directory is opened, see Dir.Lock.
+// noFollow does nothing: Dir.Lock refuses every directory on this system.
 const noFollow = 0
 
 // Lock is a directory taken for this process.
@@ -15,5 +15,5 @@ func (Dir) Lock(string) (*Lock, error) {
 	return nil, errors.New("the embedded engine needs a Unix-like system")
 }
 
-// Release does nothing: there is no lock.
+// Release does nothing: Dir.Lock never returns a lock.
 func (*Lock) Release() error { return nil }

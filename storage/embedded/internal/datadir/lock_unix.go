@@ -41,8 +41,8 @@ func (d Dir) Lock(name string) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("the data directory is %w%s", storage.ErrInUse, owner)
 	}
-	// Every id has the same length, so that writing over an earlier one takes no room. A full disk may have none for the first:
-	// that is no reason not to start, and no id is better than a wrong one.
+	// Every id has the same length, so that writing over an earlier one takes no room. On a full disk there may be no room for the
+	// first one: the process starts all the same, and leaves the file empty rather than with a wrong id.
 	if _, err := f.WriteAt(fmt.Appendf(nil, "%-*d\n", processIDLen, os.Getpid()), 0); err != nil {
 		if err := f.Truncate(0); err != nil {
 			f.Close()

@@ -4,5 +4,5 @@ package datadir
 
 import "errors"
 
-// FreeSpace is not known here.
+// FreeSpace returns an error: it is not known on this system.
 func FreeSpace(string) (free, total int64, err error) { return 0, 0, errors.ErrUnsupported }

@@ -4,7 +4,7 @@ package datadir
 
 import "syscall"
 
-// FreeSpace returns how many bytes others than the system's owner may take of the file system that a directory is on, and its size.
+// FreeSpace returns how many bytes of a directory's file system processes without special rights may use, and its size in bytes.
 func FreeSpace(dir string) (free, total int64, err error) {
 	var st syscall.Statfs_t
 	if err := syscall.Statfs(dir, &st); err != nil {

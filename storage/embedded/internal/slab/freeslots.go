@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Slots knows which slots are free. Only the committer uses it.
+// Slots keeps track of which slots are free. Only the committer uses it.
 //
 // A slot is taken from here before the transaction that makes its owner durable, and comes back
 // after the commit that puts the erasure of its content on record, or at once when that first transaction failed. A free slot
@@ -21,17 +21,17 @@ type Slots struct {
 	WholePages int64 // pages in free slots that may have blocks
 }
 
-// RegionSlots is a region and what is known of its slots, which are numbered from 0 here.
+// RegionSlots is a region and the state of its slots, which are numbered from 0 here.
 type RegionSlots struct {
 	Region
 	class Class
 	place int64 // among the regions of its class
 
-	// Known tells that free and whole were filled.
+	// Known is set when free and whole are filled.
 	Known bool
 	free  Bitset // may be given away
 	whole Bitset // those of free that have their blocks, as far as is known; the others are holes in the file
-	// unsure: some of whole may be holes, which an earlier process made.
+	// unsure is set when some of whole may be holes, which an earlier process made.
 	unsure         bool
 	spare, spareIn int64 // how many there are in free, and in whole
 }
@@ -46,8 +46,8 @@ type classSlots struct {
 	free, whole int64  // slots
 }
 
-// Add brings in a region behind all others. A fresh one is nobody's and was written with zeros; of any other one it is not known yet which
-// slots have an owner.
+// Add adds a region behind all others. All slots of a fresh one are free and were written with zeros; of any other one it is not known
+// yet which slots have an owner.
 func (s *Slots) Add(r Region, fresh bool) error {
 	c, ok := r.Class()
 	if !ok {
@@ -112,7 +112,7 @@ func (s *Slots) At(slot int64) *RegionSlots {
 // Free returns how many slots of a class are known to be free.
 func (s *Slots) Free(c Class) int64 { return s.classes[c].free }
 
-// Count tells what is known of the slots of a class: how many there are, how many are free, and how many of those may have blocks.
+// Count returns how many slots of a class there are, how many are known to be free, and how many of those may have blocks.
 func (s *Slots) Count(c Class) (total, free, whole int64) {
 	cl := &s.classes[c]
 	return cl.total, cl.free, cl.whole
@@ -125,8 +125,8 @@ func (s *Slots) Next(c Class) Region {
 	return Region{First: max(s.End, 1), SlotPages: pages, Slots: max(2, n/pages)}
 }
 
-// Take hands out the lowest free slot. What comes together lies together then, and neighbours are written in half the time. whole tells
-// that all of it has blocks for certain.
+// Take takes the lowest free slot. So pictures that are uploaded together lie together, which are written in half the time. whole is set when
+// all of the slot certainly has blocks.
 func (s *Slots) Take(c Class) (slot int64, whole, ok bool) {
 	cl := &s.classes[c]
 	if cl.free == 0 {
@@ -137,7 +137,8 @@ func (s *Slots) Take(c Class) (slot int64, whole, ok bool) {
 	return r.First + n*r.SlotPages, s.pull(r, n), true
 }
 
-// Give takes a slot back. whole tells that it has blocks. Where it is not known yet which slots are free, the look-up will find it.
+// Give makes a slot free again; whole says that it has blocks. In a region whose free slots are not known yet it does nothing: Learn finds
+// the slot.
 func (s *Slots) Give(slot int64, whole bool) {
 	if r := s.At(slot); r != nil && r.Known {
 		s.put(r, (slot-r.First)/r.SlotPages, whole)
@@ -164,7 +165,7 @@ func (s *Slots) put(r *RegionSlots, n int64, whole bool) {
 	}
 }
 
-// pull takes a slot of a region out of the free ones and reports whether it is whole for certain.
+// pull takes a slot of a region out of the free ones and reports whether it is certainly whole.
 func (s *Slots) pull(r *RegionSlots, n int64) (whole bool) {
 	whole = r.whole.Has(n) && !r.unsure
 	s.Hollow(r, n)
@@ -195,8 +196,8 @@ func (s *Slots) Hollow(r *RegionSlots, n int64) {
 	}
 }
 
-// Highest returns the highest free slots of a class that may have blocks, as numbers in their region: as many as lie side by side, and at most
-// so many.
+// Highest returns the highest free slots of a class that may have blocks, as numbers in their region: as many as lie side by side, up to
+// a limit.
 func (s *Slots) Highest(c Class, most int64) (r *RegionSlots, first, end int64) {
 	cl := &s.classes[c]
 	r = cl.regions[cl.wholes.last()]

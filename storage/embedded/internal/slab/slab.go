@@ -1,4 +1,4 @@
-// Package slab keeps pictures in slots of one file, and knows which slots are free.
+// Package slab keeps pictures in slots of one file, and keeps track of which slots are free.
 //
 //	page 0 ┌──────────────┐  magic, id of the store
 //	       ├──────────────┤
@@ -7,12 +7,12 @@
 //	Region │ slot │ slot …│  slot = Image: header, picture, zeros. One that holds no picture is all zeros.
 //	       └──────────────┘
 //
-// [Slab] is the file: it writes images, overwrites slots with zeros, grows, makes holes. What it wrote counts after the next
-// [Slab.Sync] that succeeds; after one that failed all of it has to be written again. [Slots] tells, in memory, which slots of which
-// region may be given away.
+// [Slab] is the file: it writes images, overwrites slots with zeros, grows, makes holes. Writes are durable after the next [Slab.Sync] that
+// succeeds; after one that failed, all of them have to be repeated. [Slots] has, in memory, which slots of which region may be given
+// away.
 //
-// One goroutine at a time writes. Readers check what they read, because a slot may be zeroed and given away meanwhile. The package does
-// not know whose a slot is: the metadata does.
+// One goroutine at a time writes. Readers check what they read, because a slot may be zeroed and given away meanwhile. The owner of a slot
+// is in the metadata, not in this package.
 package slab
 
 import (
@@ -45,13 +45,13 @@ const (
 	HeaderSumOffset    = 28
 )
 
-// Castagnoli is the table of the sums.
+// Castagnoli is the table of the checksums.
 var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// ErrOtherStore: the slab is that of another store than the one that was asked for.
+// ErrOtherStore means that the slab belongs to another store than the one that was opened.
 var ErrOtherStore = errors.New("the slab is of another store")
 
-// ErrOtherGeneration: the slot does not hold, or no longer holds, the generation that was looked for.
+// ErrOtherGeneration means that the slot does not hold, or no longer holds, the generation that is read.
 var ErrOtherGeneration = errors.New("the slot holds another generation")
 
 // GenerationID is the random name of one upload.
@@ -69,8 +69,8 @@ type Slab struct {
 	file datadir.File
 }
 
-// Open opens the slab of the store with this id. Where create is set, because the database knows of no slot, it
-// makes one; a file that holds more than a first page is never taken for a new one.
+// Open opens the slab of the store with this id. When create is set, because the database has no slots, it makes the file; a file with more
+// than a first page is never taken for a new one.
 func Open(dir datadir.Dir, name string, store GenerationID, create bool) (*Slab, error) {
 	s := &Slab{dir: dir, name: name, zero: make([]byte, MaxSlotPages*PageBytes),
 		head: make([]byte, PageBytes)}
@@ -86,8 +86,8 @@ func Open(dir datadir.Dir, name string, store GenerationID, create bool) (*Slab,
 	if err != nil {
 		return nil, err
 	}
-	// A crash between making the file and its first sync leaves it short: nothing can be in it then. A page that looks right
-	// is written again all the same, for it may be in memory only: the sync may have failed, which is told once.
+	// A crash between making the file and its first sync leaves it short, and then it holds no picture. A page that looks right is
+	// written again all the same, because it may be in memory only: the kernel reports a failed sync only once.
 	head := make([]byte, PageBytes+1)
 	n, err := s.file.ReadAt(head, 0)
 	switch {
@@ -105,7 +105,7 @@ func Open(dir datadir.Dir, name string, store GenerationID, create bool) (*Slab,
 	return nil, errors.Join(err, s.file.Close())
 }
 
-// OpenToRead opens the slab of a store that nobody serves, as it is. One that is missing reads as an empty one.
+// OpenToRead opens the slab of a store that no process serves, and changes nothing. A missing file reads as an empty one.
 func OpenToRead(dir datadir.Dir, name string) (*Slab, error) {
 	s := &Slab{dir: dir, name: name}
 	err := s.reopen(os.O_RDONLY)
@@ -171,8 +171,8 @@ func (s *Slab) reopen(flag int) error {
 	return nil
 }
 
-// Probe writes the first page again and syncs it, to see whether the file can be written. A write that is cut off harms nothing: what
-// it writes is what is there.
+// Probe writes the first page again and syncs it, to find out whether the file can be written. A write that is cut off does no harm,
+// because it writes the bytes that are there.
 func (s *Slab) Probe() error {
 	if _, err := s.file.WriteAt(s.head, 0); err != nil {
 		return fmt.Errorf("write %s: %w", s.name, err)
@@ -180,13 +180,12 @@ func (s *Slab) Probe() error {
 	return s.Sync()
 }
 
-// Grow writes zeros over the pages of a new region and makes them and the file's size durable. Writing now is what
-// keeps later uploads cheap: a file system does not have to find blocks for them. What a failure leaves is cut off where it
-// may be.
+// Grow writes zeros to the pages of a new region and makes them and the file's size durable. That makes later uploads cheap: the file
+// system does not have to find blocks for them. After a failure the new pages are cut off where possible.
 func (s *Slab) Grow(first, pages int64, mayCut bool) error {
 	err := s.fill(first, pages)
 	if err != nil && mayCut {
-		// What was taken of a full disk goes back: deletes need some for their records.
+		// The blocks go back to a full disk: deletes need some for their records.
 		err = errors.Join(err, s.file.Truncate(first*PageBytes))
 	}
 	if err != nil {
@@ -221,8 +220,8 @@ func Image(id GenerationID, data []byte) []byte {
 	return buf
 }
 
-// Write puts a slot image in place. It is durable after the next sync. What is behind it in the slot is zeros already; where it may be a hole
-// it is written all the same, so that a picture's whole slot has blocks and erasing it needs none.
+// Write writes the image of a slot. It is durable after the next sync. The rest of the slot is zeros already; rest pages of it are written
+// all the same where it may be a hole, so that the whole slot of a picture has blocks and erasing it needs no new ones.
 func (s *Slab) Write(slot int64, image []byte, rest int64) error {
 	if _, err := s.file.WriteAt(image, slot*PageBytes); err != nil || rest == 0 {
 		return err
@@ -236,7 +235,7 @@ func (s *Slab) Zero(slot, pages int64) error {
 	return err
 }
 
-// Punch makes a hole of a slot, or of several in a row. It is errors.ErrUnsupported where that cannot be done.
+// Punch makes a hole of a slot, or of several in a row. The error is errors.ErrUnsupported where that cannot be done.
 func (s *Slab) Punch(slot, pages int64) error {
 	f, ok := s.file.(datadir.Puncher)
 	if !ok {
@@ -245,8 +244,8 @@ func (s *Slab) Punch(slot, pages int64) error {
 	return f.Punch(slot*PageBytes, pages*PageBytes)
 }
 
-// Sync makes all writes durable. When it fails, none of those since the last successful one may be relied on, and
-// all must be written again: the kernel may show bytes that the disk does not have.
+// Sync makes all writes durable. When it fails, none of the writes since the last successful sync may be relied on, and all must be
+// repeated: the kernel may return bytes that the disk does not have.
 func (s *Slab) Sync() error {
 	err := s.file.Sync()
 	if err != nil {
@@ -255,8 +254,8 @@ func (s *Slab) Sync() error {
 	return err
 }
 
-// Read returns the picture of one generation. ErrOtherGeneration means that it is gone, ErrSpoilt that it is damaged,
-// storage.ErrUnavailable that the file cannot be read now.
+// Read returns the picture of one generation. The errors are ErrOtherGeneration when it is gone, ErrSpoilt when it is damaged, and
+// storage.ErrUnavailable when the file cannot be read now.
 func (s *Slab) Read(slot int64, id GenerationID, size int64) ([]byte, error) {
 	buf := make([]byte, HeaderBytes+size)
 	s.mu.RLock()
@@ -268,7 +267,7 @@ func (s *Slab) Read(slot int64, id GenerationID, size int64) ([]byte, error) {
 	}
 	if string(buf[:8]) != SlotMagic || GenerationID(buf[HeaderIDOffset:HeaderLengthOffset]) != id ||
 		int64(binary.BigEndian.Uint32(buf[HeaderLengthOffset:])) != size {
-		clear(buf) // perhaps another's
+		clear(buf) // it may hold another user's picture
 		return nil, ErrOtherGeneration
 	}
 	data := buf[HeaderBytes:]
@@ -279,11 +278,11 @@ func (s *Slab) Read(slot int64, id GenerationID, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// ErrSpoilt: the slot is the right one and its bytes are not those that were written. A reader sees it too while the
-// slot is being zeroed, and then finds the generation gone.
+// ErrSpoilt means that the slot is the right one and its bytes are not those that were written. A read gets it, too, while the
+// slot is being zeroed, and then finds that the generation is gone.
 var ErrSpoilt = errors.New("the stored picture is damaged")
 
-// ReadAt reads bytes as they are, whosever they are.
+// ReadAt reads bytes as they are, without a check of their generation.
 func (s *Slab) ReadAt(p []byte, off int64) (int, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -305,7 +304,7 @@ func (s *Slab) Length() (int64, error) {
 	return info.Size(), nil
 }
 
-// Span is a stretch of the slab that belongs to nobody, in bytes.
+// Span is a stretch of the slab that belongs to no picture, in bytes.
 type Span struct{ Off, N int64 }
 
 // ZeroBytes overwrites a stretch with zeros. It is durable after the next sync.
@@ -316,7 +315,7 @@ func (s *Slab) ZeroBytes(sp Span) error {
 
 // Cut makes the file end at a page.
 func (s *Slab) Cut(page int64) error {
-	s.mu.RLock() // the descriptor stays; nobody writes behind the last region but whoever adds one
+	s.mu.RLock() // the descriptor stays, and only this goroutine writes behind the last region
 	defer s.mu.RUnlock()
 	return s.file.Truncate(page * PageBytes)
 }

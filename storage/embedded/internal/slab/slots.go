@@ -16,7 +16,7 @@ var ClassPages = [...]int64{1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 1
 const MaxSlotPages = 257
 
 // MaxStoredBytes is the largest picture that may be stored, on-disk format of the metadata and of backups. storage.MaxPictureBytes is what is
-// taken now: it may be less, and what was stored before is served all the same.
+// taken now: it may be less, and larger pictures that were stored before are still served.
 const MaxStoredBytes = 1 << 20
 
 // Neither line compiles unless what is taken may be stored, and what may be stored has a slot.
@@ -35,8 +35,8 @@ const (
 // Class is an index into ClassPages.
 type Class int
 
-// ClassFor returns the class of slots that a new picture of size bytes takes. What is stored already lies in slots of whatever
-// size its region has.
+// ClassFor returns the class of slots that a new picture of size bytes takes. A picture that is stored already may lie in a larger slot:
+// its size is that of its region.
 func ClassFor(size int) Class {
 	pages := int64(HeaderBytes+size+PageBytes-1) / PageBytes
 	for c, p := range ClassPages {
@@ -75,7 +75,7 @@ func (r Region) Holds(size int64) bool {
 	return size >= 1 && HeaderBytes+size <= r.SlotPages*PageBytes
 }
 
-// Check returns an error for a region that cannot be behind one that ends at this page.
+// Check returns an error when the region cannot follow one that ends at this page.
 func (r Region) Check(end int64) error {
 	if r.First < max(1, end) || r.SlotPages < 1 || r.SlotPages > MaxSlotPages || r.Slots < 1 || r.Slots > 1<<20 {
 		return fmt.Errorf("%w: a region of %d slots of %d pages at page %d, behind page %d; restore the directory from a backup",

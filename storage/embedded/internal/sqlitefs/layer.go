@@ -1,4 +1,4 @@
-// Package sqlitefs is the files that SQLite reads and writes through.
+// Package sqlitefs has the files through which SQLite reads and writes.
 //
 //	             writes, syncs               reads that do not wait
 //	SQLite ─► layeredFile ─► logFile ─► Wrap ─► file        SQLite ─► readerFile
@@ -6,10 +6,10 @@
 //	                          └─► LogGauge: how long it is             │
 //	                          └─► Pages: what is durable, and where ◄──┘
 //
-// A log that a killed process left is looked through by [CheckLog] before SQLite sees it. What SQLite has to keep somewhere while it sorts goes into
-// files without a name, in the data directory.
+// [CheckLog] checks the log that a killed process left before SQLite opens it. Rows that SQLite sorts go into files without a name, in the
+// data directory.
 //
-// The package does not know what the database holds.
+// The package does not depend on the database's content.
 package sqlitefs
 
 import (
@@ -30,19 +30,19 @@ import (
 // PageBytes is the size of a page of the database, in bytes: SQLite's default.
 const PageBytes = 4096
 
-// fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file handed through wrap.
+// fileLayer is SQLite's own file layer, with the log's writes gathered (see logFile) and each file passed through wrap.
 type fileLayer struct {
 	vfs.VFSFilename
 	dir datadir.Dir // for temporary files
 	log *LogGauge
-	// pages hears of the database and of what is written to its log.
+	// pages follows the writes to the database and its log.
 	pages *Pages
 }
 
 // fileLayers numbers the file layers of this process: SQLite finds them by name in one register.
 var fileLayers atomic.Int64
 
-// Register makes a file layer known to SQLite and returns the name to open a database with, and what undoes it.
+// Register registers a file layer with SQLite and returns the name to open a database with, and a function that unregisters it.
 func Register(dir datadir.Dir, log *LogGauge, pages *Pages) (name string, unregister func(), err error) {
 	base, ok := vfs.Find("").(vfs.VFSFilename)
 	if !ok {
@@ -81,7 +81,7 @@ func (l *fileLayer) OpenFilename(name *vfs.Filename, flags vfs.OpenFlag) (vfs.Fi
 	return &layeredFile{File: f, outer: outer, name: name.String()}, flags, nil
 }
 
-// Delete implements vfs.VFS. A layer whose directory has a method Removed hears of it.
+// Delete implements vfs.VFS. It calls the method Removed of the directory's file, if there is one.
 func (l *fileLayer) Delete(name string, sync bool) error {
 	if l.dir.Wrap == nil {
 		return l.VFSFilename.Delete(name, sync)
@@ -109,7 +109,7 @@ type sqliteFile struct{ vfs.File }
 
 func (f sqliteFile) Sync() error { return f.File.Sync(vfs.SYNC_NORMAL) }
 
-// layeredFile sends the calls that read, write and sync through outer, everything else straight to the file.
+// layeredFile passes reads, writes and syncs through outer, and all other calls directly to the file.
 type layeredFile struct {
 	vfs.File
 	outer   datadir.File
@@ -131,7 +131,7 @@ func (f *layeredFile) Truncate(size int64) error { return f.named("truncate", f.
 func (f *layeredFile) Sync(vfs.SyncFlag) error   { return f.named("sync", f.outer.Sync()) }
 func (f *layeredFile) Close() error              { return f.outer.Close() }
 
-// named adds the file to an error of the system that does not say it, as that of a sync. SQLite would call it a disk I/O error.
+// named adds the file's name to an error of the system that lacks it, as of a sync. SQLite would only say "disk I/O error".
 func (f *layeredFile) named(op string, err error) error {
 	if errno, ok := err.(syscall.Errno); ok { //nolint:errorlint // what is wrapped already says more
 		return &fs.PathError{Op: op, Path: f.name, Err: errno}
@@ -139,7 +139,7 @@ func (f *layeredFile) named(op string, err error) error {
 	return err
 }
 
-// Size counts what is pending in the log.
+// Size includes writes that are pending in the log.
 func (f *layeredFile) Size() (int64, error) {
 	if log, ok := f.outer.(*logFile); ok {
 		if err := log.flush(); err != nil {

@@ -23,10 +23,10 @@ const (
 	logMagic   = 0x377f0682 // with the lowest bit set, sums are over big-endian words
 )
 
-// CheckLog looks for damage in the log that SQLite leaves behind when a process is killed. SQLite takes a log to end where
-// the first sum is wrong, because there a loss of power may have torn what was being written; everything behind
-// it, acknowledged or not, is dropped without a word. But what follows a commit was written after that commit had been
-// synced. So a sound frame that continues a commit, behind a broken place, proves that the place was whole once.
+// CheckLog looks for damage in the log that SQLite leaves behind when a process is killed. For SQLite the log ends where the first checksum
+// is wrong, because a loss of power may have torn the last write there; everything behind it, acknowledged or not, is dropped silently.
+// But frames that follow a commit were written after that commit had been synced. So a sound frame that continues a commit, behind a
+// broken place, proves that the place was whole once.
 //
 // Damage to the last transaction looks like a torn one and is not found.
 func CheckLog(path string) error {
@@ -56,7 +56,7 @@ func CheckLog(path string) error {
 	}
 	salt := [8]byte(header[16:])
 	frame := make([]byte, FrameHeaderBytes+pageSize)
-	afterCommit := false // the frame before is a commit, at or behind the broken place
+	afterCommit := false // the previous frame is a commit, at or behind the broken place
 	for number := 1; ; number++ {
 		if _, err := io.ReadFull(in, frame); err != nil {
 			return ignoreEnd(err)

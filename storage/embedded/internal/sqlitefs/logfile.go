@@ -7,21 +7,20 @@ import (
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// maxLogBuffer bounds what a logFile keeps back, in bytes.
+// maxLogBuffer bounds the pending writes of a logFile, in bytes.
 const maxLogBuffer = 256 << 10
 
-// logFile is SQLite's write-ahead log with writes that follow on one another gathered into one. SQLite writes each page of a
-// commit in two pieces, a header of 24 bytes and the page, and then syncs: ten to thirty system calls a group commit, where one does.
+// logFile is SQLite's write-ahead log with adjacent writes gathered into one. SQLite writes each page of a commit in two pieces, a header of
+// 24 bytes and the page, and then syncs: ten to thirty system calls a group commit, where one is enough.
 //
-// Nothing is durable before Sync either way, so nothing is promised later than it was. A gathered write that fails is reported by
-// whatever call it was that could wait no longer, usually Sync, and is forgotten: SQLite then undoes the transaction, and
-// writes the next one to the same place.
+// Nothing is durable before Sync in either case, so gathering changes no promise. A gathered write that fails is reported by the call that
+// had to write it, usually Sync, and is dropped: SQLite then undoes the transaction, and writes the next one to the same place.
 type logFile struct {
 	datadir.File
 	gauge *LogGauge
 	pages *Pages
-	// unsynced: something may have been written since the last sync that succeeded, by a process before this one, too. A log that
-	// falls back to what was synced must never lie behind a database that has come further: its pages would count.
+	// unsynced is set when the log may have been written since the last sync that succeeded, also by an earlier process. The database
+	// must never be newer than the synced part of the log: after a loss of power older pages of the log would replace its own.
 	unsynced bool
 	pending  []byte
 	offset   int64 // of pending in the file
@@ -77,7 +76,7 @@ func (l *logFile) Sync() error {
 	if err := l.flush(); err != nil {
 		return err
 	}
-	if !l.unsynced { // SQLite syncs before each checkpoint what every commit has synced
+	if !l.unsynced { // SQLite syncs before each checkpoint, although every commit has synced the log
 		return nil
 	}
 	err := l.File.Sync()
@@ -94,7 +93,7 @@ func (l *logFile) Close() error {
 	return errors.Join(l.flush(), l.File.Close())
 }
 
-// LogGauge tells how long the log is. The committer writes, through SQLite; anybody may read.
+// LogGauge measures the length of the log. The committer writes it, through SQLite; any goroutine may read it.
 type LogGauge struct {
 	used  atomic.Int64 // end of what was written since the log began anew, in bytes
 	moved atomic.Int64 // end of what a checkpoint has moved into the database
@@ -128,7 +127,7 @@ func (g *LogGauge) truncated(size int64) {
 	}
 }
 
-// MovedTo notes how many frames are in the database. When those are all, the next commit begins the log anew.
+// MovedTo notes how many frames are in the database. When all of them are, the next commit begins the log anew.
 func (g *LogGauge) MovedTo(frames int64, all bool) {
 	if all {
 		g.moved.Store(g.used.Load())

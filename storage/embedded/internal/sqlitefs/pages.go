@@ -9,14 +9,14 @@ import (
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// Pages is the metadata as the last durable commit left it, for reads that do not wait for the connection: while a commit is
-// synced, or a checkpoint, the connection is busy, and it is the only one that SQLite lets have the file.
+// Pages is the metadata as the last durable commit left it, for reads that do not wait for the connection: the connection is busy while a
+// commit or a checkpoint is synced, and SQLite allows no other one to the file.
 //
-// The file layer tells it what is written to the log. Frames count from the sync that made their commit durable, until the log
-// begins anew, when all of them are in the database. So a page is where inLog says, else in the database; SQLite looks for it
-// in the same way, but in an index of the log that only its connection sees.
+// The file layer reports the writes to the log. Frames count from the sync that made their commit durable, until the log begins anew, when
+// all of them are in the database. So a page is in the log where InLog says, and otherwise in the database. SQLite looks for it in the same
+// way, but in an index of the log that only its connection has.
 type Pages struct {
-	// mu is held for reading while a statement reads, and for writing while the state becomes another.
+	// mu is held for reading while a statement reads, and for writing while the state changes.
 	mu      sync.RWMutex
 	db, log datadir.File
 	InLog   map[uint32]int64 // where the durable version of a page begins in the log
@@ -33,10 +33,10 @@ type writtenFrame struct {
 	size uint32 // of the database in pages, 0 unless it ends a transaction
 }
 
-// RLock keeps the state what it is until RUnlock: what reads does so in between.
+// RLock keeps the state from changing until RUnlock. Reads happen in between.
 func (p *Pages) RLock() { p.mu.RLock() }
 
-// RUnlock is the end of what began with RLock.
+// RUnlock undoes RLock.
 func (p *Pages) RUnlock() { p.mu.RUnlock() }
 
 func (p *Pages) setDatabase(f datadir.File) {
@@ -68,8 +68,8 @@ func (p *Pages) emptied() {
 	p.version++
 }
 
-// wrote notes what is written to the log. SQLite writes a frame's header by itself; after a transaction that failed, the next one's
-// come to the same places.
+// wrote notes a write to the log. SQLite writes a frame's header by itself. After a transaction that failed, the frames of the next one are
+// written to the same places.
 func (p *Pages) wrote(b []byte, off int64) {
 	if off == 0 {
 		p.emptied()
@@ -85,7 +85,7 @@ func (p *Pages) wrote(b []byte, off int64) {
 	p.Written = append(p.Written[:n], writtenFrame{off, binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:])})
 }
 
-// synced notes that what was written is durable. Frames without the end of their transaction do not count yet.
+// synced notes that the writes are durable. Frames without the end of their transaction do not count yet.
 func (p *Pages) synced() {
 	n := len(p.Written)
 	for n > 0 && p.Written[n-1].size == 0 {
@@ -107,7 +107,7 @@ func (p *Pages) synced() {
 	p.Written = p.Written[:copy(p.Written, p.Written[n:])]
 }
 
-// failed notes that a write or a sync of the log failed: SQLite undoes the transaction, and whatever is there of it never counts.
+// failed notes that a write or a sync of the log failed: SQLite undoes the transaction, so none of its frames ever count.
 func (p *Pages) failed() { p.Written = p.Written[:0] }
 
 // read reads a page. The caller holds mu for reading. A page in the log has no checksum of its own: the frame has one, and the page

@@ -8,8 +8,8 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// RegisterReader makes a file layer known to SQLite in which a second connection sees pages, and nothing else. It returns the name to open a
-// database with, and what undoes it.
+// RegisterReader registers a file layer with SQLite in which a second connection sees pages, and nothing else. It returns the name to open a
+// database with, and a function that unregisters it.
 func RegisterReader(p *Pages) (name string, unregister func()) {
 	name = nextFileLayer()
 	vfs.Register(name, &readerLayer{p})

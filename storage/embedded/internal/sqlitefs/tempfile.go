@@ -10,13 +10,13 @@ import (
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// TempName is what files begin with into which SQLite sorts, while a schema is brought forward, what does not fit into memory. They
-// lie in the data directory: with its owner, on its file system, and nowhere else. They hold ids and numbers, as the database
-// does, and no byte of a picture. While the store serves there are none: SQLite keeps what is temporary in memory then.
+// TempName is the beginning of the names of temporary files, into which SQLite sorts rows that do not fit into memory while a schema is
+// brought forward. They lie in the data directory, so they have its owner and its file system. They hold ids and numbers, as the database
+// does, and no byte of a picture. While the store serves there are none: SQLite keeps temporary data in memory then.
 const TempName = "avatard.tmp-"
 
-// openTemp makes a temporary file, for its owner alone. Where the system allows, it has no name any more when it is used, so
-// that nothing is left of it however the process ends.
+// openTemp makes a temporary file that only its owner can open. Where the system allows, its name is removed at once, so that nothing is
+// left of it however the process ends.
 func openTemp(dir datadir.Dir) (vfs.File, error) {
 	f, err := os.CreateTemp(dir.Path, TempName+"*") // with mode 0600
 	if err != nil {
@@ -36,7 +36,7 @@ func openTemp(dir datadir.Dir) (vfs.File, error) {
 	return t, nil
 }
 
-// RemoveTemps removes what a process left that was killed while it had temporary files. The caller holds the directory's lock.
+// RemoveTemps removes the temporary files of a process that was killed. The caller holds the directory's lock.
 func RemoveTemps(dir string) error {
 	names, err := filepath.Glob(filepath.Join(dir, TempName+"*"))
 	for _, name := range names {
@@ -45,7 +45,7 @@ func RemoveTemps(dir string) error {
 	return err
 }
 
-// tempFile is a file of one connection, which nobody else knows of.
+// tempFile is a file that only one connection uses.
 type tempFile struct {
 	datadir.File
 	size func() (int64, error)
@@ -60,7 +60,7 @@ func (f *tempFile) Close() error {
 	return err
 }
 
-// Sync does nothing: what is temporary need not last.
+// Sync does nothing: temporary data need not be durable.
 func (f *tempFile) Sync(vfs.SyncFlag) error { return nil }
 
 func (f *tempFile) Size() (int64, error)                            { return f.size() }
