@@ -132,7 +132,7 @@ func fillStore(t testing.TB, s *Store) {
 	mustRemove(t, s, 39) // the refusal rides on it
 }
 
-// What is restored is what was backed up, to the last record, and serves.
+// A restored store holds what was backed up, to the last record, and can be used.
 func TestBackupRoundTrip(t *testing.T) {
 	ctx := context.Background()
 	s := openTest(t, t.TempDir())
@@ -297,7 +297,7 @@ func TestSaveBackupLeavesNothing(t *testing.T) {
 	}
 }
 
-// A closed store, and a caller who leaves, end a backup with an error.
+// A backup ends with an error when the store is closed or its caller leaves.
 func TestBackupEndsEarly(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	fillStore(t, s)

@@ -56,8 +56,8 @@ func (b *busyCallers) run(t *testing.T, caller int) {
 	}
 }
 
-// A backup runs while many callers put, replace and remove pictures of a few hundred users, and somebody new comes all
-// the time. What is restored is true; with the receipts of later it is true of later.
+// A backup runs while many callers put, replace and remove pictures of a few hundred users, and new users come all the time. A restored
+// store has a state that was true during the backup; with later receipts, pictures deleted by then are gone, too.
 func TestBackupUnderChurn(t *testing.T) {
 	const users, callers = 240, 12
 	w := newBackupWitness(t, nil)
@@ -109,8 +109,8 @@ func TestBackupUnderChurn(t *testing.T) {
 	}
 }
 
-// Before each write of a backup, and within each of its reads of a picture, pictures are removed, replaced, and uploaded
-// and removed by somebody new. Pictures are as large as what is written at once.
+// Before each write of a backup, and within each of its reads of a picture, pictures are removed, replaced, and uploaded and removed by
+// new users. Pictures are as large as what is written at once.
 func TestBackupWithAChangeAtEveryStep(t *testing.T) {
 	for at := 1; backupWithAChangeAt(t, at); at++ {
 		if t.Failed() {

@@ -29,7 +29,7 @@ func (w *writeThen) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// What is erased once its bytes are on their way is said to be, and no restore brings it back.
+// The receipt of a picture that is erased while a backup copies its bytes is in the backup, and no restore brings the picture back.
 func TestCopyBackup(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	for i := range 8 {
@@ -63,7 +63,7 @@ func TestCopyBackup(t *testing.T) {
 	}
 }
 
-// A writer who takes nothing, and a stream with a fault, are errors; what was written then is no backup.
+// A writer that takes nothing, and a stream with a fault, are errors, and the bytes written until then are not a valid backup.
 func TestCopyBackupFails(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	for i := range 8 {

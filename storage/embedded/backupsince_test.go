@@ -99,7 +99,7 @@ func wantGap(t *testing.T, full string, files []string) {
 	s.clean()
 }
 
-// What --since writes depends on what is new, not on what there is.
+// The cost of --since depends on what is new, not on the size of the store.
 func TestReceiptsSinceCostWhatIsNew(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	for range 10 {

@@ -62,8 +62,8 @@ func (c *slotChanges) change(first, end int64) {
 	}
 }
 
-// Whatever becomes of a slot between the look at its row and the look at its bytes, nobody is blamed for it. Here each
-// slot that is looked at changes in just that moment: a picture is removed or replaced, a free slot is filled.
+// A change of a slot between reading its row and reading its bytes is never a finding. Here each slot that is checked changes in just that
+// moment: a picture is removed or replaced, a free slot is filled.
 func TestCheckWhileEachSlotChanges(t *testing.T) {
 	var checking atomic.Bool
 	c := &slotChanges{t: t}
@@ -104,7 +104,7 @@ func TestCheckWhileEachSlotChanges(t *testing.T) {
 	wantClean(t, s)
 }
 
-// active reports whether a slot holds somebody's picture.
+// active reports whether a slot holds a user's picture.
 func active(t *testing.T, s *Store, slot int64) (found bool) {
 	t.Helper()
 	s.db.mu.Lock()

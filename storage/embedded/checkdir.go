@@ -19,7 +19,7 @@ import (
 // CheckDir is Check for the store in cfg.Dir while no process serves it; storage.ErrInUse when one does. It also asks SQLite to
 // check the whole database file, and reports tables and columns that are missing.
 //
-// Without a repair not one file is changed, and what an earlier process left undone is found: nobody works on it. With a repair
+// Without a repair not one file is changed, and what an earlier process left undone is reported as a finding. With a repair
 // the store is opened, which finishes that as every start does, and then checked; a store that cannot be opened is an error.
 func CheckDir(ctx context.Context, cfg Config, opt storage.CheckOptions, found func(storage.Finding) error) (storage.CheckSummary, error) {
 	if opt.Repair {

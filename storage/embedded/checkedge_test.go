@@ -181,7 +181,7 @@ func TestCheckEndsEarly(t *testing.T) {
 	}
 }
 
-// What a check keeps in memory depends on how it reads, not on how much there is.
+// The memory of a check depends on how it reads, not on the size of the store.
 func TestCheckMemory(t *testing.T) {
 	most := func(users int) (rows, bytes int) {
 		s := openTest(t, t.TempDir())

@@ -17,7 +17,7 @@ import (
 	"avatard/storage"
 )
 
-// damaged is a data directory that nobody has open, and the means to spoil it.
+// damaged is a data directory that no process has open, and the means to spoil it.
 type damaged struct {
 	t    *testing.T
 	dir  string

@@ -141,8 +141,8 @@ func wantTries(t *testing.T, what string, s *Store, bad *badPages) {
 	}
 }
 
-// A log that cannot be moved is bounded: first nothing new is taken, then no delete either, and Ready says so. What was
-// acknowledged stays, and all goes on by itself once the disk works.
+// A log that cannot be moved is bounded: first new uploads and registrations are refused, then deletes, too, and Ready says so. Everything
+// that was acknowledged stays, and the store works again by itself once the disk does.
 func TestLogIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -227,7 +227,7 @@ func wantNothingNew(t *testing.T, s *Store) {
 	}
 }
 
-// The log of a store that nobody calls is emptied, unless it is short.
+// The log of an idle store is emptied, unless it is short.
 func TestIdleLog(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

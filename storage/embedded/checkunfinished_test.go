@@ -27,7 +27,7 @@ func kill(t *testing.T, dir string) *damaged {
 	return d
 }
 
-// What a killed process left undone is found, is not touched by looking, and is finished by a repair, which says so.
+// An erasure that a killed process left unfinished is found, is not changed by a check, and is finished by a repair, which says so.
 func TestCheckAfterKill(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir)
@@ -152,8 +152,8 @@ func wantRepair(t *testing.T, s *Store, f *faults, fails bool) {
 	wantClean(t, s)
 }
 
-// Rows that say that something is on its way, while the committer knows nothing of it.
-func TestCheckNobodyWorksOnIt(t *testing.T) {
+// A row says that an upload is on its way, and the committer has no such upload.
+func TestCheckUploadWithoutWork(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	mustPut(t, s, 1, 5000)
 	s.db.mu.Lock()
@@ -194,8 +194,7 @@ func TestRepairThatFails(t *testing.T) {
 	}
 }
 
-// What a repair found is left alone when it has changed by the time of the write: each writes for the row it saw, or not
-// at all.
+// A repair changes nothing when its finding has changed by the time of the write: each repair is for the row that it was found with.
 func TestRepairOfWhatHasChanged(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir())

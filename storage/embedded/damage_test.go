@@ -96,8 +96,8 @@ func checkTruth(t *testing.T, title, dir string) (unavailable int) {
 	return unavailable
 }
 
-// Each page of the database in turn is lost or changed by a single bit. Start-up or the calls that need it notice; nobody is
-// told a thing that is not so.
+// Each page of the database in turn is lost or changed by a single bit. Start-up, or the calls that need the page, notice it, and no call
+// gets a wrong answer.
 func TestDamagedDatabasePages(t *testing.T) {
 	t.Parallel()
 	whole := t.TempDir()
@@ -186,8 +186,8 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// A slot that does not hold what it should: its user is told to come back, the log what to do, and everybody else notices
-// nothing. Deleting and a new upload work.
+// When a slot does not hold its picture, its user gets 503, the log says what to do, and no other user is affected. Deleting and a new
+// upload work.
 func TestDamagedSlots(t *testing.T) {
 	ctx := context.Background()
 	dir := t.TempDir()

@@ -22,7 +22,7 @@ type diskScenario struct {
 	bad   badSlots
 	fault func(call int, name, op string) bool
 	s     *Store // nil while it is closed
-	// leave: whoever calls while the disk hangs leaves before it comes back.
+	// leave makes callers leave while the disk hangs, before it comes back.
 	leave bool
 }
 

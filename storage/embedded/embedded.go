@@ -120,7 +120,7 @@ type Store struct {
 	trimmer     trimmer
 	tidying     tidying
 	pruning     pruning
-	// refusalsDue tells when refusals have waited long enough, nil while none wait.
+	// refusalsDue receives when refusals have waited long enough; nil while none wait.
 	refusalsDue <-chan time.Time
 
 	refusals refusals

@@ -25,7 +25,7 @@ var diskFaults = []struct {
 var diskScenarios = []struct {
 	name  string
 	least int
-	// before makes what the scenario begins with; nil for an empty directory.
+	// before makes the store that the scenario begins with; nil for an empty directory.
 	before func(*diskScenario)
 	run    func(*diskScenario)
 }{
@@ -42,9 +42,8 @@ var diskScenarios = []struct {
 	{"closing", 2, (*diskScenario).finished, (*diskScenario).closeAndOpen},
 }
 
-// Every operation on a file goes wrong once, in every way, at every place of all that the store does. Nobody is told a
-// success that is not true, every other answer says that the store is unavailable, the next try succeeds, and nothing
-// stays behind or stuck.
+// Every operation on a file goes wrong once, in every way, at every place of all that the store does. No caller gets a success that is not
+// true, every other answer says that the store is unavailable, the next try succeeds, and nothing stays behind or stuck.
 func TestEveryFault(t *testing.T) {
 	for _, scenario := range diskScenarios {
 		for i, kind := range diskFaults {
@@ -84,8 +83,8 @@ func TestEveryFault(t *testing.T) {
 	}
 }
 
-// A disk that hangs at any place and comes back costs nobody more than the time: a caller who waits is told the truth,
-// and one who leaves finds the change done, or can make it again.
+// A disk that hangs at any place and comes back costs callers only time: one who waits gets a true answer, and one who leaves
+// finds the change done, or can make it again.
 func TestHangingDisk(t *testing.T) {
 	for _, leave := range []bool{false, true} {
 		for _, scenario := range diskScenarios[:2] {

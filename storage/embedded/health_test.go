@@ -13,8 +13,8 @@ import (
 	"avatard/storage"
 )
 
-// A disk that was full for a moment is noticed to be well again although nobody makes a change: a balancer sends nobody
-// to a server that is not ready.
+// A disk that was full for a moment is noticed to work again even when no change comes: a balancer sends no calls to a server that is not
+// ready.
 func TestReadyAgainWithoutCallers(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestReadyAgainWithoutCallers(t *testing.T) {
 	})
 }
 
-// A disk that does not answer is a reason for not being ready, once everybody who waited for it has gone.
+// A store whose disk does not answer is not ready, once all callers that waited for it have gone.
 func TestHangingDiskIsNotReady(t *testing.T) {
 	for _, hanging := range []string{databaseName + "-wal", slabName} {
 		dir := t.TempDir()

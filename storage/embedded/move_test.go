@@ -111,7 +111,7 @@ func (d *diskScenario) twoOrganizations() {
 	}
 }
 
-// moves moves somebody there and back: what was told is so, and the picture stays.
+// moves moves a user to another organisation and back: each answer is true, and the picture stays.
 func (d *diskScenario) moves() {
 	d.Helper()
 	for _, to := range []string{testOrg2, testOrg} {

@@ -33,7 +33,7 @@ func mustRemoveAt(t *testing.T, s *Store, i int, issuer string) {
 	}
 }
 
-// wantUsers demands of a restored store who has a picture under an issuer, and that nobody is under the other.
+// wantUsers demands the pictures of the users under an issuer of a restored store, and that the other issuer has no users.
 func wantUsers(t *testing.T, dir, issuer, other string, pictures ...bool) {
 	t.Helper()
 	s := openTest(t, dir)

@@ -97,7 +97,7 @@ func restored(t *testing.T, full string, receipts ...string) *Store {
 
 // When an issuer was moved, another one may get its old name. The users of the two are different people: no restore mixes them,
 // whichever files it reads.
-func TestRestoreAcrossMovesMixesNobody(t *testing.T) {
+func TestRestoreAcrossMovesKeepsUsersApart(t *testing.T) {
 	const org = "another"
 	s := openTest(t, t.TempDir())
 	old := testKey(0).Issuer

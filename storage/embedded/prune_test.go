@@ -186,7 +186,7 @@ func TestRetentionAfterAClockThatWasAhead(t *testing.T) {
 	a.want(`SELECT seq FROM refusal`, `"7"`)
 }
 
-// Receipts go at their age, but a user's newest. What is left is whole: it can be checked, used and gone on from.
+// Receipts are removed at their age, except the newest one of each user. The rest is consistent: it can be checked, used and added to.
 func TestRetentionOfReceipts(t *testing.T) {
 	a := openAged(t, storage.Retention{Receipts: 3 * 365 * day})
 	for range 4 { // users 1 and 2 come and go, 3 once
@@ -283,7 +283,7 @@ func TestRetentionInSteps(t *testing.T) {
 	a.clean()
 }
 
-// A backup of a store whose receipts have gone in part is whole: everybody who has a receipt is in it.
+// A backup of a store some of whose receipts were pruned is whole: every user with a receipt is in it.
 func TestBackupOfPrunedReceipts(t *testing.T) {
 	a := openAged(t, storage.Retention{Receipts: day})
 	for range 3 {

@@ -59,7 +59,7 @@ func pruneAll(s *Store) {
 	})
 }
 
-// checkPruning opens what was left: it is sound, nobody's picture is back, everybody has a newest receipt, and numbers go on.
+// checkPruning opens what was left: it is sound, no deleted picture is back, every user has a newest receipt, and numbers go on.
 func checkPruning(t *testing.T, dir string, at any, acknowledged int) {
 	t.Helper()
 	ctx := context.Background()

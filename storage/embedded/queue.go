@@ -248,7 +248,7 @@ func (l *queue) reply(t *request) {
 	delete(l.behind, *t.key)
 }
 
-// take returns everything that has arrived, at most limit changes. idle tells that nothing is under way at all.
+// take returns everything that has arrived, at most limit changes. idle is set when nothing is under way at all.
 func (l *queue) take(batch []*request, limit int) (_ []*request, idle, closed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

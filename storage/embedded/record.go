@@ -214,7 +214,7 @@ func (r *groupCommit) erase(t *request, u *userRecord, gens []generationRecord, 
 	return nil
 }
 
-// result returns what callers are told about the record.
+// result returns the part of the record that callers get.
 func (r *groupCommit) result(u *userRecord) (storage.Result, error) {
 	res := storage.Result{Details: u.details()}
 	if u.receipt != 0 && u.erased != (slab.GenerationID{}) {

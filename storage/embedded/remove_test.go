@@ -11,7 +11,7 @@ import (
 	"avatard/storage"
 )
 
-// Sixteen callers who delete the same picture get one answer, and leave one receipt.
+// Sixteen callers that delete the same picture at once get the same answer, and leave one receipt.
 func TestRemoveAtOnce(t *testing.T) {
 	s := openTest(t, t.TempDir())
 	ctx := context.Background()

@@ -21,7 +21,7 @@ import (
 	"avatard/storage/embedded/internal/datadir"
 )
 
-// What stands before and behind records, see docs/backup.md.
+// The bytes before and behind records, see docs/backup.md.
 const (
 	backupHeadBytes = 12
 	recordHeadBytes = 5
@@ -120,8 +120,8 @@ func newestReceipt(t *testing.T, s *Store) (micros int64) {
 	return count(t, s, `SELECT max(time) FROM receipt`)
 }
 
-// A store that was restored without the newest receipts goes on by itself. What the lost one knew to be erased counts all
-// the same, whatever numbers it had.
+// A store that was restored without the newest receipts goes on by itself. The erasures of the lost store count all the same, whatever
+// numbers its receipts had.
 func TestRestoreOfTwoHistories(t *testing.T) {
 	ctx := t.Context()
 	s := openTest(t, t.TempDir())

@@ -100,7 +100,7 @@ func (f unsynced) WriteAt(p []byte, off int64) (int, error) {
 func (f unsynced) Truncate(size int64) error { f.dirty[f.name] = true; return f.File.Truncate(size) }
 func (f unsynced) Sync() error               { f.dirty[f.name] = false; return f.File.Sync() }
 
-// What is moved in place is on the disk before: a loss of power leaves no name with half of what belongs to it.
+// Files are durable before they are moved to their place: after a loss of power no name has half of its content.
 func TestRestoreIsDurableBeforeItCounts(t *testing.T) {
 	full, receipts := littleBackup(t)
 	opt := backup.RestoreOptions{Backup: writeTemp(t, full), Receipts: []string{writeTemp(t, receipts)}}
@@ -188,7 +188,7 @@ func TestKilledInARestore(t *testing.T) {
 	}
 }
 
-// Between moving the slab and moving the database there is a slab without a database; it must not pass for somebody's.
+// Between moving the slab and moving the database there is a slab without a database, which must not be taken for a user's store.
 func TestHalfRestoredSlabIsReplaced(t *testing.T) {
 	full, _ := littleBackup(t)
 	opt := backup.RestoreOptions{Backup: writeTemp(t, full)}

@@ -8,7 +8,7 @@ import (
 	"avatard/storage"
 )
 
-// wantState demands of a restored directory who is registered with a picture, who without and who not, and that a check finds nothing.
+// wantState demands which users of a restored directory have a picture, have none, or are not registered, and that a check finds nothing.
 func wantState(t *testing.T, dir string, users map[int]error) *Store {
 	t.Helper()
 	s := openTest(t, dir)

@@ -82,8 +82,8 @@ func returns(t *testing.T, what string, f func()) {
 	}
 }
 
-// A read waits for nobody's sync: it has its answer while the sync of another user's change is held.
-func TestReadsWaitForNobodysSync(t *testing.T) {
+// A read does not wait for the sync of another user's change: it has its answer while that sync is held.
+func TestReadsDoNotWaitForASync(t *testing.T) {
 	ctx := context.Background()
 	disk := newHeldLog()
 	s, err := Open(ctx, Config{Dir: t.TempDir(), WrapFile: disk.wrap})
@@ -137,7 +137,7 @@ func TestReadsWaitForNobodysSync(t *testing.T) {
 	checkRemembered(t, s)
 }
 
-// What is remembered stays within its bounds, keeps what is asked for, and unknown ids push out nobody who is there.
+// The users that are remembered stay within their bounds, those in use are kept, and unknown ids do not push out users who exist.
 func TestRowsAreBounded(t *testing.T) {
 	var r rows
 	r.init()

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What a group commit that failed has left in the log behind the shorter one that took its place is no sign of damage.
+// Frames that a failed group commit has left in the log, behind the shorter one that took its place, are not damage.
 func TestShorterLogAfterFailedCommit(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	f := &faults{}

@@ -22,8 +22,8 @@ func (r reads) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// What a start and the first change after it read does not depend on how many users there are: with two hundred times as many, a page or
-// two more of each index on the way down, and the rows of regions. What is unfinished is finished all the same.
+// The reads of a start and of the first change after it do not depend on how many users there are: with two hundred times as many, it is a
+// page or two more of each index on the way down, and the rows of regions. Unfinished changes are finished all the same.
 func TestStartReadsWhatIsUnfinished(t *testing.T) {
 	read := map[string][2]int64{}
 	for i, users := range []int{300, 60_000} {

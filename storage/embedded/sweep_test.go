@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A store that nobody calls tries again what failed, until it is done, less and less often.
+// An idle store tries failed erasures again, until they are done, less and less often.
 func TestSweepWithoutCallers(t *testing.T) {
 	for _, failures := range []int{1, 2, 3, 20} {
 		dir := t.TempDir()

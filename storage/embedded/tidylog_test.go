@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// What is done when nobody calls keeps the log short meanwhile, and leaves none behind: its blocks go back, too.
+// Tidying an idle store keeps the log short meanwhile, and leaves none behind: its blocks are given back, too.
 func TestTidyLeavesNoLog(t *testing.T) {
 	dir := t.TempDir()
 	s := openTest(t, dir)

@@ -36,7 +36,7 @@ func needsHoles(t *testing.T) {
 	}
 }
 
-// mustTidy does at once what a store does when nobody calls.
+// mustTidy does at once what an idle store does by itself.
 func mustTidy(t testing.TB, s *Store) {
 	t.Helper()
 	if err := s.Tidy(context.Background()); err != nil {
@@ -67,7 +67,7 @@ func living(s *Store) int64 {
 	return st.SlabUsedBytes
 }
 
-// mustBeSmall demands that a directory takes little more than its pictures, once nobody has called for a while.
+// mustBeSmall demands that the directory of an idle store takes little more than its pictures.
 func mustBeSmall(t *testing.T, s *Store, dir, when string) {
 	t.Helper()
 	mustTidy(t, s)
@@ -105,7 +105,7 @@ func TestSpaceComesBack(t *testing.T) {
 	checkEmptySlab(t, dir)
 }
 
-// Users who change the size of their pictures again and again take no more space than the pictures they have.
+// A user who changes the size of a picture again and again takes no more space than the picture.
 func TestSizesChange(t *testing.T) {
 	needsHoles(t)
 	dir := t.TempDir()
@@ -120,7 +120,7 @@ func TestSizesChange(t *testing.T) {
 	mustBeSmall(t, s, dir, "7 sizes")
 }
 
-// What comes back is free as before: it is given away again, also after a restart, and holds no byte of what was there.
+// Slots whose space was given back are free as before: they are used again, also after a restart, and hold no byte of the old pictures.
 func TestTrimmedSlots(t *testing.T) {
 	needsHoles(t)
 	dir := t.TempDir()
@@ -223,7 +223,7 @@ func (s *Store) slabOnDisk(t *testing.T) int64 {
 	return bytes
 }
 
-// A check that still walks a region which was cut off meanwhile, and whose place others have taken, blames nobody and mends nothing.
+// A check that still walks a region which was cut off meanwhile, and whose place others have taken, finds and repairs nothing.
 func TestCheckOfRegionThatWent(t *testing.T) {
 	needsHoles(t)
 	s := openTest(t, t.TempDir())

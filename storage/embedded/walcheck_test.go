@@ -104,7 +104,7 @@ func checkLogScenario(t *testing.T, title string, s *Store) (have int) {
 	return have
 }
 
-// What a loss of power does to the last transaction is no damage: the log may end anywhere in it, or hold pieces of it.
+// A torn last transaction after a loss of power is not damage: the log may end anywhere in it, or hold pieces of it.
 func TestTornLog(t *testing.T) {
 	t.Parallel()
 	whole, last := killedLog(t)

@@ -21,7 +21,7 @@ type lateErasure struct {
 	pass int // in which it was due
 }
 
-// apply is applyToSlots with its steps in a wrong order; ok tells that one is chosen.
+// apply is applyToSlots with its steps in a wrong order; ok is false when none is chosen.
 func (o *stepOrder) apply(s *Store, l applied) (done applied, ok bool) {
 	if hooks.WrongOrder == "" {
 		return l, false

@@ -36,7 +36,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// A copy of the lock's descriptor, as a program has that is being started, keeps nobody out once the lock is released.
+// A copy of the lock's descriptor, which a program has that is being started, does not hold the lock once it is released.
 func TestLockIsGivenBack(t *testing.T) {
 	dir := At(t.TempDir())
 	lock, err := dir.Lock("lock")

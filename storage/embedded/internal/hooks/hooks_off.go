@@ -2,7 +2,7 @@
 
 package hooks
 
-// On tells whether the program was built with the tag.
+// On is true in a program that was built with the tag.
 const On = false
 
 // Failpoint does nothing and costs nothing.

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 )
 
-// On tells whether the program was built with the tag.
+// On is true in a program that was built with the tag.
 const On = true
 
 // WrongOrder is one of the wrong orders, or empty for the right one.

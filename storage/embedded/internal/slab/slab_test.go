@@ -71,7 +71,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// What was written comes back for its generation alone, damage is noticed, and zeros leave nothing.
+// A picture is read for its generation alone, damage is noticed, and zeroing a slot leaves nothing.
 func TestSlot(t *testing.T) {
 	dir := datadir.At(t.TempDir())
 	s := mustOpen(t, dir)
@@ -173,7 +173,7 @@ func TestFailedSync(t *testing.T) {
 	}
 }
 
-// What growing has taken of a disk goes back when it fails, unless the region may be on record.
+// The blocks of a region that could not be made go back to the disk, unless the region may be on record.
 func TestFailedGrowth(t *testing.T) {
 	for _, mayCut := range []bool{true, false} {
 		bad := badDisk{behind: MaxSlotPages * PageBytes}

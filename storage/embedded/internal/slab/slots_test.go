@@ -57,7 +57,7 @@ func TestLowest(t *testing.T) {
 	}
 }
 
-// Pages where no slot begins belong to nobody.
+// Pages where no slot begins belong to no slot.
 func TestSlotAt(t *testing.T) {
 	var s Slots
 	for _, r := range []Region{{1, 2, 8}, {17, 3, 5}, {40, 1, 16}} {

@@ -33,7 +33,7 @@ func (m *memoryFile) Truncate(size int64) error               { m.data = m.data[
 func (m *memoryFile) Sync() error                             { return nil }
 func (m *memoryFile) Close() error                            { return nil }
 
-// Writes that follow on one another become one, and whoever reads, cuts or syncs finds them in the file.
+// Adjacent writes become one, and reads, cuts and syncs find them in the file.
 func TestLogFile(t *testing.T) {
 	piece := func(c byte) []byte { return bytes.Repeat([]byte{c}, 100) }
 	want := slices.Concat(piece('a'), piece('b'), piece('c'))
@@ -74,7 +74,7 @@ func TestLogFile(t *testing.T) {
 	}
 }
 
-// What is kept back is bounded.
+// The pending writes are bounded.
 func TestLogFileBound(t *testing.T) {
 	file := &memoryFile{}
 	l := &logFile{File: file, gauge: &LogGauge{}, pages: &Pages{}}
