@@ -236,7 +236,7 @@ func TestBackupOfWhatIsTooFast(t *testing.T) {
 				return fails
 			})
 			if _, err := s.Put(context.Background(), upload(30, 70_001)); !errors.Is(err, storage.ErrUnavailable) {
-				t.Errorf("Put = %v, want %v", err, storage.ErrUnavailable) // a receipt of somebody whose picture stays
+				t.Errorf("Put = %v, want %v", err, storage.ErrUnavailable) // a receipt of a user whose picture stays
 			}
 		}
 		return stream.Write(p)

@@ -135,7 +135,7 @@ func TestNothingLeftUnderChurn(t *testing.T) {
 	c.look("opened again")
 	for i := range c.users {
 		if c.users[i].sequence == 0 {
-			continue // nobody happened to upload for this one
+			continue // no caller happened to upload for this one
 		}
 		if _, err := s.Remove(t.Context(), storage.Removal{User: churnUser(i), Organization: churnOrg}); err != nil {
 			t.Errorf("Remove(%d) = %v, want nil", i, err)

@@ -26,7 +26,7 @@ type cost struct {
 	Allocations int64 // of memory, by caller and committer together
 }
 
-// costs are the counts as they are. Whoever makes the program cheaper lowers them here; a count that rises is to be
+// costs are the counts as they are. A change that makes the program cheaper lowers them here; a count that rises is to be
 // looked at, and an aid to testing must never raise one.
 var costs = map[string]cost{
 	"upload":                      {Statements: 11, LogSyncs: 2, SlabWrites: 1, SlabSyncs: 1, Allocations: 15},
@@ -163,7 +163,7 @@ func countWork(t *testing.T, got map[string]cost) {
 	})
 }
 
-// countAllocations counts on a store whose statements nobody watches: that allocates.
+// countAllocations counts on a store whose statements are not watched: watching allocates.
 func countAllocations(t *testing.T, got map[string]cost) {
 	t.Helper()
 	s, err := Open(context.Background(), Config{Dir: t.TempDir(), WrapFile: (&meter{}).wrap})

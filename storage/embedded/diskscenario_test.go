@@ -256,8 +256,8 @@ func (d *diskScenario) closeAndOpen() {
 	d.sameAgain(1, before)
 }
 
-// checkpoints moves the log into the database in both ways, and lets it begin anew. One that fails is told by Ready until one
-// succeeds, and costs nobody anything.
+// checkpoints moves the log into the database in both ways, and lets it begin anew. Ready reports one that fails until one
+// succeeds, and no caller is affected.
 func (d *diskScenario) checkpoints() {
 	for i, mode := range []sqlite3.CheckpointMode{sqlite3.CHECKPOINT_PASSIVE, sqlite3.CHECKPOINT_TRUNCATE} {
 		var err error
@@ -314,7 +314,7 @@ func (d *diskScenario) badPage() {
 	}
 }
 
-// quarantine puts the slot there. Its user is free then, and it is given to nobody, also after a restart.
+// quarantine puts the slot there. Its user is served again, and the slot is never given away, also after a restart.
 func (d *diskScenario) quarantine() {
 	sweepNow(d.s)
 	if d.none(3); d.s.Stats().Quarantined == 0 {

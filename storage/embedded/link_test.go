@@ -16,7 +16,7 @@ import (
 	"avatard/storage/embedded/internal/sqlitefs"
 )
 
-// No name of ours is followed when it is a symbolic link, whoever opens the directory and for what. What the link points to
+// A symbolic link in place of a file of the store is never followed, whatever opens the directory. The file that it points to
 // stays as it is; a dangling one gets no target.
 func TestLinksAreRefused(t *testing.T) {
 	ctx := context.Background()

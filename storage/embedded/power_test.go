@@ -85,7 +85,7 @@ func cutAfter(t *testing.T, dir string, disk *powercut.Disk) {
 	}
 }
 
-// The directory was made by somebody who did not make its name durable, such as a process that was killed between the two.
+// The directory was made by a process that did not make its name durable, such as one that was killed between the two.
 func TestDirectoryNameDurable(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	disk, err := powercut.New(dir)

@@ -112,7 +112,7 @@ func TestKilledWhilePruning(t *testing.T) {
 	}
 }
 
-// Whatever call of the disk fails while old records are removed, nobody's picture and nobody's newest receipt is concerned, and
+// Whatever call of the disk fails while old records are removed, no picture and no newest receipt of a user is affected, and
 // it is done once the disk is well.
 func TestPruningEveryFault(t *testing.T) {
 	t.Parallel()
@@ -136,7 +136,7 @@ func TestPruningEveryFault(t *testing.T) {
 				if err := a.Ready(t.Context()); !errors.Is(err, storage.ErrUnavailable) {
 					t.Errorf("call %d: Ready = %v", call, err)
 				}
-				sweepNow(a.Store) // or whoever changes something next
+				sweepNow(a.Store) // or the next change
 				mustPut(t, a.Store, 9, 300)
 			}
 			a.prune()

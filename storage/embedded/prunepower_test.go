@@ -8,7 +8,7 @@ import (
 )
 
 // The power is cut at places all over a run that removes what is old, with what was not synced kept, lost or torn. What is left is
-// sound, nobody's picture is back, everybody has a newest receipt, and numbers go on.
+// sound, no deleted picture is back, every user has a newest receipt, and numbers go on.
 func TestPowerCutWhilePruning(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")

@@ -40,7 +40,7 @@ func littleBackup(t testing.TB) (full, receipts []byte) {
 	full = backupBytes(t, s, storage.ExportOptions{})
 	mustRemove(t, s, 0)
 	mustPut(t, s, 2, 160)
-	mustPut(t, s, 9, 170) // somebody new, erased at once
+	mustPut(t, s, 9, 170) // a new user, erased at once
 	mustRemove(t, s, 9)
 	return full, backupBytes(t, s, storage.ExportOptions{ReceiptsOnly: true})
 }
@@ -74,9 +74,9 @@ func TestRestoreWithNewerReceipts(t *testing.T) {
 	mustPut(t, s, 3, 4000)
 	mustPut(t, s, 4, 4000)
 	mustRemove(t, s, 4)
-	mustPut(t, s, 77, 300) // somebody new
+	mustPut(t, s, 77, 300) // a new user
 	mustRemove(t, s, 77)
-	mustPut(t, s, 78, 300) // and somebody new who has no receipt
+	mustPut(t, s, 78, 300) // and a new user without a receipt
 	later, receipts := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
 	now := contents(t, s)
 	if receipts.Pictures != 0 || receipts.Audit != 0 || receipts.Receipts != int64(len(now["receipt"])) {

@@ -80,7 +80,7 @@ func mustBeSmall(t *testing.T, s *Store, dir, when string) {
 	}
 }
 
-// Space of any size of picture goes back to the file system once nobody calls: what large pictures leave, small ones need not lie beside.
+// Space of any size of picture goes back to the file system once the store is idle: what large pictures leave, small ones need not lie beside.
 func TestSpaceComesBack(t *testing.T) {
 	needsHoles(t)
 	dir := t.TempDir()
@@ -176,7 +176,7 @@ func TestTrimmedSlots(t *testing.T) {
 	}
 }
 
-// A store that nobody calls gives space back by itself, within a minute. One that is called all the time does so too, when there is much of
+// An idle store gives space back by itself, within a minute. One that is called all the time does so too, when there is much of
 // it, and never waits for a pause.
 func TestTrimsByItself(t *testing.T) {
 	needsHoles(t)
@@ -194,7 +194,7 @@ func TestTrimsByItself(t *testing.T) {
 		for i := range users {
 			mustRemove(t, s, i)
 		}
-		// Nobody has paused so far, and 40 MB were deleted. Records of what is free come with the next change.
+		// No call has paused so far, and 40 MB were deleted. Records of what is free come with the next change.
 		for range busyCommits {
 			mustRemove(t, s, 0)
 		}
