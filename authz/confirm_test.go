@@ -85,7 +85,7 @@ func TestInactiveDuringAnOutage(t *testing.T) {
 	}
 }
 
-// Revocation at a provider that is well is believed at once, for one question more; who comes meanwhile shares it.
+// Revocation at a provider that is well is believed at once, for one question more, which callers who come meanwhile share.
 func TestRevocationIsBelievedAtOnce(t *testing.T) {
 	for _, ttl := range []time.Duration{0, testTTL} {
 		synctest.Test(t, func(t *testing.T) {

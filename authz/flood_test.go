@@ -134,7 +134,7 @@ func TestUnknownTokensCountForTheirAddress(t *testing.T) {
 	}
 }
 
-// What is kept of a refused token costs nobody anything, so asking about it again is no flood.
+// The kept answer about a refused token costs nothing, so asking about it again is not a flood.
 func TestKnownRefusalsDoNotCount(t *testing.T) {
 	c := clock.At(time.Unix(testNow, 0))
 	in, asked := floodIntrospector(t, c, nil)

@@ -129,7 +129,7 @@ func TestStrayAnswersOverAnotherTransport(t *testing.T) {
 	}
 }
 
-// Connections are kept over HTTP/2, not over HTTP/1.1, and whoever stops speaking HTTP/2 is asked over HTTP/1.1.
+// Connections are kept over HTTP/2, not over HTTP/1.1. A provider that stops speaking HTTP/2 is asked over HTTP/1.1.
 func TestConnectionsByProtocol(t *testing.T) {
 	p := newChangingServer(t)
 	one := p.both.Clone()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The provider is asked about every token that came through, however long it is, and gets it byte for byte. What is kept of it is
+// The provider is asked about every token that came through, however long it is, and gets it byte for byte. All that is kept of it is
 // as much as of a short one.
 func TestLongTokens(t *testing.T) {
 	p := startProvider(t)

@@ -102,7 +102,7 @@ func TestObserver(t *testing.T) {
 	})
 }
 
-// Without a cache the question is the caller's own, who may leave before its end.
+// Without a cache each caller asks a question of their own, and may leave before it ends.
 func TestObserverAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &listener{}

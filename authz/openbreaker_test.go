@@ -44,7 +44,7 @@ func TestProviderIsLeftAlone(t *testing.T) {
 			}
 			time.Sleep(firstOpenTimeout)
 			results := make(chan time.Duration, 50)
-			for range cap(results) { // a probe, and everybody who comes meanwhile with another token
+			for range cap(results) { // a probe, and callers who come meanwhile with other tokens
 				go func() {
 					began := time.Now()
 					in.Authenticate(t.Context(), bearer("another-token"))
@@ -71,8 +71,8 @@ func TestProviderIsLeftAlone(t *testing.T) {
 	}
 }
 
-// A provider that is broken for everybody is asked about a dozen tokens and then left alone, and one that refuses
-// connections about a dozen questions, whoever asks them.
+// A provider that is broken for everybody is asked about a dozen tokens and then left alone. One that refuses connections is left alone
+// after a dozen questions, also when they are all about one token.
 func TestBrokenProviderIsLeftAlone(t *testing.T) {
 	for _, row := range []struct {
 		why   string

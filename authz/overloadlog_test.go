@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"avatard/test/clock"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"avatard/test/clock"
 )
 
 // manyAtOnce asks about tokens at once, each from an address of its own, and returns how often each error came.
@@ -69,8 +70,8 @@ type floodRow struct {
 	log      []string // of the three, those that are in it
 }
 
-// Whoever invents tokens from many addresses makes the log and the metrics say flood, not that the provider fails; what the
-// provider does wrong itself stays apart, and so do too many callers whose tokens are known.
+// Tokens invented from many addresses make the log and the metrics say flood, not that the provider fails. Failures of the provider
+// itself are reported apart from that, and so are too many callers whose tokens are known.
 func TestFloodIsSaidAsFlood(t *testing.T) {
 	for _, row := range []floodRow{
 		{"a provider that is a little slow", 0, 250 * time.Millisecond, false, []QuestionOutcome{QuestionAnswered, QuestionRateLimited}, []string{flood}},

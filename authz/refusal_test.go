@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Whoever runs the server learns why a token is refused.
+// The log tells people who run the server why a token is refused.
 func TestReasons(t *testing.T) {
 	type change = map[string]any
 	long := strings.Repeat("ü", 300)

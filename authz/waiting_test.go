@@ -83,8 +83,8 @@ func TestSlowProvider(t *testing.T) {
 	}
 }
 
-// A caller who joins a call that began while the provider was down is not turned away with it: the provider is well
-// by the time that they came.
+// A caller who joins a call that began while the provider was down is not refused with it, because the provider is well again when
+// that caller comes.
 func TestJoiningACallThatFails(t *testing.T) {
 	for _, step := range []string{operationDiscovery, operationIntrospection} {
 		synctest.Test(t, func(t *testing.T) {
@@ -135,8 +135,8 @@ func TestJoiningACallThatFails(t *testing.T) {
 	}
 }
 
-// When everybody who asked during an outage has had their answer, nothing of it is left for the next caller to wait for:
-// a look-up that was begun for one who had little time left ends with that time.
+// When all callers of an outage have their answers, the next caller does not wait for anything that they began: a look-up that began
+// for a caller with little time left ends with that time.
 func TestNothingIsLeftOfAnOutage(t *testing.T) {
 	for _, step := range []string{operationDiscovery, operationIntrospection} {
 		synctest.Test(t, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestCallersDeadlineIsTheirOwn(t *testing.T) {
 	}
 }
 
-// A caller who goes away is no failure of the provider.
+// A caller who goes away does not count as a failure of the provider.
 func TestCallersEndIsNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log lockedBuffer

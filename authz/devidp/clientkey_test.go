@@ -80,7 +80,8 @@ func TestClientKeysAreBounded(t *testing.T) {
 	}
 }
 
-// What is signed with a client's key has to be for this provider and of now, and proves no more than who asks.
+// An assertion that is signed with a client's key has to be for this provider and not expired. It authenticates the client and does not
+// give it tokens.
 func TestAssertionsWithAKey(t *testing.T) {
 	f := start(t)
 	key := f.newKey(t)

@@ -31,7 +31,7 @@ func TestAdminAnswers(t *testing.T) {
 		{"no organisation", nil, "/organisations", `{}`, 409, ""},
 		{"no user", nil, "/users", `{"organisation":"a"}`, 409, ""},
 		{"the store cannot do it now", storage.ErrUnavailable, "/organisations", `{"organisation":"a"}`, 503, ""},
-		{"the inner story of a failure stays inside", errors.New("planted"), "/organisations", `{"organisation":"a"}`, 500, "planted"},
+		{"the cause of an internal failure is not in the answer", errors.New("planted"), "/organisations", `{"organisation":"a"}`, 500, "planted"},
 		{"another path", nil, "/", `{}`, 404, ""},
 	}
 	for _, tt := range tests {

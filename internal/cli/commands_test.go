@@ -49,7 +49,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// What cannot be printed is a failure, whichever way it was asked for: nothing is wrong with the command line.
+// Help and version that cannot be printed are a failure, but not one of the command line, whether a flag or a command asks for them.
 func TestHelpThatCannotBePrinted(t *testing.T) {
 	full, w := io.Pipe()
 	if err := full.CloseWithError(errors.New("no space left")); err != nil {
@@ -300,8 +300,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// Whoever asks for help or for the version gets it on standard output, with exit code 0; what cannot be meant is refused with the
-// commands that might be.
+// Help and version go to standard output, with exit code 0. A command line that is wrong is refused with the commands that might be
+// meant.
 func TestHelpEverywhere(t *testing.T) {
 	for _, tt := range []struct {
 		args string

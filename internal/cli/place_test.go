@@ -158,7 +158,7 @@ func (p refusing) Open(context.Context, storage.OpenOptions) (storage.Engine, er
 	return nil, p.err
 }
 
-// The exit code tells what is wrong with a store, whoever says so.
+// The exit code tells what is wrong with a store of any engine.
 func TestExitCodesOfAnotherEngine(t *testing.T) {
 	for err, code := range map[error]int{storage.ErrInUse: ExitInUse, storage.ErrDamaged: ExitData, storage.ErrForeign: ExitData,
 		storage.ErrLink: ExitData, storage.ErrNewerSchema: ExitData, storage.ErrUnavailable: ExitFailed} {

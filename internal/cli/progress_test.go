@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// On a terminal a bar shows how far work has come. What is written beside it takes the bar's line, and the bar is drawn again below.
+// On a terminal a bar shows how far work has come. Other output takes the bar's line, and the bar is drawn again below.
 func TestProgressBar(t *testing.T) {
 	var out bytes.Buffer
 	p := &progress{w: &out, bar: newBar(&out, "checking"), stop: make(chan struct{}), ended: make(chan struct{})}
@@ -38,7 +38,7 @@ func TestProgressBar(t *testing.T) {
 	}
 }
 
-// Elsewhere there are whole lines, and what is written beside them is not touched.
+// Elsewhere there are whole lines, between which other output stays as it is.
 func TestProgressInALog(t *testing.T) {
 	var out bytes.Buffer
 	p := startProgress(&out, "checking", 10)

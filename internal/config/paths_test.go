@@ -46,7 +46,7 @@ func TestRelativePathsOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// Whoever lets tokens pass a network in cleartext is told at the start.
+// A start that lets tokens pass a network in cleartext logs a warning.
 func TestCleartextIsTold(t *testing.T) {
 	for _, tt := range []struct {
 		args string

@@ -64,7 +64,7 @@ func TestCallers(t *testing.T) {
 	}
 }
 
-// REST is no form of the bare handler, so this looks at the request.
+// The bare handler does not speak REST, so this looks at the request.
 func TestCallerREST(t *testing.T) {
 	var got []string
 	c := connectTo(t, formREST, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -87,7 +87,7 @@ func TestCallerREST(t *testing.T) {
 	}
 }
 
-// An HTTP/2 connection lends 64 KiB; who does not give them back is stuck after a thousand calls.
+// The window of an HTTP/2 connection is 64 KiB. A client that does not give them back is stuck after a thousand calls.
 func TestCallerHTTP2GoesOn(t *testing.T) {
 	_, handler := managementv1connect.NewManagementServiceHandler(constant{})
 	c := connectTo(t, formGRPC, handler, devidp.OrgAcme)

@@ -342,7 +342,7 @@ func TestBackupIsLoggedAsWhatItIs(t *testing.T) {
 	}
 }
 
-// wantAliceWithoutBob demands that restored data holds the picture of alice, and none of bob, who deleted his after the backup.
+// wantAliceWithoutBob demands that restored data holds alice's picture, and not bob's, which was deleted after the backup.
 func wantAliceWithoutBob(t *testing.T, dir string, alice storage.Picture) {
 	t.Helper()
 	again := openStore(t, dir)

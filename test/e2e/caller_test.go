@@ -10,7 +10,7 @@ import (
 	"avatard/test/client"
 )
 
-// callTimeout is the deadline of every delete. No test waits for it: who meets it gets the code of a deadline, or no answer,
+// callTimeout is the deadline of every delete. No test waits for it: a call that meets it gets the code of a deadline, or no answer,
 // which no test wants.
 const callTimeout = 20 * time.Second
 

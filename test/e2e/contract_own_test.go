@@ -55,7 +55,7 @@ func (c *contract) testOwn(t *testing.T) {
 const globexAdminID = "150317214593155206"
 
 // A token that names another organisation than the record reads and uploads nothing on the own routes, and erases in the
-// organisation on record. Nothing is moved but by those who run the server.
+// organisation on record. Only people who run the server move users.
 func (c *contract) testMoved(t *testing.T) {
 	wantOutput(t, "user "+globexAdminID+" added\n", "user", "add", globexAdminID, "--org", c.variable("ORG_ACME"), "--data", c.data)
 	token := []wireField{c.bearer("TOKEN_GLOBEX_ADMIN")}

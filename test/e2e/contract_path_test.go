@@ -74,7 +74,7 @@ func oddPaths(c *contract) []string {
 	}
 }
 
-// A path that is no route is 404 in place, whatever the method, with a token or without: never a redirect, which a
+// A path without a route is 404 in place, whatever the method, with a token or without: never a redirect, which a
 // client would follow to another operation.
 func (c *contract) testPaths(t *testing.T) {
 	for _, f := range wireForms()[:2] {

@@ -32,8 +32,8 @@ func changeFile(t *testing.T, path string, change func(data []byte) []byte) {
 	}
 }
 
-// Data that cannot be what the program wrote is refused with a code of its own, which tells who starts programs again and
-// again that this will not help; nothing is made anew beside it.
+// Data that cannot be what the program wrote is refused with an exit code of its own, which tells supervisors that another
+// start will not help. Nothing is made anew beside it.
 func TestDamagedData(t *testing.T) {
 	becomeProgram()
 	const database, slab = "avatard.db", "pictures.slab"

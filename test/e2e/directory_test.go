@@ -79,8 +79,8 @@ func TestTokensWithoutOrganizationAskTheProvider(t *testing.T) {
 	}
 }
 
-// An organisation that exists at the provider and is new here is registered once somebody acts in it who may; nobody else can make
-// one known, and nobody can have the provider asked about invented ones without end.
+// An organisation that exists at the provider and is new here is registered once somebody with permission acts in it. Nobody else can
+// register one, and nobody can make the server ask the provider about invented ones without end.
 func TestOrganizationsNewHere(t *testing.T) {
 	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")

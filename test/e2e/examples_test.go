@@ -104,7 +104,7 @@ type terminal struct {
 func newTerminal(t *testing.T, dir, address string, variables ...string) *terminal {
 	t.Helper()
 	Program(t, "curl")
-	// curl shows a progress bar whenever its output is no terminal; its reader's is one.
+	// curl shows a progress bar whenever its output is not a terminal, as readers' output is.
 	settings := t.TempDir()
 	if err := os.WriteFile(filepath.Join(settings, ".curlrc"), []byte("silent\nshow-error\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func runFsckOn(t *testing.T, dir string, flags ...string) (stdout, stderr string
 	return out.String(), errs.String(), code
 }
 
-// putPicture stores a picture that is no picture, which the store does not mind.
+// putPicture stores bytes that are not a picture. The store does not look at them.
 func putPicture(t *testing.T, store storage.Store, user string, data []byte) {
 	t.Helper()
 	_, err := store.Put(t.Context(), storage.Upload{User: storage.UserKey{Issuer: "https://id.example", ID: user}, Organization: "acme",

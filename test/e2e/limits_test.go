@@ -44,7 +44,7 @@ func TestConfiguredLimits(t *testing.T) {
 	}
 	wantStatus(t, 401, http.MethodDelete, mine, "", "Forwarded", "for=192.0.2.5") // its second call
 	wantStatus(t, 429, http.MethodDelete, mine, "", "Forwarded", "for=192.0.2.5")
-	wantStatus(t, 429, http.MethodDelete, mine, token, "X-Forwarded-For", "192.0.2.99, 192.0.2.5") // who invents addresses keeps his own
+	wantStatus(t, 429, http.MethodDelete, mine, token, "X-Forwarded-For", "192.0.2.99, 192.0.2.5") // a caller who invents addresses is limited by their real one
 	wantStatus(t, 200, http.MethodGet, url+"/readyz", "", "X-Forwarded-For", "192.0.2.5")
 	caller.Close()
 	srv.stop()

@@ -12,7 +12,7 @@ import (
 	"avatard/authz/devidp"
 )
 
-// curl deletes with a token of 60,000 bytes over both versions of HTTP: whoever lets such a token through asks the provider about it.
+// curl deletes with a token of 60,000 bytes over both versions of HTTP: a token that the header limit lets through is looked up.
 func TestCurlWithLongToken(t *testing.T) {
 	curl := Program(t, "curl")
 	p := newProvider(t, nil)

@@ -75,8 +75,8 @@ func (p *faultyProvider) follow(s script) {
 	})
 }
 
-// Somebody who acts as another is refused as the reference refuses them, in every form, unless that is allowed; then both are
-// in the log. What the provider itself refuses is refused in either case.
+// A caller who acts as another is refused as by the reference, in every form, unless that is allowed. Then both are in the log.
+// Tokens that the provider refuses are refused in either case.
 func TestImpersonation(t *testing.T) {
 	const refusal = `{"code":7,"message":"Impersonation token not allowed (APP-Shi0J)","details":[{"@type":"type.googleapis.com/zitadel.v1.ErrorDetail","id":"APP-Shi0J"}]}`
 	for _, row := range []struct {

@@ -16,7 +16,7 @@ import (
 	"avatard/storage/faulty"
 )
 
-// A mistyped organisation and whoever was registered in it leave nothing behind, beside a server and without one.
+// A mistyped organisation and the users registered in it leave nothing behind, beside a server and without one.
 func TestTyposAreRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	data, issuer := "--data="+dir, "--issuer=https://id.example"

@@ -69,8 +69,8 @@ func TestSourcesOfPermissionsAgree(t *testing.T) {
 	}
 }
 
-// While the provider cannot tell what callers may do, nothing is removed in any form, nobody is refused for good, and it
-// is over when the provider is well. What needs no permission goes on.
+// While the provider cannot tell what callers may do, nothing is removed in any form, nobody is refused for good, and calls
+// succeed again as soon as the provider is well. Calls that need no permission go on.
 func TestPermissionsOutOfOrder(t *testing.T) {
 	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")

@@ -100,8 +100,8 @@ func TestConfigCommand(t *testing.T) {
 	}
 }
 
-// A secret whose file changes is used within a second or so, or at once when that is asked for; what is no secret is told of, and
-// the one before stays.
+// A secret whose file changes is used within a second or so, or at once when that is asked for. A file without a secret is logged, and
+// the secret before stays in use.
 func TestClientSecretIsReadAgain(t *testing.T) {
 	p := newProvider(t, nil)
 	file := filepath.Join(t.TempDir(), "secret")

@@ -33,7 +33,7 @@ func TestProxiesPageShowsTheFiles(t *testing.T) {
 // slashed is a user whose id is only itself when nobody on the way touches the path.
 const slashed = "a/b c"
 
-// Every form through every proxy, and what else proxies could spoil. What works goes into the page.
+// Every form goes through every proxy, and so does everything else that proxies could spoil. The page lists the forms that work.
 func TestThroughProxies(t *testing.T) {
 	for _, setup := range proxySetups() {
 		Program(t, setup.program)
@@ -208,8 +208,8 @@ func (m *proxied) testLongHeaders(t *testing.T, version int) {
 	m.remove(t, version, portrait(devidp.UserAlice), wanted{}, many...)
 }
 
-// Who is over the limit of avatard is refused by the proxy, and avatard does not see it: over HTTP/2 it would end the
-// connection, which a proxy may share among its clients.
+// Headers over the limit of avatard are refused by the proxy, so that avatard does not see them: over HTTP/2 it would end the connection,
+// which a proxy may share among its clients.
 func (m *proxied) testTooLongHeaders(t *testing.T, version int) {
 	const marker = "/too-long"
 	for _, fields := range [][]wireField{{padding(65 << 10)}, {padding(35 << 10), padding(35 << 10)}} {

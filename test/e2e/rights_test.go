@@ -73,8 +73,8 @@ func serveArgs(t *testing.T, dir string) []string {
 	return args
 }
 
-// Files that the program may not read or write are named, with who it is; nothing is made anew, and with the rights back all
-// is there.
+// The error names files that the program may not read or write, and the user it runs as. Nothing is made anew, and once the rights are
+// back everything is there.
 func TestMissingRights(t *testing.T) {
 	becomeProgram()
 	for _, tt := range []struct {

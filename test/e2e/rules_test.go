@@ -112,8 +112,8 @@ func rulesOfTokens(p *faultyProvider, ours string, now int64) []ruleRow {
 	}
 }
 
-// Who may delete whose picture, from the provider's words to the answer in every form. Every row changes one thing of
-// a manager of acme, who may delete alice's.
+// The provider's answer about a token decides whose picture its bearer may delete, in every form. Every row changes one claim of a
+// manager of acme, who may delete alice's picture.
 func TestRulesEndToEnd(t *testing.T) {
 	p := newProvider(t, nil)
 	ours := "urn:zitadel:iam:org:project:" + p.Audience + ":roles"

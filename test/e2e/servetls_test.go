@@ -179,8 +179,8 @@ func TestCallsOverTLS(t *testing.T) {
 	}
 }
 
-// The certificate is replaced while the server serves: who connects gets the new one, who is connected stays so. Files
-// that do not fit together change nothing.
+// The certificate is replaced while the server serves: new connections get the new one, and open ones stay open. Files that do not
+// fit together change nothing.
 func TestCertificateReplacedWhileServing(t *testing.T) {
 	s, first := startTLS(t)
 	early := s.dial(t)

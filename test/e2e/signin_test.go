@@ -39,7 +39,7 @@ func TestSignInFromAPage(t *testing.T) {
 	}
 	wantStatus(t, 404, "GET", avatarURL(env, "ORG_ACME", "USER_ALICE"), "")
 
-	// What is no page's business has no header of CORS, and a page of the open web reads nothing.
+	// Answers that pages do not need have no header of CORS, and a page of the open web reads nothing.
 	for _, row := range []struct{ path, origin, want string }{
 		{"/.well-known/openid-configuration", pages.URL, pages.URL},
 		{"/oauth/token", pages.URL, pages.URL},

@@ -126,7 +126,7 @@ func TestBackupIntoAClosedPipe(t *testing.T) {
 	intoClosedPipe("without a server")
 }
 
-// A backup that breaks off is none, for whoever has got its beginning.
+// A backup that breaks off is refused by restore, however much of it has arrived.
 func TestRestoreFromABrokenPipe(t *testing.T) {
 	source := openStore(t, t.TempDir())
 	putFor(t, source, "alice", 100_000)
@@ -151,7 +151,7 @@ func TestRestoreFromABrokenPipe(t *testing.T) {
 	}
 }
 
-// Nobody reads a backup on a screen, or types one. The null device is no screen.
+// A backup is neither written to a terminal nor read from one. The null device is not a terminal.
 func TestStandardStreamsThatAreRefused(t *testing.T) {
 	screen, err := os.OpenFile("/dev/zero", os.O_RDWR, 0) // a character device, which is there everywhere
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"avatard/storage/faulty"
 )
 
-// A user who is removed is gone with the picture, beside a server and without one; who is not meant stays.
+// A user who is removed is gone with the picture, beside a server and without one. Other users stay.
 func TestUserRemove(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	data := "--data=" + dir
@@ -73,7 +73,7 @@ func TestUserRemove(t *testing.T) {
 	}
 }
 
-// For callers somebody who was removed is unknown, with the picture, until their own next upload.
+// Callers are told that a removed user is unknown and has no picture, until that user uploads again.
 func TestUserRemoveBesideCalls(t *testing.T) {
 	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")

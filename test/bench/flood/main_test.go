@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestShort runs everything once, for a moment. What depends on the speed of the machine is not looked at.
+// TestShort runs everything once, for a moment. Results that depend on the speed of the machine are not checked.
 func TestShort(t *testing.T) {
 	o, err := parseOptions([]string{"-for", "400ms", "-quiet", "200ms", "-garbage", "1500", "-calls", "50", "-provider", "5ms"}, nil)
 	if err != nil {

@@ -37,8 +37,8 @@ func (u *user) note(format string, args ...any) {
 	u.notes = append(u.notes, time.Now().Format("15:04:05.000000 ")+fmt.Sprintf(format, args...))
 }
 
-// story returns what was noted.
-func (u *user) story() []string {
+// events returns what was noted.
+func (u *user) events() []string {
 	u.seen.Lock()
 	defer u.seen.Unlock()
 	return slices.Clone(u.notes)

@@ -11,11 +11,11 @@ const maxTold = 20
 
 // violation is one thing that must not be.
 type violation struct {
-	Kind  string   `json:"kind"`
-	User  string   `json:"user,omitempty"`
-	Text  string   `json:"text"`
-	Story []string `json:"story,omitempty"` // of the user
-	Kill  int      `json:"kill"`            // after how many kills it was found
+	Kind   string   `json:"kind"`
+	User   string   `json:"user,omitempty"`
+	Text   string   `json:"text"`
+	Events []string `json:"events,omitempty"` // of the user
+	Kill   int      `json:"kill"`             // after how many kills it was found
 }
 
 // violations collects them.
@@ -29,7 +29,7 @@ type violations struct {
 func (v *violations) add(u *user, kind, format string, args ...any) {
 	found := violation{Kind: kind, Text: fmt.Sprintf(format, args...)}
 	if u != nil {
-		found.User, found.Story = u.ID, u.story()
+		found.User, found.Events = u.ID, u.events()
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -64,7 +64,7 @@ func (v *violations) tell(w io.Writer) {
 		fmt.Fprintf(w, "VIOLATION after %d kills: %s\n  %s\n", one.Kill, one.Kind, one.Text)
 		if one.User != "" {
 			fmt.Fprintf(w, "  user %s:\n", one.User)
-			for _, line := range one.Story {
+			for _, line := range one.Events {
 				fmt.Fprintf(w, "    %s\n", line)
 			}
 		}

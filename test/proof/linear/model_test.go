@@ -115,7 +115,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// What checks histories is no part of the program that is released.
+// The released program does not link the checker of histories.
 func TestProgramDoesNotLinkTheChecker(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "avatard").Output()
 	if err != nil {
