@@ -1,6 +1,6 @@
 // Command vulncheck reads what `govulncheck -format json` found and says what follows from it. A vulnerability that our
 // code calls in a module is a failure: its requirement in go.mod has to be raised. One in the standard library is shown
-// with the Go release that mends it, and is no failure: which release builds the program is chosen where it is built, and
+// with the Go release that mends it, and is not a failure: which release builds the program is chosen where it is built, and
 // go.mod names only the oldest that may.
 package main
 

@@ -1,6 +1,6 @@
 // Command fsck shows that checking a data directory takes memory that does not depend on how many users there are. It
 // fills a store with some users, checks it without a server and inside one, fills it up to many users, checks it again,
-// and fails when that took more memory. What a check costs those who call the server meanwhile is printed, too.
+// and fails when that took more memory. The cost of a check to calls beside it is printed, too.
 //
 // Each step is a process of its own, so that it measures nothing but itself.
 //

@@ -40,7 +40,7 @@ func measure(ctx context.Context, o options, attack func(io.Writer) error) (resu
 	for i := range o.connections {
 		running.Go(func() {
 			once := sync.OnceFunc(func() { ready.Add(1) })
-			for ctx.Err() == nil { // whoever is hung up on comes again
+			for ctx.Err() == nil { // a caller that is hung up on comes again
 				_ = assail(ctx, o, i, attack, &sent, once)
 				once()
 			}

@@ -48,7 +48,7 @@ func Fill(ctx context.Context, dir string, users int) error {
 	return os.Truncate(filepath.Join(dir, "pictures.slab"), int64(1+regions*regionSlots)*pageBytes)
 }
 
-// fill writes the rows. What the schema would look at for each of them is taken away meanwhile.
+// fill writes the rows. The triggers of the schema, which would look at each row, are dropped meanwhile.
 func fill(ctx context.Context, path string, users, regions int) (err error) {
 	conn, err := sqlite3.Open(path)
 	if err != nil {

@@ -161,8 +161,8 @@ func (l latencies) String() string {
 	return fmt.Sprintf("%d reads, p50 %s, p90 %s, p99 %s, longest %s", l.reads, l.p50, l.p90, l.p99, l.top)
 }
 
-// read lets the readers read pictures of users drawn by lot, at times that are set beforehand: who is kept waiting has the reads that
-// were due meanwhile to make up for, each of which took from the time at which it was due.
+// read lets the readers read pictures of users drawn by lot, at times that are set beforehand. A reader that was kept waiting makes
+// the missed reads at once, and each of them counts from the time at which it was due.
 func read(ctx context.Context, o options, s storage.Store) (latencies, error) {
 	took := make([][]time.Duration, o.readers)
 	began := time.Now()

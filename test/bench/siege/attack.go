@@ -112,7 +112,7 @@ func attackRole(ctx context.Context, in io.Reader, out io.Writer) error {
 		defer mu.Unlock()
 		if !told {
 			told = true
-			_ = answers.Encode(toll{Ready: true}) // who does not read it does not wait either
+			_ = answers.Encode(toll{Ready: true}) // a parent that does not read it does not wait for it either
 		}
 	}
 	ctx, cancel := context.WithCancel(ctx)

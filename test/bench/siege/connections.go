@@ -29,7 +29,7 @@ func takeConnections(ctx context.Context, a *attacker) error {
 				if tried.Add(1) == wantedConnections*19/20 {
 					a.ready()
 				}
-			} else if !wait(ctx, time.Second) { // who was turned away comes back
+			} else if !wait(ctx, time.Second) { // a caller that was turned away comes back
 				return
 			}
 			a.toll.tries.Add(1)

@@ -5,7 +5,7 @@
 // Each attack is one that once worked. The server has a fresh process for each round; a round is a quiet slice and then
 // one under attack, and what counts is the median over the rounds. The attack is a process of its own with a fixed number
 // of attempts a second, a single thread and the lowest priority: it takes what the server gives it, not the
-// processors. What others lose is then lost to something that the server lets strangers hold.
+// processors. Losses of others then come from things that the server lets strangers hold.
 //
 //	main.go ─► round.go (the server's process, from package testbed, and the callers of victim.go and bystander.go)
 //	   │          └─► attack.go (the attack's process) ─► held.go, connections.go, readers.go, reflection.go, uploads.go, refused.go

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// pacer lets so many things a second begin, whoever asks.
+// pacer lets a number of things a second begin, however many goroutines ask.
 type pacer struct{ turns chan struct{} }
 
-// newPacer gives out turns until ctx ends. What nobody takes is lost, but for a tenth of a second's worth.
+// newPacer gives out turns until ctx ends. Turns that nobody takes are lost, except for those of a tenth of a second.
 func newPacer(ctx context.Context, perSecond int) *pacer {
 	p := &pacer{turns: make(chan struct{}, max(1, perSecond/10))}
 	go func() {

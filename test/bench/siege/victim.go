@@ -26,8 +26,8 @@ type slice struct {
 // kept is the share of the calls that were answered as they should be.
 func (s slice) kept() float64 { return float64(s.done) / float64(max(1, s.due)) }
 
-// victim is one caller with good manners. Each call has a new connection, as from a browser that has just started: who keeps
-// one open would not notice that no more can be had.
+// victim is one caller with good manners. Each call has a new connection, as from a browser that has just started: a
+// client that keeps one open would not notice that the server takes no more.
 type victim struct {
 	client *http.Client
 	// request makes a call; the answer has to be one of the statuses.

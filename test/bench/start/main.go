@@ -1,6 +1,6 @@
 // Command start shows that opening a data directory takes no longer, and no more memory, however many users there are. It makes one with
-// metadata of many users, opens it in a process of its own and fails when that takes too long or too much. What the first
-// changes take, while most of the directory has not been looked at yet, is printed, too.
+// metadata of many users, opens it in a process of its own and fails when that takes too long or too much. It also
+// prints how long the first changes take, while most of the directory has not been looked at yet.
 //
 //	main.go ─► ../large (makes the directory) ─► open.go, in a process of its own ─► usage_linux.go
 package main

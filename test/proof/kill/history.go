@@ -59,7 +59,7 @@ func (h *history) refused(call int) {
 	h.writes[call].begin = never
 }
 
-// may returns what somebody may see who looks between the two moments. A write counts unless it began after the look had
+// may returns the pictures that a read between the two moments may see. A write counts unless it began after the look had
 // ended, or an acknowledged one that began after it had ended was over before the look began.
 func (h *history) may(begin, end int64) (pictures []int) {
 	h.mu.Lock()

@@ -89,7 +89,7 @@ func (l *load) work(ctx context.Context) (done shift, err error) {
 		disk.Fail(func(string) (uint64, bool) { return rand.Uint64(), rand.IntN(l.failing) == 0 })
 	}
 	r, err := openRecorded(ctx, l.dir, disk, l.pattern)
-	for again := 0; err != nil && l.failing > 0 && again < 5; again++ { // as whoever watches the process does
+	for again := 0; err != nil && l.failing > 0 && again < 5; again++ { // as a supervisor of the process does
 		r, err = openRecorded(ctx, l.dir, disk, l.pattern)
 	}
 	if err != nil {

@@ -29,7 +29,7 @@ func openRecorded(ctx context.Context, dir string, disk *powercut.Disk, pattern 
 	return &recorder{store: s, disk: disk, pattern: pattern}, nil
 }
 
-// do makes a change. ErrUnavailable is no error here: the change stays one without an answer.
+// do makes a change. ErrUnavailable is not an error here: the change stays one without an answer.
 func (r *recorder) do(ctx context.Context, c change) error {
 	by := storage.Origin{Caller: "proof", RequestID: strconv.Itoa(c.id)}
 	r.disk.Mark(begun{c})
@@ -76,7 +76,7 @@ func (r *recorder) see(ctx context.Context, b expectedState) error {
 				what.picture = pic
 			}
 		}
-		// Of somebody who is there already this changes nothing and tells the sequence.
+		// For a user who is registered already this changes nothing and returns the sequence.
 		res, _, err := r.store.AddUser(ctx, userKey(user), organization, storage.Origin{})
 		if err != nil {
 			return err

@@ -235,7 +235,7 @@ func (s *scenario) failing(stride int) error {
 			return uint64(at), syncs == at
 		})
 		trace, err := s.workload()
-		for again := 0; err != nil && again < 2; again++ { // as whoever watches the process does
+		for again := 0; err != nil && again < 2; again++ { // as a supervisor of the process does
 			trace, err = s.workload()
 		}
 		if err != nil {

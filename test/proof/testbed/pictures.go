@@ -31,8 +31,8 @@ type Picture struct {
 	Stored []byte
 }
 
-// PictureSet is a number of pictures, no two of which share a piece that counts. Who uploads one of them again must have
-// made sure before that nothing is left of it, else a search cannot tell old from new. Its methods may be called concurrently.
+// PictureSet is a number of pictures, no two of which share a piece that counts. Before one of them is uploaded again, callers
+// have to make sure that nothing is left of it, else a search cannot tell old from new. Its methods may be called concurrently.
 type PictureSet struct {
 	// All are numbered from 0. They must not be changed.
 	All []Picture
