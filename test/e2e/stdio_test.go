@@ -151,9 +151,9 @@ func TestRestoreFromABrokenPipe(t *testing.T) {
 	}
 }
 
-// A backup is neither written to a terminal nor read from one. The null device is not a terminal.
+// A backup is neither written to a terminal nor read from one. Other devices are not terminals.
 func TestStandardStreamsThatAreRefused(t *testing.T) {
-	screen, err := os.OpenFile("/dev/zero", os.O_RDWR, 0) // a character device, which is there everywhere
+	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0) // a new pseudoterminal
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +163,11 @@ func TestStandardStreamsThatAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
+	zero, err := os.OpenFile("/dev/zero", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer zero.Close()
 	dir := t.TempDir()
 	if err := openStore(t, dir).Close(); err != nil {
 		t.Fatal(err)
@@ -174,6 +179,7 @@ func TestStandardStreamsThatAreRefused(t *testing.T) {
 		text        string
 	}{
 		{"a terminal to write to", "backup - --data " + dir, null, screen, cli.ExitUsage, "standard output is a terminal"},
+		{"another device", "backup - --data " + dir, null, zero, cli.ExitOK, ""},
 		{"the null device", "backup - --data " + dir, null, null, cli.ExitOK, ""},
 		{"a terminal to read from", "restore - --data " + dir, screen, null, cli.ExitUsage, "standard input is a terminal"},
 		{"a terminal to read receipts from", "restore file --receipts - --data " + dir, screen, null, cli.ExitUsage, "standard input is a terminal"},
