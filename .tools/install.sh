@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the pinned programs that the checks and tests need into bin/. Usage: .tools/install.sh [buf|connectconformance|golangci-lint|govulncheck|grpcurl]...
+# Builds the pinned programs that the checks and tests need into bin/. Usage: .tools/install.sh [buf|connectconformance|golangci-lint|govulncheck|grpcurl|versitygw]...
 # Without names: all of them. A program that is there in the pinned version costs a second or less.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -8,10 +8,11 @@ mkdir -p bin
 conformance_version=v1.0.7
 grpcurl_version=v1.9.4
 govulncheck_version=v1.9.0
+versitygw_version=v1.8.0
 
 for name in "${@:-all}"; do
   case $name in
-    all) "$0" buf connectconformance golangci-lint govulncheck grpcurl ;;
+    all) "$0" buf connectconformance golangci-lint govulncheck grpcurl versitygw ;;
     buf) go -C .tools build -o ../bin/buf github.com/bufbuild/buf/cmd/buf ;;
     connectconformance) # and, in a .binpb beside it, the descriptors of its messages from the same module
       if [ ! -f bin/connectconformance.binpb ] ||
@@ -35,6 +36,11 @@ for name in "${@:-all}"; do
         GOBIN=$PWD/bin go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
       fi
       ;;
-    *) echo "install.sh: unknown program $name; known: buf connectconformance golangci-lint govulncheck grpcurl" >&2; exit 2 ;;
+    versitygw)
+      if ! go version -m bin/versitygw 2>/dev/null | grep -q "versitygw[[:space:]]$versitygw_version"; then
+        GOBIN=$PWD/bin go install "github.com/versity/versitygw/cmd/versitygw@$versitygw_version"
+      fi
+      ;;
+    *) echo "install.sh: unknown program $name; known: buf connectconformance golangci-lint govulncheck grpcurl versitygw" >&2; exit 2 ;;
   esac
 done

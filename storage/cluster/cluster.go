@@ -1,0 +1,221 @@
+// Package cluster is the storage engine for several processes: metadata in PostgreSQL, pictures, encrypted, in a bucket of an S3
+// server. Any number of replicas serve the same store.
+//
+//	                     ┌─► lines.go: one change of a user at a time in this process
+//	Put, Remove … ─► change.go ─► first step (a pipeline of statements, under the caller's context)       ─► PostgreSQL
+//	                     └─► the rest, which goes on without the caller: bucket, erase.go, last statement ─► PostgreSQL, bucket
+//	Get, Stat ─► person.go ─► PostgreSQL, then that very version from the bucket
+//	sweep.go: what was left undone, by whatever process · refusals.go: notes of refused calls
+//
+// # How a picture goes
+//
+// A delete is an intent and a look in one round trip, two requests to the bucket, and one statement. The intent takes the picture off the
+// person's row and notes what is to be erased (table work); from then on nobody reads it. The look, in a snapshot of its own, names every
+// erasure of this person that is not done. The version that the upload was told is deleted, and a listing of the person's folder shows
+// whether anything of it is left: other versions, delete markers, uploads that arrived late. The last statement makes receipts of
+// what was erased. An erasure belongs to nobody: all its steps may be repeated, so any process that meets it does it.
+//
+// # Several processes
+//
+// Every change is decided by one statement that locks the person's row and finds in that row all that it decides by. An upload claims the
+// row with its first step, and nobody changes it until the picture is in place or the claim is over; so two changes of one person
+// never run at once, wherever they run. The first step of a change runs under its caller's context and is not tried again once the
+// caller has an answer; else a change could take effect after later ones.
+//
+// Packages: internal/bucket (requests to the S3 server), internal/envelope (encryption).
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"avatard/storage"
+	"avatard/storage/cluster/internal/bucket"
+	"avatard/storage/cluster/internal/envelope"
+)
+
+// Options tell where a store is kept.
+type Options struct {
+	// Database is the address of the database, as postgres://user:password@host/database, or as "host=… dbname=…".
+	Database string
+	// Connections is how many the pool may have; 0 = 16.
+	Connections int
+	Bucket      BucketOptions
+	// KeyFile holds the keys that wrap those of the pictures.
+	KeyFile string
+	// AcceptUnknown takes a bucket of which the server does not tell whether something in it keeps what is deleted.
+	AcceptUnknown bool
+
+	tracer pgx.QueryTracer // for tests that count
+}
+
+// BucketOptions tell where the bucket is.
+type BucketOptions = bucket.Options
+
+// How long steps may take. A request to store a picture ends before its claim is over, or a picture could arrive that nobody
+// expects; the claim is judged by the database's clock alone.
+const (
+	putLimit    = 8 * time.Second
+	claimLimit  = 10 * time.Second
+	bucketLimit = 8 * time.Second
+	eraseLimit  = 30 * time.Second
+	closeLimit  = 10 * time.Second
+)
+
+// Store is an open store.
+type Store struct {
+	pool    *pgxpool.Pool
+	bucket  *bucket.Bucket
+	keys    *envelope.Keys
+	folders folderNames
+	log     *slog.Logger
+	now     func() time.Time
+
+	acceptUnknown bool
+	fenced        atomic.Bool // the bucket refuses a second object of one name
+	unsuitable    atomic.Pointer[error]
+
+	lines lines
+	orgs  knownOrganizations
+	notes refusals
+
+	// background is the context of everything that goes on without a caller; it ends when Close has waited long enough.
+	background context.Context
+	stop       context.CancelFunc
+	sweeping   context.CancelFunc
+	closed     atomic.Bool
+	mu         sync.RWMutex // held for reading by those who begin a change, for writing by Close
+	running    sync.WaitGroup
+}
+
+// Open opens the store, whose schema it brings forward first.
+func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error) {
+	keys, err := envelope.Load(o.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	b, err := bucket.New(o.Bucket)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	pool, err := connect(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, acceptUnknown: o.AcceptUnknown}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if err := s.begin(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("cluster: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Store) begin(ctx context.Context) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = migrate(ctx, conn.Conn(), nil)
+	if err == nil {
+		err = conn.QueryRow(ctx, `SELECT folder_key FROM installation`).Scan(&s.folders.key)
+	}
+	conn.Release()
+	if err == nil {
+		err = s.examine(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	s.background, s.stop = context.WithCancel(context.Background())
+	sweeping, stop := context.WithCancel(s.background)
+	s.sweeping = stop
+	s.notes.queue = make(chan storage.Refusal, refusalQueue)
+	s.running.Go(func() { s.sweep(sweeping) })
+	s.running.Go(func() { s.keepExamining(sweeping) })
+	s.running.Go(s.recordRefusals)
+	return nil
+}
+
+// errClosed is what calls answer after Close.
+var errClosed = fmt.Errorf("%w: the store is closed", storage.ErrUnavailable)
+
+// enter begins a call that may go on without its caller; exit ends it.
+func (s *Store) enter() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed.Load() {
+		return errClosed
+	}
+	s.running.Add(1)
+	return nil
+}
+
+func (s *Store) exit() { s.running.Done() }
+
+// Ready implements [storage.Store].
+func (s *Store) Ready(ctx context.Context) error {
+	if s.closed.Load() {
+		return errClosed
+	}
+	if err := s.unsuitable.Load(); err != nil {
+		return unavailable(ctx, *err)
+	}
+	var one int
+	if err := s.pool.QueryRow(ctx, `SELECT 1`).Scan(&one); err != nil {
+		return unavailable(ctx, fmt.Errorf("database: %w", err))
+	}
+	return nil
+}
+
+// Close implements [storage.Store]. Changes under way have ten seconds; what they do not finish, another process does.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	first := !s.closed.Swap(true)
+	s.mu.Unlock()
+	if !first {
+		s.running.Wait()
+		return nil
+	}
+	s.sweeping()
+	close(s.notes.queue)
+	limit := time.AfterFunc(closeLimit, s.stop)
+	s.running.Wait()
+	limit.Stop()
+	s.stop()
+	s.pool.Close()
+	s.bucket.Close()
+	return nil
+}
+
+// unavailable makes an engine's fault one that callers know. Errors of the contract and of the context pass.
+func unavailable(ctx context.Context, err error) error {
+	for _, known := range []error{
+		storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound, storage.ErrOrganizationInUse,
+		storage.ErrIssuerNotFound, storage.ErrIssuerInUse, storage.ErrNoPicture, storage.ErrConditionFailed, storage.ErrUnavailable, storage.ErrInvalid,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+}

@@ -1,0 +1,133 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage/cluster/internal/bucket"
+)
+
+const (
+	// maxVersions bounds what is looked at in one person's folder.
+	maxVersions = 10_000
+	// maxLooks bounds how often a folder is looked at in one erasure: once where the version that was kept is all there is.
+	maxLooks = 4
+)
+
+const (
+	// sqlDone makes receipts of erasures. One of an upload that was given up is looked at again later.
+	sqlDone = `
+WITH d AS (DELETE FROM work WHERE gen = ANY($1) AND state = 3 AND reason <> 3 RETURNING gen, uid, reason, begun_at),
+ k AS (UPDATE work SET state = 4, version = NULL, tries = 0, due = clock_timestamp() + interval '1 min'
+        WHERE gen = ANY($1) AND state = 3 AND reason = 3 RETURNING gen, uid, reason, begun_at)
+INSERT INTO receipt (gen, uid, reason, begun_at, erased_at)
+SELECT gen, uid, reason, begun_at, clock_timestamp() FROM (SELECT * FROM d UNION ALL SELECT * FROM k) done
+    ON CONFLICT (gen) DO NOTHING`
+
+	// sqlLive lists what may lie in a person's folder. An upload is on record before its object is sent, so the answer holds for every
+	// object that was listed before.
+	sqlLive = `
+SELECT gen FROM person WHERE uid = $1 AND gen IS NOT NULL UNION ALL SELECT gen FROM work WHERE uid = $1 AND state = 1`
+)
+
+// erase erases generations of a person and makes their receipts. When it returns nil the bucket lists nothing of them, no version and no
+// delete marker, nor anything else in the person's folder that should not be there. known are generations that may lie there. All of it may be
+// repeated, by any process.
+func (s *Store) erase(ctx context.Context, uid int64, folder string, list []erasure, known ...generationID) error {
+	gens := make([]generationID, len(list))
+	for i, e := range list {
+		gens[i] = e.gen
+		if e.version == "" {
+			continue
+		}
+		if err := s.bucket.Delete(ctx, folder+e.gen.String(), e.version); err != nil {
+			return err
+		}
+	}
+	if err := s.clean(ctx, uid, folder, gens, known); err != nil {
+		return err
+	}
+	batch := new(pgx.Batch)
+	batch.Queue(sqlDone, gens)
+	return s.pipeline(ctx, batch)
+}
+
+// clean looks at a person's folder until nothing is there that should not be.
+func (s *Store) clean(ctx context.Context, uid int64, folder string, gone, known []generationID) error {
+	may := map[generationID]bool{}
+	for _, g := range known {
+		may[g] = true
+	}
+	for range maxLooks {
+		found, err := s.bucket.Versions(ctx, folder, maxVersions)
+		if err != nil {
+			return err
+		}
+		rest := others(folder, found, may)
+		if len(rest) == 0 {
+			return nil
+		}
+		if hasOther(folder, rest, gone) {
+			if may, err = s.live(ctx, uid); err != nil {
+				return err
+			}
+		}
+		left := others(folder, rest, may)
+		if len(left) == 0 {
+			return nil
+		}
+		for _, v := range left {
+			if err := s.bucket.Delete(ctx, v.Name, v.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return fmt.Errorf("%w: after %d looks there are still objects", errNotEmpty, maxLooks)
+}
+
+var errNotEmpty = errors.New("the bucket does not let go of a picture")
+
+// others returns the versions that are not of generations which may be there. A delete marker never may.
+func others(folder string, found []bucket.Version, may map[generationID]bool) (rest []bucket.Version) {
+	for _, v := range found {
+		if g, ok := generationOf(folder, v.Name); !ok || v.Marker || !may[g] {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// hasOther reports whether a version is of none of these generations, so that it has to be looked up.
+func hasOther(folder string, found []bucket.Version, gens []generationID) bool {
+	for _, v := range found {
+		g, ok := generationOf(folder, v.Name)
+		of := false
+		for _, gen := range gens {
+			of = of || ok && g == gen
+		}
+		if !of {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) live(ctx context.Context, uid int64) (map[generationID]bool, error) {
+	rows, err := s.pool.Query(ctx, sqlLive, uid)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	live := map[generationID]bool{}
+	var gen []byte
+	_, err = pgx.ForEachRow(rows, []any{&gen}, func() error {
+		live[generationID(gen)] = true
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return live, nil
+}

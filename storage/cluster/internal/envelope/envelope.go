@@ -1,0 +1,79 @@
+// Package envelope encrypts pictures, each with a key of its own, and wraps those keys with one that the operator keeps.
+//
+//	Keys (a file, keys.go) ─► Seal: picture ─► ciphertext for the bucket, wrapped key for the database
+//	                       └► Open: the way back
+//
+// A picture is encrypted with AES-256-GCM; its generation is bound to both the ciphertext and the wrapped key, so that neither can
+// stand in for another one's. No nonce is used twice: a picture's key encrypts one picture, and the nonces of wrapping are random.
+package envelope
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+)
+
+// keyBytes is the size of every key: AES-256.
+const keyBytes = 32
+
+// Overhead is how many bytes the ciphertext is longer than the picture: nonce and tag.
+const Overhead = 12 + 16
+
+// ErrNoKey: the key that wraps this picture's is not in the file any more.
+var ErrNoKey = errors.New("no key of that id")
+
+// errBroken says nothing of what was wrong: it may be the key, the generation or the bytes.
+var errBroken = errors.New("the ciphertext does not fit its key and its generation")
+
+func aead(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// Seal encrypts a picture. The wrapped key begins with the id of the key that wraps it.
+func (k *Keys) Seal(generation, picture []byte) (ciphertext, wrapped []byte, err error) {
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key)
+	defer clear(key)
+	sealing, err := aead(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, wrapping, err := k.newest()
+	if err != nil {
+		return nil, nil, err
+	}
+	wrapped = wrapping.Seal(append([]byte{byte(len(id))}, id...), nil, key, generation)
+	return sealing.Seal(make([]byte, 0, len(picture)+Overhead), nil, picture, generation), wrapped, nil
+}
+
+// Open decrypts a picture in place: what it returns lies in ciphertext.
+func (k *Keys) Open(generation, ciphertext, wrapped []byte) ([]byte, error) {
+	if len(wrapped) < 1 || len(wrapped) < 1+int(wrapped[0]) {
+		return nil, errBroken
+	}
+	id, rest := string(wrapped[1:1+wrapped[0]]), wrapped[1+wrapped[0]:]
+	wrapping, err := k.named(id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q", err, id)
+	}
+	key, err := wrapping.Open(nil, nil, rest, generation)
+	if err != nil || len(key) != keyBytes {
+		return nil, errBroken
+	}
+	defer clear(key)
+	sealing, err := aead(key)
+	if err != nil {
+		return nil, err
+	}
+	picture, err := sealing.Open(ciphertext[:0], nil, ciphertext, generation)
+	if err != nil {
+		return nil, errBroken
+	}
+	return picture, nil
+}

@@ -1,0 +1,118 @@
+package envelope
+
+import (
+	"bufio"
+	"crypto/cipher"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+)
+
+// maxFileBytes bounds the file of keys: thousands of them.
+const maxFileBytes = 1 << 20
+
+// keyID is what an id of a key may be.
+var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// Keys are the wrapping keys of a file. The newest, which is the last line, wraps; all unwrap.
+type Keys struct {
+	mu   sync.RWMutex
+	ids  []string
+	keys map[string]cipher.AEAD
+}
+
+// Load reads a file of keys: one a line, as "id base64", where the id has up to 64 letters, digits, dots, hyphens and underscores
+// and the key 32 bytes. Empty lines and those that begin with # are passed over. A file that others than its owner may read is refused.
+func Load(file string) (*Keys, error) {
+	k := new(Keys)
+	return k, k.Reload(file)
+}
+
+// Reload reads the file again. The keys stay as they are when it cannot be used, or when it does not have one that they have: pictures
+// may be waiting for it.
+func (k *Keys) Reload(file string) error {
+	ids, keys, err := read(file)
+	if err != nil {
+		return fmt.Errorf("keys of pictures: %s: %w", file, err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ids, k.keys = ids, keys
+	return nil
+}
+
+// Generate makes a file with one random key. It never replaces one.
+func Generate(file, id string) error {
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(f, "%s %s\n", id, base64.StdEncoding.EncodeToString(key))
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func read(file string) (ids []string, keys map[string]cipher.AEAD, err error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, nil, fmt.Errorf("its mode is %#o; expected 0600, as nobody else may read it", info.Mode().Perm())
+	}
+	keys = make(map[string]cipher.AEAD)
+	lines := bufio.NewScanner(io.LimitReader(f, maxFileBytes))
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		id, text, _ := strings.Cut(line, " ")
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
+		if err != nil || len(key) != keyBytes || !keyID.MatchString(id) || keys[id] != nil {
+			return nil, nil, fmt.Errorf("line %d: expected an id that no other line has, a space and %d bytes in base64", n, keyBytes)
+		}
+		if keys[id], err = aead(key); err != nil {
+			return nil, nil, err
+		}
+		ids = append(ids, id)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, nil, err
+	}
+	if len(ids) == 0 {
+		return nil, nil, errors.New("it has no key")
+	}
+	return ids, keys, nil
+}
+
+func (k *Keys) newest() (string, cipher.AEAD, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.ids) == 0 {
+		return "", nil, ErrNoKey
+	}
+	id := k.ids[len(k.ids)-1]
+	return id, k.keys[id], nil
+}
+
+func (k *Keys) named(id string) (cipher.AEAD, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if key := k.keys[id]; key != nil {
+		return key, nil
+	}
+	return nil, ErrNoKey
+}

@@ -1,0 +1,113 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// settings are those of every connection that the engine's answers depend on. They go with the connection's start, where they prevail
+// over what is set for the role or the database, and are read back.
+var settings = map[string]string{
+	"default_transaction_isolation":       "read committed", // of the others, every change that waited would fail
+	"synchronous_commit":                  "on",
+	"statement_timeout":                   "5s",
+	"lock_timeout":                        "3s",
+	"idle_in_transaction_session_timeout": "10s",
+	"client_connection_check_interval":    "1s", // a statement ends when its process is gone
+	"plan_cache_mode":                     "force_generic_plan",
+	"enable_seqscan":                      "off", // all statements are look-ups; work is almost empty, which tempts the planner
+	"timezone":                            "UTC",
+}
+
+// connect opens a pool, and one connection to see that it can.
+func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(o.Database)
+	if err != nil {
+		return nil, errors.New("the address of the database cannot be read") // the library's text may hold the password
+	}
+	config.MaxConns = 16
+	if o.Connections > 0 {
+		config.MaxConns = int32(min(o.Connections, 1000))
+	}
+	config.MaxConnIdleTime = 5 * time.Minute
+	c := config.ConnConfig
+	c.RuntimeParams["application_name"] = "avatard"
+	for name, value := range settings {
+		c.RuntimeParams[name] = value
+	}
+	c.ConnectTimeout = 5 * time.Second
+	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // a standby that lags would show pictures that are gone
+	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
+	}
+	c.OnNotice = noteWarning
+	c.Tracer = o.tracer
+	config.AfterConnect = checkSettings
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return pool, nil
+}
+
+// checkSettings refuses a connection on which a setting is another one than was asked for.
+func checkSettings(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, `SELECT name, setting FROM pg_settings WHERE source = 'client'`)
+	if err != nil {
+		return err
+	}
+	found := map[string]bool{}
+	var name, value string
+	_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error {
+		found[strings.ToLower(name)] = true
+		return nil
+	})
+	for name := range settings {
+		if err == nil && !found[name] {
+			err = fmt.Errorf("the setting %s of the connection did not take effect", name)
+		}
+	}
+	return err
+}
+
+const warned = "warning"
+
+// noteWarning remembers that the server warned of something on this connection.
+func noteWarning(conn *pgconn.PgConn, notice *pgconn.Notice) {
+	if notice.SeverityUnlocalized == "WARNING" {
+		conn.CustomData()[warned] = notice.Code
+	}
+}
+
+// pipeline sends statements in one round trip and one transaction, and hands each one's rows to its function. Each statement has a snapshot
+// of its own. A warning is a failure: when somebody ends the wait for a synchronous standby, a commit that is on no other
+// machine is reported as a success, with a warning.
+func (s *Store) pipeline(ctx context.Context, batch *pgx.Batch) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer conn.Release()
+	data := conn.Conn().PgConn().CustomData()
+	delete(data, warned)
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if code, ok := data[warned]; ok {
+		_ = conn.Conn().Close(context.WithoutCancel(ctx))
+		return fmt.Errorf("database: the commit may not be safe: the server warned (%s)", code)
+	}
+	return nil
+}

@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/internal/ids"
+	"avatard/storage"
+)
+
+// sqlIntend takes the picture off the person's row and notes what is to be erased. It decides by that row alone, which it locks: a
+// statement that waited for the lock sees the row as it is then, and everything else as it was before. What else matters is for
+// the look behind it.
+var sqlIntend = `
+WITH p AS MATERIALIZED (
+   SELECT p.uid, p.gen, p.version, p.org FROM issuer i JOIN person p ON p.iid = i.iid
+    WHERE i.url = $1 AND p.id = $2 AND (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NOT NULL AND ` + holds(10) + `
+      FOR UPDATE OF p),
+ u AS (
+   UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = p.gen,
+          sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $5)
+     FROM p WHERE person.uid = p.uid),
+ e AS (
+   INSERT INTO work (gen, uid, state, reason, version, begun_at, due)
+   SELECT gen, uid, 3, 1, version, $5, clock_timestamp() + $6::interval FROM p)
+INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
+SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM p`
+
+func validRemoval(rm storage.Removal) bool {
+	return rm.User.Valid() && (rm.AnyOrganization || ids.Valid(rm.Organization)) && rm.By.Valid()
+}
+
+func inOrganization(rm storage.Removal) string {
+	if rm.AnyOrganization {
+		return ""
+	}
+	return rm.Organization
+}
+
+// queueIntent queues the intent of a removal; intended becomes whether there was a picture to be erased.
+func (s *Store) queueIntent(batch *pgx.Batch, rm storage.Removal, intended *bool) {
+	arguments := []any{rm.User.Issuer, rm.User.ID, inOrganization(rm), rm.AnyOrganization, s.date(), claimLimit,
+		rm.By.Caller, rm.By.CallerOrganization, rm.By.RequestID}
+	queueMade(batch, intended, sqlIntend, append(arguments, sqlCondition(rm.If).arguments()...)...)
+}
+
+// Remove implements [storage.Store].
+func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	if !validRemoval(rm) {
+		return storage.Result{}, fmt.Errorf("remove: %w: id", storage.ErrInvalid)
+	}
+	res, err := s.change(ctx, rm.User, func() (rest, storage.Result, error) {
+		intended := false
+		p, err := s.decide(ctx, rm.User, func(batch *pgx.Batch) {
+			s.queueIntent(batch, rm, &intended)
+		}, func(p *person) (bool, error) {
+			// Without an intent it is right that nothing is erased when there is no picture, and no upload under way that came before.
+			return intended || !p.claimed && p.gen == nil, removalError(p, rm, intended)
+		})
+		if err != nil {
+			return nil, storage.Result{}, err
+		}
+		if len(p.work) == 0 {
+			return nil, p.result(), nil
+		}
+		return func(ctx context.Context) (storage.Result, error) {
+			if err := s.erase(ctx, p.uid, s.folders.of(p.folder, rm.User.ID), p.work); err != nil {
+				return storage.Result{}, err
+			}
+			return p.result(), nil
+		}, storage.Result{}, nil
+	})
+	if err != nil {
+		return storage.Result{}, fmt.Errorf("remove: %w", err)
+	}
+	return res, nil
+}
+
+// removalError tells why a removal is refused. What was begun is finished first, whatever the condition says.
+func removalError(p *person, rm storage.Removal, intended bool) error {
+	if intended {
+		return nil
+	}
+	if err := p.registered(inOrganization(rm)); err != nil {
+		return err
+	}
+	if p.claimed || p.gen == nil && len(p.work) > 0 || rm.If.HoldsForRemoval(p.generation()) {
+		return nil
+	}
+	return storage.ErrConditionFailed
+}
+
+const (
+	// sqlClaim claims a row for a removal of the user, behind the intent: when the condition holds of no picture, or there is one that is
+	// to be erased.
+	sqlClaim = `
+UPDATE person p SET claim = $5, claim_due = clock_timestamp() + $6::interval
+  FROM issuer i
+ WHERE p.iid = i.iid AND i.url = $1 AND p.id = $2 AND (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NULL
+   AND ($7 OR EXISTS (SELECT FROM work w WHERE w.uid = p.uid AND w.state = 3))`
+
+	sqlTakeOff = `
+WITH p AS (
+   UPDATE person SET removed = true, sequence = sequence + 1, changed_at = greatest(changed_at, $3), claim = NULL, claim_due = NULL
+    WHERE uid = $1 AND claim = $2 AND gen IS NULL
+   RETURNING sequence, created_at, changed_at, org, receipt, id),
+ a AS (
+   INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
+   SELECT $3, 'user-remove', 'done', $4, $5, org, id, $6 FROM p)
+SELECT sequence, created_at, changed_at, org, receipt FROM p`
+)
+
+// RemoveUser implements [storage.Store]. It claims the row in the transaction that makes its intent, so that no change of the user
+// comes between the erasure and the end.
+func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	if !validRemoval(rm) {
+		return storage.Result{}, fmt.Errorf("remove user: %w: id", storage.ErrInvalid)
+	}
+	claim := newGeneration()
+	res, err := s.change(ctx, rm.User, func() (rest, storage.Result, error) {
+		intended, claimed := false, false
+		p, err := s.decide(ctx, rm.User, func(batch *pgx.Batch) {
+			s.queueIntent(batch, rm, &intended)
+			queueMade(batch, &claimed, sqlClaim, rm.User.Issuer, rm.User.ID, inOrganization(rm), rm.AnyOrganization, claim, claimLimit,
+				rm.If.HoldsForRemoval(""))
+		}, func(p *person) (bool, error) { return claimed, removalError(p, rm, claimed) })
+		release := func(ctx context.Context) (storage.Result, error) {
+			_, err := s.pool.Exec(ctx, `UPDATE person SET claim = NULL, claim_due = NULL WHERE claim = $1 AND uid = (
+				SELECT p.uid FROM issuer i JOIN person p ON p.iid = i.iid WHERE i.url = $2 AND p.id = $3)`, claim, rm.User.Issuer, rm.User.ID)
+			return storage.Result{}, err
+		}
+		switch {
+		case err != nil && p == nil:
+			return release, storage.Result{}, err
+		case err != nil:
+			return nil, storage.Result{}, err
+		}
+		return func(ctx context.Context) (storage.Result, error) {
+			res, err := s.takeOff(ctx, p, rm, claim)
+			if err != nil {
+				_, _ = release(ctx)
+			}
+			return res, err
+		}, storage.Result{}, nil
+	})
+	if err != nil {
+		return storage.Result{}, fmt.Errorf("remove user: %w", err)
+	}
+	return res, nil
+}
+
+// takeOff erases what there is of a claimed person and takes them off the record.
+func (s *Store) takeOff(ctx context.Context, p *person, rm storage.Removal, claim generationID) (storage.Result, error) {
+	if len(p.work) > 0 {
+		if err := s.erase(ctx, p.uid, s.folders.of(p.folder, rm.User.ID), p.work); err != nil {
+			return storage.Result{}, err
+		}
+	}
+	var after person
+	batch := new(pgx.Batch)
+	batch.Queue(sqlTakeOff, p.uid, claim, s.date(), rm.By.Caller, rm.By.CallerOrganization, rm.By.RequestID).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&after.sequence, &after.created, &after.changed, &after.org, &after.receipt)
+	})
+	if err := s.pipeline(ctx, batch); err != nil {
+		return storage.Result{}, err
+	}
+	return after.result(), nil
+}

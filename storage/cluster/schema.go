@@ -1,0 +1,107 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage"
+)
+
+// migrationLock is the advisory lock under which one process at a time looks at the schema and changes it.
+const migrationLock = 0x61766174617264 // "avatard"
+
+//go:embed schema/0001.sql
+var firstSchema string
+
+// migrations bring the schema from one version to the next. Each runs in a transaction of its own. A release only adds: what the
+// release before does not know, it does not miss. What is not used any more goes one release later.
+var migrations = []string{firstSchema}
+
+// oldestSchema is the oldest version that this program works with, so that it and the one before it serve together.
+const oldestSchema = 1
+
+// migrate brings the schema to the newest version that this program knows, one transaction a version, and calls step for each that
+// is durable. Of several processes one does it, and the others find it done. It returns the version that it found.
+func migrate(ctx context.Context, conn *pgx.Conn, step func(version int)) (from int, err error) {
+	for first := true; ; first = false {
+		found, done, err := migrateOnce(ctx, conn)
+		if err != nil {
+			return from, fmt.Errorf("bringing the schema forward: %w", err)
+		}
+		if first {
+			from = found
+		}
+		if done {
+			return from, nil
+		}
+		if step != nil {
+			step(found + 1)
+		}
+	}
+}
+
+func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err error) {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
+	if _, err = tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
+		return 0, false, err
+	}
+	found, oldest, err := schemaVersion(ctx, tx)
+	if err != nil {
+		return 0, false, err
+	}
+	if found >= len(migrations) {
+		return found, true, serves(found, oldest)
+	}
+	if _, err = tx.Exec(ctx, migrations[found], pgx.QueryExecModeSimpleProtocol); err != nil {
+		return found, false, fmt.Errorf("version %d: %w", found+1, err)
+	}
+	if found == 0 {
+		if err = firstRows(ctx, tx); err != nil {
+			return found, false, err
+		}
+	}
+	if _, err = tx.Exec(ctx, `UPDATE schema_version SET version = $1, oldest_program = $2`, found+1, oldestSchema); err != nil {
+		return found, false, err
+	}
+	return found, false, tx.Commit(ctx)
+}
+
+// schemaVersion returns the version of the schema, and the oldest newest version that a program has to know to work with it. Where
+// there is nothing yet it makes the table that says so.
+func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err error) {
+	_, err = tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version
+		(one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, oldest_program integer NOT NULL)`)
+	if err != nil {
+		return 0, 0, err
+	}
+	if _, err = tx.Exec(ctx, `INSERT INTO schema_version (version, oldest_program) VALUES (0, 0) ON CONFLICT DO NOTHING`); err != nil {
+		return 0, 0, err
+	}
+	err = tx.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest)
+	return version, oldest, err
+}
+
+// serves reports whether this program can work with a schema: it knows its version, or a later program has said that this one may.
+func serves(version, oldest int) error {
+	switch {
+	case version < oldestSchema || version > len(migrations) && oldest > len(migrations):
+		return fmt.Errorf("%w: the schema has version %d, this program works with %d to %d", storage.ErrNewerSchema, version, oldestSchema, len(migrations))
+	}
+	return nil
+}
+
+func firstRows(ctx context.Context, tx pgx.Tx) error {
+	id, folderKey := make([]byte, 16), make([]byte, 32)
+	_, _ = rand.Read(id)
+	_, _ = rand.Read(folderKey)
+	_, err := tx.Exec(ctx, `INSERT INTO installation (id, folder_key) VALUES ($1, $2)`, id, folderKey)
+	return err
+}

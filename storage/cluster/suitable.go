@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage/cluster/internal/bucket"
+)
+
+// ErrUnsuitable: the database or the bucket is such that what is deleted may stay, or what is acknowledged may be lost. The text says
+// why, and what to do.
+var ErrUnsuitable = errors.New("not suitable")
+
+const (
+	// examineEvery is how often database and bucket are looked at while the store serves.
+	examineEvery = time.Hour
+	// examineLimit is how long that may take. It is below the limit of a transaction that waits.
+	examineLimit = 8 * time.Second
+	// examineLock is the advisory lock of the process that examines.
+	examineLock = migrationLock + 1
+)
+
+// examine finds out whether the database is durable and the bucket can erase. It is one process at a time that does.
+func (s *Store) examine(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, examineLimit)
+	defer cancel()
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(examineLock)); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if err := examineDatabase(ctx, tx); err != nil {
+		return err
+	}
+	results, fenced, err := s.bucket.Examine(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		switch {
+		case r.Verdict == bucket.Unsuitable, r.Verdict == bucket.Unknown && !s.acceptUnknown:
+			err = errors.Join(err, fmt.Errorf("the bucket is %w: %s", ErrUnsuitable, r.Sentence))
+		default:
+			s.log.Warn("about the bucket: " + r.Sentence)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	s.fenced.Store(fenced)
+	return s.claimBucket(ctx, tx)
+}
+
+// examineDatabase looks at what a session can see of the server's durability.
+func examineDatabase(ctx context.Context, tx pgx.Tx) error {
+	var fsync, pages string
+	var standby bool
+	err := tx.QueryRow(ctx, `SELECT current_setting('fsync'), current_setting('full_page_writes'), pg_is_in_recovery()`).Scan(&fsync, &pages, &standby)
+	switch {
+	case err != nil:
+		return fmt.Errorf("database: %w", err)
+	case standby:
+		return fmt.Errorf("the database is %w: it is a standby; name the primary", ErrUnsuitable)
+	case fsync != "on":
+		return fmt.Errorf("the database is %w: fsync is %s, so a loss of power undoes deletes that were answered; turn it on", ErrUnsuitable, fsync)
+	case pages != "on":
+		return fmt.Errorf("the database is %w: full_page_writes is %s, so a loss of power may damage it; turn it on", ErrUnsuitable, pages)
+	}
+	return nil
+}
+
+// claimBucket sees that the bucket is the one that belongs to the database: with another one everybody would seem to have no picture.
+func (s *Store) claimBucket(ctx context.Context, tx pgx.Tx) error {
+	var id []byte
+	var fresh bool
+	err := tx.QueryRow(ctx, `SELECT id, NOT EXISTS (SELECT FROM receipt) AND NOT EXISTS (SELECT FROM work)
+		AND NOT EXISTS (SELECT FROM person WHERE gen IS NOT NULL LIMIT 1) FROM installation`).Scan(&id, &fresh)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	err = s.bucket.Claim(ctx, hex.EncodeToString(id), fresh)
+	if errors.Is(err, bucket.ErrOtherInstallation) {
+		return fmt.Errorf("the bucket is %w: %w", ErrUnsuitable, err)
+	}
+	return err
+}
+
+// keepExamining looks every hour until its context ends. What it finds is told by Ready until it is no more.
+func (s *Store) keepExamining(ctx context.Context) {
+	for sleep(ctx, examineEvery) {
+		s.examineAgain(ctx)
+	}
+}
+
+func (s *Store) examineAgain(ctx context.Context) {
+	err := s.examine(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return
+	case errors.Is(err, ErrUnsuitable):
+		s.log.Error("database or bucket have become unsuitable", "error", err)
+		s.unsuitable.Store(&err)
+	case err != nil:
+		s.log.Warn("database and bucket could not be examined", "error", err)
+	default:
+		s.unsuitable.Store(nil)
+	}
+}

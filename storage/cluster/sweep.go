@@ -1,0 +1,110 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	sweepEvery = 5 * time.Second
+	sweepBatch = 16
+)
+
+// looksAgain is when the folder of an upload that was given up is looked at again: a request to store it may arrive late.
+var looksAgain = []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}
+
+const (
+	// sqlDue takes what is due, and keeps other processes away from it for a while.
+	sqlDue = `
+WITH d AS MATERIALIZED (SELECT gen FROM work WHERE due < clock_timestamp() ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED)
+UPDATE work w SET due = clock_timestamp() + $2::interval, tries = tries + 1
+  FROM d, person p, issuer i
+ WHERE w.gen = d.gen AND p.uid = w.uid AND i.iid = p.iid
+RETURNING w.gen, w.uid, w.state, coalesce(w.version, ''), w.tries, p.id, i.folder`
+
+	sqlLookAgain = `UPDATE work SET due = clock_timestamp() + $2::interval WHERE gen = $1 AND state = 4`
+	sqlForget    = `DELETE FROM work WHERE gen = $1 AND state = 4`
+)
+
+// task is something that was left undone.
+type task struct {
+	erasure
+	uid    int64
+	state  int16
+	tries  int
+	folder string
+}
+
+// sweep does what was left undone, by whatever process, until its context ends.
+func (s *Store) sweep(ctx context.Context) {
+	for sleep(ctx, sweepEvery) {
+		if err := s.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("work that was left undone could not be looked for", "error", err)
+		}
+	}
+}
+
+// sweepOnce does everything that is due.
+func (s *Store) sweepOnce(ctx context.Context) error {
+	for {
+		tasks, err := s.due(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range tasks {
+			if err := s.do(ctx, t); err != nil && ctx.Err() == nil {
+				s.log.Error("a picture could not be erased; it is tried again", "generation", t.gen.String(), "tries", t.tries, "error", err)
+			}
+		}
+		if len(tasks) < sweepBatch {
+			return nil
+		}
+	}
+}
+
+func (s *Store) due(ctx context.Context) ([]task, error) {
+	rows, err := s.pool.Query(ctx, sqlDue, sweepBatch, claimLimit)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	var (
+		tasks  []task
+		t      task
+		gen    []byte
+		id     string
+		folder string
+	)
+	_, err = pgx.ForEachRow(rows, []any{&gen, &t.uid, &t.state, &t.version, &t.tries, &id, &folder}, func() error {
+		t.gen, t.folder = generationID(gen), s.folders.of(folder, id)
+		tasks = append(tasks, t)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	return tasks, nil
+}
+
+func (s *Store) do(ctx context.Context, t task) error {
+	ctx, cancel := context.WithTimeout(ctx, eraseLimit)
+	defer cancel()
+	switch t.state {
+	case 1:
+		return s.abandon(ctx, &person{uid: t.uid}, t.gen, t.folder)
+	case 3:
+		return s.erase(ctx, t.uid, t.folder, []erasure{t.erasure})
+	}
+	if err := s.clean(ctx, t.uid, t.folder, []generationID{t.gen}, nil); err != nil {
+		return err
+	}
+	batch := new(pgx.Batch)
+	if t.tries < len(looksAgain) {
+		batch.Queue(sqlLookAgain, t.gen, looksAgain[t.tries])
+	} else {
+		batch.Queue(sqlForget, t.gen)
+	}
+	return s.pipeline(ctx, batch)
+}
