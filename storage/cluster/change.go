@@ -117,13 +117,17 @@ func mayPass(err error) bool {
 	return false
 }
 
+const sqlGiveUp = `
+WITH w AS MATERIALIZED (SELECT gen FROM work WHERE gen = $1 AND state = 1 FOR UPDATE)
+UPDATE work SET state = 3, n = nextval('receipt_number'), due = clock_timestamp() FROM w WHERE work.gen = w.gen`
+
 // giveUp ends a claim on a person's row that its process will not end. Where an upload may have begun to store a picture, that is to be
 // erased from then on.
 func (s *Store) giveUp(ctx context.Context, uid int64, claim generationID, stored bool) error {
 	batch := new(pgx.Batch)
 	batch.Queue(`UPDATE person SET claim = NULL, claim_due = NULL WHERE uid = $1 AND claim = $2`, uid, claim)
 	if stored {
-		batch.Queue(`UPDATE work SET state = 3, due = clock_timestamp() WHERE gen = $1 AND state = 1`, claim)
+		batch.Queue(sqlGiveUp, claim)
 	} else {
 		batch.Queue(`DELETE FROM work WHERE gen = $1 AND state = 1`, claim)
 	}

@@ -83,6 +83,9 @@ type Store struct {
 	fenced        atomic.Bool // the bucket refuses a second object of one name
 	unsuitable    atomic.Pointer[error]
 
+	counters *counters
+	checking flag
+
 	lines lines
 	orgs  knownOrganizations
 	notes refusals
@@ -110,7 +113,7 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, acceptUnknown: o.AcceptUnknown}
+	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"avatard/storage"
 	"avatard/storage/cluster/internal/bucket"
 )
 
@@ -20,11 +21,12 @@ const (
 const (
 	// sqlDone makes receipts of erasures. One of an upload that was given up is looked at again later.
 	sqlDone = `
-WITH d AS (DELETE FROM work WHERE gen = ANY($1) AND state = 3 AND reason <> 3 RETURNING gen, uid, reason, begun_at),
- k AS (UPDATE work SET state = 4, version = NULL, tries = 0, due = clock_timestamp() + interval '1 min'
-        WHERE gen = ANY($1) AND state = 3 AND reason = 3 RETURNING gen, uid, reason, begun_at)
-INSERT INTO receipt (gen, uid, reason, begun_at, erased_at)
-SELECT gen, uid, reason, begun_at, clock_timestamp() FROM (SELECT * FROM d UNION ALL SELECT * FROM k) done
+WITH d AS (DELETE FROM work WHERE gen = ANY($1) AND state = 3 AND reason <> 3 RETURNING gen, uid, reason, n, begun_at),
+ k AS (UPDATE work SET state = 4, version = NULL, n = NULL, tries = 0, due = clock_timestamp() + interval '1 min'
+         FROM (SELECT gen, n FROM work WHERE gen = ANY($1) AND state = 3 AND reason = 3 FOR UPDATE) was
+        WHERE work.gen = was.gen RETURNING work.gen, work.uid, work.reason, was.n, work.begun_at)
+INSERT INTO receipt (gen, uid, reason, n, begun_at, erased_at)
+SELECT gen, uid, reason, n, begun_at, clock_timestamp() FROM (SELECT * FROM d UNION ALL SELECT * FROM k) done
     ON CONFLICT (gen) DO NOTHING`
 
 	// sqlLive lists what may lie in a person's folder. An upload is on record before its object is sent, so the answer holds for every
@@ -52,7 +54,11 @@ func (s *Store) erase(ctx context.Context, uid int64, folder string, list []eras
 	}
 	batch := new(pgx.Batch)
 	batch.Queue(sqlDone, gens)
-	return s.pipeline(ctx, batch)
+	if err := s.pipeline(ctx, batch); err != nil {
+		return err
+	}
+	s.counters.update(func(stats *storage.Stats) { stats.Erased += uint64(len(gens)) })
+	return nil
 }
 
 // clean looks at a person's folder until nothing is there that should not be.

@@ -94,7 +94,9 @@ func noteWarning(conn *pgconn.PgConn, notice *pgconn.Notice) {
 // pipeline sends statements in one round trip and one transaction, and hands each one's rows to its function. Each statement has a snapshot
 // of its own. A warning is a failure: when somebody ends the wait for a synchronous standby, a commit that is on no other
 // machine is reported as a success, with a warning.
-func (s *Store) pipeline(ctx context.Context, batch *pgx.Batch) error {
+func (s *Store) pipeline(ctx context.Context, batch *pgx.Batch) (err error) {
+	began := time.Now()
+	defer func() { s.counters.committed(time.Since(began), err) }()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)

@@ -69,8 +69,8 @@ WITH p AS MATERIALIZED (
    RETURNING person.sequence, person.created_at, person.changed_at, person.org, person.receipt),
  d AS (DELETE FROM work WHERE gen = $2 AND EXISTS (SELECT FROM p)),
  e AS (
-   INSERT INTO work (gen, uid, state, reason, version, begun_at, due)
-   SELECT gen, uid, 3, 2, version, $8, clock_timestamp() + $9::interval FROM p WHERE gen IS NOT NULL),
+   INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due)
+   SELECT gen, uid, 3, 2, version, nextval('receipt_number'), $8, clock_timestamp() + $9::interval FROM p WHERE gen IS NOT NULL),
  a AS (
    INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
    SELECT $8, 'upload', 'done', $10, $11, u.org, $12, $13 FROM u)

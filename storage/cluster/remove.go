@@ -23,8 +23,8 @@ WITH p AS MATERIALIZED (
           sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $5)
      FROM p WHERE person.uid = p.uid),
  e AS (
-   INSERT INTO work (gen, uid, state, reason, version, begun_at, due)
-   SELECT gen, uid, 3, 1, version, $5, clock_timestamp() + $6::interval FROM p)
+   INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due)
+   SELECT gen, uid, 3, 1, version, nextval('receipt_number'), $5, clock_timestamp() + $6::interval FROM p)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
 SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM p`
 

@@ -98,7 +98,7 @@ func TestDeleteWaitsForWhatAnotherHasBegun(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `
 		WITH p AS (SELECT uid, gen, version FROM person WHERE id = 'u' FOR UPDATE),
 		 u AS (UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = p.gen, sequence = sequence + 1 FROM p WHERE person.uid = p.uid)
-		INSERT INTO work (gen, uid, state, reason, version, begun_at, due) SELECT gen, uid, 3, 1, version, now(), now() + interval '1 h' FROM p`)
+		INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due) SELECT gen, uid, 3, 1, version, nextval('receipt_number'), now(), now() + interval '1 h' FROM p`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"avatard/storage"
 )
 
 const (
@@ -55,12 +57,15 @@ func (s *Store) sweepOnce(ctx context.Context) error {
 			return err
 		}
 		for _, t := range tasks {
+			if t.state == 3 {
+				s.counters.update(func(stats *storage.Stats) { stats.Retried++ })
+			}
 			if err := s.do(ctx, t); err != nil && ctx.Err() == nil {
 				s.log.Error("a picture could not be erased; it is tried again", "generation", t.gen.String(), "tries", t.tries, "error", err)
 			}
 		}
 		if len(tasks) < sweepBatch {
-			return nil
+			return s.lookAtPending(ctx)
 		}
 	}
 }

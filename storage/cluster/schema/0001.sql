@@ -61,16 +61,20 @@ CREATE TABLE work (
   state    smallint NOT NULL CHECK (state IN (1, 3, 4)),
   reason   smallint NOT NULL,
   version  text COLLATE "C",
+  n        bigint, -- of the receipt that is to come
   begun_at timestamptz NOT NULL,
   due      timestamptz NOT NULL,
-  tries    integer NOT NULL DEFAULT 0
+  tries    integer NOT NULL DEFAULT 0,
+  CHECK ((state = 3) = (n IS NOT NULL))
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX work_uid ON work (uid);
 CREATE INDEX work_due ON work (due);
 
--- Proofs of erasures. Rows come when the erasure is done, and stay.
+-- Proofs of erasures. Rows come when the erasure is done, and stay. Their numbers are given by the intent, after it has locked a row: so
+-- a transaction that has a number is one that others see as running, and an export knows when no lower number can come any more.
+CREATE SEQUENCE receipt_number;
 CREATE TABLE receipt (
-  n         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  n         bigint PRIMARY KEY,
   gen       bytea NOT NULL UNIQUE CHECK (length(gen) = 16),
   uid       bigint NOT NULL REFERENCES person,
   reason    smallint NOT NULL,

@@ -149,6 +149,8 @@ type Version struct {
 	Name string
 	// ID is what Delete takes; "null" in a bucket without versions.
 	ID string
+	// Size is how many bytes it has.
+	Size int64
 	// Marker tells that it is a delete marker. It may hide the bytes of a picture all the same.
 	Marker bool
 	// Modified is when it came, by the server's clock.
@@ -176,10 +178,32 @@ func (b *Bucket) versions(ctx context.Context, prefix string, limit int) (found 
 		if len(found) == limit {
 			return nil, fmt.Errorf("bucket: more than %d versions below %q", limit, prefix)
 		}
-		found = append(found, Version{Name: o.Key, ID: o.VersionID, Marker: o.IsDeleteMarker, Modified: o.LastModified})
+		found = append(found, version(o))
 	}
 	return found, ctx.Err()
 }
+
+func version(o minio.ObjectInfo) Version {
+	return Version{Name: o.Key, ID: o.VersionID, Size: o.Size, Marker: o.IsDeleteMarker, Modified: o.LastModified}
+}
+
+// All calls found for all versions and delete markers of the bucket, in the order of their names. An error of found ends it.
+func (b *Bucket) All(ctx context.Context, found func(Version) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the library's goroutine
+	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{WithVersions: true, Recursive: true}) {
+		if o.Err != nil {
+			return b.failure("listing", o.Err)
+		}
+		if err := found(version(o)); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// IsOwn reports whether an object is one that this package keeps: the one that tells whose the bucket is, or the canary.
+func IsOwn(name string) bool { return name == identity || name == Canary }
 
 // again repeats a request that may be repeated, as long as the server says that the fault is its own.
 func (b *Bucket) again(ctx context.Context, request func() error) error {

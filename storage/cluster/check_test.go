@@ -1,0 +1,99 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/minio/minio-go/v7"
+
+	"avatard/storage"
+)
+
+func checked(t *testing.T, s *Store, repair bool) (found []storage.Finding, sum storage.CheckSummary) {
+	t.Helper()
+	sum, err := s.Check(t.Context(), storage.CheckOptions{Repair: repair, By: by}, func(f storage.Finding) error {
+		found = append(found, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(found, func(a, b storage.Finding) int { return strings.Compare(string(a.Kind)+a.User, string(b.Kind)+b.User) })
+	return found, sum
+}
+
+// A check finds what does not belong, and repairs what can be; it finds nothing afterwards but what is somebody else's.
+func TestCheck(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	bucket := o.Bucket.Bucket
+	object := func(name, text string) {
+		if _, err := servers.Client.PutObject(t.Context(), bucket, name, strings.NewReader(text), int64(len(text)), minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	erase := func(name string) {
+		for v := range servers.Client.ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Prefix: name, WithVersions: true, Recursive: true}) {
+			if err := servers.Client.RemoveObject(t.Context(), bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	whole, missing, broken := addUser(t, s, "whole"), addUser(t, s, "missing"), addUser(t, s, "broken")
+	put(t, s, whole)
+	if found, sum := checked(t, s, false); len(found) > 0 || sum.Pictures != 1 || sum.Users != 3 {
+		t.Fatalf("a store that is right: %+v, %+v", found, sum)
+	}
+	erase(s.folders.of(missing.Issuer, missing.ID) + put(t, s, missing))
+	generation := put(t, s, broken)
+	if _, err := sql(t, o).Exec(t.Context(), `UPDATE person SET key = (SELECT key FROM person WHERE id = 'whole') WHERE id = 'broken'`); err != nil {
+		t.Fatal(err)
+	}
+	object(s.folders.of(whole.Issuer, whole.ID)+newGeneration().String(), "late")
+	object(s.folders.of("https://issuer.test", "nobody")+newGeneration().String(), "nobody's")
+	object("somebody/else.txt", "else")
+	stuck := addUser(t, s, "stuck")
+	put(t, s, stuck)
+	o.Bucket.Transport.(*breakable).broken.Store(true)
+	if _, err := s.Remove(t.Context(), removalOf(stuck)); err == nil {
+		t.Fatal("Remove that cannot erase = nil")
+	}
+	o.Bucket.Transport.(*breakable).broken.Store(false)
+	if _, err := sql(t, o).Exec(t.Context(), `UPDATE work SET begun_at = begun_at - interval '2 min'`); err != nil {
+		t.Fatal(err)
+	}
+	kinds := func(found []storage.Finding) (list []string) {
+		for _, f := range found {
+			list = append(list, string(f.Kind)+" "+f.User)
+		}
+		return list
+	}
+	want := []string{"erasure-unfinished stuck", "orphaned-bytes ", "orphaned-bytes ", "orphaned-bytes ", "orphaned-bytes ", "picture-missing missing", "picture-unreadable broken"}
+	for _, repair := range []bool{false, true} {
+		found, sum := checked(t, s, repair)
+		expected := want
+		if repair { // what is stuck is finished first, and so its object is not seen
+			expected = slices.Delete(slices.Clone(want), 1, 2)
+		}
+		if got := kinds(found); !slices.Equal(got, expected) || sum.Findings != int64(len(expected)) {
+			t.Errorf("repair %v: found %v, want %v", repair, got, expected)
+		}
+		for _, f := range found {
+			if f.Repaired != (repair && !strings.Contains(f.Detail, "else.txt")) {
+				t.Errorf("repair %v: %+v", repair, f)
+			}
+			if f.Kind == storage.PictureUnreadable && f.Generation != generation {
+				t.Errorf("unreadable: %+v, want generation %s", f, generation)
+			}
+		}
+	}
+	for range 2 { // a repair of a picture leaves an erasure, which is done by the sweeper
+		if err := s.sweepOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found, _ := checked(t, s, false); len(found) != 1 || found[0].Kind != storage.OrphanedBytes || !strings.Contains(found[0].Detail, "else.txt") {
+		t.Errorf("after the repair: %+v", found)
+	}
+}

@@ -1,0 +1,138 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"avatard/storage"
+)
+
+// Place is where a store is kept: a database and a bucket.
+type Place struct{ o Options }
+
+// At returns a place. It opens nothing.
+func At(o Options) *Place { return &Place{o} }
+
+// Open implements [storage.Place].
+func (p *Place) Open(ctx context.Context, o storage.OpenOptions) (storage.Engine, error) {
+	s, err := Open(ctx, p.o, o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// version returns the version of the schema, 0 where there is none.
+func (p *Place) version(ctx context.Context) (version int, err error) {
+	err = p.connected(ctx, func(conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, `SELECT version FROM schema_version`).Scan(&version)
+		if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "42P01" || errors.Is(err, pgx.ErrNoRows) { // no such table
+			return nil
+		}
+		return err
+	})
+	return version, err
+}
+
+// connected runs f with a connection of its own.
+func (p *Place) connected(ctx context.Context, f func(*pgx.Conn) error) error {
+	pool, err := connect(ctx, p.o)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer conn.Release()
+	return f(conn.Conn())
+}
+
+// Exists implements [storage.Place].
+func (p *Place) Exists(ctx context.Context) error {
+	version, err := p.version(ctx)
+	if err == nil && version == 0 {
+		err = storage.ErrNoStore
+	}
+	return p.wrap(err)
+}
+
+// Vacant implements [storage.Place].
+func (p *Place) Vacant(ctx context.Context) error {
+	version, err := p.version(ctx)
+	if err == nil && version > 0 {
+		err = storage.ErrStoreExists
+	}
+	return p.wrap(err)
+}
+
+// Schema implements [storage.Place].
+func (p *Place) Schema(ctx context.Context) (version, newest int, err error) {
+	version, err = p.version(ctx)
+	if err == nil && version == 0 {
+		err = storage.ErrNoStore
+	}
+	return version, len(migrations), p.wrap(err)
+}
+
+// Migrate implements [storage.Place].
+func (p *Place) Migrate(ctx context.Context, step func(version int)) (from int, err error) {
+	if err := p.Exists(ctx); err != nil {
+		return 0, err
+	}
+	err = p.connected(ctx, func(conn *pgx.Conn) error {
+		from, err = migrate(ctx, conn, step)
+		return err
+	})
+	return from, p.wrap(err)
+}
+
+// Inspect implements [storage.Place]. Any number of processes may have the store open.
+func (p *Place) Inspect(ctx context.Context, o storage.CheckOptions, found func(storage.Finding) error) (sum storage.CheckSummary, err error) {
+	if err := p.Exists(ctx); err != nil {
+		return sum, err
+	}
+	s, err := Open(ctx, p.o, storage.OpenOptions{})
+	if err != nil {
+		return sum, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	return s.Check(ctx, o, found)
+}
+
+// ControlDir implements [storage.Place]: there is none, as commands open the store themselves.
+func (p *Place) ControlDir() string { return "" }
+
+// String names the database and the bucket, without secrets.
+func (p *Place) String() string {
+	c, err := pgx.ParseConfig(p.o.Database)
+	if err != nil {
+		return "bucket " + p.o.Bucket.Bucket
+	}
+	return fmt.Sprintf("database %s on %s, bucket %s", c.Database, c.Host, p.o.Bucket.Bucket)
+}
+
+func (p *Place) wrap(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s: %w", p, err)
+	}
+	return err
+}
+
+// Scratch implements [storage.Place].
+func (p *Place) Scratch() (storage.ScratchFile, error) {
+	f, err := os.CreateTemp("", "avatard-import-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
