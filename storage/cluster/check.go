@@ -207,7 +207,7 @@ func (c *check) reportOrphan(ctx context.Context, v bucket.Version, uid int64) e
 	if v.Marker {
 		f.Detail = fmt.Sprintf("the bucket has a delete marker for %s; it may hide the picture", v.Name)
 	}
-	if g, ok := generationOf("", name); ok {
+	if g, ok := generationOf("", name); ok && (uid != 0 || isObject(v.Name)) {
 		f.Generation = g.String()
 		live := map[generationID]bool{}
 		if uid != 0 {
@@ -219,7 +219,7 @@ func (c *check) reportOrphan(ctx context.Context, v bucket.Version, uid int64) e
 		if live[g] && !v.Marker {
 			return nil
 		}
-	} else if uid == 0 {
+	} else if uid == 0 && !isObject(v.Name) {
 		f.Detail = fmt.Sprintf("the bucket lists %s, which is not a name of this program's; the bucket is to be its alone", v.Name)
 		return c.report(f, func() (string, error) { return "", nil })
 	}

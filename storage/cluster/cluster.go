@@ -132,7 +132,9 @@ func (s *Store) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = migrate(ctx, conn.Conn(), nil)
+	if err = notImporting(ctx, conn.Conn()); err == nil {
+		_, err = migrate(ctx, conn.Conn(), nil)
+	}
 	if err == nil {
 		err = conn.QueryRow(ctx, `SELECT folder_key FROM installation`).Scan(&s.folders.key)
 	}

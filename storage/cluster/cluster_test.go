@@ -149,7 +149,7 @@ func TestContract(t *testing.T) {
 }
 
 func refusalsOf(ctx context.Context, o Options) (list []storage.Refusal, err error) {
-	conn, err := pgx.Connect(ctx, o.Database)
+	conn, err := pgx.Connect(ctx, o.Database+" search_path=avatard")
 	if err != nil {
 		return nil, err
 	}

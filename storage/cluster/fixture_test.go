@@ -91,7 +91,7 @@ func listed(t *testing.T, o Options) (names []string) {
 // sql is a connection to a store's database, beside the engine.
 func sql(t *testing.T, o Options) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), o.Database)
+	conn, err := pgx.Connect(t.Context(), o.Database+" search_path=avatard")
 	if err != nil {
 		t.Fatal(err)
 	}

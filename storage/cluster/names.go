@@ -53,5 +53,16 @@ func withoutNUL(text string) string {
 	return strings.ReplaceAll(text, "\x00", "?")
 }
 
+// isObject reports whether a name in the bucket is one that the engine gives to pictures.
+func isObject(name string) bool {
+	parts := strings.Split(name, "/")
+	if len(parts) != 4 || len(parts[2]) != 32 || parts[0] != parts[2][:2] || parts[1] != parts[2][2:4] {
+		return false
+	}
+	_, folder := generationOf("", parts[2])
+	_, object := generationOf("", parts[3])
+	return folder && object
+}
+
 // BytesValue is the form in which a generation goes to the database.
 func (g generationID) BytesValue() ([]byte, error) { return g[:], nil }

@@ -27,15 +27,35 @@ func (p *Place) Open(ctx context.Context, o storage.OpenOptions) (storage.Engine
 	return s, nil
 }
 
-// version returns the version of the schema, 0 where there is none.
+// state returns the version of the schema, 0 where there is none, and whether an import has begun and not ended.
+func state(ctx context.Context, conn *pgx.Conn) (version int, importing bool, err error) {
+	err = conn.QueryRow(ctx, `SELECT version, importing FROM schema_version`).Scan(&version, &importing)
+	if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "42P01" || errors.Is(err, pgx.ErrNoRows) { // no such table
+		return 0, false, nil
+	}
+	return version, importing, err
+}
+
+// notImporting returns storage.ErrHalfRestored where an import has begun and not ended.
+func notImporting(ctx context.Context, conn *pgx.Conn) error {
+	_, importing, err := state(ctx, conn)
+	if err == nil && importing {
+		err = fmt.Errorf("%w: run it again", storage.ErrHalfRestored)
+	}
+	return err
+}
+
+// version returns the version of the schema; storage.ErrNoStore where there is none.
 func (p *Place) version(ctx context.Context) (version int, err error) {
-	err = p.connected(ctx, func(conn *pgx.Conn) error {
-		err := conn.QueryRow(ctx, `SELECT version FROM schema_version`).Scan(&version)
-		if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "42P01" || errors.Is(err, pgx.ErrNoRows) { // no such table
-			return nil
+	err = p.connected(ctx, func(conn *pgx.Conn) (err error) {
+		if version, _, err = state(ctx, conn); err == nil {
+			err = notImporting(ctx, conn)
 		}
 		return err
 	})
+	if err == nil && version == 0 {
+		err = storage.ErrNoStore
+	}
 	return version, err
 }
 
@@ -56,28 +76,18 @@ func (p *Place) connected(ctx context.Context, f func(*pgx.Conn) error) error {
 
 // Exists implements [storage.Place].
 func (p *Place) Exists(ctx context.Context) error {
-	version, err := p.version(ctx)
-	if err == nil && version == 0 {
-		err = storage.ErrNoStore
-	}
+	_, err := p.version(ctx)
 	return p.wrap(err)
 }
 
 // Vacant implements [storage.Place].
 func (p *Place) Vacant(ctx context.Context) error {
-	version, err := p.version(ctx)
-	if err == nil && version > 0 {
-		err = storage.ErrStoreExists
-	}
-	return p.wrap(err)
+	return p.wrap(p.connected(ctx, func(conn *pgx.Conn) error { return vacant(ctx, conn) }))
 }
 
 // Schema implements [storage.Place].
 func (p *Place) Schema(ctx context.Context) (version, newest int, err error) {
 	version, err = p.version(ctx)
-	if err == nil && version == 0 {
-		err = storage.ErrNoStore
-	}
 	return version, len(migrations), p.wrap(err)
 }
 

@@ -25,6 +25,7 @@ var settings = map[string]string{
 	"plan_cache_mode":                     "force_generic_plan",
 	"enable_seqscan":                      "off", // all statements are look-ups; work is almost empty, which tempts the planner
 	"timezone":                            "UTC",
+	"search_path":                         schemaName, // all tables are in a schema of their own
 }
 
 // connect opens a pool, and one connection to see that it can.

@@ -14,6 +14,9 @@ import (
 // migrationLock is the advisory lock under which one process at a time looks at the schema and changes it.
 const migrationLock = 0x61766174617264 // "avatard"
 
+// schemaName is the PostgreSQL schema that all tables are in, so that they meet no others in the database.
+const schemaName = "avatard"
+
 //go:embed schema/0001.sql
 var firstSchema string
 
@@ -77,8 +80,12 @@ func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err
 // schemaVersion returns the version of the schema, and the oldest newest version that a program has to know to work with it. Where
 // there is nothing yet it makes the table that says so.
 func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err error) {
+	if _, err = tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schemaName); err != nil {
+		return 0, 0, err
+	}
 	_, err = tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version
-		(one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, oldest_program integer NOT NULL)`)
+		(one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, oldest_program integer NOT NULL,
+		importing boolean NOT NULL DEFAULT false)`)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -99,9 +106,8 @@ func serves(version, oldest int) error {
 }
 
 func firstRows(ctx context.Context, tx pgx.Tx) error {
-	id, folderKey := make([]byte, 16), make([]byte, 32)
-	_, _ = rand.Read(id)
+	folderKey := make([]byte, 32)
 	_, _ = rand.Read(folderKey)
-	_, err := tx.Exec(ctx, `INSERT INTO installation (id, folder_key) VALUES ($1, $2)`, id, folderKey)
+	_, err := tx.Exec(ctx, `INSERT INTO installation (id, bucket_id, folder_key) VALUES ($1, $2, $3)`, newGeneration(), newGeneration(), folderKey)
 	return err
 }

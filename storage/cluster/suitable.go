@@ -81,7 +81,7 @@ func examineDatabase(ctx context.Context, tx pgx.Tx) error {
 func (s *Store) claimBucket(ctx context.Context, tx pgx.Tx) error {
 	var id []byte
 	var fresh bool
-	err := tx.QueryRow(ctx, `SELECT id, NOT EXISTS (SELECT FROM receipt) AND NOT EXISTS (SELECT FROM work)
+	err := tx.QueryRow(ctx, `SELECT bucket_id, NOT EXISTS (SELECT FROM receipt) AND NOT EXISTS (SELECT FROM work)
 		AND NOT EXISTS (SELECT FROM person WHERE gen IS NOT NULL LIMIT 1) FROM installation`).Scan(&id, &fresh)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)

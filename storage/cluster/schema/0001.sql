@@ -1,7 +1,9 @@
--- The installation: an id that the bucket holds, too, and the key from which the names of people's folders are made.
+-- The installation: the id of the store, which backups carry on; the id that its bucket holds, too; and the key from which the names of
+-- people's folders are made.
 CREATE TABLE installation (
   one        boolean PRIMARY KEY DEFAULT true CHECK (one),
   id         bytea NOT NULL CHECK (length(id) = 16),
+  bucket_id  bytea NOT NULL CHECK (length(bucket_id) = 16),
   folder_key bytea NOT NULL CHECK (length(folder_key) = 32)
 );
 

@@ -209,6 +209,20 @@ func (b *Bucket) Claim(ctx context.Context, installation string, fresh bool) err
 	return nil
 }
 
+// Release makes the bucket nobody's.
+func (b *Bucket) Release(ctx context.Context) error {
+	found, err := b.Versions(ctx, identity, 100)
+	if err != nil {
+		return err
+	}
+	for _, v := range found {
+		if err := b.Delete(ctx, v.Name, v.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // latest returns the newest version of a small object.
 func (b *Bucket) latest(ctx context.Context, name string) (string, error) {
 	data, err := b.Get(ctx, name, "", 1024)

@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+
+	"avatard/storage"
+	"avatard/storage/backup"
+)
+
+func importFrom(t *testing.T, o Options, file []byte, receipts ...[]byte) (storage.ImportSummary, error) {
+	t.Helper()
+	r := backup.RestoreOptions{Backup: fileOf(t, file)}
+	for _, data := range receipts {
+		r.Receipts = append(r.Receipts, fileOf(t, data))
+	}
+	return backup.Restore(t.Context(), At(o), r)
+}
+
+// A store that was exported is the same after it was imported elsewhere; pictures that newer receipts name stay away; and an export goes on
+// from where the one before ended.
+func TestImport(t *testing.T) {
+	from := options(t, true)
+	s := openStore(t, from)
+	var users []storage.UserKey
+	for i := range 5 {
+		users = append(users, addUser(t, s, fmt.Sprint("user-", i)))
+		put(t, s, users[i])
+	}
+	remove(t, s, users[0])
+	gone := addUser(t, s, "gone")
+	if _, err := s.RemoveUser(t.Context(), removalOf(gone)); err != nil {
+		t.Fatal(err)
+	}
+	full, _ := exportOf(t, s, storage.ExportOptions{})
+	at := endOf(t, full)
+	remove(t, s, users[1])
+	if _, err := s.MoveIssuer(t.Context(), users[0].Issuer, "https://new.test", by); err != nil {
+		t.Fatal(err)
+	}
+	for i := range users {
+		users[i].Issuer = "https://new.test"
+	}
+	put(t, s, users[2])
+	newer, _ := exportOf(t, s, storage.ExportOptions{ReceiptsOnly: true, Since: &at})
+
+	to := options(t, false)
+	sum, err := importFrom(t, to, full, newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum.Users != 5 || sum.Pictures != 2 || sum.Erased != 2 || sum.Receipts != 3 || sum.Missing != 0 {
+		t.Errorf("summary: %+v", sum)
+	}
+	copied := openStore(t, to)
+	for i, u := range users {
+		a, err := s.Stat(t.Context(), u, acme)
+		b, errThere := copied.Stat(t.Context(), u, acme)
+		if i == 2 { // its new picture is in no file
+			a.Generation, a.Format, a.Size = "", 0, 0
+		}
+		if err != nil || errThere != nil || a != b {
+			t.Errorf("%s: %+v, %v; imported: %+v, %v", u.ID, a, err, b, errThere)
+		}
+		if b.Generation == "" {
+			continue
+		}
+		if p, err := copied.Get(t.Context(), u, acme); err != nil || !bytes.Equal(p.Data, uploadOf(u, 3000).Picture.Data) {
+			t.Errorf("%s: imported: %d bytes, %v", u.ID, len(p.Data), err)
+		}
+	}
+	if left := listed(t, to); len(left) != 2 {
+		t.Errorf("listed: %v, want two", left)
+	}
+	if found, _ := checked(t, copied, false); len(found) > 0 {
+		t.Errorf("a check of what was imported: %+v", found)
+	}
+	end := endOf(t, newer)
+	u := addUser(t, copied, "new")
+	put(t, copied, u)
+	remove(t, copied, u)
+	if _, sum := exportOf(t, copied, storage.ExportOptions{ReceiptsOnly: true, Since: &end}); sum.Receipts != 1 {
+		t.Errorf("receipts that go on from %+v: %+v, want one", end, sum)
+	}
+	if _, err := importFrom(t, to, full); !errors.Is(err, storage.ErrStoreExists) {
+		t.Errorf("import over a store = %v, want %v", err, storage.ErrStoreExists)
+	}
+}
+
+// An import that fails leaves nothing; one that was killed is in nobody's way but cannot be opened.
+func TestImportThatDoesNotEnd(t *testing.T) {
+	s := openStore(t, options(t, true))
+	for i := range 3 {
+		put(t, s, addUser(t, s, fmt.Sprint("user-", i)))
+	}
+	full, _ := exportOf(t, s, storage.ExportOptions{})
+	to := options(t, true)
+	if _, err := importFrom(t, to, full[:len(full)-9]); err == nil {
+		t.Fatal("an import of half a file succeeded")
+	}
+	empty := func(when string) {
+		t.Helper()
+		if err := At(to).Exists(t.Context()); !errors.Is(err, storage.ErrNoStore) {
+			t.Errorf("%s: Exists = %v, want %v", when, err, storage.ErrNoStore)
+		}
+		if left := listed(t, to); len(left) > 0 {
+			t.Errorf("%s: listed: %v", when, left)
+		}
+	}
+	empty("after half a file")
+
+	// A process is killed behind its second picture: nothing is taken back.
+	ctx, kill := context.WithCancel(t.Context())
+	defer kill()
+	transport := to.Bucket.Transport.(*breakable)
+	stored := 0
+	transport.script = func(r *http.Request) *http.Response {
+		if r.Method == "PUT" && isObject(r.URL.Path[len("/"+to.Bucket.Bucket+"/"):]) {
+			if stored++; stored == 3 {
+				kill()
+			}
+		}
+		if ctx.Err() != nil {
+			return answer(500, "Killed")
+		}
+		return nil
+	}
+	if _, err := backup.Restore(ctx, At(to), backup.RestoreOptions{Backup: fileOf(t, full)}); err == nil {
+		t.Fatal("an import whose process was killed succeeded")
+	}
+	transport.script = nil
+	if left := listed(t, to); len(left) != 2 {
+		t.Fatalf("listed after the kill: %v, want two", left)
+	}
+	if _, err := Open(t.Context(), to, storage.OpenOptions{}); !errors.Is(err, storage.ErrHalfRestored) {
+		t.Errorf("Open = %v, want %v", err, storage.ErrHalfRestored)
+	}
+	if err := At(to).Vacant(t.Context()); err != nil {
+		t.Errorf("Vacant = %v, want nil", err)
+	}
+	sum, err := importFrom(t, to, full)
+	if err != nil || sum.Pictures != 3 {
+		t.Fatalf("the next import: %+v, %v", sum, err)
+	}
+	if left := listed(t, to); len(left) != 3 {
+		t.Errorf("listed: %v, want three", left)
+	}
+	if found, _ := checked(t, openStore(t, to), false); len(found) > 0 {
+		t.Errorf("a check: %+v", found)
+	}
+}
