@@ -68,7 +68,7 @@ func (s *Store) change(ctx context.Context, user storage.UserKey, begin func() (
 func (s *Store) decide(ctx context.Context, user storage.UserKey, step func(*pgx.Batch), settle func(*person) (decided bool, err error)) (*person, error) {
 	faults := 0
 	for pause := time.Duration(0); ; pause = min(max(2*pause, 4*time.Millisecond), 100*time.Millisecond) {
-		if pause > 0 && !sleep(ctx, pause/2+rand.N(pause)) {
+		if pause > 0 && !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // it only keeps processes from asking in step
 			return nil, ctx.Err()
 		}
 		batch, p := new(pgx.Batch), new(person)

@@ -119,7 +119,7 @@ func TestImportThatDoesNotEnd(t *testing.T) {
 	transport := to.Bucket.Transport.(*breakable)
 	stored := 0
 	transport.script = func(r *http.Request) *http.Response {
-		if r.Method == "PUT" && isObject(r.URL.Path[len("/"+to.Bucket.Bucket+"/"):]) {
+		if r.Method == http.MethodPut && isObject(r.URL.Path[len("/"+to.Bucket.Bucket+"/"):]) {
 			if stored++; stored == 3 {
 				kill()
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -41,9 +42,7 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	config.MaxConnIdleTime = 5 * time.Minute
 	c := config.ConnConfig
 	c.RuntimeParams["application_name"] = "avatard"
-	for name, value := range settings {
-		c.RuntimeParams[name] = value
-	}
+	maps.Copy(c.RuntimeParams, settings)
 	c.ConnectTimeout = 5 * time.Second
 	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // a standby that lags would show pictures that are gone
 	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {

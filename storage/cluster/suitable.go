@@ -49,7 +49,7 @@ func (s *Store) examine(ctx context.Context) error {
 		case r.Verdict == bucket.Unsuitable, r.Verdict == bucket.Unknown && !s.acceptUnknown:
 			err = errors.Join(err, fmt.Errorf("the bucket is %w: %s", ErrUnsuitable, r.Sentence))
 		default:
-			s.log.Warn("about the bucket: " + r.Sentence)
+			s.log.Warn("something about the bucket is worth knowing", "what", r.Sentence)
 		}
 	}
 	if err != nil {

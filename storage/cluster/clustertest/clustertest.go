@@ -141,12 +141,14 @@ func (s *Servers) startDatabase(initdb, postgres string) error {
 			return err
 		}
 	}
-	create := exec.Command(initdb, "--pgdata="+data, "--username=avatard", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+	create := exec.Command( //nolint:gosec // programs that were looked for
+		initdb, "--pgdata="+data, "--username=avatard", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
 	create.SysProcAttr, create.Dir = account, data
 	if out, err := create.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	s.database = exec.Command(postgres, "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+data, "-c", "max_connections=300")
+	s.database = exec.Command( //nolint:gosec // likewise
+		postgres, "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+data, "-c", "max_connections=300")
 	s.database.SysProcAttr, s.database.Dir = account, data
 	log, err := os.Create(filepath.Join(s.dir, "database.log"))
 	if err != nil {
@@ -177,7 +179,7 @@ func (s *Servers) startGateway(versitygw string) error {
 			return err
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -187,7 +189,8 @@ func (s *Servers) startGateway(versitygw string) error {
 	if s.Client, err = newClient(s.Endpoint); err != nil {
 		return err
 	}
-	s.gateway = exec.Command(versitygw, "--port", address, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--keep-alive", "--quiet",
+	s.gateway = exec.Command( //nolint:gosec // likewise
+		versitygw, "--port", address, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--keep-alive", "--quiet",
 		"posix", "--versioning-dir", filepath.Join(s.dir, "versions"), filepath.Join(s.dir, "objects"))
 	s.gateway.Dir = s.dir
 	if err := s.gateway.Start(); err != nil {
@@ -198,7 +201,8 @@ func (s *Servers) startGateway(versitygw string) error {
 		if err != nil {
 			return err
 		}
-		answer, err := http.DefaultClient.Do(r)
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		answer, err := client.Do(r)
 		if err != nil {
 			return err
 		}
@@ -215,10 +219,11 @@ func started(name string, ask func(context.Context) error) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return fmt.Errorf("%s did not start: %w", name, err)
+		case <-time.After(20 * time.Millisecond):
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -249,7 +254,7 @@ func (s *Servers) New(t testing.TB, versioned bool) Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	defer func() { _ = conn.Close(t.Context()) }()
 	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
 		t.Fatal(err)
 	}
