@@ -151,6 +151,7 @@ func (s *Store) begin(ctx context.Context) error {
 	s.notes.queue = make(chan storage.Refusal, refusalQueue)
 	s.running.Go(func() { s.sweep(sweeping) })
 	s.running.Go(func() { s.keepExamining(sweeping) })
+	s.running.Go(func() { s.rotate(sweeping) })
 	s.running.Go(s.recordRefusals)
 	return nil
 }

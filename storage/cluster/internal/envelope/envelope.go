@@ -1,7 +1,8 @@
 // Package envelope encrypts pictures, each with a key of its own, and wraps those keys with one that the operator keeps.
 //
 //	Keys (a file, keys.go) ─► Seal: picture ─► ciphertext for the bucket, wrapped key for the database
-//	                       └► Open: the way back
+//	                       ├► Open: the way back
+//	                       └► Rewrap: a wrapped key, wrapped by the newest key of the file
 //
 // A picture is encrypted with AES-256-GCM; its generation is bound to both the ciphertext and the wrapped key, so that neither can
 // stand in for another one's. No nonce is used twice: a picture's key encrypts one picture, and the nonces of wrapping are random.
@@ -54,17 +55,9 @@ func (k *Keys) Seal(generation, picture []byte) (ciphertext, wrapped []byte, err
 
 // Open decrypts a picture in place: what it returns lies in ciphertext.
 func (k *Keys) Open(generation, ciphertext, wrapped []byte) ([]byte, error) {
-	if len(wrapped) < 1 || len(wrapped) < 1+int(wrapped[0]) {
-		return nil, errBroken
-	}
-	id, rest := string(wrapped[1:1+wrapped[0]]), wrapped[1+wrapped[0]:]
-	wrapping, err := k.named(id)
+	key, _, err := k.unwrap(generation, wrapped)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q", err, id)
-	}
-	key, err := wrapping.Open(nil, nil, rest, generation)
-	if err != nil || len(key) != keyBytes {
-		return nil, errBroken
+		return nil, err
 	}
 	defer clear(key)
 	sealing, err := aead(key)
@@ -76,4 +69,39 @@ func (k *Keys) Open(generation, ciphertext, wrapped []byte) ([]byte, error) {
 		return nil, errBroken
 	}
 	return picture, nil
+}
+
+// Rewrap wraps a picture's key with the newest key; changed is false when it is so already.
+func (k *Keys) Rewrap(generation, wrapped []byte) (newer []byte, changed bool, err error) {
+	key, id, err := k.unwrap(generation, wrapped)
+	if err != nil {
+		return nil, false, err
+	}
+	defer clear(key)
+	newest, wrapping, err := k.newest()
+	if err != nil || id == newest {
+		return nil, false, err
+	}
+	return wrap(newest, wrapping, key, generation), true, nil
+}
+
+// wrap encrypts a picture's key. The result begins with the id of the key that does it.
+func wrap(id string, wrapping cipher.AEAD, key, generation []byte) []byte {
+	return wrapping.Seal(append([]byte{byte(len(id))}, id...), nil, key, generation) //nolint:gosec // the cipher makes the nonce
+}
+
+func (k *Keys) unwrap(generation, wrapped []byte) (key []byte, id string, err error) {
+	if len(wrapped) < 1 || len(wrapped) < 1+int(wrapped[0]) {
+		return nil, "", errBroken
+	}
+	id, rest := string(wrapped[1:1+wrapped[0]]), wrapped[1+wrapped[0]:]
+	wrapping, err := k.named(id)
+	if err != nil {
+		return nil, id, fmt.Errorf("%w: %q", err, id)
+	}
+	key, err = wrapping.Open(nil, nil, rest, generation)
+	if err != nil || len(key) != keyBytes {
+		return nil, id, errBroken
+	}
+	return key, id, nil
 }

@@ -22,29 +22,38 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // Keys are the wrapping keys of a file. The newest, which is the last line, wraps; all unwrap.
 type Keys struct {
+	file string
 	mu   sync.RWMutex
 	ids  []string
 	keys map[string]cipher.AEAD
+	info os.FileInfo // of the file when it was read
 }
 
 // Load reads a file of keys: one a line, as "id base64", where the id has up to 64 letters, digits, dots, hyphens and underscores
 // and the key 32 bytes. Empty lines and those that begin with # are passed over. A file that others than its owner may read is refused.
 func Load(file string) (*Keys, error) {
-	k := new(Keys)
-	return k, k.Reload(file)
+	k := &Keys{file: file}
+	_, err := k.Reload()
+	return k, err
 }
 
-// Reload reads the file again. The keys stay as they are when it cannot be used, or when it does not have one that they have: pictures
-// may be waiting for it.
-func (k *Keys) Reload(file string) error {
-	ids, keys, err := read(file)
+// Reload reads the file again if it has changed. The keys stay as they are when it cannot be used.
+func (k *Keys) Reload() (changed bool, err error) {
+	info, err := os.Stat(k.file)
 	if err != nil {
-		return fmt.Errorf("keys of pictures: %s: %w", file, err)
+		return false, fmt.Errorf("keys of pictures: %w", err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ids, k.keys = ids, keys
-	return nil
+	if k.info != nil && os.SameFile(k.info, info) && k.info.ModTime().Equal(info.ModTime()) && k.info.Size() == info.Size() {
+		return false, nil
+	}
+	ids, keys, err := read(k.file)
+	if err != nil {
+		return false, fmt.Errorf("keys of pictures: %s: %w", k.file, err)
+	}
+	k.ids, k.keys, k.info = ids, keys, info
+	return true, nil
 }
 
 // Generate makes a file with one random key. It never replaces one.
