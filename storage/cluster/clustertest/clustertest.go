@@ -141,14 +141,14 @@ func (s *Servers) startDatabase(initdb, postgres string) error {
 			return err
 		}
 	}
-	create := exec.Command( //nolint:gosec // programs that were looked for
-		initdb, "--pgdata="+data, "--username=avatard", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
+	create := exec.CommandContext( //nolint:gosec // programs that were looked for
+		context.Background(), initdb, "--pgdata="+data, "--username=avatard", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
 	create.SysProcAttr, create.Dir = account, data
 	if out, err := create.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	s.database = exec.Command( //nolint:gosec // likewise
-		postgres, "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+data, "-c", "max_connections=300")
+	s.database = exec.CommandContext( //nolint:gosec // likewise
+		context.Background(), postgres, "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+data, "-c", "max_connections=300")
 	s.database.SysProcAttr, s.database.Dir = account, data
 	log, err := os.Create(filepath.Join(s.dir, "database.log"))
 	if err != nil {
@@ -189,8 +189,8 @@ func (s *Servers) startGateway(versitygw string) error {
 	if s.Client, err = newClient(s.Endpoint); err != nil {
 		return err
 	}
-	s.gateway = exec.Command( //nolint:gosec // likewise
-		versitygw, "--port", address, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--keep-alive", "--quiet",
+	s.gateway = exec.CommandContext( //nolint:gosec // likewise
+		context.Background(), versitygw, "--port", address, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--keep-alive", "--quiet",
 		"posix", "--versioning-dir", filepath.Join(s.dir, "versions"), filepath.Join(s.dir, "objects"))
 	s.gateway.Dir = s.dir
 	if err := s.gateway.Start(); err != nil {
