@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,9 +38,6 @@ func (s *Store) Check(ctx context.Context, o storage.CheckOptions, found func(st
 	err := c.run(ctx)
 	return c.sum, err
 }
-
-// flag is set while something is under way.
-type flag = atomic.Bool
 
 type check struct {
 	*Store

@@ -84,7 +84,7 @@ type Store struct {
 	unsuitable    atomic.Pointer[error]
 
 	counters *counters
-	checking flag
+	checking atomic.Bool
 
 	lines lines
 	orgs  knownOrganizations
