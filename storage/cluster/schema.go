@@ -24,8 +24,9 @@ var firstSchema string
 // release before does not know, it does not miss. What is not used any more goes one release later.
 var migrations = []string{firstSchema}
 
-// oldestSchema is the oldest version that this program works with, so that it and the one before it serve together.
-const oldestSchema = 1
+// oldestProgram is the newest version that a program has to know, at least, to work with the newest schema here. It is on record, so that a
+// program which knows no newer one goes on beside this one, or refuses.
+const oldestProgram = 1
 
 // migrate brings the schema to the newest version that this program knows, one transaction a version, and calls step for each that
 // is durable. Of several processes one does it, and the others find it done. It returns the version that it found.
@@ -71,7 +72,7 @@ func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err
 			return found, false, err
 		}
 	}
-	if _, err = tx.Exec(ctx, `UPDATE schema_version SET version = $1, oldest_program = $2`, found+1, oldestSchema); err != nil {
+	if _, err = tx.Exec(ctx, `UPDATE schema_version SET version = $1, oldest_program = $2`, found+1, oldestProgram); err != nil {
 		return found, false, err
 	}
 	return found, false, tx.Commit(ctx)
@@ -96,11 +97,10 @@ func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err err
 	return version, oldest, err
 }
 
-// serves reports whether this program can work with a schema: it knows its version, or a later program has said that this one may.
+// serves returns nil when this program can work with a schema that has all its versions: with a newer one, if that says so.
 func serves(version, oldest int) error {
-	switch {
-	case version < oldestSchema || version > len(migrations) && oldest > len(migrations):
-		return fmt.Errorf("%w: the schema has version %d, this program works with %d to %d", storage.ErrNewerSchema, version, oldestSchema, len(migrations))
+	if oldest > len(migrations) {
+		return fmt.Errorf("%w: it has version %d, for programs that know version %d; this one knows %d", storage.ErrNewerSchema, version, oldest, len(migrations))
 	}
 	return nil
 }

@@ -1,0 +1,92 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage"
+)
+
+// Eight processes that start at once on an empty database and an empty bucket all serve, and the schema was made once.
+func TestEightStartAtOnce(t *testing.T) {
+	o := options(t, true)
+	var made atomic.Int64
+	var wg sync.WaitGroup
+	stores := make([]*Store, 8)
+	for i := range stores {
+		wg.Go(func() {
+			conn, err := pgx.Connect(t.Context(), o.Database+" search_path=avatard")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close(context.Background()) }()
+			if _, err := migrate(t.Context(), conn, func(int) { made.Add(1) }); err != nil {
+				t.Error(err)
+			}
+			if stores[i], err = Open(t.Context(), o, storage.OpenOptions{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if t.Failed() {
+		return
+	}
+	defer func() {
+		for _, s := range stores {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	if n := made.Load(); n != int64(len(migrations)) {
+		t.Errorf("%d migrations were made, want %d", n, len(migrations))
+	}
+	for i, s := range stores {
+		u := addUser(t, s, fmt.Sprint("user-", i))
+		put(t, s, u)
+		remove(t, stores[(i+1)%len(stores)], u)
+	}
+	if left := listed(t, o); len(left) > 0 {
+		t.Errorf("listed: %v", left)
+	}
+}
+
+// A program works with a newer schema that names it as new enough, and with no other.
+func TestNewerSchema(t *testing.T) {
+	o := options(t, true)
+	openStore(t, o)
+	conn := sql(t, o)
+	for _, c := range []struct {
+		version, oldest int
+		want            error
+	}{
+		{len(migrations), oldestProgram, nil},
+		{len(migrations) + 1, len(migrations), nil},
+		{len(migrations) + 1, len(migrations) + 1, storage.ErrNewerSchema},
+		{len(migrations) + 7, 1, nil},
+	} {
+		if _, err := conn.Exec(t.Context(), `UPDATE schema_version SET version = $1, oldest_program = $2`, c.version, c.oldest); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), o, storage.OpenOptions{})
+		if !errors.Is(err, c.want) {
+			t.Errorf("Open with version %d for programs from %d = %v, want %v", c.version, c.oldest, err, c.want)
+		}
+		if err == nil {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if from, err := At(o).Migrate(t.Context(), nil); !errors.Is(err, c.want) || err == nil && from != c.version {
+			t.Errorf("Migrate = %d, %v, want %d, %v", from, err, c.version, c.want)
+		}
+	}
+}
