@@ -78,19 +78,19 @@ func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err
 	return found, false, tx.Commit(ctx)
 }
 
-// schemaVersion returns the version of the schema, and the oldest newest version that a program has to know to work with it. Where
-// there is nothing yet it makes the table that says so.
+// schemaVersion returns the version of the schema, and the newest version that a program has to know, at least, to work with it. Where
+// there is nothing yet it makes the table that says so; else it needs no right to make anything.
 func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err error) {
-	if _, err = tx.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+schemaName); err != nil {
+	var there bool
+	if err = tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, schemaName+".schema_version").Scan(&there); err != nil {
 		return 0, 0, err
 	}
-	_, err = tx.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_version
-		(one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL, oldest_program integer NOT NULL,
-		importing boolean NOT NULL DEFAULT false)`)
-	if err != nil {
-		return 0, 0, err
-	}
-	if _, err = tx.Exec(ctx, `INSERT INTO schema_version (version, oldest_program) VALUES (0, 0) ON CONFLICT DO NOTHING`); err != nil {
+	if !there {
+		_, err = tx.Exec(ctx, `
+			CREATE SCHEMA IF NOT EXISTS `+schemaName+`;
+			CREATE TABLE `+schemaName+`.schema_version (one boolean PRIMARY KEY DEFAULT true CHECK (one), version integer NOT NULL,
+				oldest_program integer NOT NULL, importing boolean NOT NULL DEFAULT false);
+			INSERT INTO `+schemaName+`.schema_version (version, oldest_program) VALUES (0, 0)`, pgx.QueryExecModeSimpleProtocol)
 		return 0, 0, err
 	}
 	err = tx.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest)

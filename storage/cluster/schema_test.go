@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -89,4 +90,33 @@ func TestNewerSchema(t *testing.T) {
 			t.Errorf("Migrate = %d, %v, want %d, %v", from, err, c.version, c.want)
 		}
 	}
+}
+
+// A role that may only read and write the tables is enough where the schema is there.
+func TestLeastPrivilege(t *testing.T) {
+	o := options(t, true)
+	openStore(t, o)
+	conn := sql(t, o)
+	for _, statement := range []string{
+		`DO $$ BEGIN CREATE ROLE clerk LOGIN; EXCEPTION WHEN duplicate_object THEN END $$`,
+		`GRANT USAGE ON SCHEMA avatard TO clerk`,
+		`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA avatard TO clerk`,
+		`GRANT USAGE ON ALL SEQUENCES IN SCHEMA avatard TO clerk`,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Database = strings.Replace(o.Database, "user=avatard", "user=clerk", 1)
+	s := openStore(t, o)
+	u := addUser(t, s, "u")
+	put(t, s, u)
+	put(t, s, u)
+	if _, err := s.RemoveUser(t.Context(), removalOf(u)); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := checked(t, s, true); len(found) > 0 {
+		t.Errorf("a check: %+v", found)
+	}
+	exportOf(t, s, storage.ExportOptions{})
 }
