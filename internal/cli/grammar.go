@@ -1,7 +1,8 @@
 package cli
 
 // grammar is every command, flag and argument, in the order in which a newcomer meets them. The parser, the help and the
-// completion of shells are all made from it. A tag "settings" names the settings that a command takes as flags, "*" all.
+// completion of shells are all made from it. A tag "settings" names the settings that a command takes as flags, "*" all;
+// "data" stands for all that tell where the data is.
 type grammar struct {
 	ShowHelp    helpFlag    `name:"help" short:"h" help:"print what the command takes"`
 	ShowVersion versionFlag `name:"version" help:"print version, commit and Go release"`

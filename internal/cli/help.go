@@ -112,7 +112,7 @@ func usageOf(n *kong.Node) string {
 	}
 	for _, f := range n.Flags {
 		switch {
-		case takesAllSettings(n) && isSetting(f):
+		case takesAllSettings(n) && isSetting(f), isOfCluster(f):
 			continue
 		case f.Required:
 			words = append(words, formOf(f))
@@ -134,6 +134,12 @@ func takesAllSettings(n *kong.Node) bool { return n.Tag.Get("settings") == "*" }
 func isSetting(f *kong.Flag) bool {
 	_, ok := f.Mapper.(settingMapper)
 	return ok || f.Name == "config"
+}
+
+// isOfCluster reports whether a flag is a setting of a cluster. A usage line leaves those out: they are many, and mostly in a file.
+func isOfCluster(f *kong.Flag) bool {
+	m, ok := f.Mapper.(settingMapper)
+	return ok && m.setting.OfStore && m.setting.Key != "data"
 }
 
 // formOf is a flag with the form of its value.

@@ -43,7 +43,8 @@ func addSettings(v kong.Visitable, next kong.Next) error {
 	}
 	flags := n.Target.Addr().Interface().(interface{ flagsOfSettings() *config.Flags }).flagsOfSettings()
 	for _, s := range config.Settings() {
-		if keys := n.Tag.Get("settings"); keys == "*" || slices.Contains(strings.Split(keys, ","), s.Key) {
+		keys := strings.Split(n.Tag.Get("settings"), ",")
+		if keys[0] == "*" || slices.Contains(keys, s.Key) || s.OfStore && slices.Contains(keys, "data") {
 			n.Flags = append(n.Flags, newFlag(s.FlagName(), s.Form, s.About, settingMapper{flags, s}, reflect.ValueOf(new(string))))
 		}
 	}

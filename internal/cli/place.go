@@ -8,13 +8,20 @@ import (
 	"avatard/internal/admin"
 	"avatard/internal/config"
 	"avatard/storage"
+	"avatard/storage/cluster"
 	"avatard/storage/embedded"
 )
 
-// placeOf returns where the data of a configuration is kept. Nothing else in the program names an engine: a second one is a case
-// here, and a setting that tells which it is.
+// placeOf returns where the data of a configuration is kept. Nothing else in the program names an engine.
 func placeOf(cfg config.Config) storage.Place {
-	return embedded.At(embedded.Config{Dir: cfg.Data})
+	if !cfg.IsCluster() {
+		return embedded.At(embedded.Config{Dir: cfg.Data})
+	}
+	b := cfg.Bucket
+	return cluster.At(cluster.Options{
+		Database: cfg.Database, KeyFile: b.KeyFile, AcceptUnknown: b.AcceptUnknown,
+		Bucket: cluster.BucketOptions{Endpoint: b.Endpoint, Region: b.Region, Bucket: b.Name, AccessKey: b.AccessKey, SecretKey: b.SecretKey},
+	})
 }
 
 // placeOf is what the program uses in place of the function of this name.

@@ -3,7 +3,7 @@
 //
 //	file.go ─────┐ (YAML, by its syntax tree)
 //	variables ───┼► reader.go ─► value.go, limit.go, age.go ─► Config, or an Error with every fault at once
-//	flags.go ────┘      └► provider.go: what only shows when all is read; secrets and keys
+//	flags.go ────┘      └► provider.go, cluster.go: what only shows when all is read; secrets and keys
 //
 // Beside it secretwatch.go reads a changed secret again while the server runs, and opensecrets.go warns of files that
 // others may read. The package opens no store, listens nowhere and asks no provider.
@@ -27,7 +27,11 @@ type Config struct {
 	File string // that the settings come from, "" = none
 
 	Listen string
-	Data   string
+
+	Data         string // the directory that the data is in, unless there is a database
+	Database     string // from either setting, once Read has returned; with one the store is a cluster
+	DatabaseFile string
+	Bucket       Bucket
 
 	TLSCertFile string // both or neither
 	TLSKeyFile  string
@@ -42,7 +46,7 @@ type Config struct {
 	ClientSecretFile string
 	ClientKey        authz.ClientKey // from its file, once Read has returned
 	ClientKeyFile    string
-	SecretInFile     string // the configuration file, where it holds the client's secret itself
+	SecretsInFile    []string // the settings whose secrets the configuration file itself holds
 	Realm            string
 
 	CacheTTL             time.Duration

@@ -160,7 +160,7 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.File, want.SecretInFile = file, file
+	want.File, want.SecretsInFile = file, []string{"client_secret"}
 	want.Data, want.Issuer, want.Audience = "/var/lib/avatard", "https://id.example", "1"
 	want.ClientID, want.ClientSecret = "c", "s"
 	want.ProjectID = "1" // with ZITADEL the audience is the project
@@ -175,6 +175,9 @@ func TestConfigDefaults(t *testing.T) {
 // precedenceValues are three valid texts for each setting that does not take any id.
 var precedenceValues = map[string][3]string{
 	"data":                           {"/one", "/two", "/three"}, // a relative one would start from the file
+	"database":                       {"host=one", "postgres://two/db", "postgresql:///three"},
+	"bucket.endpoint":                {"http://one", "https://two:7070", "https://three"},
+	"bucket.accept_unknown":          {"true", "false", "true"},
 	"listen":                         {":1", ":2", ":3"},
 	"issuer":                         {"https://a", "https://b", "http://127.0.0.1:3"},
 	"discovery_url":                  {"https://a/d", "https://b/d", "http://127.0.0.1:3/d"},
@@ -233,14 +236,24 @@ func TestConfigPrecedence(t *testing.T) {
 		}
 		return names
 	}
-	beside := map[string]string{ // what a setting cannot do without
-		"cors.headers":         "AVATARD_CORS_ORIGINS=https://a",
-		"authz.instance_roles": "AVATARD_AUTHZ_INSTANCE_ORGANISATION=x",
-		"tls.cert_file":        "AVATARD_TLS_KEY_FILE=" + pair.Key,
-		"tls.key_file":         "AVATARD_TLS_CERT_FILE=" + pair.Chain,
+	beside := map[string][]string{ // what a setting cannot do without
+		"cors.headers":         {"AVATARD_CORS_ORIGINS=https://a"},
+		"authz.instance_roles": {"AVATARD_AUTHZ_INSTANCE_ORGANISATION=x"},
+		"tls.cert_file":        {"AVATARD_TLS_KEY_FILE=" + pair.Key},
+		"tls.key_file":         {"AVATARD_TLS_CERT_FILE=" + pair.Chain},
 	}
 	values := maps.Clone(precedenceValues)
 	values["tls.cert_file"], values["tls.key_file"] = copies(pair.Chain), copies(pair.Key)
+	addressed := writeFile(t, "address", "host=a dbname=b")
+	values["database_file"], values["bucket.secret_key_file"], values["bucket.key_file"] = copies(addressed), copies(addressed), copies(addressed)
+	whole := clusterVariables(addressed)
+	for key := range whole {
+		for other, variable := range whole {
+			if other != key && (key != "database_file" || other != "database") {
+				beside[key] = append(beside[key], variable)
+			}
+		}
+	}
 	for _, s := range Settings() {
 		if s.Key == "client_secret_file" || s.Key == "client_key_file" {
 			continue // exclude client_secret; TestConfigOfAFile and TestClientKeyFile have them
@@ -250,10 +263,7 @@ func TestConfigPrecedence(t *testing.T) {
 			if !ok {
 				v = [3]string{"one", "two", "three"}
 			}
-			var extra []string
-			if variable, ok := beside[s.Key]; ok {
-				extra = []string{variable}
-			}
+			extra := beside[s.Key]
 			without := minimalWithout(s.Key)
 			with := without + yamlLine(s, v[0])
 			var want [3]Config // as each value alone makes it
@@ -265,13 +275,13 @@ func TestConfigPrecedence(t *testing.T) {
 				mustRead(t, with, append(extra, s.Variable()+"="+v[1])),
 				mustRead(t, with, append(extra, s.Variable()+"="+v[1]), "--"+s.FlagName()+"="+v[2]),
 			} {
-				got.File, got.SecretInFile = want[i].File, want[i].SecretInFile // each has a file of its own
+				got.File, got.SecretsInFile = want[i].File, want[i].SecretsInFile // each has a file of its own
 				if diff := cmp.Diff(want[i], got, samePrefix()); diff != "" {
 					t.Errorf("source %d (-want +got):\n%s", i, diff)
 				}
 			}
 			for i := range want {
-				want[i].File, want[i].SecretInFile = want[0].File, want[0].SecretInFile
+				want[i].File, want[i].SecretsInFile = want[0].File, want[0].SecretsInFile
 			}
 			if cmp.Equal(want[0], want[1], samePrefix()) || cmp.Equal(want[1], want[2], samePrefix()) {
 				t.Error("the values of this row make no difference")

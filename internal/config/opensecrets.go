@@ -18,10 +18,14 @@ type secretFile struct {
 // secretFiles returns those that a configuration names, and its own file where a secret stands in it.
 func (c Config) secretFiles() []secretFile {
 	var files []secretFile
-	for _, f := range []secretFile{
+	named := []secretFile{
 		{"client_secret_file", c.ClientSecretFile}, {"client_key_file", c.ClientKeyFile}, {"tls.key_file", c.TLSKeyFile},
-		{"client_secret", c.SecretInFile},
-	} {
+		{"database_file", c.DatabaseFile}, {"bucket.secret_key_file", c.Bucket.SecretKeyFile}, {"bucket.key_file", c.Bucket.KeyFile},
+	}
+	for _, setting := range c.SecretsInFile {
+		named = append(named, secretFile{setting, c.File})
+	}
+	for _, f := range named {
 		if f.path != "" {
 			files = append(files, f)
 		}

@@ -37,13 +37,14 @@ func TestSecretsOpenToOthers(t *testing.T) {
 		}
 		for _, path := range []string{file, link} {
 			var log strings.Builder
-			cfg := Config{ClientSecretFile: path, ClientKeyFile: path, TLSKeyFile: path, SecretInFile: path}
+			cfg := Config{ClientSecretFile: path, ClientKeyFile: path, TLSKeyFile: path, DatabaseFile: path,
+				Bucket: Bucket{SecretKeyFile: path, KeyFile: path}, File: path, SecretsInFile: []string{"client_secret", "database"}}
 			cfg.WarnOfOpenSecrets(slog.New(slog.NewTextHandler(&log, nil)))
 			lines := strings.Count(log.String(), "a file that holds a secret is open to other users")
-			if row.warn == "" && lines != 0 || row.warn != "" && (lines != 4 || strings.Count(log.String(), row.warn) != 4) {
+			if row.warn == "" && lines != 0 || row.warn != "" && (lines != 8 || strings.Count(log.String(), row.warn) != 8) {
 				t.Errorf("mode %04o: %d lines, want %q:\n%s", row.mode, lines, row.warn, log.String())
 			}
-			for _, setting := range []string{"client_secret_file", "client_key_file", "tls.key_file", "client_secret"} {
+			for _, setting := range []string{"client_secret_file", "client_key_file", "tls.key_file", "client_secret", "database_file", "bucket.secret_key_file", "bucket.key_file", "database"} {
 				if row.warn != "" && !strings.Contains(log.String(), "setting="+setting+" file="+path+" ") {
 					t.Errorf("mode %04o: no line of %s", row.mode, setting)
 				}

@@ -30,7 +30,7 @@ func (r *reader) finishIdentity() {
 		r.fault(proofs[0], "is set beside %s; expected only one of them", strings.Join(proofs[1:], " and "))
 	} else if r.opensFiles {
 		if c.ClientSecretFile != "" {
-			r.readSecret(c.ClientSecretFile)
+			c.ClientSecret = r.readSecret("client_secret_file", c.ClientSecretFile)
 		}
 		if c.ClientKeyFile != "" {
 			r.readClientKey(c.ClientKeyFile)
@@ -66,16 +66,18 @@ func (r *reader) finishIdentity() {
 // maxSecretBytes bounds the file of a secret or key.
 const maxSecretBytes = 64 << 10
 
-func (r *reader) readSecret(file string) {
+// readSecret returns the secret that the file of a setting holds, "" after a fault.
+func (r *reader) readSecret(setting, file string) string {
 	data, err := readBounded(file, maxSecretBytes)
 	secret := strings.TrimSpace(string(data))
 	switch {
 	case err != nil:
-		r.fault("client_secret_file", "%v; expected a readable file of at most %d bytes", err, maxSecretBytes)
+		r.fault(setting, "%v; expected a readable file of at most %d bytes", err, maxSecretBytes)
+		return ""
 	case secret == "":
-		r.fault("client_secret_file", "%s is empty; expected the secret", file)
+		r.fault(setting, "%s is empty; expected the secret", file)
 	}
-	r.cfg.ClientSecret = secret
+	return secret
 }
 
 func (r *reader) readClientKey(file string) {

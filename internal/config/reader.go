@@ -12,8 +12,8 @@ import (
 )
 
 // Read puts the configuration together: defaults, then the file, then variables, then flags. required
-// names the settings that the caller cannot do without. The error is a *Error with every fault. Files that
-// settings name, such as those of secrets, are not opened.
+// names the settings that the caller cannot do without. The error is a *Error with every fault. Of the files that
+// settings name, those of a cluster's secrets are opened where "data" is required, and no others.
 func Read(environ []string, flags *Flags, required ...string) (Config, error) {
 	cfg := Default()
 	r := reader{cfg: &cfg, given: map[string]bool{}}
@@ -123,8 +123,10 @@ func (r *reader) variables(environ []string, file string) {
 	if file != "" {
 		r.cfg.File = file
 		r.file(file)
-		if r.given["client_secret"] {
-			r.cfg.SecretInFile = file
+		for _, s := range Settings() {
+			if s.Secret && r.given[s.Key] && (s.Key != "database" || holdsPassword(r.cfg.Database)) {
+				r.cfg.SecretsInFile = append(r.cfg.SecretsInFile, s.Key)
+			}
 		}
 	}
 	for _, s := range Settings() {
@@ -152,6 +154,7 @@ func (r *reader) finish(required []string) {
 	if r.given["cors.headers"] && !r.given["cors.origins"] {
 		r.fault("cors.headers", "counts for nothing without cors.origins; expected the origins of the pages that send them")
 	}
+	r.finishCluster(r.opensFiles || slices.Contains(required, "data"))
 	r.finishIdentity()
 	r.checkCertificate()
 }

@@ -66,7 +66,7 @@ func (c *ClientSecret) use() error {
 	fresh := c.cfg
 	r := reader{cfg: &fresh, given: map[string]bool{}}
 	if fresh.ClientSecretFile != "" {
-		r.readSecret(fresh.ClientSecretFile)
+		fresh.ClientSecret = r.readSecret("client_secret_file", fresh.ClientSecretFile)
 	} else {
 		r.readClientKey(fresh.ClientKeyFile)
 	}

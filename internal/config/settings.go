@@ -22,6 +22,7 @@ type Setting struct {
 	Fallback string   // shown in the help; Default holds the value
 	Secret   bool     // the value is never shown, not even in a fault
 	IsSwitch bool     // true or false: the flag may stand without a value
+	OfStore  bool     // it tells where the data is kept, so every command that works on the data takes it
 	isPath   bool     // in the configuration file a relative one starts from where that lies
 	insteads []string // keys of settings of which one does as well where this one is required
 	text     func(c *Config, s string) error
@@ -70,9 +71,36 @@ var settings = []Setting{
 	{Key: "listen", Fallback: "127.0.0.1:8080",
 		About: "address to serve on, host:port; an empty host means every interface",
 		text:  func(c *Config, s string) error { return parseAddress(&c.Listen, s) }},
-	{Key: "data", isPath: true, Form: "DIR",
-		About: "data directory; made when it is not there",
+	{Key: "data", isPath: true, Form: "DIR", OfStore: true, insteads: databaseKeys,
+		About: "data directory; made when it is not there. Not used with database",
 		text:  func(c *Config, s string) error { return parsePath(&c.Data, s) }},
+	{Key: "database", Secret: true, Form: "ADDRESS", OfStore: true,
+		About: "address of PostgreSQL, with which any number of servers share the data: postgres://user:password@host/database; the pictures are in a bucket then. Other users of the machine can see flags, so with a password prefer database_file",
+		text:  func(c *Config, s string) error { return parseDatabase(&c.Database, s) }},
+	{Key: "database_file", isPath: true, OfStore: true,
+		About: "file that holds this address and nothing else but white space around it",
+		text:  func(c *Config, s string) error { return parsePath(&c.DatabaseFile, s) }},
+	{Key: "bucket.endpoint", Form: "URL", OfStore: true,
+		About: "address of the S3 server, without the bucket: https://s3.example.com",
+		text:  func(c *Config, s string) error { return parseEndpointOfBucket(&c.Bucket.Endpoint, s) }},
+	{Key: "bucket.region", Fallback: "us-east-1", OfStore: true,
+		About: "region that the S3 server is in, or says it is",
+		text:  func(c *Config, s string) error { return parseName(&c.Bucket.Region, s) }},
+	{Key: "bucket.name", OfStore: true,
+		About: "the bucket, which is avatard's alone; it has to be there",
+		text:  func(c *Config, s string) error { return parseBucketName(&c.Bucket.Name, s) }},
+	{Key: "bucket.access_key", OfStore: true,
+		About: "id of the key that requests are signed with",
+		text:  func(c *Config, s string) error { return parseName(&c.Bucket.AccessKey, s) }},
+	{Key: "bucket.secret_key_file", isPath: true, OfStore: true,
+		About: "file that holds the secret of this key and nothing else but white space around it",
+		text:  func(c *Config, s string) error { return parsePath(&c.Bucket.SecretKeyFile, s) }},
+	{Key: "bucket.key_file", isPath: true, OfStore: true,
+		About: "file of the keys that pictures are encrypted with, a line each: an id, a space and 32 random bytes in base64. The last one encrypts, all decrypt; only its owner may read it",
+		text:  func(c *Config, s string) error { return parsePath(&c.Bucket.KeyFile, s) }},
+	{Key: "bucket.accept_unknown", Fallback: "false", IsSwitch: true, OfStore: true,
+		About: "use a bucket whose server does not tell whether something in it keeps what is deleted, such as a retention or a copy elsewhere; only where somebody has looked",
+		text:  func(c *Config, s string) error { return parseSwitch(&c.Bucket.AcceptUnknown, s) }},
 	{Key: "tls.cert_file", isPath: true, Fallback: "none: cleartext",
 		About: "certificate and the chain above it, in PEM; read again within a second of a change, and on SIGHUP",
 		text:  func(c *Config, s string) error { return parsePath(&c.TLSCertFile, s) }},
