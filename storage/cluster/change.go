@@ -84,7 +84,7 @@ func (s *Store) decide(ctx context.Context, user storage.UserKey, step func(*pgx
 			return p, err
 		}
 		if p.claimOver {
-			if err := s.giveUp(ctx, p.uid, p.claim, true); err != nil {
+			if _, err := s.giveUp(ctx, p.uid, p.claim); err != nil {
 				return nil, err
 			}
 		}
@@ -117,19 +117,21 @@ func mayPass(err error) bool {
 	return false
 }
 
-const sqlGiveUp = `
+const (
+	sqlGiveUp = `
 WITH w AS MATERIALIZED (SELECT gen FROM work WHERE gen = $1 AND state = 1 FOR UPDATE)
-UPDATE work SET state = 3, n = nextval('receipt_number'), due = clock_timestamp() FROM w WHERE work.gen = w.gen`
+UPDATE work SET state = 3, n = nextval('receipt_number'), tries = 0, due = clock_timestamp() FROM w WHERE work.gen = w.gen`
 
-// giveUp ends a claim on a person's row that its process will not end. Where an upload may have begun to store a picture, that is to be
-// erased from then on.
-func (s *Store) giveUp(ctx context.Context, uid int64, claim generationID, stored bool) error {
+	sqlToErase = `SELECT EXISTS (SELECT FROM work WHERE gen = $1 AND state = 3)`
+)
+
+// giveUp ends a claim on a person's row that its process will not end. What the upload may have stored is to be erased from then on: toErase
+// tells that it is. It is not where the upload was put in place meanwhile.
+func (s *Store) giveUp(ctx context.Context, uid int64, claim generationID) (toErase bool, err error) {
 	batch := new(pgx.Batch)
 	batch.Queue(`UPDATE person SET claim = NULL, claim_due = NULL WHERE uid = $1 AND claim = $2`, uid, claim)
-	if stored {
-		batch.Queue(sqlGiveUp, claim)
-	} else {
-		batch.Queue(`DELETE FROM work WHERE gen = $1 AND state = 1`, claim)
-	}
-	return s.pipeline(ctx, batch)
+	batch.Queue(sqlGiveUp, claim)
+	batch.Queue(sqlToErase, claim).QueryRow(func(row pgx.Row) error { return row.Scan(&toErase) })
+	err = s.pipeline(ctx, batch)
+	return toErase, err
 }

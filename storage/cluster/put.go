@@ -180,9 +180,9 @@ func (u *uploading) store(ctx context.Context) (storage.Result, error) {
 	return res, s.erase(ctx, u.person.uid, folder, []erasure{*replaced}, u.gen)
 }
 
-// abandon gives an upload up and erases what may have arrived.
+// abandon gives an upload up and erases what may have arrived, unless it is in place by now.
 func (s *Store) abandon(ctx context.Context, p *person, gen generationID, folder string) error {
-	if err := s.giveUp(ctx, p.uid, gen, true); err != nil {
+	if toErase, err := s.giveUp(ctx, p.uid, gen); err != nil || !toErase {
 		return err
 	}
 	return s.erase(ctx, p.uid, folder, []erasure{{gen: gen}})

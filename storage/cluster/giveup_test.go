@@ -1,0 +1,90 @@
+package cluster
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// begunUpload begins an upload as Put does, and stores its object.
+func begunUpload(t *testing.T, s *Store, id string) *uploading {
+	t.Helper()
+	u := addUser(t, s, id)
+	up := &uploading{s: s, up: uploadOf(u, 800), gen: newGeneration(), size: 800}
+	var err error
+	if up.ciphertext, up.key, err = s.keys.Seal(up.gen[:], up.up.Picture.Data); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := up.begin(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if up.version, err = s.bucket.Put(t.Context(), s.folders.of(up.person.folder, u.ID)+up.gen.String(), up.ciphertext); err != nil {
+		t.Fatal(err)
+	}
+	return up
+}
+
+// An upload may be put in place at the very moment at which it is given up: by its own process, whose statement was answered too late, or by a
+// sweeper that found it overdue. Then the picture stays.
+func TestPictureInPlaceIsNotGivenUp(t *testing.T) {
+	for name, giveUp := range map[string]func(context.Context, *uploading, []task) error{
+		"by its own process": func(ctx context.Context, u *uploading, _ []task) error {
+			return u.s.abandon(ctx, u.person, u.gen, u.s.folders.of(u.person.folder, u.up.User.ID))
+		},
+		"by the sweeper": func(ctx context.Context, u *uploading, due []task) error {
+			return u.s.do(ctx, due[0])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, true)
+			s := openStore(t, o)
+			u := begunUpload(t, s, "u")
+			if _, err := sql(t, o).Exec(t.Context(), `UPDATE work SET due = now() - interval '1 s'`); err != nil {
+				t.Fatal(err)
+			}
+			due, err := s.due(t.Context())
+			if err != nil || len(due) != 1 {
+				t.Fatalf("due: %v, %v, want one", due, err)
+			}
+			if _, _, err := u.activate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := giveUp(t.Context(), u, due); err != nil {
+				t.Errorf("giving up = %v", err)
+			}
+			if p, err := s.Get(t.Context(), u.up.User, acme); err != nil || p.Generation != u.gen.String() {
+				t.Errorf("Get = %q, %v, want the picture %s", p.Generation, err, u.gen)
+			}
+		})
+	}
+}
+
+// A look at the folder of an upload that was given up counts only when it was made: while the bucket is away, none is passed over.
+func TestLooksThatFailDoNotCount(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	u := begunUpload(t, s, "u")
+	folder := s.folders.of(u.person.folder, u.up.User.ID)
+	if err := s.abandon(t.Context(), u.person, u.gen, folder); err != nil {
+		t.Fatal(err)
+	}
+	transport, conn := o.Bucket.Transport.(*breakable), sql(t, o)
+	look := func() {
+		if _, err := conn.Exec(t.Context(), `UPDATE work SET due = now() - interval '1 s'`); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.sweepOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	transport.script = scripted("GET", "", 403, "AccessDenied")
+	for range 2 * len(looksAgain) {
+		look()
+	}
+	transport.script = nil
+	look()
+	var until time.Duration
+	if err := conn.QueryRow(t.Context(), `SELECT due - clock_timestamp() FROM work WHERE state = 4`).Scan(&until); err != nil || until < looksAgain[1]/2 || until > looksAgain[1] {
+		t.Errorf("the next look is in %v, %v, want %v", until, err, looksAgain[1])
+	}
+}
