@@ -38,6 +38,7 @@ func TestPictureInPlaceIsNotGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := options(t, true)
 			s := openStore(t, o)
+			s.sweeping() // only the test sweeps
 			u := begunUpload(t, s, "u")
 			if _, err := sql(t, o).Exec(t.Context(), `UPDATE work SET due = now() - interval '1 s'`); err != nil {
 				t.Fatal(err)
@@ -63,6 +64,7 @@ func TestPictureInPlaceIsNotGivenUp(t *testing.T) {
 func TestLooksThatFailDoNotCount(t *testing.T) {
 	o := options(t, true)
 	s := openStore(t, o)
+	s.sweeping() // only the test sweeps
 	u := begunUpload(t, s, "u")
 	folder := s.folders.of(u.person.folder, u.up.User.ID)
 	if err := s.abandon(t.Context(), u.person, u.gen, folder); err != nil {
@@ -86,5 +88,43 @@ func TestLooksThatFailDoNotCount(t *testing.T) {
 	var until time.Duration
 	if err := conn.QueryRow(t.Context(), `SELECT due - clock_timestamp() FROM work WHERE state = 4`).Scan(&until); err != nil || until < looksAgain[1]/2 || until > looksAgain[1] {
 		t.Errorf("the next look is in %v, %v, want %v", until, err, looksAgain[1])
+	}
+}
+
+// While nothing can be erased, a sweep tries a few of many erasures and each of them less and less often.
+func TestErasuresThatFailAreTriedLessOften(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	s.sweeping() // only the test sweeps
+	addUser(t, s, "u")
+	conn := sql(t, o)
+	if _, err := conn.Exec(t.Context(), `INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due)
+		SELECT decode(md5(i::text), 'hex'), 1, 3, 1, 'x', i, now(), now() - interval '1 h' FROM generate_series(1, 100) i`); err != nil {
+		t.Fatal(err)
+	}
+	o.Bucket.Transport.(*breakable).broken.Store(true)
+	for range 3 {
+		if err := s.sweepOnce(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var tried int
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM work WHERE due > now()`).Scan(&tried); err != nil || tried != sweepBatch {
+			t.Fatalf("one sweep has tried %d erasures, %v, want %d", tried, err, sweepBatch)
+		}
+		if _, err := conn.Exec(t.Context(), `UPDATE work SET due = now() - interval '2 h' WHERE tries > 0`); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for tries, want := range map[int]time.Duration{0: claimLimit, 1: 2 * claimLimit, 5: 32 * claimLimit, 40: 32 * claimLimit} {
+		if _, err := conn.Exec(t.Context(), `UPDATE work SET due = now() - interval '1 s', tries = $1`, tries); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.due(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var until time.Duration
+		if err := conn.QueryRow(t.Context(), `SELECT max(due) - clock_timestamp() FROM work`).Scan(&until); err != nil || until > want || until < want/2 {
+			t.Errorf("after %d tries the next one is in %v, %v, want %v", tries, until, err, want)
+		}
 	}
 }

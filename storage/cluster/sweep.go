@@ -19,15 +19,17 @@ const (
 var looksAgain = []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}
 
 const (
-	// sqlDue takes what is due, and keeps other processes away from it for a while.
+	// sqlDue takes what is due, and keeps other processes away from it for a while, which doubles with each try of an erasure. For a look
+	// at a folder, tries counts those that were made.
 	sqlDue = `
 WITH d AS MATERIALIZED (SELECT gen FROM work WHERE due < clock_timestamp() ORDER BY due LIMIT $1 FOR UPDATE SKIP LOCKED)
-UPDATE work w SET due = clock_timestamp() + $2::interval, tries = tries + 1
+UPDATE work w SET due = clock_timestamp() + $2::interval * CASE state WHEN 3 THEN 1 << least(tries, 5) ELSE 1 END,
+       tries = tries + CASE state WHEN 4 THEN 0 ELSE 1 END
   FROM d, person p, issuer i
  WHERE w.gen = d.gen AND p.uid = w.uid AND i.iid = p.iid
 RETURNING w.gen, w.uid, w.state, coalesce(w.version, ''), w.tries, p.id, i.folder`
 
-	sqlLookAgain = `UPDATE work SET due = clock_timestamp() + $2::interval WHERE gen = $1 AND state = 4`
+	sqlLookAgain = `UPDATE work SET due = clock_timestamp() + $2::interval, tries = $3 WHERE gen = $1 AND state = 4`
 	sqlForget    = `DELETE FROM work WHERE gen = $1 AND state = 4`
 )
 
@@ -49,22 +51,24 @@ func (s *Store) sweep(ctx context.Context) {
 	}
 }
 
-// sweepOnce does everything that is due.
+// sweepOnce does everything that is due, or as much as can be done: when nothing of a batch can, the rest waits for the next time.
 func (s *Store) sweepOnce(ctx context.Context) error {
 	for {
 		tasks, err := s.due(ctx)
 		if err != nil {
 			return err
 		}
+		failed := 0
 		for _, t := range tasks {
 			if t.state == 3 {
 				s.counters.update(func(stats *storage.Stats) { stats.Retried++ })
 			}
 			if err := s.do(ctx, t); err != nil && ctx.Err() == nil {
+				failed++
 				s.log.Error("a picture could not be erased; it is tried again", "generation", t.gen.String(), "tries", t.tries, "error", err)
 			}
 		}
-		if len(tasks) < sweepBatch {
+		if len(tasks) < sweepBatch || failed == len(tasks) {
 			return s.lookAtPending(ctx)
 		}
 	}
@@ -106,8 +110,8 @@ func (s *Store) do(ctx context.Context, t task) error {
 		return err
 	}
 	batch := new(pgx.Batch)
-	if t.tries < len(looksAgain) {
-		batch.Queue(sqlLookAgain, t.gen, looksAgain[t.tries])
+	if made := t.tries + 1; made < len(looksAgain) {
+		batch.Queue(sqlLookAgain, t.gen, looksAgain[made], made)
 	} else {
 		batch.Queue(sqlForget, t.gen)
 	}
