@@ -119,7 +119,9 @@ func (c *check) readPeople(ctx context.Context) error {
 	slices.SortFunc(c.people, func(a, b owner) int { return bytes.Compare(a.folder[:], b.folder[:]) })
 	c.sum.Users = int64(len(c.people))
 	c.total = 2 * c.sum.Users
-	return c.pool.QueryRow(ctx, `SELECT count(*) FROM receipt`).Scan(&c.sum.Receipts)
+	return c.patiently(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) FROM receipt`).Scan(&c.sum.Receipts)
+	})
 }
 
 // folderDigits are the 16 bytes that a folder's name stands for.
@@ -172,54 +174,6 @@ SELECT w.gen, w.uid, w.state, coalesce(w.version, ''), w.tries, p.id, i.folder, 
 		}
 	}
 	return nil
-}
-
-// listBucket looks for objects that should not be there.
-func (c *check) listBucket(ctx context.Context) error {
-	return c.bucket.All(ctx, func(v bucket.Version) error {
-		c.sum.Slots++
-		if bucket.IsOwn(v.Name) {
-			return nil
-		}
-		i, ok := slices.BinarySearchFunc(c.people, folderDigits(v.Name), func(p owner, d [16]byte) int { return bytes.Compare(p.folder[:], d[:]) })
-		if !ok {
-			return c.reportOrphan(ctx, v, 0)
-		}
-		p := &c.people[i]
-		folder := v.Name[:strings.LastIndexByte(v.Name, '/')+1]
-		if g, ok := generationOf(folder, v.Name); ok && !v.Marker && p.has && g == p.gen {
-			p.seen = true
-			c.progress(1)
-			return nil
-		}
-		return c.reportOrphan(ctx, v, p.uid)
-	})
-}
-
-// reportOrphan reports an object unless its person has it by now.
-func (c *check) reportOrphan(ctx context.Context, v bucket.Version, uid int64) error {
-	name := v.Name[strings.LastIndexByte(v.Name, '/')+1:]
-	f := storage.Finding{Kind: storage.OrphanedBytes, Bytes: v.Size, Detail: fmt.Sprintf("the bucket lists %s, which nobody's record names", v.Name)}
-	if v.Marker {
-		f.Detail = fmt.Sprintf("the bucket has a delete marker for %s; it may hide the picture", v.Name)
-	}
-	if g, ok := generationOf("", name); ok && (uid != 0 || isObject(v.Name)) {
-		f.Generation = g.String()
-		live := map[generationID]bool{}
-		if uid != 0 {
-			var err error
-			if live, err = c.live(ctx, uid); err != nil {
-				return err
-			}
-		}
-		if live[g] && !v.Marker {
-			return nil
-		}
-	} else if uid == 0 && !isObject(v.Name) {
-		f.Detail = fmt.Sprintf("the bucket lists %s, which is not a name of this program's; the bucket is to be its alone", v.Name)
-		return c.report(f, func() (string, error) { return "", nil })
-	}
-	return c.report(f, func() (string, error) { return "erased", c.bucket.Delete(ctx, v.Name, v.ID) })
 }
 
 // readPictures reads every picture that is on record.
@@ -281,21 +235,32 @@ func (c *check) readPicture(ctx context.Context, p *owner) error {
 				return c.report(f, func() (string, error) { return "", nil })
 			}
 		}
-		return c.report(f, func() (string, error) { return "taken off the record", c.takeOffRecord(ctx, p.uid, gen) })
+		return c.report(f, func() (string, error) { return c.takeOffRecord(ctx, p.uid, gen) })
 	}
 	c.sum.UnderWay++
 	return nil
 }
 
-// takeOffRecord ends a picture that cannot be served, as a removal would.
-func (c *check) takeOffRecord(ctx context.Context, uid int64, gen []byte) error {
-	batch := new(pgx.Batch)
-	batch.Queue(`
+// takeOffRecord ends a picture that cannot be served, as a removal would. It returns "" when the record has changed meanwhile. Before, it
+// looks whether the bucket is still the one of this store: in another one everybody's picture is missing.
+func (c *check) takeOffRecord(ctx context.Context, uid int64, gen []byte) (string, error) {
+	var id []byte
+	if err := c.pool.QueryRow(ctx, `SELECT bucket_id FROM installation`).Scan(&id); err != nil {
+		return "", err
+	}
+	if err := c.bucket.Claim(ctx, hex.EncodeToString(id), false); err != nil {
+		return "", err
+	}
+	batch, taken := new(pgx.Batch), false
+	queueMade(batch, &taken, `
 WITH p AS MATERIALIZED (SELECT p.uid, p.gen, p.version, p.org, p.id FROM person p WHERE p.uid = $1 AND p.gen = $2 AND p.claim IS NULL FOR UPDATE),
  u AS (UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = p.gen,
           sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $3) FROM p WHERE person.uid = p.uid),
  e AS (INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due) SELECT gen, uid, 3, 4, version, nextval('receipt_number'), $3, clock_timestamp() FROM p)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request) SELECT $3, 'repair', 'done', $4, $5, org, id, $6 FROM p`,
 		uid, gen, c.date(), c.o.By.Caller, c.o.By.CallerOrganization, c.o.By.RequestID)
-	return c.pipeline(ctx, batch)
+	if err := c.pipeline(ctx, batch); err != nil || !taken {
+		return "", err
+	}
+	return "taken off the record", nil
 }

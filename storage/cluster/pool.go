@@ -113,3 +113,17 @@ func (s *Store) pipeline(ctx context.Context, batch *pgx.Batch) (err error) {
 	}
 	return nil
 }
+
+// patiently runs f in a transaction whose statements may take as long as the context lets them: what looks at everybody takes its time.
+func (s *Store) patiently(ctx context.Context, f func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}
