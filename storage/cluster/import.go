@@ -33,6 +33,9 @@ func (p *Place) Import(ctx context.Context, o storage.ImportOptions) (sum storag
 	}
 	err = p.connected(ctx, func(conn *pgx.Conn) error {
 		var mine bool
+		if _, err := conn.Exec(ctx, `SET statement_timeout = 0`); err != nil { // some of them look at everybody
+			return err
+		}
 		err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(importLock)).Scan(&mine)
 		switch {
 		case err != nil:

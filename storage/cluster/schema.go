@@ -48,13 +48,26 @@ func migrate(ctx context.Context, conn *pgx.Conn, step func(version int)) (from 
 	}
 }
 
+// lockPatiently takes an advisory lock until the transaction ends, however long another process has it. The statements behind it may take
+// as long, but locks of tables do not keep others waiting for long.
+func lockPatiently(ctx context.Context, tx pgx.Tx, lock int64) error {
+	if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0`, pgx.QueryExecModeSimpleProtocol); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, lock); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '`+settings["lock_timeout"]+`'`)
+	return err
+}
+
 func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return 0, false, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
-	if _, err = tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(migrationLock)); err != nil {
+	if err = lockPatiently(ctx, tx, migrationLock); err != nil {
 		return 0, false, err
 	}
 	found, oldest, err := schemaVersion(ctx, tx)

@@ -21,22 +21,26 @@ const (
 	examineEvery = time.Hour
 	// examineLimit is how long that may take. It is below the limit of a transaction that waits.
 	examineLimit = 8 * time.Second
+	// examineWait is how long a process waits for others that examine: several that start at once do it one after the other.
+	examineWait = time.Minute
 	// examineLock is the advisory lock of the process that examines.
 	examineLock = migrationLock + 1
 )
 
 // examine finds out whether the database is durable and the bucket can erase. It is one process at a time that does.
 func (s *Store) examine(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, examineLimit)
-	defer cancel()
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(examineLock)); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, examineWait)
+	defer cancel()
+	if err := lockPatiently(waiting, tx, examineLock); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
+	ctx, cancel = context.WithTimeout(ctx, examineLimit)
+	defer cancel()
 	if err := examineDatabase(ctx, tx); err != nil {
 		return err
 	}

@@ -187,3 +187,45 @@ func TestUnsuitableWhileServing(t *testing.T) {
 		t.Errorf("Ready = %v, want nil", err)
 	}
 }
+
+// A process that starts waits for others that bring the schema forward or examine the bucket, however long they take.
+func TestStartWaitsForOthers(t *testing.T) {
+	before := settings["lock_timeout"]
+	settings["lock_timeout"] = "1ms"
+	t.Cleanup(func() { settings["lock_timeout"] = before })
+	for name, lock := range map[string]int64{"migration": migrationLock, "examination": examineLock} {
+		t.Run(name, func(t *testing.T) {
+			o := options(t, true)
+			conn := sql(t, o)
+			if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_lock($1)`, lock); err != nil {
+				t.Fatal(err)
+			}
+			opened := make(chan error, 1)
+			var s *Store
+			go func() {
+				var err error
+				s, err = Open(t.Context(), o, storage.OpenOptions{})
+				opened <- err
+			}()
+			for seen := 0; seen < 20; { // in a millisecond it would have given up
+				if len(opened) > 0 {
+					t.Fatalf("Open = %v while another process has the lock", <-opened)
+				}
+				var waiting int
+				if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+					t.Fatal(err)
+				}
+				seen += waiting
+			}
+			if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_unlock($1)`, lock); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-opened; err != nil {
+				t.Fatalf("Open = %v", err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
