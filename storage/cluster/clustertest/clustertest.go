@@ -3,7 +3,9 @@
 //
 //	servers := clustertest.Start()    once in a test binary
 //	defer servers.Stop()
-//	o := servers.Options(t, true)     a database, a bucket and a key of the test's own
+//	made := servers.New(t, true)      a database and a bucket of the test's own
+//
+// Proofs run them with Run, kill them, and start them again on the data that they left: see process.go.
 package clustertest
 
 import (
@@ -23,7 +25,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
@@ -37,15 +38,14 @@ const (
 	Region    = "us-east-1"
 )
 
-// startLimit is how long a server may take to start.
-const startLimit = 60 * time.Second
-
 // Servers are running.
 type Servers struct {
-	dir      string // of the S3 server
-	data     string // of PostgreSQL
-	database *exec.Cmd
-	gateway  *exec.Cmd
+	dir  string // of the S3 server
+	data string // of PostgreSQL
+	o    Options
+	port int // of PostgreSQL on loopback, 0 = none
+	// Database and Gateway are the processes of PostgreSQL and of the S3 server.
+	Database, Gateway *Process
 	// Endpoint is the address of the S3 server, and Client a client of it that shares nothing with the engine's.
 	Endpoint string
 	Client   *minio.Client
@@ -56,8 +56,19 @@ type Servers struct {
 // ErrMissing: a program that is needed is not installed.
 var ErrMissing = errors.New("not installed")
 
+// Options tell how PostgreSQL runs.
+type Options struct {
+	// Port makes it listen on a port of loopback, too.
+	Port bool
+	// Settings are some of its own, as "commit_delay=2000".
+	Settings []string
+}
+
 // Start starts the servers. ErrMissing tells which program has to be installed.
-func Start() (*Servers, error) {
+func Start() (*Servers, error) { return Run(Options{}) }
+
+// Run is Start with options.
+func Run(o Options) (*Servers, error) {
 	initdb, err := postgresProgram("initdb")
 	if err != nil {
 		return nil, err
@@ -70,7 +81,7 @@ func Start() (*Servers, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := new(Servers)
+	s := &Servers{o: o}
 	if s.dir, err = os.MkdirTemp("", "cluster"); err != nil {
 		return nil, err
 	}
@@ -147,30 +158,53 @@ func (s *Servers) startDatabase(initdb, postgres string) error {
 	if out, err := create.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
-	s.database = exec.CommandContext( //nolint:gosec // likewise
-		context.Background(), postgres, "-D", data, "-c", "listen_addresses=", "-c", "unix_socket_directories="+data, "-c", "max_connections=300")
-	s.database.SysProcAttr, s.database.Dir = account, data
-	log, err := os.Create(filepath.Join(s.dir, "database.log"))
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	s.database.Stdout, s.database.Stderr = log, log
-	if err := s.database.Start(); err != nil {
-		return err
-	}
-	return started("PostgreSQL", func(ctx context.Context) error {
-		conn, err := pgx.Connect(ctx, s.DatabaseAddress("postgres"))
+	args := []string{"-D", data, "-c", "unix_socket_directories=" + data, "-c", "max_connections=300"}
+	listen := ""
+	if s.o.Port {
+		address, err := freeAddress()
 		if err != nil {
 			return err
 		}
-		return conn.Close(ctx)
-	})
+		s.port, listen = address.Port, address.IP.String()
+		args = append(args, "-c", "port="+strconv.Itoa(s.port))
+	}
+	args = append(args, "-c", "listen_addresses="+listen)
+	for _, setting := range s.o.Settings {
+		args = append(args, "-c", setting)
+	}
+	s.Database = &Process{
+		name: "PostgreSQL", program: postgres, args: args, dir: data, account: account, log: filepath.Join(s.dir, "database.log"),
+		death: syscall.SIGQUIT, // as pg_ctl -m immediate: nothing is finished or written, and none of its processes stays behind
+		ask: func(ctx context.Context) error {
+			conn, err := pgx.Connect(ctx, s.DatabaseAddress("postgres"))
+			if err != nil {
+				return err
+			}
+			return conn.Close(ctx)
+		},
+	}
+	return s.Database.Start()
 }
 
 // DatabaseAddress returns the address of a database.
 func (s *Servers) DatabaseAddress(name string) string {
-	return fmt.Sprintf("host=%s user=avatard dbname=%s", filepath.Join(s.data, "database"), name)
+	address := fmt.Sprintf("host=%s user=avatard dbname=%s", filepath.Join(s.data, "database"), name)
+	if s.port != 0 {
+		address += " port=" + strconv.Itoa(s.port)
+	}
+	return address
+}
+
+// DatabasePort returns the address of PostgreSQL on loopback, as host:port.
+func (s *Servers) DatabasePort() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// freeAddress returns an address of loopback on which nobody listens.
+func freeAddress() (*net.TCPAddr, error) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return listener.Addr().(*net.TCPAddr), listener.Close()
 }
 
 func (s *Servers) startGateway(versitygw string) error {
@@ -179,60 +213,39 @@ func (s *Servers) startGateway(versitygw string) error {
 			return err
 		}
 	}
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	at, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	address := listener.Addr().String()
-	_ = listener.Close()
-	s.Endpoint = "http://" + address
+	s.Endpoint = "http://" + at.String()
 	if s.Client, err = newClient(s.Endpoint); err != nil {
 		return err
 	}
-	s.gateway = exec.CommandContext( //nolint:gosec // likewise
-		context.Background(), versitygw, "--port", address, "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--keep-alive", "--quiet",
-		"posix", "--versioning-dir", filepath.Join(s.dir, "versions"), filepath.Join(s.dir, "objects"))
-	s.gateway.Dir = s.dir
-	if err := s.gateway.Start(); err != nil {
-		return err
+	s.Gateway = &Process{
+		name: "versitygw", program: versitygw, dir: s.dir, log: filepath.Join(s.dir, "gateway.log"), death: syscall.SIGKILL,
+		args: []string{"--port", at.String(), "--access", AccessKey, "--secret", SecretKey, "--region", Region, "--keep-alive", "--quiet",
+			"posix", "--versioning-dir", filepath.Join(s.dir, "versions"), filepath.Join(s.dir, "objects")},
+		ask: func(ctx context.Context) error {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint, nil)
+			if err != nil {
+				return err
+			}
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			answer, err := client.Do(r)
+			if err != nil {
+				return err
+			}
+			return answer.Body.Close()
+		},
 	}
-	return started("versitygw", func(ctx context.Context) error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint, nil)
-		if err != nil {
-			return err
-		}
-		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		answer, err := client.Do(r)
-		if err != nil {
-			return err
-		}
-		return answer.Body.Close()
-	})
-}
-
-// started asks until a server answers.
-func started(name string, ask func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), startLimit)
-	defer cancel()
-	for {
-		err := ask(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s did not start: %w", name, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return s.Gateway.Start()
 }
 
 // Stop ends the servers and removes their data.
 func (s *Servers) Stop() {
-	for _, server := range []*exec.Cmd{s.database, s.gateway} {
-		if server != nil && server.Process != nil {
-			_ = server.Process.Signal(syscall.SIGQUIT) // PostgreSQL ends at once
-			_ = server.Wait()
+	for _, server := range []*Process{s.Database, s.Gateway} {
+		if server != nil {
+			server.Kill()
 		}
 	}
 	_ = errors.Join(os.RemoveAll(s.dir), os.RemoveAll(s.data))
@@ -240,33 +253,44 @@ func (s *Servers) Stop() {
 
 // Store is a database and a bucket of one test.
 type Store struct {
-	Database, Bucket string
+	// Name is that of the database in its server, Database its address.
+	Name, Database string
+	Bucket         string
 }
 
 // New makes an empty database and an empty bucket, with versions or without.
 func (s *Servers) New(t testing.TB, versioned bool) Store {
 	t.Helper()
+	made, err := s.Make(t.Context(), versioned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// Make is New for what is not a test.
+func (s *Servers) Make(ctx context.Context, versioned bool) (Store, error) {
 	s.mu.Lock()
 	s.made++
 	name := "store" + strconv.Itoa(s.made)
 	s.mu.Unlock()
-	conn, err := pgx.Connect(t.Context(), s.DatabaseAddress("postgres"))
+	conn, err := pgx.Connect(ctx, s.DatabaseAddress("postgres"))
 	if err != nil {
-		t.Fatal(err)
+		return Store{}, err
 	}
-	defer func() { _ = conn.Close(t.Context()) }()
-	if _, err := conn.Exec(t.Context(), "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		return Store{}, err
 	}
-	if err := s.Client.MakeBucket(t.Context(), name, minio.MakeBucketOptions{Region: Region}); err != nil {
-		t.Fatal(err)
+	if err := s.Client.MakeBucket(ctx, name, minio.MakeBucketOptions{Region: Region}); err != nil {
+		return Store{}, err
 	}
 	if versioned {
-		if err := s.Client.EnableVersioning(t.Context(), name); err != nil {
-			t.Fatal(err)
+		if err := s.Client.EnableVersioning(ctx, name); err != nil {
+			return Store{}, err
 		}
 	}
-	return Store{s.DatabaseAddress(name), name}
+	return Store{Name: name, Database: s.DatabaseAddress(name), Bucket: name}, nil
 }
 
 // newClient returns a client of the S3 server that shares nothing with the engine's, and keeps no connection.
