@@ -30,9 +30,10 @@ func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, 
 	moved := false
 	res, err := s.change(ctx, user, func() (rest, storage.Result, error) {
 		there := false
-		p, err := s.decide(ctx, user, func(batch *pgx.Batch) {
+		p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
 			queueMade(batch, &moved, sqlMove, user.Issuer, user.ID, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID)
 			batch.Queue(sqlOrganization, org).QueryRow(func(row pgx.Row) error { return row.Scan(&there) })
+			p.look(batch, user)
 		}, func(p *person) (bool, error) {
 			switch err := p.registered(""); {
 			case err != nil:

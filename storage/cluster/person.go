@@ -46,28 +46,31 @@ SELECT p.uid, p.org, p.sequence, p.created_at, p.changed_at, p.receipt, p.remove
 
 // look queues a look at a person, in a snapshot of its own behind the statements before it.
 func (p *person) look(batch *pgx.Batch, user storage.UserKey) {
-	batch.Queue(sqlLook, user.Issuer, user.ID).Query(func(rows pgx.Rows) error {
-		*p = person{}
-		for rows.Next() {
-			var claim, gen []byte
-			var version *string
-			err := rows.Scan(&p.uid, &p.org, &p.sequence, &p.created, &p.changed, &p.receipt, &p.removed, &p.gen, &claim, &p.claimOver,
-				&p.folder, &gen, &version)
-			if err != nil {
-				return err
-			}
-			p.claimed = copy(p.claim[:], claim) > 0
-			if gen != nil {
-				e := erasure{}
-				copy(e.gen[:], gen)
-				if version != nil {
-					e.version = *version
-				}
-				p.work = append(p.work, e)
-			}
+	batch.Queue(sqlLook, user.Issuer, user.ID).Query(func(rows pgx.Rows) error { return p.scan(rows) })
+}
+
+// scan reads what a look sees, and columns behind it.
+func (p *person) scan(rows pgx.Rows, more ...any) error {
+	*p = person{}
+	for rows.Next() {
+		var claim, gen []byte
+		var version *string
+		err := rows.Scan(append([]any{&p.uid, &p.org, &p.sequence, &p.created, &p.changed, &p.receipt, &p.removed, &p.gen, &claim, &p.claimOver,
+			&p.folder, &gen, &version}, more...)...)
+		if err != nil {
+			return err
 		}
-		return rows.Err()
-	})
+		p.claimed = copy(p.claim[:], claim) > 0
+		if gen != nil {
+			e := erasure{}
+			copy(e.gen[:], gen)
+			if version != nil {
+				e.version = *version
+			}
+			p.work = append(p.work, e)
+		}
+	}
+	return rows.Err()
 }
 
 // registered returns nil when the person is on record in an organisation, "" = any.

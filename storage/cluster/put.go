@@ -94,7 +94,9 @@ func (s *Store) Put(ctx context.Context, up storage.Upload) (storage.Result, err
 		return storage.Result{}, fmt.Errorf("put: %w", unavailable(ctx, err))
 	}
 	u.up.Picture.Data, u.size = nil, size
-	res, err := s.change(ctx, up.User, func() (rest, storage.Result, error) { return u.begin(ctx) })
+	res, err := s.attached(ctx, func(ctx context.Context) (storage.Result, error) {
+		return s.change(ctx, up.User, func() (rest, storage.Result, error) { return u.begin(ctx) })
+	})
 	if err != nil {
 		return res, fmt.Errorf("put: %w", err)
 	}
@@ -116,13 +118,14 @@ type uploading struct {
 func (u *uploading) begin(ctx context.Context) (rest, storage.Result, error) {
 	s, up := u.s, u.up
 	reserved, created := false, false
-	p, err := s.decide(ctx, up.User, func(batch *pgx.Batch) {
+	p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
 		now := s.date()
 		if up.Register && up.If.Holds("") {
 			s.register(batch, up.User, up.Organization, up.By, now, &created)
 		}
 		arguments := []any{up.User.Issuer, up.User.ID, up.Organization, u.gen, claimLimit, now}
 		queueMade(batch, &reserved, sqlReserve, append(arguments, sqlCondition(up.If).arguments()...)...)
+		p.look(batch, up.User)
 	}, func(p *person) (bool, error) {
 		switch err := p.registered(up.Organization); {
 		case reserved:

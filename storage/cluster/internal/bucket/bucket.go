@@ -21,6 +21,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"avatard/storage/cluster/internal/hooks"
 )
 
 // Errors of a bucket. Compare with errors.Is. Everything else is a fault of the server or of the way to it.
@@ -71,12 +73,20 @@ func New(o Options) (*Bucket, error) {
 		Transport:    o.Transport,
 		Region:       o.Region, // else the library asks for it first
 		BucketLookup: minio.BucketLookupPath,
-		MaxRetries:   1, // no retries
+		MaxRetries:   retries(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}
 	return &Bucket{client: client, transport: o.Transport, name: o.Bucket}, nil
+}
+
+// retries is how often the library sends a request.
+func retries() int {
+	if hooks.Wrong(hooks.ResentPut) {
+		return 10 // what it does by itself
+	}
+	return 1
 }
 
 // transport keeps as many connections as there may be callers, or each would shake hands anew.
@@ -103,7 +113,9 @@ const noVersion = "null"
 func (b *Bucket) Put(ctx context.Context, name string, data []byte) (version string, err error) {
 	b.Requests.put.Add(1)
 	o := minio.PutObjectOptions{DisableMultipart: true, ContentType: "application/octet-stream"}
-	o.SetMatchETagExcept("*")
+	if !hooks.Wrong(hooks.ResentPut) {
+		o.SetMatchETagExcept("*")
+	}
 	info, err := b.client.PutObject(ctx, b.name, name, bytes.NewReader(data), int64(len(data)), o)
 	if err != nil {
 		return "", b.failure("PUT", err)
@@ -135,6 +147,9 @@ func (b *Bucket) Get(ctx context.Context, name, version string, limit int) (data
 func (b *Bucket) Delete(ctx context.Context, name, version string) error {
 	return b.again(ctx, func() error {
 		b.Requests.deleted.Add(1)
+		if hooks.Wrong(hooks.PlainDelete) && !IsOwn(name) {
+			version = ""
+		}
 		err := b.client.RemoveObject(ctx, b.name, name, minio.RemoveObjectOptions{VersionID: version})
 		if err = b.failure("DELETE", err); errors.Is(err, ErrNotFound) {
 			return nil
@@ -171,7 +186,8 @@ func (b *Bucket) versions(ctx context.Context, prefix string, limit int) (found 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the library's goroutine
 	b.Requests.list.Add(1)
-	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{Prefix: prefix, WithVersions: true, Recursive: true}) {
+	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{
+		Prefix: prefix, WithVersions: !hooks.Wrong(hooks.PlainDelete) || IsOwn(prefix), Recursive: true}) {
 		if o.Err != nil {
 			return nil, b.failure("listing", o.Err)
 		}
