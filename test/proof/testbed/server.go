@@ -51,12 +51,18 @@ func (s *Testbed) Start(ctx context.Context, environ ...string) (*Server, error)
 
 // Launch starts the program and does not wait for it to serve.
 func (s *Testbed) Launch(ctx context.Context, environ ...string) (*Server, error) {
-	s.starts++
-	srv := &Server{read: make(chan struct{}), ended: make(chan struct{}),
-		log: filepath.Join(s.cfg.Dir, fmt.Sprintf("server-%d.log", s.starts%3))} // this run's and those before it
-	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", s.Data(), "--issuer", s.issuer, "--audience", project,
+	start := s.starts.Add(1)
+	if !s.cfg.Shared {
+		start %= 3 // this run's and those before it
+	}
+	srv := &Server{read: make(chan struct{}), ended: make(chan struct{}), log: filepath.Join(s.cfg.Dir, fmt.Sprintf("server-%d.log", start))}
+	var data []string
+	if !s.cfg.Shared {
+		data = []string{"--data", s.Data()}
+	}
+	args := slices.Concat([]string{"serve", "--listen", "127.0.0.1:0", "--issuer", s.issuer, "--audience", project,
 		"--client-id", introspector, "--users-register-on-admin-upload",
-		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, s.cfg.Flags...)
+		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, data, s.cfg.Flags)
 	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Binary, args...) //nolint:gosec // the program, from Build
 	srv.cmd.Env = slices.Concat([]string{"TMPDIR=" + s.Temp(), "AVATARD_CLIENT_SECRET=" + s.secret,
 		"AVATARD_ORGANISATIONS=" + Organization}, s.cfg.Environ, environ) // the last one of a name counts

@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"avatard/authz/devidp"
@@ -50,6 +51,8 @@ type Config struct {
 	Environ []string
 	// Flags are added to its command line.
 	Flags []string
+	// Shared tells that the data is not in the testbed's directory but where the environment says, so that several processes may run.
+	Shared bool
 }
 
 // Person is a user.
@@ -59,8 +62,8 @@ type Person struct {
 	Token string
 }
 
-// Testbed is a place where the program runs, one process at a time. Its methods may be called concurrently, except for
-// Start and those of the Server it returned.
+// Testbed is a place where the program runs, one process at a time unless the data is shared. Its methods may be called concurrently,
+// except for those of the Server that Start returned; Start itself where the data is shared.
 type Testbed struct {
 	cfg     Config
 	issuer  string
@@ -68,7 +71,7 @@ type Testbed struct {
 	people  []Person
 	manager string
 	http    *http.Server
-	starts  int
+	starts  atomic.Int64
 }
 
 // New makes the directories and starts the identity provider.
@@ -131,6 +134,9 @@ func (s *Testbed) Close() error { return s.http.Close() }
 
 // Dir returns the directory of everything that the testbed has written: data, temporary files, logs.
 func (s *Testbed) Dir() string { return s.cfg.Dir }
+
+// Issuer returns the address of the identity provider.
+func (s *Testbed) Issuer() string { return s.issuer }
 
 // Data returns the data directory.
 func (s *Testbed) Data() string { return filepath.Join(s.cfg.Dir, "data") }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"avatard/test/client"
+)
+
+// examine looks at everything after the storm: everybody has what they may have, everybody's picture can be deleted, and when all that
+// was left undone is done the bucket holds nothing but what tells whose it is.
+func (w *world) examine(ctx context.Context, all []*person) error {
+	var working sync.WaitGroup
+	for _, p := range all {
+		working.Go(func() { p.end(ctx) })
+	}
+	working.Wait()
+	if err := w.finish(ctx); err != nil {
+		return err
+	}
+	found, err := w.look(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, v := range found {
+		if v.name != "avatard-installation" {
+			w.violations.add(nil, remains, "after the storm, when everybody's picture is deleted: %+v", v)
+		}
+	}
+	return nil
+}
+
+// end reads the user's picture and deletes it.
+func (p *person) end(ctx context.Context) {
+	r := p.w.any(p.turn)
+	p.read(ctx, r)
+	for deadline := time.Now().Add(time.Minute); ; {
+		began := time.Now()
+		done := p.change(ctx, r, none, "last delete", func(ctx context.Context) client.Answer {
+			return r.client.Remove(ctx, client.REST, client.Bearer(p.w.testbed.Manager()), p.ID)
+		})
+		if done {
+			p.look(ctx, began)
+			break
+		}
+		if time.Now().After(deadline) {
+			p.w.violations.add(p, undone, "the picture cannot be deleted when all is well")
+			return
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+	p.read(ctx, r)
+}
+
+// finish makes everything due that is to be done later, until nothing is left.
+func (w *world) finish(ctx context.Context) error {
+	conn, err := w.query(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	left := 0
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline) && ctx.Err() == nil; pause(ctx, 500*time.Millisecond) {
+		_, err := conn.Exec(ctx, `UPDATE work SET due = clock_timestamp() - interval '1 s' WHERE due > clock_timestamp() AND (state = 4 AND due > clock_timestamp() + interval '11 s' OR tries = 0)`)
+		if err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
+		if err := conn.QueryRow(ctx, `SELECT count(*) FROM work`).Scan(&left); err != nil {
+			return fmt.Errorf("database: %w", err)
+		}
+		if left == 0 {
+			return nil
+		}
+	}
+	w.violations.add(nil, undone, "%d rows of work are left", left)
+	return ctx.Err()
+}

@@ -1,0 +1,180 @@
+// Command storm proves that 200 means gone when several replicas share a database and a bucket and everything fails around them. Three
+// replicas of the real program serve 24 users, each with one client that makes one call after the other over all wire forms. Meanwhile
+// replicas, PostgreSQL and the S3 server are killed, and the network in front of both holds what is sent, cuts connections, loses
+// answers, and delivers requests whose sender has gone. Every read is checked against what may be there, and after each delete's 200 the
+// bucket is looked at: no version, no delete marker, nothing in the user's folder.
+//
+//	world.go      PostgreSQL, S3 server, proxies, replicas
+//	faults.go     what is killed when, and when the network is bad
+//	weather.go    what is done to what passes a proxy
+//	proxy.go      connections to PostgreSQL     requests.go  requests to the S3 server, one by one
+//	person.go     one user's client             history.go   what may be there, by what the client was told
+//	look.go       a look into the bucket        exam.go      a look at everything after the storm
+//	violation.go  what must not be              report.go    figures
+//	control.go    engines with a wrong step, which must be found out
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"avatard/storage/cluster/clustertest"
+	"avatard/test/proof/testbed"
+)
+
+// options are what the command line says.
+type options struct {
+	lasts    time.Duration
+	seed     uint64
+	dir      string
+	json     string
+	short    bool
+	plain    bool
+	controls bool
+	control  string
+}
+
+const (
+	defaultLasts = 10 * time.Minute
+	shortLasts   = time.Minute
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "storm:", err)
+		}
+		stop()
+		os.Exit(1) //nolint:forbidigo // this is a program of its own
+	}
+}
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
+	var o options
+	fs := flag.NewFlagSet("storm", flag.ContinueOnError)
+	fs.SetOutput(errOut)
+	fs.DurationVar(&o.lasts, "for", defaultLasts, "how long the storm lasts")
+	fs.Uint64Var(&o.seed, "seed", 1, "decides what is killed when, what clients do, and the pictures")
+	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
+	fs.StringVar(&o.json, "json", "", "file for the figures")
+	fs.BoolVar(&o.short, "short", false, "a storm of a minute")
+	fs.BoolVar(&o.plain, "unversioned", false, "a bucket without versions")
+	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
+	fs.StringVar(&o.control, "control", "", "run this control only: "+fmt.Sprint(controls()))
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("takes flags only, not %q", fs.Args())
+	}
+	if o.short {
+		o.lasts = shortLasts
+	}
+	if o.dir != "" {
+		if err := os.MkdirAll(o.dir, 0o700); err != nil {
+			return err
+		}
+	}
+	if o.dir, err = os.MkdirTemp(o.dir, "avatard-storm-"); err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = os.RemoveAll(o.dir)
+		} else {
+			fmt.Fprintln(out, "what is left of the run is in", o.dir)
+		}
+	}()
+	pictures, err := testbed.NewPictureSet(ctx, o.seed, people*picturesOfEach)
+	if err != nil {
+		return err
+	}
+	if o.control != "" {
+		return runControls(ctx, o, pictures, out, []string{o.control})
+	}
+	err = prove(ctx, o, pictures, out)
+	if errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" { //nolint:forbidigo // as the tests do
+		fmt.Fprintln(out, "skipped:", err)
+		return nil
+	}
+	if err != nil || !o.controls {
+		return err
+	}
+	return runControls(ctx, o, pictures, out, controls())
+}
+
+// prove runs the storm on the program as it is.
+func prove(ctx context.Context, o options, pictures *testbed.PictureSet, out io.Writer) error {
+	binary, err := testbed.Build(ctx, o.dir)
+	if err != nil {
+		return err
+	}
+	w, err := newWorld(ctx, o, binary, pictures, nil)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	began := time.Now()
+	k, err := w.last(ctx, o, true)
+	if err != nil {
+		return err
+	}
+	r := w.report(k, time.Since(began))
+	r.print(out)
+	if err := r.save(o.json); err != nil {
+		return err
+	}
+	if w.violations.any() {
+		w.violations.tell(out)
+		return errors.New("the promise was broken")
+	}
+	return ctx.Err()
+}
+
+// last lets the storm last, or end with the first violation unless it is to be whole.
+func (w *world) last(ctx context.Context, o options, whole bool) (kills, error) {
+	all := make([]*person, people)
+	for i := range all {
+		all[i] = w.newPerson(i, o.seed)
+		for tries := 0; len(all[i].may) == 0 || all[i].sequence == 0; tries++ { // the first upload registers the user
+			if tries == 10 {
+				return kills{}, fmt.Errorf("nobody is registered: %v", all[i].notes)
+			}
+			all[i].upload(ctx, w.any(i))
+		}
+	}
+	blowing, stop := context.WithTimeout(ctx, o.lasts)
+	defer stop()
+	calling, leave := context.WithCancel(ctx)
+	defer leave()
+	var working sync.WaitGroup
+	for _, p := range all {
+		working.Go(func() { p.run(calling) })
+	}
+	if !whole {
+		go func() {
+			for blowing.Err() == nil && !w.violations.any() {
+				pause(blowing, 100*time.Millisecond)
+			}
+			stop()
+		}()
+	}
+	k, err := w.storm(blowing, rand.New(rand.NewPCG(o.seed, 0x73746f726d)))
+	leave()
+	working.Wait()
+	if err != nil || !whole && w.violations.any() {
+		return k, err
+	}
+	return k, w.examine(ctx, all)
+}

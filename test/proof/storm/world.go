@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage/cluster/clustertest"
+	"avatard/test/client"
+	"avatard/test/proof/testbed"
+)
+
+const (
+	replicas       = 3
+	people         = 24
+	picturesOfEach = 20 // which a user's uploads take in turn
+)
+
+// world is all that runs: PostgreSQL, the S3 server, a proxy in front of each, replicas of the program, and an identity provider.
+type world struct {
+	servers  *clustertest.Servers
+	store    clustertest.Store
+	database *proxy
+	gateway  *proxy
+	requests *requests
+	testbed  *testbed.Testbed
+	replicas [replicas]atomic.Pointer[replica] // nil while it does not run
+	folders  folders
+	pictures *testbed.PictureSet
+
+	starting   sync.WaitGroup
+	violations violations
+	figures    figures
+}
+
+// replica is one run of the program.
+type replica struct {
+	server *testbed.Server
+	client *client.Client
+	dead   atomic.Bool // it has been killed, or is about to be
+}
+
+// newWorld starts everything.
+func newWorld(ctx context.Context, o options, binary string, pictures *testbed.PictureSet, environ []string) (w *world, err error) {
+	w = &world{pictures: pictures, requests: &requests{puts: map[string]bool{}, arrived: map[string]time.Time{}}}
+	w.requests.twice = func(name string) { w.violations.add(nil, twice, "a second PUT of %s", name) }
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	// Each commit takes some milliseconds, as on a disk. Rows are locked as long, so that changes meet.
+	w.servers, err = clustertest.Run(clustertest.Options{Port: true, Settings: []string{"commit_delay=4000", "commit_siblings=0"}})
+	if err != nil {
+		return w, err
+	}
+	if w.store, err = w.servers.Make(ctx, !o.plain); err != nil {
+		return w, err
+	}
+	if w.database, err = newProxy(w.servers.DatabasePort(), copyBytes); err != nil {
+		return w, err
+	}
+	endpoint, err := url.Parse(w.servers.Endpoint)
+	if err != nil {
+		return w, err
+	}
+	if w.gateway, err = newProxy(endpoint.Host, w.requests.passRequests); err != nil {
+		return w, err
+	}
+	if environ, err = w.settings(o.dir, environ); err != nil {
+		return w, err
+	}
+	w.testbed, err = testbed.New(testbed.Config{Binary: binary, Dir: o.dir, People: people, Environ: environ, Shared: true})
+	if err != nil {
+		return w, err
+	}
+	for i := range w.replicas {
+		if err := w.start(ctx, i); err != nil {
+			return w, fmt.Errorf("replica %d: %w", i, err)
+		}
+	}
+	w.folders, err = w.folderNames(ctx)
+	return w, err
+}
+
+// settings returns the environment of the replicas, who reach both servers through their proxies.
+func (w *world) settings(dir string, environ []string) ([]string, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	keys, secret := filepath.Join(dir, "keys"), filepath.Join(dir, "secret")
+	err := errors.Join(os.WriteFile(keys, []byte("first "+base64.StdEncoding.EncodeToString(key)+"\n"), 0o600),
+		os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
+	return append(environ,
+		"AVATARD_DATABASE=postgres://avatard@"+w.database.address+"/"+w.store.Name,
+		"AVATARD_BUCKET_ENDPOINT=http://"+w.gateway.address,
+		"AVATARD_BUCKET_REGION="+clustertest.Region,
+		"AVATARD_BUCKET_NAME="+w.store.Bucket,
+		"AVATARD_BUCKET_ACCESS_KEY="+clustertest.AccessKey,
+		"AVATARD_BUCKET_SECRET_KEY_FILE="+secret,
+		"AVATARD_BUCKET_KEY_FILE="+keys), err
+}
+
+// start starts a replica, again and again while the servers that it needs are down.
+func (w *world) start(ctx context.Context, i int) error {
+	for began := time.Now(); ; {
+		server, err := w.testbed.Start(ctx)
+		if err == nil {
+			w.replicas[i].Store(&replica{server: server, client: testbed.NewClient(server.URL)})
+			return nil
+		}
+		if ctx.Err() != nil || server == nil || time.Since(began) > time.Minute {
+			if server != nil {
+				err = fmt.Errorf("%w\n%s", err, server.Log())
+			}
+			return err
+		}
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// kill kills a replica and starts it again after a while. It reports false when that is not running.
+func (w *world) kill(ctx context.Context, i int, down time.Duration) bool {
+	r := w.replicas[i].Swap(nil)
+	if r == nil {
+		return false
+	}
+	r.dead.Store(true)
+	r.server.Kill()
+	r.client.Close()
+	w.starting.Go(func() {
+		pause(ctx, down)
+		if err := w.start(ctx, i); err != nil && ctx.Err() == nil {
+			w.violations.add(nil, unready, "replica %d does not start again: %v", i, err)
+		}
+	})
+	return true
+}
+
+// any returns a replica that runs, in turn; nil when none does.
+func (w *world) any(turn int) *replica {
+	for i := range replicas {
+		if r := w.replicas[(turn+i)%replicas].Load(); r != nil {
+			return r
+		}
+	}
+	return nil
+}
+
+// query is a connection to the database that does not go through the proxy.
+func (w *world) query(ctx context.Context) (*pgx.Conn, error) {
+	return pgx.Connect(ctx, w.store.Database+" search_path=avatard")
+}
+
+// close ends everything.
+func (w *world) close() {
+	w.starting.Wait()
+	for i := range w.replicas {
+		if r := w.replicas[i].Swap(nil); r != nil {
+			r.server.Kill()
+			r.client.Close()
+		}
+	}
+	for _, p := range []*proxy{w.database, w.gateway} {
+		if p != nil {
+			p.close()
+		}
+	}
+	if w.testbed != nil {
+		_ = w.testbed.Close()
+	}
+	if w.servers != nil {
+		w.servers.Stop()
+	}
+}
