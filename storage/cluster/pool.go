@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,12 +17,12 @@ import (
 // over what is set for the role or the database, and are read back.
 var settings = map[string]string{
 	"default_transaction_isolation":       "read committed", // of the others, every change that waited would fail
-	"synchronous_commit":                  "on",
 	"statement_timeout":                   "5s",
 	"lock_timeout":                        "3s",
 	"idle_in_transaction_session_timeout": "10s",
 	"client_connection_check_interval":    "1s", // a statement ends when its process is gone
 	"plan_cache_mode":                     "force_generic_plan",
+	"jit":                                 "off", // compiling takes longer than a look-up
 	"enable_seqscan":                      "off", // all statements are look-ups; work is almost empty, which tempts the planner
 	"timezone":                            "UTC",
 	"search_path":                         schemaName, // all tables are in a schema of their own
@@ -62,22 +61,33 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// checkSettings refuses a connection on which a setting is another one than was asked for.
+// sqlSynchronous makes commits wait until they are durable. A stronger setting, which waits for a standby to have applied them, stays.
+const sqlSynchronous = `
+SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`
+
+// checkSettings completes the settings of a connection, and refuses one on which a setting is another than was asked for, or can be changed by
+// what somebody sets for all connections.
 func checkSettings(ctx context.Context, conn *pgx.Conn) error {
-	rows, err := conn.Query(ctx, `SELECT name, setting FROM pg_settings WHERE source = 'client'`)
+	if _, err := conn.Exec(ctx, sqlSynchronous); err != nil {
+		return err
+	}
+	rows, err := conn.Query(ctx, `SELECT lower(name), current_setting(name) FROM pg_settings WHERE source IN ('client', 'session')`)
 	if err != nil {
 		return err
 	}
-	found := map[string]bool{}
+	found := map[string]string{}
 	var name, value string
 	_, err = pgx.ForEachRow(rows, []any{&name, &value}, func() error {
-		found[strings.ToLower(name)] = true
+		found[name] = value
 		return nil
 	})
-	for name := range settings {
-		if err == nil && !found[name] {
-			err = fmt.Errorf("the setting %s of the connection did not take effect", name)
+	for name, want := range settings {
+		if value, ok := found[name]; err == nil && (!ok || value != want) {
+			err = fmt.Errorf("the setting %s of the connection did not take effect; is there a pooler in between?", name)
 		}
+	}
+	if value := found["synchronous_commit"]; err == nil && value != "on" && value != "remote_apply" {
+		err = fmt.Errorf("synchronous_commit is %q in spite of what the connection asked for", value)
 	}
 	return err
 }
