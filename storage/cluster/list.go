@@ -16,11 +16,24 @@ const (
 	sqlListUsers = `
 SELECT i.url, p.id, p.org, p.sequence, p.created_at, p.changed_at, p.gen, coalesce(p.format, 0), coalesce(p.size, 0)
   FROM person p JOIN issuer i ON i.iid = p.iid
- WHERE NOT p.removed AND p.id >= $1 AND (p.id > $1 OR i.url > $2) AND ($3 = '' OR p.id = $3) AND ($4 = '' OR p.org = $4)
- ORDER BY p.id, i.url LIMIT $5`
+ WHERE NOT p.removed AND p.id >= $1 AND (p.id > $1 OR i.url > $2)`
+	sqlListPage = ` ORDER BY p.id, i.url LIMIT $3`
 
 	sqlListOrganizations = `SELECT id, created_at FROM organization WHERE NOT removed AND id > $1 ORDER BY id LIMIT $2`
 )
+
+// listStatement returns the statement of a list. There is one for each kind of query: a plan for all of them would read everybody to find the
+// users of one organisation.
+func listStatement(q storage.UserQuery) (sql string, arguments []any) {
+	sql, arguments = sqlListUsers, []any{q.After.ID, q.After.Issuer, storage.MaxPage}
+	for _, filter := range [...]struct{ column, value string }{{"p.id", q.ID}, {"p.org", q.Organization}} {
+		if filter.value != "" {
+			arguments = append(arguments, filter.value)
+			sql += fmt.Sprintf(" AND %s = $%d", filter.column, len(arguments))
+		}
+	}
+	return sql + sqlListPage, arguments
+}
 
 // ListUsers implements [storage.Store].
 func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (storage.UserPage, error) {
@@ -35,7 +48,8 @@ func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (storage.Use
 	if s.closed.Load() {
 		return storage.UserPage{}, fmt.Errorf("list users: %w", errClosed)
 	}
-	rows, err := s.pool.Query(ctx, sqlListUsers, q.After.ID, q.After.Issuer, q.ID, q.Organization, storage.MaxPage)
+	sql, arguments := listStatement(q)
+	rows, err := s.pool.Query(ctx, sql, arguments...)
 	if err != nil {
 		return storage.UserPage{}, fmt.Errorf("list users: %w", unavailable(ctx, err))
 	}

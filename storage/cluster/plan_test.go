@@ -1,0 +1,196 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage"
+)
+
+// crowd puts people into a store's tables, each tenth with a picture, and leaves the rows of as many pieces of work dead behind that were
+// done.
+func crowd(t *testing.T, s *Store, people, dead int) {
+	t.Helper()
+	addUser(t, s, "u")
+	err := s.patiently(t.Context(), func(tx pgx.Tx) error {
+		_, err := tx.Exec(t.Context(), `
+INSERT INTO organization (id, created_at) SELECT 'org' || i, now() FROM generate_series(0, 99) i;
+INSERT INTO person (iid, id, org, sequence, created_at, changed_at, gen, key, version, format, size)
+SELECT 1, 'user' || i, 'org' || i % 100, 1, now(), now(), g, k, v, f, f FROM generate_series(1, `+fmt.Sprint(people)+`) i,
+  LATERAL (SELECT decode(md5(i::text), 'hex'), '\x00'::bytea, 'v', 1 WHERE i % 10 = 0 UNION ALL SELECT NULL, NULL, NULL, NULL WHERE i % 10 <> 0) p(g, k, v, f);
+INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at) SELECT i, decode(md5('r' || i), 'hex'), i, 1, now(), now() FROM generate_series(1, `+fmt.Sprint(people)+`) i;
+SELECT setval('receipt_number', `+fmt.Sprint(people)+`)`, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, statement := range []string{
+		`ALTER TABLE work SET (autovacuum_enabled = false)`, `ANALYZE`,
+		fmt.Sprintf(`INSERT INTO work (gen, uid, state, reason, begun_at, due) SELECT decode(md5('w' || i), 'hex'), 1 + i %% 1000, 1, 3, now(), now() FROM generate_series(1, %d) i`, dead),
+		`DELETE FROM work`,
+	} {
+		if _, err := s.pool.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// planTracer notes the statements that are sent.
+type planTracer struct{ statements map[string][]any }
+
+func (p *planTracer) note(sql string, arguments []any) {
+	if p.statements != nil {
+		p.statements[sql] = arguments
+	}
+}
+
+func (p *planTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	p.note(d.SQL, d.Args)
+	return ctx
+}
+
+func (p *planTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (p *planTracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (p *planTracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) {
+	p.note(d.SQL, d.Args)
+}
+
+func (p *planTracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// planOf returns the plan that a statement has in the engine: the one for all arguments.
+func planOf(t *testing.T, s *Store, sql string, arguments int) string {
+	t.Helper()
+	tx, err := s.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Prepare(t.Context(), "explained", sql); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Conn().Deallocate(t.Context(), "explained") }()
+	list := ""
+	if arguments > 0 {
+		list = "(NULL" + strings.Repeat(", NULL", arguments-1) + ")"
+	}
+	rows, err := tx.Query(t.Context(), `EXPLAIN (COSTS OFF) EXECUTE explained`+list, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// pagesOf returns how many pages of tables and indexes a call touches.
+func pagesOf(t *testing.T, s *Store, o Options, call func()) (pages int) {
+	t.Helper()
+	read := func() (n int) {
+		if _, err := s.pool.Exec(t.Context(), `SELECT pg_stat_force_next_flush()`); err != nil {
+			t.Fatal(err)
+		}
+		err := sql(t, o).QueryRow(t.Context(), `SELECT sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit)::int FROM pg_statio_user_tables WHERE schemaname = 'avatard'`).Scan(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := read()
+	call()
+	return read() - before
+}
+
+// With a hundred thousand people and thousands of dead rows in the list of work, the plans of all statements stay on indexes, and calls touch
+// about as many pages as among a thousand people.
+func TestPlansStayOnIndexes(t *testing.T) {
+	few := pagesOfCalls(t, 1000, 0, false)
+	many := pagesOfCalls(t, 100_000, 5_000, true)
+	for name, pages := range many {
+		if name == "sweep" { // it counts all that is to be done, over the dead rows
+			continue
+		}
+		if pages > few[name]+few[name]/2+10 { // indexes are deeper by a level
+			t.Errorf("%s touches %d pages among many people, %d among a few", name, pages, few[name])
+		}
+	}
+	t.Logf("pages among a few: %v; among many: %v", few, many)
+}
+
+func pagesOfCalls(t *testing.T, people, dead int, plans bool) map[string]int {
+	o := options(t, false)
+	tracer := new(planTracer)
+	o.tracer, o.Connections = tracer, 1
+	s := openStore(t, o)
+	s.sweeping() // only the test sweeps
+	crowd(t, s, people, dead)
+	u := storage.UserKey{Issuer: "https://issuer.test", ID: "u"}
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	list := func(q storage.UserQuery) func() {
+		return func() { _, err := s.ListUsers(t.Context(), q); ok(err) }
+	}
+	begunUpload(t, s, "other")
+	tracer.statements = map[string][]any{}
+	pages := map[string]int{}
+	for range 2 { // the first time reads the catalog as well
+		for _, c := range []struct {
+			name string
+			call func()
+		}{
+			{"upload", func() { put(t, s, u) }},
+			{"replacement", func() { put(t, s, u) }},
+			{"read", func() { _, err := s.Get(t.Context(), u, acme); ok(err) }},
+			{"delete", func() { remove(t, s, u) }},
+			{"delete of nothing", func() { remove(t, s, u) }},
+			{"sweep", func() {
+				_, err := sql(t, o).Exec(t.Context(), `UPDATE work SET due = now() - interval '1 s'`)
+				ok(err)
+				ok(s.sweepOnce(t.Context()))
+			}},
+			{"list", list(storage.UserQuery{})},
+			{"list of an id", list(storage.UserQuery{ID: "user77"})},
+			{"list of a small organisation", list(storage.UserQuery{Organization: acme})},
+			{"list of an id and an organisation", list(storage.UserQuery{ID: "user77", Organization: "org77"})},
+			{"move", func() { _, _, err := s.MoveUser(t.Context(), u, "org1", by); ok(err) }},
+			{"removal", func() {
+				_, err := s.RemoveUser(t.Context(), storage.Removal{User: u, Organization: "org1", By: by})
+				ok(err)
+			}},
+			{"registration", func() { addUser(t, s, "u") }},
+		} {
+			pages[c.name] = pagesOf(t, s, o, c.call)
+		}
+	}
+	statements := tracer.statements
+	tracer.statements = nil
+	if len(statements) < 15 {
+		t.Errorf("%d statements were seen, want more", len(statements))
+	}
+	for sql, arguments := range statements {
+		if sql == sqlPending || !plans || strings.Contains(sql, "pg_stat") { // the first counts all that is to be done
+			continue
+		}
+		plan := planOf(t, s, sql, len(arguments))
+		for _, table := range []string{"person", "work", "receipt", "audit"} {
+			if strings.Contains(plan, "Seq Scan on "+table) {
+				t.Errorf("%s is read from end to end:\n%s\n%s", table, sql, plan)
+			}
+		}
+	}
+	return pages
+}
