@@ -280,18 +280,23 @@ func (x *export) writeRest(ctx context.Context) error {
 		if err != nil {
 			return unavailable(ctx, err)
 		}
-		n := 0
+		var page []storage.OrganizationRecord // whole before it is written: writing takes as long as the reader takes
 		var o storage.OrganizationRecord
 		var created time.Time
 		_, err = pgx.ForEachRow(rows, []any{&o.ID, &created, &o.Removed}, func() error {
-			n++
 			o.Created, last = created.UnixMicro(), o.ID
-			return x.writeOrganization(o)
+			page = append(page, o)
+			return nil
 		})
 		if err != nil {
 			return unavailable(ctx, err)
 		}
-		if n < exportPage {
+		for _, o := range page {
+			if err := x.writeOrganization(o); err != nil {
+				return err
+			}
+		}
+		if len(page) < exportPage {
 			return x.writeAudit(ctx)
 		}
 	}
@@ -304,19 +309,24 @@ func (x *export) writeAudit(ctx context.Context) error {
 		if err != nil {
 			return unavailable(ctx, err)
 		}
-		n := 0
+		var page []storage.AuditRecord // likewise
 		var r storage.AuditRecord
 		var at time.Time
 		into := []any{&r.Number, &at, &r.Action, &r.Result, &r.Caller, &r.CallerOrganization, &r.Organization, &r.Target, &r.Request, &r.Dropped, &r.Refusal}
 		_, err = pgx.ForEachRow(rows, into, func() error {
-			n++
 			r.Time, last = at.UnixMicro(), r.Number
-			return x.write(r)
+			page = append(page, r)
+			return nil
 		})
 		if err != nil {
 			return unavailable(ctx, err)
 		}
-		if n < exportPage {
+		for _, r := range page {
+			if err := x.write(r); err != nil {
+				return err
+			}
+		}
+		if len(page) < exportPage {
 			return nil
 		}
 	}

@@ -97,10 +97,10 @@ func (s *Store) Issuers() ([]string, error) {
 	defer cancel()
 	rows, err := s.pool.Query(ctx, `SELECT url FROM issuer i WHERE EXISTS (SELECT FROM person p WHERE p.iid = i.iid AND NOT p.removed) ORDER BY url`)
 	if err != nil {
-		return nil, unavailable(ctx, err)
+		return nil, unavailable(context.Background(), err) // the limit is not the caller's
 	}
 	issuers, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	return issuers, unavailable(ctx, err)
+	return issuers, unavailable(context.Background(), err)
 }
 
 // OtherIssuers implements [storage.Keeper]; nothing when the database cannot be asked.

@@ -77,7 +77,8 @@ func (s *Store) moveIssuer(ctx context.Context, from, to string, by storage.Orig
 		return false, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
-	if _, err = tx.Exec(ctx, `LOCK TABLE person, issuer IN EXCLUSIVE MODE`); err != nil {
+	// In the order in which registrations write to them, or the two would wait for each other.
+	if _, err = tx.Exec(ctx, `LOCK TABLE issuer, person IN EXCLUSIVE MODE`); err != nil {
 		return false, err
 	}
 	var has, taken bool
@@ -111,5 +112,9 @@ func (s *Store) moveIssuer(ctx context.Context, from, to string, by storage.Orig
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return false, err
 	}
-	return true, tx.Commit(ctx)
+	delete(tx.Conn().PgConn().CustomData(), warned)
+	if err := tx.Commit(ctx); err != nil {
+		return false, err
+	}
+	return true, warning(ctx, tx.Conn())
 }

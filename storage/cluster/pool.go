@@ -117,11 +117,17 @@ func (s *Store) pipeline(ctx context.Context, batch *pgx.Batch) (err error) {
 	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	if code, ok := data[warned]; ok {
-		_ = conn.Conn().Close(context.WithoutCancel(ctx))
-		return fmt.Errorf("database: the commit may not be safe: the server warned (%s)", code)
+	return warning(ctx, conn.Conn())
+}
+
+// warning returns an error when the server has warned of something on a connection, which it closes then.
+func warning(ctx context.Context, conn *pgx.Conn) error {
+	code, ok := conn.PgConn().CustomData()[warned]
+	if !ok {
+		return nil
 	}
-	return nil
+	_ = conn.Close(context.WithoutCancel(ctx))
+	return fmt.Errorf("database: the commit may not be safe: the server warned (%s)", code)
 }
 
 // patiently runs f in a transaction whose statements may take as long as the context lets them: what looks at everybody takes its time.

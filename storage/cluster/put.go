@@ -112,6 +112,7 @@ type uploading struct {
 	size            int
 	person          *person
 	version         string
+	until           time.Time // when storing the object has to end: before the claim is over
 }
 
 // begin claims the person's row.
@@ -120,6 +121,7 @@ func (u *uploading) begin(ctx context.Context) (rest, storage.Result, error) {
 	reserved, created := false, false
 	p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
 		now := s.date()
+		u.until = time.Now().Add(putLimit) // the statement may be answered long after it has taken effect
 		if up.Register && up.If.Holds("") {
 			s.register(batch, up.User, up.Organization, up.By, now, &created)
 		}
@@ -166,7 +168,7 @@ UPDATE person SET claim = NULL, claim_due = NULL FROM w WHERE person.uid = w.uid
 func (u *uploading) store(ctx context.Context) (storage.Result, error) {
 	s := u.s
 	folder := s.folders.of(u.person.folder, u.up.User.ID)
-	limited, cancel := context.WithTimeout(ctx, putLimit)
+	limited, cancel := context.WithDeadline(ctx, u.until)
 	version, err := s.bucket.Put(limited, folder+u.gen.String(), u.ciphertext)
 	cancel()
 	if err != nil {

@@ -46,9 +46,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true)`
 // recordRefusals records notes until the queue is closed and empty.
 func (s *Store) recordRefusals() {
 	for r := range s.notes.queue {
-		batch, n := new(pgx.Batch), 0
+		batch, n, stands := new(pgx.Batch), 0, int64(0)
 		for more := true; more; {
 			r.Dropped = min(r.Dropped, storage.MaxCount-1<<40) + s.notes.dropped.Swap(0)
+			stands += 1 + r.Dropped
 			// PostgreSQL's texts hold every character but NUL.
 			batch.Queue(sqlRefusal, s.date(), withoutNUL(r.Action), withoutNUL(r.Reason), withoutNUL(r.By.Caller), withoutNUL(r.By.CallerOrganization),
 				withoutNUL(r.Organization), withoutNUL(r.Target), withoutNUL(r.By.RequestID), r.Dropped)
@@ -63,7 +64,7 @@ func (s *Store) recordRefusals() {
 		}
 		ctx, cancel := context.WithTimeout(s.background, refusalLimit)
 		if err := s.pipeline(ctx, batch); err != nil {
-			s.notes.dropped.Add(int64(n))
+			s.notes.dropped.Add(stands) // the next note that is recorded stands for them
 			s.log.Error("notes of refused calls could not be recorded", "notes", n, "error", err)
 		}
 		cancel()

@@ -107,7 +107,6 @@ func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Orig
 	if err != nil {
 		return false, fmt.Errorf("add organisation: %w", err)
 	}
-	s.orgs.learn(org)
 	return created, nil
 }
 
@@ -129,6 +128,7 @@ func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.O
 		return false, fmt.Errorf("remove organisation: %w: id", storage.ErrInvalid)
 	}
 	there := false
+	defer s.orgs.forget(org) // also when the answer is lost
 	err = s.once(ctx, func(batch *pgx.Batch) {
 		batch.Queue(sqlLockOrganization, org)
 		queueMade(batch, &removed, sqlRemoveOrganization, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID)
@@ -140,7 +140,6 @@ func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.O
 	if err != nil {
 		return false, fmt.Errorf("remove organisation: %w", err)
 	}
-	s.orgs.forget(org)
 	return removed, nil
 }
 
@@ -163,19 +162,25 @@ const (
 
 // knownOrganizations remembers organisations that are registered, for a short time. Those that are not are asked for each time.
 type knownOrganizations struct {
-	mu    sync.Mutex
-	until map[string]time.Time
+	mu      sync.Mutex
+	until   map[string]time.Time
+	removed uint64 // how many this process has forgotten
 }
 
-func (k *knownOrganizations) known(org string) bool {
+// known reports whether an organisation is known; else asked is what learn takes.
+func (k *knownOrganizations) known(org string) (known bool, asked uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return time.Now().Before(k.until[org])
+	return time.Now().Before(k.until[org]), k.removed
 }
 
-func (k *knownOrganizations) learn(org string) {
+// learn remembers what the database has said, unless this process has removed an organisation since it was asked.
+func (k *knownOrganizations) learn(org string, asked uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if asked != k.removed {
+		return
+	}
 	if k.until == nil || len(k.until) >= maxOrgs {
 		k.until = make(map[string]time.Time)
 	}
@@ -186,6 +191,7 @@ func (k *knownOrganizations) forget(org string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.until, org)
+	k.removed++
 }
 
 // HasOrganization implements [storage.Store].
@@ -196,7 +202,8 @@ func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
 	if !ids.Valid(org) {
 		return false, nil
 	}
-	if s.orgs.known(org) {
+	known, asked := s.orgs.known(org)
+	if known {
 		return true, ctx.Err()
 	}
 	var there bool
@@ -204,7 +211,7 @@ func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
 		return false, fmt.Errorf("has organisation: %w", unavailable(ctx, err))
 	}
 	if there {
-		s.orgs.learn(org)
+		s.orgs.learn(org, asked)
 	}
 	return there, nil
 }
