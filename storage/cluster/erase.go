@@ -61,6 +61,18 @@ func (s *Store) erase(ctx context.Context, uid int64, folder string, list []eras
 	return nil
 }
 
+// eraseAll erases what a look has shown. Where there is nothing but uploads that were given up, what may have arrived of them is.
+func (s *Store) eraseAll(ctx context.Context, p *person, user storage.UserKey) error {
+	folder := s.folders.of(p.folder, user.ID)
+	switch {
+	case len(p.work) > 0:
+		return s.erase(ctx, p.uid, folder, p.work)
+	case p.strays:
+		return s.clean(ctx, p.uid, folder, nil, nil)
+	}
+	return nil
+}
+
 // clean looks at a person's folder until nothing is there that should not be.
 func (s *Store) clean(ctx context.Context, uid int64, folder string, gone, known []generationID) error {
 	may := map[generationID]bool{}

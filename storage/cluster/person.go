@@ -30,6 +30,7 @@ type person struct {
 	claimOver bool // its process has not ended it in time
 	folder    string
 	work      []erasure
+	strays    bool // a picture may arrive that was given up, and may have arrived
 }
 
 // erasure is a generation that is to be erased; version is "" where nobody was told of one.
@@ -40,8 +41,8 @@ type erasure struct {
 
 const sqlLook = `
 SELECT p.uid, p.org, p.sequence, p.created_at, p.changed_at, p.receipt, p.removed, p.gen, p.claim,
-       coalesce(p.claim_due < clock_timestamp(), false), i.folder, w.gen, w.version
-  FROM issuer i JOIN person p ON p.iid = i.iid LEFT JOIN work w ON w.uid = p.uid AND w.state = 3
+       coalesce(p.claim_due < clock_timestamp(), false), i.folder, w.gen, w.version, w.state
+  FROM issuer i JOIN person p ON p.iid = i.iid LEFT JOIN work w ON w.uid = p.uid AND w.state IN (3, 4)
  WHERE i.url = $1 AND p.id = $2`
 
 // look queues a look at a person, in a snapshot of its own behind the statements before it.
@@ -55,13 +56,18 @@ func (p *person) scan(rows pgx.Rows, more ...any) error {
 	for rows.Next() {
 		var claim, gen []byte
 		var version *string
+		var state *int16
 		err := rows.Scan(append([]any{&p.uid, &p.org, &p.sequence, &p.created, &p.changed, &p.receipt, &p.removed, &p.gen, &claim, &p.claimOver,
-			&p.folder, &gen, &version}, more...)...)
+			&p.folder, &gen, &version, &state}, more...)...)
 		if err != nil {
 			return err
 		}
 		p.claimed = copy(p.claim[:], claim) > 0
-		if gen != nil {
+		switch {
+		case state == nil:
+		case *state == 4:
+			p.strays = true
+		default:
 			e := erasure{}
 			copy(e.gen[:], gen)
 			if version != nil {

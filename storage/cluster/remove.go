@@ -78,11 +78,11 @@ func (s *Store) remove(ctx context.Context, rm storage.Removal) (storage.Result,
 		if err != nil {
 			return nil, storage.Result{}, err
 		}
-		if len(p.work) == 0 {
+		if len(p.work) == 0 && !p.strays {
 			return nil, p.result(), nil
 		}
 		return func(ctx context.Context) (storage.Result, error) {
-			if err := s.erase(ctx, p.uid, s.folders.of(p.folder, rm.User.ID), p.work); err != nil {
+			if err := s.eraseAll(ctx, p, rm.User); err != nil {
 				return storage.Result{}, err
 			}
 			return p.result(), nil
@@ -166,10 +166,8 @@ func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Res
 
 // takeOff erases what there is of a claimed person and takes them off the record.
 func (s *Store) takeOff(ctx context.Context, p *person, rm storage.Removal, claim generationID) (storage.Result, error) {
-	if len(p.work) > 0 {
-		if err := s.erase(ctx, p.uid, s.folders.of(p.folder, rm.User.ID), p.work); err != nil {
-			return storage.Result{}, err
-		}
+	if err := s.eraseAll(ctx, p, rm.User); err != nil {
+		return storage.Result{}, err
 	}
 	var after person
 	batch := new(pgx.Batch)

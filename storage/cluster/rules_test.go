@@ -256,6 +256,36 @@ func TestUploadThatArrivesLate(t *testing.T) {
 	}
 }
 
+// A delete leaves nothing of an upload that has arrived late, also when there is no picture to be deleted.
+func TestDeleteOfWhatArrivedLate(t *testing.T) {
+	o := options(t, true)
+	transport := o.Bucket.Transport.(*breakable)
+	s := openStore(t, o)
+	for name, change := range map[string]func(u storage.UserKey) error{
+		"Remove":     func(u storage.UserKey) error { _, err := s.Remove(t.Context(), removalOf(u)); return err },
+		"RemoveUser": func(u storage.UserKey) error { _, err := s.RemoveUser(t.Context(), removalOf(u)); return err },
+	} {
+		u := addUser(t, s, name)
+		transport.lose.Store(true)
+		_, err := s.Put(t.Context(), uploadOf(u, 900))
+		transport.lose.Store(false)
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Fatalf("Put whose answer is lost = %v, want %v", err, storage.ErrUnavailable)
+		}
+		remove(t, s, u)
+		transport.deliver(t)
+		if left := listed(t, o); len(left) != 1 {
+			t.Fatalf("listed after it has arrived: %v, want one", left)
+		}
+		if err := change(u); err != nil {
+			t.Errorf("%s = %v", name, err)
+		}
+		if left := listed(t, o); len(left) > 0 {
+			t.Errorf("listed after %s: %v", name, left)
+		}
+	}
+}
+
 // A process that dies in the middle of an upload holds nobody up for longer than its claim lasts, and leaves nothing.
 func TestClaimOfTheDead(t *testing.T) {
 	o := options(t, true)
