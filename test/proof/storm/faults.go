@@ -59,12 +59,12 @@ func (w *world) badWeather(ctx context.Context, random *rand.Rand) {
 		if random.IntN(2) == 0 {
 			p = w.gateway
 		}
-		lasts := time.Duration(random.Int64N(int64(800 * time.Millisecond)))
+		lasts := 200*time.Millisecond + time.Duration(random.Int64N(int64(800*time.Millisecond)))
 		f := fault(1 + random.IntN(int(faults)-1))
 		if f == hold && random.IntN(3) == 0 {
 			lasts *= 8
 		}
-		p.set(f, lasts, []float64{1, 0.3, 0.05}[random.IntN(3)])
+		p.set(f, lasts, []float64{1, 0.4, 0.1}[random.IntN(3)])
 		pause(ctx, lasts)
 	}
 }

@@ -25,9 +25,11 @@ type person struct {
 	w      *world
 	random *rand.Rand
 	folder string
-	first  int // of the user's pictures
-	next   int // which one is uploaded next
-	turn   int // which replica is called next
+	first  int  // of the user's pictures
+	next   int  // which one is uploaded next
+	turn   int  // which replica is called next
+	again  bool // the last change was not acknowledged, and is likely to be tried again
+	last   int  // what it was: one of those that run chooses from
 	notes  []string
 }
 
@@ -54,7 +56,12 @@ func (p *person) run(ctx context.Context) {
 			continue
 		}
 		calling := context.WithoutCancel(ctx)
-		switch n := p.random.IntN(10); {
+		n := p.random.IntN(10)
+		if p.again && p.random.IntN(2) == 0 {
+			n = p.last
+		}
+		p.last, p.again = n, false
+		switch {
 		case n < 3:
 			p.upload(calling, r)
 		case n < 6:
@@ -65,12 +72,15 @@ func (p *person) run(ctx context.Context) {
 	}
 }
 
-// deadlines asks for a short time now and then: the server answers at its end, whatever it is doing.
+// deadline asks for a short time now and then: the server answers at its end, whatever it is doing.
 func (p *person) deadline(header http.Header, form client.Form) string {
 	if p.random.IntN(4) > 0 {
 		return ""
 	}
-	ms := 5 + p.random.IntN(1500)
+	ms := 1 + p.random.IntN(40)
+	if p.random.IntN(2) == 0 {
+		ms = 40 + p.random.IntN(1500)
+	}
 	switch form {
 	case client.ConnectJSON, client.ConnectProto, client.REST:
 		header.Set("Connect-Timeout-Ms", fmt.Sprint(ms))
@@ -138,7 +148,7 @@ func (p *person) look(ctx context.Context, began time.Time) {
 func (p *person) change(ctx context.Context, r *replica, picture int, how string, call func(context.Context) client.Answer) bool {
 	if p.random.IntN(50) == 0 { // the caller leaves
 		var leave context.CancelFunc
-		patience := time.Duration(p.random.IntN(300)) * time.Millisecond
+		patience := time.Duration(p.random.IntN(100)) * time.Millisecond
 		ctx, leave = context.WithTimeout(ctx, patience)
 		defer leave()
 		how += ", leaves after " + patience.String()
@@ -147,6 +157,7 @@ func (p *person) change(ctx context.Context, r *replica, picture int, how string
 	a := call(ctx)
 	now := time.Now()
 	p.note("%s, picture %d, after %v by %d: %v", how, picture, now.Sub(began).Round(time.Millisecond), r.server.PID(), a)
+	p.again = !a.Acknowledged()
 	switch {
 	case a.Acknowledged():
 		p.acknowledged(picture, began)

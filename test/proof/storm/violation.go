@@ -19,7 +19,7 @@ const (
 )
 
 // maxTold bounds how many violations are told in full.
-const maxTold = 10
+const maxTold = 3
 
 // violation is one thing that must not be.
 type violation struct {
