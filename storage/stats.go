@@ -24,6 +24,8 @@ type Stats struct {
 	OldestPending time.Duration
 	// Retried counts the tries to finish an erasure that was stuck, successful or not, those at start-up included.
 	Retried uint64
+	// Missing counts the reads of a picture that is on record and whose bytes were not there, which were answered as if there were none.
+	Missing uint64
 	// PrunedChanges, PrunedRefusals and PrunedReceipts count the records that were removed because of their age or number.
 	PrunedChanges, PrunedRefusals, PrunedReceipts uint64
 	// Short: uploads and registrations are refused because there is little room, see Keeper.RoomForUploads.

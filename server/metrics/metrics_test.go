@@ -37,7 +37,7 @@ func watched() *Metrics {
 		return storage.Stats{
 			GroupCommitChanges: storage.Distribution{Bounds: []float64{1, 2, 4}, Counts: []uint64{5, 0, 2, 1}, Sum: 20},
 			CommitSeconds:      storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{8, 0}, Sum: 0.004},
-			Erased:             9, Pending: 2, Stuck: 1, OldestPending: 90 * time.Second, Retried: 4,
+			Erased:             9, Pending: 2, Stuck: 1, OldestPending: 90 * time.Second, Retried: 4, Missing: 6,
 			PrunedChanges: 5, PrunedRefusals: 6, PrunedReceipts: 7, Short: true,
 			SlabStats: &storage.SlabStats{
 				SlabSyncSeconds:   storage.Distribution{Bounds: []float64{0.001}, Counts: []uint64{6, 1}, Sum: 2},
@@ -104,6 +104,7 @@ avatard_picture_room_refused_total{room="read_bytes"} 1
 avatard_picture_room_size{room="read_bytes"} 100
 avatard_picture_room_used{room="read_bytes"} 50
 avatard_picture_room_waiting{room="read_bytes"} 3
+avatard_pictures_missing_total 6
 avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.001"} 0
 avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.005"} 0
 avatard_provider_question_duration_seconds_bucket{question="introspection",le="0.025"} 1

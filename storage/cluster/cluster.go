@@ -80,7 +80,6 @@ type Store struct {
 	now     func() time.Time
 
 	acceptUnknown bool
-	fenced        atomic.Bool // the bucket refuses a second object of one name
 	unsuitable    atomic.Pointer[error]
 
 	counters *counters
@@ -122,6 +121,7 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 	}
 	if err := s.begin(ctx); err != nil {
 		pool.Close()
+		b.Close()
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	return s, nil
@@ -181,10 +181,16 @@ func (s *Store) Ready(ctx context.Context) error {
 		return unavailable(ctx, *err)
 	}
 	var one int
-	if err := s.pool.QueryRow(ctx, `SELECT 1`).Scan(&one); err != nil {
-		return unavailable(ctx, fmt.Errorf("database: %w", err))
+	err := s.pool.QueryRow(ctx, `SELECT 1`).Scan(&one)
+	return unavailable(ctx, errors.Join(away("database", err), away("bucket", s.bucket.Reach(ctx))))
+}
+
+// away says in a sentence what cannot be reached.
+func away(what string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("the %s cannot be reached: %w", what, err)
 }
 
 // Close implements [storage.Store]. Changes under way have ten seconds; what they do not finish, another process does.

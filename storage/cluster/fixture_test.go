@@ -91,7 +91,13 @@ func listed(t *testing.T, o Options) (names []string) {
 // sql is a connection to a store's database, beside the engine.
 func sql(t *testing.T, o Options) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.Connect(t.Context(), o.Database+" search_path=avatard")
+	return sqlOf(t, o.Database+" search_path=avatard")
+}
+
+// sqlOf is a connection to a database.
+func sqlOf(t *testing.T, address string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -170,6 +170,10 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 		if err != nil {
 			return storage.Picture{}, fmt.Errorf("get: %w", err)
 		}
+		if r.gen != nil && before == r.info.Generation {
+			s.counters.update(func(stats *storage.Stats) { stats.Missing++ })
+			s.log.Error("a picture is on record and not in the bucket; avatard fsck looks for all of them", "generation", before)
+		}
 		if r.gen == nil || before == r.info.Generation {
 			return storage.Picture{}, fmt.Errorf("get: %w", storage.ErrNoPicture)
 		}

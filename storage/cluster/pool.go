@@ -56,7 +56,7 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("database: %w", err)
+		return nil, away("database", err)
 	}
 	return pool, nil
 }

@@ -44,9 +44,9 @@ func (s *Store) examine(ctx context.Context) error {
 	if err := examineDatabase(ctx, tx); err != nil {
 		return err
 	}
-	results, fenced, err := s.bucket.Examine(ctx)
+	results, err := s.bucket.Examine(ctx)
 	if err != nil {
-		return err
+		return away("bucket", err)
 	}
 	for _, r := range results {
 		switch {
@@ -59,7 +59,6 @@ func (s *Store) examine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.fenced.Store(fenced)
 	return s.claimBucket(ctx, tx)
 }
 

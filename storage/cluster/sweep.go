@@ -15,7 +15,9 @@ const (
 	sweepBatch = 16
 )
 
-// looksAgain is when the folder of an upload that was given up is looked at again: a request to store it may arrive late.
+// looksAgain is when the folder of an upload that was given up is looked at again: a request to store it may arrive late. What arrives then
+// nobody can read, as its key was never stored, and every change of the user erases it, too. An object of that name, put there to make
+// the server refuse the request, would be no better: it would have to be listed in the folder after a delete, where nothing may be.
 var looksAgain = []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 24 * time.Hour}
 
 const (

@@ -38,26 +38,25 @@ const (
 )
 
 // Examine finds out whether a bucket can erase, in the order in which questions may be asked: it stores nothing where what is stored would
-// have to stay. Nothing of it is left behind. Only one process may do it at a time. fenced tells whether the server refuses a second
-// object of one name. An error means that the server could not be asked; everything that it answered is in results, which hold nothing that is fine.
-func (b *Bucket) Examine(ctx context.Context) (results []Result, fenced bool, err error) {
+// have to stay. Nothing of it is left behind. Only one process may do it at a time. An error means that the server could not be asked; everything that it answered is in results, which hold nothing that is fine.
+func (b *Bucket) Examine(ctx context.Context) (results []Result, err error) {
 	for _, question := range []func(context.Context) (Result, error){b.versioning, b.retention, b.replication, b.lifecycle} {
 		r, err := question(ctx)
 		if err != nil {
-			return results, false, err
+			return results, err
 		}
 		if r.Verdict != Fine {
 			results = append(results, r)
 		}
 		if r.Verdict == Unsuitable {
-			return results, false, nil
+			return results, nil
 		}
 	}
-	r, fenced, err := b.canary(ctx)
+	r, err := b.canary(ctx)
 	if err == nil && r.Verdict != Fine {
 		results = append(results, r)
 	}
-	return results, fenced, err
+	return results, err
 }
 
 func (b *Bucket) versioning(ctx context.Context) (Result, error) {
@@ -134,40 +133,32 @@ func isForeign(err error) bool { return strings.Contains(err.Error(), "expected 
 
 // canary stores an object, erases it as pictures are, and looks. Only this finds out about rights that are missing and about
 // retention that the server does not show.
-func (b *Bucket) canary(ctx context.Context) (r Result, fenced bool, err error) {
+func (b *Bucket) canary(ctx context.Context) (Result, error) {
 	if r, err := b.eraseCanary(ctx); err != nil || r.Verdict != Fine { // a process that was killed may have left it
-		return r, false, err
+		return r, err
 	}
 	version, err := b.Put(ctx, Canary, []byte("canary"))
 	if err != nil {
 		return refused("store an object", err)
 	}
-	_, second := b.Put(ctx, Canary, []byte("canary"))
-	fenced = errors.Is(second, ErrThere)
-	if second != nil && !fenced {
-		return Result{}, false, second
-	}
 	if err := b.Delete(ctx, Canary, version); err != nil {
 		return refused("delete a version of an object", err)
 	}
-	r, err = b.eraseCanary(ctx)
-	return r, fenced, err
+	return b.eraseCanary(ctx)
 }
 
 func (b *Bucket) eraseCanary(ctx context.Context) (Result, error) {
 	for range 2 {
 		found, err := b.Versions(ctx, canaryFolder, 100)
 		if err != nil {
-			r, _, err := refused("list the versions of objects", err)
-			return r, err
+			return refused("list the versions of objects", err)
 		}
 		if len(found) == 0 {
 			return Result{}, nil
 		}
 		for _, v := range found {
 			if err := b.Delete(ctx, v.Name, v.ID); err != nil {
-				r, _, err := refused("delete a version of an object", err)
-				return r, err
+				return refused("delete a version of an object", err)
 			}
 		}
 	}
@@ -175,12 +166,12 @@ func (b *Bucket) eraseCanary(ctx context.Context) (Result, error) {
 }
 
 // refused judges the error of something that the program has to be able to do.
-func refused(what string, err error) (Result, bool, error) {
+func refused(what string, err error) (Result, error) {
 	var status *statusError
 	if errors.As(err, &status) && status.status < http.StatusInternalServerError {
-		return Result{Unsuitable, fmt.Sprintf("the program may not %s (%s); give its credentials that right, and see that no retention or hold forbids it", what, status)}, false, nil
+		return Result{Unsuitable, fmt.Sprintf("the program may not %s (%s); give its credentials that right, and see that no retention or hold forbids it", what, status)}, nil
 	}
-	return Result{}, false, err
+	return Result{}, err
 }
 
 // identity is the object that tells whose bucket it is.
@@ -207,6 +198,12 @@ func (b *Bucket) Claim(ctx context.Context, installation string, fresh bool) err
 		return fmt.Errorf("%w: its object %s names another one; correct the name of the bucket or the address of the database", ErrOtherInstallation, identity)
 	}
 	return nil
+}
+
+// Reach returns nil when the server answers and the bucket has the object that tells whose it is.
+func (b *Bucket) Reach(ctx context.Context) error {
+	_, err := b.latest(ctx, identity)
+	return err
 }
 
 // Release makes the bucket nobody's.
