@@ -65,19 +65,24 @@ func (s *Store) change(ctx context.Context, user storage.UserKey, begin func() (
 
 // decide makes the first step of a change: it sends what step queues, which has a look at the person behind it, until settle says that it is
 // decided. It is not while a change of several steps has claimed the row, whose end it waits for.
-func (s *Store) decide(ctx context.Context, step func(*pgx.Batch, *person), settle func(*person) (decided bool, err error)) (*person, error) {
+func (s *Store) decide(ctx context.Context, step func(*attempt), settle func(*person) (decided bool, err error)) (*person, error) {
 	faults := 0
 	for pause := time.Duration(0); ; pause = min(max(2*pause, 4*time.Millisecond), 100*time.Millisecond) {
 		if pause > 0 && !sleep(ctx, pause/2+rand.N(pause)) { //nolint:gosec // it only keeps processes from asking in step
 			return nil, ctx.Err()
 		}
-		batch, p := new(pgx.Batch), new(person)
-		step(batch, p)
-		if err := s.pipeline(ctx, batch); err != nil {
+		a := s.newAttempt(ctx)
+		p := a.person
+		step(a)
+		if err := s.pipeline(ctx, a.Batch); err != nil {
+			s.outlast(a, err)
 			if faults++; (faults == 3 || !mayPass(err)) && !triesAgain(ctx) || ctx.Err() != nil {
 				return nil, err
 			}
 			continue
+		}
+		if p.uid != 0 {
+			s.clock.saw(p.at)
 		}
 		if decided, err := settle(p); decided || err != nil {
 			return p, err

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"avatard/storage"
@@ -55,6 +56,7 @@ type Options struct {
 	AcceptUnknown bool
 
 	tracer pgx.QueryTracer // for tests that count
+	dial   pgconn.DialFunc // for tests with a bad network; nil = the usual one
 }
 
 // BucketOptions tell where the bucket is.
@@ -81,6 +83,9 @@ type Store struct {
 
 	acceptUnknown bool
 	unsuitable    atomic.Pointer[error]
+
+	clock     databaseClock
+	stepLimit time.Duration
 
 	counters *counters
 	checking atomic.Bool
@@ -112,7 +117,7 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown}
+	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown, stepLimit: stepLimit}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -136,7 +141,9 @@ func (s *Store) begin(ctx context.Context) error {
 		_, err = migrate(ctx, conn.Conn(), nil)
 	}
 	if err == nil {
-		err = conn.QueryRow(ctx, `SELECT folder_key FROM installation`).Scan(&s.folders.key)
+		var at time.Time
+		err = conn.QueryRow(ctx, `SELECT folder_key, clock_timestamp() FROM installation`).Scan(&s.folders.key, &at)
+		s.clock.saw(at)
 	}
 	conn.Release()
 	if err == nil {

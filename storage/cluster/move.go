@@ -17,10 +17,11 @@ WITH o AS MATERIALIZED (SELECT id FROM organization WHERE id = $3 AND NOT remove
    SELECT p.uid, p.org FROM o, issuer i JOIN person p ON p.iid = i.iid
     WHERE i.url = $1 AND p.id = $2 AND NOT p.removed AND p.claim IS NULL AND p.org <> $3
       FOR UPDATE OF p),
+ q AS MATERIALIZED (SELECT * FROM p WHERE clock_timestamp() < $8),
  u AS (
-   UPDATE person SET org = $3, sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $4) FROM p WHERE person.uid = p.uid)
+   UPDATE person SET org = $3, sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $4) FROM q WHERE person.uid = q.uid)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
-SELECT $4, a.action, 'done', $5, $6, a.org, $2, $7 FROM p, LATERAL (VALUES ('move-from', p.org), ('move-to', $3)) AS a(action, org)`
+SELECT $4, a.action, 'done', $5, $6, a.org, $2, $7 FROM q, LATERAL (VALUES ('move-from', q.org), ('move-to', $3)) AS a(action, org)`
 
 // MoveUser implements [storage.Store].
 func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, by storage.Origin) (storage.Result, bool, error) {
@@ -30,10 +31,10 @@ func (s *Store) MoveUser(ctx context.Context, user storage.UserKey, org string, 
 	moved := false
 	res, err := s.change(ctx, user, func() (rest, storage.Result, error) {
 		there := false
-		p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
-			queueMade(batch, &moved, sqlMove, user.Issuer, user.ID, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID)
-			batch.Queue(sqlOrganization, org).QueryRow(func(row pgx.Row) error { return row.Scan(&there) })
-			p.look(batch, user)
+		p, err := s.decide(ctx, func(a *attempt) {
+			queueMade(a.Batch, &moved, sqlMove, user.Issuer, user.ID, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID, a.until)
+			a.Queue(sqlOrganization, org).QueryRow(func(row pgx.Row) error { return row.Scan(&there) })
+			a.person.look(a.Batch, user)
 		}, func(p *person) (bool, error) {
 			switch err := p.registered(""); {
 			case err != nil:

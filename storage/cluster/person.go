@@ -30,6 +30,7 @@ type person struct {
 	claimOver bool // its process has not ended it in time
 	folder    string
 	work      []erasure
+	at        time.Time
 	strays    bool // a picture may arrive that was given up, and may have arrived
 }
 
@@ -41,7 +42,7 @@ type erasure struct {
 
 const sqlLook = `
 SELECT p.uid, p.org, p.sequence, p.created_at, p.changed_at, p.receipt, p.removed, p.gen, p.claim,
-       coalesce(p.claim_due < clock_timestamp(), false), i.folder, w.gen, w.version, w.state
+       coalesce(p.claim_due < clock_timestamp(), false), i.folder, w.gen, w.version, w.state, clock_timestamp()
   FROM issuer i JOIN person p ON p.iid = i.iid LEFT JOIN work w ON w.uid = p.uid AND w.state IN (3, 4)
  WHERE i.url = $1 AND p.id = $2`
 
@@ -58,7 +59,7 @@ func (p *person) scan(rows pgx.Rows, more ...any) error {
 		var version *string
 		var state *int16
 		err := rows.Scan(append([]any{&p.uid, &p.org, &p.sequence, &p.created, &p.changed, &p.receipt, &p.removed, &p.gen, &claim, &p.claimOver,
-			&p.folder, &gen, &version, &state}, more...)...)
+			&p.folder, &gen, &version, &state, &p.at}, more...)...)
 		if err != nil {
 			return err
 		}

@@ -49,6 +49,9 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	c.OnNotice = noteWarning
 	c.Tracer = o.tracer
+	if o.dial != nil {
+		c.DialFunc = o.dial
+	}
 	config.AfterConnect = checkSettings
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
@@ -109,7 +112,7 @@ func (s *Store) pipeline(ctx context.Context, batch *pgx.Batch) (err error) {
 	defer func() { s.counters.committed(time.Since(began), err) }()
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("database: %w", err)
+		return fmt.Errorf("database: %w: %w", errNotSent, err)
 	}
 	defer conn.Release()
 	data := conn.Conn().PgConn().CustomData()

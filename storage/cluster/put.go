@@ -54,8 +54,9 @@ WITH p AS MATERIALIZED (
    SELECT p.uid FROM issuer i JOIN person p ON p.iid = i.iid
     WHERE i.url = $1 AND p.id = $2 AND p.org = $3 AND NOT p.removed AND p.claim IS NULL AND ` + holds(7) + `
       FOR UPDATE OF p),
- u AS (UPDATE person SET claim = $4, claim_due = clock_timestamp() + $5::interval FROM p WHERE person.uid = p.uid)
-INSERT INTO work (gen, uid, state, reason, begun_at, due) SELECT $4, uid, 1, 3, $6, clock_timestamp() + $5::interval FROM p`
+ q AS MATERIALIZED (SELECT * FROM p WHERE clock_timestamp() < $11),
+ u AS (UPDATE person SET claim = $4, claim_due = clock_timestamp() + $5::interval FROM q WHERE person.uid = q.uid)
+INSERT INTO work (gen, uid, state, reason, begun_at, due) SELECT $4, uid, 1, 3, $6, clock_timestamp() + $5::interval FROM q`
 
 const sqlActivate = `
 WITH p AS MATERIALIZED (
@@ -119,15 +120,15 @@ type uploading struct {
 func (u *uploading) begin(ctx context.Context) (rest, storage.Result, error) {
 	s, up := u.s, u.up
 	reserved, created := false, false
-	p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
+	p, err := s.decide(ctx, func(a *attempt) {
 		now := s.date()
 		u.until = time.Now().Add(putLimit) // the statement may be answered long after it has taken effect
 		if up.Register && up.If.Holds("") {
-			s.register(batch, up.User, up.Organization, up.By, now, &created)
+			s.register(a.Batch, up.User, up.Organization, up.By, now, &created)
 		}
 		arguments := []any{up.User.Issuer, up.User.ID, up.Organization, u.gen, claimLimit, now}
-		queueMade(batch, &reserved, sqlReserve, append(arguments, sqlCondition(up.If).arguments()...)...)
-		p.look(batch, up.User)
+		queueMade(a.Batch, &reserved, sqlReserve, append(append(arguments, sqlCondition(up.If).arguments()...), a.until)...)
+		a.person.look(a.Batch, up.User)
 	}, func(p *person) (bool, error) {
 		switch err := p.registered(up.Organization); {
 		case reserved:

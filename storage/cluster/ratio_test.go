@@ -108,12 +108,12 @@ func engineDelete(ctx context.Context, s *Store, u storage.UserKey) error {
 
 // rawDelete is what a delete has to send, and nothing else.
 func rawDelete(ctx context.Context, s *Store, u storage.UserKey) error {
-	var p person
+	a := s.newAttempt(ctx)
+	p := a.person
 	intended := false
-	batch := new(pgx.Batch)
-	s.queueIntent(batch, removalOf(u), &intended)
-	p.look(batch, u)
-	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+	s.queueIntent(a, removalOf(u), &intended)
+	p.look(a.Batch, u)
+	if err := s.pool.SendBatch(ctx, a.Batch).Close(); err != nil {
 		return err
 	}
 	if !intended || len(p.work) != 1 {
@@ -126,7 +126,7 @@ func rawDelete(ctx context.Context, s *Store, u storage.UserKey) error {
 	if left, err := s.bucket.Versions(ctx, folder, 10); err != nil || len(left) > 0 {
 		return fmt.Errorf("%s: left %v, %w", u.ID, left, err)
 	}
-	batch = new(pgx.Batch)
+	batch := new(pgx.Batch)
 	batch.Queue(sqlDone, []generationID{p.work[0].gen})
 	return s.pool.SendBatch(ctx, batch).Close()
 }

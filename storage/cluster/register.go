@@ -76,9 +76,9 @@ func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, b
 	}
 	created := false
 	res, err := s.change(ctx, user, func() (rest, storage.Result, error) {
-		p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
-			s.register(batch, user, org, by, s.date(), &created)
-			p.look(batch, user)
+		p, err := s.decide(ctx, func(a *attempt) {
+			s.register(a.Batch, user, org, by, s.date(), &created)
+			a.person.look(a.Batch, user)
 		}, func(p *person) (bool, error) {
 			if p.uid == 0 || p.removed { // somebody removed the user, or the organisation, in between
 				return false, nil

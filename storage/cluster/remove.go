@@ -19,15 +19,16 @@ WITH p AS MATERIALIZED (
    SELECT p.uid, p.gen, p.version, p.org FROM issuer i JOIN person p ON p.iid = i.iid
     WHERE i.url = $1 AND p.id = $2 AND (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NOT NULL AND ` + holds(10) + `
       FOR UPDATE OF p),
+ q AS MATERIALIZED (SELECT * FROM p WHERE clock_timestamp() < $14),
  u AS (
-   UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = p.gen,
+   UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = q.gen,
           sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $5)
-     FROM p WHERE person.uid = p.uid),
+     FROM q WHERE person.uid = q.uid),
  e AS (
    INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due)
-   SELECT gen, uid, 3, 1, version, nextval('receipt_number'), $5, clock_timestamp() + $6::interval FROM p)
+   SELECT gen, uid, 3, 1, version, nextval('receipt_number'), $5, clock_timestamp() + $6::interval FROM q)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
-SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM p`
+SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM q`
 
 func validRemoval(rm storage.Removal) bool {
 	return rm.User.Valid() && (rm.AnyOrganization || ids.Valid(rm.Organization)) && rm.By.Valid()
@@ -41,14 +42,14 @@ func inOrganization(rm storage.Removal) string {
 }
 
 // queueIntent queues the intent of a removal; intended becomes whether there was a picture to be erased.
-func (s *Store) queueIntent(batch *pgx.Batch, rm storage.Removal, intended *bool) {
-	queueMade(batch, intended, sqlIntend, s.intentArguments(rm)...)
+func (s *Store) queueIntent(a *attempt, rm storage.Removal, intended *bool) {
+	queueMade(a.Batch, intended, sqlIntend, s.intentArguments(a, rm)...)
 }
 
-func (s *Store) intentArguments(rm storage.Removal) []any {
+func (s *Store) intentArguments(a *attempt, rm storage.Removal) []any {
 	arguments := []any{rm.User.Issuer, rm.User.ID, inOrganization(rm), rm.AnyOrganization, s.date(), claimLimit,
 		rm.By.Caller, rm.By.CallerOrganization, rm.By.RequestID}
-	return append(arguments, sqlCondition(rm.If).arguments()...)
+	return append(append(arguments, sqlCondition(rm.If).arguments()...), a.until)
 }
 
 // Remove implements [storage.Store].
@@ -66,10 +67,10 @@ func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 func (s *Store) remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
 	return s.change(ctx, rm.User, func() (rest, storage.Result, error) {
 		intended := false
-		p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
-			if !s.queueOneStatement(batch, rm, &intended, p) {
-				s.queueIntent(batch, rm, &intended)
-				p.look(batch, rm.User)
+		p, err := s.decide(ctx, func(a *attempt) {
+			if !s.queueOneStatement(a, rm, &intended) {
+				s.queueIntent(a, rm, &intended)
+				a.person.look(a.Batch, rm.User)
 			}
 		}, func(p *person) (bool, error) {
 			// Without an intent it is right that nothing is erased when there is no picture, and no upload under way that came before.
@@ -108,10 +109,12 @@ const (
 	// sqlClaim claims a row for a removal of the user, behind the intent: when the condition holds of no picture, or there is one that is
 	// to be erased.
 	sqlClaim = `
-UPDATE person p SET claim = $5, claim_due = clock_timestamp() + $6::interval
-  FROM issuer i
- WHERE p.iid = i.iid AND i.url = $1 AND p.id = $2 AND (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NULL
-   AND ($7 OR EXISTS (SELECT FROM work w WHERE w.uid = p.uid AND w.state = 3))`
+WITH p AS MATERIALIZED (
+   SELECT p.uid FROM issuer i JOIN person p ON p.iid = i.iid
+    WHERE i.url = $1 AND p.id = $2 AND (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NULL
+      AND ($7 OR EXISTS (SELECT FROM work w WHERE w.uid = p.uid AND w.state = 3))
+      FOR UPDATE OF p)
+UPDATE person SET claim = $5, claim_due = clock_timestamp() + $6::interval FROM p WHERE person.uid = p.uid AND clock_timestamp() < $8`
 
 	sqlTakeOff = `
 WITH p AS (
@@ -133,11 +136,11 @@ func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Res
 	claim := newGeneration()
 	res, err := s.change(ctx, rm.User, func() (rest, storage.Result, error) {
 		intended, claimed := false, false
-		p, err := s.decide(ctx, func(batch *pgx.Batch, p *person) {
-			s.queueIntent(batch, rm, &intended)
-			queueMade(batch, &claimed, sqlClaim, rm.User.Issuer, rm.User.ID, inOrganization(rm), rm.AnyOrganization, claim, claimLimit,
-				rm.If.HoldsForRemoval(""))
-			p.look(batch, rm.User)
+		p, err := s.decide(ctx, func(a *attempt) {
+			s.queueIntent(a, rm, &intended)
+			queueMade(a.Batch, &claimed, sqlClaim, rm.User.Issuer, rm.User.ID, inOrganization(rm), rm.AnyOrganization, claim, claimLimit,
+				rm.If.HoldsForRemoval(""), a.until)
+			a.person.look(a.Batch, rm.User)
 		}, func(p *person) (bool, error) { return claimed, removalError(p, rm, claimed) })
 		release := func(ctx context.Context) (storage.Result, error) {
 			_, err := s.pool.Exec(ctx, `UPDATE person SET claim = NULL, claim_due = NULL WHERE claim = $1 AND uid = (

@@ -49,7 +49,7 @@ var sqlOneStatement = `
 WITH p AS MATERIALIZED (
    SELECT p.*, i.folder FROM issuer i JOIN person p ON p.iid = i.iid WHERE i.url = $1 AND p.id = $2 FOR UPDATE OF p),
  q AS MATERIALIZED (
-   SELECT * FROM p WHERE (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NOT NULL AND ` + holds(10) + `),
+   SELECT * FROM p WHERE (p.org = $3 OR $4) AND NOT p.removed AND p.claim IS NULL AND p.gen IS NOT NULL AND clock_timestamp() < $14 AND ` + holds(10) + `),
  u AS (
    UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = q.gen,
           sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $5)
@@ -62,14 +62,14 @@ WITH p AS MATERIALIZED (
    SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM q)
 SELECT p.uid, p.org, p.sequence + (SELECT count(*) FROM q), p.created_at, greatest(p.changed_at, $5), coalesce((SELECT gen FROM q), p.receipt), p.removed,
        CASE WHEN EXISTS (SELECT FROM q) THEN NULL ELSE p.gen END, p.claim, coalesce(p.claim_due < clock_timestamp(), false), p.folder,
-       w.gen, w.version, 3::smallint, EXISTS (SELECT FROM q)
+       w.gen, w.version, 3::smallint, clock_timestamp(), EXISTS (SELECT FROM q)
   FROM p LEFT JOIN (SELECT uid, gen, version FROM work WHERE state = 3 UNION ALL SELECT uid, gen, version FROM q) w ON w.uid = p.uid`
 
 // queueOneStatement queues it. It reports false when that is not to be.
-func (s *Store) queueOneStatement(batch *pgx.Batch, rm storage.Removal, intended *bool, p *person) bool {
+func (s *Store) queueOneStatement(a *attempt, rm storage.Removal, intended *bool) bool {
 	if !hooks.Wrong(hooks.OneStatement) {
 		return false
 	}
-	batch.Queue(sqlOneStatement, s.intentArguments(rm)...).Query(func(rows pgx.Rows) error { return p.scan(rows, intended) })
+	a.Queue(sqlOneStatement, s.intentArguments(a, rm)...).Query(func(rows pgx.Rows) error { return a.person.scan(rows, intended) })
 	return true
 }
