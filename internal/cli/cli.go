@@ -5,7 +5,7 @@
 //	              └────────┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
 //	                       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                       │      └► providertry.go ◄─ config.go (what serve would go by)
-//	                       ├► dev.go ◄─ devseed.go, devenv.go, devhost.go, devready.go, devtemp.go
+//	                       ├► dev.go ◄─ devcluster.go, devseed.go, devenv.go, devhost.go, devready.go, devtemp.go
 //	                       ├► register.go, issuermove.go ─┐
 //	                       ├► list.go                     │ through a running server where there is
 //	                       ├► orgremove.go ─► userremove.go ├► one (package admin), else on the store

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ import (
 type devCommand struct {
 	Listen    string `default:"127.0.0.1:8080" placeholder:"ADDR" help:"loopback address to serve on; port 0 takes any free one"`
 	Data      string `placeholder:"DIR" help:"directory to keep the data in; without it a temporary one, removed at the end"`
+	Cluster   bool   `help:"keep the data in PostgreSQL and a bucket, whose servers are started for it; they have to be installed"`
 	EnvFile   string `default:".avatard.env" empty:"" placeholder:"FILE" help:"file for addresses, ids and tokens, written when ready; empty for none"`
 	SeedUsers int    `default:"0" placeholder:"N" help:"register N more users with a picture each"`
 	SeedBytes int    `default:"4096" placeholder:"N" help:"size of such a picture, about N bytes"`
@@ -72,7 +74,11 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	place := inv.placeOf(config.Config{Data: dir})
+	place, stopServers, err := flags.place(ctx, inv, dir, logger)
+	if err != nil {
+		return err
+	}
+	defer stopServers()
 	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger})
 	if err != nil {
 		return err
@@ -81,7 +87,7 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	if err := flags.removeEnvFile(); err != nil { // not before the directory is ours: the file may be that of another dev on it
 		return err
 	}
-	run := &devRun{Program: inv, flags: flags, store: store, logger: logger, url: "http://" + devAddress(flags.Listen, ln)}
+	run := &devRun{Program: inv, flags: flags, store: store, logger: logger, url: "http://" + devAddress(flags.Listen, ln), dir: dir}
 	return run.serve(ctx, hurry, ln, place.ControlDir())
 }
 
@@ -92,6 +98,7 @@ type devRun struct {
 	store  storage.Engine
 	logger *slog.Logger
 	url    string // of server and provider
+	dir    string // of the data
 }
 
 // serve registers people, and serves them and their provider until ctx ends. The admin socket is in the directory control.
@@ -129,7 +136,10 @@ func (r *devRun) serve(ctx, hurry context.Context, ln net.Listener, control stri
 			}
 			cleanUp = func() { forgetEnvFile(r.flags.EnvFile, vars) }
 		}
-		return printDevReady(ctx, r.Stdout, r.store, r.url, r.flags.EnvFile, vars)
+		if err := printDevReady(ctx, r.Stdout, r.store, r.url, r.flags.EnvFile, vars); err != nil || !r.flags.Cluster {
+			return err
+		}
+		return printDevCluster(r.Stdout, filepath.Join(r.dir, devClusterName))
 	})
 }
 

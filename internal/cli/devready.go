@@ -55,6 +55,16 @@ func printDevReady(ctx context.Context, w io.Writer, store storage.Store, url, e
 	return err
 }
 
+// printDevCluster tells how other commands come to the data of a cluster.
+func printDevCluster(w io.Writer, dir string) error {
+	file, err := filepath.Abs(devClusterFile(dir))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "  # The data is in PostgreSQL and a bucket. Every command finds it, beside this server:\n  avatard fsck --config %s\n\n", shellPath(file))
+	return err
+}
+
 // shellPath writes a path so that the shell's "." takes it as one word and does not look for it in PATH.
 func shellPath(path string) string {
 	if !strings.ContainsRune(path, os.PathSeparator) {

@@ -52,7 +52,7 @@ func (t *devTemp) remove() error {
 }
 
 // sweepDevTemps removes the directories of processes that were killed before they could. It touches none that somebody else
-// owns, none whose process runs, and none of another form.
+// owns, none whose process runs, and none of another form. One with a cluster may be passed through by others.
 func sweepDevTemps(logger *slog.Logger) {
 	entries, err := filepath.Glob(filepath.Join(os.TempDir(), devTempPrefix+"*"))
 	if err != nil {
@@ -60,7 +60,7 @@ func sweepDevTemps(logger *slog.Logger) {
 	}
 	for _, dir := range entries {
 		info, err := os.Lstat(dir)
-		if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 || !isOwn(info) {
+		if err != nil || !info.IsDir() || info.Mode().Perm()&^0o011 != 0o700 || !isOwn(info) {
 			continue
 		}
 		switch removed, err := removeAbandoned(dir); {

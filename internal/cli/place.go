@@ -24,6 +24,9 @@ func placeOf(cfg config.Config) storage.Place {
 	})
 }
 
+// newKeyFile makes a file of keys for the bucket of a cluster, unless there is one.
+func newKeyFile(file string) error { return cluster.NewKeyFile(file) }
+
 // placeOf is what the program uses in place of the function of this name.
 func (p *Program) placeOf(cfg config.Config) storage.Place {
 	if p.Place != nil {

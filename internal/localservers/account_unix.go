@@ -30,6 +30,18 @@ func databaseAccount(above, data string) (*syscall.SysProcAttr, error) {
 	return as, errors.Join(os.Chmod(above, 0o711), os.Chown(data, uid, gid))
 }
 
+// LetThrough lets the account that PostgreSQL runs as pass through a directory, where that is not this process's.
+func LetThrough(dir string) error {
+	if os.Getuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(dir, info.Mode().Perm()|0o011)
+}
+
 // ofItsOwn returns how a server is started: away from the terminal, whose interrupt is for the process that started the server, and so that
 // it ends with that.
 func ofItsOwn(as *syscall.SysProcAttr, death syscall.Signal) *syscall.SysProcAttr {

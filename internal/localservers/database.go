@@ -74,7 +74,11 @@ func (s *Servers) initialize(initdb, data string, as *syscall.SysProcAttr) error
 	}
 	create := exec.CommandContext(context.Background(), initdb, args...) //nolint:gosec // a program that was looked for
 	create.SysProcAttr, create.Dir = as, data
-	if out, err := create.CombinedOutput(); err != nil {
+	out, err := create.CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) && os.Getuid() == 0 {
+		return fmt.Errorf("initdb: %w: PostgreSQL runs as another account than root, which has to be able to pass through every directory above %s", err, data)
+	}
+	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	return nil

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 	"avatard/authz/devidp"
 	"avatard/internal/cli"
 	"avatard/server/picture"
+	"avatard/storage/cluster"
 	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
 )
@@ -36,8 +35,10 @@ func clusterServers(t *testing.T) *clustertest.Servers {
 func clusterSettings(t *testing.T, servers *clustertest.Servers) []string {
 	t.Helper()
 	made := servers.New(t, true)
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := cluster.NewKeyFile(keys); err != nil {
+		t.Fatal(err)
+	}
 	return []string{
 		"AVATARD_DATABASE_FILE=" + writeFile(t, "address", made.Database),
 		"AVATARD_BUCKET_ENDPOINT=" + servers.Endpoint,
@@ -45,7 +46,7 @@ func clusterSettings(t *testing.T, servers *clustertest.Servers) []string {
 		"AVATARD_BUCKET_NAME=" + made.Bucket,
 		"AVATARD_BUCKET_ACCESS_KEY=" + clustertest.AccessKey,
 		"AVATARD_BUCKET_SECRET_KEY_FILE=" + writeFile(t, "secret", clustertest.SecretKey),
-		"AVATARD_BUCKET_KEY_FILE=" + writeFile(t, "keys", "first "+base64.StdEncoding.EncodeToString(key)+"\n"),
+		"AVATARD_BUCKET_KEY_FILE=" + keys,
 	}
 }
 

@@ -69,3 +69,16 @@ func TestConfigurationExamples(t *testing.T) {
 		}
 	}
 }
+
+// What the page about clusters shows as a configuration file is a cluster, with everything that one needs.
+func TestConfigurationExampleOfACluster(t *testing.T) {
+	examples := fencesOf(t, "docs/cluster.md", "yaml")
+	if len(examples) != 1 {
+		t.Fatalf("%d files, want one", len(examples))
+	}
+	// Without the data, Read opens none of the files, which are not there.
+	cfg, err := config.Read(nil, &config.Flags{File: writeFile(t, "avatard.yaml", examples[0].text)})
+	if err != nil || !cfg.IsCluster() {
+		t.Errorf("read as %+v, %v, want a cluster", cfg, err)
+	}
+}

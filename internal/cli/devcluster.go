@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"avatard/internal/config"
+	"avatard/internal/localservers"
+	"avatard/storage"
+)
+
+// devClusterName is the name of the database and of the bucket of dev, and of the folder of their servers' data.
+const devClusterName = "cluster"
+
+// place returns where dev keeps its data below dir, and what ends the servers that this takes.
+func (flags *devCommand) place(ctx context.Context, inv *Program, dir string, logger *slog.Logger) (storage.Place, func(), error) {
+	if !flags.Cluster {
+		return inv.placeOf(config.Config{Data: dir}), func() {}, nil
+	}
+	logger.Info("starting PostgreSQL and an S3 server", "directory", dir)
+	cfg, stop, err := startDevCluster(ctx, filepath.Join(dir, devClusterName))
+	if err != nil {
+		return nil, nil, fmt.Errorf("--cluster: %w", err)
+	}
+	return inv.placeOf(cfg), stop, nil
+}
+
+// startDevCluster starts PostgreSQL and an S3 server on what is in dir, and makes there what they keep a store in, and a configuration file
+// with which other commands come to it.
+func startDevCluster(ctx context.Context, dir string) (cfg config.Config, stop func(), err error) {
+	if dir, err = filepath.Abs(dir); err != nil {
+		return cfg, nil, err
+	}
+	if err := errors.Join(os.MkdirAll(dir, 0o700), localservers.LetThrough(filepath.Dir(dir))); err != nil {
+		return cfg, nil, err
+	}
+	secret := rand.Text()
+	servers, err := localservers.Start(localservers.Options{Dir: dir, AccessKey: "avatard", SecretKey: secret})
+	if err != nil {
+		return cfg, nil, err
+	}
+	cfg = config.Config{Database: servers.DatabaseAddress(devClusterName), Bucket: config.Bucket{
+		Endpoint: servers.Endpoint, Region: localservers.Region, Name: devClusterName, AccessKey: "avatard", SecretKey: secret,
+		SecretKeyFile: filepath.Join(dir, "secret"), KeyFile: filepath.Join(dir, "keys"),
+	}}
+	err = servers.Make(ctx, devClusterName, true)
+	if err == nil {
+		err = newKeyFile(cfg.Bucket.KeyFile)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = nil // of an earlier start
+	}
+	if err == nil {
+		err = errors.Join(os.WriteFile(cfg.Bucket.SecretKeyFile, []byte(secret+"\n"), 0o600), os.WriteFile(devClusterFile(dir), devClusterConfig(cfg), 0o600))
+	}
+	if err != nil {
+		servers.Stop()
+		return cfg, nil, err
+	}
+	return cfg, servers.Stop, nil
+}
+
+// devClusterFile is the configuration file for other commands.
+func devClusterFile(dir string) string { return filepath.Join(dir, "avatard.yaml") }
+
+// devClusterConfig is what is in it.
+func devClusterConfig(cfg config.Config) []byte {
+	quoted := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+	b := cfg.Bucket
+	return fmt.Appendf(nil, "database: %s\nbucket:\n  endpoint: %s\n  region: %s\n  name: %s\n  access_key: %s\n  secret_key_file: secret\n  key_file: keys\n",
+		quoted(cfg.Database), quoted(b.Endpoint), quoted(b.Region), quoted(b.Name), quoted(b.AccessKey))
+}

@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"avatard/internal/cli"
+	"avatard/storage/cluster"
+	"avatard/storage/cluster/clustertest"
+)
+
+// dev --cluster starts the servers that it needs, and keeps data in them: what is deleted stays deleted at the next start, other commands
+// come to it by the file that dev writes, and nothing of it runs on.
+func TestDevOnACluster(t *testing.T) {
+	clusterServers(t).Stop()            // is everything installed?
+	dir, err := os.MkdirTemp("", "dev") //nolint:usetesting // above t.TempDir there is a directory that only root passes through, and PostgreSQL is not root
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	file := filepath.Join(t.TempDir(), "dev.env")
+	begin := func() (*running, map[string]string) {
+		r := start(t, devReady, nil, "dev", "--cluster", "--listen", "127.0.0.1:0", "--env-file", file, "--data", dir)
+		r.out.await("avatard fsck --config ")
+		return r, readEnvFile(t, file)
+	}
+	r, env := begin()
+	portrait := "/assets/v1/" + env["ORG_ACME"] + "/users/" + env["USER_ALICE"] + "/avatar"
+	wantStatus(t, 200, "GET", env["AVATARD_URL"]+portrait, "")
+	wantStatus(t, 200, "DELETE", env["AVATARD_URL"]+"/management/v1/users/"+env["USER_ALICE"]+"/avatar", env["TOKEN_ADMIN"])
+	wantStatus(t, 404, "GET", env["AVATARD_URL"]+portrait, "")
+	settings := filepath.Join(dir, "cluster", "avatard.yaml")
+	commandOn(t, nil, nil, cli.ExitOK, "and 1 receipt checked: clean", "fsck", "--config", settings)
+	r.stop()
+	commandOn(t, nil, nil, cli.ExitFailed, "database", "fsck", "--config", settings)
+	if _, err := os.Stat(filepath.Join(dir, "cluster", "pg", "postmaster.pid")); err == nil {
+		t.Error("PostgreSQL runs on, or was not shut down")
+	}
+
+	r, env = begin()
+	wantStatus(t, 404, "GET", env["AVATARD_URL"]+portrait, "")
+	commandOn(t, nil, nil, cli.ExitOK, "and 1 receipt checked: clean", "fsck", "--config", settings)
+	r.stop()
+	if !strings.Contains(r.out.String(), "Alice's picture is deleted since an earlier start") {
+		t.Errorf("the second start does not know of the first:\n%s", r.out)
+	}
+}
+
+// What is not installed is named, all of it, with where it comes from; nothing is left behind.
+func TestDevOnAClusterWithoutServers(t *testing.T) {
+	t.Setenv("PATH", "")
+	t.Chdir(t.TempDir())
+	t.Setenv("TMPDIR", t.TempDir())
+	commandOn(t, nil, nil, cli.ExitFailed, "the S3 server versitygw is "+clustertest.ErrMissing.Error()+": \"go install ", "dev", "--cluster", "--listen", "127.0.0.1:0")
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A file of keys is never replaced: the pictures of whoever uses it would be lost.
+func TestNewKeyFileReplacesNothing(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := cluster.NewKeyFile(file); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := cluster.NewKeyFile(file)
+	after, err := os.ReadFile(file)
+	if err != nil || !os.IsExist(again) || string(before) != string(after) {
+		t.Errorf("NewKeyFile again = %v, %v, want the file as it is", again, err)
+	}
+}
