@@ -140,7 +140,7 @@ func (p *person) look(ctx context.Context, began time.Time) {
 			p.w.figures.arrivedLate.Add(1)
 			continue
 		}
-		p.w.violations.add(p, remains, "%+v", v)
+		p.w.violations.add(p, remains, "%+v, whose PUT went %q", v, p.w.requests.storyOf(v.name))
 	}
 }
 

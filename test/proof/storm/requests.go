@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +17,7 @@ import (
 type requests struct {
 	mu      sync.Mutex
 	puts    map[string]bool      // by name of the object
+	story   map[string][]string  // what became of each, for people
 	arrived map[string]time.Time // objects that were delivered after their sender had gone, and when
 	// twice is called with the name of an object for which a second PUT was sent.
 	twice func(name string)
@@ -41,14 +43,36 @@ func (r *requests) note(request *http.Request) (name string) {
 	return name
 }
 
-// delivered notes that an object has arrived, or not, whose sender has gone.
-func (r *requests) delivered(name string) {
+// tell notes what becomes of an object.
+func (r *requests) tell(name, what string) {
 	if name == "" {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.arrived[name] = time.Now()
+	r.story[name] = append(r.story[name], time.Now().Format("15:04:05.000000 ")+what)
+}
+
+// storyOf returns what became of an object.
+func (r *requests) storyOf(name string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.story[name])
+}
+
+// delivering notes that an object may arrive from now on whose sender may have gone. What it returns notes that it has arrived, or does
+// not any more.
+func (r *requests) delivering(name string) (delivered func()) {
+	if name == "" {
+		return func() {}
+	}
+	note := func(at time.Time) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.arrived[name] = at
+	}
+	note(time.Now().Add(24 * time.Hour))
+	return func() { note(time.Now()) }
 }
 
 // lateSince reports whether an object was delivered after its sender had gone, and after a moment.
@@ -85,6 +109,7 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 		}
 		name := r.note(request)
 		f, wait := p.strike()
+		r.tell(name, "PUT: "+f.String())
 		switch f {
 		case hold:
 			pause(ctx, wait)
@@ -93,8 +118,10 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 		case late:
 			_ = client.Close()
 			pause(ctx, wait)
+			delivered := r.delivering(name)
 			r.deliver(ctx, p, request, sent.Bytes())
-			r.delivered(name)
+			delivered()
+			r.tell(name, "delivered")
 			return
 		}
 		if server == nil {
@@ -104,13 +131,16 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 			answers = bufio.NewReader(io.TeeReader(server, &received))
 		}
 		received.Reset()
+		delivered := func() {}
+		if f == hold { // the sender may have gone meanwhile
+			delivered = r.delivering(name)
+		}
 		_ = server.SetDeadline(time.Now().Add(answerLimit))
 		if _, err = server.Write(sent.Bytes()); err == nil {
 			err = readAnswer(answers, request)
 		}
-		if f == hold { // the sender may have gone meanwhile
-			r.delivered(name)
-		}
+		delivered()
+		r.tell(name, "passed on")
 		if err != nil || f == lose {
 			return
 		}

@@ -52,7 +52,7 @@ type replica struct {
 
 // newWorld starts everything.
 func newWorld(ctx context.Context, o options, binary string, pictures *testbed.PictureSet, environ []string) (w *world, err error) {
-	w = &world{pictures: pictures, requests: &requests{puts: map[string]bool{}, arrived: map[string]time.Time{}}}
+	w = &world{pictures: pictures, requests: &requests{puts: map[string]bool{}, arrived: map[string]time.Time{}, story: map[string][]string{}}}
 	w.requests.twice = func(name string) { w.violations.add(nil, twice, "a second PUT of %s", name) }
 	defer func() {
 		if err != nil {
