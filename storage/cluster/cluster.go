@@ -82,6 +82,7 @@ type Store struct {
 	now     func() time.Time
 
 	acceptUnknown bool
+	keep          storage.Retention
 	unsuitable    atomic.Pointer[error]
 
 	clock     databaseClock
@@ -117,7 +118,8 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown, stepLimit: stepLimit}
+	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown,
+		keep: oo.Keep, stepLimit: stepLimit}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -159,6 +161,7 @@ func (s *Store) begin(ctx context.Context) error {
 	s.running.Go(func() { s.sweep(sweeping) })
 	s.running.Go(func() { s.keepExamining(sweeping) })
 	s.running.Go(func() { s.rotate(sweeping) })
+	s.running.Go(func() { s.keepRetention(sweeping) })
 	s.running.Go(s.recordRefusals)
 	return nil
 }

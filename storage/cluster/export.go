@@ -83,7 +83,20 @@ func (x *export) run(ctx context.Context) error {
 	if err := x.writeRest(ctx); err != nil {
 		return err
 	}
-	return x.write(storage.EndRecord{Ended: ended.UnixMicro(), Counts: x.counts, Totals: x.totals, Newest: x.receipt, Generation: x.generation})
+	horizon, err := x.horizon(ctx)
+	if err != nil {
+		return err
+	}
+	return x.write(storage.EndRecord{Horizon: horizon, Ended: ended.UnixMicro(), Counts: x.counts, Totals: x.totals, Newest: x.receipt, Generation: x.generation})
+}
+
+// horizon is asked for behind the last receipt, as some may be removed while the export is made.
+func (x *export) horizon(ctx context.Context) (int64, error) {
+	var at *time.Time
+	if err := x.s.pool.QueryRow(ctx, `SELECT horizon FROM installation`).Scan(&at); err != nil || at == nil {
+		return 0, unavailable(ctx, err)
+	}
+	return at.UnixMicro(), nil
 }
 
 // moment is a point in time at which it is known which receipts there are.
@@ -168,9 +181,13 @@ func (x *export) goOn(ctx context.Context, since storage.ExportPosition) error {
 		return nil
 	}
 	var gen []byte
-	err := x.s.pool.QueryRow(ctx, `SELECT gen FROM receipt WHERE n = $1 UNION ALL SELECT gen FROM work WHERE n = $1 AND state = 3`, since.Receipt).Scan(&gen)
+	var pruned int64
+	err := x.s.pool.QueryRow(ctx, `SELECT pruned, coalesce((SELECT gen FROM receipt WHERE n = $1), (SELECT gen FROM work WHERE n = $1 AND state = 3))
+		FROM installation`, since.Receipt).Scan(&pruned, &gen)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows), err == nil && hex.EncodeToString(gen) != since.Generation:
+	case err == nil && (pruned > since.Receipt || pruned == since.Receipt && gen == nil):
+		return fmt.Errorf("%w; write one with all receipts", storage.ErrReceiptsGone)
+	case err == nil && hex.EncodeToString(gen) != since.Generation:
 		return fmt.Errorf("%w: it has no receipt %d of that picture", storage.ErrCannotGoOn, since.Receipt)
 	case err != nil:
 		return unavailable(ctx, err)

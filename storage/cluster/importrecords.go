@@ -236,6 +236,18 @@ func (i *importing) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	horizon := i.sum.Backup.Horizon
+	for _, newer := range i.sum.Newer {
+		if newer.Horizon.After(horizon) {
+			horizon = newer.Horizon
+		}
+	}
+	if !horizon.IsZero() {
+		err := i.do(ctx, `UPDATE installation SET horizon = $1, pruned = (SELECT coalesce(max(n), 0) FROM receipt WHERE begun_at < $1)`, horizon)
+		if err != nil {
+			return err
+		}
+	}
 	for _, sql := range []string{
 		`SELECT setval('receipt_number', $1)`, `SELECT setval(pg_get_serial_sequence('person', 'uid'), (SELECT max(uid) FROM person))`,
 		`DROP TABLE import_user, import_picture`, `UPDATE schema_version SET importing = false`,

@@ -1,10 +1,12 @@
--- The installation: the id of the store, which backups carry on; the id that its bucket holds, too; and the key from which the names of
--- people's folders are made.
+-- The installation: the id of the store, which backups carry on; the id that its bucket holds, too; the key from which the names of
+-- people's folders are made; and the largest number of a receipt that was removed for its age, all of them from before the horizon.
 CREATE TABLE installation (
   one        boolean PRIMARY KEY DEFAULT true CHECK (one),
   id         bytea NOT NULL CHECK (length(id) = 16),
   bucket_id  bytea NOT NULL CHECK (length(bucket_id) = 16),
-  folder_key bytea NOT NULL CHECK (length(folder_key) = 32)
+  folder_key bytea NOT NULL CHECK (length(folder_key) = 32),
+  pruned     bigint NOT NULL DEFAULT 0,
+  horizon    timestamptz
 );
 
 -- An issuer's users name its row. folder is the address that it had at first, for names in the bucket: those stay when the
@@ -97,3 +99,4 @@ CREATE TABLE audit (
   dropped    bigint NOT NULL DEFAULT 0,
   refusal    boolean NOT NULL DEFAULT false
 );
+CREATE INDEX audit_refusal ON audit (n) WHERE refusal;

@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"avatard/storage"
+)
+
+const (
+	// pruneLock is the advisory lock of the process that removes old records.
+	pruneLock = migrationLock + 4
+	// pruneRows is how many records one transaction looks at.
+	pruneRows = 2000
+	// A pass begins every tenth of the shortest age that is configured, within these bounds: receipts that stay are looked at in each.
+	pruneEveryMin = time.Minute
+	pruneEveryMax = time.Hour
+)
+
+const (
+	// sqlPruneReceipts looks at some receipts behind a number and removes those of before a time, but for each user's newest one.
+	sqlPruneReceipts = `
+WITH w AS MATERIALIZED (SELECT n, gen, uid, begun_at FROM receipt WHERE n > $1 ORDER BY n LIMIT $2),
+ d AS (DELETE FROM receipt USING w, person p
+        WHERE receipt.n = w.n AND w.begun_at < $3 AND p.uid = w.uid AND p.receipt IS DISTINCT FROM w.gen RETURNING w.n, w.begun_at),
+ i AS (UPDATE installation SET pruned = greatest(pruned, (SELECT max(n) FROM d)),
+          horizon = greatest(horizon, (SELECT max(begun_at) FROM d) + interval '1 us') WHERE EXISTS (SELECT FROM d))
+SELECT coalesce((SELECT max(n) FROM w), 0), (SELECT count(*) FROM w) = $2 AND NOT EXISTS (SELECT FROM w WHERE begun_at >= $3), (SELECT count(*) FROM d)`
+
+	// sqlPruneAudit looks at some records of the audit trail behind a number and removes those of before a time. Records that are dated
+	// in the future, because a clock was wrong, do not stop it.
+	sqlPruneAudit = `
+WITH w AS MATERIALIZED (SELECT n, at FROM audit WHERE n > $1 AND %s ORDER BY n LIMIT $2),
+ d AS (DELETE FROM audit USING w WHERE audit.n = w.n AND w.at < $3 RETURNING w.n)
+SELECT coalesce((SELECT max(n) FROM w), 0), (SELECT count(*) FROM w) = $2 AND NOT EXISTS (SELECT FROM w WHERE at >= $3 AND at < $4), (SELECT count(*) FROM d)`
+
+	// sqlPruneOverflow removes the oldest refusals beyond a number of them, some at a time.
+	sqlPruneOverflow = `
+WITH d AS (DELETE FROM audit WHERE n IN (SELECT n FROM audit WHERE refusal
+              AND n <= (SELECT n FROM audit WHERE refusal ORDER BY n DESC OFFSET $1 LIMIT 1) ORDER BY n LIMIT $2) RETURNING n)
+SELECT 0::bigint, count(*) = $2, count(*) FROM d`
+)
+
+// pruneEvery returns how far apart passes are, 0 for none at all.
+func pruneEvery(k storage.Retention) (every time.Duration) {
+	if k.RefusalRows > 0 {
+		every = pruneEveryMax
+	}
+	for _, age := range [...]time.Duration{k.Changes, k.Refusals, k.Receipts} {
+		if age > 0 {
+			if one := min(max(age/10, pruneEveryMin), pruneEveryMax); every == 0 || one < every {
+				every = one
+			}
+		}
+	}
+	return every
+}
+
+// keepRetention removes old records until its context ends.
+func (s *Store) keepRetention(ctx context.Context) {
+	every := pruneEvery(s.keep)
+	for every > 0 && sleep(ctx, every) {
+		if err := s.prune(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("records that have reached their age could not be removed", "error", err)
+		}
+	}
+}
+
+// prune makes a pass: from the oldest record on, in transactions of bounded length.
+func (s *Store) prune(ctx context.Context) error {
+	now, keep := s.date(), s.keep
+	var receipts, changes, refusals int64
+	for _, p := range []struct {
+		wanted bool
+		gone   *int64
+		sql    string
+		more   []any
+	}{
+		{keep.Receipts > 0, &receipts, sqlPruneReceipts, []any{now.Add(-keep.Receipts)}},
+		{keep.Changes > 0, &changes, fmt.Sprintf(sqlPruneAudit, "NOT refusal"), []any{now.Add(-keep.Changes), now}},
+		{keep.Refusals > 0, &refusals, fmt.Sprintf(sqlPruneAudit, "refusal"), []any{now.Add(-keep.Refusals), now}},
+		{keep.RefusalRows > 0, &refusals, sqlPruneOverflow, nil},
+	} {
+		if !p.wanted {
+			continue
+		}
+		for at, more := int64(0), true; more; {
+			arguments := append([]any{at, pruneRows}, p.more...)
+			if p.sql == sqlPruneOverflow {
+				arguments[0] = keep.RefusalRows
+			}
+			var gone int64
+			var err error
+			if at, more, gone, err = s.pruneSome(ctx, p.sql, arguments); err != nil {
+				return err
+			}
+			*p.gone += gone
+		}
+	}
+	s.counters.update(func(st *storage.Stats) {
+		st.PrunedReceipts += uint64(receipts)
+		st.PrunedChanges += uint64(changes)
+		st.PrunedRefusals += uint64(refusals)
+	})
+	if receipts+changes+refusals > 0 {
+		s.log.Info("records that have reached their age were removed", "changes", changes, "refusals", refusals, "receipts", receipts)
+	}
+	return nil
+}
+
+// pruneSome makes one transaction of a pass, unless another process makes one: then there is no more to do here.
+func (s *Store) pruneSome(ctx context.Context, sql string, arguments []any) (at int64, more bool, gone int64, err error) {
+	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		var mine bool
+		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(pruneLock)).Scan(&mine); err != nil || !mine {
+			return err
+		}
+		return tx.QueryRow(ctx, sql, arguments...).Scan(&at, &more, &gone)
+	})
+	if err != nil {
+		return 0, false, 0, fmt.Errorf("database: %w", err)
+	}
+	return at, more, gone, nil
+}

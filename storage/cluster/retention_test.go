@@ -1,0 +1,153 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"testing"
+	"time"
+
+	"avatard/storage"
+)
+
+// exportedEnd makes an export, and returns its first and its last record and how many receipts it has.
+func exportedEnd(ctx context.Context, s *Store, o storage.ExportOptions) (store storage.StoreRecord, end storage.EndRecord, receipts int, err error) {
+	err = s.Export(ctx, o, func(record storage.Record) error {
+		switch r := record.(type) {
+		case storage.StoreRecord:
+			store = r
+		case storage.EndRecord:
+			end = r
+		case storage.ReceiptRecord:
+			receipts++
+		}
+		return nil
+	})
+	return store, end, receipts, err
+}
+
+// Records that have reached their age go, all but each user's newest receipt, and an export says from when on it has all receipts. One that would
+// go on from before that is refused.
+func TestRetention(t *testing.T) {
+	o := options(t, false)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s, err := Open(t.Context(), o, storage.OpenOptions{Now: func() time.Time { return now },
+		Keep: storage.Retention{Changes: 100 * time.Hour, Refusals: 10 * time.Hour, RefusalRows: 2, Receipts: 50 * time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	conn := sql(t, o)
+	count := func(from string) (n int) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM `+from).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	refuse := func(n int) {
+		for want := count(`audit WHERE refusal`) + n; n > 0; n-- {
+			s.RecordRefusal(storage.Refusal{By: by, Action: "a", Reason: "r"})
+			if n == 1 {
+				for count(`audit WHERE refusal`) < want {
+				}
+			}
+		}
+	}
+	prune := func() {
+		t.Helper()
+		if err := s.prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, other := addUser(t, s, "u"), addUser(t, s, "other")
+	put(t, s, u)
+	remove(t, s, u)
+	store, end, _, err := exportedEnd(t.Context(), s, storage.ExportOptions{})
+	if err != nil || end.Horizon != 0 {
+		t.Fatalf("the first export: %+v, %v, want no horizon", end, err)
+	}
+	old := end.Position(store)
+	put(t, s, u)
+	remove(t, s, u)
+	put(t, s, other)
+	remove(t, s, other)
+	refuse(3)
+	prune()
+	if n, m := count(`receipt`), count(`audit WHERE refusal`); n != 3 || m != 2 {
+		t.Errorf("while they are young: %d receipts, %d refusals, want 3 and 2", n, m)
+	}
+	now = now.Add(51 * time.Hour)
+	refuse(1)
+	changes := count(`audit WHERE NOT refusal`)
+	prune()
+	if n := count(`receipt`); n != 2 {
+		t.Errorf("%d receipts, want the newest one of each user", n)
+	}
+	if n, m := count(`audit WHERE refusal`), count(`audit WHERE NOT refusal`); n != 1 || m != changes {
+		t.Errorf("%d refusals and %d changes, want 1 and %d", n, m, changes)
+	}
+	if st := s.Stats(); st.PrunedReceipts != 1 || st.PrunedRefusals != 3 || st.PrunedChanges != 0 {
+		t.Errorf("counted: %d receipts, %d refusals, %d changes", st.PrunedReceipts, st.PrunedRefusals, st.PrunedChanges)
+	}
+	store, end, receipts, err := exportedEnd(t.Context(), s, storage.ExportOptions{})
+	if at := now.Add(-51 * time.Hour).UnixMicro(); err != nil || end.Horizon != at+1 || receipts != 2 {
+		t.Errorf("an export has %d receipts and the horizon %d, %v, want 2 and %d", receipts, end.Horizon, err, at+1)
+	}
+	if _, _, _, err := exportedEnd(t.Context(), s, storage.ExportOptions{ReceiptsOnly: true, Since: &old}); !errors.Is(err, storage.ErrReceiptsGone) {
+		t.Errorf("an export that goes on from before = %v, want %v", err, storage.ErrReceiptsGone)
+	}
+	after := end.Position(store)
+	if _, _, receipts, err := exportedEnd(t.Context(), s, storage.ExportOptions{ReceiptsOnly: true, Since: &after}); err != nil || receipts != 0 {
+		t.Errorf("an export that goes on from there = %d receipts, %v", receipts, err)
+	}
+	put(t, s, u)
+	remove(t, s, u)
+	now = now.Add(101 * time.Hour)
+	prune()
+	if n, m := count(`receipt`), count(`audit`); n != 2 || m != 0 {
+		t.Errorf("in the end %d receipts and %d records of the trail, want 2 and none", n, m)
+	}
+	if res := remove(t, s, u); res.Receipt == "" {
+		t.Error("the newest receipt is gone")
+	}
+}
+
+// Many records go in several transactions, and one process at a time removes them.
+func TestRetentionOfMany(t *testing.T) {
+	o := options(t, false)
+	s, err := Open(t.Context(), o, storage.OpenOptions{Keep: storage.Retention{Changes: time.Hour, Refusals: time.Hour, RefusalRows: 100, Receipts: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	addUser(t, s, "u")
+	conn := sql(t, o)
+	for _, statement := range []string{
+		`DELETE FROM audit`,
+		`INSERT INTO audit (at, action, result, caller, caller_org, org, target, request, refusal)
+			SELECT now() - interval '2 h', '', '', '', '', '', '', '', i % 2 = 0 FROM generate_series(1, 9000) i`,
+		`INSERT INTO audit (at, action, result, caller, caller_org, org, target, request, refusal)
+			SELECT now(), '', '', '', '', '', '', '', true FROM generate_series(1, 5000) i`,
+		`INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at)
+			SELECT i, decode(md5(i::text), 'hex'), 1, 1, now() - interval '2 h', now() FROM generate_series(1, 5000) i`,
+		`UPDATE person SET receipt = (SELECT gen FROM receipt WHERE n = 17)`,
+		`SELECT pg_advisory_lock(` + strconv.FormatInt(pruneLock, 10) + `)`,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range [][2]int64{{14_000, 5000}, {100, 1}} {
+		if err := s.prune(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var audit, receipts int64
+		if err := conn.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM audit), (SELECT count(*) FROM receipt)`).Scan(&audit, &receipts); err != nil || audit != want[0] || receipts != want[1] {
+			t.Errorf("%d records of the trail and %d receipts, %v, want %v", audit, receipts, err, want)
+		}
+		if _, err := conn.Exec(t.Context(), `SELECT pg_advisory_unlock_all()`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
