@@ -19,8 +19,8 @@
 //
 // Every change is decided by one statement that locks the person's row and finds in that row all that it decides by. An upload claims the
 // row with its first step, and nobody changes it until the picture is in place or the claim is over; so two changes of one person
-// never run at once, wherever they run. The first step of a change runs under its caller's context and is not tried again once the
-// caller has an answer; else a change could take effect after later ones.
+// never run at once, wherever they run. The first step of a change runs under its caller's context, is not tried again once the
+// caller has an answer, and has no effect when it arrives later than that (deadline.go); else a change could take effect after later ones.
 //
 // Packages: internal/bucket (requests to the S3 server), internal/envelope (encryption).
 package cluster
