@@ -128,3 +128,25 @@ func TestErasuresThatFailAreTriedLessOften(t *testing.T) {
 		}
 	}
 }
+
+// An upload ahead of a delete is given up between the delete's intent, which it held off, and the look behind that: the picture of before is still
+// there, and the delete goes on until it is gone.
+func TestUploadAheadIsGivenUpBeforeTheLook(t *testing.T) {
+	o := options(t, false)
+	s := openStore(t, o)
+	u := addUser(t, s, "u")
+	put(t, s, u)
+	_, err := sql(t, o).Exec(t.Context(), `
+		UPDATE person SET claim = gen, claim_due = now() + interval '1 h';
+		CREATE FUNCTION give_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE person SET claim = NULL, claim_due = NULL; RETURN NULL; END $$;
+		CREATE TRIGGER give_up AFTER INSERT ON audit FOR EACH STATEMENT EXECUTE FUNCTION give_up()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := remove(t, s, u); res.Details.Sequence != 3 {
+		t.Errorf("Remove = %+v, want sequence 3", res)
+	}
+	if left := listed(t, o); len(left) > 0 {
+		t.Errorf("listed: %v", left)
+	}
+}
