@@ -10,7 +10,7 @@ const none = -1
 
 // lateLimit is how long a change may still take effect whose caller got no answer: its statement may be on its way to the
 // database. One that was answered, with an error too, has taken effect or does so before any later change of the user is acknowledged.
-const lateLimit = 8 * time.Second
+const lateLimit = 3 * time.Second
 
 // history is what one user may have, by what their one client was told.
 type history struct {

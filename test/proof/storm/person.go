@@ -25,17 +25,18 @@ type person struct {
 	w      *world
 	random *rand.Rand
 	folder string
-	first  int  // of the user's pictures
-	next   int  // which one is uploaded next
-	turn   int  // which replica is called next
-	again  bool // the last change was not acknowledged, and is likely to be tried again
-	last   int  // what it was: one of those that run chooses from
+	first  int           // of the user's pictures
+	next   int           // which one is uploaded next
+	turn   int           // which replica is called next
+	again  bool          // the last change was not acknowledged, and is likely to be tried again
+	last   int           // what it was: one of those that run chooses from
+	usual  time.Duration // how long the last delete took that was acknowledged
 	notes  []string
 }
 
 func (w *world) newPerson(i int, seed uint64) *person {
 	who := w.testbed.People()[i]
-	return &person{Person: who, w: w, random: rand.New(rand.NewPCG(seed, uint64(i))), folder: w.folders.of(who.ID), first: i * picturesOfEach, turn: i}
+	return &person{Person: who, w: w, random: rand.New(rand.NewPCG(seed, uint64(i))), folder: w.folders.of(who.ID), first: i * picturesOfEach, turn: i, usual: 20 * time.Millisecond}
 }
 
 // note keeps a line of what happened, for people.
@@ -57,7 +58,7 @@ func (p *person) run(ctx context.Context) {
 		}
 		calling := context.WithoutCancel(ctx)
 		n := p.random.IntN(10)
-		if p.again && p.random.IntN(2) == 0 {
+		if p.again && p.random.IntN(4) > 0 {
 			n = p.last
 		}
 		p.last, p.again = n, false
@@ -126,7 +127,8 @@ func (p *person) remove(ctx context.Context, r *replica) {
 	}
 }
 
-// look sees that nothing of the user is listed. What arrived after the delete had begun, and after its sender had gone, is
+// look sees that nothing of the user is listed. While an upload without an answer may still come into effect, what is listed may be its
+// picture. What arrived after the delete had begun, and after its sender had gone, is
 // counted apart: no request that ends before it can find it.
 func (p *person) look(ctx context.Context, began time.Time) {
 	found, err := p.w.look(ctx, p.folder)
@@ -136,7 +138,7 @@ func (p *person) look(ctx context.Context, began time.Time) {
 	}
 	p.w.figures.looks.Add(1)
 	for _, v := range found {
-		if !v.marker && p.w.requests.lateSince(v.name, began) {
+		if !v.marker && (len(p.may) > 1 || p.w.requests.lateSince(v.name, began)) {
 			p.w.figures.arrivedLate.Add(1)
 			continue
 		}
@@ -146,9 +148,8 @@ func (p *person) look(ctx context.Context, began time.Time) {
 
 // change makes a call that changes something, and notes what it may have done. It reports whether it was acknowledged.
 func (p *person) change(ctx context.Context, r *replica, picture int, how string, call func(context.Context) client.Answer) bool {
-	if p.random.IntN(50) == 0 { // the caller leaves
+	if patience, ok := p.patience(picture); ok { // the caller leaves
 		var leave context.CancelFunc
-		patience := time.Duration(p.random.IntN(100)) * time.Millisecond
 		ctx, leave = context.WithTimeout(ctx, patience)
 		defer leave()
 		how += ", leaves after " + patience.String()
@@ -161,6 +162,9 @@ func (p *person) change(ctx context.Context, r *replica, picture int, how string
 	switch {
 	case a.Acknowledged():
 		p.acknowledged(picture, began)
+		if picture == none {
+			p.usual = now.Sub(began)
+		}
 		p.w.figures.changes.Add(1)
 		if a.Details != nil && !p.told(a.Sequence()) {
 			p.w.violations.add(p, sequence, "%s is answered with sequence %d, after %d", how, a.Sequence(), p.sequence)
@@ -186,6 +190,18 @@ func (p *person) change(ctx context.Context, r *replica, picture int, how string
 		p.w.violations.add(p, answer, "%s: %v", how, a)
 	}
 	return false
+}
+
+// patience is after how long the caller of a change leaves, and whether they do. Those of deletes often leave while the database is
+// at it, and come back by way of another replica.
+func (p *person) patience(picture int) (d time.Duration, ok bool) {
+	switch n := p.random.IntN(48); {
+	case n == 0:
+		return time.Duration(p.random.IntN(100)) * time.Millisecond, true
+	case n < 8 && picture == none:
+		return time.Duration(p.random.Int64N(int64(p.usual))), true
+	}
+	return 0, false
 }
 
 func (p *person) read(ctx context.Context, r *replica) {

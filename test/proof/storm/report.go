@@ -67,7 +67,7 @@ func (r report) print(w io.Writer) {
 	fmt.Fprintf(w, "%.0f s, %d kills: %d of replicas, %d of PostgreSQL, %d of the S3 server; faults of the network: %v before PostgreSQL, %v before the S3 server\n",
 		r.Seconds, r.Kills.all(), r.Kills.Replica, r.Kills.Database, r.Kills.Gateway, r.Database, r.Gateway)
 	fmt.Fprintf(w, "changes acknowledged: %d; told to try again: %d; without an answer: %d; longest call: %.1f s\n", r.Changes, r.Busy, r.Unanswered, r.Longest)
-	fmt.Fprintf(w, "reads: %d, wrong: %d; looks into the bucket after a 200: %d, listed: %d (and %d that arrived after their sender had gone)\n",
+	fmt.Fprintf(w, "reads: %d, wrong: %d; looks into the bucket after a 200: %d, listed: %d (and %d of uploads that arrived after their sender or their caller had gone)\n",
 		r.Reads, r.WrongReads, r.Looks, r.Listed, r.ArrivedLate)
 }
 

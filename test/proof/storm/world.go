@@ -60,7 +60,7 @@ func newWorld(ctx context.Context, o options, binary string, pictures *testbed.P
 		}
 	}()
 	// Each commit takes some milliseconds, as on a disk. Rows are locked as long, so that changes meet.
-	w.servers, err = clustertest.Run(clustertest.Options{Port: true, Settings: []string{"commit_delay=8000", "commit_siblings=0"}})
+	w.servers, err = clustertest.Run(clustertest.Options{Port: true, Settings: []string{"commit_delay=20000", "commit_siblings=0"}})
 	if err != nil {
 		return w, err
 	}
