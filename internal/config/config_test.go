@@ -258,35 +258,37 @@ func TestConfigPrecedence(t *testing.T) {
 		if s.Key == "client_secret_file" || s.Key == "client_key_file" {
 			continue // exclude client_secret; TestConfigOfAFile and TestClientKeyFile have them
 		}
-		t.Run(s.Key, func(t *testing.T) {
-			v, ok := values[s.Key]
-			if !ok {
-				v = [3]string{"one", "two", "three"}
-			}
-			extra := beside[s.Key]
-			without := minimalWithout(s.Key)
-			with := without + yamlLine(s, v[0])
-			var want [3]Config // as each value alone makes it
-			for i, text := range v {
-				want[i] = mustRead(t, without, append(extra, s.Variable()+"="+text))
-			}
-			for i, got := range []Config{
-				mustRead(t, with, extra),
-				mustRead(t, with, append(extra, s.Variable()+"="+v[1])),
-				mustRead(t, with, append(extra, s.Variable()+"="+v[1]), "--"+s.FlagName()+"="+v[2]),
-			} {
-				got.File, got.SecretsInFile = want[i].File, want[i].SecretsInFile // each has a file of its own
-				if diff := cmp.Diff(want[i], got, samePrefix()); diff != "" {
-					t.Errorf("source %d (-want +got):\n%s", i, diff)
-				}
-			}
-			for i := range want {
-				want[i].File, want[i].SecretsInFile = want[0].File, want[0].SecretsInFile
-			}
-			if cmp.Equal(want[0], want[1], samePrefix()) || cmp.Equal(want[1], want[2], samePrefix()) {
-				t.Error("the values of this row make no difference")
-			}
-		})
+		v, ok := values[s.Key]
+		if !ok {
+			v = [3]string{"one", "two", "three"}
+		}
+		t.Run(s.Key, func(t *testing.T) { testPrecedence(t, s, v, beside[s.Key]) })
+	}
+}
+
+// testPrecedence gives a setting three values: in the file, as a variable and as a flag. extra are variables that it cannot do without.
+func testPrecedence(t *testing.T, s Setting, v [3]string, extra []string) {
+	without := minimalWithout(s.Key)
+	with := without + yamlLine(s, v[0])
+	var want [3]Config // as each value alone makes it
+	for i, text := range v {
+		want[i] = mustRead(t, without, append(extra, s.Variable()+"="+text))
+	}
+	for i, got := range []Config{
+		mustRead(t, with, extra),
+		mustRead(t, with, append(extra, s.Variable()+"="+v[1])),
+		mustRead(t, with, append(extra, s.Variable()+"="+v[1]), "--"+s.FlagName()+"="+v[2]),
+	} {
+		got.File, got.SecretsInFile = want[i].File, want[i].SecretsInFile // each has a file of its own
+		if diff := cmp.Diff(want[i], got, samePrefix()); diff != "" {
+			t.Errorf("source %d (-want +got):\n%s", i, diff)
+		}
+	}
+	for i := range want {
+		want[i].File, want[i].SecretsInFile = want[0].File, want[0].SecretsInFile
+	}
+	if cmp.Equal(want[0], want[1], samePrefix()) || cmp.Equal(want[1], want[2], samePrefix()) {
+		t.Error("the values of this row make no difference")
 	}
 }
 

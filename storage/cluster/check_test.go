@@ -30,24 +30,13 @@ func TestCheck(t *testing.T) {
 	o := options(t, true)
 	s := openStore(t, o)
 	bucket := o.Bucket.Bucket
-	object := func(name, text string) {
-		if _, err := servers.Client.PutObject(t.Context(), bucket, name, strings.NewReader(text), int64(len(text)), minio.PutObjectOptions{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	erase := func(name string) {
-		for v := range servers.Client.ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Prefix: name, WithVersions: true, Recursive: true}) {
-			if err := servers.Client.RemoveObject(t.Context(), bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	object := func(name, text string) { putObject(t, bucket, name, text) }
 	whole, missing, broken := addUser(t, s, "whole"), addUser(t, s, "missing"), addUser(t, s, "broken")
 	put(t, s, whole)
 	if found, sum := checked(t, s, false); len(found) > 0 || sum.Pictures != 1 || sum.Users != 3 {
 		t.Fatalf("a store that is right: %+v, %+v", found, sum)
 	}
-	erase(s.folders.of(missing.Issuer, missing.ID) + put(t, s, missing))
+	eraseObject(t, bucket, s.folders.of(missing.Issuer, missing.ID)+put(t, s, missing))
 	generation := put(t, s, broken)
 	if _, err := sql(t, o).Exec(t.Context(), `UPDATE person SET key = (SELECT key FROM person WHERE id = 'whole') WHERE id = 'broken'`); err != nil {
 		t.Fatal(err)
@@ -93,6 +82,23 @@ func TestCheck(t *testing.T) {
 	}
 	if found, _ := checked(t, s, false); len(found) != 1 || found[0].Kind != storage.OrphanedBytes || !strings.Contains(found[0].Detail, "else.txt") {
 		t.Errorf("after the repair: %+v", found)
+	}
+}
+
+// putObject stores an object, and eraseObject erases all versions of those whose name begins so.
+func putObject(t *testing.T, bucket, name, text string) {
+	t.Helper()
+	if _, err := servers.Client.PutObject(t.Context(), bucket, name, strings.NewReader(text), int64(len(text)), minio.PutObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func eraseObject(t *testing.T, bucket, name string) {
+	t.Helper()
+	for v := range servers.Client.ListObjects(t.Context(), bucket, minio.ListObjectsOptions{Prefix: name, WithVersions: true, Recursive: true}) {
+		if err := servers.Client.RemoveObject(t.Context(), bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"avatard/storage"
 )
 
@@ -37,29 +39,7 @@ func TestRetention(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	conn := sql(t, o)
-	count := func(from string) (n int) {
-		t.Helper()
-		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM `+from).Scan(&n); err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	refuse := func(n int) {
-		for want := count(`audit WHERE refusal`) + n; n > 0; n-- {
-			s.RecordRefusal(storage.Refusal{By: by, Action: "a", Reason: "r"})
-			if n == 1 {
-				for count(`audit WHERE refusal`) < want {
-				}
-			}
-		}
-	}
-	prune := func() {
-		t.Helper()
-		if err := s.prune(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	k := keeping{t, s, sql(t, o)}
 	u, other := addUser(t, s, "u"), addUser(t, s, "other")
 	put(t, s, u)
 	remove(t, s, u)
@@ -72,19 +52,19 @@ func TestRetention(t *testing.T) {
 	remove(t, s, u)
 	put(t, s, other)
 	remove(t, s, other)
-	refuse(3)
-	prune()
-	if n, m := count(`receipt`), count(`audit WHERE refusal`); n != 3 || m != 2 {
+	k.refuse(3)
+	k.prune()
+	if n, m := k.count(`receipt`), k.count(`audit WHERE refusal`); n != 3 || m != 2 {
 		t.Errorf("while they are young: %d receipts, %d refusals, want 3 and 2", n, m)
 	}
 	now = now.Add(51 * time.Hour)
-	refuse(1)
-	changes := count(`audit WHERE NOT refusal`)
-	prune()
-	if n := count(`receipt`); n != 2 {
+	k.refuse(1)
+	changes := k.count(`audit WHERE NOT refusal`)
+	k.prune()
+	if n := k.count(`receipt`); n != 2 {
 		t.Errorf("%d receipts, want the newest one of each user", n)
 	}
-	if n, m := count(`audit WHERE refusal`), count(`audit WHERE NOT refusal`); n != 1 || m != changes {
+	if n, m := k.count(`audit WHERE refusal`), k.count(`audit WHERE NOT refusal`); n != 1 || m != changes {
 		t.Errorf("%d refusals and %d changes, want 1 and %d", n, m, changes)
 	}
 	if st := s.Stats(); st.PrunedReceipts != 1 || st.PrunedRefusals != 3 || st.PrunedChanges != 0 {
@@ -104,12 +84,49 @@ func TestRetention(t *testing.T) {
 	put(t, s, u)
 	remove(t, s, u)
 	now = now.Add(101 * time.Hour)
-	prune()
-	if n, m := count(`receipt`), count(`audit`); n != 2 || m != 0 {
-		t.Errorf("in the end %d receipts and %d records of the trail, want 2 and none", n, m)
+	k.wantNewestOnly(u)
+}
+
+// keeping is a store that removes old records.
+type keeping struct {
+	t    *testing.T
+	s    *Store
+	conn *pgx.Conn
+}
+
+func (k keeping) count(from string) (n int) {
+	k.t.Helper()
+	if err := k.conn.QueryRow(k.t.Context(), `SELECT count(*) FROM `+from).Scan(&n); err != nil {
+		k.t.Fatal(err)
 	}
-	if res := remove(t, s, u); res.Receipt == "" {
-		t.Error("the newest receipt is gone")
+	return n
+}
+
+// refuse returns when so many more refusals are on record.
+func (k keeping) refuse(n int) {
+	want := k.count(`audit WHERE refusal`) + n
+	for range n {
+		k.s.RecordRefusal(storage.Refusal{By: by, Action: "a", Reason: "r"})
+	}
+	for k.count(`audit WHERE refusal`) < want {
+	}
+}
+
+func (k keeping) prune() {
+	k.t.Helper()
+	if err := k.s.prune(k.t.Context()); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// wantNewestOnly demands that of records which are all old, the newest receipts of two users are left.
+func (k keeping) wantNewestOnly(u storage.UserKey) {
+	k.prune()
+	if n, m := k.count(`receipt`), k.count(`audit`); n != 2 || m != 0 {
+		k.t.Errorf("in the end %d receipts and %d records of the trail, want 2 and none", n, m)
+	}
+	if res := remove(k.t, k.s, u); res.Receipt == "" {
+		k.t.Error("the newest receipt is gone")
 	}
 }
 

@@ -30,14 +30,7 @@ func TestKeysAreRotated(t *testing.T) {
 		t.Fatal(err)
 	}
 	remove(t, s, removed)
-	second := filepath.Join(t.TempDir(), "second")
-	if err := envelope.Generate(second, "second"); err != nil {
-		t.Fatal(err)
-	}
-	added, err := os.ReadFile(second)
-	if err != nil {
-		t.Fatal(err)
-	}
+	added := newKey(t, "second")
 	for step, content := range []string{string(old) + string(added), string(added)} {
 		if err := os.WriteFile(o.KeyFile, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -73,4 +66,18 @@ func TestKeysAreRotated(t *testing.T) {
 		t.Errorf("Reload of nonsense = %v, %v, want an error without it", changed, err)
 	}
 	put(t, s, u)
+}
+
+// newKey returns a line with a key for a file of keys.
+func newKey(t *testing.T, id string) []byte {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), id)
+	if err := envelope.Generate(file, id); err != nil {
+		t.Fatal(err)
+	}
+	line, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
 }

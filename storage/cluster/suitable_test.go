@@ -42,13 +42,7 @@ func TestWhatIsUnsuitableIsRefused(t *testing.T) {
 	const rule = `<ReplicationConfiguration><Role>r</Role><Rule><ID>all</ID><Status>Enabled</Status></Rule></ReplicationConfiguration>`
 	const listing = `<ListBucketResult><Name>bucket</Name></ListBucketResult>`
 	const expiry = `<LifecycleConfiguration><Rule><ID>x</ID><Status>Enabled</Status><Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>`
-	for _, c := range []struct {
-		name    string
-		script  func(*http.Request) *http.Response
-		prepare func(t *testing.T, o *Options)
-		refused string // a part of the sentence
-		told    string // likewise, of one that is logged
-	}{
+	for _, c := range []suitability{
 		{name: "suitable"},
 		{name: "default retention", prepare: lockBucket, refused: "default retention of 1 days"},
 		{name: "suspended", prepare: suspend, told: "versioning is suspended"},
@@ -70,38 +64,49 @@ func TestWhatIsUnsuitableIsRefused(t *testing.T) {
 		{name: "fsync", prepare: serverSetting("fsync"), refused: "fsync is off"},
 		{name: "full_page_writes", prepare: serverSetting("full_page_writes"), refused: "full_page_writes is off"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			o := options(t, true)
-			if c.prepare != nil {
-				c.prepare(t, &o)
-			}
-			before := []string(nil)
-			if c.name != "no bucket" {
-				before = listed(t, o)
-			}
-			o.Bucket.Transport.(*breakable).script = c.script
-			var log bytes.Buffer
-			s, err := Open(t.Context(), o, storage.OpenOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-			if err == nil {
-				if err := s.Close(); err != nil {
-					t.Error(err)
-				}
-			}
-			switch {
-			case c.refused == "" && err != nil:
-				t.Errorf("Open = %v, want nil", err)
-			case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
-				t.Errorf("Open = %v, want an error that says %q", err, c.refused)
-			}
-			if c.refused == "" && c.told == "" && log.Len() > 0 || !strings.Contains(log.String(), c.told) {
-				t.Errorf("log: %s, want %q", log.String(), c.told)
-			}
-			if c.name != "no bucket" && c.name != "no right to delete" && c.name != "deletes nothing" {
-				if left := listed(t, o); !slices.Equal(left, before) {
-					t.Errorf("listed afterwards: %v, before: %v", left, before)
-				}
-			}
-		})
+		t.Run(c.name, c.test)
+	}
+}
+
+// suitability is a database and a bucket, and what becomes of a start with them.
+type suitability struct {
+	name    string
+	script  func(*http.Request) *http.Response
+	prepare func(t *testing.T, o *Options)
+	refused string // a part of the sentence
+	told    string // likewise, of one that is logged
+}
+
+func (c suitability) test(t *testing.T) {
+	o := options(t, true)
+	if c.prepare != nil {
+		c.prepare(t, &o)
+	}
+	before := []string(nil)
+	if c.name != "no bucket" {
+		before = listed(t, o)
+	}
+	o.Bucket.Transport.(*breakable).script = c.script
+	var log bytes.Buffer
+	s, err := Open(t.Context(), o, storage.OpenOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err == nil {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	switch {
+	case c.refused == "" && err != nil:
+		t.Errorf("Open = %v, want nil", err)
+	case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
+		t.Errorf("Open = %v, want an error that says %q", err, c.refused)
+	}
+	if c.refused == "" && c.told == "" && log.Len() > 0 || !strings.Contains(log.String(), c.told) {
+		t.Errorf("log: %s, want %q", log.String(), c.told)
+	}
+	if c.name != "no bucket" && c.name != "no right to delete" && c.name != "deletes nothing" {
+		if left := listed(t, o); !slices.Equal(left, before) {
+			t.Errorf("listed afterwards: %v, before: %v", left, before)
+		}
 	}
 }
 

@@ -118,10 +118,7 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 		case late:
 			_ = client.Close()
 			pause(ctx, wait)
-			delivered := r.delivering(name)
-			r.deliver(ctx, p, request, sent.Bytes())
-			delivered()
-			r.tell(name, "delivered")
+			r.deliverLate(ctx, p, request, name, sent.Bytes())
 			return
 		}
 		if server == nil {
@@ -148,6 +145,14 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 			return
 		}
 	}
+}
+
+// deliverLate delivers a request, of an object of that name, whose sender has gone.
+func (r *requests) deliverLate(ctx context.Context, p *proxy, request *http.Request, name string, whole []byte) {
+	delivered := r.delivering(name)
+	r.deliver(ctx, p, request, whole)
+	delivered()
+	r.tell(name, "delivered")
 }
 
 // answerLimit is how long the S3 server may take for an answer.
