@@ -25,7 +25,8 @@ func (w *world) examine(ctx context.Context, all []*person) error {
 		return err
 	}
 	for _, v := range found {
-		if v.name != "avatard-installation" {
+		// The canary of a start that was killed is nobody's picture; the next start erases it.
+		if v.name != "avatard-installation" && v.name != "canary/erased-at-once" {
 			w.violations.add(nil, remains, "after the storm, when everybody's picture is deleted: %+v", v)
 		}
 	}
