@@ -12,3 +12,19 @@ type Retention struct {
 	// erased picture would come back from an older backup, so a restore of a backup that is older than the receipts is refused.
 	Receipts time.Duration
 }
+
+// PassEvery returns how far apart passes are that remove old records: a tenth of the shortest age, and at least and at most so long.
+// 0 = nothing is ever removed.
+func (r Retention) PassEvery(least, most time.Duration) (every time.Duration) {
+	if r.RefusalRows > 0 {
+		every = most
+	}
+	for _, age := range [...]time.Duration{r.Changes, r.Refusals, r.Receipts} {
+		if age > 0 {
+			if one := min(max(age/10, least), most); every == 0 || one < every {
+				every = one
+			}
+		}
+	}
+	return every
+}

@@ -45,19 +45,7 @@ SELECT 0::bigint, count(*) = $2, count(*) FROM d`
 )
 
 // pruneEvery returns how far apart passes are, 0 for none at all.
-func pruneEvery(k storage.Retention) (every time.Duration) {
-	if k.RefusalRows > 0 {
-		every = pruneEveryMax
-	}
-	for _, age := range [...]time.Duration{k.Changes, k.Refusals, k.Receipts} {
-		if age > 0 {
-			if one := min(max(age/10, pruneEveryMin), pruneEveryMax); every == 0 || one < every {
-				every = one
-			}
-		}
-	}
-	return every
-}
+func pruneEvery(k storage.Retention) time.Duration { return k.PassEvery(pruneEveryMin, pruneEveryMax) }
 
 // keepRetention removes old records until its context ends.
 func (s *Store) keepRetention(ctx context.Context) {

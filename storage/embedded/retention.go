@@ -21,19 +21,7 @@ const (
 )
 
 // pruneEvery returns how far apart passes are, 0 for none at all.
-func pruneEvery(k storage.Retention) (every time.Duration) {
-	if k.RefusalRows > 0 {
-		every = pruneEveryMax
-	}
-	for _, age := range [...]time.Duration{k.Changes, k.Refusals, k.Receipts} {
-		if age > 0 {
-			if one := min(max(age/10, pruneEveryMin), pruneEveryMax); every == 0 || one < every {
-				every = one
-			}
-		}
-	}
-	return every
-}
+func pruneEvery(k storage.Retention) time.Duration { return k.PassEvery(pruneEveryMin, pruneEveryMax) }
 
 // pruning is the committer's state of removing old records. Only the committer uses it.
 type pruning struct {
