@@ -48,6 +48,7 @@ func TestCosts(t *testing.T) {
 			o := options(t, versioned)
 			o.tracer, o.Connections = counter, 1
 			s := openStore(t, o)
+			s.sweeping() // what the sweeper asks would be counted, too
 			u := addUser(t, s, "u")
 			put := func() {
 				if _, err := s.Put(t.Context(), uploadOf(u, 4000)); err != nil {
