@@ -49,8 +49,8 @@ func (k *Keys) Seal(generation, picture []byte) (ciphertext, wrapped []byte, err
 	if err != nil {
 		return nil, nil, err
 	}
-	wrapped = wrapping.Seal(append([]byte{byte(len(id))}, id...), nil, key, generation)                 //nolint:gosec // the cipher makes the nonce
-	return sealing.Seal(make([]byte, 0, len(picture)+Overhead), nil, picture, generation), wrapped, nil //nolint:gosec // likewise
+	wrapped = wrap(id, wrapping, key, generation)
+	return sealing.Seal(make([]byte, 0, len(picture)+Overhead), nil, picture, generation), wrapped, nil //nolint:gosec // the cipher makes the nonce
 }
 
 // Open decrypts a picture in place: what it returns lies in ciphertext.
@@ -87,7 +87,16 @@ func (k *Keys) Rewrap(generation, wrapped []byte) (newer []byte, changed bool, e
 
 // wrap encrypts a picture's key. The result begins with the id of the key that does it.
 func wrap(id string, wrapping cipher.AEAD, key, generation []byte) []byte {
-	return wrapping.Seal(append([]byte{byte(len(id))}, id...), nil, key, generation) //nolint:gosec // the cipher makes the nonce
+	return wrapping.Seal(prefix(id), nil, key, generation) //nolint:gosec // the cipher makes the nonce
+}
+
+// prefix is what a picture's key begins with that the key of an id wraps.
+func prefix(id string) []byte { return append([]byte{byte(len(id))}, id...) }
+
+// NewestPrefix is what a picture's key begins with that the newest key wraps.
+func (k *Keys) NewestPrefix() []byte {
+	id, _, _ := k.newest() // a file without keys is refused
+	return prefix(id)
 }
 
 func (k *Keys) unwrap(generation, wrapped []byte) (key []byte, id string, err error) {
@@ -95,7 +104,7 @@ func (k *Keys) unwrap(generation, wrapped []byte) (key []byte, id string, err er
 		return nil, "", errBroken
 	}
 	id, rest := string(wrapped[1:1+wrapped[0]]), wrapped[1+wrapped[0]:]
-	wrapping, err := k.named(id)
+	wrapping, err := k.find(id)
 	if err != nil {
 		return nil, id, fmt.Errorf("%w: %q", err, id)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func keys(t *testing.T) *Keys {
@@ -111,5 +112,41 @@ func TestFilesOfKeys(t *testing.T) {
 	}
 	if _, err := Load(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("Load of no file = %v", err)
+	}
+}
+
+// A key that is not there is looked for in the file, as long as that was not done just before.
+func TestMissingKeyIsLookedFor(t *testing.T) {
+	dir := t.TempDir()
+	file, other := filepath.Join(dir, "keys"), filepath.Join(dir, "other")
+	if err := errors.Join(Generate(file, "first"), Generate(other, "second")); err != nil {
+		t.Fatal(err)
+	}
+	k, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := Load(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	generation := []byte("generation")
+	ciphertext, wrapped, err := elsewhere.Seal(generation, []byte("picture"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.Open(generation, bytes.Clone(ciphertext), wrapped); !errors.Is(err, ErrNoKey) {
+		t.Fatalf("Open = %v, want %v", err, ErrNoKey)
+	}
+	if err := os.Rename(other, file); err != nil {
+		t.Fatal(err)
+	}
+	k.lookedAt = time.Now().Add(time.Hour)
+	if _, err := k.Open(generation, bytes.Clone(ciphertext), wrapped); !errors.Is(err, ErrNoKey) {
+		t.Errorf("Open soon after = %v, want %v", err, ErrNoKey)
+	}
+	k.lookedAt = time.Now().Add(-lookAgain)
+	if picture, err := k.Open(generation, bytes.Clone(ciphertext), wrapped); err != nil || string(picture) != "picture" {
+		t.Errorf("Open later = %q, %v", picture, err)
 	}
 }

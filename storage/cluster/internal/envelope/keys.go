@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxFileBytes bounds the file of keys: thousands of them.
@@ -27,7 +28,14 @@ type Keys struct {
 	ids  []string
 	keys map[string]cipher.AEAD
 	info os.FileInfo // of the file when it was read
+
+	missing  sync.Mutex // held by the one who looks for a key that is not there
+	lookedAt time.Time  // when somebody looked last
 }
+
+// lookAgain is how long after a look for a key that is not there the file is not looked at again: a picture whose key is lost must not cost
+// a look at the file with every read.
+const lookAgain = time.Second
 
 // Load reads a file of keys: one a line, as "id base64", where the id has up to 64 letters, digits, dots, hyphens and underscores
 // and the key 32 bytes. Empty lines and those that begin with # are passed over. A file that others than its owner may read is refused.
@@ -115,6 +123,23 @@ func (k *Keys) newest() (string, cipher.AEAD, error) {
 	}
 	id := k.ids[len(k.ids)-1]
 	return id, k.keys[id], nil
+}
+
+// find returns a key, for which it looks into the file again where it has none of that id: another server may have read a newer file.
+func (k *Keys) find(id string) (cipher.AEAD, error) {
+	if key, err := k.named(id); err == nil {
+		return key, nil
+	}
+	k.missing.Lock()
+	defer k.missing.Unlock()
+	if key, err := k.named(id); err == nil || time.Since(k.lookedAt) < lookAgain {
+		return key, err
+	}
+	k.lookedAt = time.Now()
+	if _, err := k.Reload(); err != nil {
+		return nil, fmt.Errorf("%w, and %w", ErrNoKey, err)
+	}
+	return k.named(id)
 }
 
 func (k *Keys) named(id string) (cipher.AEAD, error) {
