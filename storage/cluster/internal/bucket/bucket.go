@@ -2,6 +2,7 @@
 // erase at all.
 //
 //	Put, Get, Delete of one version, Versions of a folder   bucket.go
+//	what is sent again after a fault                        again.go
 //	a bucket that cannot erase is refused                   suitable.go
 //
 // No PUT is ever sent twice: where an answer is lost, a second one would leave a second version whose id nobody was told.
@@ -125,6 +126,14 @@ func (b *Bucket) Put(ctx context.Context, name string, data []byte) (version str
 
 // Get returns a version of an object of at most limit bytes. ErrNotFound when it is not there.
 func (b *Bucket) Get(ctx context.Context, name, version string, limit int) (data []byte, err error) {
+	err = b.again(ctx, func() error {
+		data, err = b.get(ctx, name, version, limit)
+		return err
+	})
+	return data, err
+}
+
+func (b *Bucket) get(ctx context.Context, name, version string, limit int) (data []byte, err error) {
 	b.Requests.get.Add(1)
 	core := minio.Core{Client: b.client}
 	body, info, _, err := core.GetObject(ctx, b.name, name, minio.GetObjectOptions{VersionID: version})
@@ -220,30 +229,6 @@ func (b *Bucket) All(ctx context.Context, found func(Version) error) error {
 
 // IsOwn reports whether an object is one that this package keeps: the one that tells whose the bucket is, or the canary.
 func IsOwn(name string) bool { return name == identity || name == Canary }
-
-// again repeats a request that may be repeated, as long as the server says that the fault is its own.
-func (b *Bucket) again(ctx context.Context, request func() error) error {
-	const tries = 3
-	for try := 1; ; try++ {
-		err := request()
-		if err == nil || ctx.Err() != nil || try == tries || !serverFault(err) {
-			return err
-		}
-	}
-}
-
-// statusError is an answer of the server that is not a success.
-type statusError struct {
-	status int
-	code   string
-}
-
-func (e *statusError) Error() string { return fmt.Sprintf("status %d %s", e.status, e.code) }
-
-func serverFault(err error) bool {
-	var status *statusError
-	return errors.As(err, &status) && status.status >= http.StatusInternalServerError
-}
 
 // failure makes our error of the library's, whose texts may name the server's inside.
 func (b *Bucket) failure(what string, err error) error {
