@@ -124,7 +124,7 @@ func mayPass(err error) bool {
 const (
 	sqlGiveUp = `
 WITH w AS MATERIALIZED (SELECT gen FROM work WHERE gen = $1 AND state = 1 FOR UPDATE)
-UPDATE work SET state = 3, n = nextval('receipt_number'), tries = 0, due = clock_timestamp() FROM w WHERE work.gen = w.gen`
+UPDATE work SET state = 3, n = nextval('receipt_number'), tries = 0, due = clock_timestamp() WHERE gen = (SELECT gen FROM w)`
 
 	sqlToErase = `SELECT EXISTS (SELECT FROM work WHERE gen = $1 AND state = 3)`
 )

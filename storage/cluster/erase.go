@@ -22,9 +22,8 @@ const (
 	// sqlDone makes receipts of erasures. One of an upload that was given up is looked at again later.
 	sqlDone = `
 WITH d AS (DELETE FROM work WHERE gen = ANY($1) AND state = 3 AND reason <> 3 RETURNING gen, uid, reason, n, begun_at),
- k AS (UPDATE work SET state = 4, version = NULL, n = NULL, tries = 0, due = clock_timestamp() + interval '1 min'
-         FROM (SELECT gen, n FROM work WHERE gen = ANY($1) AND state = 3 AND reason = 3 FOR UPDATE) was
-        WHERE work.gen = was.gen RETURNING work.gen, work.uid, work.reason, was.n, work.begun_at)
+ k AS MATERIALIZED (SELECT gen, uid, reason, n, begun_at FROM work WHERE gen = ANY($1) AND state = 3 AND reason = 3 FOR UPDATE),
+ l AS (UPDATE work SET state = 4, version = NULL, n = NULL, tries = 0, due = clock_timestamp() + interval '1 min' WHERE gen = ANY(ARRAY(SELECT gen FROM k)))
 INSERT INTO receipt (gen, uid, reason, n, begun_at, erased_at)
 SELECT gen, uid, reason, n, begun_at, clock_timestamp() FROM (SELECT * FROM d UNION ALL SELECT * FROM k) done
     ON CONFLICT (gen) DO NOTHING`

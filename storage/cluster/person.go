@@ -40,10 +40,13 @@ type erasure struct {
 	version string
 }
 
+// Work is almost empty, and may be known to be: joined as a table it would be read whole, with all its dead rows. So it is joined as a query
+// that cannot be merged into this one (OFFSET 0), which only a look-up by uid can answer.
 const sqlLook = `
 SELECT p.uid, p.org, p.sequence, p.created_at, p.changed_at, p.receipt, p.removed, p.gen, p.claim,
        coalesce(p.claim_due < clock_timestamp(), false), i.folder, w.gen, w.version, w.state, clock_timestamp()
-  FROM issuer i JOIN person p ON p.iid = i.iid LEFT JOIN work w ON w.uid = p.uid AND w.state IN (3, 4)
+  FROM issuer i JOIN person p ON p.iid = i.iid
+  LEFT JOIN LATERAL (SELECT gen, version, state FROM work WHERE work.uid = p.uid AND work.state IN (3, 4) OFFSET 0) w ON true
  WHERE i.url = $1 AND p.id = $2`
 
 // look queues a look at a person, in a snapshot of its own behind the statements before it.
