@@ -10,19 +10,17 @@ import (
 
 	"avatard/authz"
 	"avatard/storage"
-	"avatard/storage/embedded"
 	"avatard/storage/faulty"
 	"avatard/storage/storagetest"
 	"avatard/test/client"
 )
 
 // lab is a server whose store fails on demand. All of it, the network too, is in memory and on the test's own
-// clock, except for the engine's files.
+// clock, except for what the engine keeps.
 type lab struct {
 	*fixture
 	t       *testing.T
-	dir     string
-	engine  *embedded.Store
+	engine  subject
 	faults  *faulty.Store
 	pattern *storagetest.Pattern
 	number  uint32 // of the newest picture
@@ -38,18 +36,14 @@ type lab struct {
 	hit      bool   // the fault came and was taken away
 }
 
-func startLab(t *testing.T, dir string) *lab {
+func startLab(t *testing.T, engine subject, pattern *storagetest.Pattern) *lab {
 	t.Helper()
-	// Syncs take most of the time, and nothing here loses power.
-	engine, err := embedded.Open(t.Context(), embedded.Config{Dir: dir, WrapFile: func(_ string, f embedded.File) embedded.File { return unsynced{f} }})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if _, err := engine.AddOrganization(t.Context(), acme, storage.Origin{Caller: "test"}); err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{t: t, dir: dir, engine: engine, faults: faulty.New(engine), pattern: storagetest.NewPattern(1)}
+	l := &lab{t: t, engine: engine, faults: faulty.New(engine), pattern: pattern}
 	l.fixture = &fixture{store: engine, log: new(lockedBuffer)}
+	var err error
 	if l.server, err = New(Config{
 		Store: marker{l.faults, l}, Issuer: issuer, Authenticator: everybody{tokens(people())},
 		Permissions: authz.NewClaims(authz.DefaultPolicy()), Logger: slog.New(slog.NewTextHandler(l.log, nil)), PublicAssets: true,
@@ -73,36 +67,32 @@ func startLab(t *testing.T, dir string) *lab {
 	return l
 }
 
-// end closes the engine and demands that no file of it holds a byte of any picture: all were deleted.
+// end closes the engine and demands that nothing of it holds a byte of any picture: all were deleted.
 func (l *lab) end() {
 	l.t.Helper()
 	if err := l.engine.Close(); err != nil {
 		l.t.Error(err)
 	}
-	pieces, err := l.pattern.Search(l.dir)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, piece := range pieces {
-		l.t.Errorf("in the end: %v", piece)
+	if left, err := l.engine.left(); err != nil || len(left) > 0 {
+		l.t.Errorf("in the end there are pieces of %v bytes, %v", left, err)
 	}
 	if l.number < 300 {
 		l.t.Errorf("only %d pictures were uploaded", l.number)
 	}
 }
 
-// holds returns the picture that the user has, read without the server and the faults. It demands that the search for bytes finds it,
-// so that the search is known to work.
+// holds returns the picture that the user has, read without the server and the faults. It demands that a look past the engine finds it,
+// so that the look is known to work.
 func (l *lab) holds() []byte {
 	l.t.Helper()
 	p, err := l.engine.Get(context.Background(), l.key(l.user), acme)
 	if err != nil {
 		return nil
 	}
-	pieces, err := l.pattern.Search(l.dir + "/pictures.slab")
+	kept, err := l.engine.kept()
 	// The zeros behind it may happen to go on like the pattern.
-	if err != nil || len(pieces) != 1 || pieces[0].Length < len(p.Data) {
-		l.t.Errorf("%s: the search finds %v, %v of a picture of %d bytes", l.at, pieces, err, len(p.Data))
+	if err != nil || len(kept) != 1 || kept[0] < len(p.Data) {
+		l.t.Errorf("%s: %v bytes are found, %v, of a picture of %d", l.at, kept, err, len(p.Data))
 	}
 	return p.Data
 }
@@ -143,8 +133,3 @@ func (a everybody) Authenticate(ctx context.Context, header http.Header) (authz.
 	}
 	return a.tokens.Authenticate(ctx, header)
 }
-
-// unsynced is a file whose syncs do not reach the disk.
-type unsynced struct{ embedded.File }
-
-func (unsynced) Sync() error { return nil }

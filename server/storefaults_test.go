@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"avatard/server/picture"
 	"avatard/storage"
 	"avatard/storage/faulty"
+	"avatard/storage/storagetest"
 	"avatard/test/client"
 )
 
@@ -61,21 +61,33 @@ func storeFaults() (all []storeFault) {
 func TestStoreFaults(t *testing.T) {
 	for _, form := range []client.Form{client.REST, client.GRPC} {
 		for _, own := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s/own %v", form, own), func(t *testing.T) {
-				t.Parallel()
-				dir := t.TempDir()
-				synctest.Test(t, func(t *testing.T) {
-					l := startLab(t, dir)
-					l.form, l.own = form, own
-					for _, l.fault = range storeFaults() {
-						for call := 1; l.scenario(call); call++ {
-						}
-					}
-					l.end()
-				})
-			})
+			testStoreFaults(t, embeddedSubject, form, own)
 		}
 	}
+}
+
+// Behind the engine for several processes it is the same. Each form and each kind of caller comes once there, as it takes longer.
+func TestStoreFaultsOfACluster(t *testing.T) {
+	engine := clusterSubject(clusterServers(t))
+	testStoreFaults(t, engine, client.REST, true)
+	testStoreFaults(t, engine, client.GRPC, false)
+}
+
+func testStoreFaults(t *testing.T, engine newSubject, form client.Form, own bool) {
+	t.Run(fmt.Sprintf("%s/own %v", form, own), func(t *testing.T) {
+		t.Parallel()
+		pattern := storagetest.NewPattern(1)
+		open := engine(t, pattern)
+		synctest.Test(t, func(t *testing.T) {
+			l := startLab(t, open(t), pattern)
+			l.form, l.own = form, own
+			for _, l.fault = range storeFaults() {
+				for call := 1; l.scenario(call); call++ {
+				}
+			}
+			l.end()
+		})
+	})
 }
 
 // scenario uploads, replaces, reads and deletes the picture of one more user, with the fault from that call of the store on. It reports
@@ -257,14 +269,10 @@ func (l *lab) ready() {
 	}, nil)
 }
 
-// nothingLeft demands that the slab holds no byte of any picture: all were deleted by now.
+// nothingLeft demands that no byte of any picture is kept: all were deleted by now.
 func (l *lab) nothingLeft() {
 	l.t.Helper()
-	pieces, err := l.pattern.Search(filepath.Join(l.dir, "pictures.slab"))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, piece := range pieces {
-		l.t.Errorf("%s: after the delete: %v", l.at, piece)
+	if kept, err := l.engine.kept(); err != nil || len(kept) > 0 {
+		l.t.Errorf("%s: after the delete there are pieces of %v bytes, %v", l.at, kept, err)
 	}
 }
