@@ -14,13 +14,18 @@ import (
 
 // TestContract replays the wire contract against one server of dev, as callers see it: byte for byte where bytes
 // matter. test/e2e/testdata/contract/cases.json is the contract's own table; more.json and the other parts add what the
-// contract says in prose. Parts that change who is registered come after those that count on it.
-func TestContract(t *testing.T) {
-	c := startContract(t)
-	for _, part := range []struct {
-		name string
-		test func(*contract, *testing.T)
-	}{
+// contract says in prose.
+func TestContract(t *testing.T) { testContract(t, contractParts()) }
+
+// contractPart is one that is tested by itself.
+type contractPart struct {
+	name string
+	test func(*contract, *testing.T)
+}
+
+// contractParts returns all of them. Those that change who is registered come after those that count on it.
+func contractParts() []contractPart {
+	return []contractPart{
 		{"cases", func(c *contract, t *testing.T) { c.replay(t, "test/e2e/testdata/contract/cases.json") }},
 		{"more", func(c *contract, t *testing.T) { c.replay(t, "test/e2e/testdata/contract/more.json") }},
 		{"ids", (*contract).testIDs},
@@ -44,7 +49,12 @@ func TestContract(t *testing.T) {
 		{"uploads refused", (*contract).testUploadsRefused},
 		{"own", (*contract).testOwn},
 		{"moved", (*contract).testMoved},
-	} {
+	}
+}
+
+func testContract(t *testing.T, parts []contractPart) {
+	c := startContract(t)
+	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) { part.test(c, t) })
 	}
 }

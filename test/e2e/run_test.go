@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"avatard/internal/cli"
+	"avatard/internal/config"
+	"avatard/storage"
 )
 
 // TestMain runs the tests in the root of the repository, whose pages and commands they are about. A test that this program is
@@ -42,9 +44,12 @@ func writeFile(t *testing.T, name, text string) string {
 	return path
 }
 
+// place is where commands keep their data in place of where their settings say, unless it is nil.
+var place func(config.Config) storage.Place
+
 // run runs a command in this process, with what the process reads.
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	return (&cli.Program{Environ: environ, Stdin: os.Stdin, Stdout: stdout, Stderr: stderr}).Run(ctx, args)
+	return (&cli.Program{Environ: environ, Stdin: os.Stdin, Stdout: stdout, Stderr: stderr, Place: place}).Run(ctx, args)
 }
 
 // transcript is an output that tells when a text has appeared in it.
