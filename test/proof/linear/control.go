@@ -35,7 +35,11 @@ func controls() []control {
 		{"304 without asking", func(w *world) { w.front = lying(eagerUnchanged()) }},
 		{"deletes that never arrive", func(w *world) { w.front, w.forms = lying(swallow(http.MethodDelete)), []client.Form{client.REST} }},
 		{"uploads that never arrive", func(w *world) { w.front = lying(swallow(http.MethodPost)) }},
-		{"a crash that loses what was acknowledged", func(w *world) { w.afterKill = turnedBack(w.dir) }},
+		{"a crash that loses what was acknowledged", func(w *world) {
+			if w.afterKill = turnedBack(w.dir); w.servers != nil {
+				w.afterKill = databaseTurnedBack(w.servers)
+			}
+		}},
 	}
 }
 
@@ -48,7 +52,9 @@ const (
 // runControls records a history in each wrong world, and fails when one of them is explained. Sequences are left out:
 // what readers see has to be enough.
 func runControls(ctx context.Context, w world, seed uint64, out io.Writer) error {
-	w.calls, w.kills = controlCalls, controlKills
+	if w.calls, w.kills = controlCalls, controlKills; w.servers != nil {
+		w.kills = 2 * roundFaults
+	}
 	dir := w.dir
 	for i, c := range controls() {
 		under := w

@@ -10,6 +10,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
+	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
 	"avatard/test/proof/testbed"
 )
@@ -22,9 +23,12 @@ type world struct {
 	calls    int           // of a history, at least
 	kills    int           // of a history
 	forms    []client.Form // of deletes
+	// servers, when they are not nil, are what replicas keep their data in, in place of one server with a directory.
+	servers *clustertest.Servers
 	// front, when it is not nil, stands between the clients and the server: it returns the address to call.
 	front func(url string) (address string, remove func(), err error)
-	// afterKill, when it is not nil, is called when the server is dead, with its data directory and the number of kills.
+	// afterKill, when it is not nil, is called when the server is dead, with its data directory and the number of kills; for
+	// replicas when all are, with the name of the database and the number of rounds.
 	afterKill func(data string, kills int) error
 }
 
@@ -44,13 +48,16 @@ type tally struct {
 	Outside    int            `json:"kills_from_outside"`
 	Failpoints map[string]int `json:"kills_at_failpoints"`
 	Starting   int            `json:"kills_while_starting"`
+	// Database and Gateway are those of PostgreSQL and of the S3 server.
+	Database int `json:"kills_of_the_database,omitempty"`
+	Gateway  int `json:"kills_of_the_s3_server,omitempty"`
 }
 
 func (t tally) total() (n int) {
 	for _, at := range t.Failpoints {
 		n += at
 	}
-	return n + t.Outside + t.Starting
+	return n + t.Outside + t.Starting + t.Database + t.Gateway
 }
 
 // session is the recording of one history.
@@ -73,7 +80,14 @@ func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) 
 		return h, err
 	}
 	s := &session{world: w, recorder: newRecorder(), kills: tally{Failpoints: make(map[string]int)}}
-	if s.testbed, err = testbed.New(testbed.Config{Binary: w.binary, Dir: dir, People: people}); err != nil {
+	config := testbed.Config{Binary: w.binary, Dir: dir, People: people, Shared: w.servers != nil}
+	var store clustertest.Store
+	if config.Shared {
+		if store, config.Environ, err = newStore(ctx, w.servers, dir); err != nil {
+			return h, err
+		}
+	}
+	if s.testbed, err = testbed.New(config); err != nil {
 		return h, err
 	}
 	defer func() { err = errors.Join(err, s.testbed.Close()) }()
@@ -84,7 +98,11 @@ func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) 
 	for i := range clients {
 		s.plans = append(s.plans, newPlan(seed, i, len(w.pictures.All), w.forms))
 	}
-	err = s.run(ctx, crashes(seed, w.calls, w.kills))
+	if config.Shared {
+		err = (&shared{session: s, store: store}).run(ctx, faults(seed, w.calls, w.kills))
+	} else {
+		err = s.run(ctx, crashes(seed, w.calls, w.kills))
+	}
 	if s.server != nil {
 		s.server.Kill()
 	}

@@ -12,8 +12,15 @@
 //	report.go    figures; histories that nothing explains, as a file and as a drawing
 //	control.go   wrong servers, which must be found out
 //
+// With -cluster three replicas share a database and a bucket, and clients go to all of them:
+//
+//	fault.go     what is killed when: a replica, PostgreSQL, the S3 server, everything
+//	replicas.go  starts and kills of replicas      round.go     clients at work until everything was killed
+//	turnback.go  a database that has lost what was acknowledged
+//
 // A change without an answer may take effect as long as the process lives that had it: it ends, done or not, when the next
-// process has recovered and serves. That is stronger than to call it possible for ever.
+// process has recovered and serves. That is stronger than to call it possible for ever. In a cluster it ends when all replicas and
+// PostgreSQL were killed at once.
 package main
 
 import (
@@ -28,6 +35,7 @@ import (
 	"syscall"
 	"time"
 
+	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
 	"avatard/test/proof/testbed"
 )
@@ -42,6 +50,7 @@ type options struct {
 	json      string
 	short     bool
 	controls  bool
+	cluster   bool
 }
 
 // Sizes of a run.
@@ -50,6 +59,8 @@ const (
 	shortHistories   = 3
 	defaultCalls     = 1000
 	defaultKills     = 4
+	clusterHistories = 20
+	clusterKills     = 12
 	pictureCount     = 440 // more than a history of that length uploads
 	pictureSeed      = 1
 )
@@ -67,27 +78,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
-	var o options
-	fs := flag.NewFlagSet("linear", flag.ContinueOnError)
-	fs.SetOutput(errOut)
-	fs.IntVar(&o.histories, "histories", defaultHistories, "how many histories to record and check")
-	fs.IntVar(&o.calls, "operations", defaultCalls, "least number of operations in each")
-	fs.IntVar(&o.kills, "kills", defaultKills, "kills in each, the first and the last from outside; some more hit the start after one")
-	fs.Uint64Var(&o.seed, "seed", 1, "decides what clients plan to do and when to kill; the next history has the next seed")
-	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
-	fs.StringVar(&o.json, "json", "", "file for the figures")
-	fs.BoolVar(&o.short, "short", false, "a few histories, then the controls")
-	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
-	if err := fs.Parse(args); err != nil {
+	o, err := parse(args, errOut)
+	if err != nil {
 		return err
-	}
-	switch {
-	case fs.NArg() > 0:
-		return fmt.Errorf("takes flags only, not %q", fs.Args())
-	case o.histories < 1 || o.kills < 1 || o.calls < o.kills:
-		return errors.New("needs at least one history, one kill in it and an operation before each kill")
-	case o.short:
-		o.histories, o.controls = shortHistories, true
 	}
 	if o.dir != "" {
 		if err := os.MkdirAll(o.dir, 0o700); err != nil {
@@ -104,19 +97,75 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 			fmt.Fprintln(out, "histories, drawings and data of the run are in", o.dir)
 		}
 	}()
-	pictures, err := testbed.NewPictureSet(ctx, pictureSeed, pictureCount)
-	if err != nil {
+	w := world{dir: o.dir, calls: o.calls, kills: o.kills, forms: client.Forms()}
+	if o.cluster {
+		err = w.startServers()
+		if errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" { //nolint:forbidigo // as the tests do
+			fmt.Fprintln(out, "skipped:", err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer w.servers.Stop()
+	}
+	if w.pictures, err = testbed.NewPictureSet(ctx, pictureSeed, pictureCount); err != nil {
 		return err
 	}
-	binary, err := testbed.Build(ctx, o.dir, "failpoints")
-	if err != nil {
+	if w.binary, err = testbed.Build(ctx, o.dir, "failpoints"); err != nil {
 		return err
 	}
-	w := world{binary: binary, dir: o.dir, pictures: pictures, calls: o.calls, kills: o.kills, forms: client.Forms()}
 	if err := prove(ctx, o, w, out); err != nil || !o.controls {
 		return err
 	}
 	return runControls(ctx, w, o.seed, out)
+}
+
+// parse reads the command line.
+func parse(args []string, errOut io.Writer) (o options, err error) {
+	fs := flag.NewFlagSet("linear", flag.ContinueOnError)
+	fs.SetOutput(errOut)
+	fs.BoolVar(&o.cluster, "cluster", false, "three servers on one database and one bucket, all of which are killed")
+	fs.IntVar(&o.histories, "histories", 0, fmt.Sprintf("how many histories to record and check (default %d, %d of a cluster)", defaultHistories, clusterHistories))
+	fs.IntVar(&o.calls, "operations", defaultCalls, "least number of operations in each")
+	fs.IntVar(&o.kills, "kills", 0, fmt.Sprintf("kills in each (default %d, %d of a cluster), the first and the last from outside; some more hit the start after one", defaultKills, clusterKills))
+	fs.Uint64Var(&o.seed, "seed", 1, "decides what clients plan to do and when to kill; the next history has the next seed")
+	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
+	fs.StringVar(&o.json, "json", "", "file for the figures")
+	fs.BoolVar(&o.short, "short", false, "a few histories, then the controls; of a cluster one history alone")
+	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	histories, kills := defaultHistories, defaultKills
+	switch {
+	case o.short && o.cluster:
+		histories, kills = 1, 2*roundFaults
+	case o.cluster:
+		histories, kills = clusterHistories, clusterKills
+	case o.short:
+		histories, o.controls = shortHistories, true
+	}
+	if o.histories == 0 || o.short {
+		o.histories = histories
+	}
+	if o.kills == 0 {
+		o.kills = kills
+	}
+	switch {
+	case fs.NArg() > 0:
+		return o, fmt.Errorf("takes flags only, not %q", fs.Args())
+	case o.histories < 1 || o.kills < 1 || o.calls < o.kills:
+		return o, errors.New("needs at least one history, one kill in it and an operation before each kill")
+	}
+	return o, nil
+}
+
+// startServers starts what replicas keep their data in.
+func (w *world) startServers() (err error) {
+	// A commit takes some milliseconds, as on a disk. Rows are locked as long, so that changes meet.
+	w.servers, err = clustertest.Run(clustertest.Options{Settings: []string{"commit_delay=5000", "commit_siblings=0"}})
+	return err
 }
 
 // prove records and checks the histories. It ends with the first one that nothing explains.

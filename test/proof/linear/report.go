@@ -41,6 +41,8 @@ func (r *report) add(h recorded, v verdict) {
 	r.FewestKills = min(r.FewestKills, h.kills.total())
 	r.Outside += h.kills.Outside
 	r.Starting += h.kills.Starting
+	r.Database += h.kills.Database
+	r.Gateway += h.kills.Gateway
 	for name, n := range h.kills.Failpoints {
 		r.Failpoints[name] += n
 	}
@@ -54,8 +56,12 @@ func (r *report) add(h recorded, v verdict) {
 func (r *report) print(w io.Writer) {
 	fmt.Fprintf(w, "%d histories, all linearizable: %d operations, at least %d in each; %.0f s, seed %d\n",
 		r.Histories, r.Operations, r.Shortest, r.Seconds, r.Seed)
-	fmt.Fprintf(w, "%d kills, at least %d in each: %d from outside, %d while starting, %d at %d failpoints\n",
-		r.Kills, r.FewestKills, r.Outside, r.Starting, r.Kills-r.Outside-r.Starting, len(r.Failpoints))
+	if r.Database > 0 {
+		fmt.Fprintf(w, "%d kills, at least %d in each: %d of replicas, %d of PostgreSQL, %d of the S3 server\n", r.Kills, r.FewestKills, r.Outside, r.Database, r.Gateway)
+	} else {
+		fmt.Fprintf(w, "%d kills, at least %d in each: %d from outside, %d while starting, %d at %d failpoints\n",
+			r.Kills, r.FewestKills, r.Outside, r.Starting, r.Kills-r.Outside-r.Starting, len(r.Failpoints))
+	}
 	fmt.Fprintf(w, "open outcomes: %d, at most %d of a user, %d of them uploads that were seen to be done; reads without an answer, left out: %d; longest check: %.3f s\n",
 		r.Open, r.MostOpen, r.OpenDone, r.Dropped, r.LongestCheck)
 }
