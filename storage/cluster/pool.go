@@ -24,6 +24,7 @@ var settings = map[string]string{
 	"plan_cache_mode":                     "force_generic_plan",
 	"jit":                                 "off", // compiling takes longer than a look-up
 	"enable_seqscan":                      "off", // all statements are look-ups; work is almost empty, which tempts the planner
+	"enable_bitmapscan":                   "off", // of a table that the planner knows nothing of it would read half an index, to combine it with another
 	"timezone":                            "UTC",
 	"search_path":                         schemaName, // all tables are in a schema of their own
 }
