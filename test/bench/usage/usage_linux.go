@@ -1,4 +1,4 @@
-// Package usage tells what memory and processor time this process has used, for programs that measure themselves.
+// Package usage tells what memory and processor time this process has used, for programs that measure themselves, and what memory others have.
 package usage
 
 import (
@@ -11,16 +11,24 @@ import (
 
 // Resident returns how many bytes of this process are in RAM.
 func Resident() (int64, error) {
-	text, err := os.ReadFile("/proc/self/status")
+	now, _, err := ResidentOf(os.Getpid())
+	return now, err
+}
+
+// ResidentOf returns how many bytes of a process are in RAM, and how many were at most since it began.
+func ResidentOf(pid int) (now, peak int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	_, rest, _ := bytes.Cut(text, []byte("VmRSS:"))
-	var kibibytes int64
-	if _, err := fmt.Sscan(string(rest), &kibibytes); err != nil {
-		return 0, fmt.Errorf("read the memory of this process: %w", err)
+	kibibytes := func(name string) (n int64) {
+		_, rest, _ := bytes.Cut(text, []byte(name+":"))
+		if _, e := fmt.Sscan(string(rest), &n); e != nil {
+			err = fmt.Errorf("read the memory of process %d: %w", pid, e)
+		}
+		return n
 	}
-	return kibibytes << 10, nil
+	return kibibytes("VmRSS") << 10, kibibytes("VmHWM") << 10, err
 }
 
 // CPU returns the CPU time, user and system, that this process has used.

@@ -1,6 +1,6 @@
 //go:build !linux
 
-// Package usage tells what memory and processor time this process has used, for programs that measure themselves.
+// Package usage tells what memory and processor time this process has used, for programs that measure themselves, and what memory others have.
 package usage
 
 import (
@@ -10,6 +10,11 @@ import (
 
 // Resident is not known here.
 func Resident() (int64, error) { return 0, errors.New("memory is measured on Linux only") }
+
+// ResidentOf is not known here.
+func ResidentOf(int) (now, peak int64, err error) {
+	return 0, 0, errors.New("memory is measured on Linux only")
+}
 
 // CPU is not known here.
 func CPU() time.Duration { return 0 }

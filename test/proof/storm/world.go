@@ -2,13 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,10 +72,11 @@ func newWorld(ctx context.Context, o options, binary string, pictures *testbed.P
 	if w.gateway, err = newProxy(endpoint.Host, w.requests.passRequests); err != nil {
 		return w, err
 	}
-	if environ, err = w.settings(o.dir, environ); err != nil {
+	settings, err := testbed.ClusterSettings(o.dir, "postgres://avatard@"+w.database.address+"/"+w.store.Name, "http://"+w.gateway.address, w.store.Bucket)
+	if err != nil {
 		return w, err
 	}
-	w.testbed, err = testbed.New(testbed.Config{Binary: binary, Dir: o.dir, People: people, Environ: environ, Shared: true})
+	w.testbed, err = testbed.New(testbed.Config{Binary: binary, Dir: o.dir, People: people, Environ: append(environ, settings...), Shared: true})
 	if err != nil {
 		return w, err
 	}
@@ -91,23 +87,6 @@ func newWorld(ctx context.Context, o options, binary string, pictures *testbed.P
 	}
 	w.folders, err = w.folderNames(ctx)
 	return w, err
-}
-
-// settings returns the environment of the replicas, who reach both servers through their proxies.
-func (w *world) settings(dir string, environ []string) ([]string, error) {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	keys, secret := filepath.Join(dir, "keys"), filepath.Join(dir, "secret")
-	err := errors.Join(os.WriteFile(keys, []byte("first "+base64.StdEncoding.EncodeToString(key)+"\n"), 0o600),
-		os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
-	return append(environ,
-		"AVATARD_DATABASE=postgres://avatard@"+w.database.address+"/"+w.store.Name,
-		"AVATARD_BUCKET_ENDPOINT=http://"+w.gateway.address,
-		"AVATARD_BUCKET_REGION="+clustertest.Region,
-		"AVATARD_BUCKET_NAME="+w.store.Bucket,
-		"AVATARD_BUCKET_ACCESS_KEY="+clustertest.AccessKey,
-		"AVATARD_BUCKET_SECRET_KEY_FILE="+secret,
-		"AVATARD_BUCKET_KEY_FILE="+keys), err
 }
 
 // start starts a replica, again and again while the servers that it needs are down.

@@ -4,6 +4,7 @@
 //	build.go     the program, with the build tags that a proof needs
 //	testbed.go   a place to run it: directories, people and their tokens
 //	server.go    one run of it: start, kill, stop
+//	cluster.go   settings for several runs at once, on PostgreSQL and a bucket
 //	client.go    its callers, which are those of package test/client
 //	pictures.go  pictures whose stored form is known, and whose every piece tells which one it is from
 //	search.go    what package storage/storagetest needs in order to find pieces of them in files
