@@ -104,8 +104,8 @@ func (c *check) known(ctx context.Context, where string, argument any) (map[gene
 
 // reportOrphan reports an object, if it is still there: it may have been erased since it was listed.
 func (c *check) reportOrphan(ctx context.Context, v bucket.Version) error {
-	now, err := c.bucket.Versions(ctx, v.Name, maxVersions)
-	if err != nil || !slices.ContainsFunc(now, func(w bucket.Version) bool { return w.Name == v.Name && w.ID == v.ID }) {
+	now, _, err := c.bucket.Versions(ctx, v.Name, 1, func(w bucket.Version) bool { return w.Name != v.Name || w.ID != v.ID })
+	if err != nil || len(now) == 0 {
 		return err
 	}
 	f := storage.Finding{Kind: storage.OrphanedBytes, Bytes: v.Size, Detail: fmt.Sprintf("the bucket lists %s, which nobody's record names", v.Name)}

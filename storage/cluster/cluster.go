@@ -88,6 +88,8 @@ type Store struct {
 	clock     databaseClock
 	stepLimit time.Duration
 
+	folderPage int
+
 	counters *counters
 	checking atomic.Bool
 
@@ -119,7 +121,7 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown,
-		keep: oo.Keep, stepLimit: stepLimit}
+		keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,9 +13,11 @@ import (
 )
 
 const (
-	// maxVersions bounds what is looked at in one person's folder.
-	maxVersions = 10_000
-	// maxLooks bounds how often a folder is looked at in one erasure: once where the version that was kept is all there is.
+	// folderPage is how many objects of one person's folder that should not be there are erased between two looks at it. There may be any
+	// number of them: each page is for good, and an erasure that ends before the last one is gone on with later.
+	folderPage = 1000
+	// maxLooks bounds how often a folder is looked at in one erasure without anything becoming less: once where the version that was kept is
+	// all there is.
 	maxLooks = 4
 )
 
@@ -72,28 +75,25 @@ func (s *Store) eraseAll(ctx context.Context, p *person, user storage.UserKey) e
 	return nil
 }
 
-// clean looks at a person's folder until nothing is there that should not be.
+// clean looks at a person's folder, a page at a time, until nothing is there that should not be.
 func (s *Store) clean(ctx context.Context, uid int64, folder string, gone, known []generationID) error {
 	may := map[generationID]bool{}
 	for _, g := range known {
 		may[g] = true
 	}
-	for range maxLooks {
-		found, err := s.bucket.Versions(ctx, folder, maxVersions)
+	var before []bucket.Version // what the look before has found, and was deleted
+	for looks := 0; looks < maxLooks; {
+		left, more, err := s.bucket.Versions(ctx, folder, s.folderPage, func(v bucket.Version) bool { return allowed(folder, v, may) })
 		if err != nil {
 			return err
 		}
-		rest := others(folder, found, may)
-		if len(rest) == 0 {
-			return nil
-		}
-		if hasOther(folder, rest, gone) {
+		if hasOther(folder, left, gone) {
 			if may, err = s.live(ctx, uid); err != nil {
 				return err
 			}
+			left = slices.DeleteFunc(left, func(v bucket.Version) bool { return allowed(folder, v, may) })
 		}
-		left := others(folder, rest, may)
-		if len(left) == 0 {
+		if len(left) == 0 && !more {
 			return nil
 		}
 		for _, v := range left {
@@ -101,20 +101,25 @@ func (s *Store) clean(ctx context.Context, uid int64, folder string, gone, known
 				return err
 			}
 		}
+		if !more || isAmong(left, before) {
+			looks++
+		}
+		before = left
 	}
 	return fmt.Errorf("%w: after %d looks there are still objects", errNotEmpty, maxLooks)
 }
 
 var errNotEmpty = errors.New("the bucket does not let go of a picture")
 
-// others returns the versions that are not of generations which may be there. A delete marker never may.
-func others(folder string, found []bucket.Version, may map[generationID]bool) (rest []bucket.Version) {
-	for _, v := range found {
-		if g, ok := generationOf(folder, v.Name); !ok || v.Marker || !may[g] {
-			rest = append(rest, v)
-		}
-	}
-	return rest
+// allowed reports whether a version is of a generation that may be there. A delete marker never may.
+func allowed(folder string, v bucket.Version, may map[generationID]bool) bool {
+	g, ok := generationOf(folder, v.Name)
+	return ok && !v.Marker && may[g]
+}
+
+// isAmong reports whether the first of these versions is one of those.
+func isAmong(these, those []bucket.Version) bool {
+	return len(these) > 0 && slices.ContainsFunc(those, func(v bucket.Version) bool { return v.Name == these[0].Name && v.ID == these[0].ID })
 }
 
 // hasOther reports whether a version is of none of these generations, so that it has to be looked up.

@@ -124,7 +124,7 @@ func rawDelete(ctx context.Context, s *Store, u storage.UserKey) error {
 	if err := s.bucket.Delete(ctx, folder+p.work[0].gen.String(), p.work[0].version); err != nil {
 		return err
 	}
-	if left, err := s.bucket.Versions(ctx, folder, 10); err != nil || len(left) > 0 {
+	if left, _, err := s.bucket.Versions(ctx, folder, 10, nil); err != nil || len(left) > 0 {
 		return fmt.Errorf("%s: left %v, %w", u.ID, left, err)
 	}
 	batch := new(pgx.Batch)

@@ -181,31 +181,35 @@ type Version struct {
 	Modified time.Time
 }
 
-// Versions lists all versions and delete markers below a prefix, as they are now. It gives up with an error when there are more than
-// limit.
-func (b *Bucket) Versions(ctx context.Context, prefix string, limit int) (found []Version, err error) {
+// Versions lists versions and delete markers below a prefix, as they are now, but for those that skip says; nil = none. It returns limit of
+// them at most; more tells that there are others.
+func (b *Bucket) Versions(ctx context.Context, prefix string, limit int, skip func(Version) bool) (found []Version, more bool, err error) {
 	err = b.again(ctx, func() error {
-		found, err = b.versions(ctx, prefix, limit)
+		found, more, err = b.versions(ctx, prefix, limit, skip)
 		return err
 	})
-	return found, err
+	return found, more, err
 }
 
-func (b *Bucket) versions(ctx context.Context, prefix string, limit int) (found []Version, err error) {
+func (b *Bucket) versions(ctx context.Context, prefix string, limit int, skip func(Version) bool) (found []Version, more bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the library's goroutine
 	b.Requests.list.Add(1)
 	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{
 		Prefix: prefix, WithVersions: !hooks.Wrong(hooks.PlainDelete) || IsOwn(prefix), Recursive: true}) {
 		if o.Err != nil {
-			return nil, b.failure("listing", o.Err)
+			return nil, false, b.failure("listing", o.Err)
+		}
+		v := version(o)
+		if skip != nil && skip(v) {
+			continue
 		}
 		if len(found) == limit {
-			return nil, fmt.Errorf("bucket: more than %d versions below %q", limit, prefix)
+			return found, true, nil
 		}
-		found = append(found, version(o))
+		found = append(found, v)
 	}
-	return found, ctx.Err()
+	return found, false, ctx.Err()
 }
 
 func version(o minio.ObjectInfo) Version {

@@ -149,7 +149,7 @@ func (b *Bucket) canary(ctx context.Context) (Result, error) {
 
 func (b *Bucket) eraseCanary(ctx context.Context) (Result, error) {
 	for range 2 {
-		found, err := b.Versions(ctx, canaryFolder, 100)
+		found, _, err := b.Versions(ctx, canaryFolder, 100, nil)
 		if err != nil {
 			return refused("list the versions of objects", err)
 		}
@@ -208,13 +208,16 @@ func (b *Bucket) Reach(ctx context.Context) error {
 
 // Release makes the bucket nobody's.
 func (b *Bucket) Release(ctx context.Context) error {
-	found, err := b.Versions(ctx, identity, 100)
-	if err != nil {
-		return err
-	}
-	for _, v := range found {
-		if err := b.Delete(ctx, v.Name, v.ID); err != nil {
+	for more := true; more; {
+		var found []Version
+		var err error
+		if found, more, err = b.Versions(ctx, identity, 100, nil); err != nil {
 			return err
+		}
+		for _, v := range found {
+			if err := b.Delete(ctx, v.Name, v.ID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
