@@ -58,6 +58,9 @@ type OpenOptions struct {
 	Now func() time.Time
 	// Keep is how long old records are kept; the zero value keeps all of them.
 	Keep Retention
+	// AsIs refuses a store whose schema is of an earlier version, where other processes may have it open: commands do not change what servers
+	// work with. An engine that has the store for itself brings it forward all the same.
+	AsIs bool
 }
 
 // Place is where a store is kept, open or not. Making one opens nothing.

@@ -140,7 +140,7 @@ func backupStream(ctx context.Context, inv *Program, place storage.Place, req ad
 		return nil, err
 	}
 	logger := slog.New(slog.NewTextHandler(inv.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger})
+	store, err := place.Open(ctx, storage.OpenOptions{Logger: logger, AsIs: true})
 	if err != nil {
 		return nil, err
 	}

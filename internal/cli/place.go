@@ -38,14 +38,14 @@ func (p *Program) placeOf(cfg config.Config) storage.Place {
 // serverOf returns the client of the server that has a place open. Its calls answer admin.ErrNoServer when there is none.
 func serverOf(place storage.Place) admin.Client { return admin.NewClient(place.ControlDir()) }
 
-// withStore opens a store that no server has open, and that is there unless it may be made.
+// withStore opens a store that no one server has for itself, and that is there unless it may be made.
 func withStore(ctx context.Context, place storage.Place, mayMake bool, do func(storage.Engine) error) (err error) {
 	if !mayMake {
 		if err := place.Exists(ctx); err != nil {
 			return err
 		}
 	}
-	store, err := place.Open(ctx, storage.OpenOptions{Logger: slog.New(slog.DiscardHandler)})
+	store, err := place.Open(ctx, storage.OpenOptions{Logger: slog.New(slog.DiscardHandler), AsIs: true})
 	if err != nil {
 		return err
 	}

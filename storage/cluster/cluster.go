@@ -108,6 +108,11 @@ type Store struct {
 
 // Open opens the store, whose schema it brings forward first.
 func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error) {
+	return open(ctx, o, oo, func(s *Store) error { return s.begin(ctx, oo.AsIs) })
+}
+
+// open makes a store and calls begin, before anybody else has it.
+func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*Store) error) (*Store, error) {
 	keys, err := envelope.Load(o.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
@@ -128,7 +133,11 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 	if s.now == nil {
 		s.now = time.Now
 	}
-	if err := s.begin(ctx); err != nil {
+	s.background, s.stop = context.WithCancel(context.Background())
+	s.notes.queue = make(chan storage.Refusal, refusalQueue)
+	s.sweeping = func() {}
+	if err := begin(s); err != nil {
+		s.stop()
 		pool.Close()
 		b.Close()
 		return nil, fmt.Errorf("cluster: %w", err)
@@ -136,18 +145,29 @@ func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error
 	return s, nil
 }
 
-func (s *Store) begin(ctx context.Context) error {
+// begin sees that database and bucket are suitable, makes the schema or brings it forward, and starts what goes on in the background.
+// Nothing is made with a bucket that cannot be used: a database in which there is a store is one into which nothing can be restored.
+func (s *Store) begin(ctx context.Context, asIs bool) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
-	if err = notImporting(ctx, conn.Conn()); err == nil {
-		_, err = migrate(ctx, conn.Conn(), nil)
+	version, err := opened(ctx, conn.Conn(), asIs)
+	conn.Release()
+	if err != nil {
+		return err
 	}
+	if version == 0 {
+		if err := s.examineFirst(ctx); err != nil {
+			return err
+		}
+	}
+	if conn, err = s.pool.Acquire(ctx); err != nil {
+		return err
+	}
+	_, err = migrate(ctx, conn.Conn(), nil)
 	if err == nil {
-		var at time.Time
-		err = conn.QueryRow(ctx, `SELECT folder_key, clock_timestamp() FROM installation`).Scan(&s.folders.key, &at)
-		s.clock.saw(at)
+		err = s.readInstallation(ctx, conn.Conn())
 	}
 	conn.Release()
 	if err == nil {
@@ -156,16 +176,22 @@ func (s *Store) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.background, s.stop = context.WithCancel(context.Background())
 	sweeping, stop := context.WithCancel(s.background)
 	s.sweeping = stop
-	s.notes.queue = make(chan storage.Refusal, refusalQueue)
 	s.running.Go(func() { s.sweep(sweeping) })
 	s.running.Go(func() { s.keepExamining(sweeping) })
 	s.running.Go(func() { s.rotate(sweeping) })
 	s.running.Go(func() { s.keepRetention(sweeping) })
 	s.running.Go(s.recordRefusals)
 	return nil
+}
+
+// readInstallation reads what is the same for the life of the store, and the database's clock.
+func (s *Store) readInstallation(ctx context.Context, conn *pgx.Conn) error {
+	var at time.Time
+	err := conn.QueryRow(ctx, `SELECT folder_key, clock_timestamp() FROM installation`).Scan(&s.folders.key, &at)
+	s.clock.saw(at)
+	return err
 }
 
 // errClosed is what calls answer after Close.

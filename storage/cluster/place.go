@@ -36,21 +36,23 @@ func state(ctx context.Context, conn *pgx.Conn) (version int, importing bool, er
 	return version, importing, err
 }
 
-// notImporting returns storage.ErrHalfRestored where an import has begun and not ended.
-func notImporting(ctx context.Context, conn *pgx.Conn) error {
-	_, importing, err := state(ctx, conn)
-	if err == nil && importing {
+// opened returns the version of the schema, 0 where there is none, and an error when it is not one to be opened: while an import is under
+// way, and, unless it may be brought forward, when it is of an earlier version.
+func opened(ctx context.Context, conn *pgx.Conn, asIs bool) (version int, err error) {
+	version, importing, err := state(ctx, conn)
+	switch {
+	case err == nil && importing:
 		err = fmt.Errorf("%w: run it again", storage.ErrHalfRestored)
+	case err == nil && asIs && version > 0 && version < len(migrations):
+		err = fmt.Errorf("the schema has version %d, this program works with version %d: bring it forward with \"avatard migrate\"", version, len(migrations))
 	}
-	return err
+	return version, err
 }
 
 // version returns the version of the schema; storage.ErrNoStore where there is none.
 func (p *Place) version(ctx context.Context) (version int, err error) {
 	err = p.connected(ctx, func(conn *pgx.Conn) (err error) {
-		if version, _, err = state(ctx, conn); err == nil {
-			err = notImporting(ctx, conn)
-		}
+		version, err = opened(ctx, conn, false)
 		return err
 	})
 	if err == nil && version == 0 {
@@ -108,12 +110,40 @@ func (p *Place) Inspect(ctx context.Context, o storage.CheckOptions, found func(
 	if err := p.Exists(ctx); err != nil {
 		return sum, err
 	}
-	s, err := Open(ctx, p.o, storage.OpenOptions{})
+	begin := func(s *Store) error { return s.beginToLook(ctx) }
+	if o.Repair {
+		begin = func(s *Store) error { return s.begin(ctx, true) }
+	}
+	s, err := open(ctx, p.o, storage.OpenOptions{}, begin)
 	if err != nil {
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return s.Check(ctx, o, found)
+}
+
+// beginToLook opens a store whose schema is the one that this program works with, and whose bucket is the right one. It makes nothing, stores
+// nothing and starts nothing.
+func (s *Store) beginToLook(ctx context.Context) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := opened(ctx, conn.Conn(), true); err != nil {
+		return err
+	}
+	version, oldest := 0, 0
+	if err := conn.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest); err != nil {
+		return err
+	}
+	if err := serves(version, oldest); err != nil {
+		return err
+	}
+	if err := s.readInstallation(ctx, conn.Conn()); err != nil {
+		return err
+	}
+	return s.isOurs(ctx, conn.Conn())
 }
 
 // ControlDir implements [storage.Place]: there is none, as commands open the store themselves.

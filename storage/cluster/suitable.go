@@ -27,8 +27,15 @@ const (
 	examineLock = migrationLock + 1
 )
 
-// examine finds out whether the database is durable and the bucket can erase. It is one process at a time that does.
-func (s *Store) examine(ctx context.Context) error {
+// examine finds out whether the database is durable, and the bucket can erase and is the right one.
+func (s *Store) examine(ctx context.Context) error { return s.examineAnd(ctx, s.claimBucket) }
+
+// examineFirst does the same before there is a store.
+func (s *Store) examineFirst(ctx context.Context) error { return s.examineAnd(ctx, s.isNobodys) }
+
+// examineAnd finds out whether the database is durable and the bucket can erase, and then asks whose the bucket is. It is one process at a time
+// that does.
+func (s *Store) examineAnd(ctx context.Context, whose func(context.Context, pgx.Tx) error) error {
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -59,7 +66,7 @@ func (s *Store) examine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.claimBucket(ctx, tx)
+	return whose(ctx, tx)
 }
 
 // examineDatabase looks at what a session can see of the server's durability.
@@ -89,7 +96,36 @@ func (s *Store) claimBucket(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	err = s.bucket.Claim(ctx, hex.EncodeToString(id), fresh)
+	return notOurs(s.bucket.Claim(ctx, hex.EncodeToString(id), fresh))
+}
+
+// isOurs sees the same, and leaves a bucket that is nobody's as it is.
+func (s *Store) isOurs(ctx context.Context, conn *pgx.Conn) error {
+	var id []byte
+	if err := conn.QueryRow(ctx, `SELECT bucket_id FROM installation`).Scan(&id); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return notOurs(s.bucket.Claim(ctx, hex.EncodeToString(id), false))
+}
+
+// isNobodys sees that a bucket can become that of a store which is still to be made. Where another process has made the store
+// meanwhile, and claimed the bucket after that, it may be the right one.
+func (s *Store) isNobodys(ctx context.Context, tx pgx.Tx) error {
+	nobodys := s.bucket.Nobodys(ctx)
+	if !errors.Is(nobodys, bucket.ErrOtherInstallation) {
+		return nobodys
+	}
+	var made bool
+	if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, schemaName+".schema_version").Scan(&made); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	if made {
+		return nil
+	}
+	return notOurs(nobodys)
+}
+
+func notOurs(err error) error {
 	if errors.Is(err, bucket.ErrOtherInstallation) {
 		return fmt.Errorf("the bucket is %w: %w", ErrUnsuitable, err)
 	}

@@ -87,6 +87,7 @@ func (c suitability) test(t *testing.T) {
 		before = listed(t, o)
 	}
 	o.Bucket.Transport.(*breakable).script = c.script
+	stored := errors.Is(At(o).Vacant(t.Context()), storage.ErrStoreExists)
 	var log bytes.Buffer
 	s, err := Open(t.Context(), o, storage.OpenOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err == nil {
@@ -99,6 +100,9 @@ func (c suitability) test(t *testing.T) {
 		t.Errorf("Open = %v, want nil", err)
 	case c.refused != "" && (err == nil || !strings.Contains(err.Error(), c.refused)):
 		t.Errorf("Open = %v, want an error that says %q", err, c.refused)
+	}
+	if err := At(o).Vacant(t.Context()); c.refused != "" && errors.Is(err, storage.ErrStoreExists) != stored {
+		t.Errorf("Vacant after a start that was refused = %v", err)
 	}
 	if c.refused == "" && c.told == "" && log.Len() > 0 || !strings.Contains(log.String(), c.told) {
 		t.Errorf("log: %s, want %q", log.String(), c.told)

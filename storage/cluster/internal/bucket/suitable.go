@@ -180,6 +180,8 @@ const identity = "avatard-installation"
 // ErrOtherInstallation: the bucket is another installation's, or nobody's while the database has pictures in one.
 var ErrOtherInstallation = errors.New("the bucket is not the one of this database")
 
+var errNamesAnother = fmt.Errorf("%w: its object %s names another one; correct the name of the bucket or the address of the database", ErrOtherInstallation, identity)
+
 // Claim makes the bucket the one of an installation. Where it says nothing it is written only if fresh, which tells that the database has
 // no picture yet.
 func (b *Bucket) Claim(ctx context.Context, installation string, fresh bool) error {
@@ -195,9 +197,21 @@ func (b *Bucket) Claim(ctx context.Context, installation string, fresh bool) err
 	case err != nil:
 		return err
 	case found != installation:
-		return fmt.Errorf("%w: its object %s names another one; correct the name of the bucket or the address of the database", ErrOtherInstallation, identity)
+		return errNamesAnother
 	}
 	return nil
+}
+
+// Nobodys returns nil when the bucket is no installation's, ErrOtherInstallation when it is one's.
+func (b *Bucket) Nobodys(ctx context.Context) error {
+	_, err := b.latest(ctx, identity)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	return errNamesAnother
 }
 
 // Reach returns nil when the server answers and the bucket has the object that tells whose it is.
