@@ -95,7 +95,7 @@ func TestFullFolderBecomesEmpty(t *testing.T) {
 		return nil
 	}
 	tries := 0
-	for err := error(storage.ErrUnavailable); err != nil; tries++ {
+	for err := storage.ErrUnavailable; err != nil; tries++ {
 		if tries > strays {
 			t.Fatalf("after %d tries: %v; listed: %v", tries, err, listed(t, o))
 		}
