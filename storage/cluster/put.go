@@ -124,7 +124,7 @@ func (u *uploading) begin(ctx context.Context) (rest, storage.Result, error) {
 		now := s.date()
 		u.until = time.Now().Add(putLimit) // the statement may be answered long after it has taken effect
 		if up.Register && up.If.Holds("") {
-			s.register(a.Batch, up.User, up.Organization, up.By, now, &created)
+			s.register(a, up.User, up.Organization, up.By, now, &created)
 		}
 		arguments := []any{up.User.Issuer, up.User.ID, up.Organization, u.gen, claimLimit, now}
 		queueMade(a.Batch, &reserved, sqlReserve, append(append(arguments, sqlCondition(up.If).arguments()...), a.until)...)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -15,7 +16,8 @@ import (
 
 // How registration goes, each statement with a snapshot of its own. A user who is there already gets nothing registered, the
 // organisation included. The row of an organisation is locked for as long as somebody becomes one of it, so that it is not removed
-// meanwhile; many may become that at once.
+// meanwhile; many may become that at once. What arrives too late (deadline.go) registers nothing: it could bring back who was
+// removed since.
 const (
 	sqlAddIssuer = `
 INSERT INTO issuer (url, folder)
@@ -27,8 +29,8 @@ SELECT $1, CASE WHEN EXISTS (SELECT FROM issuer WHERE folder = $1) THEN $1 || ' 
 INSERT INTO organization (id, created_at)
 SELECT $3, $4
  WHERE NOT EXISTS (SELECT FROM issuer i JOIN person p ON p.iid = i.iid WHERE i.url = $1 AND p.id = $2 AND NOT p.removed)
-   AND NOT EXISTS (SELECT FROM organization WHERE id = $3 AND NOT removed)
-    ON CONFLICT (id) DO UPDATE SET removed = false, created_at = excluded.created_at WHERE organization.removed`
+   AND NOT EXISTS (SELECT FROM organization WHERE id = $3 AND NOT removed) AND clock_timestamp() < $5
+    ON CONFLICT (id) DO UPDATE SET removed = false, created_at = excluded.created_at WHERE organization.removed AND clock_timestamp() < $5`
 
 	sqlAddPerson = `
 WITH o AS MATERIALIZED (SELECT id FROM organization WHERE id = $3 AND NOT removed FOR KEY SHARE),
@@ -36,10 +38,10 @@ WITH o AS MATERIALIZED (SELECT id FROM organization WHERE id = $3 AND NOT remove
    INSERT INTO person (iid, id, org, sequence, created_at, changed_at)
    SELECT i.iid, $2, o.id, 1, $4, $4
      FROM issuer i, o
-    WHERE i.url = $1 AND NOT EXISTS (SELECT FROM person p WHERE p.iid = i.iid AND p.id = $2 AND NOT p.removed)
+    WHERE i.url = $1 AND NOT EXISTS (SELECT FROM person p WHERE p.iid = i.iid AND p.id = $2 AND NOT p.removed) AND clock_timestamp() < $8
        ON CONFLICT (id, iid) DO UPDATE SET removed = false, org = excluded.org, sequence = person.sequence + 1,
           created_at = excluded.created_at, changed_at = greatest(person.changed_at, excluded.changed_at)
-          WHERE person.removed AND person.claim IS NULL
+          WHERE person.removed AND person.claim IS NULL AND clock_timestamp() < $8
    RETURNING org)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
 SELECT $4, 'register', 'done', $5, $6, org, $2, $7 FROM p`
@@ -47,18 +49,18 @@ SELECT $4, 'register', 'done', $5, $6, org, $2, $7 FROM p`
 	sqlAddOrganization = `
 WITH o AS (
    INSERT INTO organization (id, created_at)
-   SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM organization WHERE id = $1 AND NOT removed)
-       ON CONFLICT (id) DO UPDATE SET removed = false, created_at = excluded.created_at WHERE organization.removed
+   SELECT $1, $2 WHERE NOT EXISTS (SELECT FROM organization WHERE id = $1 AND NOT removed) AND clock_timestamp() < $6
+       ON CONFLICT (id) DO UPDATE SET removed = false, created_at = excluded.created_at WHERE organization.removed AND clock_timestamp() < $6
    RETURNING id)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
 SELECT $2, 'register', 'done', $3, $4, id, '', $5 FROM o`
 )
 
 // register queues the registration of a user. created becomes whether that did it.
-func (s *Store) register(batch *pgx.Batch, user storage.UserKey, org string, by storage.Origin, now time.Time, created *bool) {
-	batch.Queue(sqlAddIssuer, user.Issuer)
-	batch.Queue(sqlAddOrganizationOf, user.Issuer, user.ID, org, now)
-	queueMade(batch, created, sqlAddPerson, user.Issuer, user.ID, org, now, by.Caller, by.CallerOrganization, by.RequestID)
+func (s *Store) register(a *attempt, user storage.UserKey, org string, by storage.Origin, now time.Time, created *bool) {
+	a.Queue(sqlAddIssuer, user.Issuer)
+	a.Queue(sqlAddOrganizationOf, user.Issuer, user.ID, org, now, a.until)
+	queueMade(a.Batch, created, sqlAddPerson, user.Issuer, user.ID, org, now, by.Caller, by.CallerOrganization, by.RequestID, a.until)
 }
 
 // queueMade queues a statement; made becomes whether it wrote a row.
@@ -77,7 +79,7 @@ func (s *Store) AddUser(ctx context.Context, user storage.UserKey, org string, b
 	created := false
 	res, err := s.change(ctx, user, func() (rest, storage.Result, error) {
 		p, err := s.decide(ctx, func(a *attempt) {
-			s.register(a.Batch, user, org, by, s.date(), &created)
+			s.register(a, user, org, by, s.date(), &created)
 			a.person.look(a.Batch, user)
 		}, func(p *person) (bool, error) {
 			if p.uid == 0 || p.removed { // somebody removed the user, or the organisation, in between
@@ -101,8 +103,8 @@ func (s *Store) AddOrganization(ctx context.Context, org string, by storage.Orig
 	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("add organisation: %w: id", storage.ErrInvalid)
 	}
-	err = s.once(ctx, func(batch *pgx.Batch) {
-		queueMade(batch, &created, sqlAddOrganization, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID)
+	err = s.once(ctx, &created, func(a *attempt) {
+		queueMade(a.Batch, &created, sqlAddOrganization, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID, a.until)
 	})
 	if err != nil {
 		return false, fmt.Errorf("add organisation: %w", err)
@@ -115,7 +117,7 @@ const (
 
 	sqlRemoveOrganization = `
 WITH o AS (UPDATE organization SET removed = true
-            WHERE id = $1 AND NOT removed AND NOT EXISTS (SELECT FROM person WHERE org = $1 AND NOT removed) RETURNING id)
+            WHERE id = $1 AND NOT removed AND NOT EXISTS (SELECT FROM person WHERE org = $1 AND NOT removed) AND clock_timestamp() < $6 RETURNING id)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
 SELECT $2, 'organization-remove', 'done', $3, $4, id, '', $5 FROM o`
 
@@ -129,10 +131,10 @@ func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.O
 	}
 	there := false
 	defer s.orgs.forget(org) // also when the answer is lost
-	err = s.once(ctx, func(batch *pgx.Batch) {
-		batch.Queue(sqlLockOrganization, org)
-		queueMade(batch, &removed, sqlRemoveOrganization, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID)
-		batch.Queue(sqlOrganization, org).QueryRow(func(row pgx.Row) error { return row.Scan(&there) })
+	err = s.once(ctx, &removed, func(a *attempt) {
+		a.Queue(sqlLockOrganization, org)
+		queueMade(a.Batch, &removed, sqlRemoveOrganization, org, s.date(), by.Caller, by.CallerOrganization, by.RequestID, a.until)
+		a.Queue(sqlOrganization, org).QueryRow(func(row pgx.Row) error { return row.Scan(&there) })
 	})
 	if err == nil && there {
 		err = storage.ErrOrganizationInUse
@@ -143,15 +145,26 @@ func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.O
 	return removed, nil
 }
 
-// once runs a change that is one pipeline.
-func (s *Store) once(ctx context.Context, queue func(*pgx.Batch)) error {
+// errTooLate: a change that is sent once arrived when it had no effect any more.
+var errTooLate = errors.New("the change arrived too late at the database")
+
+// once runs a change that is one pipeline; made becomes whether it changed something.
+func (s *Store) once(ctx context.Context, made *bool, queue func(*attempt)) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.exit()
-	batch := new(pgx.Batch)
-	queue(batch)
-	return unavailable(ctx, s.pipeline(ctx, batch))
+	a, inTime := s.newAttempt(ctx), false
+	queue(a)
+	a.Queue(`SELECT clock_timestamp() < $1`, a.until).QueryRow(func(row pgx.Row) error { return row.Scan(&inTime) })
+	err := s.pipeline(ctx, a.Batch)
+	switch {
+	case err != nil:
+		s.outlast(a, err)
+	case !*made && !inTime:
+		err = errTooLate
+	}
+	return unavailable(ctx, err)
 }
 
 // orgLife is how long it is believed that an organisation is registered, and maxOrgs of how many.
