@@ -37,15 +37,10 @@ func (w *world) examine(ctx context.Context, all []*person) error {
 func (p *person) end(ctx context.Context) {
 	r := p.w.any(p.turn)
 	p.read(ctx, r)
-	for deadline := time.Now().Add(time.Minute); ; {
-		began := time.Now()
-		done := p.change(ctx, r, none, "last delete", func(ctx context.Context) client.Answer {
-			return r.client.Remove(ctx, client.REST, client.Bearer(p.w.testbed.Manager()), p.ID)
-		})
-		if done {
-			p.look(ctx, began)
-			break
-		}
+	last := change{picture: none, by: r, how: "last delete", call: func(ctx context.Context) client.Answer {
+		return r.client.Remove(ctx, client.REST, client.Bearer(p.w.testbed.Manager()), p.ID)
+	}}
+	for deadline := time.Now().Add(time.Minute); !p.settle(p.make(ctx, last)); {
 		if time.Now().After(deadline) {
 			p.w.violations.add(p, undone, "the picture cannot be deleted when all is well")
 			return

@@ -12,7 +12,7 @@ const none = -1
 // database. One that was answered, with an error too, has taken effect or does so before any later change of the user is acknowledged.
 const lateLimit = 3 * time.Second
 
-// history is what one user may have, by what their one client was told.
+// history is what one user may have, by what their clients were told.
 type history struct {
 	may  []int
 	late []lateChange
@@ -35,15 +35,13 @@ func (h *history) acknowledged(picture int, began time.Time) {
 	}
 }
 
-// failed notes a change that was answered with an error which leaves open whether it is done.
-func (h *history) failed(picture int) { h.possible(picture) }
-
 // unanswered notes a change without an answer.
 func (h *history) unanswered(picture int, now time.Time) {
 	h.possible(picture)
 	h.late = append(h.late, lateChange{picture, now.Add(lateLimit)})
 }
 
+// possible notes a change that was answered with an error which leaves open whether it is done, or one beside another.
 func (h *history) possible(picture int) {
 	if !slices.Contains(h.may, picture) {
 		h.may = append(h.may, picture)
@@ -53,9 +51,13 @@ func (h *history) possible(picture int) {
 // allows reports whether the user may have the picture.
 func (h *history) allows(picture int) bool { return slices.Contains(h.may, picture) }
 
-// told notes the sequence of an acknowledged change, and reports whether it may come after those before.
-func (h *history) told(sequence uint64) bool {
-	ok := sequence >= h.sequence
-	h.sequence = max(h.sequence, sequence)
-	return ok
+// has reports whether the user has that picture and cannot have another one.
+func (h *history) has(picture int) bool { return len(h.may) == 1 && h.may[0] == picture }
+
+// uploadMayFollow reports whether an upload without an answer may take effect after the change that was acknowledged last.
+func (h *history) uploadMayFollow() bool {
+	return slices.ContainsFunc(h.late, func(l lateChange) bool { return l.picture != none })
 }
+
+// told notes the sequence of an acknowledged change.
+func (h *history) told(sequence uint64) { h.sequence = max(h.sequence, sequence) }

@@ -15,8 +15,8 @@ func TestHistory(t *testing.T) {
 	}{
 		"an upload":                     {func(h *history) { h.acknowledged(1, start) }, []int{1}},
 		"a delete":                      {func(h *history) { h.acknowledged(1, start); h.acknowledged(none, start) }, []int{none}},
-		"a delete that failed":          {func(h *history) { h.acknowledged(1, start); h.failed(none) }, []int{none, 1}},
-		"one after a failure":           {func(h *history) { h.acknowledged(1, start); h.failed(2); h.acknowledged(3, start) }, []int{3}},
+		"a delete that failed":          {func(h *history) { h.acknowledged(1, start); h.possible(none) }, []int{none, 1}},
+		"one after a failure":           {func(h *history) { h.acknowledged(1, start); h.possible(2); h.acknowledged(3, start) }, []int{3}},
 		"a change without an answer":    {func(h *history) { h.acknowledged(1, start); h.unanswered(none, start) }, []int{none, 1}},
 		"another soon after it":         {func(h *history) { h.unanswered(none, start); h.acknowledged(2, after(time.Second)) }, []int{none, 2}},
 		"another when it cannot arrive": {func(h *history) { h.unanswered(none, start); h.acknowledged(2, after(lateLimit)) }, []int{2}},
@@ -35,14 +35,21 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-func TestHistoryOfSequences(t *testing.T) {
+func TestUploadMayFollow(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
 	h := new(history)
-	for _, step := range []struct {
-		sequence uint64
-		want     bool
-	}{{2, true}, {2, true}, {5, true}, {4, false}, {5, true}} {
-		if got := h.told(step.sequence); got != step.want {
-			t.Errorf("sequence %d: %v, want %v", step.sequence, got, step.want)
-		}
+	h.unanswered(none, start)
+	h.acknowledged(none, start)
+	if h.uploadMayFollow() || !h.has(none) {
+		t.Errorf("after a delete without an answer: %+v", h)
+	}
+	h.unanswered(1, start)
+	h.acknowledged(none, start.Add(time.Second))
+	if !h.uploadMayFollow() || h.has(none) {
+		t.Errorf("after an upload without an answer: %+v", h)
+	}
+	h.acknowledged(none, start.Add(lateLimit))
+	if h.uploadMayFollow() || !h.has(none) {
+		t.Errorf("when it cannot arrive any more: %+v", h)
 	}
 }

@@ -1,15 +1,19 @@
 // Command storm proves that 200 means gone when several replicas share a database and a bucket and everything fails around them. Three
-// replicas of the real program serve 24 users, each with one client that makes one call after the other over all wire forms. Meanwhile
+// replicas of the real program serve 24 users, each with one client that makes one call after the other over all wire forms, and 8 with two
+// clients who call two replicas at the same moment. Meanwhile
 // replicas, PostgreSQL and the S3 server are killed, and the network in front of both holds what is sent, cuts connections, loses
 // answers, and delivers requests whose sender has gone. Every read is checked against what may be there, and after each delete's 200 the
-// bucket is looked at: no version, no delete marker, nothing in the user's folder.
+// bucket is looked at: no version, no delete marker, nothing in the user's folder but what both the user's history and the database know as
+// the object of a later upload, or of one that was given up and that the network delivered late.
 //
 //	world.go      PostgreSQL, S3 server, proxies, replicas
 //	faults.go     what is killed when, and when the network is bad
 //	weather.go    what is done to what passes a proxy
 //	proxy.go      connections to PostgreSQL     requests.go  requests to the S3 server, one by one
-//	person.go     one user's client             history.go   what may be there, by what the client was told
-//	look.go       a look into the bucket        exam.go      a look at everything after the storm
+//	person.go     one user's client             pair.go      two clients of a user
+//	change.go     a call that changes something history.go   what may be there, by what the clients were told
+//	look.go       a look into the bucket        sight.go     what is listed after a delete, and whether it may be
+//	exam.go       a look at everything after the storm
 //	violation.go  what must not be              report.go    figures
 //	control.go    engines with a wrong step, which must be found out
 package main
@@ -41,6 +45,7 @@ type options struct {
 	plain    bool
 	controls bool
 	control  string
+	trace    io.Writer
 }
 
 const (
@@ -72,11 +77,15 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.BoolVar(&o.plain, "unversioned", false, "a bucket without versions")
 	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
 	fs.StringVar(&o.control, "control", "", "run this control only: "+fmt.Sprint(controls()))
+	trace := fs.Bool("trace", false, "tell in full what is listed after a delete and may be")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
 	if fs.NArg() > 0 {
 		return fmt.Errorf("takes flags only, not %q", fs.Args())
+	}
+	if *trace {
+		o.trace = out
 	}
 	if o.short {
 		o.lasts = shortLasts
@@ -151,7 +160,7 @@ func (w *world) last(ctx context.Context, o options, whole bool) (kills, error) 
 			if tries == 10 {
 				return kills{}, fmt.Errorf("nobody is registered: %v", all[i].notes)
 			}
-			all[i].upload(ctx, w.any(i))
+			all[i].settle(all[i].make(ctx, all[i].upload(w.any(i))))
 		}
 	}
 	blowing, stop := context.WithTimeout(ctx, o.lasts)

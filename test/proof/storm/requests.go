@@ -16,26 +16,28 @@ import (
 // requests are those that have passed the S3 server's proxy.
 type requests struct {
 	mu      sync.Mutex
-	puts    map[string]bool      // by name of the object
+	sent    map[string]time.Time // when its PUT came, by name of the object
 	story   map[string][]string  // what became of each, for people
 	arrived map[string]time.Time // objects that were delivered after their sender had gone, and when
 	// twice is called with the name of an object for which a second PUT was sent.
 	twice func(name string)
 }
 
-// object is the path of a picture: the bucket and the name.
-var object = regexp.MustCompile(`^/[^/]+/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}/[0-9a-f]{32})$`)
+// picturePath is the path of a picture: the bucket and the name.
+var picturePath = regexp.MustCompile(`^/[^/]+/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}/[0-9a-f]{32})$`)
 
 // note remembers a PUT, and returns the name of its object, "" for other requests.
 func (r *requests) note(request *http.Request) (name string) {
-	match := object.FindStringSubmatch(request.URL.Path)
+	match := picturePath.FindStringSubmatch(request.URL.Path)
 	if request.Method != http.MethodPut || match == nil {
 		return ""
 	}
 	name = match[1]
 	r.mu.Lock()
-	again := r.puts[name]
-	r.puts[name] = true
+	_, again := r.sent[name]
+	if !again {
+		r.sent[name] = time.Now()
+	}
 	r.mu.Unlock()
 	if again {
 		r.twice(name)
@@ -73,6 +75,14 @@ func (r *requests) delivering(name string) (delivered func()) {
 	}
 	note(time.Now().Add(24 * time.Hour))
 	return func() { note(time.Now()) }
+}
+
+// sentSince reports whether an object was sent after a moment.
+func (r *requests) sentSince(name string, moment time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, ok := r.sent[name]
+	return ok && at.After(moment)
 }
 
 // lateSince reports whether an object was delivered after its sender had gone, and after a moment.

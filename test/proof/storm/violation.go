@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // Kinds of violations.
@@ -39,7 +40,7 @@ type violations struct {
 func (v *violations) add(p *person, kind, format string, args ...any) {
 	found := violation{Kind: kind, Text: fmt.Sprintf(format, args...)}
 	if p != nil {
-		p.note("VIOLATION: %s: %s", kind, found.Text)
+		p.note(time.Now(), "VIOLATION: %s: %s", kind, found.Text)
 		found.User, found.Story = p.ID, append([]string(nil), p.notes...)
 	}
 	v.mu.Lock()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -17,7 +18,9 @@ import (
 
 const (
 	replicas       = 3
-	people         = 24
+	singles        = 24 // users with one client
+	pairs          = 8  // users with two
+	people         = singles + pairs
 	picturesOfEach = 20 // which a user's uploads take in turn
 )
 
@@ -36,6 +39,7 @@ type world struct {
 	starting   sync.WaitGroup
 	violations violations
 	figures    figures
+	trace      io.Writer // what is listed and may be is told, nil = it is not
 }
 
 // replica is one run of the program.
@@ -47,7 +51,7 @@ type replica struct {
 
 // newWorld starts everything.
 func newWorld(ctx context.Context, o options, binary string, pictures *testbed.PictureSet, environ []string) (w *world, err error) {
-	w = &world{pictures: pictures, requests: &requests{puts: map[string]bool{}, arrived: map[string]time.Time{}, story: map[string][]string{}}}
+	w = &world{pictures: pictures, trace: o.trace, requests: &requests{sent: map[string]time.Time{}, arrived: map[string]time.Time{}, story: map[string][]string{}}}
 	w.requests.twice = func(name string) { w.violations.add(nil, twice, "a second PUT of %s", name) }
 	defer func() {
 		if err != nil {
