@@ -58,8 +58,8 @@ WITH p AS MATERIALIZED (
    SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM q)
 SELECT p.uid, p.org, p.sequence + (SELECT count(*) FROM q), p.created_at, greatest(p.changed_at, $5), coalesce((SELECT gen FROM q), p.receipt), p.removed,
        CASE WHEN EXISTS (SELECT FROM q) THEN NULL ELSE p.gen END, p.claim, coalesce(p.claim_due < clock_timestamp(), false), p.folder,
-       w.gen, w.version, 3::smallint, clock_timestamp(), EXISTS (SELECT FROM q)
-  FROM p LEFT JOIN (SELECT uid, gen, version FROM work WHERE state = 3 UNION ALL SELECT uid, gen, version FROM q) w ON w.uid = p.uid`
+       w.gen, w.version, w.state, clock_timestamp(), EXISTS (SELECT FROM q)
+  FROM p LEFT JOIN (SELECT uid, gen, version, state FROM work WHERE state IN (3, 4) UNION ALL SELECT uid, gen, version, 3 FROM q) w ON w.uid = p.uid`
 
 // queueOneStatement queues it. It reports false when that is not to be.
 func (s *Store) queueOneStatement(a *attempt, rm storage.Removal, intended *bool) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // round makes calls of a user who has two clients. They meet for each round and call two replicas at the same moment, so that one of them
@@ -25,8 +26,14 @@ func (p *person) round(ctx context.Context, r *replica) {
 	}
 }
 
-// together makes two changes at once.
+// together makes two changes at once. In every other round both find the user's row locked, so that the one that comes second has begun
+// before the first one is decided; and what the first one does in the bucket then takes a while.
 func (p *person) together(ctx context.Context, a, b change) {
+	release := func() {}
+	if p.random.IntN(2) == 0 {
+		release = p.w.holdRow(ctx, p.ID)
+		p.w.requests.slow(p.folder, 300*time.Millisecond+time.Duration(p.random.IntN(300))*time.Millisecond)
+	}
 	all := [2]outcome{}
 	var calling sync.WaitGroup
 	ready := make(chan struct{})
@@ -37,6 +44,27 @@ func (p *person) together(ctx context.Context, a, b change) {
 		})
 	}
 	close(ready)
+	pause(ctx, time.Duration(p.random.IntN(150))*time.Millisecond)
+	release()
 	calling.Wait()
 	p.settle(all[:]...)
+}
+
+// holdLimit is how long it may take to lock a row.
+const holdLimit = time.Second
+
+// holdRow locks a user's row, as a slow session of an administrator does, until release is called. While the database is away it locks
+// nothing.
+func (w *world) holdRow(ctx context.Context, user string) (release func()) {
+	limited, cancel := context.WithTimeout(ctx, holdLimit)
+	defer cancel()
+	conn, err := w.query(limited)
+	if err != nil {
+		return func() {}
+	}
+	release = func() { _ = conn.Close(ctx) }
+	if tx, err := conn.Begin(limited); err == nil {
+		_, _ = tx.Exec(limited, `SELECT FROM person WHERE id = $1 FOR UPDATE`, user)
+	}
+	return release
 }

@@ -19,12 +19,16 @@ type requests struct {
 	sent    map[string]time.Time // when its PUT came, by name of the object
 	story   map[string][]string  // what became of each, for people
 	arrived map[string]time.Time // objects that were delivered after their sender had gone, and when
+	waits   map[string]time.Time // until when requests about a user's folder wait
 	// twice is called with the name of an object for which a second PUT was sent.
 	twice func(name string)
 }
 
 // picturePath is the path of a picture: the bucket and the name.
 var picturePath = regexp.MustCompile(`^/[^/]+/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}/[0-9a-f]{32})$`)
+
+// userFolder is the name of a user's folder.
+var userFolder = regexp.MustCompile(`[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}/`)
 
 // note remembers a PUT, and returns the name of its object, "" for other requests.
 func (r *requests) note(request *http.Request) (name string) {
@@ -60,6 +64,21 @@ func (r *requests) storyOf(name string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.story[name])
+}
+
+// slow lets requests about a user's folder wait for a while.
+func (r *requests) slow(folder string, d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.waits[folder] = time.Now().Add(d)
+}
+
+// wait returns how long a request waits because its user's folder is slow.
+func (r *requests) wait(request *http.Request) time.Duration {
+	match := userFolder.FindString(request.URL.Path + "?" + request.URL.Query().Get("prefix"))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Until(r.waits[match])
 }
 
 // delivering notes that an object may arrive from now on whose sender may have gone. What it returns notes that it has arrived, or does
@@ -118,6 +137,7 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 			return
 		}
 		name := r.note(request)
+		pause(ctx, r.wait(request))
 		f, wait := p.strike()
 		r.tell(name, "PUT: "+f.String())
 		switch f {

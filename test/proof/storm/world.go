@@ -51,7 +51,7 @@ type replica struct {
 
 // newWorld starts everything.
 func newWorld(ctx context.Context, o options, binary string, pictures *testbed.PictureSet, environ []string) (w *world, err error) {
-	w = &world{pictures: pictures, trace: o.trace, requests: &requests{sent: map[string]time.Time{}, arrived: map[string]time.Time{}, story: map[string][]string{}}}
+	w = &world{pictures: pictures, trace: o.trace, requests: &requests{sent: map[string]time.Time{}, waits: map[string]time.Time{}, arrived: map[string]time.Time{}, story: map[string][]string{}}}
 	w.requests.twice = func(name string) { w.violations.add(nil, twice, "a second PUT of %s", name) }
 	defer func() {
 		if err != nil {
