@@ -57,6 +57,10 @@ func checkSchema(ctx context.Context, inv *Program, place storage.Place) error {
 	if err != nil {
 		return err
 	}
+	if version > newest {
+		_, err = fmt.Fprintf(inv.Stdout, "schema version %d is newer than this program, which works with it, too: nothing to do\n", version)
+		return err
+	}
 	if version == newest {
 		_, err = fmt.Fprintf(inv.Stdout, "schema version %d is the newest: nothing to do\n", version)
 		return err

@@ -55,8 +55,9 @@ type Options struct {
 	// AcceptUnknown takes a bucket of which the server does not tell whether something in it keeps what is deleted.
 	AcceptUnknown bool
 
-	tracer pgx.QueryTracer // for tests that count
-	dial   pgconn.DialFunc // for tests with a bad network; nil = the usual one
+	migrations []string        // of another release, for tests; nil = this one's
+	tracer     pgx.QueryTracer // for tests that count
+	dial       pgconn.DialFunc // for tests with a bad network; nil = the usual one
 }
 
 // BucketOptions tell where the bucket is.
@@ -81,6 +82,7 @@ type Store struct {
 	log     *slog.Logger
 	now     func() time.Time
 
+	known         []string // versions of the schema
 	acceptUnknown bool
 	keep          storage.Retention
 	unsuitable    atomic.Pointer[error]
@@ -125,8 +127,8 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*St
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
-	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), acceptUnknown: o.AcceptUnknown,
-		keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage}
+	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), known: o.versions(),
+		acceptUnknown: o.AcceptUnknown, keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -152,7 +154,7 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	if err != nil {
 		return err
 	}
-	version, err := opened(ctx, conn.Conn(), asIs)
+	version, err := opened(ctx, conn.Conn(), s.known, asIs)
 	conn.Release()
 	if err != nil {
 		return err
@@ -165,7 +167,7 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	if conn, err = s.pool.Acquire(ctx); err != nil {
 		return err
 	}
-	_, err = migrate(ctx, conn.Conn(), nil)
+	_, err = migrate(ctx, conn.Conn(), s.known, nil)
 	if err == nil {
 		err = s.readInstallation(ctx, conn.Conn())
 	}
@@ -218,9 +220,9 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := s.unsuitable.Load(); err != nil {
 		return unavailable(ctx, *err)
 	}
-	var one int
-	err := s.pool.QueryRow(ctx, `SELECT 1`).Scan(&one)
-	return unavailable(ctx, errors.Join(away("database", err), away("bucket", s.bucket.Reach(ctx))))
+	// A newer program may have brought the schema to where this one can work with it no more.
+	err := workable(ctx, s.pool, s.known)
+	return unavailable(ctx, errors.Join(err, away("bucket", s.bucket.Reach(ctx))))
 }
 
 // away says in a sentence what cannot be reached.

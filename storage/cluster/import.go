@@ -81,7 +81,7 @@ func (i *importing) begin(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	i.begun = true
-	if _, err := migrate(ctx, i.conn, nil); err != nil {
+	if _, err := migrate(ctx, i.conn, o.versions(), nil); err != nil {
 		return err
 	}
 	if _, err := i.conn.Exec(ctx, `UPDATE installation SET id = $1, bucket_id = $2`, generationID(i.o.Export.Store().ID), bucketID); err != nil {

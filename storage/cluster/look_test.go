@@ -107,7 +107,7 @@ func TestStoreThatIsMadeMeanwhile(t *testing.T) {
 		opened <- err
 	}()
 	awaitLock(t, o)
-	if _, err := migrate(t.Context(), conn, nil); err != nil {
+	if _, err := migrate(t.Context(), conn, migrations, nil); err != nil {
 		t.Fatal(err)
 	}
 	var id []byte

@@ -38,13 +38,13 @@ func state(ctx context.Context, conn *pgx.Conn) (version int, importing bool, er
 
 // opened returns the version of the schema, 0 where there is none, and an error when it is not one to be opened: while an import is under
 // way, and, unless it may be brought forward, when it is of an earlier version.
-func opened(ctx context.Context, conn *pgx.Conn, asIs bool) (version int, err error) {
+func opened(ctx context.Context, conn *pgx.Conn, known []string, asIs bool) (version int, err error) {
 	version, importing, err := state(ctx, conn)
 	switch {
 	case err == nil && importing:
 		err = fmt.Errorf("%w: run it again", storage.ErrHalfRestored)
-	case err == nil && asIs && version > 0 && version < len(migrations):
-		err = fmt.Errorf("the schema has version %d, this program works with version %d: bring it forward with \"avatard migrate\"", version, len(migrations))
+	case err == nil && asIs && version > 0 && version < len(known):
+		err = fmt.Errorf("the schema has version %d, this program works with version %d: bring it forward with \"avatard migrate\"", version, len(known))
 	}
 	return version, err
 }
@@ -52,7 +52,7 @@ func opened(ctx context.Context, conn *pgx.Conn, asIs bool) (version int, err er
 // version returns the version of the schema; storage.ErrNoStore where there is none.
 func (p *Place) version(ctx context.Context) (version int, err error) {
 	err = p.connected(ctx, func(conn *pgx.Conn) (err error) {
-		version, err = opened(ctx, conn, false)
+		version, err = opened(ctx, conn, p.o.versions(), false)
 		return err
 	})
 	if err == nil && version == 0 {
@@ -89,8 +89,10 @@ func (p *Place) Vacant(ctx context.Context) error {
 
 // Schema implements [storage.Place].
 func (p *Place) Schema(ctx context.Context) (version, newest int, err error) {
-	version, err = p.version(ctx)
-	return version, len(migrations), p.wrap(err)
+	if version, err = p.version(ctx); err == nil {
+		err = p.connected(ctx, func(conn *pgx.Conn) error { return workable(ctx, conn, p.o.versions()) })
+	}
+	return version, len(p.o.versions()), p.wrap(err)
 }
 
 // Migrate implements [storage.Place].
@@ -99,7 +101,7 @@ func (p *Place) Migrate(ctx context.Context, step func(version int)) (from int, 
 		return 0, err
 	}
 	err = p.connected(ctx, func(conn *pgx.Conn) error {
-		from, err = migrate(ctx, conn, step)
+		from, err = migrate(ctx, conn, p.o.versions(), step)
 		return err
 	})
 	return from, p.wrap(err)
@@ -130,14 +132,10 @@ func (s *Store) beginToLook(ctx context.Context) error {
 		return err
 	}
 	defer conn.Release()
-	if _, err := opened(ctx, conn.Conn(), true); err != nil {
+	if _, err := opened(ctx, conn.Conn(), s.known, true); err != nil {
 		return err
 	}
-	version, oldest := 0, 0
-	if err := conn.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest); err != nil {
-		return err
-	}
-	if err := serves(version, oldest); err != nil {
+	if err := workable(ctx, conn, s.known); err != nil {
 		return err
 	}
 	if err := s.readInstallation(ctx, conn.Conn()); err != nil {

@@ -2,11 +2,15 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
+	cryptorand "crypto/rand"
 	_ "embed"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"avatard/storage"
 )
@@ -28,16 +32,37 @@ var migrations = []string{firstSchema}
 // program which knows no newer one goes on beside this one, or refuses.
 const oldestProgram = 1
 
-// migrate brings the schema to the newest version that this program knows, one transaction a version, and calls step for each that
+const (
+	// migrationLockTimeout is how long a migration waits for a table that somebody uses: everybody else who wants that table waits behind it. It is
+	// shorter than the time after which PostgreSQL looks for a deadlock, and callers bear it.
+	migrationLockTimeout = "500ms"
+	// A migration that did not get its tables leaves them alone for a while before it asks again, so many times.
+	migrationPause = 2 * time.Second
+	migrationTries = 60
+)
+
+// errTablesInUse: a backup that reads for long, or a transaction that was forgotten.
+var errTablesInUse = errors.New("somebody's transaction has used a table all the time that the schema has to change")
+
+// migrate brings the schema to the newest version that a program knows, one transaction a version, and calls step for each that
 // is durable. Of several processes one does it, and the others find it done. It returns the version that it found.
-func migrate(ctx context.Context, conn *pgx.Conn, step func(version int)) (from int, err error) {
-	for first := true; ; first = false {
-		found, done, err := migrateOnce(ctx, conn)
+func migrate(ctx context.Context, conn *pgx.Conn, known []string, step func(version int)) (from int, err error) {
+	tries := 0
+	for first := true; ; {
+		found, done, err := migrateOnce(ctx, conn, known)
+		if inUse(err) {
+			if tries++; tries == migrationTries {
+				return from, fmt.Errorf("bringing the schema forward: %w: %w", errTablesInUse, err)
+			}
+			if sleep(ctx, migrationPause/2+rand.N(migrationPause)) { //nolint:gosec // it only keeps processes from asking in step
+				continue
+			}
+		}
 		if err != nil {
 			return from, fmt.Errorf("bringing the schema forward: %w", err)
 		}
 		if first {
-			from = found
+			from, first = found, false
 		}
 		if done {
 			return from, nil
@@ -46,6 +71,12 @@ func migrate(ctx context.Context, conn *pgx.Conn, step func(version int)) (from 
 			step(found + 1)
 		}
 	}
+}
+
+// inUse reports whether a lock was not to be had in time.
+func inUse(err error) bool {
+	pg := new(pgconn.PgError)
+	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
 // lockPatiently takes an advisory lock until the transaction ends, however long another process has it. The statements behind it may take
@@ -61,7 +92,7 @@ func lockPatiently(ctx context.Context, tx pgx.Tx, lock int64) error {
 	return err
 }
 
-func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err error) {
+func migrateOnce(ctx context.Context, conn *pgx.Conn, known []string) (found int, done bool, err error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return 0, false, err
@@ -74,10 +105,13 @@ func migrateOnce(ctx context.Context, conn *pgx.Conn) (found int, done bool, err
 	if err != nil {
 		return 0, false, err
 	}
-	if found >= len(migrations) {
-		return found, true, serves(found, oldest)
+	if found >= len(known) {
+		return found, true, serves(found, oldest, known)
 	}
-	if _, err = tx.Exec(ctx, migrations[found], pgx.QueryExecModeSimpleProtocol); err != nil {
+	if _, err = tx.Exec(ctx, `SET LOCAL lock_timeout = '`+migrationLockTimeout+`'`); err != nil {
+		return found, false, err
+	}
+	if _, err = tx.Exec(ctx, known[found], pgx.QueryExecModeSimpleProtocol); err != nil {
 		return found, false, fmt.Errorf("version %d: %w", found+1, err)
 	}
 	if found == 0 {
@@ -110,17 +144,39 @@ func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err err
 	return version, oldest, err
 }
 
-// serves returns nil when this program can work with a schema that has all its versions: with a newer one, if that says so.
-func serves(version, oldest int) error {
-	if oldest > len(migrations) {
-		return fmt.Errorf("%w: it has version %d, for programs that know version %d; this one knows %d", storage.ErrNewerSchema, version, oldest, len(migrations))
+// serves returns nil when a program can work with a schema that has all the versions it knows: with a newer one, if that says so.
+func serves(version, oldest int, known []string) error {
+	if oldest > len(known) {
+		return fmt.Errorf("%w: it has version %d, for programs that know version %d; this one knows %d", storage.ErrNewerSchema, version, oldest, len(known))
 	}
 	return nil
 }
 
+// querier is a connection, a transaction or a pool.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
+}
+
+// workable returns nil when a program can work with the schema that is there.
+func workable(ctx context.Context, db querier, known []string) error {
+	var version, oldest int
+	if err := db.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest); err != nil {
+		return away("database", err)
+	}
+	return serves(version, oldest, known)
+}
+
+// versions are those of the schema that the program knows.
+func (o Options) versions() []string {
+	if o.migrations != nil {
+		return o.migrations
+	}
+	return migrations
+}
+
 func firstRows(ctx context.Context, tx pgx.Tx) error {
 	folderKey := make([]byte, 32)
-	_, _ = rand.Read(folderKey)
+	_, _ = cryptorand.Read(folderKey)
 	_, err := tx.Exec(ctx, `INSERT INTO installation (id, bucket_id, folder_key) VALUES ($1, $2, $3)`, newGeneration(), newGeneration(), folderKey)
 	return err
 }

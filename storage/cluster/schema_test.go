@@ -28,7 +28,7 @@ func TestEightStartAtOnce(t *testing.T) {
 				return
 			}
 			defer func() { _ = conn.Close(context.Background()) }()
-			if _, err := migrate(t.Context(), conn, func(int) { made.Add(1) }); err != nil {
+			if _, err := migrate(t.Context(), conn, migrations, func(int) { made.Add(1) }); err != nil {
 				t.Error(err)
 			}
 			if stores[i], err = Open(t.Context(), o, storage.OpenOptions{}); err != nil {
@@ -63,7 +63,7 @@ func TestEightStartAtOnce(t *testing.T) {
 // A program works with a newer schema that names it as new enough, and with no other.
 func TestNewerSchema(t *testing.T) {
 	o := options(t, true)
-	openStore(t, o)
+	running := openStore(t, o)
 	conn := sql(t, o)
 	for _, c := range []struct {
 		version, oldest int
@@ -85,6 +85,12 @@ func TestNewerSchema(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
+		}
+		if err := running.Ready(t.Context()); !errors.Is(err, c.want) {
+			t.Errorf("Ready with version %d for programs from %d = %v, want %v", c.version, c.oldest, err, c.want)
+		}
+		if version, newest, err := At(o).Schema(t.Context()); !errors.Is(err, c.want) || version != c.version || newest != len(migrations) {
+			t.Errorf("Schema = %d, %d, %v, want %d, %d, %v", version, newest, err, c.version, len(migrations), c.want)
 		}
 		if from, err := At(o).Migrate(t.Context(), nil); !errors.Is(err, c.want) || err == nil && from != c.version {
 			t.Errorf("Migrate = %d, %v, want %d, %v", from, err, c.version, c.want)

@@ -1,6 +1,7 @@
 // Package hooks lets the proofs of the guarantee reach into the engine. A program built with the tag failpoints takes one of the wrong steps
 // that the variable WRONG_STEP names, each of which makes a 200 a lie; the proofs run against it and have to notice, since a proof
-// that notices nothing is blind. Without the tag only the list of names is left.
+// that notices nothing is blind. With the variable NEXT_SCHEMA it is the next release, which knows one version more of the schema. Without the
+// tag only the list of names is left.
 package hooks
 
 // Wrong steps.

@@ -22,3 +22,8 @@ func readStep(name string) string {
 
 // Wrong reports whether a step is to be wrong.
 func Wrong(step string) bool { return step == wrong }
+
+// NextSchema reports whether the program is to be one that knows a newer schema.
+func NextSchema() bool {
+	return os.Getenv("NEXT_SCHEMA") != "" //nolint:forbidigo // as above
+}
