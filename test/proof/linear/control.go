@@ -29,18 +29,19 @@ type control struct {
 }
 
 // controls are histories of the real server with a wrong one in front of it, or with its time turned back.
-func controls() []control {
-	return []control{
+func controls(cluster bool) []control {
+	list := []control{
 		{"old pictures from a cache", func(w *world) { w.front = lying(cachedReads()) }},
 		{"304 without asking", func(w *world) { w.front = lying(eagerUnchanged()) }},
 		{"deletes that never arrive", func(w *world) { w.front, w.forms = lying(swallow(http.MethodDelete)), []client.Form{client.REST} }},
 		{"uploads that never arrive", func(w *world) { w.front = lying(swallow(http.MethodPost)) }},
-		{"a crash that loses what was acknowledged", func(w *world) {
-			if w.afterKill = turnedBack(w.dir); w.servers != nil {
-				w.afterKill = databaseTurnedBack(w.servers)
-			}
-		}},
 	}
+	const lost = "a crash that loses what was acknowledged"
+	if !cluster {
+		return append(list, control{lost, func(w *world) { w.afterKill = turnedBack(w.dir) }})
+	}
+	return append(list, control{lost, func(w *world) { w.afterKill = databaseTurnedBack(w.servers) }},
+		control{"deletes that do not wait for an upload", func(w *world) { w.environ = []string{"WRONG_STEP=blind-look"} }})
 }
 
 // Size of a control's history.
@@ -52,11 +53,13 @@ const (
 // runControls records a history in each wrong world, and fails when one of them is explained. Sequences are left out:
 // what readers see has to be enough.
 func runControls(ctx context.Context, w world, seed uint64, out io.Writer) error {
-	if w.calls, w.kills = controlCalls, controlKills; w.servers != nil {
+	w.calls, w.kills = controlCalls, controlKills
+	cluster := w.servers != nil
+	if cluster {
 		w.kills = 2 * roundFaults
 	}
 	dir := w.dir
-	for i, c := range controls() {
+	for i, c := range controls(cluster) {
 		under := w
 		under.dir = filepath.Join(dir, fmt.Sprintf("control-%d", i))
 		if err := os.MkdirAll(under.dir, 0o700); err != nil {

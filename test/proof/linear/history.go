@@ -25,6 +25,7 @@ type world struct {
 	forms    []client.Form // of deletes
 	// servers, when they are not nil, are what replicas keep their data in, in place of one server with a directory.
 	servers *clustertest.Servers
+	environ []string // of replicas, beside what tells where the data is
 	// front, when it is not nil, stands between the clients and the server: it returns the address to call.
 	front func(url string) (address string, remove func(), err error)
 	// afterKill, when it is not nil, is called when the server is dead, with its data directory and the number of kills; for
@@ -86,6 +87,7 @@ func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) 
 		if store, config.Environ, err = newStore(ctx, w.servers, dir); err != nil {
 			return h, err
 		}
+		config.Environ = append(config.Environ, w.environ...)
 	}
 	if s.testbed, err = testbed.New(config); err != nil {
 		return h, err
