@@ -140,7 +140,7 @@ func parse(args []string, errOut io.Writer) (o options, err error) {
 	histories, kills := defaultHistories, defaultKills
 	switch {
 	case o.short && o.cluster:
-		histories, kills = 1, 2*roundFaults
+		histories, kills = 1, roundFaults
 	case o.cluster:
 		histories, kills = clusterHistories, clusterKills
 	case o.short:
