@@ -139,12 +139,12 @@ func (p *person) settle(all ...outcome) (acknowledged bool) {
 			p.succeeded(o, sequence)
 		}
 	}
-	follows := noUpload
+	follows := later{another: len(all)-1+len(p.late) > 1}
 	switch {
 	case slices.ContainsFunc(all, func(o outcome) bool { return o.picture != none && !o.notSent() }): // beside a delete, that is
-		follows = beside
+		follows.upload = beside
 	case p.uploadMayFollow():
-		follows = unanswered
+		follows.upload = unanswered
 	}
 	for _, o := range all {
 		p.judge(o, follows)

@@ -25,7 +25,7 @@ type record struct {
 	Active   bool   // it is the user's picture
 	Sequence uint64 // of the user
 	State    int16  // of the work to be done, 0 = none
-	Reason   int16  // of that work
+	Reason   int16  // of that work, or of the receipt
 	Receipt  bool   // it was erased
 }
 
@@ -35,6 +35,9 @@ const (
 	toErase  = 3
 	givenUp  = 4 // an upload that was given up and erased, whose request may arrive late
 )
+
+// reasonGivenUp is that of uploads that were given up. Other pictures are erased because of a change.
+const reasonGivenUp = 3
 
 // lookAt lists what there is of a user, and asks the database about it then: an upload is on record before its object is sent.
 func (w *world) lookAt(ctx context.Context, p *person) (s sight) {
@@ -54,7 +57,7 @@ func (w *world) lookAt(ctx context.Context, p *person) (s sight) {
 }
 
 const sqlRecord = `
-SELECT coalesce(p.gen = $2, false), p.sequence, coalesce(w.state, 0), coalesce(w.reason, 0), r.gen IS NOT NULL
+SELECT coalesce(p.gen = $2, false), p.sequence, coalesce(w.state, 0), coalesce(w.reason, r.reason, 0), r.gen IS NOT NULL
   FROM person p LEFT JOIN work w ON w.gen = $2 LEFT JOIN receipt r ON r.gen = $2 WHERE p.id = $1`
 
 // recordOf asks the database about a generation, again and again while that is down.
@@ -83,7 +86,13 @@ func (w *world) recordOnce(ctx context.Context, user string, gen []byte) (r reco
 	return r, err
 }
 
-// Uploads that may take effect after a delete that is answered with 200.
+// later is what may have taken effect after a delete that is answered with 200.
+type later struct {
+	upload  string
+	another bool // and a change that erased its picture
+}
+
+// Uploads that may take effect after a delete.
 const (
 	noUpload   = ""
 	unanswered = "upload without an answer"
@@ -93,21 +102,21 @@ const (
 // arrivedLate is an object of an upload before the delete.
 const arrivedLate = "upload given up before, delivered after its sender had gone"
 
-// judge sees that nothing is listed after a delete that was acknowledged. follows is what upload may have taken effect after it.
+// judge sees that nothing is listed after a delete that was acknowledged.
 //
-// What is listed may be the object of such an upload, which was sent after the delete had begun; or that of an earlier one that was given
+// What is listed may be the object of an upload that may have taken effect after the delete, which was sent after the delete had begun; or that of an earlier one that was given
 // up, which the network delivered after the delete had begun, when its sender was gone: no request that ends before can find
 // it. Both the client's history and the database have to say so.
-func (p *person) judge(o outcome, follows string) {
+func (p *person) judge(o outcome, follows later) {
 	if o.sight.err != nil {
 		p.w.violations.add(p, unready, "what is listed cannot be looked at: %v", o.sight.err)
 	}
 	for _, v := range o.sight.objects {
-		upload := follows
-		if !p.w.requests.sentSince(v.name, o.began) {
-			upload = noUpload
+		since := later{}
+		if p.w.requests.sentSince(v.name, o.began) {
+			since = follows
 		}
-		kind := v.excuse(upload, p.w.requests.lateSince(v.name, o.began), o.answer.Sequence())
+		kind := v.excuse(since, p.w.requests.lateSince(v.name, o.began), o.answer.Sequence())
 		if kind == "" {
 			p.w.violations.add(p, remains, "%+v, whose PUT went %q", v, p.w.requests.storyOf(v.name))
 			continue
@@ -117,19 +126,21 @@ func (p *person) judge(o outcome, follows string) {
 	}
 }
 
-// excuse returns why an object may be listed after a delete that was answered with a sequence, "" when it may not. follows is what upload
-// it may be of that took effect after the delete; late tells that it was delivered after the delete had begun.
-func (o object) excuse(follows string, late bool, sequence uint64) string {
-	r := o.record
+// excuse returns why an object may be listed after a delete that was answered with a sequence, "" when it may not. follows is what may have
+// taken effect after the delete, if the object was sent since; late tells that it was delivered after the delete had begun.
+func (o object) excuse(follows later, late bool, sequence uint64) string {
+	upload, r := follows.upload != noUpload, o.record
 	switch {
 	case o.marker:
 		return ""
-	case follows != noUpload && r.Active && r.Sequence > sequence:
-		return follows + ": in place"
-	case follows != noUpload && r.State == underWay:
-		return follows + ": under way"
-	case follows != noUpload && (r.State != 0 || r.Receipt):
-		return follows + ": given up or erased since"
+	case upload && r.Active && r.Sequence > sequence:
+		return follows.upload + ": in place"
+	case upload && r.State == underWay:
+		return follows.upload + ": under way"
+	case upload && r.Reason == reasonGivenUp:
+		return follows.upload + ": given up"
+	case upload && follows.another && (r.State == toErase || r.Receipt):
+		return follows.upload + ": erased since"
 	case late && r.State == givenUp:
 		return arrivedLate
 	}
