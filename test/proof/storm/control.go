@@ -55,10 +55,10 @@ func runControl(ctx context.Context, o options, pictures *testbed.PictureSet, ou
 	if err != nil {
 		return err
 	}
-	if !w.violations.any() {
+	first, ok := w.violations.broken()
+	if !ok {
 		return fmt.Errorf("%d kills in %v, and nothing noticed: these checks are blind", k.all(), controlLasts)
 	}
-	first := w.violations.list[0]
 	fmt.Fprintf(out, "control %s: found out after %.0f s and %d kills: %s: %s\n", step, time.Since(began).Seconds(), k.all(), first.Kind, first.Text)
 	return nil
 }

@@ -151,7 +151,7 @@ func prove(ctx context.Context, o options, pictures *testbed.PictureSet, out io.
 	return ctx.Err()
 }
 
-// last lets the storm last, or end with the first violation unless it is to be whole.
+// last lets the storm last, or end when the promise is broken unless it is to be whole, with a look at everything after it.
 func (w *world) last(ctx context.Context, o options, whole bool) (kills, error) {
 	all := make([]*person, people)
 	for i := range all {
@@ -173,16 +173,18 @@ func (w *world) last(ctx context.Context, o options, whole bool) (kills, error) 
 	}
 	if !whole {
 		go func() {
-			for blowing.Err() == nil && !w.violations.any() {
+			for blowing.Err() == nil {
+				if _, broken := w.violations.broken(); broken {
+					stop()
+				}
 				pause(blowing, 100*time.Millisecond)
 			}
-			stop()
 		}()
 	}
 	k, err := w.storm(blowing, rand.New(rand.NewPCG(o.seed, 0x73746f726d)))
 	leave()
 	working.Wait()
-	if err != nil || !whole && w.violations.any() {
+	if err != nil || !whole {
 		return k, err
 	}
 	return k, w.examine(ctx, all)

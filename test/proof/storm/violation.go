@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,7 +20,7 @@ const (
 	undone   = "work is left undone"
 )
 
-// maxTold bounds how many violations are told in full.
+// maxTold bounds how many violations are told in full, beside the first of each kind.
 const maxTold = 3
 
 // violation is one thing that must not be.
@@ -49,9 +50,21 @@ func (v *violations) add(p *person, kind, format string, args ...any) {
 		v.count = make(map[string]int)
 	}
 	v.count[kind]++
-	if len(v.list) < maxTold {
+	if len(v.list) < maxTold || v.count[kind] == 1 {
 		v.list = append(v.list, found)
 	}
+}
+
+// broken returns the first one by which the promise of a delete was broken, and not that of an answer or of a server that recovers.
+func (v *violations) broken() (found violation, ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, one := range v.list {
+		if slices.Contains([]string{wrong, damaged, remains, twice, sequence}, one.Kind) {
+			return one, true
+		}
+	}
+	return violation{}, false
 }
 
 func (v *violations) any() bool {
