@@ -33,7 +33,7 @@ func TestCheck(t *testing.T) {
 	object := func(name, text string) { putObject(t, bucket, name, text) }
 	whole, missing, broken := addUser(t, s, "whole"), addUser(t, s, "missing"), addUser(t, s, "broken")
 	put(t, s, whole)
-	if found, sum := checked(t, s, false); len(found) > 0 || sum.Pictures != 1 || sum.Users != 3 {
+	if found, sum := checked(t, s, false); len(found) > 0 || sum.Pictures != 1 || sum.Users != 3 || sum.Slots != 1 {
 		t.Fatalf("a store that is right: %+v, %+v", found, sum)
 	}
 	eraseObject(t, bucket, s.folders.of(missing.Issuer, missing.ID)+put(t, s, missing))

@@ -20,10 +20,10 @@ const maxStrangers = 1000
 func (c *check) listBucket(ctx context.Context) error {
 	var strangers []bucket.Version
 	err := c.bucket.All(ctx, func(v bucket.Version) error {
-		c.sum.Slots++
 		if bucket.IsOwn(v.Name) {
 			return nil
 		}
+		c.sum.Slots++
 		i, ok := slices.BinarySearchFunc(c.people, folderDigits(v.Name), func(p owner, d [16]byte) int { return bytes.Compare(p.folder[:], d[:]) })
 		if !ok && isObject(v.Name) {
 			if strangers = append(strangers, v); len(strangers) < maxStrangers {

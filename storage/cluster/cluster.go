@@ -91,6 +91,8 @@ type Store struct {
 	stepLimit time.Duration
 
 	folderPage int
+	prunePages int
+	prunedTo   int64 // the receipt that the last pass of retention has come to; only that looks at it
 
 	counters *counters
 	checking atomic.Bool
@@ -128,7 +130,7 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*St
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), known: o.versions(),
-		acceptUnknown: o.AcceptUnknown, keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage}
+		acceptUnknown: o.AcceptUnknown, keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage, prunePages: prunePages}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

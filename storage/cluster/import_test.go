@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"avatard/storage"
 	"avatard/storage/backup"
@@ -153,5 +154,50 @@ func TestImportThatDoesNotEnd(t *testing.T) {
 	}
 	if found, _ := checked(t, openStore(t, to), false); len(found) > 0 {
 		t.Errorf("a check: %+v", found)
+	}
+}
+
+// A store that was imported has all receipts from when on the exported one had, and an export that would go on from before that is refused.
+func TestImportOfHorizon(t *testing.T) {
+	from := options(t, false)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s, err := Open(t.Context(), from, storage.OpenOptions{Now: func() time.Time { return now }, Keep: storage.Retention{Receipts: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	u := addUser(t, s, "u")
+	put(t, s, u)
+	remove(t, s, u)
+	store, before, _, err := exportedEnd(t.Context(), s, storage.ExportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, u)
+	remove(t, s, u)
+	now = now.Add(2 * time.Hour)
+	if err := s.prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, end, _, err := exportedEnd(t.Context(), s, storage.ExportOptions{})
+	if err != nil || end.Horizon == 0 {
+		t.Fatalf("the export ends as %+v, %v, want a horizon", end, err)
+	}
+	full, _ := exportOf(t, s, storage.ExportOptions{})
+	to := options(t, false)
+	if _, err := importFrom(t, to, full); err != nil {
+		t.Fatal(err)
+	}
+	copied := openStore(t, to)
+	if _, again, _, err := exportedEnd(t.Context(), copied, storage.ExportOptions{}); err != nil || again.Horizon != end.Horizon {
+		t.Errorf("the copy's export has the horizon %d, %v, want %d", again.Horizon, err, end.Horizon)
+	}
+	at := before.Position(store)
+	if _, _, _, err := exportedEnd(t.Context(), copied, storage.ExportOptions{ReceiptsOnly: true, Since: &at}); !errors.Is(err, storage.ErrReceiptsGone) {
+		t.Errorf("an export of the copy that goes on from before = %v, want %v", err, storage.ErrReceiptsGone)
+	}
+	at = end.Position(store)
+	if _, _, receipts, err := exportedEnd(t.Context(), copied, storage.ExportOptions{ReceiptsOnly: true, Since: &at}); err != nil || receipts != 0 {
+		t.Errorf("an export of the copy that goes on from there = %d receipts, %v, want none", receipts, err)
 	}
 }

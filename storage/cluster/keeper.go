@@ -49,10 +49,11 @@ func (s *Store) Stats() storage.Stats {
 	return stats
 }
 
-// sqlPending looks at the erasures that are to be done. Those that nobody has tried yet are under way.
+// sqlPending looks at the erasures that are to be done. Those that nobody has tried yet are under way. The condition on due holds of all: with
+// it the rows are found by an index, which is soon rid of those that are done, where the table has them until it is cleaned.
 const sqlPending = `
 SELECT count(*), count(*) FILTER (WHERE tries > 0), coalesce(greatest(extract(epoch FROM clock_timestamp() - min(begun_at)), 0), 0)::float8
-  FROM work WHERE state = 3`
+  FROM work WHERE state = 3 AND due > '-infinity'`
 
 // lookAtPending brings what is to be done into the statistics.
 func (s *Store) lookAtPending(ctx context.Context) error {

@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +17,10 @@ const (
 	pruneLock = migrationLock + 4
 	// pruneRows is how many records one transaction looks at.
 	pruneRows = 2000
-	// A pass begins every tenth of the shortest age that is configured, within these bounds: receipts that stay are looked at in each.
+	// prunePages is how many such transactions for receipts a pass makes: each user's newest one stays, so in a large store a million of
+	// them may be old. The next pass goes on from there.
+	prunePages = 50
+	// A pass begins every tenth of the shortest age that is configured, within these bounds.
 	pruneEveryMin = time.Minute
 	pruneEveryMax = time.Hour
 )
@@ -57,32 +62,36 @@ func (s *Store) keepRetention(ctx context.Context) {
 	}
 }
 
-// prune makes a pass: from the oldest record on, in transactions of bounded length.
+// errOtherPrunes: another process removes old records at this moment.
+var errOtherPrunes = errors.New("another process removes old records")
+
+// prune makes a pass: from the oldest record on, in transactions of bounded length. It is one process at a time that does.
 func (s *Store) prune(ctx context.Context) error {
 	now, keep := s.date(), s.keep
-	var receipts, changes, refusals int64
+	var receipts, changes, refusals, first int64
 	for _, p := range []struct {
 		wanted bool
 		gone   *int64
+		at     *int64 // where to begin
+		pages  int
 		sql    string
 		more   []any
 	}{
-		{keep.Receipts > 0, &receipts, sqlPruneReceipts, []any{now.Add(-keep.Receipts)}},
-		{keep.Changes > 0, &changes, fmt.Sprintf(sqlPruneAudit, "NOT refusal"), []any{now.Add(-keep.Changes), now}},
-		{keep.Refusals > 0, &refusals, fmt.Sprintf(sqlPruneAudit, "refusal"), []any{now.Add(-keep.Refusals), now}},
-		{keep.RefusalRows > 0, &refusals, sqlPruneOverflow, nil},
+		{keep.Receipts > 0, &receipts, &s.prunedTo, s.prunePages, sqlPruneReceipts, []any{now.Add(-keep.Receipts)}},
+		{keep.Changes > 0, &changes, &first, math.MaxInt, fmt.Sprintf(sqlPruneAudit, "NOT refusal"), []any{now.Add(-keep.Changes), now}},
+		{keep.Refusals > 0, &refusals, &first, math.MaxInt, fmt.Sprintf(sqlPruneAudit, "refusal"), []any{now.Add(-keep.Refusals), now}},
+		{keep.RefusalRows > 0, &refusals, &first, math.MaxInt, sqlPruneOverflow, nil},
 	} {
-		if !p.wanted {
-			continue
-		}
-		for at, more := int64(0), true; more; {
-			arguments := append([]any{at, pruneRows}, p.more...)
+		for more := p.wanted; more && p.pages > 0; p.pages-- {
+			arguments := append([]any{*p.at, pruneRows}, p.more...)
 			if p.sql == sqlPruneOverflow {
 				arguments[0] = keep.RefusalRows
 			}
 			var gone int64
 			var err error
-			if at, more, gone, err = s.pruneSome(ctx, p.sql, arguments); err != nil {
+			if *p.at, more, gone, err = s.pruneSome(ctx, *p.at, p.sql, arguments); errors.Is(err, errOtherPrunes) {
+				break
+			} else if err != nil {
 				return err
 			}
 			*p.gone += gone
@@ -99,17 +108,25 @@ func (s *Store) prune(ctx context.Context) error {
 	return nil
 }
 
-// pruneSome makes one transaction of a pass, unless another process makes one: then there is no more to do here.
-func (s *Store) pruneSome(ctx context.Context, sql string, arguments []any) (at int64, more bool, gone int64, err error) {
+// pruneSome makes one transaction of a pass from a record on, and returns where the next one begins: at the first record when there is no
+// more to do.
+func (s *Store) pruneSome(ctx context.Context, at int64, sql string, arguments []any) (next int64, more bool, gone int64, err error) {
 	err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		var mine bool
-		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(pruneLock)).Scan(&mine); err != nil || !mine {
+		err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(pruneLock)).Scan(&mine)
+		switch {
+		case err != nil:
 			return err
+		case !mine:
+			return errOtherPrunes
 		}
-		return tx.QueryRow(ctx, sql, arguments...).Scan(&at, &more, &gone)
+		return tx.QueryRow(ctx, sql, arguments...).Scan(&next, &more, &gone)
 	})
-	if err != nil {
-		return 0, false, 0, fmt.Errorf("database: %w", err)
+	switch {
+	case err != nil:
+		return at, false, 0, fmt.Errorf("database: %w", err)
+	case !more:
+		next = 0
 	}
-	return at, more, gone, nil
+	return next, more, gone, nil
 }

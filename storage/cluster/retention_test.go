@@ -168,3 +168,43 @@ func TestRetentionOfMany(t *testing.T) {
 		}
 	}
 }
+
+// A pass looks at so many receipts and no more, the next one goes on from there, and every one that may go does in the end.
+func TestRetentionGoesOn(t *testing.T) {
+	o := options(t, false)
+	s, err := Open(t.Context(), o, storage.OpenOptions{Keep: storage.Retention{Receipts: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	s.prunePages = 1
+	addUser(t, s, "u")
+	k := keeping{t, s, sql(t, o)}
+	for _, statement := range []string{
+		`INSERT INTO person (iid, id, org, sequence, created_at, changed_at, receipt) SELECT 1, 'kept' || i, '` + acme + `', 1, now(), now(), decode(md5(i::text), 'hex')
+			FROM generate_series(1, 5000) i`,
+		`INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at) SELECT i, p.receipt, p.uid, 1, now() - interval '2 h', now()
+			FROM generate_series(1, 5000) i JOIN person p ON p.id = 'kept' || i`,
+		`INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at) SELECT 5000 + i, decode(md5('old' || i), 'hex'), 1, 1, now() - interval '2 h', now()
+			FROM generate_series(1, 10) i`,
+	} {
+		if _, err := k.conn.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for pass, want := range []int{5010, 5010, 5000, 5000} {
+		k.prune()
+		if n := k.count(`receipt`); n != want {
+			t.Errorf("pass %d leaves %d receipts, want %d", pass+1, n, want)
+		}
+	}
+	if _, err := k.conn.Exec(t.Context(), `UPDATE person SET receipt = NULL WHERE id = 'kept7'`); err != nil { // as if by a newer one
+		t.Fatal(err)
+	}
+	for range 3 {
+		k.prune()
+	}
+	if n := k.count(`receipt`); n != 4999 {
+		t.Errorf("%d receipts are left in the end, want 4999", n)
+	}
+}
