@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // begunUpload begins an upload as Put does, and stores its object.
@@ -57,6 +59,41 @@ func TestPictureInPlaceIsNotGivenUp(t *testing.T) {
 				t.Errorf("Get = %q, %v, want the picture %s", p.Generation, err, u.gen)
 			}
 		})
+	}
+}
+
+// An upload that is under way is nothing that a look shows as to be erased.
+func TestUploadUnderWayIsNotErased(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	u := begunUpload(t, s, "u")
+	batch, p := new(pgx.Batch), new(person)
+	p.look(batch, u.up.User)
+	if err := s.pipeline(t.Context(), batch); err != nil || len(p.work) > 0 || p.strays || !p.claimed {
+		t.Errorf("a look = %+v, %v, want a claim and nothing to erase", p, err)
+	}
+}
+
+// Of two processes that erase the same upload, the one that comes later does not begin its looks anew.
+func TestUploadThatIsErasedTwice(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	s.sweeping() // only the test erases
+	u := begunUpload(t, s, "u")
+	folder := s.folders.of(u.person.folder, u.up.User.ID)
+	if err := s.abandon(t.Context(), u.person, u.gen, folder); err != nil {
+		t.Fatal(err)
+	}
+	conn := sql(t, o)
+	if _, err := conn.Exec(t.Context(), `UPDATE work SET tries = 2`); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.erase(t.Context(), u.person.uid, folder, []erasure{{gen: u.gen, version: u.version}}); err != nil {
+		t.Errorf("the second erasure = %v", err)
+	}
+	var tries, receipts int
+	if err := conn.QueryRow(t.Context(), `SELECT (SELECT tries FROM work WHERE state = 4), (SELECT count(*) FROM receipt)`).Scan(&tries, &receipts); err != nil || tries != 2 || receipts != 1 {
+		t.Errorf("after it: %d looks and %d receipts, %v, want 2 and 1", tries, receipts, err)
 	}
 }
 
