@@ -66,6 +66,7 @@ func TestPictureInPlaceIsNotGivenUp(t *testing.T) {
 func TestUploadUnderWayIsNotErased(t *testing.T) {
 	o := options(t, true)
 	s := openStore(t, o)
+	s.sweeping() // it gives uploads up
 	u := begunUpload(t, s, "u")
 	batch, p := new(pgx.Batch), new(person)
 	p.look(batch, u.up.User)
