@@ -2,8 +2,10 @@ package localservers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,6 +22,14 @@ func (s *Servers) startGateway(program string) error {
 			return err
 		}
 	}
+	var accounts []string
+	if s.o.Accounts {
+		dir := filepath.Join(s.o.Dir, "accounts")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		accounts = []string{"--iam-dir", dir}
+	}
 	at, err := freeAddress()
 	if err != nil {
 		return err
@@ -32,8 +42,8 @@ func (s *Servers) startGateway(program string) error {
 		name: "versitygw", program: program, dir: s.o.Dir, log: filepath.Join(s.o.Dir, "gateway.log"), end: syscall.SIGTERM, death: syscall.SIGKILL,
 		// Other users of the machine can see a command line, so the keys are not in it.
 		environ: []string{"ROOT_ACCESS_KEY=" + s.o.AccessKey, "ROOT_SECRET_KEY=" + s.o.SecretKey},
-		args: []string{"--port", at.String(), "--region", Region, "--keep-alive", "--quiet",
-			"posix", "--versioning-dir", versions, objects},
+		args: append(append([]string{"--port", at.String(), "--region", Region, "--keep-alive", "--quiet"}, accounts...),
+			"posix", "--versioning-dir", versions, objects),
 		ask: func(ctx context.Context) error {
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint, nil)
 			if err != nil {
@@ -48,6 +58,17 @@ func (s *Servers) startGateway(program string) error {
 		},
 	}
 	return s.Gateway.Start()
+}
+
+// AddAccount makes an account of the S3 server, for which policies of buckets hold; Options.Accounts has to be set. The secret key is in a
+// command line while it does.
+func (s *Servers) AddAccount(ctx context.Context, accessKey, secretKey string) error {
+	add := exec.CommandContext(ctx, s.Gateway.program, "admin", "create-user", "--access", accessKey, "--secret", secretKey, "--role", "user") //nolint:gosec // a program that was looked for
+	add.Env = append(add.Environ(), "ADMIN_ACCESS_KEY="+s.o.AccessKey, "ADMIN_SECRET_KEY="+s.o.SecretKey, "ADMIN_REGION="+Region, "ADMIN_ENDPOINT_URL="+s.Endpoint)
+	if out, err := add.CombinedOutput(); err != nil {
+		return fmt.Errorf("an account of the S3 server: %w: %s", err, out)
+	}
+	return nil
 }
 
 // newClient returns a client of the S3 server that shares nothing with the engine's, and keeps no connection.

@@ -24,6 +24,8 @@ type Options struct {
 	DatabaseDir string
 	// AccessKey and SecretKey are what requests to the S3 server are signed with.
 	AccessKey, SecretKey string
+	// Accounts lets the S3 server have other accounts than the one of these keys.
+	Accounts bool
 	// Unsafe leaves out syncs while the database is made.
 	Unsafe bool
 	// Port makes PostgreSQL listen on a port of loopback, too, where any user of this machine is let in.

@@ -62,7 +62,7 @@ func Run(o Options) (s *Servers, err error) {
 	if s.data, err = os.MkdirTemp("/dev/shm", "cluster"); err != nil {
 		s.data = s.dir
 	}
-	s.Servers, err = localservers.Start(localservers.Options{Dir: s.dir, DatabaseDir: s.data, AccessKey: AccessKey, SecretKey: SecretKey,
+	s.Servers, err = localservers.Start(localservers.Options{Dir: s.dir, DatabaseDir: s.data, AccessKey: AccessKey, SecretKey: SecretKey, Accounts: true,
 		Unsafe: true, Port: o.Port, Settings: o.Settings})
 	if err != nil {
 		return nil, errors.Join(err, s.remove())

@@ -131,7 +131,7 @@ func (b *Bucket) unanswered(what string, err error) (Result, error) {
 // isForeign reports whether an answer was XML of another kind than was asked for.
 func isForeign(err error) bool { return strings.Contains(err.Error(), "expected element type <") }
 
-// canary stores an object, erases it as pictures are, and looks. Only this finds out about rights that are missing and about
+// canary stores an object, reads it, erases it as pictures are, and looks. Only this finds out about rights that are missing and about
 // retention that the server does not show.
 func (b *Bucket) canary(ctx context.Context) (Result, error) {
 	if r, err := b.eraseCanary(ctx); err != nil || r.Verdict != Fine { // a process that was killed may have left it
@@ -141,8 +141,12 @@ func (b *Bucket) canary(ctx context.Context) (Result, error) {
 	if err != nil {
 		return refused("store an object", err)
 	}
+	_, unread := b.Get(ctx, Canary, version, 1024)
 	if err := b.Delete(ctx, Canary, version); err != nil {
 		return refused("delete a version of an object", err)
+	}
+	if unread != nil {
+		return refused("read an object", unread)
 	}
 	return b.eraseCanary(ctx)
 }
