@@ -70,11 +70,11 @@ type planNode struct {
 
 // pages are those of a plan. A WITH query runs by itself, or within the first part that scans it, and is counted there, too.
 func (n *planNode) pages(top bool) (pages int) {
-	switch {
-	case top, strings.HasPrefix(n.Name, "CTE "):
-		pages = n.Hit + n.Read
-	case n.Kind == "CTE Scan":
-		pages = -n.Hit - n.Read
+	if top || strings.HasPrefix(n.Name, "CTE ") {
+		pages += n.Hit + n.Read
+	}
+	if n.Kind == "CTE Scan" {
+		pages -= n.Hit + n.Read
 	}
 	for i := range n.Parts {
 		pages += n.Parts[i].pages(false)

@@ -17,6 +17,7 @@ func fill(ctx context.Context, store clustertest.Store, users int) error {
 	}
 	defer func() { _ = conn.Close(ctx) }()
 	_, err = conn.Exec(ctx, fmt.Sprintf(`
+SET session_replication_role = replica; -- what is named is there: not looked up a million times
 INSERT INTO person (iid, id, org, sequence, created_at, changed_at, receipt)
 SELECT (SELECT min(iid) FROM issuer), 'user' || i, (SELECT min(id) FROM organization), 3, now(), now(), decode(md5(i::text), 'hex') FROM generate_series(1, %d) i;
 INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at)
