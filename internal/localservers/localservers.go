@@ -26,6 +26,8 @@ type Options struct {
 	AccessKey, SecretKey string
 	// Accounts lets the S3 server have other accounts than the one of these keys.
 	Accounts bool
+	// Endpoint is the address of an S3 server that runs already, "" = one is started.
+	Endpoint string
 	// Unsafe leaves out syncs while the database is made.
 	Unsafe bool
 	// Port makes PostgreSQL listen on a port of loopback, too, where any user of this machine is let in.
@@ -41,7 +43,7 @@ const Region = "us-east-1"
 type Servers struct {
 	o    Options
 	port int // of PostgreSQL on loopback, 0 = none
-	// Database and Gateway are the processes of PostgreSQL and of the S3 server.
+	// Database and Gateway are the processes of PostgreSQL and of the S3 server, nil where that runs already.
 	Database, Gateway *Process
 	// Endpoint is the address of the S3 server, and Client a client of it that keeps no connection.
 	Endpoint string
@@ -67,7 +69,13 @@ func Start(o Options) (*Servers, error) {
 	if err := s.startDatabase(found.initdb, found.postgres); err != nil {
 		return nil, err
 	}
-	if err := s.startGateway(found.gateway); err != nil {
+	if o.Endpoint != "" {
+		s.Endpoint = o.Endpoint
+		s.Client, err = s.newClient()
+	} else {
+		err = s.startGateway(found.gateway)
+	}
+	if err != nil {
 		s.Kill()
 		return nil, err
 	}
@@ -75,7 +83,13 @@ func Start(o Options) (*Servers, error) {
 }
 
 // Stop lets the servers finish what they do, and ends them.
-func (s *Servers) Stop() { s.Database.Stop(); s.Gateway.Stop() }
+func (s *Servers) Stop() {
+	for _, server := range []*Process{s.Database, s.Gateway} {
+		if server != nil {
+			server.Stop()
+		}
+	}
+}
 
 // Kill ends the servers as a crash does.
 func (s *Servers) Kill() {

@@ -6,13 +6,18 @@
 //	made := servers.New(t, true)      a database and a bucket of the test's own
 //
 // Proofs run them with Run, kill them, and start them again on the data that they left.
+//
+// With the address of another S3 server in the variable CLUSTER_TEST_S3, such as http://127.0.0.1:8000, tests run on that one. It has to
+// know AccessKey and SecretKey; buckets are made there and left.
 package clustertest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -35,10 +40,11 @@ type Process = localservers.Process
 // Servers are running.
 type Servers struct {
 	*localservers.Servers
-	dir  string // of the S3 server
-	data string // of PostgreSQL
-	mu   sync.Mutex
-	made int
+	dir   string // of the S3 server
+	data  string // of PostgreSQL
+	names string // what those of databases and buckets begin with
+	mu    sync.Mutex
+	made  int
 }
 
 // Options tell how PostgreSQL runs.
@@ -62,8 +68,13 @@ func Run(o Options) (s *Servers, err error) {
 	if s.data, err = os.MkdirTemp("/dev/shm", "cluster"); err != nil {
 		s.data = s.dir
 	}
+	s.names = "store"
+	other := os.Getenv("CLUSTER_TEST_S3") //nolint:forbidigo // not a setting of the program
+	if other != "" {
+		s.names = "t" + strings.ToLower(rand.Text())
+	}
 	s.Servers, err = localservers.Start(localservers.Options{Dir: s.dir, DatabaseDir: s.data, AccessKey: AccessKey, SecretKey: SecretKey, Accounts: true,
-		Unsafe: true, Port: o.Port, Settings: o.Settings})
+		Endpoint: other, Unsafe: true, Port: o.Port, Settings: o.Settings})
 	if err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
@@ -99,7 +110,7 @@ func (s *Servers) New(t testing.TB, versioned bool) Store {
 func (s *Servers) Make(ctx context.Context, versioned bool) (Store, error) {
 	s.mu.Lock()
 	s.made++
-	name := "store" + strconv.Itoa(s.made)
+	name := s.names + strconv.Itoa(s.made)
 	s.mu.Unlock()
 	if err := s.Servers.Make(ctx, name, versioned); err != nil {
 		return Store{}, err
