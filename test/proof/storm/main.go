@@ -16,6 +16,7 @@
 //	exam.go       a look at everything after the storm
 //	violation.go  what must not be              report.go    figures
 //	control.go    engines with a wrong step, which must be found out
+//	upgrade.go    replicas are replaced, one by one, by the next release, which brings the schema forward, and back
 package main
 
 import (
@@ -43,6 +44,7 @@ type options struct {
 	json     string
 	short    bool
 	plain    bool
+	upgrade  bool
 	controls bool
 	control  string
 	trace    io.Writer
@@ -75,6 +77,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.StringVar(&o.json, "json", "", "file for the figures")
 	fs.BoolVar(&o.short, "short", false, "a storm of a minute")
 	fs.BoolVar(&o.plain, "unversioned", false, "a bucket without versions")
+	fs.BoolVar(&o.upgrade, "upgrade", false, "replace replicas by the next release meanwhile, which brings the schema forward, and one of them back")
 	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
 	fs.StringVar(&o.control, "control", "", "run this control only: "+fmt.Sprint(controls()))
 	trace := fs.Bool("trace", false, "tell in full what is listed after a delete and may be")
@@ -134,9 +137,17 @@ func prove(ctx context.Context, o options, pictures *testbed.PictureSet, out io.
 		return err
 	}
 	defer w.close()
+	if o.upgrade {
+		if w.upgrade.binary, err = testbed.Build(ctx, o.dir, "failpoints"); err != nil {
+			return err
+		}
+	}
 	began := time.Now()
 	k, err := w.last(ctx, o, true)
 	if err != nil {
+		return err
+	}
+	if err := w.upgrade.tell(out); err != nil {
 		return err
 	}
 	r := w.report(k, time.Since(began))
@@ -163,7 +174,11 @@ func (w *world) last(ctx context.Context, o options, whole bool) (kills, error) 
 			all[i].settle(all[i].make(ctx, all[i].upload(w.any(i))))
 		}
 	}
-	blowing, stop := context.WithTimeout(ctx, o.lasts)
+	most := o.lasts
+	if w.upgrade.binary != "" {
+		most *= upgradePatience
+	}
+	blowing, stop := context.WithTimeout(ctx, most)
 	defer stop()
 	calling, leave := context.WithCancel(ctx)
 	defer leave()
@@ -181,11 +196,20 @@ func (w *world) last(ctx context.Context, o options, whole bool) (kills, error) 
 			}
 		}()
 	}
+	if w.upgrade.binary != "" {
+		w.starting.Go(func() {
+			defer stop()
+			w.upgradeAll(blowing, o.lasts)
+		})
+	}
 	k, err := w.storm(blowing, rand.New(rand.NewPCG(o.seed, 0x73746f726d)))
 	leave()
 	working.Wait()
 	if err != nil || !whole {
 		return k, err
 	}
-	return k, w.examine(ctx, all)
+	if err := w.examine(ctx, all); err != nil {
+		return k, err
+	}
+	return k, w.examineReplicas(ctx)
 }

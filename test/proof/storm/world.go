@@ -36,6 +36,7 @@ type world struct {
 	folders  folders
 	pictures *testbed.PictureSet
 
+	upgrade    upgrade
 	starting   sync.WaitGroup
 	violations violations
 	figures    figures
@@ -46,6 +47,7 @@ type world struct {
 type replica struct {
 	server *testbed.Server
 	client *client.Client
+	of     release
 	dead   atomic.Bool // it has been killed, or is about to be
 }
 
@@ -96,9 +98,10 @@ func newWorld(ctx context.Context, o options, binary string, pictures *testbed.P
 // start starts a replica, again and again while the servers that it needs are down.
 func (w *world) start(ctx context.Context, i int) error {
 	for began := time.Now(); ; {
-		server, err := w.testbed.Start(ctx)
+		of := w.upgrade.wanted(i)
+		server, err := w.startRelease(ctx, of)
 		if err == nil {
-			w.replicas[i].Store(&replica{server: server, client: testbed.NewClient(server.URL)})
+			w.replicas[i].Store(&replica{server: server, client: testbed.NewClient(server.URL), of: of})
 			return nil
 		}
 		if ctx.Err() != nil || server == nil || time.Since(began) > time.Minute {
@@ -118,6 +121,7 @@ func (w *world) kill(ctx context.Context, i int, down time.Duration) bool {
 		return false
 	}
 	r.dead.Store(true)
+	w.upgrade.kills[r.of].Add(1)
 	r.server.Kill()
 	r.client.Close()
 	w.starting.Go(func() {
@@ -133,6 +137,7 @@ func (w *world) kill(ctx context.Context, i int, down time.Duration) bool {
 func (w *world) any(turn int) *replica {
 	for i := range replicas {
 		if r := w.replicas[(turn+i)%replicas].Load(); r != nil {
+			w.upgrade.calls[r.of].Add(1)
 			return r
 		}
 	}

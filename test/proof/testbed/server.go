@@ -39,18 +39,27 @@ type Server struct {
 	state error
 }
 
-// Start starts the program on the testbed's data directory and returns when it serves. Environ is added to the
-// environment of this run alone: "FAILPOINT=remove-zeroed:3". ErrEnded when the process ended first.
-func (s *Testbed) Start(ctx context.Context, environ ...string) (*Server, error) {
-	srv, err := s.Launch(ctx, environ...)
+// StartProgram is Start of another program than the testbed's.
+func (s *Testbed) StartProgram(ctx context.Context, binary string, environ ...string) (*Server, error) {
+	srv, err := s.launch(ctx, binary, environ...)
 	if err != nil {
 		return nil, err
 	}
 	return srv, srv.AwaitServing(ctx)
 }
 
+// Start starts the program on the testbed's data directory and returns when it serves. Environ is added to the
+// environment of this run alone: "FAILPOINT=remove-zeroed:3". ErrEnded when the process ended first.
+func (s *Testbed) Start(ctx context.Context, environ ...string) (*Server, error) {
+	return s.StartProgram(ctx, s.cfg.Binary, environ...)
+}
+
 // Launch starts the program and does not wait for it to serve.
 func (s *Testbed) Launch(ctx context.Context, environ ...string) (*Server, error) {
+	return s.launch(ctx, s.cfg.Binary, environ...)
+}
+
+func (s *Testbed) launch(ctx context.Context, binary string, environ ...string) (*Server, error) {
 	start := s.starts.Add(1)
 	if !s.cfg.Shared {
 		start %= 3 // this run's and those before it
@@ -63,7 +72,7 @@ func (s *Testbed) Launch(ctx context.Context, environ ...string) (*Server, error
 	args := slices.Concat([]string{"serve", "--listen", "127.0.0.1:0", "--issuer", s.issuer, "--audience", project,
 		"--client-id", introspector, "--users-register-on-admin-upload",
 		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, data, s.cfg.Flags)
-	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.cfg.Binary, args...) //nolint:gosec // the program, from Build
+	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, args...) //nolint:gosec // the program, from Build
 	srv.cmd.Env = slices.Concat([]string{"TMPDIR=" + s.Temp(), "AVATARD_CLIENT_SECRET=" + s.secret,
 		"AVATARD_ORGANISATIONS=" + Organization}, s.cfg.Environ, environ) // the last one of a name counts
 	log, err := os.Create(srv.log)
