@@ -50,6 +50,15 @@ func (p *person) end(ctx context.Context) {
 	p.read(ctx, r)
 }
 
+const (
+	// sqlAllDue makes everything due that is to be done later. Folders that are looked at again are so once: each has its last look.
+	sqlAllDue = `
+UPDATE work SET due = clock_timestamp() - interval '1 s', tries = CASE state WHEN 4 THEN 3 ELSE tries END
+ WHERE due > clock_timestamp() AND (state = 4 AND due > clock_timestamp() + interval '11 s' OR tries = 0)`
+	// finishLimit is how long nothing may become less of what is left.
+	finishLimit = time.Minute
+)
+
 // finish makes everything due that is to be done later, until nothing is left.
 func (w *world) finish(ctx context.Context) error {
 	conn, err := w.query(ctx)
@@ -57,19 +66,22 @@ func (w *world) finish(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	left := 0
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline) && ctx.Err() == nil; pause(ctx, 500*time.Millisecond) {
-		_, err := conn.Exec(ctx, `UPDATE work SET due = clock_timestamp() - interval '1 s' WHERE due > clock_timestamp() AND (state = 4 AND due > clock_timestamp() + interval '11 s' OR tries = 0)`)
-		if err != nil {
+	least := -1
+	for deadline := time.Now().Add(finishLimit); time.Now().Before(deadline) && ctx.Err() == nil; pause(ctx, 500*time.Millisecond) {
+		if _, err := conn.Exec(ctx, sqlAllDue); err != nil {
 			return fmt.Errorf("database: %w", err)
 		}
+		left := 0
 		if err := conn.QueryRow(ctx, `SELECT count(*) FROM work`).Scan(&left); err != nil {
 			return fmt.Errorf("database: %w", err)
 		}
 		if left == 0 {
 			return nil
 		}
+		if least < 0 || left < least {
+			least, deadline = left, time.Now().Add(finishLimit)
+		}
 	}
-	w.violations.add(nil, undone, "%d rows of work are left", left)
+	w.violations.add(nil, undone, "%d rows of work are left, and for %v they have not become fewer", least, finishLimit)
 	return ctx.Err()
 }
