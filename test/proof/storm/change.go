@@ -71,11 +71,13 @@ func (p *person) remove(by *replica) change {
 
 // deadline asks for a short time now and then: the server answers at its end, whatever it is doing.
 func (p *person) deadline(header http.Header, form client.Form) string {
-	if p.random.IntN(4) > 0 {
-		return ""
-	}
 	ms := 1 + p.random.IntN(40)
-	if p.random.IntN(2) == 0 {
+	switch n := p.random.IntN(8); {
+	case p.hurry:
+		ms += 60
+	case n > 1:
+		return ""
+	case n > 0:
 		ms = 40 + p.random.IntN(1500)
 	}
 	switch form {
@@ -181,7 +183,11 @@ func (p *person) failure(o outcome) {
 	switch {
 	case o.notSent():
 	case a.Err != nil:
-		p.unanswered(o.picture, o.ended)
+		limit := lateLimit
+		if o.left && o.picture != none && !o.by.dead.Load() {
+			limit = lateUploadLimit
+		}
+		p.unanswered(o.picture, o.ended, limit)
 		p.w.figures.unanswered.Add(1)
 		if !o.left && !o.by.dead.Load() {
 			p.w.violations.add(p, answer, "%s is not answered by a replica that runs: %v", o.how, a.Err)

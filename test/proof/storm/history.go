@@ -12,6 +12,10 @@ const none = -1
 // database. One that was answered, with an error too, has taken effect or does so before any later change of the user is acknowledged.
 const lateLimit = 3 * time.Second
 
+// lateUploadLimit is the same for an upload whose caller has left a server that goes on running: before its first step it may wait until the
+// picture has arrived and is converted, and on a busy machine the server may notice late that nobody waits any more.
+const lateUploadLimit = 15 * time.Second
+
 // history is what one user may have, by what their clients were told.
 type history struct {
 	may  []int
@@ -35,10 +39,10 @@ func (h *history) acknowledged(picture int, began time.Time) {
 	}
 }
 
-// unanswered notes a change without an answer.
-func (h *history) unanswered(picture int, now time.Time) {
+// unanswered notes a change without an answer that may take effect for as long as limit.
+func (h *history) unanswered(picture int, now time.Time, limit time.Duration) {
 	h.possible(picture)
-	h.late = append(h.late, lateChange{picture, now.Add(lateLimit)})
+	h.late = append(h.late, lateChange{picture, now.Add(limit)})
 }
 
 // possible notes a change that was answered with an error which leaves open whether it is done, or one beside another.

@@ -17,11 +17,11 @@ func TestHistory(t *testing.T) {
 		"a delete":                      {func(h *history) { h.acknowledged(1, start); h.acknowledged(none, start) }, []int{none}},
 		"a delete that failed":          {func(h *history) { h.acknowledged(1, start); h.possible(none) }, []int{none, 1}},
 		"one after a failure":           {func(h *history) { h.acknowledged(1, start); h.possible(2); h.acknowledged(3, start) }, []int{3}},
-		"a change without an answer":    {func(h *history) { h.acknowledged(1, start); h.unanswered(none, start) }, []int{none, 1}},
-		"another soon after it":         {func(h *history) { h.unanswered(none, start); h.acknowledged(2, after(time.Second)) }, []int{none, 2}},
-		"another when it cannot arrive": {func(h *history) { h.unanswered(none, start); h.acknowledged(2, after(lateLimit)) }, []int{2}},
+		"a change without an answer":    {func(h *history) { h.acknowledged(1, start); h.unanswered(none, start, lateLimit) }, []int{none, 1}},
+		"another soon after it":         {func(h *history) { h.unanswered(none, start, lateLimit); h.acknowledged(2, after(time.Second)) }, []int{none, 2}},
+		"another when it cannot arrive": {func(h *history) { h.unanswered(none, start, lateLimit); h.acknowledged(2, after(lateLimit)) }, []int{2}},
 		"one more when it has arrived or not": {func(h *history) {
-			h.unanswered(1, start)
+			h.unanswered(1, start, lateLimit)
 			h.acknowledged(2, after(time.Second))
 			h.acknowledged(3, after(lateLimit))
 		}, []int{3}},
@@ -38,12 +38,12 @@ func TestHistory(t *testing.T) {
 func TestUploadMayFollow(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	h := new(history)
-	h.unanswered(none, start)
+	h.unanswered(none, start, lateLimit)
 	h.acknowledged(none, start)
 	if h.uploadMayFollow() || !h.has(none) {
 		t.Errorf("after a delete without an answer: %+v", h)
 	}
-	h.unanswered(1, start)
+	h.unanswered(1, start, lateLimit)
 	h.acknowledged(none, start.Add(time.Second))
 	if !h.uploadMayFollow() || h.has(none) {
 		t.Errorf("after an upload without an answer: %+v", h)

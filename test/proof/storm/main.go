@@ -11,6 +11,7 @@
 //	weather.go    what is done to what passes a proxy
 //	proxy.go      connections to PostgreSQL     requests.go  requests to the S3 server, one by one
 //	person.go     one user's client             pair.go      two clients of a user
+//	overtake.go   a change behind one whose time is over
 //	change.go     a call that changes something history.go   what may be there, by what the clients were told
 //	look.go       a look into the bucket        sight.go     what is listed after a delete, and whether it may be
 //	exam.go       a look at everything after the storm

@@ -8,7 +8,7 @@ import (
 
 // round makes calls of a user who has two clients. They meet for each round and call two replicas at the same moment, so that one of them
 // waits for what the other has begun: for a row that is locked, for a claim, for an erasure that is not done. Between rounds one of
-// them reads. What the user may have after a round is what either may have left.
+// them reads, or the second overtakes the first (overtake.go). What the user may have after a round is what either may have left.
 func (p *person) round(ctx context.Context, r *replica) {
 	other := p.w.any(p.turn + 1)
 	if other == nil {
@@ -17,10 +17,12 @@ func (p *person) round(ctx context.Context, r *replica) {
 	switch n := p.random.IntN(10); {
 	case p.has(none) || n < 1:
 		p.settle(p.make(ctx, p.upload(r)))
-	case n < 6:
+	case n < 5:
 		p.together(ctx, p.remove(r), p.remove(other))
-	case n < 8:
+	case n < 7:
 		p.together(ctx, p.upload(r), p.remove(other))
+	case n < 9:
+		p.overtake(ctx, r, other)
 	default:
 		p.read(ctx, r)
 	}
@@ -29,9 +31,9 @@ func (p *person) round(ctx context.Context, r *replica) {
 // together makes two changes at once. In every other round both find the user's row locked, so that the one that comes second has begun
 // before the first one is decided; and what the first one does in the bucket then takes a while.
 func (p *person) together(ctx context.Context, a, b change) {
-	release := func() {}
+	held := new(heldRow)
 	if p.random.IntN(2) == 0 {
-		release = p.w.holdRow(ctx, p.ID)
+		held = p.w.holdRow(ctx, p.ID)
 		p.w.requests.slow(p.folder, 300*time.Millisecond+time.Duration(p.random.IntN(300))*time.Millisecond)
 	}
 	all := [2]outcome{}
@@ -45,26 +47,7 @@ func (p *person) together(ctx context.Context, a, b change) {
 	}
 	close(ready)
 	pause(ctx, time.Duration(p.random.IntN(150))*time.Millisecond)
-	release()
+	held.release(ctx)
 	calling.Wait()
 	p.settle(all[:]...)
-}
-
-// holdLimit is how long it may take to lock a row.
-const holdLimit = time.Second
-
-// holdRow locks a user's row, as a slow session of an administrator does, until release is called. While the database is away it locks
-// nothing.
-func (w *world) holdRow(ctx context.Context, user string) (release func()) {
-	limited, cancel := context.WithTimeout(ctx, holdLimit)
-	defer cancel()
-	conn, err := w.query(limited)
-	if err != nil {
-		return func() {}
-	}
-	release = func() { _ = conn.Close(ctx) }
-	if tx, err := conn.Begin(limited); err == nil {
-		_, _ = tx.Exec(limited, `SELECT FROM person WHERE id = $1 FOR UPDATE`, user)
-	}
-	return release
 }

@@ -23,6 +23,7 @@ type person struct {
 	random *rand.Rand
 	folder string
 	pair   bool          // there are two clients
+	hurry  bool          // each call has a deadline, and a short one
 	first  int           // of the user's pictures
 	next   int           // which one is uploaded next
 	turn   int           // which replica is called next

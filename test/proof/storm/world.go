@@ -95,6 +95,9 @@ func newWorld(ctx context.Context, o options, binary string, pictures *testbed.P
 	return w, err
 }
 
+// startLimit is how long a replica may be tried to start while servers that it needs are killed again and again.
+const startLimit = 3 * time.Minute
+
 // start starts a replica, again and again while the servers that it needs are down.
 func (w *world) start(ctx context.Context, i int) error {
 	for began := time.Now(); ; {
@@ -104,7 +107,7 @@ func (w *world) start(ctx context.Context, i int) error {
 			w.replicas[i].Store(&replica{server: server, client: testbed.NewClient(server.URL), of: of})
 			return nil
 		}
-		if ctx.Err() != nil || server == nil || time.Since(began) > time.Minute {
+		if ctx.Err() != nil || server == nil || time.Since(began) > startLimit {
 			if server != nil {
 				err = fmt.Errorf("%w\n%s", err, server.Log())
 			}
