@@ -78,6 +78,11 @@ func (a *Authority) Issue() (chain, key []byte, serial int64) {
 		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), a.issued
 }
 
+// Root returns the authority's own certificate, in PEM.
+func (a *Authority) Root() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.root.Raw})
+}
+
 // Trust is how a client trusts the authority.
 func (a *Authority) Trust() *tls.Config {
 	roots := x509.NewCertPool()

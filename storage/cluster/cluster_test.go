@@ -25,6 +25,9 @@ import (
 var servers *clustertest.Servers
 
 func TestMain(m *testing.M) {
+	if o := os.Getenv(overTLS); o != "" {
+		os.Exit(openElsewhere(o))
+	}
 	var err error
 	if servers, err = clustertest.Start(); errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" {
 		fmt.Println("skipped:", err)

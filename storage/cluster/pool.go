@@ -44,7 +44,7 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	c.RuntimeParams["application_name"] = "avatard"
 	maps.Copy(c.RuntimeParams, settings)
 	c.ConnectTimeout = 5 * time.Second
-	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite // a standby that lags would show pictures that are gone
+	c.ValidateConnect = isPrimary
 	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: time.Second}
 	}
@@ -63,6 +63,15 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 		return nil, away("database", err)
 	}
 	return pool, nil
+}
+
+// isPrimary refuses a standby, which would show pictures that are gone where it lags. Where the address names several servers the next one is
+// tried.
+func isPrimary(ctx context.Context, conn *pgconn.PgConn) error {
+	if err := pgconn.ValidateConnectTargetSessionAttrsReadWrite(ctx, conn); err != nil {
+		return fmt.Errorf("it is a standby, or read only for another reason; name the primary, or both: %w", err)
+	}
+	return nil
 }
 
 // sqlSynchronous makes commits wait until they are durable. A stronger setting, which waits for a standby to have applied them, stays.

@@ -58,7 +58,7 @@ func TestWhatIsUnsuitableIsRefused(t *testing.T) {
 			prepare: func(_ *testing.T, o *Options) { o.AcceptUnknown = true }, told: "may not ask for the bucket's replication"},
 		{name: "lifecycle", script: scripted("GET", "lifecycle", 200, expiry), told: "lifecycle rules"},
 		{name: "deletes nothing", script: scripted("DELETE", "versionId", 204, ""), refused: "still listed"},
-		{name: "read only", prepare: readOnly, refused: "read only"},
+		{name: "read only", prepare: readOnly, refused: "name the primary"},
 		{name: "fsync", prepare: serverSetting("fsync"), refused: "fsync is off"},
 		{name: "full_page_writes", prepare: serverSetting("full_page_writes"), refused: "full_page_writes is off"},
 	} {
