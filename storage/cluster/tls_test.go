@@ -67,7 +67,7 @@ func TestBucketOverTLS(t *testing.T) {
 		if err := os.WriteFile(roots, c.authority, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		open := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this program
+		open := exec.CommandContext(t.Context(), os.Args[0])
 		open.Env = append(open.Environ(), overTLS+"="+string(text), "SSL_CERT_FILE="+roots, "SSL_CERT_DIR="+t.TempDir())
 		out, err := open.CombinedOutput()
 		if (err == nil) != (c.refused == "") || !strings.Contains(string(out), c.refused) {
