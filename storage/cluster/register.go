@@ -16,7 +16,7 @@ import (
 
 // How registration goes, each statement with a snapshot of its own. A user who is there already gets nothing registered, the
 // organisation included. The row of an organisation is locked for as long as somebody becomes one of it, so that it is not removed
-// meanwhile; many may become that at once. What arrives too late (deadline.go) registers nothing: it could bring back who was
+// meanwhile; many may become that at once. What arrives too late (deadline.go) registers nothing: it could bring back a user who was
 // removed since.
 const (
 	sqlAddIssuer = `

@@ -60,7 +60,7 @@ func (w *world) holdRow(ctx context.Context, user string) *heldRow {
 	if err != nil {
 		return new(heldRow)
 	}
-	h := &heldRow{conn: conn, pid: int32(conn.PgConn().PID())} //nolint:gosec // numbers of processes are that small
+	h := &heldRow{conn: conn, pid: int32(conn.PgConn().PID())}
 	if tx, err := conn.Begin(ctx); err == nil {
 		_, _ = tx.Exec(ctx, `SELECT FROM person WHERE id = $1 FOR UPDATE`, user)
 	}
