@@ -79,6 +79,7 @@ func TestRotationIsFinished(t *testing.T) {
 	tracer := new(statementTracer)
 	o.tracer = tracer
 	s := openStore(t, o)
+	s.sweeping() // only the test looks: the sweeper's statements would be counted
 	for _, id := range []string{"u", "v"} {
 		put(t, s, addUser(t, s, id))
 	}

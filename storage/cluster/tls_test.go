@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"avatard/internal/certtest"
 	"avatard/storage"
 	"avatard/storage/cluster/clustertest"
@@ -97,8 +99,14 @@ func TestDatabaseOverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for on := ""; on != "on"; { // the server does it in its own time
-		if err := conn.QueryRow(t.Context(), `SHOW ssl`).Scan(&on); err != nil {
+	demanding := fmt.Sprintf("postgres://avatard@%s/%s?sslmode=require", own.DatabasePort(), made.Name)
+	for { // the server does it in its own time, and may say that it is on before it takes such a connection
+		encrypted, err := pgx.Connect(t.Context(), demanding)
+		if err == nil {
+			_ = encrypted.Close(t.Context())
+			break
+		}
+		if !strings.Contains(err.Error(), "server refused TLS connection") {
 			t.Fatal(err)
 		}
 	}
