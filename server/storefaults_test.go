@@ -16,6 +16,7 @@ import (
 
 	"avatard/server/picture"
 	"avatard/storage"
+	"avatard/storage/cluster/clustertest"
 	"avatard/storage/faulty"
 	"avatard/storage/storagetest"
 	"avatard/test/client"
@@ -68,7 +69,7 @@ func TestStoreFaults(t *testing.T) {
 
 // Behind the engine for several processes it is the same. Each form and each kind of caller comes once there, as it takes longer.
 func TestStoreFaultsOfACluster(t *testing.T) {
-	engine := clusterSubject(clusterServers(t))
+	engine := clusterSubject(clustertest.StartFor(t))
 	testStoreFaults(t, engine, client.REST, true)
 	testStoreFaults(t, engine, client.GRPC, false)
 }

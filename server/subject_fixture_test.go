@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -27,20 +26,6 @@ type subject struct {
 
 // newSubject makes what an engine needs before the bubble of a test begins, and returns how it is opened within.
 type newSubject func(t *testing.T, pattern *storagetest.Pattern) (open func(t *testing.T) subject)
-
-// clusterServers starts PostgreSQL and an S3 server for one test, which is skipped where they are not installed.
-func clusterServers(t *testing.T) *clustertest.Servers {
-	t.Helper()
-	servers, err := clustertest.Start()
-	if errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(servers.Stop)
-	return servers
-}
 
 // embeddedSubject keeps its data in a directory. All of it is in the bubble, except for its files.
 func embeddedSubject(t *testing.T, pattern *storagetest.Pattern) func(t *testing.T) subject {
@@ -78,9 +63,7 @@ func clusterSubject(servers *clustertest.Servers) newSubject {
 		if err := cluster.NewKeyFile(keys); err != nil {
 			t.Fatal(err)
 		}
-		engine, err := cluster.Open(t.Context(), cluster.Options{Database: made.Database, KeyFile: keys, Bucket: cluster.BucketOptions{
-			Endpoint: servers.Endpoint, Region: clustertest.Region, Bucket: made.Bucket, AccessKey: clustertest.AccessKey, SecretKey: clustertest.SecretKey,
-		}}, storage.OpenOptions{})
+		engine, err := cluster.Open(t.Context(), cluster.Options{Database: made.Database, KeyFile: keys, Bucket: servers.BucketOptions(made)}, storage.OpenOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

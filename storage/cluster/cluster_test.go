@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(openElsewhere(o))
 	}
 	var err error
-	if servers, err = clustertest.Start(); errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" {
+	if servers, err = clustertest.Start(); clustertest.Skips(err) {
 		fmt.Println("skipped:", err)
 		os.Exit(0)
 	} else if err != nil {
@@ -118,10 +118,9 @@ func options(t *testing.T, versioned bool) Options {
 		t.Fatal(err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	return Options{Database: made.Database, KeyFile: keys, Bucket: BucketOptions{
-		Endpoint: servers.Endpoint, Region: clustertest.Region, Bucket: made.Bucket,
-		AccessKey: clustertest.AccessKey, SecretKey: clustertest.SecretKey, Transport: &breakable{Transport: transport},
-	}}
+	o := Options{Database: made.Database, KeyFile: keys, Bucket: servers.BucketOptions(made)}
+	o.Bucket.Transport = &breakable{Transport: transport}
+	return o
 }
 
 // The contract of package storage, on a bucket with versions and on one without.

@@ -26,6 +26,17 @@ func begunUpload(t *testing.T, s *Store, id string) *uploading {
 	return up
 }
 
+// abandonedUpload begins an upload and gives it up. folder is its user's.
+func abandonedUpload(t *testing.T, s *Store, id string) (u *uploading, folder string) {
+	t.Helper()
+	u = begunUpload(t, s, id)
+	folder = s.folders.of(u.person.folder, u.up.User.ID)
+	if err := s.abandon(t.Context(), u.person, u.gen, folder); err != nil {
+		t.Fatal(err)
+	}
+	return u, folder
+}
+
 // An upload may be put in place at the very moment at which it is given up: by its own process, whose statement was answered too late, or by a
 // sweeper that found it overdue. Then the picture stays.
 func TestPictureInPlaceIsNotGivenUp(t *testing.T) {
@@ -80,11 +91,7 @@ func TestUploadThatIsErasedTwice(t *testing.T) {
 	o := options(t, true)
 	s := openStore(t, o)
 	s.sweeping() // only the test erases
-	u := begunUpload(t, s, "u")
-	folder := s.folders.of(u.person.folder, u.up.User.ID)
-	if err := s.abandon(t.Context(), u.person, u.gen, folder); err != nil {
-		t.Fatal(err)
-	}
+	u, folder := abandonedUpload(t, s, "u")
 	conn := sql(t, o)
 	if _, err := conn.Exec(t.Context(), `UPDATE work SET tries = 2`); err != nil {
 		t.Fatal(err)
@@ -103,11 +110,7 @@ func TestLooksThatFailDoNotCount(t *testing.T) {
 	o := options(t, true)
 	s := openStore(t, o)
 	s.sweeping() // only the test sweeps
-	u := begunUpload(t, s, "u")
-	folder := s.folders.of(u.person.folder, u.up.User.ID)
-	if err := s.abandon(t.Context(), u.person, u.gen, folder); err != nil {
-		t.Fatal(err)
-	}
+	abandonedUpload(t, s, "u")
 	transport, conn := o.Bucket.Transport.(*breakable), sql(t, o)
 	look := func() {
 		if _, err := conn.Exec(t.Context(), `UPDATE work SET due = now() - interval '1 s'`); err != nil {

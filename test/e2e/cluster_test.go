@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,20 +15,6 @@ import (
 	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
 )
-
-// clusterServers starts PostgreSQL and an S3 server for one test, which is skipped where they are not installed.
-func clusterServers(t *testing.T) *clustertest.Servers {
-	t.Helper()
-	servers, err := clustertest.Start()
-	if errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(servers.Stop)
-	return servers
-}
 
 // clusterSettings returns the settings of a new store, as variables.
 func clusterSettings(t *testing.T, servers *clustertest.Servers) []string {
@@ -92,7 +77,7 @@ func commandOn(t *testing.T, environ []string, stdin []byte, code int, part stri
 // Two servers on one database and one bucket are one service: what is uploaded at one is read and deleted at the other, in every wire form, and every
 // command works beside them as it does on a directory.
 func TestReplicasOfACluster(t *testing.T) {
-	servers := clusterServers(t)
+	servers := clustertest.StartFor(t)
 	environ := clusterSettings(t, servers)
 	commandOn(t, environ, nil, cli.ExitFailed, "there is no", "fsck")
 	r := startReplicas(t, newProvider(t, nil), 2, environ)
@@ -176,7 +161,7 @@ func wantThereAndBack(t *testing.T, servers *clustertest.Servers, r *replicas, r
 
 // What is wrong with a cluster is told before anything listens, by the exit code and in words.
 func TestServeOfAClusterThatIsNotOne(t *testing.T) {
-	servers := clusterServers(t)
+	servers := clustertest.StartFor(t)
 	identity := []string{"--listen=127.0.0.1:0", "--issuer=https://id.example", "--audience=a", "--client-id=c", "--client-secret=s"}
 	serve := func(environ []string, code int, part string, args ...string) {
 		t.Helper()

@@ -38,7 +38,7 @@ func olderDatabase(t *testing.T, servers *clustertest.Servers, environ []string,
 // A database of an earlier time brings no picture back: what was deleted since is on record, and its object is gone. A check says so, and
 // puts the record right.
 func TestDatabaseOfAnEarlierTime(t *testing.T) {
-	servers := clusterServers(t)
+	servers := clustertest.StartFor(t)
 	environ := clusterSettings(t, servers)
 	p := newProvider(t, nil)
 	token := client.Bearer(p.Tokens["TOKEN_MANAGER"])

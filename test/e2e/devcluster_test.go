@@ -14,7 +14,7 @@ import (
 // dev --cluster starts the servers that it needs, and keeps data in them: what is deleted stays deleted at the next start, other commands
 // come to it by the file that dev writes, and nothing of it runs on.
 func TestDevOnACluster(t *testing.T) {
-	clusterServers(t).Stop()            // is everything installed?
+	clustertest.StartFor(t).Stop()      // is everything installed?
 	dir, err := os.MkdirTemp("", "dev") //nolint:usetesting // above t.TempDir there is a directory that only root passes through, and PostgreSQL is not root
 	if err != nil {
 		t.Fatal(err)

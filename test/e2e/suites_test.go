@@ -27,9 +27,7 @@ func clusterPlace(t *testing.T, servers *clustertest.Servers) func(config.Config
 		defer mu.Unlock()
 		if places[cfg.Data] == nil {
 			made := servers.New(t, true)
-			places[cfg.Data] = asked{cluster.At(cluster.Options{Database: made.Database, KeyFile: keys, Bucket: cluster.BucketOptions{
-				Endpoint: servers.Endpoint, Region: clustertest.Region, Bucket: made.Bucket, AccessKey: clustertest.AccessKey, SecretKey: clustertest.SecretKey,
-			}}), cfg.Data}
+			places[cfg.Data] = asked{cluster.At(cluster.Options{Database: made.Database, KeyFile: keys, Bucket: servers.BucketOptions(made)}), cfg.Data}
 		}
 		return places[cfg.Data]
 	}
@@ -47,7 +45,7 @@ func (a asked) ControlDir() string { return a.dir }
 // tested there only when every suite is asked for, as are uploads that are unpacked or refused before a store hears of them: both
 // take most of the time and speak to the same server.
 func TestSuitesOnACluster(t *testing.T) {
-	place = clusterPlace(t, clusterServers(t))
+	place = clusterPlace(t, clustertest.StartFor(t))
 	t.Cleanup(func() { place = nil })
 	parts := contractParts()
 	if !*everySuite {

@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"avatard/internal/localservers"
+	"avatard/storage/cluster/internal/bucket"
 )
 
 // Credentials of the S3 server, and its region.
@@ -33,6 +34,12 @@ const (
 
 // ErrMissing: a program that is needed is not installed.
 var ErrMissing = localservers.ErrMissing
+
+// Skips reports whether an error of Start or Run says that a program is not installed where that is no failure, which is everywhere but in
+// CI.
+func Skips(err error) bool {
+	return errors.Is(err, ErrMissing) && os.Getenv("CI") == "" //nolint:forbidigo // not a setting of the program
+}
 
 // Process is a server that can be killed and started again on the data that it left.
 type Process = localservers.Process
@@ -57,6 +64,20 @@ type Options struct {
 
 // Start starts the servers. ErrMissing tells which program has to be installed.
 func Start() (*Servers, error) { return Run(Options{}) }
+
+// StartFor starts the servers for one test, which is skipped where they are not installed.
+func StartFor(t *testing.T) *Servers {
+	t.Helper()
+	s, err := Start()
+	if Skips(err) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Stop)
+	return s
+}
 
 // Run is Start with options.
 func Run(o Options) (s *Servers, err error) {
@@ -104,6 +125,11 @@ func (s *Servers) New(t testing.TB, versioned bool) Store {
 		t.Fatal(err)
 	}
 	return made
+}
+
+// BucketOptions are those of a store's bucket, for the engine.
+func (s *Servers) BucketOptions(made Store) bucket.Options {
+	return bucket.Options{Endpoint: s.Endpoint, Region: Region, Bucket: made.Bucket, AccessKey: AccessKey, SecretKey: SecretKey}
 }
 
 // Make is New for what is not a test.
