@@ -36,14 +36,9 @@ func crashes(seed uint64, calls, kills int) []crash {
 	changing := failpoints("reserve", "activate", "erase", "upload", "remove", "watermark")
 	recovering := failpoints("recover", "sweep")
 	list := make([]crash, kills)
-	reached := 0
+	dealt := dealer{random: random, calls: calls, kills: kills}
 	for i := range list {
-		share := (calls - reached) / (len(list) - i)
-		if i < len(list)-1 {
-			share -= random.IntN(1 + share/2)
-		}
-		reached += share
-		list[i] = crash{calls: reached, delay: time.Duration(random.Int64N(int64(maxDelay))), pass: 1 + random.IntN(maxPass)}
+		list[i] = crash{calls: dealt.next(), delay: time.Duration(random.Int64N(int64(maxDelay))), pass: 1 + random.IntN(maxPass)}
 		if between := uint64(max(0, len(list)-2)); i > 0 && i < len(list)-1 {
 			list[i].failpoint = changing[(seed*between+uint64(i))%uint64(len(changing))]
 		}

@@ -39,14 +39,9 @@ const (
 func faults(seed uint64, calls, kills int) []fault {
 	random := rand.New(rand.NewPCG(seed, 0x6661756c74))
 	list := make([]fault, kills)
-	reached := 0
+	dealt := dealer{random: random, calls: calls, kills: kills}
 	for i := range list {
-		share := (calls - reached) / (len(list) - i)
-		if i < len(list)-1 {
-			share -= random.IntN(1 + share/2)
-		}
-		reached += share
-		list[i] = fault{calls: reached, delay: time.Duration(random.Int64N(int64(maxFaultDelay))), which: random.IntN(replicas),
+		list[i] = fault{calls: dealt.next(), delay: time.Duration(random.Int64N(int64(maxFaultDelay))), which: random.IntN(replicas),
 			down: time.Duration(random.Int64N(int64(maxDown)))}
 		switch n := random.IntN(6); {
 		case (i+1)%roundFaults == 0 || i == len(list)-1:

@@ -4,7 +4,7 @@
 // down who asked what and learned what when, and has porcupine look for an order that explains all answers.
 //
 //	plan.go      what the clients do, decided by a seed
-//	crash.go     when and where the server is killed
+//	crash.go     when and where the server is killed (deal.go: after how many calls)
 //	client.go    making a call of the plan
 //	history.go   starts and kills of one history    load.go  clients at work on one server
 //	recorder.go  what is written down, and when a call without an answer ends

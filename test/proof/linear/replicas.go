@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"avatard/storage/cluster"
 	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
+	"avatard/test/proof/testbed"
 )
 
 const (
@@ -46,16 +44,8 @@ func newStore(ctx context.Context, servers *clustertest.Servers, dir string) (ma
 	if made, err = servers.Make(ctx, true); err != nil {
 		return made, nil, err
 	}
-	keys, secret := filepath.Join(dir, "keys"), filepath.Join(dir, "secret")
-	return made, []string{
-		"AVATARD_DATABASE=" + made.Database,
-		"AVATARD_BUCKET_ENDPOINT=" + servers.Endpoint,
-		"AVATARD_BUCKET_REGION=" + clustertest.Region,
-		"AVATARD_BUCKET_NAME=" + made.Bucket,
-		"AVATARD_BUCKET_ACCESS_KEY=" + clustertest.AccessKey,
-		"AVATARD_BUCKET_SECRET_KEY_FILE=" + secret,
-		"AVATARD_BUCKET_KEY_FILE=" + keys,
-	}, errors.Join(cluster.NewKeyFile(keys), os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
+	environ, err = testbed.ClusterSettings(dir, made.Database, servers.Endpoint, made.Bucket)
+	return made, environ, err
 }
 
 // run goes through all faults, round by round.

@@ -1,23 +1,19 @@
 package testbed
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"os"
 	"path/filepath"
 
+	"avatard/storage/cluster"
 	"avatard/storage/cluster/clustertest"
 )
 
 // ClusterSettings returns the environment of a server on a database and a bucket of package clustertest's servers. It makes the files that
 // it names in dir.
 func ClusterSettings(dir, database, endpoint, bucket string) (environ []string, err error) {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
 	keys, secret := filepath.Join(dir, "keys"), filepath.Join(dir, "secret")
-	err = errors.Join(os.WriteFile(keys, []byte("first "+base64.StdEncoding.EncodeToString(key)+"\n"), 0o600),
-		os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
+	err = errors.Join(cluster.NewKeyFile(keys), os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
 	return []string{
 		"AVATARD_DATABASE=" + database,
 		"AVATARD_BUCKET_ENDPOINT=" + endpoint,
