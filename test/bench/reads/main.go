@@ -12,25 +12,18 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"avatard/storage"
 	"avatard/storage/embedded"
+	"avatard/test/program"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "reads:", err)
-		os.Exit(1) //nolint:forbidigo // this is a program of its own
-	}
+	program.Main("reads", run)
 }
 
 // options is what one run measures.

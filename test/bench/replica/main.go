@@ -12,23 +12,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"avatard/storage/cluster/clustertest"
 	"avatard/test/bench/usage"
+	"avatard/test/program"
 	"avatard/test/proof/testbed"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "replica:", err)
-		os.Exit(1) //nolint:forbidigo // this is a program of its own
-	}
+	program.Main("replica", run)
 }
 
 // options is what one run does. Limits are in MB.

@@ -23,10 +23,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"avatard/storage/embedded"
+	"avatard/test/program"
 	"avatard/test/proof/testbed"
 )
 
@@ -50,15 +49,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "kill:", err)
-		}
-		stop()
-		os.Exit(1) //nolint:forbidigo // this is a main of its own
-	}
+	program.Main("kill", run)
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {

@@ -30,13 +30,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
+	"avatard/test/program"
 	"avatard/test/proof/testbed"
 )
 
@@ -66,15 +65,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "linear:", err)
-		}
-		stop()
-		os.Exit(1) //nolint:forbidigo // this is a program of its own
-	}
+	program.Main("linear", run)
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {

@@ -28,12 +28,11 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	"avatard/storage/cluster/clustertest"
+	"avatard/test/program"
 	"avatard/test/proof/testbed"
 )
 
@@ -57,15 +56,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "storm:", err)
-		}
-		stop()
-		os.Exit(1) //nolint:forbidigo // this is a program of its own
-	}
+	program.Main("storm", run)
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {

@@ -1,0 +1,28 @@
+// Package program is what the programs of proofs and benchmarks have in common: how they begin and end.
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Run is what a program does. args are those behind its name. flag.ErrHelp says that help was asked for and printed.
+type Run func(ctx context.Context, args []string, stdout, stderr io.Writer) error
+
+// Main runs a program of a name until it ends or is told to, by SIGINT or SIGTERM, which end ctx. An error is printed and
+// makes the exit code 1.
+func Main(name string, run Run) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1) //nolint:forbidigo // programs of proofs and benchmarks end here
+	}
+}
