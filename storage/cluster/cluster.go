@@ -222,8 +222,11 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := s.unsuitable.Load(); err != nil {
 		return unavailable(ctx, *err)
 	}
-	// A newer program may have brought the schema to where this one can work with it no more.
-	err := workable(ctx, s.pool, s.known)
+	var version, oldest int
+	err := away("database", s.pool.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest))
+	if err == nil {
+		err = serves(version, oldest, s.known) // a newer program may have brought the schema to where this one can work with it no more
+	}
 	return unavailable(ctx, errors.Join(err, away("bucket", s.bucket.Reach(ctx))))
 }
 

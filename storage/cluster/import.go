@@ -18,8 +18,8 @@ const importLock = migrationLock + 2
 
 // vacant returns nil where nothing is in the way of an import: no store, or one that an import has begun.
 func vacant(ctx context.Context, conn *pgx.Conn) error {
-	version, importing, err := state(ctx, conn)
-	if err == nil && version > 0 && !importing {
+	st, err := state(ctx, conn)
+	if err == nil && st.version > 0 && !st.importing {
 		err = storage.ErrStoreExists
 	}
 	return err
@@ -68,9 +68,9 @@ func (i *importing) begin(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	bucketID := newGeneration()
-	if _, importing, err := state(ctx, i.conn); err != nil {
+	if st, err := state(ctx, i.conn); err != nil {
 		return err
-	} else if importing {
+	} else if st.importing {
 		i.begun = true
 		var before []byte
 		if err := i.conn.QueryRow(ctx, `SELECT bucket_id FROM installation`).Scan(&before); err == nil {

@@ -27,26 +27,35 @@ func (p *Place) Open(ctx context.Context, o storage.OpenOptions) (storage.Engine
 	return s, nil
 }
 
-// state returns the version of the schema, 0 where there is none, and whether an import has begun and not ended.
-func state(ctx context.Context, conn *pgx.Conn) (version int, importing bool, err error) {
-	err = conn.QueryRow(ctx, `SELECT version, importing FROM schema_version`).Scan(&version, &importing)
+// schemaState is what is on record of a schema; the zero value that there is none.
+type schemaState struct {
+	version   int
+	oldest    int  // the version that a program has to know, at least, to work with it
+	importing bool // an import has begun and not ended
+}
+
+func state(ctx context.Context, conn *pgx.Conn) (st schemaState, err error) {
+	err = conn.QueryRow(ctx, `SELECT version, oldest_program, importing FROM schema_version`).Scan(&st.version, &st.oldest, &st.importing)
 	if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "42P01" || errors.Is(err, pgx.ErrNoRows) { // no such table
-		return 0, false, nil
+		return schemaState{}, nil
 	}
-	return version, importing, err
+	return st, err
 }
 
 // opened returns the version of the schema, 0 where there is none, and an error when it is not one to be opened: while an import is under
-// way, and, unless it may be brought forward, when it is of an earlier version.
+// way, when it is too new for this program, and, unless it may be brought forward, when it is of an earlier version.
 func opened(ctx context.Context, conn *pgx.Conn, known []string, asIs bool) (version int, err error) {
-	version, importing, err := state(ctx, conn)
+	st, err := state(ctx, conn)
 	switch {
-	case err == nil && importing:
+	case err != nil:
+	case st.importing:
 		err = fmt.Errorf("%w: run it again", storage.ErrHalfRestored)
-	case err == nil && asIs && version > 0 && version < len(known):
-		err = fmt.Errorf("the schema has version %d, this program works with version %d: bring it forward with \"avatard migrate\"", version, len(known))
+	case asIs && st.version > 0 && st.version < len(known):
+		err = fmt.Errorf("the schema has version %d, this program works with version %d: bring it forward with \"avatard migrate\"", st.version, len(known))
+	default:
+		err = serves(st.version, st.oldest, known)
 	}
-	return version, err
+	return st.version, err
 }
 
 // version returns the version of the schema; storage.ErrNoStore where there is none.
@@ -89,9 +98,7 @@ func (p *Place) Vacant(ctx context.Context) error {
 
 // Schema implements [storage.Place].
 func (p *Place) Schema(ctx context.Context) (version, newest int, err error) {
-	if version, err = p.version(ctx); err == nil {
-		err = p.connected(ctx, func(conn *pgx.Conn) error { return workable(ctx, conn, p.o.versions()) })
-	}
+	version, err = p.version(ctx)
 	return version, len(p.o.versions()), p.wrap(err)
 }
 
@@ -133,9 +140,6 @@ func (s *Store) beginToLook(ctx context.Context) error {
 	}
 	defer conn.Release()
 	if _, err := opened(ctx, conn.Conn(), s.known, true); err != nil {
-		return err
-	}
-	if err := workable(ctx, conn, s.known); err != nil {
 		return err
 	}
 	if err := s.readInstallation(ctx, conn.Conn()); err != nil {

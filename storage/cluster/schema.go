@@ -152,20 +152,6 @@ func serves(version, oldest int, known []string) error {
 	return nil
 }
 
-// querier is a connection, a transaction or a pool.
-type querier interface {
-	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
-}
-
-// workable returns nil when a program can work with the schema that is there.
-func workable(ctx context.Context, db querier, known []string) error {
-	var version, oldest int
-	if err := db.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest); err != nil {
-		return away("database", err)
-	}
-	return serves(version, oldest, known)
-}
-
 // versions are those of the schema that the program knows.
 func (o Options) versions() []string {
 	if o.migrations != nil {
