@@ -161,10 +161,12 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	if err != nil {
 		return err
 	}
+	examine := s.examine
 	if version == 0 {
 		if err := s.examineFirst(ctx); err != nil {
 			return err
 		}
+		examine = s.claim
 	}
 	if conn, err = s.pool.Acquire(ctx); err != nil {
 		return err
@@ -175,7 +177,7 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	}
 	conn.Release()
 	if err == nil {
-		err = s.examine(ctx)
+		err = examine(ctx)
 	}
 	if err != nil {
 		return err

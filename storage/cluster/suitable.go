@@ -28,14 +28,16 @@ const (
 )
 
 // examine finds out whether the database is durable, and the bucket can erase and is the right one.
-func (s *Store) examine(ctx context.Context) error { return s.examineAnd(ctx, s.claimBucket) }
+func (s *Store) examine(ctx context.Context) error { return s.inTurn(ctx, s.canErase, s.claimBucket) }
 
-// examineFirst does the same before there is a store.
-func (s *Store) examineFirst(ctx context.Context) error { return s.examineAnd(ctx, s.isNobodys) }
+// examineFirst does the same before there is a store, which claim follows when there is one.
+func (s *Store) examineFirst(ctx context.Context) error { return s.inTurn(ctx, s.canErase, s.isNobodys) }
 
-// examineAnd finds out whether the database is durable and the bucket can erase, and then asks whose the bucket is. It is one process at a time
-// that does.
-func (s *Store) examineAnd(ctx context.Context, whose func(context.Context, pgx.Tx) error) error {
+// claim makes the bucket, which was examined, the one of the store.
+func (s *Store) claim(ctx context.Context) error { return s.inTurn(ctx, s.claimBucket) }
+
+// inTurn takes steps until one fails. It is one process at a time that does.
+func (s *Store) inTurn(ctx context.Context, steps ...func(context.Context, pgx.Tx) error) error {
 	tx, err := s.pool.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("database: %w", err)
@@ -48,6 +50,16 @@ func (s *Store) examineAnd(ctx context.Context, whose func(context.Context, pgx.
 	}
 	ctx, cancel = context.WithTimeout(ctx, examineLimit)
 	defer cancel()
+	for _, step := range steps {
+		if err := step(ctx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// canErase finds out whether the database is durable and the bucket can erase.
+func (s *Store) canErase(ctx context.Context, tx pgx.Tx) error {
 	if err := examineDatabase(ctx, tx); err != nil {
 		return err
 	}
@@ -63,10 +75,7 @@ func (s *Store) examineAnd(ctx context.Context, whose func(context.Context, pgx.
 			s.log.Warn("something about the bucket is worth knowing", "what", r.Sentence)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	return whose(ctx, tx)
+	return err
 }
 
 // examineDatabase looks at what a session can see of the server's durability.

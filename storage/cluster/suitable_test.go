@@ -236,3 +236,14 @@ func TestStartWaitsForOthers(t *testing.T) {
 		})
 	}
 }
+
+// The first start stores two objects: the canary, once, and the one that tells whose the bucket is.
+func TestFirstStartExaminesOnce(t *testing.T) {
+	o := options(t, true)
+	if n := openStore(t, o).bucket.Requests.Counts().Put; n != 2 {
+		t.Errorf("the first start stores %d objects, want 2", n)
+	}
+	if n := openStore(t, o).bucket.Requests.Counts().Put; n != 1 {
+		t.Errorf("a later start stores %d objects, want 1", n)
+	}
+}

@@ -1,8 +1,7 @@
 // Command storm proves that 200 means gone when several replicas share a database and a bucket and everything fails around them. Three
 // replicas of the real program serve 24 users, each with one client that makes one call after the other over all wire forms, and 8 with two
-// clients who call two replicas at the same moment. Meanwhile
-// replicas, PostgreSQL and the S3 server are killed, and the network in front of both holds what is sent, cuts connections, loses
-// answers, and delivers requests whose sender has gone. Every read is checked against what may be there, and after each delete's 200 the
+// clients who call two replicas at the same moment. Meanwhile replicas, PostgreSQL and the S3 server are killed, and the network in front of
+// both holds what is sent, cuts connections, loses answers, and delivers requests whose sender has gone. Every read is checked against what may be there, and after each delete's 200 the
 // bucket is looked at: no version, no delete marker, nothing in the user's folder but what both the user's history and the database know as
 // the object of a later upload, or of one that was given up and that the network delivered late.
 //

@@ -104,9 +104,9 @@ const arrivedLate = "upload given up before, delivered after its sender had gone
 
 // judge sees that nothing is listed after a delete that was acknowledged.
 //
-// What is listed may be the object of an upload that may have taken effect after the delete, which was sent after the delete had begun; or that of an earlier one that was given
-// up, which the network delivered after the delete had begun, when its sender was gone: no request that ends before can find
-// it. Both the client's history and the database have to say so.
+// What is listed may be the object of an upload that may have taken effect after the delete, which was sent after the delete had begun; or that
+// of an earlier one that was given up, which the network delivered after the delete had begun, when its sender was gone: no request that ends
+// before can find it. Both the client's history and the database have to say so.
 func (p *person) judge(o outcome, follows later) {
 	if o.sight.err != nil {
 		p.w.violations.add(p, unready, "what is listed cannot be looked at: %v", o.sight.err)
