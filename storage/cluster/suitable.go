@@ -31,7 +31,9 @@ const (
 func (s *Store) examine(ctx context.Context) error { return s.inTurn(ctx, s.canErase, s.claimBucket) }
 
 // examineFirst does the same before there is a store, which claim follows when there is one.
-func (s *Store) examineFirst(ctx context.Context) error { return s.inTurn(ctx, s.canErase, s.isNobodys) }
+func (s *Store) examineFirst(ctx context.Context) error {
+	return s.inTurn(ctx, s.canErase, s.isNobodys)
+}
 
 // claim makes the bucket, which was examined, the one of the store.
 func (s *Store) claim(ctx context.Context) error { return s.inTurn(ctx, s.claimBucket) }

@@ -35,9 +35,9 @@ import (
 )
 
 func main() {
-	program.Main("bench", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	os.Exit(program.Main("bench", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return run(ctx, args, os.Stdin, stdout, stderr)
-	})
+	}))
 }
 
 // Roles of the processes that the program starts of itself.

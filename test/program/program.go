@@ -15,14 +15,15 @@ import (
 // Run is what a program does. args are those behind its name. flag.ErrHelp says that help was asked for and printed.
 type Run func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
-// Main runs a program of a name until it ends or is told to, by SIGINT or SIGTERM, which end ctx. An error is printed and
-// makes the exit code 1.
-func Main(name string, run Run) {
+// Main runs a program of a name until it ends or is told to, by SIGINT or SIGTERM, which end ctx. It returns the exit code:
+// 1 after an error, which it prints, and 0 otherwise.
+func Main(name string, run Run) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
-		os.Exit(1) //nolint:forbidigo // programs of proofs and benchmarks end here
+		return 1
 	}
+	return 0
 }

@@ -23,9 +23,9 @@ import (
 )
 
 func main() {
-	program.Main("flood", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	os.Exit(program.Main("flood", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return run(ctx, args, os.Stdin, stdout, stderr)
-	})
+	}))
 }
 
 // roleServe is the process of the server, which the program starts of itself.

@@ -20,7 +20,7 @@ import (
 )
 
 func main() {
-	program.Main("fsck", run)
+	os.Exit(program.Main("fsck", run))
 }
 
 // options is what one run does.

@@ -35,7 +35,7 @@ func main() {
 	if os.Getenv(serveVariable) != "" { //nolint:forbidigo // a main of its own
 		if err := serve(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1) //nolint:forbidigo // a main of its own
+			os.Exit(1)
 		}
 		return
 	}
@@ -51,7 +51,7 @@ func main() {
 	flag.Parse()
 	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "held:", err)
-		os.Exit(1) //nolint:forbidigo // a main of its own
+		os.Exit(1)
 	}
 }
 

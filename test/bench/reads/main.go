@@ -23,7 +23,7 @@ import (
 )
 
 func main() {
-	program.Main("reads", run)
+	os.Exit(program.Main("reads", run))
 }
 
 // options is what one run measures.

@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	program.Main("replica", run)
+	os.Exit(program.Main("replica", run))
 }
 
 // options is what one run does. Limits are in MB.

@@ -27,9 +27,9 @@ import (
 )
 
 func main() {
-	program.Main("siege", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	os.Exit(program.Main("siege", func(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return run(ctx, args, os.Stdin, stdout, stderr)
-	})
+	}))
 }
 
 // options is what one run does.

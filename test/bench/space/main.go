@@ -29,7 +29,7 @@ const (
 )
 
 func main() {
-	program.Main("space", run)
+	os.Exit(program.Main("space", run))
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	program.Main("start", run)
+	os.Exit(program.Main("start", run))
 }
 
 // options is what one run does.

@@ -49,7 +49,7 @@ const (
 )
 
 func main() {
-	program.Main("kill", run)
+	os.Exit(program.Main("kill", run))
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {

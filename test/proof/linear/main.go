@@ -65,7 +65,7 @@ const (
 )
 
 func main() {
-	program.Main("linear", run)
+	os.Exit(program.Main("linear", run))
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {

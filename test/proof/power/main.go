@@ -34,7 +34,7 @@ import (
 )
 
 func main() {
-	program.Main("power", run)
+	os.Exit(program.Main("power", run))
 }
 
 // options is what one run does.

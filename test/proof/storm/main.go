@@ -55,7 +55,7 @@ const (
 )
 
 func main() {
-	program.Main("storm", run)
+	os.Exit(program.Main("storm", run))
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
