@@ -3,7 +3,7 @@ package storage
 import "errors"
 
 // Errors of a place that a store is kept in. Compare with errors.Is: engines wrap them with the place and with what to do. Commands
-// have exit codes for the first five.
+// have exit codes for the first six.
 var (
 	// ErrInUse: another process has the store open, and this engine takes one at a time.
 	ErrInUse = errors.New("in use by another process")
@@ -17,6 +17,9 @@ var (
 	ErrLink = errors.New("a symbolic link stands in place of a file")
 	// ErrNewerSchema: a newer program has written the metadata. The only way back is a backup.
 	ErrNewerSchema = errors.New("the schema is newer than this program")
+
+	// ErrMoved: the store was moved to another place, or is being moved, and nothing else is to serve it or change it.
+	ErrMoved = errors.New("the store was moved")
 
 	// ErrNoStore: nothing is there. Opening the place would make a new store.
 	ErrNoStore = errors.New("there is no database")

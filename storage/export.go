@@ -10,6 +10,8 @@ type ExportOptions struct {
 	// ReceiptsOnly leaves out pictures, the audit trail, and users who never had a picture erased. The rest is small, and
 	// enough to keep a restore of an older backup from bringing back what was erased since.
 	ReceiptsOnly bool
+	// Trail writes the audit trail although ReceiptsOnly leaves it out. No backup is made with it.
+	Trail bool
 	// Since, unless it is nil, is where another backup of the same store has ended: only newer receipts are written. It demands
 	// ReceiptsOnly.
 	Since *ExportPosition

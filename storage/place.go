@@ -61,12 +61,14 @@ type OpenOptions struct {
 	// AsIs refuses a store whose schema is of an earlier version, where other processes may have it open: commands do not change what servers
 	// work with. An engine that has the store for itself brings it forward all the same.
 	AsIs bool
+	// Moving opens a store although it is being moved, or was: the move does.
+	Moving bool
 }
 
 // Place is where a store is kept, open or not. Making one opens nothing.
 type Place interface {
 	// Open opens the store, which it makes where there is none, and finishes what an earlier process left undone. The errors are
-	// ErrInUse, ErrDamaged, ErrForeign, ErrLink, ErrNewerSchema, ErrHalfRestored and those of the engine.
+	// ErrInUse, ErrDamaged, ErrForeign, ErrLink, ErrNewerSchema, ErrHalfRestored, ErrMoved and those of the engine.
 	Open(ctx context.Context, o OpenOptions) (Engine, error)
 
 	// Exists returns nil when there is a store, else ErrNoStore. It never makes one.

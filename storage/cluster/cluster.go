@@ -55,6 +55,8 @@ type Options struct {
 	// AcceptUnknown takes a bucket of which the server does not tell whether something in it keeps what is deleted.
 	AcceptUnknown bool
 
+	application string // what connections say they are; "" = avatard
+
 	migrations []string        // of another release, for tests; nil = this one's
 	tracer     pgx.QueryTracer // for tests that count
 	dial       pgconn.DialFunc // for tests with a bad network; nil = the usual one
@@ -84,6 +86,7 @@ type Store struct {
 
 	known         []string // versions of the schema
 	acceptUnknown bool
+	moving        bool
 	keep          storage.Retention
 	unsuitable    atomic.Pointer[error]
 
@@ -125,12 +128,16 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*St
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
+	if oo.Moving {
+		o.application = moverName
+	}
 	pool, err := connect(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), known: o.versions(),
 		acceptUnknown: o.AcceptUnknown, keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage, prunePages: prunePages}
+	s.moving = oo.Moving
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -157,6 +164,9 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 		return err
 	}
 	version, err := opened(ctx, conn.Conn(), s.known, asIs)
+	if err == nil && !s.moving {
+		err = notMoved(ctx, conn.Conn())
+	}
 	conn.Release()
 	if err != nil {
 		return err

@@ -289,7 +289,10 @@ func (x *export) writeRest(ctx context.Context) error {
 	if len(moves) != x.issuerMoves {
 		return fmt.Errorf("%w: the users of an issuer were given to another while the backup was made; make it again", storage.ErrUnavailable)
 	}
-	if x.o.ReceiptsOnly {
+	switch {
+	case x.o.ReceiptsOnly && x.o.Trail:
+		return x.writeAudit(ctx)
+	case x.o.ReceiptsOnly:
 		return nil
 	}
 	for last := ""; ; {

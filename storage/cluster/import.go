@@ -22,6 +22,12 @@ func vacant(ctx context.Context, conn *pgx.Conn) error {
 	if err == nil && st.version > 0 && !st.importing {
 		err = storage.ErrStoreExists
 	}
+	if err == nil && st.importing {
+		var arriving bool
+		if arriving, err = isArriving(ctx, conn); arriving {
+			err = fmt.Errorf("%w: a move to here was not finished", storage.ErrStoreExists)
+		}
+	}
 	return err
 }
 

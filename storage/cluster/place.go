@@ -7,7 +7,6 @@ import (
 	"os"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"avatard/storage"
 )
@@ -36,7 +35,7 @@ type schemaState struct {
 
 func state(ctx context.Context, conn *pgx.Conn) (st schemaState, err error) {
 	err = conn.QueryRow(ctx, `SELECT version, oldest_program, importing FROM schema_version`).Scan(&st.version, &st.oldest, &st.importing)
-	if pg := new(pgconn.PgError); errors.As(err, &pg) && pg.Code == "42P01" || errors.Is(err, pgx.ErrNoRows) { // no such table
+	if missing(err) || errors.Is(err, pgx.ErrNoRows) {
 		return schemaState{}, nil
 	}
 	return st, err
@@ -49,7 +48,7 @@ func opened(ctx context.Context, conn *pgx.Conn, known []string, asIs bool) (ver
 	switch {
 	case err != nil:
 	case st.importing:
-		err = fmt.Errorf("%w: run it again", storage.ErrHalfRestored)
+		err = fmt.Errorf("%w, or a move to here was not: run it again", storage.ErrHalfRestored)
 	case asIs && st.version > 0 && st.version < len(known):
 		err = fmt.Errorf("the schema has version %d, this program works with version %d: bring it forward with \"avatard migrate\"", st.version, len(known))
 	default:

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	config.MaxConnIdleTime = 5 * time.Minute
 	c := config.ConnConfig
-	c.RuntimeParams["application_name"] = "avatard"
+	c.RuntimeParams["application_name"] = cmp.Or(o.application, "avatard")
 	maps.Copy(c.RuntimeParams, settings)
 	c.ConnectTimeout = 5 * time.Second
 	c.ValidateConnect = isPrimary

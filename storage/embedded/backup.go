@@ -31,7 +31,7 @@ func (s *Store) Export(ctx context.Context, opt storage.ExportOptions, to func(s
 
 func (s *Store) newExport(ctx context.Context, opt storage.ExportOptions, to func(storage.Record) error) *export {
 	b := &export{s: s, opt: opt, ctx: ctx, to: to, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]storage.OrganizationRecord)}
-	if !opt.ReceiptsOnly {
+	if !opt.ReceiptsOnly || opt.Trail {
 		b.trails = newTrails()
 	}
 	return b
@@ -50,7 +50,7 @@ type export struct {
 	issuers       map[int64]bool                        // written
 	issuerMoves   int                                   // moves of issuers when the issuers were written
 	organizations map[string]storage.OrganizationRecord // as written
-	trails        []*trail                              // none of receipts alone
+	trails        []*trail                              // none of receipts alone, unless asked for
 	lastUser      int64                                 // uid of the last user of the first pass
 	receipt       int64                                 // newest receipt written
 	generation    slab.GenerationID                     // what it is of

@@ -58,10 +58,11 @@ const (
 	slabName     = "pictures.slab"
 	lockName     = "lock"
 	reserveName  = "reserved.space"
+	movedName    = "moved.json"
 )
 
 // ownNames are the names in the data directory that are the engine's, or SQLite's for it.
-var ownNames = []string{databaseName, logName, databaseName + "-journal", databaseName + "-shm", slabName, lockName, restoreName}
+var ownNames = []string{databaseName, logName, databaseName + "-journal", databaseName + "-shm", slabName, lockName, restoreName, movedName}
 
 // Config is how to open a store.
 type Config struct {
@@ -75,6 +76,8 @@ type Config struct {
 	Rand io.Reader
 	// Keep is how long old records are kept; the zero value keeps all of them.
 	Keep storage.Retention
+	// Moving opens a store that is being moved to another place, or was.
+	Moving bool
 	// WrapFile, when set, is put around the slab, SQLite's files and directories that are synced; name is the file's
 	// base name, or DataDir or ParentDir. Tests of what survives a crash use it.
 	WrapFile func(name string, f File) File
@@ -87,6 +90,8 @@ type Store struct {
 	log  *slog.Logger
 	now  func() time.Time
 	rand io.Reader
+
+	moving bool
 
 	lock *datadir.Lock
 	db   *database
@@ -173,6 +178,7 @@ func openStore(ctx context.Context, cfg Config, finish func(*Store)) (*Store, er
 	if every := pruneEvery(cfg.Keep); every > 0 {
 		s.pruning.next = time.Now().Add(min(every, time.Second))
 	}
+	s.moving = cfg.Moving
 	if err := s.open(datadir.Dir{Path: dir, Wrap: cfg.WrapFile}, finish); err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", cfg.Dir, explain(errors.Join(err, s.release())))
 	}
@@ -245,6 +251,11 @@ func (s *Store) openDatabase(dir datadir.Dir) (err error) {
 	}
 	if err := tidyRestored(dir.Path); err != nil {
 		return err
+	}
+	if !s.moving {
+		if err := refuseMoved(dir); err != nil {
+			return err
+		}
 	}
 	if err := inspect(dir, s.log); err != nil {
 		return err

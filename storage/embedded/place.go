@@ -20,7 +20,7 @@ type Place struct {
 	after func(step string)
 }
 
-var _ storage.Place = (*Place)(nil)
+var _ storage.Movable = (*Place)(nil)
 
 // At returns the place that cfg describes. [storage.OpenOptions] override the fields of cfg that they have, too.
 func At(cfg Config) *Place { return &Place{cfg: cfg} }
@@ -28,7 +28,7 @@ func At(cfg Config) *Place { return &Place{cfg: cfg} }
 // Open opens the store, see [Open].
 func (p *Place) Open(ctx context.Context, o storage.OpenOptions) (storage.Engine, error) {
 	cfg := p.cfg
-	cfg.Logger, cfg.Now, cfg.Keep = o.Logger, o.Now, o.Keep
+	cfg.Logger, cfg.Now, cfg.Keep, cfg.Moving = o.Logger, o.Now, o.Keep, o.Moving
 	s, err := Open(ctx, cfg)
 	if err != nil {
 		return nil, err // not an interface that holds nil

@@ -38,7 +38,7 @@ func (s *store) Export(ctx context.Context, o storage.ExportOptions, to func(sto
 			x.write(storage.ReceiptRecord{Number: int64(i + 1), User: x.users[r.user], Generation: r.generation, Time: r.at.UnixMicro(), Reason: r.reason})
 		}
 	}
-	if !o.ReceiptsOnly {
+	if !o.ReceiptsOnly || o.Trail {
 		for i, r := range s.refusals {
 			x.write(storage.AuditRecord{Number: int64(i + 1), Time: now, Action: r.Action, Result: r.Reason, Caller: r.By.Caller,
 				CallerOrganization: r.By.CallerOrganization, Organization: r.Organization, Target: r.Target, Request: r.By.RequestID,

@@ -1,0 +1,136 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"avatard/storage"
+)
+
+// cutOver lets no change in, brings the rest, and puts on record that the target is what counts.
+func (e *Engine) cutOver(ctx context.Context) error {
+	e.changes.Lock()
+	defer e.changes.Unlock()
+	if err := e.settleDirty(ctx); err != nil {
+		return err
+	}
+	if err := e.source.ErasuresDone(ctx); err != nil {
+		return err
+	}
+	if err := e.noteRest(ctx); err != nil {
+		return err
+	}
+	gone := e.departure
+	gone.Gone = true
+	if err := e.o.From.Depart(ctx, gone); err != nil {
+		return err
+	}
+	e.departure = gone
+	// From here on the source answers nothing more. Reads that have begun there end first.
+	e.calls.Lock()
+	defer e.calls.Unlock()
+	e.serving = nil
+	return nil
+}
+
+// errDirty: some users were changed on one side alone since they were compared, and another pass has to see that all is well.
+var errDirty = fmt.Errorf("%w: a removal was done on one side and failed on the other", storage.ErrUnavailable)
+
+// settleDirty erases on the target the pictures of those whose removal failed on one side, unless the source still has them.
+func (e *Engine) settleDirty(ctx context.Context) error {
+	e.mu.Lock()
+	dirty := slices.Collect(maps.Keys(e.dirty))
+	e.mu.Unlock()
+	for _, user := range dirty {
+		has, err := hasPicture(ctx, e.source, user)
+		if err == nil && !has {
+			err = e.arrival.Follow(ctx, user, nil, false)
+		}
+		if err != nil {
+			return err
+		}
+		e.note(user, false)
+	}
+	if len(dirty) > 0 {
+		return errDirty
+	}
+	return nil
+}
+
+// hasPicture reports whether a user has a picture, whatever their organisation.
+func hasPicture(ctx context.Context, s storage.Store, user storage.UserKey) (bool, error) {
+	for q := (storage.UserQuery{ID: user.ID}); ; {
+		page, err := s.ListUsers(ctx, q)
+		if err != nil {
+			return false, err
+		}
+		for _, u := range page.Users {
+			if u.User == user {
+				return u.Generation != "", nil
+			}
+		}
+		if q.After = page.Next; q.After == (storage.UserKey{}) {
+			return false, nil
+		}
+	}
+}
+
+// noteRest brings the receipts and the records of the trail that came since the last pass. They are few: it holds up all changes.
+func (e *Engine) noteRest(ctx context.Context) error {
+	o := storage.ExportOptions{ReceiptsOnly: true, Trail: true, Since: &e.since}
+	err := e.noteExport(ctx, o)
+	if errors.Is(err, storage.ErrReceiptsGone) {
+		o.Since = nil
+		err = e.noteExport(ctx, o)
+	}
+	return err
+}
+
+func (e *Engine) noteExport(ctx context.Context, o storage.ExportOptions) error {
+	var notes []storage.Record
+	err := e.source.Export(ctx, o, func(record storage.Record) error {
+		switch record.(type) {
+		case storage.UserRecord, storage.IssuerRecord:
+			return nil // the same on both sides
+		}
+		if notes = append(notes, record); len(notes) < pageNotes {
+			return nil
+		}
+		err := e.arrival.Note(ctx, notes)
+		notes = notes[:0]
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return e.arrival.Note(ctx, notes)
+}
+
+// finish opens the target to everybody, this process first. The source has on record that it may. Meanwhile nothing is served from here:
+// other servers may have begun.
+func (e *Engine) finish(ctx context.Context) error {
+	if e.moved {
+		return nil
+	}
+	if e.arrival != nil {
+		if err := e.arrival.Finish(ctx); err != nil {
+			return err
+		}
+		err := e.arrival.Close()
+		e.arrival = nil
+		if err != nil {
+			return err
+		}
+	}
+	target, err := e.o.To.Open(ctx, e.oo)
+	if err != nil {
+		return err
+	}
+	e.calls.Lock()
+	defer e.calls.Unlock()
+	e.serving, e.moved = target, true
+	return nil
+}

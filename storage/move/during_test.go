@@ -1,0 +1,275 @@
+package move
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"testing"
+
+	"avatard/storage"
+)
+
+// during is a move under way, in which a test acts between the steps.
+type during struct {
+	t      *testing.T
+	engine *Engine
+	act    func(step string, page []storage.ArrivingUser)
+	done   chan Summary
+}
+
+// serveDuring opens a store that is being moved. act is called before each step of the target, on the move's goroutine.
+func serveDuring(t *testing.T, from storage.Movable, to steps, act func(d *during, step string, page []storage.ArrivingUser)) *during {
+	t.Helper()
+	d := &during{t: t, done: make(chan Summary, 1)}
+	ready := make(chan struct{})
+	before := to.before
+	to.before = func(step string, page []storage.ArrivingUser) error {
+		<-ready
+		if act(d, step, page); before != nil {
+			return before(step, page)
+		}
+		return nil
+	}
+	s, err := Place(Options{From: from, To: to}, func(sum Summary) { d.done <- sum }).Open(t.Context(), storage.OpenOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.engine = s.(*Engine)
+	close(ready)
+	return d
+}
+
+// free returns the first users who have a picture, from a number on, whose changes do not wait for those of a page.
+func (d *during) free(page []storage.ArrivingUser, from, n int) (users []int) {
+	held := map[int]bool{}
+	for _, u := range page {
+		held[d.engine.line(u.User)] = true
+	}
+	for ; len(users) < n; from++ {
+		if !held[d.engine.line(userOf(from))] && from%7 != 0 && from%11 != 0 {
+			users = append(users, from)
+		}
+	}
+	return users
+}
+
+// Deletes during a move are on both sides when they are answered: of users who were copied, of users who are just being copied, and of users
+// whose record was read and not copied yet. Uploads and registrations are refused, reads go on.
+func TestDeletesDuringAMove(t *testing.T) {
+	from := dirOf(t)
+	to, bucket := clusterOf(t, true)
+	want := fillStore(t, from, 300)
+	var removed []int
+	var inPage chan error
+	page := 0
+	d := serveDuring(t, from, steps{Receiver: to}, func(d *during, step string, users []storage.ArrivingUser) {
+		if step == "finish" {
+			if err := d.engine.Ready(context.Background()); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("Ready between the two = %v, want %v", err, storage.ErrUnavailable)
+			}
+		}
+		if step != "copy" {
+			return
+		}
+		if page++; page == 5 {
+			wantCopiedSoFar(t, bucket, want, page, len(removed))
+		}
+		if page != 2 {
+			return
+		}
+		there := objects(t, bucket)
+		copied := d.free(users, 1, 3)
+		removed = append(copied, d.free(users, 200, 3)...) // whose records were read
+		for _, n := range removed {
+			if _, err := d.engine.Remove(t.Context(), removalOf(n)); err != nil {
+				t.Errorf("Remove of %d = %v", n, err)
+			}
+		}
+		if got := objects(t, bucket); got != there-len(copied) {
+			t.Errorf("%d objects after %d removals of %d copied pictures", got, len(copied), there)
+		}
+		gone := 231 // who has no picture
+		if _, err := d.engine.RemoveUser(t.Context(), removalOf(gone)); err != nil {
+			t.Error(err)
+		}
+		want.gone = append(want.gone, userOf(gone))
+		for _, u := range users { // they wait for the page
+			if u.Picture == nil {
+				continue
+			}
+			inPage = make(chan error, 1)
+			n := int(u.Record.Number) - 1
+			go func() {
+				_, err := d.engine.Remove(context.Background(), removalOf(n))
+				inPage <- err
+			}()
+			removed = append(removed, n)
+			break
+		}
+		wantRefused(t, d.engine)
+		if _, err := d.engine.Get(t.Context(), userOf(150), acme); err != nil {
+			t.Errorf("Get during the move = %v", err)
+		}
+	})
+	d.wait()
+	if err := <-inPage; err != nil {
+		t.Error(err)
+	}
+	for _, u := range append(slices.Clone(want.gone), usersOf(removed)...) {
+		if _, err := d.engine.Get(t.Context(), u, acme); !errors.Is(err, storage.ErrNoPicture) && !errors.Is(err, storage.ErrUserNotFound) {
+			t.Errorf("the picture of %s, removed during the move: %v", u.ID, err)
+		}
+		delete(want.pictures, u)
+		delete(want.infos, u)
+	}
+	if got := objects(t, bucket); got != len(want.pictures) {
+		t.Errorf("%d objects, want %d", got, len(want.pictures))
+	}
+	if _, err := d.engine.Put(t.Context(), storage.Upload{User: userOf(1), Organization: acme, By: by,
+		Picture: storage.Picture{Format: storage.PNG, Data: []byte("new")}}); err != nil {
+		t.Errorf("Put after the move = %v", err)
+	}
+	if err := d.engine.Close(); err != nil {
+		t.Error(err)
+	}
+	opened(t, to, func(s storage.Engine) {
+		is := peopleOf(t, s)
+		for u, info := range want.infos {
+			if u != userOf(1) && is.infos[u] != info {
+				t.Errorf("%s: %+v, want %+v", u.ID, is.infos[u], info)
+			}
+		}
+		wantReceipts(t, s, removed)
+	})
+}
+
+// wantCopiedSoFar demands that the bucket has the pictures of the pages before this one, without those that were removed. The one who was copied
+// while they were removed may have theirs still.
+func wantCopiedSoFar(t *testing.T, bucket string, want people, page, removed int) {
+	t.Helper()
+	most := 1 - removed
+	for n := range pageUsers * (page - 1) {
+		if want.pictures[userOf(n)] != nil {
+			most++
+		}
+	}
+	if got := objects(t, bucket); got != most && got != most-1 {
+		t.Errorf("%d objects, want at most %d: nobody's whose picture was removed before it was copied", got, most)
+	}
+}
+
+func usersOf(numbers []int) (users []storage.UserKey) {
+	for _, n := range numbers {
+		users = append(users, userOf(n))
+	}
+	return users
+}
+
+// wait returns when the move has ended.
+func (d *during) wait() {
+	d.t.Helper()
+	select {
+	case <-d.done:
+	case <-d.t.Context().Done():
+		d.t.Fatal("the move does not end")
+	}
+}
+
+// wantRefused demands that a store takes nothing but removals.
+func wantRefused(t *testing.T, s storage.Engine) {
+	t.Helper()
+	up := storage.Upload{User: userOf(1), Organization: acme, By: by, Picture: storage.Picture{Format: storage.PNG, Data: []byte("new")}}
+	_, put := s.Put(t.Context(), up)
+	_, _, add := s.AddUser(t.Context(), userOf(9999), acme, by)
+	_, _, move := s.MoveUser(t.Context(), userOf(1), "empty", by)
+	_, issuers := s.MoveIssuer(t.Context(), issuer, "https://new.test", by)
+	_, org := s.AddOrganization(t.Context(), "new", by)
+	_, removed := s.RemoveOrganization(t.Context(), "empty", by)
+	for what, err := range map[string]error{"Put": put, "AddUser": add, "MoveUser": move, "MoveIssuer": issuers, "AddOrganization": org,
+		"RemoveOrganization": removed, "RoomForUploads": s.RoomForUploads(t.Context())} {
+		if !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("%s during the move = %v, want %v", what, err, storage.ErrUnavailable)
+		}
+	}
+	if created, err := s.AddOrganization(t.Context(), acme, by); created || err != nil {
+		t.Errorf("an organisation that is there already: %v, %v", created, err)
+	}
+}
+
+// wantReceipts demands that each of these users has a receipt, which is the newest one of theirs.
+func wantReceipts(t *testing.T, s storage.Engine, users []int) {
+	t.Helper()
+	numbers, newest := map[int64]string{}, map[string]string{}
+	err := s.Export(t.Context(), storage.ExportOptions{}, func(record storage.Record) error {
+		switch r := record.(type) {
+		case storage.UserRecord:
+			numbers[r.Number] = r.ID
+		case storage.ReceiptRecord:
+			newest[numbers[r.User]] = hex.EncodeToString(r.Generation[:])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range users {
+		res, err := s.Remove(t.Context(), removalOf(n))
+		if n == 1 {
+			continue // has a picture again
+		}
+		if err != nil || res.Receipt == "" || res.Receipt != newest[userOf(n).ID] {
+			t.Errorf("user %d: %+v, %v, want receipt %s", n, res, err, newest[userOf(n).ID])
+		}
+	}
+}
+
+// A removal that the target does not do is not acknowledged, even if the source has done it. It is done on both sides when it is called again,
+// and also when it is not.
+func TestRemovalThatFailsOnOneSide(t *testing.T) {
+	from := dirOf(t)
+	to, bucket := clusterOf(t, false)
+	want := fillStore(t, from, 100)
+	fail := true
+	s := steps{Receiver: to, before: func(step string, _ []storage.ArrivingUser) error {
+		if step == "follow" && fail {
+			return errKilled
+		}
+		return nil
+	}}
+	page := 0
+	d := serveDuring(t, from, s, func(d *during, step string, users []storage.ArrivingUser) {
+		if step != "compare" {
+			return
+		}
+		if page++; page != 2 {
+			return
+		}
+		for i, n := range d.free(users, 1, 2) {
+			fail = true
+			if _, err := d.engine.Remove(t.Context(), removalOf(n)); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("Remove on one side = %v, want %v", err, storage.ErrUnavailable)
+			}
+			if i == 0 {
+				fail = false
+				if _, err := d.engine.Remove(t.Context(), removalOf(n)); err != nil {
+					t.Error(err)
+				}
+			}
+			delete(want.pictures, userOf(n))
+			delete(want.infos, userOf(n))
+		}
+		if _, err := d.engine.Remove(t.Context(), storage.Removal{User: userOf(99999), Organization: acme, By: by}); err == nil {
+			t.Error("Remove of nobody = nil")
+		}
+		fail = false
+	})
+	d.wait()
+	if err := d.engine.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := objects(t, bucket); got != len(want.pictures) {
+		t.Errorf("%d objects, want %d", got, len(want.pictures))
+	}
+	wantErased(t, from, want.pictures)
+}

@@ -1,0 +1,188 @@
+package move
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"log/slog"
+	"sync"
+
+	"avatard/storage"
+)
+
+// Engine serves a store that is being moved.
+type Engine struct {
+	o         Options
+	oo        storage.OpenOptions
+	log       *slog.Logger
+	source    storage.Engine
+	arrival   storage.Arrival // nil when it is finished
+	departure storage.Departure
+	sum       Summary
+	since     storage.ExportPosition // where the last pass has ended
+
+	// calls is held for reading by every call, for writing while the target takes the source's place.
+	calls   sync.RWMutex
+	serving storage.Engine // nil while neither can be
+	moved   bool
+
+	// changes is held for reading by every change that is made on both sides, for writing when there must be none.
+	changes sync.RWMutex
+	lines   [256]sync.Mutex // of users, by a hash
+	seed    maphash.Seed
+	mu      sync.Mutex
+	dirty   map[storage.UserKey]bool // changed on the source, and perhaps not on the target
+
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+var _ storage.Engine = (*Engine)(nil)
+
+// enter returns the engine that serves. Unless it fails, calls.RUnlock must be called.
+func (e *Engine) enter() (storage.Engine, error) {
+	e.calls.RLock()
+	if e.serving == nil {
+		e.calls.RUnlock()
+		return nil, errMoving
+	}
+	return e.serving, nil
+}
+
+// enterMoved is enter for what is refused during the move.
+func (e *Engine) enterMoved() (storage.Engine, error) {
+	s, err := e.enter()
+	if err == nil && !e.moved {
+		e.calls.RUnlock()
+		return nil, errMoving
+	}
+	return s, err
+}
+
+// line is what changes of a user, and the copying of that user, hold.
+func (e *Engine) line(user storage.UserKey) int {
+	return int(maphash.Comparable(e.seed, user) % uint64(len(e.lines)))
+}
+
+// Remove implements [storage.Store].
+func (e *Engine) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	return e.both(ctx, rm, false, storage.Store.Remove)
+}
+
+// RemoveUser implements [storage.Store].
+func (e *Engine) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	return e.both(ctx, rm, true, storage.Store.RemoveUser)
+}
+
+// outcome is what became of a change.
+type outcome struct {
+	res storage.Result
+	err error
+}
+
+// both makes a removal on the source and then on the target. It goes on without its caller: what the source has done, the target
+// has to be told.
+func (e *Engine) both(ctx context.Context, rm storage.Removal, user bool,
+	remove func(storage.Store, context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
+	s, err := e.enter()
+	if err != nil {
+		return storage.Result{}, err
+	}
+	if e.moved {
+		defer e.calls.RUnlock()
+		return remove(s, ctx, rm)
+	}
+	if !e.changes.TryRLock() { // the last records are on their way
+		e.calls.RUnlock()
+		return storage.Result{}, errMoving
+	}
+	if err := ctx.Err(); err != nil {
+		e.changes.RUnlock()
+		e.calls.RUnlock()
+		return storage.Result{}, err
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		defer e.calls.RUnlock()
+		defer e.changes.RUnlock()
+		line := &e.lines[e.line(rm.User)]
+		line.Lock()
+		defer line.Unlock()
+		e.note(rm.User, true)
+		res, err := e.onBoth(context.WithoutCancel(ctx), s, rm, user, remove)
+		if err == nil || refused(err) {
+			e.note(rm.User, false)
+		}
+		done <- outcome{res, err}
+	}()
+	select {
+	case o := <-done:
+		return o.res, o.err
+	case <-ctx.Done():
+		return storage.Result{}, ctx.Err()
+	}
+}
+
+func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal, user bool,
+	remove func(storage.Store, context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
+	res, err := remove(s, ctx, rm)
+	switch {
+	case errors.Is(err, storage.ErrUserNotFound): // perhaps because of this change, whose process was killed
+		if ferr := e.arrival.Follow(ctx, rm.User, nil, false); ferr != nil {
+			return res, errors.Join(errMoving, ferr)
+		}
+		return res, err
+	case err != nil:
+		return res, err
+	}
+	if err := e.arrival.Follow(ctx, rm.User, &res.Details, user); err != nil {
+		e.log.Warn("a removal was done on the source and not on the target; it is not acknowledged", "error", err)
+		return storage.Result{}, errors.Join(errMoving, err)
+	}
+	return res, nil
+}
+
+// refused reports whether an error says that nothing was changed.
+func refused(err error) bool {
+	for _, known := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrConditionFailed, storage.ErrInvalid} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// note puts a user on the list of those who may differ, or takes them off it.
+func (e *Engine) note(user storage.UserKey, may bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if may {
+		e.dirty[user] = true
+	} else {
+		delete(e.dirty, user)
+	}
+}
+
+// Close implements [storage.Store]. A move that is not finished goes on when both places are opened again.
+func (e *Engine) Close() error {
+	if e.stop != nil {
+		e.stop()
+	}
+	e.running.Wait()
+	e.calls.Lock()
+	defer e.calls.Unlock()
+	var errs []error
+	if e.arrival != nil {
+		errs = append(errs, e.arrival.Close())
+		e.arrival = nil
+	}
+	if e.moved && e.serving != nil {
+		errs = append(errs, e.serving.Close())
+	}
+	e.serving = nil
+	if e.source != nil {
+		errs = append(errs, e.source.Close())
+		e.source = nil
+	}
+	return errors.Join(errs...)
+}
