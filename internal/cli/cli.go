@@ -10,7 +10,8 @@
 //	                       ├► list.go                     │ through a running server where there is
 //	                       ├► orgremove.go ─► userremove.go ├► one (package admin), else on the store
 //	                       ├► fsck.go, backup.go          ┘
-//	                       └► restore.go, migrate.go: with no server running
+//	                       ├► restore.go, migrate.go: with no server running
+//	                       └► move.go: with none, or it serves itself
 //
 // Each of them gets the store, or the place where it is, from place.go.
 //
@@ -23,6 +24,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"avatard/internal/config"
 	"avatard/storage"
@@ -58,7 +61,7 @@ func (p *Program) Run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if parsed.Command() != "serve" { // to which it means something else
+	if !servesCalls(parsed) { // to which it means something else
 		var stop context.CancelFunc
 		ctx, stop = endOnHangup(ctx)
 		defer stop()
@@ -69,6 +72,14 @@ func (p *Program) Run(ctx context.Context, args []string) error {
 		usage.hint = hintOf(parsed.Selected())
 	}
 	return err
+}
+
+// servesCalls reports whether a command is a server.
+func servesCalls(parsed *kong.Context) bool {
+	if moving, ok := parsed.Selected().Target.Addr().Interface().(*moveCommand); ok {
+		return moving.Serve
+	}
+	return parsed.Command() == "serve"
 }
 
 // Report writes an error the way a person at a terminal wants to see it and returns the exit code for it.
@@ -93,6 +104,7 @@ func Report(stderr io.Writer, err error) int {
 		{storage.ErrForeign, ExitData},
 		{storage.ErrLink, ExitData},
 		{storage.ErrNewerSchema, ExitData},
+		{storage.ErrMoved, ExitData},
 	} {
 		if errors.Is(err, known.err) {
 			return known.code

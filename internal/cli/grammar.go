@@ -28,6 +28,7 @@ type grammar struct {
 	Fsck       fsckCommand       `cmd:"" settings:"data" help:"check that metadata and pictures agree, beside a running server or without one"`
 	Backup     backupCommand     `cmd:"" settings:"data" help:"write everything into a file, or with - to standard output, beside a running server or without one"`
 	Restore    restoreCommand    `cmd:"" settings:"data" help:"make data out of a backup, with - from standard input, without what was erased since"`
+	Move       moveCommand       `cmd:"" settings:"*" help:"move data to where the settings say, such as from a directory to a database and a bucket, and erase it where it was"`
 	Migrate    migrateCommand    `cmd:"" settings:"data" help:"bring data of an older program forward, with no server running"`
 	Completion completionCommand `cmd:"" help:"print a script that completes commands and flags in a shell"`
 	Version    versionCommand    `cmd:"" help:"print version, commit and Go release"`

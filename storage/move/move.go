@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"sync"
 	"time"
 
 	"avatard/storage"
@@ -96,7 +97,7 @@ func (p *place) ControlDir() string { return p.o.From.ControlDir() }
 // Open implements [storage.Place]. It fails where the target cannot be used, before anything is changed.
 func (p *place) Open(ctx context.Context, oo storage.OpenOptions) (storage.Engine, error) {
 	o := p.o
-	o.Logger = oo.Logger
+	o.Logger, o.Progress = oo.Logger, logEvery(oo.Logger)
 	e, err := open(ctx, o, oo)
 	if err != nil {
 		return nil, err
@@ -123,6 +124,26 @@ func (p *place) Open(ctx context.Context, oo storage.OpenOptions) (storage.Engin
 		}
 	})
 	return e, nil
+}
+
+// logInterval is how often a move says in the log how far it has come.
+const logInterval = 10 * time.Second
+
+// logEvery returns a function that logs progress now and then.
+func logEvery(log *slog.Logger) func(step string, done, total int64) {
+	if log == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	last := time.Now()
+	return func(step string, done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(last) >= logInterval {
+			last = time.Now()
+			log.Info("the store is being moved", "step", step, "done", done, "total", total)
+		}
+	}
 }
 
 // open opens both sides. Nothing is on record of the move until the target can be used.
