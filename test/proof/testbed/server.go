@@ -69,7 +69,11 @@ func (s *Testbed) launch(ctx context.Context, binary string, environ ...string) 
 	if !s.cfg.Shared {
 		data = []string{"--data", s.Data()}
 	}
-	args := slices.Concat([]string{"serve", "--listen", "127.0.0.1:0", "--issuer", s.issuer, "--audience", project,
+	command := s.cfg.Command
+	if command == nil {
+		command = []string{"serve"}
+	}
+	args := slices.Concat(command, []string{"--listen", "127.0.0.1:0", "--issuer", s.issuer, "--audience", project,
 		"--client-id", introspector, "--users-register-on-admin-upload",
 		"--introspection-unknown-rate", "0", "--introspection-cache-ttl", introspected, "--introspection-timeout", "10s"}, data, s.cfg.Flags)
 	srv.cmd = exec.CommandContext(context.WithoutCancel(ctx), binary, args...) //nolint:gosec // the program, from Build

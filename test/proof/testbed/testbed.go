@@ -52,6 +52,8 @@ type Config struct {
 	Environ []string
 	// Flags are added to its command line.
 	Flags []string
+	// Command is the one that serves, with its own flags; nil = serve.
+	Command []string
 	// Shared tells that the data is not in the testbed's directory but where the environment says, so that several processes may run.
 	Shared bool
 }

@@ -1,0 +1,176 @@
+// Command move proves that a store moves from a directory into a database and a bucket while it is served and its mover is killed again and
+// again: nothing is lost, nothing that was deleted comes back, and no byte of a picture is left in the directory.
+//
+//	fill.go    a directory with users, and pictures that are made from their numbers
+//	load.go    callers: reads are checked, deletes are remembered and looked after in the bucket, uploads are refused
+//	kills.go   kills of the mover while it copies, compares and erases
+//	exam.go    everybody in the target; the source's files, byte by byte
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"avatard/storage/cluster"
+	"avatard/storage/cluster/clustertest"
+	"avatard/storage/embedded"
+	"avatard/test/proof/testbed"
+)
+
+// options are what the command line says.
+type options struct {
+	users   int
+	kills   int
+	callers int
+	seed    uint64
+	dir     string
+	plain   bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "move:", err)
+		}
+		stop()
+		os.Exit(1) //nolint:forbidigo // this is a program of its own
+	}
+}
+
+func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
+	var o options
+	short := false
+	fs := flag.NewFlagSet("move", flag.ContinueOnError)
+	fs.SetOutput(errOut)
+	fs.IntVar(&o.users, "users", 100_000, "how many users there are")
+	fs.IntVar(&o.kills, "kills", 12, "how often the mover is killed: one half of it while it copies, a quarter each while it compares and while it erases")
+	fs.IntVar(&o.callers, "callers", 4, "how many callers there are")
+	fs.Uint64Var(&o.seed, "seed", 1, "decides the pictures, what callers do and when the mover is killed")
+	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
+	fs.BoolVar(&o.plain, "unversioned", false, "a bucket without versions")
+	fs.BoolVar(&short, "short", false, "3,000 users and 4 kills")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if short {
+		o.users, o.kills = 3000, 4
+	}
+	if o.dir, err = os.MkdirTemp(o.dir, "avatard-move-"); err != nil {
+		return err
+	}
+	defer func() {
+		if err == nil {
+			err = os.RemoveAll(o.dir)
+		} else {
+			fmt.Fprintln(out, "what is left of the run is in", o.dir)
+		}
+	}()
+	err = prove(ctx, o, out)
+	if errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" { //nolint:forbidigo // as the tests do
+		fmt.Fprintln(out, "skipped:", err)
+		return nil
+	}
+	return err
+}
+
+// proof is one run.
+type proof struct {
+	o       options
+	out     io.Writer
+	servers *clustertest.Servers
+	store   clustertest.Store
+	testbed *testbed.Testbed
+	from    *embedded.Place
+	to      *cluster.Place
+	users   []*user
+	folders folders
+	figures figures
+	wrong   violations
+	mover   mover
+}
+
+func prove(ctx context.Context, o options, out io.Writer) error {
+	p := &proof{o: o, out: out}
+	defer p.close()
+	binary, err := testbed.Build(ctx, o.dir)
+	if err != nil {
+		return err
+	}
+	if err := p.start(ctx, binary); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := p.fill(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "filled: %d users, %d pictures, in %s\n", len(p.users), p.figures.pictures.Load(), time.Since(began).Round(time.Second))
+	if n, err := p.searchSource(); err != nil || n < int(p.figures.pictures.Load()) {
+		return fmt.Errorf("the search finds %d pictures in the directory before the move, which has %d: %w", n, p.figures.pictures.Load(), err)
+	}
+	began = time.Now()
+	if err := p.moveUnderLoad(ctx); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	if err := p.exam(ctx); err != nil {
+		return err
+	}
+	p.report(took)
+	return p.wrong.err()
+}
+
+// start starts everything but the mover.
+func (p *proof) start(ctx context.Context, binary string) (err error) {
+	if p.servers, err = clustertest.Run(clustertest.Options{Port: true}); err != nil {
+		return err
+	}
+	if p.store, err = p.servers.Make(ctx, !p.o.plain); err != nil {
+		return err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	keys, secret := filepath.Join(p.o.dir, "keys"), filepath.Join(p.o.dir, "secret")
+	err = errors.Join(os.WriteFile(keys, []byte("first "+base64.StdEncoding.EncodeToString(key)+"\n"), 0o600),
+		os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
+	if err != nil {
+		return err
+	}
+	data := filepath.Join(p.o.dir, "source")
+	p.from = embedded.At(embedded.Config{Dir: data})
+	p.to = cluster.At(cluster.Options{Database: p.store.Database, KeyFile: keys, Bucket: cluster.BucketOptions{Endpoint: p.servers.Endpoint,
+		Region: clustertest.Region, Bucket: p.store.Bucket, AccessKey: clustertest.AccessKey, SecretKey: clustertest.SecretKey}})
+	p.testbed, err = testbed.New(testbed.Config{Binary: binary, Dir: p.o.dir, Shared: true,
+		Command: []string{"move", "--serve", "--from", data},
+		Environ: []string{
+			"AVATARD_DATABASE=postgres://avatard@" + p.servers.DatabasePort() + "/" + p.store.Name,
+			"AVATARD_BUCKET_ENDPOINT=" + p.servers.Endpoint,
+			"AVATARD_BUCKET_REGION=" + clustertest.Region,
+			"AVATARD_BUCKET_NAME=" + p.store.Bucket,
+			"AVATARD_BUCKET_ACCESS_KEY=" + clustertest.AccessKey,
+			"AVATARD_BUCKET_SECRET_KEY_FILE=" + secret,
+			"AVATARD_BUCKET_KEY_FILE=" + keys,
+		}})
+	return err
+}
+
+func (p *proof) close() {
+	p.mover.end()
+	if p.testbed != nil {
+		_ = p.testbed.Close()
+	}
+	if p.servers != nil {
+		p.servers.Stop()
+	}
+}
