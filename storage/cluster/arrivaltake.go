@@ -105,14 +105,15 @@ func (a *arrival) compare(ctx context.Context, p *arriving) error {
 	}
 	gen := p.Picture.Generation
 	sealed, err := a.bucket.Get(ctx, p.folder+generationID(gen).String(), p.here.version, storage.MaxPictureBytes+envelope.Overhead)
-	if err != nil && !errors.Is(err, bucket.ErrNotFound) {
+	switch {
+	case errors.Is(err, bucket.ErrNotFound):
+		p.changed = true
+		return nil
+	case err != nil:
 		return err
 	}
-	var data []byte
-	if err == nil {
-		data, err = a.keys.Open(gen[:], sealed, p.here.key)
-	}
-	p.changed = err != nil || !bytes.Equal(data, p.Picture.Data)
+	data, unreadable := a.keys.Open(gen[:], sealed, p.here.key)
+	p.changed = unreadable != nil || !bytes.Equal(data, p.Picture.Data)
 	clear(data)
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 type during struct {
 	t      *testing.T
 	engine *Engine
-	act    func(step string, page []storage.ArrivingUser)
 	done   chan Summary
 }
 

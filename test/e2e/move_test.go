@@ -60,7 +60,9 @@ func TestMoveThereAndBack(t *testing.T) {
 	token := p.Tokens["TOKEN_MANAGER"]
 	dir := filepath.Join(t.TempDir(), "data")
 	here := startReplicas(t, p, 1, []string{"AVATARD_DATA=" + dir})
-	portrait := func(url, user string) string { return url + "/assets/v1/" + devidp.OrgAcme + "/users/" + user + "/avatar" }
+	portrait := func(url, user string) string {
+		return url + "/assets/v1/" + devidp.OrgAcme + "/users/" + user + "/avatar"
+	}
 	for i, user := range []string{devidp.UserAlice, "bob"} {
 		here.command(nil, cli.ExitOK, "added", "user", "add", user, "--org="+devidp.OrgAcme, "--issuer="+p.Issuer)
 		if up := newCaller(t, here.urls[0]).Upload(t.Context(), client.Bearer(token), user, picture.Sample(uint64(i), 3000)); !up.Acknowledged() {
@@ -95,7 +97,7 @@ func TestMoveThereAndBack(t *testing.T) {
 	}
 	commandOn(t, serving, nil, cli.ExitFailed, "can only be filled as a whole", "move", "--serve", "--from", file)
 	commandOn(t, back, nil, cli.ExitOK, "moved: 2 users and 2 pictures", "move", "--from", file)
-	commandOn(t, there, nil, cli.ExitData, "the store was moved to", "fsck")
+	commandOn(t, there, nil, cli.ExitData, "the store was moved to", "user", "list")
 	again := startReplicas(t, p, 1, back)
 	if status, body := call(t, "GET", portrait(again.urls[0], "bob"), ""); status != 200 || body != bob {
 		t.Errorf("the picture of bob after the way back: %d, want the same as before", status)
