@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -76,7 +77,7 @@ func (p *Program) Run(ctx context.Context, args []string) error {
 
 // servesCalls reports whether a command is a server.
 func servesCalls(parsed *kong.Context) bool {
-	if moving, ok := parsed.Selected().Target.Addr().Interface().(*moveCommand); ok {
+	if moving, ok := reflect.TypeAssert[*moveCommand](parsed.Selected().Target.Addr()); ok {
 		return moving.Serve
 	}
 	return parsed.Command() == "serve"

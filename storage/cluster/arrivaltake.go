@@ -112,10 +112,15 @@ func (a *arrival) compare(ctx context.Context, p *arriving) error {
 	case err != nil:
 		return err
 	}
-	data, unreadable := a.keys.Open(gen[:], sealed, p.here.key)
-	p.changed = unreadable != nil || !bytes.Equal(data, p.Picture.Data)
-	clear(data)
+	p.changed = !a.holds(p, sealed)
 	return nil
+}
+
+// holds reports whether what the bucket has is the picture.
+func (a *arrival) holds(p *arriving, sealed []byte) bool {
+	data, err := a.keys.Open(p.Picture.Generation[:], sealed, p.here.key)
+	defer clear(data)
+	return err == nil && bytes.Equal(data, p.Picture.Data)
 }
 
 // each calls do for every user of a page, several at once.

@@ -53,77 +53,84 @@ func (d *during) free(page []storage.ArrivingUser, from, n int) (users []int) {
 	return users
 }
 
+// deletes are those of a test during a move.
+type deletes struct {
+	t       *testing.T
+	bucket  string
+	want    people
+	page    int // of users who are copied
+	removed []int
+	inPage  chan error
+}
+
+// act deletes when some users are copied, some are being copied, and the records of others are read.
+func (c *deletes) act(d *during, step string, users []storage.ArrivingUser) {
+	if step == "finish" {
+		if err := d.engine.Ready(context.Background()); !errors.Is(err, storage.ErrUnavailable) {
+			c.t.Errorf("Ready between the two = %v, want %v", err, storage.ErrUnavailable)
+		}
+	}
+	if step != "copy" {
+		return
+	}
+	switch c.page++; c.page {
+	case 2:
+		c.remove(d, users)
+		wantRefused(c.t, d.engine)
+		if _, err := d.engine.Get(c.t.Context(), userOf(150), acme); err != nil {
+			c.t.Errorf("Get during the move = %v", err)
+		}
+	case 5:
+		wantCopiedSoFar(c.t, c.bucket, c.want, c.page, len(c.removed))
+	}
+}
+
+func (c *deletes) remove(d *during, users []storage.ArrivingUser) {
+	there := objects(c.t, c.bucket)
+	copied := d.free(users, 1, 3)
+	c.removed = append(copied, d.free(users, 200, 3)...) // whose records were read
+	for _, n := range c.removed {
+		if _, err := d.engine.Remove(c.t.Context(), removalOf(n)); err != nil {
+			c.t.Errorf("Remove of %d = %v", n, err)
+		}
+	}
+	if got := objects(c.t, c.bucket); got != there-len(copied) {
+		c.t.Errorf("%d objects after %d removals of %d copied pictures", got, len(copied), there)
+	}
+	const gone = 231 // who has no picture
+	if _, err := d.engine.RemoveUser(c.t.Context(), removalOf(gone)); err != nil {
+		c.t.Error(err)
+	}
+	c.want.gone = append(c.want.gone, userOf(gone))
+	at := slices.IndexFunc(users, func(u storage.ArrivingUser) bool { return u.Picture != nil })
+	n := int(users[at].Record.Number) - 1
+	c.removed = append(c.removed, n)
+	go func() { // waits for the page
+		_, err := d.engine.Remove(context.Background(), removalOf(n))
+		c.inPage <- err
+	}()
+}
+
 // Deletes during a move are on both sides when they are answered: of users who were copied, of users who are just being copied, and of users
 // whose record was read and not copied yet. Uploads and registrations are refused, reads go on.
 func TestDeletesDuringAMove(t *testing.T) {
 	from := dirOf(t)
 	to, bucket := clusterOf(t, true)
-	want := fillStore(t, from, 300)
-	var removed []int
-	var inPage chan error
-	page := 0
-	d := serveDuring(t, from, steps{Receiver: to}, func(d *during, step string, users []storage.ArrivingUser) {
-		if step == "finish" {
-			if err := d.engine.Ready(context.Background()); !errors.Is(err, storage.ErrUnavailable) {
-				t.Errorf("Ready between the two = %v, want %v", err, storage.ErrUnavailable)
-			}
-		}
-		if step != "copy" {
-			return
-		}
-		if page++; page == 5 {
-			wantCopiedSoFar(t, bucket, want, page, len(removed))
-		}
-		if page != 2 {
-			return
-		}
-		there := objects(t, bucket)
-		copied := d.free(users, 1, 3)
-		removed = append(copied, d.free(users, 200, 3)...) // whose records were read
-		for _, n := range removed {
-			if _, err := d.engine.Remove(t.Context(), removalOf(n)); err != nil {
-				t.Errorf("Remove of %d = %v", n, err)
-			}
-		}
-		if got := objects(t, bucket); got != there-len(copied) {
-			t.Errorf("%d objects after %d removals of %d copied pictures", got, len(copied), there)
-		}
-		gone := 231 // who has no picture
-		if _, err := d.engine.RemoveUser(t.Context(), removalOf(gone)); err != nil {
-			t.Error(err)
-		}
-		want.gone = append(want.gone, userOf(gone))
-		for _, u := range users { // they wait for the page
-			if u.Picture == nil {
-				continue
-			}
-			inPage = make(chan error, 1)
-			n := int(u.Record.Number) - 1
-			go func() {
-				_, err := d.engine.Remove(context.Background(), removalOf(n))
-				inPage <- err
-			}()
-			removed = append(removed, n)
-			break
-		}
-		wantRefused(t, d.engine)
-		if _, err := d.engine.Get(t.Context(), userOf(150), acme); err != nil {
-			t.Errorf("Get during the move = %v", err)
-		}
-	})
+	c := &deletes{t: t, bucket: bucket, want: fillStore(t, from, 300), inPage: make(chan error, 1)}
+	d := serveDuring(t, from, steps{Receiver: to}, c.act)
 	d.wait()
-	if err := <-inPage; err != nil {
+	if err := <-c.inPage; err != nil {
 		t.Error(err)
 	}
-	for _, u := range append(slices.Clone(want.gone), usersOf(removed)...) {
+	for _, u := range append(slices.Clone(c.want.gone), usersOf(c.removed)...) {
 		if _, err := d.engine.Get(t.Context(), u, acme); !errors.Is(err, storage.ErrNoPicture) && !errors.Is(err, storage.ErrUserNotFound) {
 			t.Errorf("the picture of %s, removed during the move: %v", u.ID, err)
 		}
-		delete(want.pictures, u)
-		delete(want.infos, u)
+		delete(c.want.pictures, u)
+		delete(c.want.infos, u)
 	}
-	if got := objects(t, bucket); got != len(want.pictures) {
-		t.Errorf("%d objects, want %d", got, len(want.pictures))
+	if got := objects(t, bucket); got != len(c.want.pictures) {
+		t.Errorf("%d objects, want %d", got, len(c.want.pictures))
 	}
 	if _, err := d.engine.Put(t.Context(), storage.Upload{User: userOf(1), Organization: acme, By: by,
 		Picture: storage.Picture{Format: storage.PNG, Data: []byte("new")}}); err != nil {
@@ -134,12 +141,12 @@ func TestDeletesDuringAMove(t *testing.T) {
 	}
 	opened(t, to, func(s storage.Engine) {
 		is := peopleOf(t, s)
-		for u, info := range want.infos {
+		for u, info := range c.want.infos {
 			if u != userOf(1) && is.infos[u] != info {
 				t.Errorf("%s: %+v, want %+v", u.ID, is.infos[u], info)
 			}
 		}
-		wantReceipts(t, s, removed)
+		wantReceipts(t, s, c.removed)
 	})
 }
 
