@@ -24,7 +24,7 @@ func TestExitCodes(t *testing.T) {
 		stderr string // contained in what the user sees
 	}{
 		{"no command shows the list", "", ExitUsage, "usage: avatard COMMAND"},
-		{"an unknown command is named, with the list", "srve", ExitUsage, "unknown command srve, did you mean \"serve\"?\nusage: avatard COMMAND"},
+		{"an unknown command is named, with the list", "serrve", ExitUsage, "unknown command serrve, did you mean \"serve\"?\nusage: avatard COMMAND"},
 		{"half a command is none", "org", ExitUsage, "usage: avatard org COMMAND"},
 		{"an unknown flag shows the usage of its command", "dev --prot 1", ExitUsage, "usage: avatard dev"},
 		{"a word too many", "dev now", ExitUsage, "usage: avatard dev"},
@@ -217,7 +217,7 @@ func TestHelpOffersWhatIsTaken(t *testing.T) {
 // A typing mistake is answered with what may have been meant.
 func TestSuggestions(t *testing.T) {
 	for args, want := range map[string]string{
-		"srve":                     `did you mean "serve"`,
+		"serrve":                   `did you mean "serve"`,
 		"user ad alice":            `did you mean "add"`,
 		"serve --lisen 127.0.0.1:": `did you mean "--listen"`,
 		"user add alice --ogr acm": `did you mean "--org"`,

@@ -16,12 +16,15 @@ import (
 // moveCommand is "move".
 type moveCommand struct {
 	settingFlags
-	From  string `required:"" placeholder:"DIR|FILE" help:"data directory to move away from, or the configuration file of a server whose data moves"`
+	From  string `placeholder:"DIR|FILE" help:"data directory to move away from, or the configuration file of a server whose data moves"`
 	Serve bool   `help:"answer calls meanwhile, as serve does, but for uploads; and afterwards, until it is ended"`
 }
 
 // Run moves data to where the settings say.
 func (flags *moveCommand) Run(ctx context.Context, inv *Program) error {
+	if flags.From == "" {
+		return usagef("move takes --from, a data directory or a configuration file")
+	}
 	from, err := flags.source(inv)
 	if err != nil {
 		return err
