@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
 	"avatard/internal/config"
 	"avatard/server"
@@ -34,6 +35,9 @@ func (flags *moveCommand) Run(ctx context.Context, inv *Program) error {
 	}
 	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
+		return err
+	}
+	if cfg.Data, err = filepath.Abs(cfg.Data); err != nil { // the source has it on record
 		return err
 	}
 	to := inv.placeOf(cfg)
@@ -74,7 +78,7 @@ func (flags *moveCommand) serve(ctx context.Context, inv *Program, from storage.
 	log := server.NewLogWriter(inv.Stderr)
 	defer log.Close()
 	to := inv.placeOf(cfg)
-	place := move.Place(move.Options{From: from, To: to}, func(sum move.Summary) {
+	place := move.Place(move.Options{From: from, To: to, Organizations: cfg.StartOrganizations(), Registrar: registrar}, func(sum move.Summary) {
 		_ = printMove(inv.Stdout, from, to, sum) // it is in the log, too
 	})
 	moving := *inv

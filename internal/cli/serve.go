@@ -192,10 +192,13 @@ func (p *Program) openCertificate(cfg config.Config, logger *slog.Logger) (*tlsf
 	return shown, nil
 }
 
+// registrar is on record for what the configuration registers.
+var registrar = storage.Origin{Caller: "configuration"}
+
 // addOrganizations registers the organisations of the configuration.
 func addOrganizations(ctx context.Context, store storage.Store, organizations []string) error {
 	for _, org := range organizations {
-		if _, err := store.AddOrganization(ctx, org, storage.Origin{Caller: "configuration"}); err != nil {
+		if _, err := store.AddOrganization(ctx, org, registrar); err != nil {
 			return fmt.Errorf("registering organisation %s: %w", org, err)
 		}
 	}

@@ -84,3 +84,44 @@ func TestTargetThatCannotBeUsed(t *testing.T) {
 		t.Errorf("afterwards, to one that can be used: %v", err)
 	}
 }
+
+// A move that has ended, or is at the end of it, goes to no other place, and erases nothing when the target has lost the store.
+func TestOtherTarget(t *testing.T) {
+	from, bucket := clusterOf(t, false)
+	to := dirOf(t)
+	want := fillStore(t, from, 20)
+	gone := storage.Departure{To: to.String(), Gone: true}
+	if err := from.Depart(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]storage.Place{"another": dirOf(t), "an empty one": to} {
+		if _, err := Run(t.Context(), Options{From: from, To: target}); err == nil {
+			t.Errorf("moved to %s", name)
+		}
+	}
+	if n := objects(t, bucket); n != len(want.pictures) {
+		t.Errorf("%d objects are left, want %d", n, len(want.pictures))
+	}
+	gone.Erased = true
+	if err := from.Depart(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), Options{From: from, To: dirOf(t)}); !errors.Is(err, storage.ErrMoved) {
+		t.Errorf("moved once more, to another = %v, want %v", err, storage.ErrMoved)
+	}
+}
+
+// Organisations of the configuration are registered before a move begins: a server asks for them at each start.
+func TestOrganizationsBeforeAMove(t *testing.T) {
+	from := dirOf(t)
+	to, _ := clusterOf(t, false)
+	fillStore(t, from, 20)
+	if _, err := Run(t.Context(), Options{From: from, To: to, Organizations: []string{"configured"}, Registrar: by}); err != nil {
+		t.Fatal(err)
+	}
+	opened(t, to, func(s storage.Engine) {
+		if has, err := s.HasOrganization(t.Context(), "configured"); err != nil || !has {
+			t.Errorf("HasOrganization = %v, %v", has, err)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 
@@ -175,11 +176,7 @@ func usersOf(numbers []int) (users []storage.UserKey) {
 // wait returns when the move has ended.
 func (d *during) wait() {
 	d.t.Helper()
-	select {
-	case <-d.done:
-	case <-d.t.Context().Done():
-		d.t.Fatal("the move does not end")
-	}
+	<-d.done
 }
 
 // wantRefused demands that a store takes nothing but removals.
@@ -236,6 +233,7 @@ func TestRemovalThatFailsOnOneSide(t *testing.T) {
 	from := dirOf(t)
 	to, bucket := clusterOf(t, false)
 	want := fillStore(t, from, 100)
+	all := maps.Clone(want.pictures)
 	fail := true
 	s := steps{Receiver: to, before: func(step string, _ []storage.ArrivingUser) error {
 		if step == "follow" && fail {
@@ -277,5 +275,48 @@ func TestRemovalThatFailsOnOneSide(t *testing.T) {
 	if got := objects(t, bucket); got != len(want.pictures) {
 		t.Errorf("%d objects, want %d", got, len(want.pictures))
 	}
-	wantErased(t, from, want.pictures)
+	wantErased(t, from, all)
+}
+
+// A removal that is refused, behind one that was done on one side alone, leaves the user on the list of those who may differ.
+func TestRefusalBehindARemovalOnOneSide(t *testing.T) {
+	from := dirOf(t)
+	to, bucket := clusterOf(t, false)
+	want := fillStore(t, from, 100)
+	fail := false
+	s := steps{Receiver: to, before: func(step string, _ []storage.ArrivingUser) error {
+		if step == "follow" && fail {
+			return errKilled
+		}
+		return nil
+	}}
+	page, n := 0, 0
+	d := serveDuring(t, from, s, func(d *during, step string, users []storage.ArrivingUser) {
+		if step != "compare" {
+			return
+		}
+		if page++; page != 2 {
+			return
+		}
+		n, fail = d.free(users, 1, 1)[0], true
+		if _, err := d.engine.Remove(t.Context(), removalOf(n)); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("Remove on one side = %v, want %v", err, storage.ErrUnavailable)
+		}
+		fail = false
+		refused := removalOf(n)
+		refused.Organization = "other"
+		if _, err := d.engine.Remove(t.Context(), refused); !errors.Is(err, storage.ErrOtherOrganization) {
+			t.Errorf("Remove of another organisation = %v, want %v", err, storage.ErrOtherOrganization)
+		}
+	})
+	d.wait()
+	if _, err := d.engine.Get(t.Context(), userOf(n), acme); !errors.Is(err, storage.ErrNoPicture) {
+		t.Errorf("Get after the move = %v, want %v", err, storage.ErrNoPicture)
+	}
+	if err := d.engine.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := objects(t, bucket); got != len(want.pictures)-1 {
+		t.Errorf("%d objects, want %d", got, len(want.pictures)-1)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"sync"
+	"time"
 
 	"avatard/storage"
 )
@@ -28,7 +29,7 @@ type Engine struct {
 
 	// changes is held for reading by every change that is made on both sides, for writing when there must be none.
 	changes sync.RWMutex
-	lines   [256]sync.Mutex // of users, by a hash
+	lines   [256]line // of users, by a hash
 	seed    maphash.Seed
 	mu      sync.Mutex
 	dirty   map[storage.UserKey]bool // changed on the source, and perhaps not on the target
@@ -60,6 +61,21 @@ func (e *Engine) enterMoved() (storage.Engine, error) {
 }
 
 // line is what changes of a user, and the copying of that user, hold.
+type line chan struct{}
+
+// enter waits until nobody else holds it, or until ctx ends.
+func (l line) enter(ctx context.Context) error {
+	select {
+	case l <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l line) leave() { <-l }
+
+// line returns which one is the user's.
 func (e *Engine) line(user storage.UserKey) int {
 	return int(maphash.Comparable(e.seed, user) % uint64(len(e.lines)))
 }
@@ -105,14 +121,7 @@ func (e *Engine) both(ctx context.Context, rm storage.Removal, user bool,
 	go func() {
 		defer e.calls.RUnlock()
 		defer e.changes.RUnlock()
-		line := &e.lines[e.line(rm.User)]
-		line.Lock()
-		defer line.Unlock()
-		e.note(rm.User, true)
-		res, err := e.onBoth(context.WithoutCancel(ctx), s, rm, user, remove)
-		if err == nil || refused(err) {
-			e.note(rm.User, false)
-		}
+		res, err := e.inLine(ctx, s, rm, user, remove)
 		done <- outcome{res, err}
 	}()
 	select {
@@ -121,6 +130,30 @@ func (e *Engine) both(ctx context.Context, rm storage.Removal, user bool,
 	case <-ctx.Done():
 		return storage.Result{}, ctx.Err()
 	}
+}
+
+// removalLimit is how long a removal may take on both sides.
+const removalLimit = 30 * time.Second
+
+// inLine makes a removal on both sides when it is the user's turn. Until then nothing has begun, and the caller may leave.
+func (e *Engine) inLine(ctx context.Context, s storage.Store, rm storage.Removal, user bool,
+	remove func(storage.Store, context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
+	line := e.lines[e.line(rm.User)]
+	if err := line.enter(ctx); err != nil {
+		return storage.Result{}, err
+	}
+	defer line.leave()
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalLimit)
+	defer cancel()
+	before := e.note(rm.User, true)
+	res, err := e.onBoth(limited, s, rm, user, remove)
+	switch {
+	case err == nil, errors.Is(err, storage.ErrUserNotFound):
+		e.note(rm.User, false)
+	case refused(err):
+		e.note(rm.User, before) // one before this may have been done on one side alone
+	}
+	return res, err
 }
 
 func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal, user bool,
@@ -144,7 +177,7 @@ func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal
 
 // refused reports whether an error says that nothing was changed.
 func refused(err error) bool {
-	for _, known := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrConditionFailed, storage.ErrInvalid} {
+	for _, known := range []error{storage.ErrOtherOrganization, storage.ErrConditionFailed, storage.ErrInvalid} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -152,15 +185,17 @@ func refused(err error) bool {
 	return false
 }
 
-// note puts a user on the list of those who may differ, or takes them off it.
-func (e *Engine) note(user storage.UserKey, may bool) {
+// note puts a user on the list of those who may differ, or takes them off it, and returns whether they were on it.
+func (e *Engine) note(user storage.UserKey, may bool) (before bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	before = e.dirty[user]
 	if may {
 		e.dirty[user] = true
 	} else {
 		delete(e.dirty, user)
 	}
+	return before
 }
 
 // Close implements [storage.Store]. A move that is not finished goes on when both places are opened again.

@@ -36,6 +36,9 @@ import (
 type Options struct {
 	From storage.Movable
 	To   storage.Place
+	// Organizations are registered before the move begins, by Registrar: during it, none can be.
+	Organizations []string
+	Registrar     storage.Origin
 	// Logger takes messages for operators; nil discards them.
 	Logger *slog.Logger
 	// Progress, unless it is nil, is called now and then with what is being done and how much of it is done.
@@ -61,9 +64,20 @@ func (o Options) progress(step string, done, total int64) {
 	}
 }
 
+// sameTarget returns ErrMoved when a move to another place is on record.
+func (o Options) sameTarget(d storage.Departure) error {
+	if name := o.To.String(); d.To != "" && d.To != name {
+		return fmt.Errorf("%w to %s, and not to %s", storage.ErrMoved, d.To, name)
+	}
+	return nil
+}
+
 // Run moves a store that nobody serves. When it fails, it can be run again, and goes on. It returns nil when the source is erased.
 func Run(ctx context.Context, o Options) (sum Summary, err error) {
 	d, err := o.From.Departure(ctx)
+	if err == nil {
+		err = o.sameTarget(d)
+	}
 	if err != nil || d.Erased {
 		return sum, err
 	}
@@ -160,6 +174,9 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions) (e *Engine, er
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
+	for i := range e.lines {
+		e.lines[i] = make(line, 1)
+	}
 	of := oo
 	of.Moving = true
 	if e.source, err = o.From.Open(ctx, of); err != nil {
@@ -173,8 +190,8 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions) (e *Engine, er
 
 // begin finds out how far the move has come, and puts on record that it has begun.
 func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
-	if name := e.o.To.String(); e.departure.To != "" && e.departure.To != name {
-		return fmt.Errorf("%w to %s, and not to %s", storage.ErrMoved, e.departure.To, name)
+	if err := e.o.sameTarget(e.departure); err != nil {
+		return err
 	}
 	if !e.departure.Erased {
 		id, err := storeID(ctx, e.source)
@@ -193,6 +210,11 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 		return e.finish(ctx)
 	}
 	if e.departure.To == "" {
+		for _, org := range e.o.Organizations {
+			if _, err := e.source.AddOrganization(ctx, org, e.o.Registrar); err != nil {
+				return err
+			}
+		}
 		e.departure.To = e.o.To.String()
 		if err := e.o.From.Depart(ctx, e.departure); err != nil {
 			return err

@@ -19,13 +19,36 @@ func offline(ctx context.Context, o Options, d storage.Departure) (sum Summary, 
 		return sum, err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
-	if !d.Gone {
-		if d, err = fill(ctx, o, source, d, &sum); err != nil {
-			return sum, err
-		}
+	if d.Gone {
+		err = isThere(ctx, o, source)
+	} else {
+		d, err = fill(ctx, o, source, d, &sum)
+	}
+	if err != nil {
+		return sum, err
 	}
 	sum.Erased, err = erase(ctx, o, source, &d)
 	return sum, err
+}
+
+// errOtherTarget: somebody has changed what is at the target.
+var errOtherTarget = errors.New("the target does not have the store that was moved there; nothing more is erased")
+
+// isThere sees that the target still has the store, before the rest of the source is erased.
+func isThere(ctx context.Context, o Options, source storage.Engine) (err error) {
+	want, err := storeID(ctx, source)
+	if err != nil {
+		return err
+	}
+	target, err := o.To.Open(ctx, storage.OpenOptions{Logger: o.Logger})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errOtherTarget, err)
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if is, err := storeID(ctx, target); err != nil || is != want {
+		return errors.Join(errOtherTarget, err)
+	}
+	return nil
 }
 
 // fill fills the target, unless that was done, and compares.
@@ -34,8 +57,6 @@ func fill(ctx context.Context, o Options, source storage.Engine, d storage.Depar
 	switch {
 	case d.To == "" && vacant != nil:
 		return d, vacant
-	case d.To != "" && d.To != o.To.String():
-		return d, fmt.Errorf("%w to %s, and not to %s", storage.ErrMoved, d.To, o.To)
 	case vacant != nil && !errors.Is(vacant, storage.ErrStoreExists):
 		return d, vacant
 	}

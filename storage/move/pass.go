@@ -128,8 +128,10 @@ func (p *pass) flushUsers(ctx context.Context) error {
 	}
 	slices.Sort(lines)
 	for _, n := range slices.Compact(lines) { // in this order, so that two never wait for each other
-		p.e.lines[n].Lock()
-		defer p.e.lines[n].Unlock()
+		if err := p.e.lines[n].enter(ctx); err != nil {
+			return err
+		}
+		defer p.e.lines[n].leave()
 	}
 	for i := range p.page {
 		if err := p.e.settle(ctx, &p.page[i]); err != nil {
