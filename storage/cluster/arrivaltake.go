@@ -152,6 +152,14 @@ const (
 		sequence = excluded.sequence, removed = excluded.removed, gen = excluded.gen, key = excluded.key, version = excluded.version,
 		format = excluded.format, size = excluded.size, id = CASE WHEN person.id = excluded.id AND person.iid = excluded.iid THEN person.id END`
 	sqlArrived = `UPDATE person SET version = $3 WHERE uid = $1 AND gen = $2`
+
+	// sqlLate notes that a user's folder is to be looked at again where a request to store a picture may still be on its way: when none of them
+	// was answered. The row bears a generation of its own: that of the picture may be brought again, and must not be erased then.
+	sqlLate = `
+WITH p AS MATERIALIZED (SELECT uid FROM person WHERE uid = $1 AND version = ''),
+ w AS (UPDATE work SET tries = 0, due = clock_timestamp() + interval '1 min' WHERE state = 4 AND uid = (SELECT uid FROM p) RETURNING uid)
+INSERT INTO work (gen, uid, state, reason, begun_at, due)
+SELECT $2, uid, 4, 3, clock_timestamp(), clock_timestamp() + interval '1 min' FROM p WHERE NOT EXISTS (SELECT FROM w)`
 )
 
 // bring makes those who are not so what they are there: what is in their folders goes, then come the rows, then the pictures.
@@ -174,6 +182,9 @@ func (a *arrival) bring(ctx context.Context, page []*arriving) (changed int, err
 		var gen, format, size, version any
 		if p.Picture != nil {
 			gen, format, size, version = generationID(p.Picture.Generation), int16(p.Picture.Format), len(p.Picture.Data), ""
+		}
+		if p.here != nil && p.here.gen != nil && p.here.version == "" {
+			batch.Queue(sqlLate, r.Number, newGeneration())
 		}
 		batch.Queue(sqlArrive, r.Number, p.issuer.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, r.Removed,
 			gen, p.key, version, format, size)
@@ -243,6 +254,9 @@ func (a *arrival) store(ctx context.Context, p *arriving) (err error) {
 	return err
 }
 
+const sqlFollow = `UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, sequence = greatest(sequence, $2),
+	changed_at = greatest(changed_at, $3), removed = removed OR $4 WHERE uid = $1`
+
 // Follow implements [storage.Arrival].
 func (a *arrival) Follow(ctx context.Context, user storage.UserKey, details *storage.Details, removed bool) error {
 	var uid int64
@@ -264,9 +278,10 @@ func (a *arrival) Follow(ctx context.Context, user storage.UserKey, details *sto
 	if details == nil {
 		details = new(storage.Details)
 	}
-	_, err = a.pool.Exec(ctx, `UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, sequence = greatest(sequence, $2),
-		changed_at = greatest(changed_at, $3), removed = removed OR $4 WHERE uid = $1`, uid, int64(details.Sequence), details.ChangeDate, removed)
-	if err != nil {
+	batch := new(pgx.Batch) // one transaction
+	batch.Queue(sqlLate, uid, newGeneration())
+	batch.Queue(sqlFollow, uid, int64(details.Sequence), details.ChangeDate, removed)
+	if err := a.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	return nil
