@@ -5,8 +5,12 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/minio/minio-go/v7"
+
 	"avatard/storage"
 	"avatard/storage/cluster"
+	"avatard/storage/cluster/clustertest"
 )
 
 // The way back: a database and a bucket become a directory while no server runs, and nothing is left in the bucket. A move that failed behind
@@ -124,4 +128,64 @@ func TestOrganizationsBeforeAMove(t *testing.T) {
 			t.Errorf("HasOrganization = %v, %v", has, err)
 		}
 	})
+}
+
+// A move whose target has lost the store, after it was on record that it is there, begins nothing anew and erases nothing.
+func TestTargetThatLostTheStore(t *testing.T) {
+	for name, lose := range map[string]func(t *testing.T, made clustertest.Store){
+		"nothing is there": func(t *testing.T, made clustertest.Store) { dropAll(t, made) },
+		"another store is there": func(t *testing.T, made clustertest.Store) {
+			dropAll(t, made)
+			other := cluster.At(optionsOf(t, made))
+			opened(t, other, func(storage.Engine) {})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			from := dirOf(t)
+			made := servers.New(t, false)
+			to := cluster.At(optionsOf(t, made))
+			want := fillStore(t, from, 20)
+			killed := steps{Receiver: to, before: func(step string, _ []storage.ArrivingUser) error {
+				if step == "finish" {
+					return errKilled
+				}
+				return nil
+			}}
+			if _, err := Run(t.Context(), Options{From: from, To: killed}); !errors.Is(err, errKilled) {
+				t.Fatal(err)
+			}
+			lose(t, made)
+			if _, err := Run(t.Context(), Options{From: from, To: to}); !errors.Is(err, errOtherTarget) {
+				t.Errorf("the move goes on = %v, want %v", err, errOtherTarget)
+			}
+			source, err := from.Open(t.Context(), storage.OpenOptions{Moving: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if is := peopleOf(t, source); len(is.pictures) != len(want.pictures) {
+				t.Errorf("%d pictures are left in the source, want %d", len(is.pictures), len(want.pictures))
+			}
+			if err := source.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// dropAll removes a store's schema and empties its bucket.
+func dropAll(t *testing.T, made clustertest.Store) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), made.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.Exec(t.Context(), `DROP SCHEMA avatard CASCADE`)
+	if err = errors.Join(err, conn.Close(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	for v := range servers.Client.ListObjects(t.Context(), made.Bucket, minio.ListObjectsOptions{WithVersions: true, Recursive: true}) {
+		if err := errors.Join(v.Err, servers.Client.RemoveObject(t.Context(), made.Bucket, v.Key, minio.RemoveObjectOptions{VersionID: v.VersionID})); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -129,6 +129,9 @@ func (e *Engine) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := sameStore(ctx, e.source, target); err != nil {
+		return errors.Join(err, target.Close())
+	}
 	e.calls.Lock()
 	defer e.calls.Unlock()
 	e.serving, e.moved = target, true

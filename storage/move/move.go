@@ -198,6 +198,9 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 		if err != nil {
 			return err
 		}
+		if e.departure.Gone && to.Vacant(ctx) == nil { // to arrive there would begin anew, with nothing
+			return errOtherTarget
+		}
 		e.arrival, err = to.Arrive(ctx, id)
 		if e.departure.Gone && errors.Is(err, storage.ErrStoreExists) {
 			err = nil // it was finished

@@ -36,19 +36,24 @@ var errOtherTarget = errors.New("the target does not have the store that was mov
 
 // isThere sees that the target still has the store, before the rest of the source is erased.
 func isThere(ctx context.Context, o Options, source storage.Engine) (err error) {
-	want, err := storeID(ctx, source)
-	if err != nil {
-		return err
-	}
 	target, err := o.To.Open(ctx, storage.OpenOptions{Logger: o.Logger})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOtherTarget, err)
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
-	if is, err := storeID(ctx, target); err != nil || is != want {
-		return errors.Join(errOtherTarget, err)
+	return errors.Join(sameStore(ctx, source, target), target.Close())
+}
+
+// sameStore returns errOtherTarget when two stores have different ids.
+func sameStore(ctx context.Context, source, target storage.Engine) error {
+	want, err := storeID(ctx, source)
+	if err != nil {
+		return err
 	}
-	return nil
+	is, err := storeID(ctx, target)
+	if err == nil && is != want {
+		err = errOtherTarget
+	}
+	return err
 }
 
 // fill fills the target, unless that was done, and compares.
