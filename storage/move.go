@@ -21,7 +21,8 @@ type Movable interface {
 	// Departure returns what is on record of a move. ErrNoStore when there is no store.
 	Departure(ctx context.Context) (Departure, error)
 	// Depart puts durably on record how far a move has come. From then on Open answers ErrMoved unless OpenOptions.Moving is set. Only the
-	// process that has the store open calls it. ErrInUse when another process has it open, too.
+	// process that has the store open calls it. ErrInUse when another process has it open, too, ErrUnavailable while something that is
+	// to be recorded as erased is not. When it fails, what was on record before stays.
 	Depart(ctx context.Context, d Departure) error
 }
 

@@ -63,7 +63,7 @@ func (a *arrival) open(ctx context.Context, o Options, store [16]byte) (err erro
 	if a.lock, err = a.pool.Acquire(ctx); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
-	if err := a.takeLock(ctx); err != nil {
+	if err := takeLock(ctx, a.lock.Conn(), importLock, "another import"); err != nil {
 		return err
 	}
 	if err := a.begin(ctx, a.lock.Conn(), o.versions(), store); err != nil {
@@ -73,16 +73,17 @@ func (a *arrival) open(ctx context.Context, o Options, store [16]byte) (err erro
 	return s.examine(ctx)
 }
 
-// takeLock waits a little: the server may not have noticed yet that the process before was killed.
-func (a *arrival) takeLock(ctx context.Context) error {
+// takeLock takes an advisory lock for the life of a connection. It waits a little: the server may not have noticed yet that the process
+// before was killed.
+func takeLock(ctx context.Context, conn *pgx.Conn, lock int64, of string) error {
 	for try := 0; ; try++ {
 		var mine bool
-		err := a.lock.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(importLock)).Scan(&mine)
+		err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, lock).Scan(&mine)
 		if err != nil || mine {
 			return err
 		}
 		if try == lockTries || !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%w: another import", storage.ErrInUse)
+			return fmt.Errorf("%w: %s", storage.ErrInUse, of)
 		}
 	}
 }
@@ -170,18 +171,30 @@ func (a *arrival) issuer(ctx context.Context, url string) (row issuerRow, err er
 	return row, nil
 }
 
-// Finish implements [storage.Arrival]. When the answer to it was lost, it finds that it is done.
+// Finish implements [storage.Arrival]. When the answer to it was lost, or came with a warning (see pipeline), it finds that it is done, and
+// commits once more, which waits for what was committed before.
 func (a *arrival) Finish(ctx context.Context) error {
+	conn, err := a.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	defer conn.Release()
 	var importing bool
-	if err := a.pool.QueryRow(ctx, `SELECT importing FROM schema_version`).Scan(&importing); err != nil || !importing {
+	if err := conn.QueryRow(ctx, `SELECT importing FROM schema_version`).Scan(&importing); err != nil {
 		return err
 	}
-	batch := new(pgx.Batch) // one transaction
+	batch := new(pgx.Batch)
+	if importing {
+		queueFinish(batch)
+	}
+	batch.Queue(`UPDATE schema_version SET importing = false`)
+	return safely(ctx, conn.Conn(), func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() })
+}
+
+func queueFinish(batch *pgx.Batch) {
 	batch.Queue(`SET LOCAL statement_timeout = 0`)
 	batch.Queue(`UPDATE organization o SET removed = false WHERE removed AND EXISTS (SELECT FROM person p WHERE p.org = o.id AND NOT p.removed)`)
 	batch.Queue(`SELECT setval('receipt_number', greatest((SELECT max(n) FROM receipt), 1), EXISTS (SELECT FROM receipt))`)
 	batch.Queue(`SELECT setval(pg_get_serial_sequence('person', 'uid'), greatest((SELECT max(uid) FROM person), 1), EXISTS (SELECT FROM person))`)
 	batch.Queue(`DROP TABLE arrival`)
-	batch.Queue(`UPDATE schema_version SET importing = false`)
-	return a.pool.SendBatch(ctx, batch).Close()
 }

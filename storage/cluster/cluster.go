@@ -56,6 +56,7 @@ type Options struct {
 	AcceptUnknown bool
 
 	application string // what connections say they are; "" = avatard
+	serving     bool   // connections are refused from the beginning of a move on
 
 	migrations []string        // of another release, for tests; nil = this one's
 	tracer     pgx.QueryTracer // for tests that count
@@ -78,6 +79,7 @@ const (
 // Store is an open store.
 type Store struct {
 	pool    *pgxpool.Pool
+	lock    *pgx.Conn // has the advisory lock of a move; nil without one
 	bucket  *bucket.Bucket
 	keys    *envelope.Keys
 	folders folderNames
@@ -86,7 +88,6 @@ type Store struct {
 
 	known         []string // versions of the schema
 	acceptUnknown bool
-	moving        bool
 	keep          storage.Retention
 	unsuitable    atomic.Pointer[error]
 
@@ -115,6 +116,7 @@ type Store struct {
 
 // Open opens the store, whose schema it brings forward first.
 func Open(ctx context.Context, o Options, oo storage.OpenOptions) (*Store, error) {
+	o.serving = !oo.Moving
 	return open(ctx, o, oo, func(s *Store) error { return s.begin(ctx, oo.AsIs) })
 }
 
@@ -137,7 +139,6 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*St
 	}
 	s := &Store{pool: pool, bucket: b, keys: keys, log: oo.Logger, now: oo.Now, counters: newCounters(), known: o.versions(),
 		acceptUnknown: o.AcceptUnknown, keep: oo.Keep, stepLimit: stepLimit, folderPage: folderPage, prunePages: prunePages}
-	s.moving = oo.Moving
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -147,10 +148,15 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*St
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.notes.queue = make(chan storage.Refusal, refusalQueue)
 	s.sweeping = func() {}
-	if err := begin(s); err != nil {
+	if oo.Moving {
+		err = s.lockMove(ctx)
+	}
+	if err == nil {
+		err = begin(s)
+	}
+	if err != nil {
 		s.stop()
-		pool.Close()
-		b.Close()
+		s.disconnect()
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	return s, nil
@@ -164,9 +170,6 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 		return err
 	}
 	version, err := opened(ctx, conn.Conn(), s.known, asIs)
-	if err == nil && !s.moving {
-		err = notMoved(ctx, conn.Conn())
-	}
 	conn.Release()
 	if err != nil {
 		return err
@@ -265,9 +268,16 @@ func (s *Store) Close() error {
 	s.running.Wait()
 	limit.Stop()
 	s.stop()
+	s.disconnect()
+	return nil
+}
+
+func (s *Store) disconnect() {
+	if s.lock != nil {
+		_ = s.lock.Close(context.Background()) // and with it goes the lock
+	}
 	s.pool.Close()
 	s.bucket.Close()
-	return nil
 }
 
 // unavailable makes an engine's fault one that callers know. Errors of the contract and of the context pass.

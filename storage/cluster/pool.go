@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"avatard/storage"
 )
 
 // settings are those of every connection that the engine's answers depend on. They go with the connection's start, where they prevail
@@ -54,13 +56,22 @@ func connect(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	if o.dial != nil {
 		c.DialFunc = o.dial
 	}
-	config.AfterConnect = checkSettings
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		err := checkSettings(ctx, conn)
+		if err == nil && o.serving {
+			err = notMoved(ctx, conn)
+		}
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	if err := pool.Ping(ctx); err != nil {
 		pool.Close()
+		if errors.Is(err, storage.ErrMoved) {
+			return nil, err
+		}
 		return nil, away("database", err)
 	}
 	return pool, nil

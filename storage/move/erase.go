@@ -2,15 +2,38 @@ package move
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"avatard/storage"
 )
 
 // erasers is how many removals are under way at once; engines commit what comes together in one go.
 const erasers = 64
+
+// What a killed process has left to erase, or an upload of it that is to be given up, is done by the source's engine within a few seconds.
+const (
+	undoneEvery = 200 * time.Millisecond
+	undoneLimit = time.Minute
+)
+
+// departErased puts on record that no picture is left. It waits while the source has something left to erase.
+func departErased(ctx context.Context, from storage.Movable, done storage.Departure) error {
+	for began := time.Now(); ; {
+		err := from.Depart(ctx, done)
+		if !errors.Is(err, storage.ErrUnavailable) || time.Since(began) > undoneLimit {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		case <-time.After(undoneEvery):
+		}
+	}
+}
 
 func (e *Engine) eraseSource(ctx context.Context) error {
 	erased, err := erase(ctx, e.o, e.source, &e.departure)
@@ -63,7 +86,7 @@ func erase(ctx context.Context, o Options, source storage.Engine, d *storage.Dep
 	}
 	done := *d
 	done.Erased = true
-	if err := o.From.Depart(ctx, done); err != nil {
+	if err := departErased(ctx, o.From, done); err != nil {
 		return count.Load(), err
 	}
 	*d = done

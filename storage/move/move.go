@@ -218,10 +218,10 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 				return err
 			}
 		}
-		e.departure.To = e.o.To.String()
-		if err := e.o.From.Depart(ctx, e.departure); err != nil {
-			return err
-		}
+	}
+	e.departure.To = e.o.To.String()
+	if err := e.o.From.Depart(ctx, e.departure); err != nil { // also where it is on record: nobody else may have the source open
+		return err
 	}
 	e.serving = e.source
 	return nil
