@@ -42,12 +42,17 @@ func serveDuring(t *testing.T, from storage.Movable, to steps, act func(d *durin
 
 // free returns the first users who have a picture, from a number on, whose changes do not wait for those of a page.
 func (d *during) free(page []storage.ArrivingUser, from, n int) (users []int) {
+	return d.freeOf(page, from, n, func(user int) bool { return user%7 != 0 && user%11 != 0 })
+}
+
+// freeOf is free for users of whom something else is true.
+func (d *during) freeOf(page []storage.ArrivingUser, from, n int, is func(user int) bool) (users []int) {
 	held := map[int]bool{}
 	for _, u := range page {
 		held[d.engine.line(u.User)] = true
 	}
 	for ; len(users) < n; from++ {
-		if !held[d.engine.line(userOf(from))] && from%7 != 0 && from%11 != 0 {
+		if !held[d.engine.line(userOf(from))] && is(from) {
 			users = append(users, from)
 		}
 	}
@@ -98,7 +103,7 @@ func (c *deletes) remove(d *during, users []storage.ArrivingUser) {
 	if got := objects(c.t, c.bucket); got != there-len(copied) {
 		c.t.Errorf("%d objects after %d removals of %d copied pictures", got, len(copied), there)
 	}
-	const gone = 231 // who has no picture
+	gone := d.freeOf(users, 200, 1, func(user int) bool { return c.want.pictures[userOf(user)] == nil })[0]
 	if _, err := d.engine.RemoveUser(c.t.Context(), removalOf(gone)); err != nil {
 		c.t.Error(err)
 	}
@@ -263,7 +268,7 @@ func TestRemovalThatFailsOnOneSide(t *testing.T) {
 			delete(want.pictures, userOf(n))
 			delete(want.infos, userOf(n))
 		}
-		if _, err := d.engine.Remove(t.Context(), storage.Removal{User: userOf(99999), Organization: acme, By: by}); err == nil {
+		if _, err := d.engine.Remove(t.Context(), removalOf(d.free(users, 99999, 1)[0])); err == nil {
 			t.Error("Remove of nobody = nil")
 		}
 		fail = false
