@@ -24,7 +24,7 @@ var servers *clustertest.Servers
 
 func TestMain(m *testing.M) {
 	var err error
-	if servers, err = clustertest.Start(); errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" {
+	if servers, err = clustertest.Start(); clustertest.Skips(err) {
 		fmt.Println("skipped:", err)
 		os.Exit(0)
 	} else if err != nil {
@@ -64,8 +64,7 @@ func optionsOf(t *testing.T, made clustertest.Store) cluster.Options {
 	if err := cluster.NewKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
-	return cluster.Options{Database: made.Database, KeyFile: keys, Bucket: cluster.BucketOptions{Endpoint: servers.Endpoint, Bucket: made.Bucket,
-		Region: clustertest.Region, AccessKey: clustertest.AccessKey, SecretKey: clustertest.SecretKey}}
+	return cluster.Options{Database: made.Database, KeyFile: keys, Bucket: servers.BucketOptions(made)}
 }
 
 // objects counts the versions and delete markers of a bucket, but for the object that tells whose it is. The S3 server fails some listings

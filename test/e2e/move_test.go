@@ -11,6 +11,7 @@ import (
 	"avatard/authz/devidp"
 	"avatard/internal/cli"
 	"avatard/server/picture"
+	"avatard/storage/cluster/clustertest"
 	"avatard/test/client"
 )
 
@@ -55,7 +56,7 @@ func configOf(t *testing.T, environ []string) string {
 // A directory moves into a database and a bucket while the same command serves it, and afterwards everybody has what they had. The directory
 // says where its data is. Then it all goes back into another directory.
 func TestMoveThereAndBack(t *testing.T) {
-	servers := clusterServers(t)
+	servers := clustertest.StartFor(t)
 	p := newProvider(t, nil)
 	token := p.Tokens["TOKEN_MANAGER"]
 	dir := filepath.Join(t.TempDir(), "data")

@@ -9,21 +9,17 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"avatard/storage/cluster"
 	"avatard/storage/cluster/clustertest"
 	"avatard/storage/embedded"
+	"avatard/test/program"
 	"avatard/test/proof/testbed"
 )
 
@@ -38,15 +34,7 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "move:", err)
-		}
-		stop()
-		os.Exit(1) //nolint:forbidigo // this is a program of its own
-	}
+	os.Exit(program.Main("move", run))
 }
 
 func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) {
@@ -78,7 +66,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 		}
 	}()
 	err = prove(ctx, o, out)
-	if errors.Is(err, clustertest.ErrMissing) && os.Getenv("CI") == "" { //nolint:forbidigo // as the tests do
+	if clustertest.Skips(err) {
 		fmt.Fprintln(out, "skipped:", err)
 		return nil
 	}
@@ -139,29 +127,15 @@ func (p *proof) start(ctx context.Context, binary string) (err error) {
 	if p.store, err = p.servers.Make(ctx, !p.o.plain); err != nil {
 		return err
 	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	keys, secret := filepath.Join(p.o.dir, "keys"), filepath.Join(p.o.dir, "secret")
-	err = errors.Join(os.WriteFile(keys, []byte("first "+base64.StdEncoding.EncodeToString(key)+"\n"), 0o600),
-		os.WriteFile(secret, []byte(clustertest.SecretKey), 0o600))
+	environ, err := testbed.ClusterSettings(p.o.dir, "postgres://avatard@"+p.servers.DatabasePort()+"/"+p.store.Name, p.servers.Endpoint, p.store.Bucket)
 	if err != nil {
 		return err
 	}
 	data := filepath.Join(p.o.dir, "source")
 	p.from = embedded.At(embedded.Config{Dir: data})
-	p.to = cluster.At(cluster.Options{Database: p.store.Database, KeyFile: keys, Bucket: cluster.BucketOptions{Endpoint: p.servers.Endpoint,
-		Region: clustertest.Region, Bucket: p.store.Bucket, AccessKey: clustertest.AccessKey, SecretKey: clustertest.SecretKey}})
+	p.to = cluster.At(cluster.Options{Database: p.store.Database, KeyFile: filepath.Join(p.o.dir, "keys"), Bucket: p.servers.BucketOptions(p.store)})
 	p.testbed, err = testbed.New(testbed.Config{Binary: binary, Dir: p.o.dir, Shared: true,
-		Command: []string{"move", "--serve", "--from", data},
-		Environ: []string{
-			"AVATARD_DATABASE=postgres://avatard@" + p.servers.DatabasePort() + "/" + p.store.Name,
-			"AVATARD_BUCKET_ENDPOINT=" + p.servers.Endpoint,
-			"AVATARD_BUCKET_REGION=" + clustertest.Region,
-			"AVATARD_BUCKET_NAME=" + p.store.Bucket,
-			"AVATARD_BUCKET_ACCESS_KEY=" + clustertest.AccessKey,
-			"AVATARD_BUCKET_SECRET_KEY_FILE=" + secret,
-			"AVATARD_BUCKET_KEY_FILE=" + keys,
-		}})
+		Command: []string{"move", "--serve", "--from", data}, Environ: environ})
 	return err
 }
 
