@@ -230,9 +230,13 @@ func (c *check) readPicture(ctx context.Context, p *owner) error {
 				return nil
 			}
 			f.Kind, f.Detail = storage.PictureUnreadable, "the object is not the one that was stored"
-			if errors.Is(err, envelope.ErrNoKey) {
+			switch { // whoever finds the right key can read it, so nothing is repaired
+			case errors.Is(err, envelope.ErrNoKey):
 				f.Detail = "the file of keys does not have the key that wraps this picture's"
-				return c.report(f, func() (string, error) { return "", nil })
+				return c.report(f, nothing)
+			case errors.Is(err, envelope.ErrOtherKey):
+				f.Detail = "the file of keys has another key under the id of the one that wraps this picture's"
+				return c.report(f, nothing)
 			}
 		}
 		return c.report(f, func() (string, error) { return c.takeOffRecord(ctx, p.uid, gen) })
@@ -240,6 +244,9 @@ func (c *check) readPicture(ctx context.Context, p *owner) error {
 	c.sum.UnderWay++
 	return nil
 }
+
+// nothing repairs nothing.
+func nothing() (string, error) { return "", nil }
 
 // takeOffRecord ends a picture that cannot be served, as a removal would. It returns "" when the record has changed meanwhile. Before, it
 // looks whether the bucket is still the one of this store: in another one everybody's picture is missing.

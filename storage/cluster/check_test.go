@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"encoding/hex"
+	"errors"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -38,7 +40,7 @@ func TestCheck(t *testing.T) {
 	}
 	eraseObject(t, bucket, s.folders.of(missing.Issuer, missing.ID)+put(t, s, missing))
 	generation := put(t, s, broken)
-	if _, err := sql(t, o).Exec(t.Context(), `UPDATE person SET key = (SELECT key FROM person WHERE id = 'whole') WHERE id = 'broken'`); err != nil {
+	if _, err := sql(t, o).Exec(t.Context(), `UPDATE person SET size = size + 1 WHERE id = 'broken'`); err != nil {
 		t.Fatal(err)
 	}
 	object(s.folders.of(whole.Issuer, whole.ID)+newGeneration().String(), "late")
@@ -152,4 +154,44 @@ func hexBytes(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// With a file that has another key under the same id, a check that repairs takes no picture off the record: whoever puts the right file back
+// has them all.
+func TestCheckWithAnotherKeyOfTheSameID(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	u := addUser(t, s, "u")
+	put(t, s, u)
+	right, err := os.ReadFile(o.KeyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := func(content []byte) {
+		t.Helper()
+		if err := os.Remove(o.KeyFile); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(o.KeyFile, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if changed, err := s.keys.Reload(); err != nil || !changed {
+			t.Fatalf("Reload = %v, %v, want true, nil", changed, err)
+		}
+	}
+	id, _, _ := strings.Cut(string(right), " ")
+	replace(newKey(t, id))
+	for _, repair := range []bool{false, true} {
+		found, _ := checked(t, s, repair)
+		if len(found) != 1 || found[0].Kind != storage.PictureUnreadable || found[0].Repaired || !strings.Contains(found[0].Detail, "another key") {
+			t.Errorf("repair %v: %+v, want one picture that is unreadable for want of its key", repair, found)
+		}
+	}
+	if _, err := s.Get(t.Context(), u, acme); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Get = %v, want %v", err, storage.ErrUnavailable)
+	}
+	replace(right)
+	if p, err := s.Get(t.Context(), u, acme); err != nil || len(p.Data) != 3000 {
+		t.Errorf("Get with the right key = %d bytes, %v", len(p.Data), err)
+	}
 }

@@ -25,6 +25,9 @@ const Overhead = 12 + 16
 // ErrNoKey: the key that wraps this picture's is not in the file any more.
 var ErrNoKey = errors.New("no key of that id")
 
+// ErrOtherKey: the key that the file has under that id does not unwrap this picture's. Two files may have different keys of one id.
+var ErrOtherKey = errors.New("the key of that id is another one")
+
 // errBroken says nothing of what was wrong: it may be the key, the generation or the bytes.
 var errBroken = errors.New("the ciphertext does not fit its key and its generation")
 
@@ -110,7 +113,7 @@ func (k *Keys) unwrap(generation, wrapped []byte) (key []byte, id string, err er
 	}
 	key, err = wrapping.Open(nil, nil, rest, generation)
 	if err != nil || len(key) != keyBytes {
-		return nil, id, errBroken
+		return nil, id, fmt.Errorf("%w: %q", ErrOtherKey, id)
 	}
 	return key, id, nil
 }
