@@ -115,6 +115,10 @@ func (e *Engine) finish(ctx context.Context) error {
 	if e.moved {
 		return nil
 	}
+	return e.limits.do(ctx, finishLimit, e.finishWithin)
+}
+
+func (e *Engine) finishWithin(ctx context.Context) error {
 	if e.arrival != nil {
 		if err := e.arrival.Finish(ctx); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 type Engine struct {
 	o         Options
 	oo        storage.OpenOptions
+	limits    limits
 	log       *slog.Logger
 	source    storage.Engine
 	arrival   storage.Arrival // nil when it is finished

@@ -43,6 +43,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Progress, unless it is nil, is called now and then with what is being done and how much of it is done.
 	Progress func(step string, done, total int64)
+
+	limits *limits // nil = the usual ones
 }
 
 // Summary says what was moved. It is empty where everything had been moved before.
@@ -92,9 +94,6 @@ func Run(ctx context.Context, o Options) (sum Summary, err error) {
 	return e.sum, errors.Join(err, e.Close())
 }
 
-// retryEvery is how long a move that failed waits while calls are answered.
-const retryEvery = 5 * time.Second
-
 // Place is where the store is while it moves: what is opened there serves from the source, moves in the background, and then serves from the
 // target. moved is called when the source is erased.
 func Place(o Options, moved func(Summary)) storage.Place { return &place{o.To, o, moved} }
@@ -133,7 +132,7 @@ func (p *place) Open(ctx context.Context, oo storage.OpenOptions) (storage.Engin
 			select {
 			case <-background.Done():
 				return
-			case <-time.After(retryEvery):
+			case <-e.limits.again():
 			}
 		}
 	})
@@ -171,6 +170,9 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions) (e *Engine, er
 		return nil, err
 	}
 	e = &Engine{o: o, oo: oo, log: o.Logger, departure: d, dirty: map[storage.UserKey]bool{}, seed: maphash.MakeSeed()}
+	if e.limits = usualLimits(); o.limits != nil {
+		e.limits = *o.limits
+	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
 	}
@@ -201,11 +203,11 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 		if e.departure.Gone && to.Vacant(ctx) == nil { // to arrive there would begin anew, with nothing
 			return errOtherTarget
 		}
-		e.arrival, err = to.Arrive(ctx, id)
-		if e.departure.Gone && errors.Is(err, storage.ErrStoreExists) {
-			err = nil // it was finished
-		}
-		if err != nil {
+		arrival, err := to.Arrive(ctx, id)
+		switch {
+		case err == nil:
+			e.arrival = limited{arrival, e.limits}
+		case !e.departure.Gone || !errors.Is(err, storage.ErrStoreExists): // else it was finished
 			return err
 		}
 	}
