@@ -5,7 +5,7 @@
 //	Put, Remove … ─► change.go ─► first step (a pipeline of statements, under the caller's context)       ─► PostgreSQL
 //	                     └─► the rest, which goes on without the caller: bucket, erase.go, last statement ─► PostgreSQL, bucket
 //	Get, Stat ─► person.go ─► PostgreSQL, then that very version from the bucket
-//	sweep.go: what was left undone, by whatever process · refusals.go: notes of refused calls
+//	sweep.go: what was left undone, by whatever process · whose.go: whose bucket it is · refusals.go: notes of refused calls
 //
 // # How a picture goes
 //
@@ -27,6 +27,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -90,6 +91,8 @@ type Store struct {
 	acceptUnknown bool
 	keep          storage.Retention
 	unsuitable    atomic.Pointer[error]
+	bucketID      string
+	whose         ownership
 
 	clock     databaseClock
 	stepLimit time.Duration
@@ -195,6 +198,7 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	if err != nil {
 		return err
 	}
+	s.whose.own = time.Now()
 	sweeping, stop := context.WithCancel(s.background)
 	s.sweeping = stop
 	s.running.Go(func() { s.sweep(sweeping) })
@@ -208,7 +212,9 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 // readInstallation reads what is the same for the life of the store, and the database's clock.
 func (s *Store) readInstallation(ctx context.Context, conn *pgx.Conn) error {
 	var at time.Time
-	err := conn.QueryRow(ctx, `SELECT folder_key, clock_timestamp() FROM installation`).Scan(&s.folders.key, &at)
+	var id []byte
+	err := conn.QueryRow(ctx, `SELECT folder_key, bucket_id, clock_timestamp() FROM installation`).Scan(&s.folders.key, &id, &at)
+	s.bucketID = hex.EncodeToString(id)
 	s.clock.saw(at)
 	return err
 }
@@ -222,6 +228,9 @@ func (s *Store) enter() error {
 	defer s.mu.RUnlock()
 	if s.closed.Load() {
 		return errClosed
+	}
+	if err := s.isAnother(); err != nil {
+		return err
 	}
 	s.running.Add(1)
 	return nil
@@ -242,7 +251,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err == nil {
 		err = serves(version, oldest, s.known) // a newer program may have brought the schema to where this one can work with it no more
 	}
-	return unavailable(ctx, errors.Join(err, away("bucket", s.bucket.Reach(ctx))))
+	return unavailable(ctx, errors.Join(err, s.lookWhose(ctx)))
 }
 
 // away says in a sentence what cannot be reached.

@@ -175,6 +175,9 @@ func (s *Store) Get(ctx context.Context, user storage.UserKey, org string) (stor
 			return storage.Picture{}, fmt.Errorf("get: %w", err)
 		}
 		if r.gen != nil && before == r.info.Generation {
+			if err := s.isAnother(); err != nil {
+				return storage.Picture{}, fmt.Errorf("get: %w", err)
+			}
 			s.counters.update(func(stats *storage.Stats) { stats.Missing++ })
 			s.log.Error("a picture is on record and not in the bucket; avatard fsck looks for all of them", "generation", before)
 		}

@@ -47,7 +47,7 @@ type task struct {
 // sweep does what was left undone, by whatever process, until its context ends.
 func (s *Store) sweep(ctx context.Context) {
 	for sleep(ctx, sweepEvery) {
-		if err := s.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+		if err := s.sweepOwn(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("work that was left undone could not be looked for", "error", err)
 		}
 	}

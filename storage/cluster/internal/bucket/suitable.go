@@ -218,12 +218,6 @@ func (b *Bucket) Nobodys(ctx context.Context) error {
 	return errNamesAnother
 }
 
-// Reach returns nil when the server answers and the bucket has the object that tells whose it is.
-func (b *Bucket) Reach(ctx context.Context) error {
-	_, err := b.latest(ctx, identity)
-	return err
-}
-
 // Release makes the bucket nobody's.
 func (b *Bucket) Release(ctx context.Context) error {
 	for more := true; more; {
