@@ -12,9 +12,27 @@ type ExportOptions struct {
 	ReceiptsOnly bool
 	// Trail writes the audit trail although ReceiptsOnly leaves it out. No backup is made with it.
 	Trail bool
+	// TrailAfter are the newest records of the trail that are known: only newer ones are written. It demands Trail. In an engine that several
+	// processes change at once, a change that was under way while those were read may have a lower number, and is left out.
+	TrailAfter TrailPosition
 	// Since, unless it is nil, is where another backup of the same store has ended: only newer receipts are written. It demands
 	// ReceiptsOnly.
 	Since *ExportPosition
+}
+
+// TrailPosition is how far the audit trail is known; the zero value that nothing of it is.
+type TrailPosition struct {
+	// Changes and Refusals are the numbers of the newest records of each.
+	Changes, Refusals int64
+}
+
+// Saw notes that a record is known.
+func (p *TrailPosition) Saw(r AuditRecord) {
+	if r.Refusal {
+		p.Refusals = max(p.Refusals, r.Number)
+	} else {
+		p.Changes = max(p.Changes, r.Number)
+	}
 }
 
 // ExportTotals count the users of a backup, and the pictures that changed while it was made.

@@ -323,9 +323,10 @@ func (x *export) writeRest(ctx context.Context) error {
 }
 
 func (x *export) writeAudit(ctx context.Context) error {
-	for last := int64(0); ; {
+	after := x.o.TrailAfter
+	for last := min(after.Changes, after.Refusals); ; {
 		rows, err := x.s.pool.Query(ctx, `SELECT n, at, action, result, caller, caller_org, org, target, request, dropped, refusal FROM audit
-			WHERE n > $1 ORDER BY n LIMIT $2`, last, exportPage)
+			WHERE n > $1 AND n > CASE WHEN refusal THEN $3::bigint ELSE $4 END ORDER BY n LIMIT $2`, last, exportPage, after.Refusals, after.Changes)
 		if err != nil {
 			return unavailable(ctx, err)
 		}

@@ -32,7 +32,7 @@ func (s *Store) Export(ctx context.Context, opt storage.ExportOptions, to func(s
 func (s *Store) newExport(ctx context.Context, opt storage.ExportOptions, to func(storage.Record) error) *export {
 	b := &export{s: s, opt: opt, ctx: ctx, to: to, slack: backupSlack, issuers: make(map[int64]bool), organizations: make(map[string]storage.OrganizationRecord)}
 	if !opt.ReceiptsOnly || opt.Trail {
-		b.trails = newTrails()
+		b.trails = newTrails(opt.TrailAfter)
 	}
 	return b
 }
@@ -71,7 +71,7 @@ func (b *export) run() error {
 		return err
 	}
 	for _, tr := range b.trails {
-		if err := tr.write(b, 0, tr.from); err != nil {
+		if err := tr.write(b, tr.after, tr.from); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func (b *export) run() error {
 		return err
 	}
 	for _, tr := range b.trails {
-		if err := tr.write(b, tr.from, tr.to); err != nil {
+		if err := tr.write(b, max(tr.after, tr.from), tr.to); err != nil {
 			return err
 		}
 	}

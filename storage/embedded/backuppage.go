@@ -98,11 +98,12 @@ func (p *backupPage) readReceipts(db *database, after int64) error {
 // trail is a table of the audit trail: of changes, or of refused calls.
 type trail struct {
 	table, result string
+	after         int64 // the newest row that is known already
 	from, to      int64 // newest row when the backup began and when it ended
 }
 
-func newTrails() []*trail {
-	return []*trail{{table: "audit", result: "result"}, {table: "refusal", result: "reason"}}
+func newTrails(after storage.TrailPosition) []*trail {
+	return []*trail{{table: "audit", result: "result", after: after.Changes}, {table: "refusal", result: "reason", after: after.Refusals}}
 }
 
 // newest returns the newest row.

@@ -80,7 +80,7 @@ func hasPicture(ctx context.Context, s storage.Store, user storage.UserKey) (boo
 
 // noteRest brings the receipts and the records of the trail that came since the last pass. They are few: it holds up all changes.
 func (e *Engine) noteRest(ctx context.Context) error {
-	o := storage.ExportOptions{ReceiptsOnly: true, Trail: true, Since: &e.since}
+	o := storage.ExportOptions{ReceiptsOnly: true, Trail: true, Since: &e.since, TrailAfter: e.trail}
 	err := e.noteExport(ctx, o)
 	if errors.Is(err, storage.ErrReceiptsGone) {
 		o.Since = nil
@@ -93,8 +93,8 @@ func (e *Engine) noteExport(ctx context.Context, o storage.ExportOptions) error 
 	var notes []storage.Record
 	err := e.source.Export(ctx, o, func(record storage.Record) error {
 		switch record.(type) {
-		case storage.UserRecord, storage.IssuerRecord:
-			return nil // the same on both sides
+		case storage.UserRecord, storage.IssuerRecord, storage.OrganizationRecord:
+			return nil // the same on both sides: users were followed, and the others cannot be changed since the move began
 		}
 		if notes = append(notes, record); len(notes) < pageNotes {
 			return nil

@@ -22,6 +22,7 @@ type Engine struct {
 	departure storage.Departure
 	sum       Summary
 	since     storage.ExportPosition // where the last pass has ended
+	trail     storage.TrailPosition  // and how far it has brought the audit trail
 
 	// calls is held for reading by every call, for writing while the target takes the source's place.
 	calls   sync.RWMutex

@@ -25,7 +25,7 @@ func (e *Engine) copy(ctx context.Context) error {
 		if err := p.run(ctx); err != nil {
 			return err
 		}
-		e.since = p.end.Position(p.store)
+		e.since, e.trail = p.end.Position(p.store), p.trail
 		if !p.compare {
 			e.sum.Copied += p.changed
 		} else if e.sum.Users, e.sum.Pictures = p.users, p.pictures; p.changed == 0 {
@@ -42,6 +42,7 @@ type pass struct {
 
 	store   storage.StoreRecord
 	end     storage.EndRecord
+	trail   storage.TrailPosition
 	issuers map[int64]string
 	page    []storage.ArrivingUser
 	there   map[int64]bool // in the page
@@ -85,6 +86,8 @@ func (p *pass) note(ctx context.Context, record storage.Record) error {
 		p.store = r
 	case storage.EndRecord:
 		p.end = r
+	case storage.AuditRecord:
+		p.trail.Saw(r)
 	}
 	p.notes = append(p.notes, record)
 	_, end := record.(storage.EndRecord)

@@ -100,6 +100,7 @@ var flaws = []struct {
 	{"counts refusals as changes", "Refusals"},
 	{"records refusals as they come", "RefusalsFit"},
 	{"records no refusals", "RefusalsFit"},
+	{"writes the whole trail", "TrailAfter"},
 	{"works after Close", "Closed"},
 	{"closes once only", "Closed"},
 	{"leaves a file open", "NothingLeft"},

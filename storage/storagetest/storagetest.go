@@ -115,6 +115,7 @@ func checks() []check {
 
 		{"Refusals", checkRefusals},
 		{"RefusalsFit", checkRefusalsFit},
+		{"TrailAfter", checkTrailAfter},
 		{"Closed", checkClosed},
 		{"CloseWhileBusy", checkCloseWhileBusy},
 		{"NothingLeft", checkNothingLeft},

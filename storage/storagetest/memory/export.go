@@ -40,6 +40,9 @@ func (s *store) Export(ctx context.Context, o storage.ExportOptions, to func(sto
 	}
 	if !o.ReceiptsOnly || o.Trail {
 		for i, r := range s.refusals {
+			if int64(i) < o.TrailAfter.Refusals && !s.has("writes the whole trail") {
+				continue
+			}
 			x.write(storage.AuditRecord{Number: int64(i + 1), Time: now, Action: r.Action, Result: r.Reason, Caller: r.By.Caller,
 				CallerOrganization: r.By.CallerOrganization, Organization: r.Organization, Target: r.Target, Request: r.By.RequestID,
 				Dropped: r.Dropped, Refusal: true})
