@@ -36,7 +36,7 @@ type schemaState struct {
 func state(ctx context.Context, conn *pgx.Conn) (st schemaState, err error) {
 	err = conn.QueryRow(ctx, `SELECT version, oldest_program, importing FROM schema_version`).Scan(&st.version, &st.oldest, &st.importing)
 	if missing(err) || errors.Is(err, pgx.ErrNoRows) {
-		return schemaState{}, nil
+		return schemaState{}, maySee(ctx, conn)
 	}
 	return st, err
 }

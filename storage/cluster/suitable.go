@@ -28,7 +28,9 @@ const (
 )
 
 // examine finds out whether the database is durable, and the bucket can erase and is the right one.
-func (s *Store) examine(ctx context.Context) error { return s.inTurn(ctx, s.canErase, s.claimBucket) }
+func (s *Store) examine(ctx context.Context) error {
+	return s.inTurn(ctx, s.canErase, mayChange, s.claimBucket)
+}
 
 // examineFirst does the same before there is a store, which claim follows when there is one.
 func (s *Store) examineFirst(ctx context.Context) error {
