@@ -113,10 +113,21 @@ func (b *Bucket) lifecycle(ctx context.Context) (Result, error) {
 	return Result{}, nil
 }
 
+// credentialFaults are sentences for what a server says of a signature, whatever was asked for.
+var credentialFaults = map[string]string{
+	"InvalidAccessKeyId":           "the S3 server does not know the access key; correct it",
+	"SignatureDoesNotMatch":        "the secret is not the one of the access key; correct it",
+	"AuthorizationHeaderMalformed": "the S3 server does not take the signature, as a rule because it is in another region; correct the region",
+	"RequestTimeTooSkewed":         "the clocks of this machine and of the S3 server are too far apart; set them right",
+}
+
 // unanswered judges the error of a question. A server that does not know what is asked for does not do it either; some then answer with
 // a listing.
 func (b *Bucket) unanswered(what string, err error) (Result, error) {
 	r := minio.ToErrorResponse(err)
+	if sentence := credentialFaults[r.Code]; sentence != "" {
+		return Result{Unsuitable, sentence}, nil
+	}
 	switch {
 	case r.StatusCode == http.StatusNotFound, r.StatusCode == http.StatusNotImplemented, isForeign(err):
 		return Result{}, nil
