@@ -82,7 +82,7 @@ func (s *Store) sweepOwn(ctx context.Context) error {
 func (s *Store) noteErased(ctx context.Context) error {
 	w := &s.whose
 	w.mu.Lock()
-	since, needed := w.own, w.back || !w.noted
+	since, needed := w.own, w.other != nil && (w.back || !w.noted)
 	back := w.back
 	w.mu.Unlock()
 	if !needed {
@@ -95,7 +95,7 @@ func (s *Store) noteErased(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.noted = true; back && w.back {
+	if w.noted = w.other != nil; back && w.back {
 		s.log.Info("the bucket is the right one again")
 		w.other, w.noted, w.back, w.own = nil, false, false, time.Now()
 	}

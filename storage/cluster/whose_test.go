@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/minio/minio-go/v7"
+
 	"avatard/storage"
 	"avatard/storage/cluster/internal/bucket"
 )
@@ -64,4 +66,34 @@ func TestBucketBecomesAnother(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The object that tells whose the bucket is can be put back by hand, from what the database holds, also where the bucket has a delete marker.
+func TestLostIdentityIsPutBack(t *testing.T) {
+	o := options(t, true)
+	s := openStore(t, o)
+	s.sweeping() // only the test looks
+	u := addUser(t, s, "u")
+	generation := put(t, s, u)
+	if err := servers.Client.RemoveObject(t.Context(), o.Bucket.Bucket, "avatard-installation", minio.RemoveObjectOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); !errors.Is(err, ErrUnsuitable) {
+		t.Errorf("Ready = %v, want %v", err, ErrUnsuitable)
+	}
+	var id string
+	if err := sql(t, o).QueryRow(t.Context(), `SELECT encode(bucket_id, 'hex') FROM avatard.installation`).Scan(&id); err != nil {
+		t.Fatal(err)
+	}
+	putObject(t, o.Bucket.Bucket, "avatard-installation", id)
+	if err := s.sweepOwn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Errorf("Ready = %v, want nil", err)
+	}
+	if p, err := s.Get(t.Context(), u, acme); err != nil || p.Generation != generation {
+		t.Errorf("Get = %q, %v, want the picture", p.Generation, err)
+	}
+	remove(t, s, u)
 }
