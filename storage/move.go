@@ -22,7 +22,8 @@ type Movable interface {
 	Departure(ctx context.Context) (Departure, error)
 	// Depart puts durably on record how far a move has come. From then on Open answers ErrMoved unless OpenOptions.Moving is set. Only the
 	// process that has the store open calls it. ErrInUse when another process has it open, too, ErrUnavailable while something that is
-	// to be recorded as erased is not. When it fails, what was on record before stays.
+	// to be recorded as erased is not. After these two, what was on record before stays. After any other error this may be on record and not
+	// durable: Departure tells whether it is, and Depart can be called again.
 	Depart(ctx context.Context, d Departure) error
 }
 

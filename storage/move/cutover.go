@@ -23,17 +23,35 @@ func (e *Engine) cutOver(ctx context.Context) error {
 	if err := e.noteRest(ctx); err != nil {
 		return err
 	}
+	return e.depart(ctx)
+}
+
+// depart puts on record that the target is what counts. From then on the source answers nothing more; reads that have begun there end
+// first. When that fails and yet may be on record, nothing is served until it is known: a next process would go on with a target that
+// lacks what is changed meanwhile.
+func (e *Engine) depart(ctx context.Context) error {
 	gone := e.departure
 	gone.Gone = true
-	if err := e.o.From.Depart(ctx, gone); err != nil {
+	err := e.o.From.Depart(ctx, gone)
+	if err == nil {
+		e.departure = gone
+		e.serve(nil)
+		return nil
+	}
+	is, unknown := e.o.From.Departure(context.WithoutCancel(ctx))
+	if unknown == nil && !is.Gone {
+		e.serve(e.source)
 		return err
 	}
-	e.departure = gone
-	// From here on the source answers nothing more. Reads that have begun there end first.
+	e.serve(nil)
+	return errors.Join(err, unknown)
+}
+
+// serve answers calls from a side, nil for none, as soon as those that are under way have ended.
+func (e *Engine) serve(from storage.Engine) {
 	e.calls.Lock()
 	defer e.calls.Unlock()
-	e.serving = nil
-	return nil
+	e.serving = from
 }
 
 // errDirty: some users were changed on one side alone since they were compared, and another pass has to see that all is well.

@@ -212,7 +212,7 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 		}
 	}
 	if e.departure.Gone {
-		return e.finish(ctx)
+		return e.goOn(ctx)
 	}
 	if e.departure.To == "" {
 		for _, org := range e.o.Organizations {
@@ -227,6 +227,14 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 	}
 	e.serving = e.source
 	return nil
+}
+
+// goOn opens a target that counts. The process that put this on record may have been killed before it was durable.
+func (e *Engine) goOn(ctx context.Context) error {
+	if err := e.o.From.Depart(ctx, e.departure); err != nil {
+		return err
+	}
+	return e.finish(ctx)
 }
 
 // errEnough ends an export of which no more is needed.
@@ -249,6 +257,12 @@ func storeID(ctx context.Context, s storage.Keeper) (id [16]byte, err error) {
 // move does what is left to do.
 func (e *Engine) move(ctx context.Context) error {
 	for n := 0; !e.departure.Gone; n++ {
+		if e.serving == nil { // nothing was let in since it was tried
+			if err := e.depart(ctx); err != nil {
+				return err
+			}
+			break
+		}
 		if err := e.copy(ctx); err != nil {
 			return err
 		}

@@ -20,7 +20,9 @@ func offline(ctx context.Context, o Options, d storage.Departure) (sum Summary, 
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
 	if d.Gone {
-		err = isThere(ctx, o, source)
+		if err = isThere(ctx, o, source); err == nil {
+			err = o.From.Depart(ctx, d) // the process that did may have been killed before it was durable
+		}
 	} else {
 		d, err = fill(ctx, o, source, d, &sum)
 	}
