@@ -54,6 +54,44 @@ func TestWayBack(t *testing.T) {
 	wantMoved(t, to, want)
 }
 
+// meeting calls a function before and behind each record.
+type meeting struct {
+	*cluster.Place
+	at func(d storage.Departure)
+}
+
+func (m meeting) Depart(ctx context.Context, d storage.Departure) error {
+	m.at(d)
+	defer m.at(d)
+	return m.Place.Depart(ctx, d)
+}
+
+// On the way back no two stores can be served: the old one from the first record on not at all, and the new one not before the record that
+// the old one is gone.
+func TestWayBackServesOne(t *testing.T) {
+	from, _ := clusterOf(t, false)
+	to := dirOf(t)
+	fillStore(t, from, 20)
+	records := 0
+	_, err := Run(t.Context(), Options{To: to, From: meeting{from, func(d storage.Departure) {
+		if records++; d.Erased || records == 1 {
+			return
+		}
+		if _, err := from.Open(t.Context(), storage.OpenOptions{}); !errors.Is(err, storage.ErrMoved) {
+			t.Errorf("opening the old store at record %d = %v, want %v", records, err, storage.ErrMoved)
+		}
+		if !d.Gone {
+			return
+		}
+		if _, err := to.Open(t.Context(), storage.OpenOptions{}); !errors.Is(err, storage.ErrInUse) {
+			t.Errorf("opening the new store at record %d = %v, want %v", records, err, storage.ErrInUse)
+		}
+	}}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // departing cannot put on record that it is gone.
 type departing struct{ *cluster.Place }
 

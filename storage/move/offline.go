@@ -83,11 +83,10 @@ func fill(ctx context.Context, o Options, source storage.Engine, d storage.Depar
 		}
 		sum.Copied = filled.Users
 	}
-	if err := compare(ctx, o, source, sum); err != nil {
-		return d, err
-	}
-	d.Gone = true
-	return d, o.From.Depart(ctx, d)
+	return d, compare(ctx, o, source, sum, func() error {
+		d.Gone = true
+		return o.From.Depart(ctx, d)
+	})
 }
 
 // live is an export as a source of an import.
@@ -181,8 +180,9 @@ func (r *liveReader) Read() (done, total int64) { return r.user, r.store.LastUse
 // Summary implements [storage.RecordReader].
 func (r *liveReader) Summary() storage.ExportSummary { return r.end.Summary(r.store) }
 
-// compare sees that everybody is in the target as they are in the source.
-func compare(ctx context.Context, o Options, source storage.Engine, sum *Summary) (err error) {
+// compare sees that everybody is in the target as they are in the source, and calls same, while nobody else can open the target: from the
+// beginning of the comparison on it is not served before the record says that it may.
+func compare(ctx context.Context, o Options, source storage.Engine, sum *Summary, same func() error) (err error) {
 	target, err := o.To.Open(ctx, storage.OpenOptions{Logger: o.Logger})
 	if err != nil {
 		return err
@@ -200,7 +200,7 @@ func compare(ctx context.Context, o Options, source storage.Engine, sum *Summary
 		}
 		o.progress("compared", sum.Users, 0)
 		if q.After = page.Next; q.After == (storage.UserKey{}) {
-			return nil
+			return same()
 		}
 	}
 }
