@@ -40,6 +40,9 @@ func (flags *moveCommand) Run(ctx context.Context, inv *Program) error {
 	if cfg.Data, err = filepath.Abs(cfg.Data); err != nil { // the source has it on record
 		return err
 	}
+	if away, err := filepath.Abs(flags.From); err != nil || cfg.Database == "" && away == cfg.Data {
+		return errors.Join(err, usagef("move: the data is in %s already", flags.From))
+	}
 	to := inv.placeOf(cfg)
 	bars := &moveProgress{w: inv.Stderr}
 	sum, err := move.Run(ctx, move.Options{From: from, To: to, Progress: bars.set})
@@ -47,10 +50,22 @@ func (flags *moveCommand) Run(ctx context.Context, inv *Program) error {
 	switch {
 	case errors.Is(err, storage.ErrInUse):
 		return fmt.Errorf("move: %w: stop the server; from a directory, move --serve can take its place", err)
+	case isFinal(err):
+		return fmt.Errorf("move: %w", err)
 	case err != nil:
 		return fmt.Errorf("move: %w; the same command goes on from here", err)
 	}
 	return printMove(inv.Stdout, from, to, sum)
+}
+
+// isFinal reports whether a move that failed would fail again.
+func isFinal(err error) bool {
+	for _, final := range [...]error{storage.ErrMoved, storage.ErrNoStore, storage.ErrStoreExists} {
+		if errors.Is(err, final) {
+			return true
+		}
+	}
+	return false
 }
 
 // source returns where the data is.

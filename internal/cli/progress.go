@@ -56,7 +56,7 @@ func newBar(w io.Writer, what string) *progressbar.ProgressBar {
 // add counts work that is done.
 func (p *progress) add(n int64) { p.done.Add(n) }
 
-// set tells how much is done, and of how much.
+// set tells how much is done, and of how much; 0 where that is not known.
 func (p *progress) set(done, total int64) {
 	p.done.Store(done)
 	p.total.Store(total)
@@ -99,9 +99,16 @@ func (p *progress) report(every time.Duration) {
 
 func (p *progress) show() {
 	done, total, took := p.done.Load(), p.total.Load(), time.Since(p.start)
-	if p.bar == nil {
+	unknown := total <= 0 && done > 0
+	switch {
+	case p.bar == nil && unknown:
+		fmt.Fprintf(p.w, "%s: %d, %s\n", p.what, done, took.Round(100*time.Millisecond))
+		return
+	case p.bar == nil:
 		fmt.Fprintf(p.w, "%s: %d of %d (%d %%), %s\n", p.what, done, total, 100*done/max(total, 1), took.Round(100*time.Millisecond))
 		return
+	case unknown:
+		total = -1 // for the bar
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -51,3 +51,21 @@ func TestProgressInALog(t *testing.T) {
 		t.Errorf("the log is %q", got)
 	}
 }
+
+// Work whose size is not known shows how much is done, and no share of it.
+func TestProgressOfUnknownSize(t *testing.T) {
+	var log, terminal bytes.Buffer
+	p := startProgress(&log, "erased", 0)
+	p.set(2, 0)
+	p.finish()
+	if got := log.String(); !strings.HasPrefix(got, "erased: 2, ") {
+		t.Errorf("the log is %q, want how much is done alone", got)
+	}
+	bar := &progress{w: &terminal, bar: newBar(&terminal, "erased"), stop: make(chan struct{}), ended: make(chan struct{})}
+	close(bar.ended)
+	bar.set(2, 0)
+	bar.finish()
+	if got := terminal.String(); !strings.Contains(got, "erased") || !strings.Contains(got, "2") || strings.Contains(got, "%") {
+		t.Errorf("the bar is %q, want how much is done alone", got)
+	}
+}

@@ -74,6 +74,7 @@ func TestMoveThereAndBack(t *testing.T) {
 	there := clusterSettings(t, servers)
 	commandOn(t, there, nil, cli.ExitInUse, "move --serve", "move", "--from", dir)
 	here.running[0].stop()
+	commandOn(t, nil, nil, cli.ExitUsage, "already", "move", "--from", dir, "--data", dir)
 
 	one, url := moveServing(t, p, dir, there)
 	if status, body := call(t, "GET", portrait(url, "bob"), ""); status != 200 || body != bob {
