@@ -51,6 +51,9 @@ func (s *Server) accessRules() map[string]accessRule {
 
 		"GET /healthz":       open,
 		"GET /readyz":        open,
+		"GET /openapi.json":  open,
+		"GET /openapi.yaml":  open,
+		"GET /api.binpb":     open,
 		healthPath + "Check": open,
 		healthPath + "Watch": open,
 	}

@@ -57,6 +57,9 @@ func (s *Server) surface() surface {
 			{http.MethodGet, picturePattern, s.read},
 			{http.MethodGet, "/healthz", healthz},
 			{http.MethodGet, "/readyz", s.readyz},
+			{http.MethodGet, "/openapi.json", s.document("application/json", func(d documents) []byte { return d.json })},
+			{http.MethodGet, "/openapi.yaml", s.document("application/yaml", func(d documents) []byte { return d.yaml })},
+			{http.MethodGet, "/api.binpb", s.document("application/protobuf", func(d documents) []byte { return d.descriptors })},
 		},
 		rules: s.accessRules(),
 	}

@@ -1,0 +1,93 @@
+package reference
+
+import (
+	"buf.build/go/protovalidate"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Schema is a JSON Schema (draft 2020-12), as far as the API needs it.
+type Schema struct {
+	Ref         string  `json:"$ref,omitempty"`
+	Type        string  `json:"type,omitempty"`
+	Format      string  `json:"format,omitempty"`
+	Description string  `json:"description,omitempty"`
+	Const       string  `json:"const,omitempty"`
+	MinLength   *uint64 `json:"minLength,omitempty"`
+	MaxLength   *uint64 `json:"maxLength,omitempty"`
+	Pattern     string  `json:"pattern,omitempty"`
+	// MediaType is that of bytes in a text or a form.
+	MediaType  string          `json:"contentMediaType,omitempty"`
+	Items      *Schema         `json:"items,omitempty"`
+	Properties ordered[Schema] `json:"properties,omitempty"`
+	Required   []string        `json:"required,omitempty"`
+	Examples   []any           `json:"examples,omitempty"`
+}
+
+// schemas collects the schemas of messages by their names.
+type schemas struct {
+	comments comments
+	all      ordered[Schema]
+}
+
+// of returns a reference to the schema of a message, which it makes if it is not there yet. Answers may get more fields some day, so no
+// schema says that there are none.
+func (s *schemas) of(message protoreflect.MessageDescriptor) *Schema {
+	name := string(message.FullName())
+	if s.all.get(name) == nil {
+		made := &Schema{Type: "object", Description: s.comments.of(message)}
+		s.all.add(name, made)
+		fields := message.Fields()
+		for i := range fields.Len() {
+			made.Properties.add(fields.Get(i).JSONName(), s.field(fields.Get(i)))
+		}
+	}
+	return &Schema{Ref: "#/components/schemas/" + name}
+}
+
+// field returns the schema of a field in protobuf's JSON mapping, of the kinds that the API has.
+func (s *schemas) field(f protoreflect.FieldDescriptor) *Schema {
+	made := s.value(f)
+	if made.Ref == "" {
+		made.Description = s.comments.of(f)
+	}
+	if f.IsList() {
+		made = &Schema{Type: "array", Items: made, Description: made.Description}
+		made.Items.Description = ""
+	}
+	return made
+}
+
+func (s *schemas) value(f protoreflect.FieldDescriptor) *Schema {
+	switch f.Kind() {
+	case protoreflect.MessageKind:
+		if f.Message().FullName() == "google.protobuf.Timestamp" {
+			return &Schema{Type: "string", Format: "date-time"}
+		}
+		return s.of(f.Message())
+	case protoreflect.BoolKind:
+		return &Schema{Type: "boolean"}
+	case protoreflect.Uint64Kind:
+		return &Schema{Type: "string", Pattern: "^[0-9]+$"}
+	case protoreflect.Int32Kind, protoreflect.Uint32Kind:
+		return &Schema{Type: "integer"}
+	}
+	return TextSchema(f)
+}
+
+// TextSchema is the schema of a text, with the rules of its field.
+func TextSchema(f protoreflect.FieldDescriptor) *Schema {
+	made := &Schema{Type: "string"}
+	rules, err := protovalidate.ResolveFieldRules(f)
+	if err != nil || rules.GetString() == nil {
+		return made
+	}
+	text := rules.GetString()
+	if text.HasMinLen() {
+		made.MinLength = new(text.GetMinLen())
+	}
+	if text.HasMaxLen() {
+		made.MaxLength = new(text.GetMaxLen())
+	}
+	made.Pattern = text.GetPattern()
+	return made
+}
