@@ -2,21 +2,22 @@ package server
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
+	"strconv"
 
 	"avatard/server/reference"
 )
 
 // documents are what describes the API to programs.
-type documents struct{ json, yaml, descriptors []byte }
+type documents struct{ json, yaml, descriptors, page []byte }
 
 // placeholderURL stands in a document for the address at which the server was called.
 const placeholderURL = "https://avatard.invalid"
 
 // newDocuments makes the documents, when the first one is asked for. They are the same for everybody, but for the address.
 func (s *Server) newDocuments() (d documents, err error) {
-	described, err := reference.NewDocument(reference.API{URL: placeholderURL, Version: s.config.Version, SignIn: s.config.SignIn, Operations: s.operations()})
+	api := reference.API{URL: placeholderURL, Version: s.config.Version, SignIn: s.config.SignIn, Operations: s.operations()}
+	described, err := reference.NewDocument(api)
 	if err != nil {
 		return d, err
 	}
@@ -26,6 +27,11 @@ func (s *Server) newDocuments() (d documents, err error) {
 	if d.yaml, err = described.YAML(); err != nil {
 		return d, err
 	}
+	var page bytes.Buffer
+	if err := described.WritePage(&page, api); err != nil {
+		return d, err
+	}
+	d.page = page.Bytes()
 	d.descriptors, err = reference.Descriptors()
 	return d, err
 }
@@ -37,18 +43,22 @@ func (s *Server) document(mediaType string, text func(documents) []byte) serveFu
 		if err != nil {
 			return err
 		}
-		answer := bytes.Replace(text(all), []byte(placeholderURL), []byte(calledURL(r)), 1)
 		h := w.Header()
 		h.Set("Content-Type", mediaType)
-		h.Set("Content-Length", fmt.Sprint(len(answer)))
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-		w.WriteHeader(http.StatusOK)
-		if r.Method != http.MethodHead {
-			_, _ = w.Write(answer) //nolint:gosec // calledURL lets nothing through but letters, digits and what stands between them in an address
-		}
+		writePage(w, r, bytes.Replace(text(all), []byte(placeholderURL), []byte(calledURL(r)), 1))
 		return nil
+	}
+}
+
+// writePage writes an answer whose headers are set, or those alone.
+func writePage(w http.ResponseWriter, r *http.Request, text []byte) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(text) //nolint:gosec // calledURL lets nothing through but letters, digits and what stands between them in an address
 	}
 }
 

@@ -207,6 +207,7 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 		},
 		AllowedOrigin: isDevOrigin,
 		Version:       inv.version(),
+		SignIn:        server.NewSignIn(seeded.Issuer+"/authorize", seeded.Issuer+"/oauth/token", seeded.ApplicationID, seeded.Audience),
 	})
 }
 

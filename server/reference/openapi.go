@@ -116,14 +116,12 @@ func (d *Document) secure(in *SignIn) {
 		return
 	}
 	f := flow{AuthorizationURL: in.AuthorizationURL, TokenURL: in.TokenURL}
-	names := []string{}
 	for _, s := range in.Scopes {
 		f.Scopes.add(s.Name, &s.Use)
-		names = append(names, s.Name)
 	}
 	d.Components.SecuritySchemes.add(schemeOAuth, &security{Type: "oauth2",
 		Description: "Authorization code with PKCE (RFC 7636). A token of any other flow is taken as well.", Flows: &flows{f}})
-	d.Security = []securityReference{{schemeOAuth: names}}
+	d.Security = []securityReference{{schemeOAuth: in.requested()}}
 }
 
 // JSON returns the document as JSON, indented.

@@ -9,8 +9,8 @@ import (
 type ordered[T any] []member[T]
 
 type member[T any] struct {
-	name  string
-	value *T
+	Name  string
+	Value *T
 }
 
 func (o *ordered[T]) add(name string, value *T) { *o = append(*o, member[T]{name, value}) }
@@ -18,8 +18,8 @@ func (o *ordered[T]) add(name string, value *T) { *o = append(*o, member[T]{name
 // get returns the member of a name; nil for none.
 func (o ordered[T]) get(name string) *T {
 	for _, m := range o {
-		if m.name == name {
-			return m.value
+		if m.Name == name {
+			return m.Value
 		}
 	}
 	return nil
@@ -33,11 +33,11 @@ func (o ordered[T]) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			text.WriteByte(',')
 		}
-		name, err := json.Marshal(m.name)
+		name, err := json.Marshal(m.Name)
 		if err != nil {
 			return nil, err
 		}
-		value, err := json.Marshal(m.value)
+		value, err := json.Marshal(m.Value)
 		if err != nil {
 			return nil, err
 		}

@@ -30,12 +30,28 @@ type API struct {
 // SignIn is how the provider gives tokens to people: by the authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636).
 type SignIn struct {
 	AuthorizationURL, TokenURL string
+	// ClientID is the public client that the page signs in as.
+	ClientID string
 	// Scopes are what a token has to be asked for with.
 	Scopes []Scope
 }
 
-// Scope is one scope and what it is good for.
-type Scope struct{ Name, Use string }
+// Scope is one scope and what it is good for. One that is only mentioned is what the published reference of the call names; tokens for
+// this server are not asked for with it.
+type Scope struct {
+	Name, Use string
+	Mentioned bool
+}
+
+// requested are the scopes that a token is asked for with.
+func (in *SignIn) requested() (names []string) {
+	for _, s := range in.Scopes {
+		if !s.Mentioned {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
 
 // Operation is one thing that can be called.
 type Operation struct {

@@ -1,0 +1,100 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+
+	"avatard/server/reference"
+	"avatard/web"
+)
+
+// pageFiles are the files of pages that are served, by their names, with their entity tags.
+var pageFiles = func() map[string]pageFile {
+	all := map[string]pageFile{}
+	entries, _ := web.Files.ReadDir(".")
+	for _, entry := range entries {
+		if text, err := web.Files.ReadFile(entry.Name()); err == nil && path.Ext(entry.Name()) != ".html" {
+			sum := sha256.Sum256(text)
+			all[entry.Name()] = pageFile{text, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
+		}
+	}
+	return all
+}()
+
+type pageFile struct {
+	text []byte
+	etag string
+}
+
+// servePageFile answers with a file of the pages. Caches ask each time whether it is still the same.
+func (s *Server) servePageFile(w http.ResponseWriter, r *http.Request, variables []string) error {
+	file, there := pageFiles[variables[0]]
+	if !there {
+		return &apiError{reason: noRoute}
+	}
+	h := w.Header()
+	h.Set("ETag", file.etag)
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if namesETag(r.Header.Values("If-None-Match"), file.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	h.Set("Content-Type", mime.TypeByExtension(path.Ext(variables[0])))
+	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	writePage(w, r, file.text)
+	return nil
+}
+
+// serveDocs answers with the reference for people.
+func (s *Server) serveDocs(w http.ResponseWriter, r *http.Request, _ []string) error {
+	all, err := s.documents()
+	if err != nil {
+		return err
+	}
+	s.describePage(w.Header())
+	writePage(w, r, bytes.ReplaceAll(all.page, []byte(placeholderURL), []byte(calledURL(r))))
+	return nil
+}
+
+// serveCallback answers with the page to which the provider sends people back.
+func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request, _ []string) error {
+	text, err := web.Files.ReadFile("callback.html")
+	if err != nil {
+		return err
+	}
+	s.describePage(w.Header())
+	writePage(w, r, text)
+	return nil
+}
+
+// describePage sets the headers of a page. Its code and style come from here alone; it talks to here, and for tokens to the provider.
+func (s *Server) describePage(h http.Header) {
+	policy := "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+	if origin := tokenOrigin(s.config.SignIn); origin != "" {
+		policy += "; connect-src 'self' " + origin
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+}
+
+// tokenOrigin is where pages get tokens from, "" where they do not.
+func tokenOrigin(in *reference.SignIn) string {
+	if in == nil {
+		return ""
+	}
+	u, err := url.Parse(in.TokenURL)
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

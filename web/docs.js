@@ -1,0 +1,160 @@
+// The API reference: tabs, values that are filled in, and calls. It works without, as one long page.
+import { settings, signIn, signInPossible } from "/web/signin.js";
+
+const values = { url: settings.url, host: new URL(settings.url).host, token: "", ...settings.values };
+values.plaintext = settings.url.startsWith("http:") ? "-plaintext " : "";
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+
+// Tabs as the ARIA authoring practices have them: arrow keys, Home and End move, one tab stop.
+function makeTabs(group, number) {
+  const panels = all(":scope > .panel", group);
+  const list = document.createElement("div");
+  list.role = "tablist";
+  list.ariaLabel = group.dataset.tabs;
+  const tabs = panels.map((panel, i) => {
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.role = "tab";
+    tab.textContent = panel.dataset.tab;
+    tab.id = `tab-${number}-${i}`;
+    panel.id = `panel-${number}-${i}`;
+    panel.role = "tabpanel";
+    tab.setAttribute("aria-controls", panel.id);
+    panel.setAttribute("aria-labelledby", tab.id);
+    tab.addEventListener("click", () => show(i));
+    tab.addEventListener("keydown", (event) => {
+      const to = { ArrowRight: i + 1, ArrowLeft: i - 1, Home: 0, End: tabs.length - 1 }[event.key];
+      if (to === undefined) return;
+      event.preventDefault();
+      const next = (to + tabs.length) % tabs.length;
+      show(next);
+      tabs[next].focus();
+    });
+    return tab;
+  });
+  function show(chosen) {
+    tabs.forEach((tab, i) => {
+      tab.ariaSelected = String(i === chosen);
+      tab.tabIndex = i === chosen ? 0 : -1;
+      panels[i].hidden = i !== chosen;
+    });
+  }
+  list.append(...tabs);
+  group.prepend(list);
+  if (tabs.length > 0) show(0);
+}
+
+// Inputs with one meaning are kept the same, and what stands in the samples follows.
+function fill() {
+  const shown = document.querySelector("#show-token").checked && values.token;
+  for (const place of all("[data-value]")) {
+    const name = place.dataset.value;
+    place.textContent = name === "token" && !shown ? "TOKEN" : values[name];
+  }
+}
+
+function keepInStep() {
+  for (const input of all("input[data-fill]")) {
+    const name = input.dataset.fill;
+    if (name !== "organization") input.value = values[name] ?? "";
+    input.addEventListener("input", () => {
+      if (name !== "organization") {
+        values[name] = input.value;
+        for (const other of all(`input[data-fill="${name}"]`)) if (other !== input) other.value = input.value;
+      }
+      fill();
+    });
+  }
+  const token = document.querySelector("#token");
+  token.addEventListener("input", () => {
+    values.token = token.value.trim();
+    fill();
+  });
+  document.querySelector("#show-token").addEventListener("change", fill);
+  document.querySelector("#token-form").addEventListener("submit", (event) => event.preventDefault());
+}
+
+function offerSignIn() {
+  const button = document.querySelector("#authorize");
+  const state = document.querySelector("#authorized");
+  if (!settings.clientId) return;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const reason = signInPossible();
+    if (reason) {
+      state.textContent = reason;
+      return;
+    }
+    state.textContent = "Waiting for the sign-in in the other window …";
+    try {
+      values.token = await signIn();
+      document.querySelector("#token").value = values.token;
+      state.textContent = "Signed in. The token is kept in this page only.";
+    } catch (error) {
+      state.textContent = error.message;
+    }
+    fill();
+  });
+}
+
+async function send(section, form) {
+  const output = form.querySelector("output");
+  output.replaceChildren("…");
+  let path = section.dataset.path;
+  for (const input of all("input[data-fill]", form)) {
+    path = path.replace(`{${input.dataset.fill}}`, encodeURIComponent(input.value));
+  }
+  const headers = {};
+  if (values.token && section.dataset.open === undefined) headers.Authorization = `Bearer ${values.token}`;
+  const organization = form.querySelector("[data-fill=organization]")?.value;
+  if (organization) headers["x-zitadel-orgid"] = organization;
+  let body;
+  if (section.dataset.upload) {
+    body = new FormData();
+    body.append(section.dataset.upload, form.querySelector("input[type=file]").files[0]);
+  }
+  try {
+    show(output, await fetch(path, { method: section.dataset.method, headers, body, cache: "no-store" }));
+  } catch (error) {
+    output.replaceChildren(`No answer: ${error.message}`);
+  }
+}
+
+async function show(output, answer) {
+  const title = document.createElement("p");
+  title.className = "answer";
+  title.textContent = `${answer.status} ${answer.statusText}`;
+  const head = document.createElement("pre");
+  head.tabIndex = 0;
+  head.textContent = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
+  const type = answer.headers.get("content-type") ?? "";
+  if (type.startsWith("image/")) {
+    const picture = await createImageBitmap(await answer.blob());
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [picture.width, picture.height];
+    canvas.getContext("2d").drawImage(picture, 0, 0);
+    canvas.role = "img";
+    canvas.ariaLabel = "The picture";
+    output.replaceChildren(title, head, canvas);
+    return;
+  }
+  const body = document.createElement("pre");
+  body.tabIndex = 0;
+  const text = await answer.text();
+  body.textContent = type.startsWith("application/json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  output.replaceChildren(title, head, body);
+}
+
+// innermost first: a hidden panel's tabs are made as well
+all(".tabs").reverse().forEach(makeTabs);
+keepInStep();
+offerSignIn();
+fill();
+for (const form of all(".try")) {
+  form.hidden = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form.closest("section"), form);
+  });
+}
+if (location.hash) document.querySelector(`#${CSS.escape(decodeURIComponent(location.hash.slice(1)))}`)?.scrollIntoView();

@@ -1,0 +1,67 @@
+// Sign-in of pages: authorization code with PKCE (RFC 7636) in a window of its own. The code comes back through a BroadcastChannel, as the
+// opener of a window is gone where the provider isolates its pages. Nothing is stored: the token lives in the page.
+export const settings = JSON.parse(document.querySelector("#settings").textContent);
+
+const channelName = "avatard-sign-in";
+const patience = 5 * 60 * 1000; // milliseconds for a person to sign in
+
+// signInPossible returns why nobody can sign in here, or "".
+export function signInPossible() {
+  if (!settings.clientId) return "This server has no sign-in for pages (page.client_id).";
+  if (!globalThis.crypto?.subtle) return "Signing in needs https, or a loopback address.";
+  return "";
+}
+
+const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+const randomText = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
+
+// signIn returns an access token.
+export async function signIn() {
+  const state = randomText();
+  const verifier = randomText();
+  const challenge = base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
+  const redirect = `${location.origin}/callback`;
+  const address = new URL(settings.signIn.authorizationUrl);
+  const parameters = {
+    response_type: "code", client_id: settings.clientId, redirect_uri: redirect, scope: settings.scope,
+    state, code_challenge: challenge, code_challenge_method: "S256",
+  };
+  for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
+  const code = await codeOf(address, state);
+  const answer = await fetch(settings.signIn.tokenUrl, {
+    method: "POST",
+    body: new URLSearchParams({
+      grant_type: "authorization_code", code, redirect_uri: redirect, client_id: settings.clientId, code_verifier: verifier,
+    }),
+  });
+  const token = await answer.json();
+  if (!answer.ok || !token.access_token) throw new Error(`The provider gave no token: ${token.error_description ?? token.error ?? answer.status}`);
+  return token.access_token;
+}
+
+let giveUp = () => {}; // the sign-in that is under way
+
+// codeOf opens the sign-in and waits for what comes back. Whether its window was closed cannot be seen, since one whose provider isolates
+// its pages looks closed, too. A second sign-in gives up the first.
+function codeOf(address, state) {
+  giveUp();
+  return new Promise((resolve, reject) => {
+    const channel = new BroadcastChannel(channelName);
+    const opened = window.open(address, "_blank", "popup,width=520,height=720");
+    const end = (settle, value) => {
+      clearTimeout(limit);
+      channel.close();
+      settle(value);
+    };
+    giveUp = () => end(reject, new Error("Another sign-in was begun."));
+    const limit = setTimeout(() => end(reject, new Error("Nobody signed in.")), patience);
+    channel.onmessage = ({ data }) => {
+      const answer = new URLSearchParams(data);
+      if (answer.get("state") !== state) return; // of another page
+      if (answer.get("error")) end(reject, new Error(`The provider refused: ${answer.get("error_description") ?? answer.get("error")}`));
+      else if (answer.get("code")) end(resolve, answer.get("code"));
+      else end(reject, new Error("The provider sent no code."));
+    };
+    if (!opened) end(reject, new Error("The browser blocked the window for signing in. Allow it for this page."));
+  });
+}
