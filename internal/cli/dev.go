@@ -125,7 +125,7 @@ func (r *devRun) serve(ctx, hurry context.Context, ln net.Listener, control stri
 	vars := devVariables(r.url, seeded, r.flags.SeedUsers)
 	cleanUp := func() {}
 	defer func() { cleanUp() }()
-	httpServer := server.NewHTTPServer(devHandler(provider.Handler(), srv.Handler()), r.logger)
+	httpServer := server.NewHTTPServer(devHandler(strings.TrimPrefix(r.url, "http://"), provider.Handler(), srv.Handler()), r.logger)
 	return serveUntil(ctx, hurry, httpServer, ln, func() error {
 		if err := awaitAnswer(ctx, r.url+"/readyz"); err != nil {
 			return err
@@ -219,8 +219,8 @@ func devPolicy() authz.Policy {
 	return p
 }
 
-// devHandler puts provider and server behind one port.
-func devHandler(provider, avatars http.Handler) http.Handler {
+// devHandler puts provider and server behind one port, whose address is host.
+func devHandler(host string, provider, avatars http.Handler) http.Handler {
 	return onlyDevHosts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/idp" || strings.HasPrefix(r.URL.Path, "/idp/") {
 			// The provider's multiplexer would redirect, perhaps to another operation, and it decodes what nobody needs encoded.
@@ -229,6 +229,11 @@ func devHandler(provider, avatars http.Handler) http.Handler {
 				return
 			}
 			provider.ServeHTTP(w, r)
+			return
+		}
+		if r.Method == http.MethodGet && r.URL.Path == "/docs" && r.Host != host {
+			// The provider knows this server by one address only, and a page of another one could get no token from it.
+			http.Redirect(w, r, "http://"+host+"/docs", http.StatusFound)
 			return
 		}
 		avatars.ServeHTTP(w, r)

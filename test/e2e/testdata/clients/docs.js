@@ -1,0 +1,96 @@
+// Uses the API reference as a reader does. Reads {executable, url, person, user, viewer, wide, dark} from standard input and writes one line
+// of JSON: what the reader sees, what axe finds on every tab, and whatever a good page does not do.
+
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { text } from "node:stream/consumers";
+import { chromium } from "playwright-core";
+
+const plan = JSON.parse(await text(process.stdin));
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const browser = await chromium.launch({
+  executablePath: plan.executable,
+  headless: true,
+  chromiumSandbox: false, // it does not start for root
+  args: ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server"],
+});
+const told = { sent: [], faults: [], foreign: [] };
+
+// run opens a view of the page and hands it to f.
+async function view(options, f) {
+  const context = await browser.newContext(options);
+  context.on("request", (request) => {
+    if (new URL(request.url()).origin !== plan.url) told.foreign.push(request.url());
+  });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => told.faults.push(error.message));
+  page.on("console", (message) => {
+    // Chromium reports each answer that is an error; those that are asked for are no fault of the page.
+    const expected = plan.errors.some((status) => message.text().includes(`a status of ${status}`));
+    if (message.type() === "error" && !expected) told.faults.push(message.text());
+  });
+  await page.goto(plan.url + "/docs");
+  await page.waitForFunction(() => !document.querySelector(".try").hidden);
+  await f(page, context);
+  await context.close();
+}
+
+// send fills in and sends an operation, and returns what is shown.
+async function send(page, operation, values) {
+  const section = page.locator(`section#${operation}`);
+  for (const [name, value] of Object.entries(values)) await section.locator(`.try [data-fill=${name}]`).fill(value);
+  await section.locator(".try button").click();
+  await page.waitForFunction((id) => document.querySelector(`section#${id} .try output .answer`), operation);
+  const shown = (await section.locator(".try output").innerText()).trim();
+  await section.locator(".try output").evaluate((output) => output.replaceChildren());
+  told.sent.push(shown);
+}
+
+// examine runs axe on every tab: what is hidden it does not look at.
+async function examine(page) {
+  const rounds = await page.evaluate(() => Math.max(...[...document.querySelectorAll("[role=tablist]")].map((list) => list.children.length)));
+  await page.evaluate(axe);
+  for (let round = 0; round < rounds; round++) {
+    await page.evaluate((chosen) => {
+      for (const list of document.querySelectorAll("[role=tablist]")) list.children[Math.min(chosen, list.children.length - 1)].click();
+    }, round);
+    const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    for (const v of violations) told.faults.push(`axe: ${v.id}: ${v.nodes.length} × ${v.nodes[0].html.slice(0, 200)}`);
+  }
+}
+
+try {
+  await view({ viewport: { width: 1200, height: 900 } }, async (page, context) => {
+    const opened = context.waitForEvent("page");
+    await page.click("#authorize");
+    const login = await opened;
+    await login.click(`button[value="${plan.person}"]`);
+    await page.waitForFunction(() => document.querySelector("#authorized").textContent.startsWith("Signed in"));
+    await send(page, "RemoveHumanAvatar", { userId: plan.user });
+    await send(page, "RemoveHumanAvatar", { userId: plan.user });
+    await page.fill("#token", plan.viewer);
+    await send(page, "RemoveHumanAvatar", { userId: plan.user });
+    await page.setInputFiles("#UploadHumanAvatar-file", { name: "a.png", mimeType: "image/png", buffer: Buffer.from(plan.picture, "base64") });
+    await page.fill("#token", plan.manager);
+    await send(page, "UploadHumanAvatar", { userId: plan.user });
+    await send(page, "ReadAvatar", { orgId: plan.organization, userId: plan.user });
+    told.sample = await page.locator("section#RemoveHumanAvatar [role=tabpanel] pre").first().innerText();
+    await page.check("#show-token");
+    told.sampleWithToken = await page.locator("section#RemoveHumanAvatar [role=tabpanel] pre").first().innerText();
+    told.stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie].join());
+  });
+  for (const colorScheme of ["light", "dark"]) {
+    await view({ viewport: { width: 1200, height: 900 }, colorScheme }, examine);
+  }
+  await view({ viewport: { width: 390, height: 800 } }, async (page) => {
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (wide > 390) told.faults.push(`the page is ${wide} pixels wide`);
+    await examine(page);
+    await page.focus("section#RemoveHumanAvatar [role=tab]");
+    await page.keyboard.press("ArrowRight");
+    told.focused = await page.evaluate(() => document.activeElement.textContent);
+  });
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(told));
