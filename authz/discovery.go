@@ -20,8 +20,12 @@ var errDiscovery = errors.New("unusable discovery document")
 // errNoEndpoint: the discovery document does not say where to introspect.
 var errNoEndpoint = fmt.Errorf("%w: no introspection_endpoint in it", errDiscovery)
 
+// SignInEndpoints are where people get tokens from a provider (RFC 6749 section 3); "" where its document does not say so.
+type SignInEndpoints struct{ Authorization, Token string }
+
 // provider is the result of discovery: where and as which client to introspect. It is never changed.
 type provider struct {
+	signIn         SignInEndpoints
 	resourceServer resourceServer
 	keyPrefix      []byte // of cache keys: issuer, endpoint and client, each behind its length
 }
@@ -89,6 +93,8 @@ func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
 	var document struct {
 		Issuer        string `json:"issuer"`
 		Introspection string `json:"introspection_endpoint"`
+		Authorization string `json:"authorization_endpoint"`
+		Token         string `json:"token_endpoint"`
 	}
 	if err := httphelper.HttpRequest(in.client, req, &document); err != nil {
 		return nil, err
@@ -101,7 +107,21 @@ func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
 	case !in.mayReceiveSecret(document.Introspection):
 		return nil, errDiscovery
 	}
-	return in.providerAt(document.Introspection), nil
+	p := in.providerAt(document.Introspection)
+	if in.mayReceiveSecret(document.Authorization) && in.mayReceiveSecret(document.Token) {
+		p.signIn = SignInEndpoints{document.Authorization, document.Token}
+	}
+	return p, nil
+}
+
+// SignInEndpoints returns where people get tokens, as the provider describes itself. It asks no longer than the time-out, and fails as
+// [Introspector.Authenticate] does while the provider is away.
+func (in *Introspector) SignInEndpoints(ctx context.Context) (SignInEndpoints, error) {
+	p, err := in.discover(ctx, time.Now().Add(in.timeout))
+	if err != nil {
+		return SignInEndpoints{}, err
+	}
+	return p.signIn, nil
 }
 
 // providerAt returns the provider that introspects at an endpoint.

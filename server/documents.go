@@ -2,34 +2,69 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	"avatard/server/reference"
 )
 
-// documents are what describes the API to programs.
-type documents struct{ json, yaml, descriptors, page []byte }
+// documents are what describes the API to programs and people.
+type documents struct {
+	json, yaml, descriptors, page []byte
+	policy                        string // of the page
+}
+
+// documentCache keeps the documents with the provider's sign-in, once that is known, and those without.
+type documentCache struct {
+	mu            sync.Mutex // held while they are made
+	with, without atomic.Pointer[documents]
+}
+
+// describe returns the documents. They are the same for everybody, but for the address.
+func (s *Server) describe(ctx context.Context) (*documents, error) {
+	if made := s.documents.with.Load(); made != nil {
+		return made, nil
+	}
+	kept, in := &s.documents.without, (*reference.SignIn)(nil)
+	if s.config.SignIn != nil {
+		if in = s.config.SignIn(ctx); in != nil {
+			kept = &s.documents.with
+		}
+	}
+	s.documents.mu.Lock()
+	defer s.documents.mu.Unlock()
+	if made := kept.Load(); made != nil {
+		return made, nil
+	}
+	made, err := s.newDocuments(in)
+	if err == nil {
+		kept.Store(made)
+	}
+	return made, err
+}
 
 // placeholderURL stands in a document for the address at which the server was called.
 const placeholderURL = "https://avatard.invalid"
 
-// newDocuments makes the documents, when the first one is asked for. They are the same for everybody, but for the address.
-func (s *Server) newDocuments() (d documents, err error) {
-	api := reference.API{URL: placeholderURL, Version: s.config.Version, SignIn: s.config.SignIn, Operations: s.operations()}
+func (s *Server) newDocuments(in *reference.SignIn) (*documents, error) {
+	d := &documents{policy: pagePolicy(in)}
+	api := reference.API{URL: placeholderURL, Version: s.config.Version, SignIn: in, Operations: s.operations()}
 	described, err := reference.NewDocument(api)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
 	if d.json, err = described.JSON(); err != nil {
-		return d, err
+		return nil, err
 	}
 	if d.yaml, err = described.YAML(); err != nil {
-		return d, err
+		return nil, err
 	}
 	var page bytes.Buffer
 	if err := described.WritePage(&page, api); err != nil {
-		return d, err
+		return nil, err
 	}
 	d.page = page.Bytes()
 	d.descriptors, err = reference.Descriptors()
@@ -37,9 +72,9 @@ func (s *Server) newDocuments() (d documents, err error) {
 }
 
 // document returns a function that answers with one document.
-func (s *Server) document(mediaType string, text func(documents) []byte) serveFunc {
+func (s *Server) document(mediaType string, text func(*documents) []byte) serveFunc {
 	return func(w http.ResponseWriter, r *http.Request, _ []string) error {
-		all, err := s.documents()
+		all, err := s.describe(r.Context())
 		if err != nil {
 			return err
 		}

@@ -53,11 +53,11 @@ func (s *Server) servePageFile(w http.ResponseWriter, r *http.Request, variables
 
 // serveDocs answers with the reference for people.
 func (s *Server) serveDocs(w http.ResponseWriter, r *http.Request, _ []string) error {
-	all, err := s.documents()
+	all, err := s.describe(r.Context())
 	if err != nil {
 		return err
 	}
-	s.describePage(w.Header())
+	describePage(w.Header(), all.policy)
 	writePage(w, r, bytes.ReplaceAll(all.page, []byte(placeholderURL), []byte(calledURL(r))))
 	return nil
 }
@@ -68,17 +68,23 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request, _ []strin
 	if err != nil {
 		return err
 	}
-	s.describePage(w.Header())
+	describePage(w.Header(), pagePolicy(nil))
 	writePage(w, r, text)
 	return nil
 }
 
-// describePage sets the headers of a page. Its code and style come from here alone; it talks to here, and for tokens to the provider.
-func (s *Server) describePage(h http.Header) {
+// pagePolicy is the Content-Security-Policy of a page: its code and style come from here alone; it talks to here, and for tokens to the
+// provider.
+func pagePolicy(in *reference.SignIn) string {
 	policy := "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
-	if origin := tokenOrigin(s.config.SignIn); origin != "" {
+	if origin := tokenOrigin(in); origin != "" {
 		policy += "; connect-src 'self' " + origin
 	}
+	return policy
+}
+
+// describePage sets the headers of a page.
+func describePage(h http.Header, policy string) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

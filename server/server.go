@@ -132,8 +132,9 @@ type Config struct {
 	Now func() time.Time
 	// Version is the version of the program, for the log and for the API's documents.
 	Version string
-	// SignIn is how people get a token from the provider, for the API's documents. nil = they have to bring one.
-	SignIn *reference.SignIn
+	// SignIn returns how people get a token from the provider, for the API's pages and documents, or nil while that is not known.
+	// nil = they have to bring one.
+	SignIn func(context.Context) *reference.SignIn
 	// MaxRequests is the number of requests in flight at once, MaxRequestsPerAddress that of those from one address, where an
 	// IPv6 address counts with its network of 64 bits. A request over it gets 503 with Retry-After at once. Open calls (health,
 	// reflection) have bounds of their own. 0 = 2048, and 256.
@@ -181,7 +182,7 @@ type Server struct {
 
 	pictureBudgets
 	logSums   *logSums
-	documents func() (documents, error)
+	documents documentCache
 }
 
 // New returns a Server, or an error that names every fault of the configuration. An endpoint for which no rule of access is
@@ -212,7 +213,6 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 	}
 	s.connections = s.newConnections()
 	s.headers.New = func() any { return &headersOnly{header: make(http.Header)} }
-	s.documents = sync.OnceValues(s.newDocuments)
 	if err := s.mount(surfaceOf(s)); err != nil {
 		return nil, err
 	}

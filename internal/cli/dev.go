@@ -20,6 +20,7 @@ import (
 	"avatard/internal/config"
 	"avatard/server"
 	"avatard/server/picture"
+	"avatard/server/reference"
 	"avatard/storage"
 )
 
@@ -207,7 +208,10 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 		},
 		AllowedOrigin: isDevOrigin,
 		Version:       inv.version(),
-		SignIn:        server.NewSignIn(seeded.Issuer+"/authorize", seeded.Issuer+"/oauth/token", seeded.ApplicationID, seeded.Audience),
+		SignIn: func(context.Context) *reference.SignIn {
+			return &reference.SignIn{AuthorizationURL: seeded.Issuer + "/authorize", TokenURL: seeded.Issuer + "/oauth/token",
+				ClientID: seeded.ApplicationID, Scopes: server.ZitadelScopes(seeded.Audience)}
+		},
 	})
 }
 

@@ -111,6 +111,7 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 	of.Checks = append(draining.checks(), of.Checks...)
 	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
 	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, p.version()
+	of.SignIn = signInOf(cfg, p.authenticator)
 	srv, err := server.New(of)
 	if err != nil {
 		return err

@@ -210,6 +210,8 @@ var precedenceValues = map[string][3]string{
 	"authz.allow_impersonation":      {"true", "false", "true"},
 	"assets.public":                  {"false", "true", "false"},
 	"reflection":                     {"false", "true", "false"},
+	"page.client_id":                 {"a", "b", "c"},
+	"page.scopes":                    {"openid", "openid,b", "openid,urn:c"},
 	"users.register_on_admin_upload": {"true", "false", "true"},
 	"metrics.listen":                 {":1", "0.0.0.0:2", "[::1]:3"},
 	"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},
@@ -238,6 +240,7 @@ func TestConfigPrecedence(t *testing.T) {
 	}
 	beside := map[string][]string{ // what a setting cannot do without
 		"cors.headers":         {"AVATARD_CORS_ORIGINS=https://a"},
+		"page.scopes":          {"AVATARD_PAGE_CLIENT_ID=pages"},
 		"authz.instance_roles": {"AVATARD_AUTHZ_INSTANCE_ORGANISATION=x"},
 		"tls.cert_file":        {"AVATARD_TLS_KEY_FILE=" + pair.Key},
 		"tls.key_file":         {"AVATARD_TLS_CERT_FILE=" + pair.Chain},

@@ -45,6 +45,12 @@ func (r *reader) finishIdentity() {
 	if c.DiscoveryURL != "" && c.Introspection != "" {
 		r.fault("discovery_url", "is not read beside introspection.endpoint; expected only one of them")
 	}
+	if c.PageClientID != "" && c.Introspection != "" {
+		r.fault("page.client_id", "needs the provider's description, which is not read beside introspection.endpoint; expected only one of them")
+	}
+	if len(c.PageScopes) > 0 && c.PageClientID == "" {
+		r.fault("page.scopes", "count for nothing without page.client_id; expected both or neither")
+	}
 	if c.Source == SourceZitadel && c.DefaultOrg != "" {
 		r.fault("default_organisation", "counts for nothing with authz.source: %s, where the provider says where callers belong; expected only one of them", SourceZitadel)
 	}

@@ -180,6 +180,12 @@ var settings = []Setting{
 	{Key: "reflection", Fallback: "true", IsSwitch: true,
 		About: "anyone may ask over gRPC's reflection what the API looks like, as grpcurl and buf curl do",
 		text:  func(c *Config, s string) error { return parseSwitch(&c.Reflection, s) }},
+	{Key: "page.client_id", Fallback: "none: tokens can be pasted there",
+		About: "public client of the provider (authorization code with PKCE, redirect to /callback of this server) as which the API reference signs people in",
+		text:  func(c *Config, s string) error { return parseName(&c.PageClientID, s) }},
+	{Key: "page.scopes", Fallback: "openid and ZITADEL's for project, organisation and roles",
+		About: "scopes that it asks for: openid,profile,...",
+		list:  func(c *Config, items []string) error { return parseScopes(&c.PageScopes, items) }},
 	{Key: "pictures.max_upload_bytes", Fallback: "524288",
 		About: "size of a picture as uploaded, 65536 to 16777216 bytes; over it 413. Uploads on their way take eight times that in memory, and at least 32 MiB",
 		text: func(c *Config, s string) error {

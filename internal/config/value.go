@@ -225,6 +225,18 @@ func parseHeaderNames(to *[]string, items []string) error {
 	return errors.Join(faults...)
 }
 
+// parseScopes accepts scopes (RFC 6749 section 3.3).
+func parseScopes(to *[]string, items []string) error {
+	var faults []error
+	for _, s := range items {
+		if s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+			faults = append(faults, fmt.Errorf("%q is no scope; expected printable ASCII without spaces, quotes and backslashes", s))
+		}
+	}
+	*to = items
+	return errors.Join(faults...)
+}
+
 func parseRoles(to *map[string][]authz.Permission, rows map[string][]string) error {
 	known := map[authz.Permission]bool{}
 	for _, p := range Permissions() {

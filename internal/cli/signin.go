@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"context"
+
+	"avatard/authz"
+	"avatard/internal/config"
+	"avatard/server"
+	"avatard/server/reference"
+)
+
+// signInOf returns how people sign in on the server's pages; nil where the configuration names no client for that.
+func signInOf(cfg config.Config, provider *authz.Introspector) func(context.Context) *reference.SignIn {
+	if cfg.PageClientID == "" {
+		return nil
+	}
+	scopes := server.ZitadelScopes(cfg.ProjectID)
+	if len(cfg.PageScopes) > 0 {
+		scopes = nil
+		for _, name := range cfg.PageScopes {
+			scopes = append(scopes, reference.Scope{Name: name, Use: "asked for by this server's pages"})
+		}
+	}
+	return func(ctx context.Context) *reference.SignIn {
+		at, err := provider.SignInEndpoints(ctx)
+		if err != nil || at.Authorization == "" {
+			return nil
+		}
+		return &reference.SignIn{AuthorizationURL: at.Authorization, TokenURL: at.Token, ClientID: cfg.PageClientID, Scopes: scopes}
+	}
+}
