@@ -128,8 +128,8 @@ func migrateOnce(ctx context.Context, conn *pgx.Conn, known []string) (found int
 // schemaVersion returns the version of the schema, and the newest version that a program has to know, at least, to work with it. Where
 // there is nothing yet it makes the table that says so; else it needs no right to make anything.
 func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err error) {
-	var there bool
-	if err = tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, schemaName+".schema_version").Scan(&there); err != nil {
+	there, err := schemaThere(ctx, tx)
+	if err != nil {
 		return 0, 0, err
 	}
 	if !there {
@@ -142,6 +142,14 @@ func schemaVersion(ctx context.Context, tx pgx.Tx) (version, oldest int, err err
 	}
 	err = tx.QueryRow(ctx, `SELECT version, oldest_program FROM schema_version`).Scan(&version, &oldest)
 	return version, oldest, err
+}
+
+// schemaThere reports whether there is a schema of ours. It reads the catalogue: to_regclass answers from the caches of the session, which may
+// hold, until its transaction ends, that there is none.
+func schemaThere(ctx context.Context, tx pgx.Tx) (there bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = $1 AND c.relname = 'schema_version')`, schemaName).Scan(&there)
+	return there, err
 }
 
 // serves returns nil when a program can work with a schema that has all the versions it knows: with a newer one, if that says so.

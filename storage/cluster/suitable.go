@@ -128,8 +128,8 @@ func (s *Store) isNobodys(ctx context.Context, tx pgx.Tx) error {
 	if !errors.Is(nobodys, bucket.ErrOtherInstallation) {
 		return nobodys
 	}
-	var made bool
-	if err := tx.QueryRow(ctx, `SELECT to_regclass($1) IS NOT NULL`, schemaName+".schema_version").Scan(&made); err != nil {
+	made, err := schemaThere(ctx, tx)
+	if err != nil {
 		return fmt.Errorf("database: %w", err)
 	}
 	if made {
