@@ -33,6 +33,7 @@ func (c *silentConn) Write(p []byte) (int, error) {
 
 // Every step of an arrival ends with its context where the database or the bucket never answers, and can be done again.
 func TestArrivalWithoutAnswers(t *testing.T) {
+	t.Parallel() // it waits most of the time, for connections that are given up to be closed
 	o := options(t, false)
 	s, b := new(silence), o.Bucket.Transport.(*breakable)
 	o.dial = s.dial

@@ -125,6 +125,7 @@ func options(t *testing.T, versioned bool) Options {
 
 // The contract of package storage, on a bucket with versions and on one without.
 func TestContract(t *testing.T) {
+	t.Parallel() // beside others that wait
 	for name, versioned := range map[string]bool{"versions": true, "no versions": false} {
 		t.Run(name, func(t *testing.T) {
 			s := &states{t: t, versioned: versioned, made: map[string]Options{}}
