@@ -230,7 +230,7 @@ func (c *check) readPicture(ctx context.Context, p *owner) error {
 				return nil
 			}
 			f.Kind, f.Detail = storage.PictureUnreadable, "the object is not the one that was stored"
-			switch { // whoever finds the right key can read it, so nothing is repaired
+			switch { // with the right key it can be read, so nothing is repaired
 			case errors.Is(err, envelope.ErrNoKey):
 				f.Detail = "the file of keys does not have the key that wraps this picture's"
 				return c.report(f, nothing)

@@ -156,7 +156,7 @@ func hexBytes(t *testing.T, text string) []byte {
 	return b
 }
 
-// With a file that has another key under the same id, a check that repairs takes no picture off the record: whoever puts the right file back
+// With a file that has another key under the same id, a check that repairs takes no picture off the record: an operator who puts the right file back
 // has them all.
 func TestCheckWithAnotherKeyOfTheSameID(t *testing.T) {
 	o := options(t, true)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -28,17 +27,7 @@ func TestMain(m *testing.M) {
 	if o := os.Getenv(overTLS); o != "" {
 		os.Exit(openElsewhere(o))
 	}
-	var err error
-	if servers, err = clustertest.Start(); clustertest.Skips(err) {
-		fmt.Println("skipped:", err)
-		os.Exit(0)
-	} else if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	servers.Stop()
-	os.Exit(code)
+	os.Exit(clustertest.RunTests(m, &servers))
 }
 
 // breakable fails requests on demand.

@@ -22,19 +22,7 @@ import (
 
 var servers *clustertest.Servers
 
-func TestMain(m *testing.M) {
-	var err error
-	if servers, err = clustertest.Start(); clustertest.Skips(err) {
-		fmt.Println("skipped:", err)
-		os.Exit(0)
-	} else if err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	servers.Stop()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(clustertest.RunTests(m, &servers)) }
 
 const (
 	acme   = "69629023906488334"

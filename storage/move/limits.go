@@ -9,7 +9,7 @@ import (
 	"avatard/storage"
 )
 
-// Whoever is copied, and in the cut-over everybody, waits with their changes while a step of the target is under way. So a target that takes
+// Changes of the users who are copied, and in the cut-over those of everybody, wait while a step of the target is under way. So a target that takes
 // a connection and never answers fails the step, which lets changes in, and the move is tried again.
 const (
 	stepLimit   = 30 * time.Second // of one page, or of the records of one note

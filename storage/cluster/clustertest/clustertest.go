@@ -15,6 +15,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -77,6 +78,23 @@ func StartFor(t *testing.T) *Servers {
 	}
 	t.Cleanup(s.Stop)
 	return s
+}
+
+// RunTests starts the servers for all tests of a package, runs those and returns the exit code. Where the servers are not installed it says
+// so, and nothing is run.
+func RunTests(m *testing.M, servers **Servers) int {
+	s, err := Start()
+	switch {
+	case Skips(err):
+		fmt.Println("skipped:", err) //nolint:forbidigo // as the testing package does
+		return 0
+	case err != nil:
+		fmt.Println(err) //nolint:forbidigo // as the testing package does
+		return 1
+	}
+	defer s.Stop()
+	*servers = s
+	return m.Run()
 }
 
 // Run is Start with options.
