@@ -70,22 +70,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if fs.NArg() > 0 {
 		return fmt.Errorf("takes flags only, not %q", fs.Args())
 	}
-	if o.dir != "" {
-		if err := os.MkdirAll(o.dir, 0o700); err != nil {
-			return err
-		}
-	}
-	// One of its own: what an earlier run has left must not be found.
-	if o.dir, err = os.MkdirTemp(o.dir, "avatard-kill-"); err != nil {
+	dir, end, err := program.Workspace(o.dir, "kill", out)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err == nil {
-			err = os.RemoveAll(o.dir)
-		} else {
-			fmt.Fprintln(out, "what is left of the run is in", o.dir)
-		}
-	}()
+	defer end(&err)
+	o.dir = dir
 	pictures, err := testbed.NewPictureSet(ctx, o.seed, pictureCount)
 	if err != nil {
 		return err

@@ -73,21 +73,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if err != nil {
 		return err
 	}
-	if o.dir != "" {
-		if err := os.MkdirAll(o.dir, 0o700); err != nil {
-			return err
-		}
-	}
-	if o.dir, err = os.MkdirTemp(o.dir, "avatard-linear-"); err != nil {
+	dir, end, err := program.Workspace(o.dir, "linear", out)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err == nil {
-			err = os.RemoveAll(o.dir)
-		} else {
-			fmt.Fprintln(out, "histories, drawings and data of the run are in", o.dir)
-		}
-	}()
+	defer end(&err)
+	o.dir = dir
 	w := world{dir: o.dir, calls: o.calls, kills: o.kills, forms: client.Forms()}
 	if o.cluster {
 		err = w.startServers()

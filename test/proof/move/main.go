@@ -52,19 +52,18 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("takes flags only, not %q", fs.Args())
+	}
 	if short {
 		o.users, o.kills = 3000, 4
 	}
-	if o.dir, err = os.MkdirTemp(o.dir, "avatard-move-"); err != nil {
+	dir, end, err := program.Workspace(o.dir, "move", out)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err == nil {
-			err = os.RemoveAll(o.dir)
-		} else {
-			fmt.Fprintln(out, "what is left of the run is in", o.dir)
-		}
-	}()
+	defer end(&err)
+	o.dir = dir
 	err = prove(ctx, o, out)
 	if clustertest.Skips(err) {
 		fmt.Fprintln(out, "skipped:", err)

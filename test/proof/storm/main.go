@@ -84,21 +84,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	if o.short {
 		o.lasts = shortLasts
 	}
-	if o.dir != "" {
-		if err := os.MkdirAll(o.dir, 0o700); err != nil {
-			return err
-		}
-	}
-	if o.dir, err = os.MkdirTemp(o.dir, "avatard-storm-"); err != nil {
+	dir, end, err := program.Workspace(o.dir, "storm", out)
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err == nil {
-			err = os.RemoveAll(o.dir)
-		} else {
-			fmt.Fprintln(out, "what is left of the run is in", o.dir)
-		}
-	}()
+	defer end(&err)
+	o.dir = dir
 	pictures, err := testbed.NewPictureSet(ctx, o.seed, people*picturesOfEach)
 	if err != nil {
 		return err
