@@ -60,6 +60,9 @@ func (s *Server) accessRules() map[string]accessRule {
 		healthPath + "Check": open,
 		healthPath + "Watch": open,
 	}
+	if s.config.Page {
+		rules["GET /"] = open
+	}
 	if !s.config.WithoutReflection {
 		for _, service := range reflectionServices {
 			rules[reflectionPath(service)] = accessRule{open: true, rate: s.reflections}

@@ -14,7 +14,8 @@ import (
 // documents are what describes the API to programs and people.
 type documents struct {
 	json, yaml, descriptors, page []byte
-	policy                        string // of the page
+	person                        [][]byte // by language
+	policy                        string   // of the pages
 }
 
 // documentCache keeps the documents with the provider's sign-in, once that is known, and those without.
@@ -67,6 +68,9 @@ func (s *Server) newDocuments(in *reference.SignIn) (*documents, error) {
 		return nil, err
 	}
 	d.page = page.Bytes()
+	if d.person, err = s.personPages(in); err != nil {
+		return nil, err
+	}
 	d.descriptors, err = reference.Descriptors()
 	return d, err
 }

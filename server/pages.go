@@ -18,7 +18,10 @@ var pageFiles = func() map[string]pageFile {
 	all := map[string]pageFile{}
 	entries, _ := web.Files.ReadDir(".")
 	for _, entry := range entries {
-		if text, err := web.Files.ReadFile(entry.Name()); err == nil && path.Ext(entry.Name()) != ".html" {
+		if ext := path.Ext(entry.Name()); ext == ".html" || ext == ".json" { // they become part of pages
+			continue
+		}
+		if text, err := web.Files.ReadFile(entry.Name()); err == nil {
 			sum := sha256.Sum256(text)
 			all[entry.Name()] = pageFile{text, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 		}

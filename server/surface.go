@@ -39,7 +39,7 @@ type plainRoute struct {
 
 // surface is the list of what is served. Everything in it needs a rule in accessRules.
 func (s *Server) surface() surface {
-	return surface{
+	all := surface{
 		services: []service{
 			{managementv1.File_zitadel_management_v1_management_proto.Services().ByName("ManagementService"),
 				func(options ...connect.HandlerOption) (string, http.Handler) {
@@ -66,6 +66,10 @@ func (s *Server) surface() surface {
 		},
 		rules: s.accessRules(),
 	}
+	if s.config.Page {
+		all.routes = append(all.routes, plainRoute{http.MethodGet, "/", s.servePerson})
+	}
+	return all
 }
 
 // mount makes a server answer a surface, health and reflection.

@@ -1,5 +1,14 @@
 // The API reference: tabs, values that are filled in, and calls. It works without, as one long page.
-import { settings, signIn, signInPossible } from "/web/signin.js";
+import { settings, signIn } from "/web/signin.js";
+
+const problems = {
+  signInMissing: "This server has no sign-in for pages (page.client_id), or its provider is away.",
+  signInInsecure: "Signing in needs https, or a loopback address.",
+  signInRefused: "The provider refused:",
+  signInAnew: "Another sign-in was begun.",
+  signInLate: "Nobody signed in.",
+  signInBlocked: "The browser blocked the window for signing in. Allow it for this page.",
+};
 
 const values = { url: settings.url, host: new URL(settings.url).host, token: "", ...settings.values };
 values.plaintext = settings.url.startsWith("http:") ? "-plaintext " : "";
@@ -80,18 +89,13 @@ function offerSignIn() {
   if (!settings.clientId) return;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    const reason = signInPossible();
-    if (reason) {
-      state.textContent = reason;
-      return;
-    }
     state.textContent = "Waiting for the sign-in in the other window …";
     try {
-      values.token = await signIn();
+      values.token = (await signIn()).access_token;
       document.querySelector("#token").value = values.token;
       state.textContent = "Signed in. The token is kept in this page only.";
     } catch (error) {
-      state.textContent = error.message;
+      state.textContent = `${problems[error.problem] ?? error.message} ${error.detail ?? ""}`.trim();
     }
     fill();
   });

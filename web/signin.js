@@ -5,18 +5,27 @@ export const settings = JSON.parse(document.querySelector("#settings").textConte
 const channelName = "avatard-sign-in";
 const patience = 5 * 60 * 1000; // milliseconds for a person to sign in
 
-// signInPossible returns why nobody can sign in here, or "".
-export function signInPossible() {
-  if (!settings.clientId) return "This server has no sign-in for pages (page.client_id).";
-  if (!globalThis.crypto?.subtle) return "Signing in needs https, or a loopback address.";
-  return "";
+// SignInError says by a name why a sign-in failed, which pages have words for; detail is what the provider said.
+export class SignInError extends Error {
+  constructor(problem, detail = "") {
+    super(problem);
+    Object.assign(this, { problem, detail });
+  }
+}
+
+// checkSignIn throws when nobody can sign in here.
+function checkSignIn() {
+  if (!settings.clientId) throw new SignInError("signInMissing");
+  if (!globalThis.crypto?.subtle) throw new SignInError("signInInsecure");
 }
 
 const base64url = (bytes) => btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const randomText = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
 
-// signIn returns an access token.
+// signIn returns what the token endpoint answers (RFC 6749 section 5.1): access_token, and id_token if there is one.
+// It throws SignInError.
 export async function signIn() {
+  checkSignIn();
   const state = randomText();
   const verifier = randomText();
   const challenge = base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
@@ -35,8 +44,8 @@ export async function signIn() {
     }),
   });
   const token = await answer.json();
-  if (!answer.ok || !token.access_token) throw new Error(`The provider gave no token: ${token.error_description ?? token.error ?? answer.status}`);
-  return token.access_token;
+  if (!answer.ok || !token.access_token) throw new SignInError("signInRefused", token.error_description ?? token.error ?? answer.status);
+  return token;
 }
 
 let giveUp = () => {}; // the sign-in that is under way
@@ -53,15 +62,15 @@ function codeOf(address, state) {
       channel.close();
       settle(value);
     };
-    giveUp = () => end(reject, new Error("Another sign-in was begun."));
-    const limit = setTimeout(() => end(reject, new Error("Nobody signed in.")), patience);
+    giveUp = () => end(reject, new SignInError("signInAnew"));
+    const limit = setTimeout(() => end(reject, new SignInError("signInLate")), patience);
     channel.onmessage = ({ data }) => {
       const answer = new URLSearchParams(data);
       if (answer.get("state") !== state) return; // of another page
-      if (answer.get("error")) end(reject, new Error(`The provider refused: ${answer.get("error_description") ?? answer.get("error")}`));
+      if (answer.get("error")) end(reject, new SignInError("signInRefused", answer.get("error_description") ?? answer.get("error")));
       else if (answer.get("code")) end(resolve, answer.get("code"));
-      else end(reject, new Error("The provider sent no code."));
+      else end(reject, new SignInError("signInRefused"));
     };
-    if (!opened) end(reject, new Error("The browser blocked the window for signing in. Allow it for this page."));
+    if (!opened) end(reject, new SignInError("signInBlocked"));
   });
 }

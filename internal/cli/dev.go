@@ -208,6 +208,7 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 		},
 		AllowedOrigin: isDevOrigin,
 		Version:       inv.version(),
+		Page:          true,
 		SignIn: func(context.Context) *reference.SignIn {
 			return &reference.SignIn{AuthorizationURL: seeded.Issuer + "/authorize", TokenURL: seeded.Issuer + "/oauth/token",
 				ClientID: seeded.ApplicationID, Scopes: server.ZitadelScopes(seeded.Audience)}
@@ -235,9 +236,9 @@ func devHandler(host string, provider, avatars http.Handler) http.Handler {
 			provider.ServeHTTP(w, r)
 			return
 		}
-		if r.Method == http.MethodGet && r.URL.Path == "/docs" && r.Host != host {
+		if r.Method == http.MethodGet && (r.URL.Path == "/docs" || r.URL.Path == "/") && r.Host != host {
 			// The provider knows this server by one address only, and a page of another one could get no token from it.
-			http.Redirect(w, r, "http://"+host+"/docs", http.StatusFound)
+			http.Redirect(w, r, "http://"+host+r.URL.Path, http.StatusFound)
 			return
 		}
 		avatars.ServeHTTP(w, r)

@@ -165,6 +165,7 @@ func serverConfig(cfg config.Config, store storage.Engine, logger *slog.Logger) 
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,
 		WithoutReflection:     !cfg.Reflection,
+		Page:                  cfg.Page,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
 		Checks: []server.Check{
 			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},

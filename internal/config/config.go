@@ -65,6 +65,7 @@ type Config struct {
 	Reflection            bool
 	RegisterOnAdminUpload bool
 	Organizations         []string
+	Page                  bool
 	PageClientID          string   // of the server's own pages; "" = nobody signs in there
 	PageScopes            []string // that it asks for; nil = ZITADEL's
 	Origins               []string // pages of these may call the API

@@ -210,6 +210,7 @@ var precedenceValues = map[string][3]string{
 	"authz.allow_impersonation":      {"true", "false", "true"},
 	"assets.public":                  {"false", "true", "false"},
 	"reflection":                     {"false", "true", "false"},
+	"page.enabled":                   {"true", "false", "true"},
 	"page.client_id":                 {"a", "b", "c"},
 	"page.scopes":                    {"openid", "openid,b", "openid,urn:c"},
 	"users.register_on_admin_upload": {"true", "false", "true"},
@@ -240,6 +241,7 @@ func TestConfigPrecedence(t *testing.T) {
 	}
 	beside := map[string][]string{ // what a setting cannot do without
 		"cors.headers":         {"AVATARD_CORS_ORIGINS=https://a"},
+		"page.enabled":         {"AVATARD_PAGE_CLIENT_ID=pages"},
 		"page.scopes":          {"AVATARD_PAGE_CLIENT_ID=pages"},
 		"authz.instance_roles": {"AVATARD_AUTHZ_INSTANCE_ORGANISATION=x"},
 		"tls.cert_file":        {"AVATARD_TLS_KEY_FILE=" + pair.Key},

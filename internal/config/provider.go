@@ -48,6 +48,9 @@ func (r *reader) finishIdentity() {
 	if c.PageClientID != "" && c.Introspection != "" {
 		r.fault("page.client_id", "needs the provider's description, which is not read beside introspection.endpoint; expected only one of them")
 	}
+	if c.Page && c.PageClientID == "" {
+		r.fault("page.enabled", "is of no use without page.client_id; expected both or neither")
+	}
 	if len(c.PageScopes) > 0 && c.PageClientID == "" {
 		r.fault("page.scopes", "count for nothing without page.client_id; expected both or neither")
 	}

@@ -24,23 +24,21 @@ var pageTemplate = template.Must(template.New("docs").Funcs(template.FuncMap{
 // page is what the template sees: the document, and beside it what OpenAPI has no place for.
 type page struct {
 	*Document
-	Settings settings
+	Settings map[string]any
 	Groups   []group
 }
 
-// settings are what the page's code has to know. They hold nothing secret: everybody gets the page.
-type settings struct {
-	URL      string       `json:"url"`
-	ClientID string       `json:"clientId"` // "" = tokens can only be pasted
-	SignIn   *flow        `json:"signIn,omitempty"`
-	Scope    string       `json:"scope"`
-	Samples  sampleValues `json:"values"`
-}
-
-// sampleValues are those that stand in samples until the reader gives others.
-type sampleValues struct {
-	UserID string `json:"userId"`
-	OrgID  string `json:"orgId"`
+// PageSettings returns what the code of pages has to know in order to sign people in; with nil that nobody can. They hold nothing
+// secret: everybody gets the page.
+func PageSettings(in *SignIn) map[string]any {
+	if in == nil {
+		return map[string]any{"clientId": ""}
+	}
+	return map[string]any{
+		"clientId": in.ClientID,
+		"signIn":   map[string]string{"authorizationUrl": in.AuthorizationURL, "tokenUrl": in.TokenURL},
+		"scope":    strings.Join(in.requested(), " "),
+	}
 }
 
 type group struct {
@@ -60,12 +58,8 @@ type pageOperation struct {
 
 // WritePage writes the API's reference for people, which is the document that was made of the same API.
 func (d *Document) WritePage(w io.Writer, a API) error {
-	p := page{Document: d, Settings: settings{URL: a.URL, Samples: sampleValues{ExampleUser, ExampleOrganization}}}
-	if a.SignIn != nil {
-		p.Settings.ClientID = a.SignIn.ClientID
-		p.Settings.SignIn = &d.Components.SecuritySchemes.get(schemeOAuth).Flows.AuthorizationCode
-		p.Settings.Scope = strings.Join(a.SignIn.requested(), " ")
-	}
+	p := page{Document: d, Settings: PageSettings(a.SignIn)}
+	p.Settings["url"], p.Settings["values"] = a.URL, map[string]string{"userId": ExampleUser, "orgId": ExampleOrganization}
 	for _, o := range a.Operations {
 		samples, err := samplesOf(o)
 		if err != nil {

@@ -1,0 +1,46 @@
+//go:build unix
+
+package e2e
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// People sign in on the page at /, drop a picture on it, choose a square, see it, delete it and see the receipt; with the keyboard alone,
+// on a small screen and in German as well. A manager does the same for somebody else. axe finds nothing, nothing is stored in the browser,
+// and no request leaves the origin.
+func TestPersonPage(t *testing.T) {
+	node, dir := npmClients(t)
+	_, env := startDev(t)
+	type answer struct {
+		Title, German, Stored string
+		Seen, Faults, Foreign []string
+		Size                  []int
+		Kept, Gone            bool
+	}
+	told := tell[answer](t, map[string]any{
+		"executable": Program(t, "chromium"), "url": env["AVATARD_URL"], "person": env["USER_ALICE"], "manager": env["USER_ERIN"],
+		"user": env["USER_BOB"], "organisation": env["ORG_ACME"],
+	}, node, filepath.Join(dir, "person.js"))
+	if len(told) != 1 {
+		t.Fatalf("%d answers, want 1", len(told))
+	}
+	got := told[0]
+	if got.Title != "Your picture" || got.German != "Ihr Bild" {
+		t.Errorf("titles %q and %q", got.Title, got.German)
+	}
+	if len(got.Seen) != 6 || !strings.Contains(got.Seen[1], "gone for good") || !strings.Contains(got.Seen[3], "endgültig weg") || !strings.Contains(got.Seen[5], "gone for good") {
+		t.Errorf("the page said %q", got.Seen)
+	}
+	if len(got.Size) != 2 || got.Size[0] != got.Size[1] || got.Size[0] != 900 {
+		t.Errorf("of 1600×900 pixels %v were stored, want a square of 900", got.Size)
+	}
+	if !got.Kept || !got.Gone {
+		t.Errorf("kept when it was cancelled: %v; gone when it was confirmed: %v", got.Kept, got.Gone)
+	}
+	if len(got.Faults) > 0 || len(got.Foreign) > 0 || got.Stored != "0,0," {
+		t.Errorf("faults: %q\nrequests to elsewhere: %q\nkept in the browser: %q", got.Faults, got.Foreign, got.Stored)
+	}
+}
