@@ -236,10 +236,16 @@ func devHandler(host string, provider, avatars http.Handler) http.Handler {
 			provider.ServeHTTP(w, r)
 			return
 		}
-		if r.Method == http.MethodGet && (r.URL.Path == "/docs" || r.URL.Path == "/") && r.Host != host {
-			// The provider knows this server by one address only, and a page of another one could get no token from it.
-			http.Redirect(w, r, "http://"+host+r.URL.Path, http.StatusFound)
-			return
+		// The provider knows this server by one address only, and a page of another one could get no token from it.
+		if r.Method == http.MethodGet && r.Host != host {
+			switch r.URL.Path {
+			case "/":
+				http.Redirect(w, r, "http://"+host+"/", http.StatusFound)
+				return
+			case "/docs":
+				http.Redirect(w, r, "http://"+host+"/docs", http.StatusFound)
+				return
+			}
 		}
 		avatars.ServeHTTP(w, r)
 	}))
