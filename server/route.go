@@ -97,20 +97,27 @@ func (s *Server) findEndpoint(r *http.Request) match {
 		if e, ok := known.methods[r.Method]; ok {
 			return match{endpoint: e, action: r.Method + " " + known.pattern, form: formREST, variables: variables}
 		}
-		m := noEndpoint(formREST, wrongMethod, routeHint(r.Method, path))
-		m.action, m.rule.open = known.pattern, known.open()
-		refuse := m.serve
-		m.serve = func(w http.ResponseWriter, r *http.Request, variables []string) error {
-			w.Header().Set("Allow", known.allow())
-			return refuse(w, r, variables)
+		if known.pattern != "/" { // a page there changes nothing for calls that were sent without a path
+			return wrongMethodOf(known, r.Method, path)
 		}
-		return m
 	}
 	// Connect with JSON looks like any other request except for this header, which clients of the protocol send.
 	if rpcForm != formConnect || r.Header.Get("Connect-Protocol-Version") != "" || s.underService(path) {
 		return noEndpoint(rpcForm, unknownProcedure, "")
 	}
 	return noEndpoint(formPlain, noRoute, routeHint(r.Method, path))
+}
+
+// wrongMethodOf is the match of a request whose route does not have its method.
+func wrongMethodOf(known *route, method, path string) match {
+	m := noEndpoint(formREST, wrongMethod, routeHint(method, path))
+	m.action, m.rule.open = known.pattern, known.open()
+	refuse := m.serve
+	m.serve = func(w http.ResponseWriter, r *http.Request, variables []string) error {
+		w.Header().Set("Allow", known.allow())
+		return refuse(w, r, variables)
+	}
+	return m
 }
 
 // noEndpoint is the match of a request that names no endpoint.

@@ -86,6 +86,9 @@ func (c *contract) testPaths(t *testing.T) {
 				continue
 			}
 			for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPost, http.MethodPut, http.MethodOptions} {
+				if path == "/" && method == http.MethodGet { // the page for people; any other method finds nothing there
+					continue
+				}
 				for _, fields := range [][]wireField{nil, {c.bearer("TOKEN_ADMIN")}} {
 					t.Run(fmt.Sprintf("%s %s %s", f.name, method, path), func(t *testing.T) {
 						c.ask(t, f, wireRequest{method: method, path: path, fields: fields}, wanted{code: 5})
