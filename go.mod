@@ -1,4 +1,4 @@
-module avatard
+module example.org/avatard
 
 go 1.26.8
 

@@ -6,8 +6,8 @@ import (
 	"context"
 	"os"
 
-	"avatard/internal/cli"
-	"avatard/server"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/server"
 )
 
 // version is set at link time (-ldflags "-X main.version=1.2.3") and never changed by the program.

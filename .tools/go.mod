@@ -1,6 +1,6 @@
 // Pins of buf and of the modules whose .proto files .tools/protos.sh reads. A module of its own: buf pins a
 // pre-release of protobuf that the server must not get.
-module avatard/tools
+module example.org/avatard/tools
 
 go 1.26.8
 

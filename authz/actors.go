@@ -1,8 +1,8 @@
 package authz
 
 import (
-	"avatard/internal/ids"
 	"encoding/json"
+	"example.org/avatard/internal/ids"
 	"fmt"
 	"slices"
 	"unicode/utf8"

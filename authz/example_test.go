@@ -7,9 +7,9 @@ import (
 	"net/http"
 	"slices"
 
-	"avatard/authz"
-	"avatard/authz/authztest"
-	"avatard/authz/devidp"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/authztest"
+	"example.org/avatard/authz/devidp"
 )
 
 // A request is identified by its token, which the provider is asked about, and then permitted by the roles in it.

@@ -1,7 +1,7 @@
 package authz
 
 import (
-	"avatard/test/clock"
+	"example.org/avatard/test/clock"
 	"log/slog"
 	"strings"
 	"testing"

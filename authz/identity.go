@@ -1,7 +1,7 @@
 package authz
 
 import (
-	"avatard/internal/ids"
+	"example.org/avatard/internal/ids"
 	"slices"
 	"strings"
 	"time"

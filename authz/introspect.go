@@ -11,7 +11,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/client/rs"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // Introspector is the [Authenticator] that asks an OAuth 2 provider about each token (RFC 7662), with a short memory.

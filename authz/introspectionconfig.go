@@ -1,9 +1,9 @@
 package authz
 
 import (
-	"avatard/internal/ids"
 	"cmp"
 	"errors"
+	"example.org/avatard/internal/ids"
 	"fmt"
 	"log/slog"
 	"net/http"

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 const (

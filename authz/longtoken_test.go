@@ -1,9 +1,9 @@
 package authz
 
 import (
-	"avatard/test/clock"
 	"encoding/json"
 	"errors"
+	"example.org/avatard/test/clock"
 	"fmt"
 	"io"
 	"net/http"

@@ -1,9 +1,9 @@
 package authz
 
 import (
-	"avatard/test/clock"
 	"context"
 	"errors"
+	"example.org/avatard/test/clock"
 	"fmt"
 	"net/http"
 	"sync"

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/test/clock"
+	"example.org/avatard/test/clock"
 )
 
 // manyAtOnce asks about tokens at once, each from an address of its own, and returns how often each error came.

@@ -1,10 +1,10 @@
 package authz
 
 import (
-	"avatard/internal/ids"
 	"cmp"
 	"context"
 	"errors"
+	"example.org/avatard/internal/ids"
 	"io"
 	"net/http"
 	"strings"

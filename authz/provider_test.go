@@ -1,9 +1,9 @@
 package authz
 
 import (
-	"avatard/authz/authztest"
 	"bytes"
 	"encoding/json"
+	"example.org/avatard/authz/authztest"
 	"fmt"
 	"io"
 	"log/slog"

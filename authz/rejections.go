@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 const (

@@ -3,7 +3,7 @@ package authz
 import (
 	"context"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // Limits of tokens that are not known, so that a flood of invented tokens does not get in the way of callers whose tokens are known.

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
-	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	authconnect "example.org/avatard/gen/zitadel/auth/v1/authv1connect"
+	managementconnect "example.org/avatard/gen/zitadel/management/v1/managementv1connect"
+	"example.org/avatard/storage"
 )
 
 // accessRule says who may call an endpoint. The zero value lets nobody in.

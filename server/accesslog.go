@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"avatard/authz/limit"
-	"avatard/storage"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/storage"
 )
 
 // actorAttr names in a log line the parties that act in the caller's place, if there are any.

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/authz"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
 )
 
 // refusing is an authenticator that refuses every token for the reason it names: "reason" or "reason/detail".

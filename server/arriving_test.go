@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // formHead begins a form with the boundary x.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // form returns a multipart body with one file field, and its media type.

@@ -12,7 +12,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // refused returns a refusal of a caller.

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz"
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // strictGrants fails a test that asks about an organisation that cannot be.

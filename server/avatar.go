@@ -7,10 +7,10 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	authv1 "avatard/gen/zitadel/auth/v1"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	zitadelv1 "avatard/gen/zitadel/v1"
-	"avatard/storage"
+	authv1 "example.org/avatard/gen/zitadel/auth/v1"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
+	"example.org/avatard/storage"
 )
 
 // management answers zitadel.management.v1.ManagementService. Its calls have been admitted and validated.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"avatard/authz"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
 )
 
 // instantStore removes nothing and takes no time.

@@ -11,7 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // The bytes of a request's body pass these layers, from the connection to the RPC library:

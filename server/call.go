@@ -10,8 +10,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"avatard/authz"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
 )
 
 // form is the wire form of a call, by its name in the log.

@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"avatard/authz"
+	"example.org/avatard/authz"
 )
 
 // openToEveryone lists every endpoint that needs no token. A new one fails the test until it is added here on purpose.

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // maxConditionTags bounds the entity tags of one field. Clients usually send one.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // tag returns the entity tag of Bob's picture, "" when there is none.

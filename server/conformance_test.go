@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	"avatard/authz"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
 )
 
 // conformanceTypes is the variable that makes this test binary a server for the suite. Its value is the file with

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // Pages of an allowed origin may send and read these headers. Simple ones such as Content-Language need no mention. Some are listed only

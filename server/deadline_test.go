@@ -11,8 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/authz"
-	"avatard/test/client"
+	"example.org/avatard/authz"
+	"example.org/avatard/test/client"
 )
 
 func TestTimeoutHeaders(t *testing.T) {

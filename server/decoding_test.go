@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // decodingPlaces is memory for two of the largest pictures, four units each, of which one caller gets half.

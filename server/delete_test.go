@@ -9,8 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	"avatard/server/picture"
-	"avatard/test/client"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
 )
 
 func bearer(token string, more ...string) []string {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"avatard/server/internal/connections"
+	"example.org/avatard/server/internal/connections"
 )
 
 // departedInterval is how often an upload that waits for room looks whether its client is still there.

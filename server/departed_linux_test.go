@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // departureServer serves on a real socket. All memory for alice's uploads is taken, and the test decides when waiting uploads look whether their

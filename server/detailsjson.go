@@ -6,7 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	zitadelv1 "avatard/gen/zitadel/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // detailsJSON writes the answer of a delete or an upload as protobuf's JSON mapping does, without reflection: it is

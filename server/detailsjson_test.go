@@ -8,9 +8,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	authv1 "avatard/gen/zitadel/auth/v1"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	zitadelv1 "avatard/gen/zitadel/v1"
+	authv1 "example.org/avatard/gen/zitadel/auth/v1"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // detailsJSON writes the same bytes as the library.

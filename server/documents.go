@@ -8,7 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/server/reference"
+	"example.org/avatard/server/reference"
 )
 
 // documents are what describes the API to programs and people.

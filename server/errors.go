@@ -12,10 +12,10 @@ import (
 	"buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	zitadelv1 "avatard/gen/zitadel/v1"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // reason is why the server does not do what a caller asked. Every answer that is not a success has one of these.

@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"avatard/authz"
-	"avatard/server/picture"
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/test/client"
+	"example.org/avatard/authz"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/client"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // query is one delete: of user, or of the caller's own picture where own is set.

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"avatard/server/internal/connections"
+	"example.org/avatard/server/internal/connections"
 )
 
 // The tests in frames_*_test.go speak HTTP/2 frame by frame (RFC 9113) to the server that NewHTTPServer returns, on the

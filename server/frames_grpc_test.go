@@ -12,7 +12,7 @@ import (
 	rpcstatus "google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/protobuf/proto"
 
-	"avatard/authz"
+	"example.org/avatard/authz"
 )
 
 // owner gives every caller the permission.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
 )
 
 // orgStore knows two organisations and notes which one is acted on.

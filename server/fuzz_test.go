@@ -11,8 +11,8 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"avatard/authz"
-	"avatard/internal/ids"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/ids"
 )
 
 // FuzzTextBody checks the decoder of gRPC-Web text against the standard one, piece by piece and byte by byte.

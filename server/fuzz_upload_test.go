@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // receive reads a form whose parts are divided by "b".

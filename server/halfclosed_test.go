@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/authz"
-	"avatard/server/internal/connections"
-	"avatard/server/picture"
+	"example.org/avatard/authz"
+	"example.org/avatard/server/internal/connections"
+	"example.org/avatard/server/picture"
 )
 
 // endSeen is an authenticator that waits until the end of the caller's data was seen, or the call has ended.

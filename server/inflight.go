@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
-	"avatard/authz/limit"
-	"avatard/server/internal/connections"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/server/internal/connections"
 )
 
 const (

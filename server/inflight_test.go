@@ -16,10 +16,10 @@ import (
 	"connectrpc.com/connect"
 	"golang.org/x/net/http2"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	"avatard/storage"
-	"avatard/test/client"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/storage"
+	"example.org/avatard/test/client"
 )
 
 func TestInFlight(t *testing.T) {

@@ -1,7 +1,7 @@
 package server
 
 import (
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // maxCounted is how many addresses, and how many callers, are counted one by one at least. Each takes about 100 bytes.

@@ -11,11 +11,11 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	"avatard/storage"
-	"avatard/test/client"
-	"avatard/test/clock"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/storage"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/clock"
 )
 
 // standing returns a clock that only goes on when a test moves it.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // wireServer serves on a real socket.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // Bounds of the lines that the log gets in a second about calls without a token and calls that were refused.

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/authz"
+	"example.org/avatard/authz"
 )
 
 // quietServer returns a server without a connection, and its log.

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/server/picture"
-	"avatard/storage/embedded"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage/embedded"
 )
 
 // countedFile counts the calls to a file of the store.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"avatard/authz"
+	"example.org/avatard/authz"
 )
 
 // Observer receives a report of every call, for metrics.

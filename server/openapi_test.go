@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"avatard/server/reference"
+	"example.org/avatard/server/reference"
 )
 
 // undescribed are the routes that the reference leaves out: they are the reference.

@@ -5,9 +5,9 @@ import (
 	"regexp"
 	"slices"
 
-	"avatard/authz"
-	"avatard/server/reference"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/server/reference"
+	"example.org/avatard/storage"
 )
 
 // Parameters that operations share.

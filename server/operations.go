@@ -6,11 +6,11 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"avatard/authz"
-	avatardv1 "avatard/gen/avatard/v1"
-	authv1 "avatard/gen/zitadel/auth/v1"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	"avatard/server/reference"
+	"example.org/avatard/authz"
+	avatardv1 "example.org/avatard/gen/avatard/v1"
+	authv1 "example.org/avatard/gen/zitadel/auth/v1"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	"example.org/avatard/server/reference"
 )
 
 // Reasons that operations share, in the order in which they are looked for.

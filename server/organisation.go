@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	"avatard/internal/ids"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/internal/ids"
 )
 
 // inventedRate bounds how often one caller may act in organisations that are not registered here, where the provider is asked about

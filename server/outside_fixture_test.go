@@ -3,7 +3,7 @@ package server
 import (
 	"context"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // outside is an engine that runs outside the bubble of a test with synctest, for engines with real connections: all their goroutines,

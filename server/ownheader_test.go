@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
-	"avatard/test/client"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
 )
 
 // The organisation header counts for nothing on own calls, whatever its value: clients set it once for all their calls. The call is about

@@ -9,8 +9,8 @@ import (
 	"net/url"
 	"path"
 
-	"avatard/server/reference"
-	"avatard/web"
+	"example.org/avatard/server/reference"
+	"example.org/avatard/web"
 )
 
 // pageFiles are the files of pages that are served, by their names, with their entity tags.

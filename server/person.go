@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/text/language"
 
-	"avatard/server/reference"
-	"avatard/web"
+	"example.org/avatard/server/reference"
+	"example.org/avatard/web"
 )
 
 // personLanguages are those of the page for people, the first for everybody else.

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	_ "google.golang.org/protobuf/types/known/wrapperspb"
 
-	zitadelv1 "avatard/gen/zitadel/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // probeFile describes a service for tests. Its answers have a second field, which is the request.

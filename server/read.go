@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // readOwn sends the caller's own picture.

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // failingSlab is a slab that cannot be synced for a while.

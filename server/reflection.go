@@ -15,7 +15,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // Limits of reflection. Everyone may ask, a question takes twenty bytes, and its answer takes up to seventy thousand.

@@ -13,8 +13,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	authv1 "avatard/gen/zitadel/auth/v1"
-	managementv1 "avatard/gen/zitadel/management/v1"
+	authv1 "example.org/avatard/gen/zitadel/auth/v1"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
 )
 
 // reflectionForms are the forms in which reflection is served, each in both versions of the service.

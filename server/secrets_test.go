@@ -10,12 +10,12 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	"avatard/server/picture"
-	"avatard/storage"
-	"avatard/storage/faulty"
-	"avatard/test/client"
-	"avatard/test/leak"
+	"example.org/avatard/authz"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/leak"
 )
 
 func TestNoSecretLeavesTheServer(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 func TestSemaphore(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/net/http2"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // get asks for a user's picture from an address.

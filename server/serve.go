@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"avatard/server/internal/connections"
+	"example.org/avatard/server/internal/connections"
 )
 
 const (

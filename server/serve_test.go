@@ -17,7 +17,7 @@ import (
 	"connectrpc.com/grpcreflect"
 	"golang.org/x/net/http2"
 
-	"avatard/storage/faulty"
+	"example.org/avatard/storage/faulty"
 )
 
 // slowBody returns a body that never ends until it is released.

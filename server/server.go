@@ -40,12 +40,12 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	"avatard/server/internal/connections"
-	"avatard/server/picture"
-	"avatard/server/reference"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/server/internal/connections"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/server/reference"
+	"example.org/avatard/storage"
 )
 
 // Limits of what a caller may send and of how long a call may take. Uploads are bounded by Config.Pictures.

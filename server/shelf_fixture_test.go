@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/authz"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
 )
 
 // shelfStore keeps pictures in memory and has no users to refuse.

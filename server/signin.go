@@ -1,6 +1,6 @@
 package server
 
-import "avatard/server/reference"
+import "example.org/avatard/server/reference"
 
 // ZitadelScopes are what people ask ZITADEL, and the provider of "avatard dev", for: without them a token does not say what this server
 // goes by. project is the id of the project that the server belongs to.

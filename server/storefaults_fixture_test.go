@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz"
-	"avatard/storage"
-	"avatard/storage/faulty"
-	"avatard/storage/storagetest"
-	"avatard/test/client"
+	"example.org/avatard/authz"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
+	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/test/client"
 )
 
 // lab is a server whose store fails on demand. All of it, the network too, is in memory and on the test's own

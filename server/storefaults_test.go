@@ -14,12 +14,12 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/server/picture"
-	"avatard/storage"
-	"avatard/storage/cluster/clustertest"
-	"avatard/storage/faulty"
-	"avatard/storage/storagetest"
-	"avatard/test/client"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/faulty"
+	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/test/client"
 )
 
 // storeFault is a way in which the store fails.

@@ -8,11 +8,11 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
-	"avatard/storage/embedded"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/storage/storagetest"
 )
 
 // subject is an engine that tests of faults run on, and a look past it at what it keeps.

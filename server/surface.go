@@ -11,10 +11,10 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	authv1 "avatard/gen/zitadel/auth/v1"
-	authconnect "avatard/gen/zitadel/auth/v1/authv1connect"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
+	authv1 "example.org/avatard/gen/zitadel/auth/v1"
+	authconnect "example.org/avatard/gen/zitadel/auth/v1/authv1connect"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	managementconnect "example.org/avatard/gen/zitadel/management/v1/managementv1connect"
 )
 
 // surface lists the services and routes of a server beside health and reflection, and the rules of access for all endpoints.

@@ -9,10 +9,10 @@ import (
 	"net/http"
 	"runtime"
 
-	avatardv1 "avatard/gen/avatard/v1"
-	"avatard/internal/ids"
-	"avatard/server/picture"
-	"avatard/storage"
+	avatardv1 "example.org/avatard/gen/avatard/v1"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 const (

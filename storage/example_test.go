@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // A store keeps one picture a user. When Remove returns, its bytes are gone and the receipt that proves it is durable.

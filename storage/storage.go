@@ -26,7 +26,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"avatard/internal/ids"
+	"example.org/avatard/internal/ids"
 )
 
 // Limits of what a Store takes. An engine refuses what is over them.

@@ -1,5 +1,5 @@
 // Pin of the linter. A module of its own: its dependencies are many and none of ours.
-module avatard/tools/golangci
+module example.org/avatard/tools/golangci
 
 go 1.26.8
 

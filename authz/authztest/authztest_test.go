@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"testing"
 
-	"avatard/authz/authztest"
+	"example.org/avatard/authz/authztest"
 )
 
 // recorder is a test that may fail, and that ends with end.

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // ManagerID is the machine of Acme behind TOKEN_MANAGER.

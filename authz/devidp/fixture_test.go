@@ -1,8 +1,8 @@
 package devidp
 
 import (
-	"avatard/test/clock"
 	"encoding/json"
+	"example.org/avatard/test/clock"
 	"io"
 	"net/http"
 	"net/http/httptest"

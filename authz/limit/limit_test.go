@@ -1,7 +1,7 @@
 package limit
 
 import (
-	"avatard/test/clock"
+	"example.org/avatard/test/clock"
 	"fmt"
 	"math/rand/v2"
 	"testing"

@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // backupStall is how long either side of the admin socket may keep the other one waiting in the middle of a backup.

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // large is a record that nobody holds back to send it together with others.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Backup returns the stream of a backup that the server makes.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // recordedDeadlines counts the time limits that an answer is given.

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"io"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // maxCheckLine bounds a line of a check's answer.

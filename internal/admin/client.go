@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // ErrNoServer: no server listens on the admin socket of a data directory.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // MoveIssuer gives the users of one issuer to another and reports whether that changed anything. The error is ErrRefused with a

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // maxListBytes bounds one page: each of its texts may be escaped to six times its length.

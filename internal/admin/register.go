@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // CommandLine is the origin of changes that commands make, for the audit trail.

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // UserRemoval asks for a user to be removed.

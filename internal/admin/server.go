@@ -17,7 +17,7 @@ import (
 	"net/http"
 	"sync"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Request is the body of the calls that change something.

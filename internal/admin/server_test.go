@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 func TestAdminAnswers(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // SocketName is the file of the admin socket. It lies in the data directory with mode

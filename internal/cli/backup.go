@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // backupCommand is "backup".

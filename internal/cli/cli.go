@@ -28,8 +28,8 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"avatard/internal/config"
-	"avatard/storage"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
 )
 
 // Exit codes of every command.

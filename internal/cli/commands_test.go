@@ -13,7 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"avatard/internal/config"
+	"example.org/avatard/internal/config"
 )
 
 func TestExitCodes(t *testing.T) {

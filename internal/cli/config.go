@@ -8,7 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"avatard/internal/config"
+	"example.org/avatard/internal/config"
 )
 
 // configCommand is "config".

@@ -14,14 +14,14 @@ import (
 	"strings"
 	"time"
 
-	"avatard/authz"
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/server"
-	"avatard/server/picture"
-	"avatard/server/reference"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/server/reference"
+	"example.org/avatard/storage"
 )
 
 // devCommand is "dev".

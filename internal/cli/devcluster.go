@@ -11,9 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 
-	"avatard/internal/config"
-	"avatard/internal/localservers"
-	"avatard/storage"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/internal/localservers"
+	"example.org/avatard/storage"
 )
 
 // devClusterName is the name of the database and of the bucket of dev, and of the folder of their servers' data.

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"avatard/authz/devidp"
-	"avatard/storage"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/storage"
 )
 
 // devLines are commands for a newcomer to paste. Names in ${} are variables of the environment file; when there is no such

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 const (

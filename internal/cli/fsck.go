@@ -8,9 +8,9 @@ import (
 	"io"
 	"strings"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
 )
 
 // fsckCommand is "fsck".

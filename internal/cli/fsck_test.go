@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // One of a kind is not called several.

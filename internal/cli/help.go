@@ -7,7 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"avatard/internal/config"
+	"example.org/avatard/internal/config"
 )
 
 // shown ends the parsing of a command line in which a flag asks for help or the version: that was written, or err tells why not.

@@ -3,8 +3,8 @@ package cli
 import (
 	"log/slog"
 
-	"avatard/authz"
-	"avatard/internal/config"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/config"
 )
 
 // newIdentity returns the authenticator of callers and the source of their permissions. It does not talk to the provider yet.

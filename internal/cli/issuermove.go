@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"strings"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
 )
 
 // issuerMoveCommand is "issuer move".

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // listFlags are the flags of org list, user list and user show.

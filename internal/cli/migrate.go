@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/internal/config"
-	"avatard/storage"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
 )
 
 // migrateCommand is "migrate".

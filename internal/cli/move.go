@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/internal/config"
-	"avatard/server"
-	"avatard/storage"
-	"avatard/storage/move"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/move"
 )
 
 // moveCommand is "move".

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // maxOrgRemoval bounds how many users go with their organisation. They go one after the other, each with the syncs of an erasure.

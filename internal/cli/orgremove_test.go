@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // A removal that is cut short says so after the user it is at, and another one goes on. So does one after a failure.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"avatard/internal/config"
+	"example.org/avatard/internal/config"
 )
 
 // settingFlags are --config and the flags of settings that a command takes; which, its tag in grammar says. Package config

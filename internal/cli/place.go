@@ -5,11 +5,11 @@ import (
 	"errors"
 	"log/slog"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/storage"
-	"avatard/storage/cluster"
-	"avatard/storage/embedded"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/embedded"
 )
 
 // placeOf returns where the data of a configuration is kept. Nothing else in the program names an engine.

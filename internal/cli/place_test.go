@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/storage"
-	"avatard/storage/storagetest/memory"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest/memory"
 )
 
 // elsewhere runs commands on stores in memory, which the setting data names, and in a "directory" on the embedded engine.

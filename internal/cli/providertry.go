@@ -5,8 +5,8 @@ import (
 	"errors"
 	"log/slog"
 
-	"avatard/authz"
-	"avatard/internal/config"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/config"
 )
 
 // tryProvider tries the provider in the background and logs what came of it: whether its description can be had, and whether it

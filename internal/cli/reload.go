@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"strings"
 
-	"avatard/internal/config"
+	"example.org/avatard/internal/config"
 )
 
 // reloader is something that serve can read again while it runs. reload logs how it went; what cannot be read changes

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"avatard/internal/config"
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // restoreCommand is "restore".

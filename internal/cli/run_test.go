@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {

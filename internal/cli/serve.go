@@ -12,13 +12,13 @@ import (
 	"slices"
 	"syscall"
 
-	"avatard/authz"
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/server"
-	"avatard/server/picture"
-	"avatard/server/tlsfile"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/server/tlsfile"
+	"example.org/avatard/storage"
 )
 
 // serveCommand is "serve".

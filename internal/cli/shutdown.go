@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/server"
+	"example.org/avatard/server"
 )
 
 // drain is the time between the first signal and the end of listening, in which load balancers learn to send traffic elsewhere.

@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 
-	"avatard/authz"
-	"avatard/internal/config"
-	"avatard/server"
-	"avatard/server/reference"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server"
+	"example.org/avatard/server/reference"
 )
 
 // signInOf returns how people sign in on the server's pages; nil where the configuration names no client for that.

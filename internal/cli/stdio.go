@@ -8,8 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // stdioName is the name of a file that stands for standard output, or standard input. "./-" is a file of that name.

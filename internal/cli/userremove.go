@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/internal/admin"
-	"avatard/internal/config"
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // userRemoveCommand is "user remove".

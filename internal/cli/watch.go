@@ -7,13 +7,13 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	"avatard/internal/config"
-	"avatard/server"
-	"avatard/server/metrics"
-	"avatard/server/tlsfile"
-	"avatard/server/tracing"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server"
+	"example.org/avatard/server/metrics"
+	"example.org/avatard/server/tlsfile"
+	"example.org/avatard/server/tracing"
+	"example.org/avatard/storage"
 )
 
 // watch is what tells operators how a server does: metrics, traces, each if it is configured. With neither, nothing is

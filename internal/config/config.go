@@ -15,11 +15,11 @@ import (
 	"slices"
 	"time"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	"avatard/server"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/server"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // Config is what serve can be told. settings.go describes each field for the people who set them.

@@ -14,11 +14,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/authz"
-	"avatard/authz/limit"
-	"avatard/internal/certtest"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/internal/certtest"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // required are the settings that serve cannot do without.

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"strconv"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 // Bounds of rates, which catch a mistaken unit like those of durations.

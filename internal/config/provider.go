@@ -4,8 +4,8 @@ import (
 	"errors"
 	"strings"
 
-	"avatard/authz"
-	"avatard/server/tlsfile"
+	"example.org/avatard/authz"
+	"example.org/avatard/server/tlsfile"
 )
 
 // Where permissions come from.

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"avatard/authz"
+	"example.org/avatard/authz"
 )
 
 // secretInterval is how often the file of the client's secret or key is looked at.

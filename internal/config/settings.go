@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"avatard/authz"
-	"avatard/server/picture"
+	"example.org/avatard/authz"
+	"example.org/avatard/server/picture"
 )
 
 // Setting describes one thing that can be configured. Its flag and its variable follow from the key:

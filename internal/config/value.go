@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"avatard/authz"
-	"avatard/internal/ids"
-	"avatard/server"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
 )
 
 // Bounds of durations. They catch a mistaken unit, not a matter of taste.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/server"
+	"example.org/avatard/server"
 )
 
 // BenchmarkObserveCall measures the cost of counting a call.

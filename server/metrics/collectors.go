@@ -5,9 +5,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"avatard/authz"
-	"avatard/server"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
 )
 
 // RegisterTokens registers the statistics of an authenticator. Call it at most once.

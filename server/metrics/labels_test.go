@@ -12,9 +12,9 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	"avatard/server"
-	"avatard/storage/embedded"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
+	"example.org/avatard/storage/embedded"
 )
 
 // tokens is an authenticator that knows one token.

@@ -16,8 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"avatard/authz"
-	"avatard/server"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
 )
 
 // Config configures Metrics.

@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"avatard/authz"
-	"avatard/server"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
 )
 
 // watched returns Metrics with something in every metric.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/test/docpage"
+	"example.org/avatard/test/docpage"
 )
 
 // The table of docs/operating.md lists every metric. With UPDATE_DOCS=1 the test writes it.

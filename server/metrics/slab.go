@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // syncDescs describe what makes things durable, by target.

@@ -9,7 +9,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // tiles is a drawing with 300 colours: 120 × 120 pixels in tiles of 6 × 8.

@@ -8,7 +8,7 @@ import (
 	"math"
 	"testing"
 
-	"avatard/server/picture/picturetest"
+	"example.org/avatard/server/picture/picturetest"
 )
 
 // flat returns a picture in one colour.

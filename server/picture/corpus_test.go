@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // The corpus: small pictures of every kind that people upload, made by the writers in corpus*_test.go, each with the

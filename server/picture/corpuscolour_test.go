@@ -4,7 +4,7 @@ import (
 	"image"
 	"image/color"
 
-	"avatard/server/picture/picturetest"
+	"example.org/avatard/server/picture/picturetest"
 )
 
 // colourSpecimens are pictures with a colour space, in every format that can name one.

@@ -9,7 +9,7 @@ import (
 	"image/color"
 	"strings"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // gifPicture is a GIF of four quarters (GIF89a specification); the standard library writes the regular ones only.

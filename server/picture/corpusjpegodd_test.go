@@ -8,7 +8,7 @@ import (
 	"image/jpeg"
 	"strings"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // jpegOddSpecimens are JPEGs with what cameras, editors and transfers do to them.

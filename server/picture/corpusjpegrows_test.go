@@ -6,7 +6,7 @@ import (
 	"image/color"
 	"strings"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // adobe makes the segment in which Adobe's programs name the colour transform: 0 none, 1 YCbCr, 2 YCCK.

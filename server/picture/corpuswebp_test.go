@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // vp8l codes four quarters without loss (RFC 9649 section 3): no transform, and each value in its own eight bits.

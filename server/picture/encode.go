@@ -10,7 +10,7 @@ import (
 	"io"
 	"math"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // jpegQuality is where a second encoding of a photograph stays invisible.

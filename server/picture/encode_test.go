@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // noise is a picture that cannot be compressed.

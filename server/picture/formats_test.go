@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // gifOf returns a GIF of 24 × 16 pixels with so many frames: the first is red on its left half and covers all, those

@@ -8,7 +8,7 @@ import (
 	"image"
 	"testing"
 
-	"avatard/server/picture/picturetest"
+	"example.org/avatard/server/picture/picturetest"
 )
 
 // FuzzNormalize checks that Normalize keeps its promises for any upload. The seeds are small: a header may claim four

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"testing"
 
-	"avatard/server/picture/picturetest"
+	"example.org/avatard/server/picture/picturetest"
 )
 
 // Every kind of curve means what the specification says, at each of the 256 values and between them.

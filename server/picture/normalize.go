@@ -21,7 +21,7 @@ import (
 	"image/jpeg"
 	"io"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Limits of uploads and of results.

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // normalized is a picture with what becomes of it.

@@ -7,7 +7,7 @@ import (
 	"math"
 	"testing"
 
-	"avatard/server/picture/picturetest"
+	"example.org/avatard/server/picture/picturetest"
 )
 
 // Chunks about colours count in the order of the specification: cICP, iCCP, sRGB, then gAMA and cHRM.

@@ -7,7 +7,7 @@ import (
 	"image/png"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func TestSampleSize(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"image/png"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Uploads of the tests: made by the encoders of the standard library, or by hand where those cannot write them.

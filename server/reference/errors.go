@@ -1,7 +1,7 @@
 package reference
 
 import (
-	zitadelv1 "avatard/gen/zitadel/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // statusSchema is the name of the schema of errors.

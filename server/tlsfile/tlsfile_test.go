@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/internal/certtest"
+	"example.org/avatard/internal/certtest"
 )
 
 // watched is a certificate with a clock and a log that a test looks at.

@@ -26,7 +26,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Config names the collector of the traces, and the calls that are traced.

@@ -19,9 +19,9 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz"
-	"avatard/server"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
 )
 
 const (

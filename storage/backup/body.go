@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // body is the body of a record while it is written: signed numbers in as few bytes as they need, texts with their

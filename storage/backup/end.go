@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // End returns where a backup has ended. It reads nothing but the beginning and the end: Save has checked the rest, and Restore

@@ -1,7 +1,7 @@
 package backup
 
 import (
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // fields goes through the fields of a record in their order. There are two: a writer finds the fields filled, a reader fills them.

@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // ErrFileExists: there is a file of that name, and overwrite is not set.

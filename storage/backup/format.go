@@ -14,7 +14,7 @@ import (
 	"errors"
 	"hash/crc32"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A backup is a stream of records, whatever the schema of the database it was made from; docs/backup.md draws it:

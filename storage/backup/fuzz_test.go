@@ -8,7 +8,7 @@ import (
 	"os"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // FuzzBackup reads arbitrary bytes as a backup: there is no panic, no more memory in use than a record takes, no error but of the three

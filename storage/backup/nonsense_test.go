@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // unchecked writes records, also those that a writer refuses, and an end that counts more users than there are.

@@ -8,7 +8,7 @@ import (
 	"os"
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // StreamName is the name of a file in RestoreOptions that stands for their Stream.

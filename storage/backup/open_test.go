@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/storagetest/memory"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest/memory"
 )
 
 // beginning returns a file's head and first record.

@@ -11,7 +11,7 @@ import (
 	"fmt"
 	"io"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // spool keeps a stream, so that it can be read more than once, in a file that has no name and is encrypted with a key in

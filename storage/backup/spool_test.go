@@ -9,7 +9,7 @@ import (
 	"os"
 	"testing"
 
-	"avatard/storage/embedded"
+	"example.org/avatard/storage/embedded"
 )
 
 // keptWrites remembers what is written to files.

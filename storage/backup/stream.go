@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Writer writes records one after the other.

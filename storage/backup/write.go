@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Write writes a backup of an open store to w, while the store serves, and returns what is in it. storage.Keeper.Export describes what it

@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
-	"avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/envelope"
 )
 
 // lockTries is how often, ten times a second, the lock of a process that was killed is tried.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 var moving = [16]byte{1, 2, 3}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // arriveLosing begins to take a user whose picture stays on its way.

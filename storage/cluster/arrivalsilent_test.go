@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // silence makes connections to the database that take everything, and, while it is on, never answer.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // What cannot be reached is named, at the start and by Ready.

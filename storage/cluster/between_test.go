@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // An answer of the database from before an organisation was removed is not remembered after it: here no false yes is ever given.

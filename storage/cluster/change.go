@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // rest is what follows the first step of a change. It goes on when the caller has left.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
-	"avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/envelope"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func checked(t *testing.T, s *Store, repair bool) (found []storage.Finding, sum storage.CheckSummary) {

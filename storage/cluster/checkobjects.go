@@ -9,8 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // maxStrangers is how many objects of people whom the check does not know are looked up at once.

@@ -39,9 +39,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
-	"avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/envelope"
 )
 
 // Options tell where a store is kept.

@@ -15,10 +15,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/clustertest"
-	"avatard/storage/cluster/internal/envelope"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage/storagetest"
 )
 
 var servers *clustertest.Servers

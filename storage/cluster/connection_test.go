@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // breaking makes connections to the bucket, the next ones of which break: before they are there, or in place of the answer.

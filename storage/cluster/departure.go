@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 var (

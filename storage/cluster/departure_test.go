@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // begins calls a function before a statement is sent.

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // explainer notes what PostgreSQL says of each statement that a store sends: how many pages it has touched, as EXPLAIN (ANALYZE, BUFFERS) tells

@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/backup"
-	"avatard/storage/storagetest/memory"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
+	"example.org/avatard/storage/storagetest/memory"
 )
 
 // export returns a backup of a store.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
-	"avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/envelope"
 )
 
 // exported is a person as an export writes them.

@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // cut fails one request of those that come while it is armed.

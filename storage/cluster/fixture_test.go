@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 const acme = "69629023906488334"

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 func importFrom(t *testing.T, o Options, file []byte, receipts ...[]byte) (storage.ImportSummary, error) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // issuer returns the row of an issuer, which it adds where needed.

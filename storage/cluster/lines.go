@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // lines let one change of a user after the other through, in the order in which they came. So a user with many changes takes one

@@ -8,8 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 const (

@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // Commands leave a schema of an earlier version as it is, which servers of an earlier version may be working with, and say what brings it

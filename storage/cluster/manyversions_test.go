@@ -11,7 +11,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // However much lies in one person's folder, it is erased page by page, and what is in use stays, also when that alone fills pages.

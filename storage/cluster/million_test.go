@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 var people = flag.Int("people", 20_000, "people among whom TestCostAmongMany measures calls")

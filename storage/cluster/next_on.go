@@ -5,7 +5,7 @@ package cluster
 import (
 	_ "embed"
 
-	"avatard/storage/cluster/internal/hooks"
+	"example.org/avatard/storage/cluster/internal/hooks"
 )
 
 //go:embed schema/next.sql

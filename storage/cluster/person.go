@@ -9,10 +9,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
-	"avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/envelope"
 )
 
 // person is what a look sees: the record, and all that is to be erased of it.

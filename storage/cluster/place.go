@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Place is where a store is kept: a database and a bucket.

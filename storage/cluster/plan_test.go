@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // crowd puts people into a store's tables, each tenth with a picture, and receipts of as many erasures.

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // settings are those of every connection that the engine's answers depend on. They go with the connection's start, where they prevail

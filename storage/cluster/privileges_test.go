@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A role that does not own the schema serves with the privileges that the page about the cluster names. With one less it is refused, with a

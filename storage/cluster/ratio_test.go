@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 var (

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // How registration goes, each statement with a snapshot of its own. A user who is there already gets nothing registered, the

@@ -6,9 +6,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/cluster/internal/hooks"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/hooks"
 )
 
 // sqlIntend takes the picture off the person's row and notes what is to be erased. It decides by that row alone, which it locks: a

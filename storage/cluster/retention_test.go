@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // exportedEnd makes an export, and returns its first and its last record and how many receipts it has.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A start with rights missing, of which the S3 server judges, is refused with a sentence that names the right, and leaves nothing behind that it

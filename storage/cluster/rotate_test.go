@@ -12,7 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage/cluster/internal/envelope"
 )
 
 // A key that is added to the file wraps what is stored from then on, and what is there; then the old one can go, and what it could unwrap

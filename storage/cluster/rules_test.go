@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // After a delete nothing of the person is listed: not the version that was kept, not one that arrived without anybody knowing, no delete marker

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // migrationLock is the advisory lock under which one process at a time looks at the schema and changes it.

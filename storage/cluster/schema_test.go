@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Eight processes that start at once on an empty database and an empty bucket all serve, and the schema was made once.

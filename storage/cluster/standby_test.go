@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // A standby alone is refused. With an address that names both servers, and a synchronous standby, a store outlives its primary: what was answered

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // ErrUnsuitable: the database or the bucket is such that what is deleted may stay, or what is acknowledged may be lost. The text says

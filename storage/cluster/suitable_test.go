@@ -14,7 +14,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // answer is what an S3 server could answer: an error of a code, or XML.

@@ -18,9 +18,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/internal/certtest"
-	"avatard/storage"
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/internal/certtest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // overTLS is the variable that makes the test binary open a store and nothing else: which authorities a process trusts, it reads once.

@@ -9,8 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // ownership is what a store last saw of whose its bucket is. A bucket may become another one while the store serves: its volume is not mounted, or

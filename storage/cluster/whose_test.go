@@ -7,8 +7,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // divert gives a store another bucket, as an address does that leads to another server, and returns what ends that.

@@ -3,7 +3,7 @@ package cluster
 import (
 	"slices"
 
-	"avatard/storage/cluster/internal/hooks"
+	"example.org/avatard/storage/cluster/internal/hooks"
 )
 
 // WrongSteps returns the names of the wrong steps, each of which a proof has to notice, see package hooks.

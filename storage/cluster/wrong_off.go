@@ -5,7 +5,7 @@ package cluster
 import (
 	"context"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // attached makes a change under its caller's context.

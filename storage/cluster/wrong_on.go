@@ -7,8 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage"
-	"avatard/storage/cluster/internal/hooks"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster/internal/hooks"
 )
 
 // attached makes a change under its caller's context.

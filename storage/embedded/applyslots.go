@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/hooks"
 )
 
 // The second half of a group commit is what a committed batch does to slots. Slots are written and synced in the order of the

@@ -3,7 +3,7 @@ package embedded
 import (
 	"sync"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // maxRefusals bounds the records of refusals that wait for a group commit.

@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A refusal is on record a second after it was noted, whatever wakes the committer meanwhile.

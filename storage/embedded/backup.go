@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // How much a backup reads at a time: reading one page of metadata takes about a millisecond.

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // saveTest backs a store up into a file.

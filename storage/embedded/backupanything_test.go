@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // pieces are what texts of a stranger are made of.

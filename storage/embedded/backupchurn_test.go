@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // busyCallers change pictures until stop is closed.

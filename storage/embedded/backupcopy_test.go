@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // writeThen calls a function behind the first write that holds some bytes.

@@ -5,7 +5,7 @@ import (
 	"os"
 	"testing"
 
-	"avatard/storage/backup"
+	"example.org/avatard/storage/backup"
 )
 
 // A file of the first version is read by every program after it: it was written by the first one, and stays as it is.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // writeIssuers writes all issuers and all moves of issuers, because a restore needs them before the first user. Issuers that are added

@@ -4,7 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // goOn notes that the backup goes on from another one, if the store does.

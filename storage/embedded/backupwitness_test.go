@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest"
 )
 
 // backupWitness remembers what was acknowledged, and when, by the clock of the store, so that it can say of a restored

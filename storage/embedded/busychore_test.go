@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // hookedFile calls something before each sync, and does none: nothing here loses power.

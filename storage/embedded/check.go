@@ -7,7 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A check compares metadata and bytes in both directions while the store serves. It reads in short steps: each holds the

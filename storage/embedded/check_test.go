@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkStore checks an open store and returns what was found.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // askCommits is the number of group commits after which a generation that has not moved is called stuck. An upload passes three at most:

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // between makes something happen right before the slab is read.

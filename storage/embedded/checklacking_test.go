@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // tables returns the names of all tables.

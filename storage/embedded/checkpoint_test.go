@@ -16,7 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // badPages is a disk on which two pages of the database cannot be written, or the whole of it not be synced.

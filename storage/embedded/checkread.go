@@ -10,8 +10,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // How much a check reads at a time. It gives the database free at the first of these limits.

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // what is the relation between the bytes of a slot and its row.

@@ -1,8 +1,8 @@
 package embedded
 
 import (
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // spoiling is one way to spoil a store, and what a check then finds.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // kill leaves a copy of a store's files as they are now, as a killed process does.

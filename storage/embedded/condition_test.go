@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A removal that is bound to a picture, and whose erasure did not come through, resumes when it is repeated as it was.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/storagetest"
 )
 
 // TestControlSQLiteKeepsPieces is why pictures do not lie in SQLite, and shows that the churn test could fail: the same

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // damageUsers is enough for tables and indexes of more than one page.

@@ -9,8 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // Departure implements [storage.Movable].

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // Whatever call fails while a move is put on record, before its effect, in the middle of it or behind it, the record is the one of before or

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // diskScenario is a store whose disk goes wrong at one place.

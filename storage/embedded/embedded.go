@@ -35,10 +35,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // File has the operations of the engine on each of its files: the slab, the database and its log. [Config.WrapFile] can put something

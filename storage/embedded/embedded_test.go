@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 const testOrg = "69629023906488334"

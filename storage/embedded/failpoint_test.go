@@ -16,9 +16,9 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/storagetest"
 
-	"avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/hooks"
 )
 
 // withFailpoints builds this package's tests with the tag.

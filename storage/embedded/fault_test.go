@@ -7,9 +7,9 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // errDisk is what a failing disk says in these tests. It must reach logs only.

@@ -3,7 +3,7 @@ package embedded
 import (
 	"time"
 
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 const (

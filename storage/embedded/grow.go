@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // reserveRegions grows the slab where the batch needs more slots than are free. When a class cannot grow, only the uploads that need it

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A region whose record was written and could not be synced may be on record after a crash. Until a later commit has taken its

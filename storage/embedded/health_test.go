@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A disk that was full for a moment is noticed to work again even when no change comes: a balancer sends no calls to a server that is not

@@ -8,10 +8,10 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/storagetest"
 )
 
 // pagesFile is a slab on a disk with so many pages left: writing to a page that has no block takes one, and a hole gives its blocks back.

@@ -3,7 +3,7 @@ package embedded
 import (
 	"slices"
 
-	"avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/hooks"
 )
 
 // Failpoints returns the names of the failpoints that a process passes while its disk works and no command runs, see package hooks.

@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"os"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // inspect checks a locked directory before any file in it is opened: whether the files that belong together are there, whether this

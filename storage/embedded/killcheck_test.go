@@ -6,8 +6,8 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest"
 )
 
 // checkScenario opens what a scenario that was killed at some place left behind, and demands that it holds what was acknowledged,

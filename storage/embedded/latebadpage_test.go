@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // A sync that one bad page makes fail is made again for each of those that were to be finished with it.

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // A symbolic link in place of a file of the store is never followed, whatever opens the directory. The file that it points to

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A page is read at once, and changes wait for it: so many rows take about a millisecond.

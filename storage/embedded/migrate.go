@@ -11,9 +11,9 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // SchemaVersion returns the version of the schema that this program works with. The first one is 1.

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // sortingSchema has a version more, which has to sort every receipt there is.

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // MoveUser implements [storage.Store].

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest"
 )
 
 const testOrg2 = "globex"

@@ -3,8 +3,8 @@ package embedded
 import (
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // A store that was restored from before a move, and went on without it, has users of both issuers in the end: those who were not to be

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 const thirdIssuer = "https://third.example"

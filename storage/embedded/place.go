@@ -8,9 +8,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // Place is a data directory, open or not. It implements [storage.Place].

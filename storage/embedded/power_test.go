@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage/powercut"
+	"example.org/avatard/storage/powercut"
 )
 
 // The power is cut at every place of a migration. What is there is one whole version, not older than one that was

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 const day = 24 * time.Hour

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // pruneKeep keeps little, for processes that are killed while they remove what is old.

@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage/powercut"
+	"example.org/avatard/storage/powercut"
 )
 
 // The power is cut at places all over a run that removes what is old, with what was not synced kept, lost or torn. What is left is

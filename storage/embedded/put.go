@@ -7,10 +7,10 @@ import (
 	"io"
 	"time"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // Put implements [storage.Store].

@@ -1,6 +1,6 @@
 package embedded
 
-import "avatard/storage/embedded/internal/slab"
+import "example.org/avatard/storage/embedded/internal/slab"
 
 // quarantineTries is how often the sweep tries to zero a slot, while others can be zeroed, before it may go into quarantine. It takes
 // seven seconds.

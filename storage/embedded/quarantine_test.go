@@ -13,9 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // badSlots are pages of a slab that cannot be written.

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // maxChanges bounds the changes under way; one more is turned away with ErrUnavailable.

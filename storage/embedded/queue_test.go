@@ -7,8 +7,8 @@ import (
 	"runtime"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // underWay returns how many changes are in the queue or with the committer, and the bytes of their images.

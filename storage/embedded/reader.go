@@ -7,8 +7,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // reader is a second connection, for reads that find the first one busy. It sees the durable state, see sqlitefs.Pages, and changes nothing.

@@ -12,8 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
-	"avatard/test/clock"
+	"example.org/avatard/storage"
+	"example.org/avatard/test/clock"
 )
 
 // badReads is a disk that reads pages of the database wrong, or not at all.

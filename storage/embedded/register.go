@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // AddOrganization implements [storage.Store].

@@ -3,7 +3,7 @@ package embedded
 import (
 	"sync"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // registry keeps the registered organisations and issuers in memory: they are few, and every request asks for one.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"slices"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // Remove implements [storage.Store].

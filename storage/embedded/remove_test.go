@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Sixteen callers that delete the same picture at once get the same answer, and leave one receipt.

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"avatard/internal/ids"
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // RemoveOrganization implements [storage.Store]. The row stays, marked as removed, because removed users refer to it.

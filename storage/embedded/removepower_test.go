@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage/powercut"
+	"example.org/avatard/storage/powercut"
 )
 
 // The power is cut at places all over a run that takes a user off the record and registers the user again, with what was not synced kept,

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/hooks"
 )
 
 // RemoveUser implements [storage.Store]. The user's row stays, marked as removed: receipts refer to it, and a user who comes back uses it

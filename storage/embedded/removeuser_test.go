@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest"
 )
 
 func mustRemoveUser(t testing.TB, s *Store, user int) storage.Result {

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // restoreName is the directory, in the data directory, in which a restore builds. As long as it is there and no

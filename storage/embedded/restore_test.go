@@ -16,9 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
-	"avatard/storage/backup"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // The bytes before and behind records, see docs/backup.md.

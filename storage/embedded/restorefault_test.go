@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // Whatever write, truncation, sync or read of a restore fails, before it is done, after it or halfway, once or from then on: it

@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // records is an export that no format has bounded.

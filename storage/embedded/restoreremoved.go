@@ -5,7 +5,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // addOrganization adds an organisation, or replaces the record of it: the newest one comes last.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // wantState demands which users of a restored directory have a picture, have none, or are not registered, and that a check finds nothing.

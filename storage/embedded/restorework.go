@@ -7,9 +7,9 @@ import (
 	"io"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // restoreBatch is how many rows share a transaction.

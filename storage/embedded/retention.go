@@ -3,7 +3,7 @@ package embedded
 import (
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // How retention is kept.

@@ -4,8 +4,8 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // Bounds of what is remembered, in bytes as shelf counts them. Unknown users have a shelf of their own, so that invented ids do

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkRemembered demands that what is remembered of users is what the metadata says. Every test that opens a store ends

@@ -8,7 +8,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // A version of the schema that was released never changes: directories that have it would not be what this program takes them for.

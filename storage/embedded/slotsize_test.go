@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // addRegion adds a region, as a program with other sizes of slots has made it, whose first slot has a picture of user 2.

@@ -11,11 +11,11 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // Deletes must work on a full disk. Two things see to that:

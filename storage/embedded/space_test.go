@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // smallDisk is a disk whose room the files of a store share with foreign files. No byte needs room twice.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // withSpace leaves space at the end of the slab and between two pictures.

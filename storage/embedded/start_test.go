@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/test/bench/large"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/bench/large"
 )
 
 // reads counts what is read from files.

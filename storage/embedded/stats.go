@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // stats collects the figures of the store. The committer writes them, a few times a group commit; readers get a copy.

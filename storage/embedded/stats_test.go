@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 func total(d storage.Distribution) (n uint64) {

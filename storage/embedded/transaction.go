@@ -7,8 +7,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/hooks"
 )
 
 // errCommit marks a transaction that failed in its commit: the reason is the disk, not one of the changes.

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A transaction's time is one at which it has the database: an export notes its end while it has that, and whatever is erased afterwards

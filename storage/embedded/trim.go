@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // The space of deleted pictures goes back to file systems that can make holes in files: first the erasure is durable and on record, then

@@ -9,10 +9,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/slab"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/storagetest"
 )
 
 // needsHoles skips a test where the file system of temporary files makes no holes. In CI that is a failure.

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/slab"
-	"avatard/storage/embedded/internal/sqlitefs"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/sqlitefs"
 )
 
 // logScenario is what the log of a killed process holds: users who upload one after the other, each acknowledged.

@@ -2,7 +2,7 @@
 
 package embedded
 
-import "avatard/storage/embedded/internal/slab"
+import "example.org/avatard/storage/embedded/internal/slab"
 
 // These functions leave every step where it is. With the tag failpoints those of wrongorder_on.go stand in their place.
 

@@ -6,8 +6,8 @@ import (
 	"errors"
 	"slices"
 
-	"avatard/storage/embedded/internal/hooks"
-	"avatard/storage/embedded/internal/slab"
+	"example.org/avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage/embedded/internal/slab"
 )
 
 // stepOrder is what a wrong order remembers from one pass over the slab to the next.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // call is a call of a method. done, unless it is nil, looks into the store itself whether it took effect.

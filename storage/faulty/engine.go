@@ -3,7 +3,7 @@ package faulty
 import (
 	"context"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Engine is an open store whose checks and exports do what a test says. Store is its store, with or without faults; Keeper has the

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"sync"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Method is a method of storage.Store.

@@ -12,10 +12,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/storage/faulty"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/storage/faulty"
+	"example.org/avatard/storage/storagetest"
 )
 
 // Without a fault the wrapper is a store like any other.

@@ -3,7 +3,7 @@ package faulty
 import (
 	"context"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // AddOrganization implements [storage.Store].

@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // The way back: a database and a bucket become a directory while no server runs, and nothing is left in the bucket. A move that failed behind

@@ -3,7 +3,7 @@ package move
 import (
 	"context"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Put implements [storage.Store].

@@ -7,7 +7,7 @@ import (
 	"maps"
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // cutOver lets no change in, brings the rest, and puts on record that the target is what counts.

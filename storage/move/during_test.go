@@ -8,7 +8,7 @@ import (
 	"slices"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // during is a move under way, in which a test acts between the steps.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Engine serves a store that is being moved.

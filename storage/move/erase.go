@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // erasers is how many removals are under way at once; engines commit what comes together in one go.

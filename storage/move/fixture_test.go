@@ -14,10 +14,10 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/embedded"
 )
 
 var servers *clustertest.Servers

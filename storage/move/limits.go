@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Changes of the users who are copied, and in the cut-over those of everybody, wait while a step of the target is under way. So a target that takes

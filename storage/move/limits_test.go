@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // silent wraps a receiver. The step of an arrival for which hangs returns true has no answer until its context ends; without a deadline

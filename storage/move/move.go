@@ -29,7 +29,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Options say what is moved to where.

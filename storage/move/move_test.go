@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // A store that nobody serves is afterwards in the database and the bucket as it was, and its pictures are erased from the directory.

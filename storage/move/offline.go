@@ -8,7 +8,7 @@ import (
 	"io"
 	"iter"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // offline moves a store into a place that can only be filled as a whole. A move that was killed while it filled the place begins anew; one

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // noting wraps a receiver and calls a function before records are brought there.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // unsure is a source that fails to put on record that it is gone: before it is there, behind it, or so that nobody can tell.

@@ -3,7 +3,7 @@ package storagetest
 import (
 	"context"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // calls are calls of a store by name. Each returns its error alone.

@@ -5,7 +5,7 @@ import (
 	"context"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkEndedContext: a call whose context ended before does nothing and returns the context's error.

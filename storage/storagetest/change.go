@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // record is the result for a user in acme without a receipt, with times in UTC and whole microseconds.

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func checkTwoHandles(t TB, h Harness) {

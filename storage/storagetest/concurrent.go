@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // callers is how many calls are made at once.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkConditions demands of every condition that it is decided by the picture as it is, and that a change whose condition does not

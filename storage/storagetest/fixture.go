@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Names that most checks use.

@@ -1,6 +1,6 @@
 package storagetest_test
 
-import "avatard/storage/storagetest/memory"
+import "example.org/avatard/storage/storagetest/memory"
 
 // flaws are ways to break the contract, each with a check that must notice.
 var flaws = []struct {

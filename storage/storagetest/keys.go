@@ -3,8 +3,8 @@ package storagetest
 import (
 	"strings"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // oddIDs are all different, and all valid: ids are compared byte for byte.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkLists: lists hold every user once, page by page, with record and picture as Stat returns them.

@@ -3,7 +3,7 @@ package storagetest
 import (
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkMove: a move changes the organisation and counts once, nothing else.

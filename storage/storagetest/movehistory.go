@@ -7,7 +7,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // asked is a call on a user who is moved meanwhile. learned is its answer; Stat shows only whether there is a picture.

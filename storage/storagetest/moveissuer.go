@@ -1,6 +1,6 @@
 package storagetest
 
-import "avatard/storage"
+import "example.org/avatard/storage"
 
 const newIssuer, thirdIssuer = "https://new.example", "https://third.example"
 

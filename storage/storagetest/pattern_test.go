@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/storagetest"
 )
 
 func TestPatternPictures(t *testing.T) {

@@ -3,7 +3,7 @@ package storagetest
 import (
 	"strings"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func checkPictureSizes(t TB, h Harness) {

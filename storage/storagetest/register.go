@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 var _ TB = (*testing.T)(nil)

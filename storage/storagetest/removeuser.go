@@ -3,7 +3,7 @@ package storagetest
 import (
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func (f *fixture) removeUser(rm storage.Removal) storage.Result {

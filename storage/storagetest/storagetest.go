@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Harness is how the suite reaches an engine.

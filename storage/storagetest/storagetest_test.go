@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/storagetest"
-	"avatard/storage/storagetest/memory"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/storage/storagetest/memory"
 )
 
 func TestMemory(t *testing.T) {

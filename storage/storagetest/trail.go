@@ -3,7 +3,7 @@ package storagetest
 import (
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // checkTrailAfter: of the audit trail, an export writes what is newer than what is known, and nothing else. Stores that cannot be exported

@@ -3,7 +3,7 @@ package storagetest
 import (
 	"errors"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // After a fault every answer is either true or says that the store is unavailable; the same call again finishes what was begun, and

@@ -11,9 +11,9 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	"avatard/gen/zitadel/management/v1/managementv1connect"
+	"example.org/avatard/authz/devidp"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	"example.org/avatard/gen/zitadel/management/v1/managementv1connect"
 )
 
 // picky answers one user as constant does and refuses everybody else.

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/storage/embedded"
+	"example.org/avatard/storage/embedded"
 )
 
 // fileWork counts what the engine does with its files.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"avatard/gen/zitadel/management/v1/managementv1connect"
+	"example.org/avatard/gen/zitadel/management/v1/managementv1connect"
 )
 
 // form is a way to say the same call.

@@ -31,7 +31,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/test/program"
+	"example.org/avatard/test/program"
 )
 
 func main() {

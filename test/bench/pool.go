@@ -6,9 +6,9 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // pool is a ring of users who take turns in losing their pictures. Only those who come next have one.

@@ -14,14 +14,14 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"avatard/authz"
-	"avatard/authz/devidp"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	"avatard/gen/zitadel/management/v1/managementv1connect"
-	zitadelv1 "avatard/gen/zitadel/v1"
-	"avatard/server"
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/devidp"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	"example.org/avatard/gen/zitadel/management/v1/managementv1connect"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // target is what is measured.

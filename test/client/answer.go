@@ -12,7 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	zitadelv1 "avatard/gen/zitadel/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // Answer is what came back of a call.

@@ -19,11 +19,11 @@ import (
 	"sync/atomic"
 	"time"
 
-	authv1 "avatard/gen/zitadel/auth/v1"
-	"avatard/gen/zitadel/auth/v1/authv1connect"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	"avatard/gen/zitadel/management/v1/managementv1connect"
-	zitadelv1 "avatard/gen/zitadel/v1"
+	authv1 "example.org/avatard/gen/zitadel/auth/v1"
+	"example.org/avatard/gen/zitadel/auth/v1/authv1connect"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	"example.org/avatard/gen/zitadel/management/v1/managementv1connect"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // Config says which server a client calls, and how.

@@ -14,8 +14,8 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	managementv1 "avatard/gen/zitadel/management/v1"
-	zitadelv1 "avatard/gen/zitadel/v1"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // OwnPicturePath is where a caller's own picture is read and uploaded.

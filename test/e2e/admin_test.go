@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // command runs a command to its end and returns what it printed.

@@ -16,10 +16,10 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/internal/cli"
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // runAll runs a command to its end and returns everything it printed and its exit code.

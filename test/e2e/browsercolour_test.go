@@ -12,8 +12,8 @@ import (
 	"math"
 	"testing"
 
-	"avatard/server/picture"
-	"avatard/server/picture/picturetest"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/server/picture/picturetest"
 )
 
 // colouredPicture is an upload whose colours are not those of sRGB.

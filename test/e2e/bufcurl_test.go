@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
-	zitadelv1 "avatard/gen/zitadel/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // buf curl speaks each protocol; it reads the API from the .proto files or asks the server.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // callTimeout is the deadline of every delete. No test waits for it: a call that meets it gets the code of a deadline, or no answer,

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // A key proves the server to its provider as well as a secret does, and a wrong one lets nobody in.

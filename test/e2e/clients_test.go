@@ -11,9 +11,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	managementv1 "avatard/gen/zitadel/management/v1"
-	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
-	zitadelv1 "avatard/gen/zitadel/v1"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	managementconnect "example.org/avatard/gen/zitadel/management/v1/managementv1connect"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
 // grpcurl knows nothing of this API but what reflection tells it.

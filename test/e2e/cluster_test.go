@@ -8,12 +8,12 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
-	"avatard/server/picture"
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/client"
 )
 
 // clusterSettings returns the settings of a new store, as variables.

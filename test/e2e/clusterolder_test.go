@@ -6,11 +6,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
-	"avatard/server/picture"
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/client"
 )
 
 // olderDatabase copies the database of a store, as a point-in-time restore would make it, and returns the settings of the copy beside the

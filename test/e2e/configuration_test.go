@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz"
-	"avatard/internal/config"
-	"avatard/test/docpage"
+	"example.org/avatard/authz"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/test/docpage"
 )
 
 // The tables of docs/configuration.md say what the program says. With UPDATE_DOCS=1 the test writes them.

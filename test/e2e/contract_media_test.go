@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // mediaSpellings are ways to write the media types that are known, beside the ones that all others use here.

@@ -4,8 +4,8 @@ import (
 	"net/http"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
 )
 
 // The three routes of one's own picture beside the delete, which more.json has.

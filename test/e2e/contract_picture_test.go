@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // The five reasons for having no picture to show, and two ids that nobody can have, are one answer.

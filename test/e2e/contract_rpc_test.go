@@ -7,7 +7,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"avatard/server"
+	"example.org/avatard/server"
 )
 
 // Which requests are calls of a procedure, and what those that name none are told, token or not.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // TestContract replays the wire contract against one server of dev, as callers see it: byte for byte where bytes

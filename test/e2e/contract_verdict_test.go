@@ -21,9 +21,9 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
-	managementv1 "avatard/gen/zitadel/management/v1"
-	zitadelv1 "avatard/gen/zitadel/v1"
-	"avatard/test/client"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	zitadelv1 "example.org/avatard/gen/zitadel/v1"
+	"example.org/avatard/test/client"
 )
 
 // errorDetail is the type of the detail that carries an id.

@@ -8,8 +8,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
 )
 
 // crowd is a server in a process of its own with users who have a picture each.

@@ -12,12 +12,12 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/internal/cli"
-	"avatard/server/picture"
-	"avatard/storage"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
+	"example.org/avatard/test/client"
 )
 
 // changeFile rewrites a file.

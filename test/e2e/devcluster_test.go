@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/cli"
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // dev --cluster starts the servers that it needs, and keeps data in them: what is deleted stays deleted at the next start, other commands

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
 )
 
 // scopesOfSDKs are what clients of ZITADEL's API request by themselves: nothing says which organisation they belong to.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // A reader of the API reference signs in, deletes a picture twice, is refused with another token, uploads and reads; nothing is stored in

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/internal/cli"
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // runFsckOn runs fsck and returns what it printed and its exit code.

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"unsafe"
 
-	"avatard/internal/cli"
-	"avatard/server/picture"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/server/picture"
 )
 
 // fill takes all room of a file system but so many bytes.

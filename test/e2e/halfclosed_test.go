@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // Programs that close their direction once they have asked, as "nc -N" and scripts do, get their answers. Each asks with a token of its own, about

@@ -15,9 +15,9 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/internal/cli"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
 )
 
 // A second process on a data directory is refused with a code of its own, whatever it is to do, and the first one does not

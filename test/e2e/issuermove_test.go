@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
 )
 
 // When the address of the issuer has changed, a start tells of it, and one command brings everybody back: beside the running server

@@ -20,9 +20,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
 )
 
 // killedArgs is the variable that turns a test process into a server that waits to be killed: its command line.

@@ -19,10 +19,10 @@ import (
 	"net/http/httptest"
 	"os"
 
-	"avatard/authz"
-	"avatard/server"
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 func main() {

@@ -14,7 +14,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // The limits of the configuration hold in every form, for the addresses that a trusted proxy names.

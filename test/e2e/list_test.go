@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/storage"
 )
 
 // What somebody mistypes is refused, and the message names what there is; beside a server and without one.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // curl deletes with a token of 60,000 bytes over both versions of HTTP: a token that the header limit lets through is looked up.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/internal/cli"
-	"avatard/storage/embedded"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/storage/embedded"
 )
 
 // What migrate says, on directories in every state. How versions are brought forward is proved beside the engine.

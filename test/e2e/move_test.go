@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
-	"avatard/server/picture"
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/client"
 )
 
 // moveServing runs a server that moves data to where the settings say, and returns its address when the move has ended.

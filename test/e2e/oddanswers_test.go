@@ -16,8 +16,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/test/client"
 )
 
 // script is what a provider answers that is out of the ordinary, and well otherwise.

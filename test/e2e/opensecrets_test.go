@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 const openSecret = "a file that holds a secret is open to other users"

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/internal/cli"
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // A mistyped organisation and the users registered in it leave nothing behind, beside a server and without one.

@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/internal/cli"
-	"avatard/internal/config"
-	"avatard/server/picture"
-	"avatard/storage"
-	"avatard/storage/storagetest/memory"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest/memory"
+	"example.org/avatard/test/client"
 )
 
 // memoryPlace returns where serve and dev keep data in stores in memory, which the last element of the setting data names.

@@ -11,10 +11,10 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/authztest"
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/test/client"
+	"example.org/avatard/authz/authztest"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
 )
 
 // outage is a way in which a provider is of no use.

@@ -10,10 +10,10 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/authztest"
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz/authztest"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // With either source of permissions every seeded caller may do the same in every organisation, and is told the same; but

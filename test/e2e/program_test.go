@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/internal/cli"
+	"example.org/avatard/internal/cli"
 )
 
 // The variables that turn a test process into the program: its command line, and the user it is to run as, if another.

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"avatard/authz/authztest"
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/server/picture"
-	"avatard/storage"
+	"example.org/avatard/authz/authztest"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
 )
 
 // faultyProvider is the development provider on a port of its own, which fails as a test chooses.

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
-	"avatard/internal/config"
-	"avatard/server/picture"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/server/picture"
 )
 
 // A start tries the provider and says what works; config --check says the same, with exit code 2 where it does not. Neither shows a

@@ -12,9 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/test/docpage"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/docpage"
 )
 
 // proxiesPage is what this file proves, in words.

@@ -20,10 +20,10 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/authz"
-	"avatard/authz/devidp"
-	"avatard/internal/certtest"
-	"avatard/server"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/certtest"
+	"example.org/avatard/server"
 )
 
 // proxySetup is a way to put a proxy in front of avatard.

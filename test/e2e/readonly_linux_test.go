@@ -6,8 +6,8 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
 )
 
 // On a file system that is mounted read-only every command says so, and once it is mounted for writing all is there.

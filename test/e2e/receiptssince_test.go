@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/cli"
+	"example.org/avatard/internal/cli"
 )
 
 // Receipts in several files, each since the one before: restore takes them together, and notices when one is missing.

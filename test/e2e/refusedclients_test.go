@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // Clients that read nothing before they have sent all, and such that do both, get the answer to an upload that is refused before its body

@@ -13,10 +13,10 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	"avatard/internal/cli"
-	"avatard/test/client"
-	"avatard/test/clock"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/clock"
 )
 
 // clockAtNoon returns a clock that stands at a noon.

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/internal/cli"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
 )
 
 // nobodyID is the user that the program runs as where the test's own may do everything.

@@ -11,9 +11,9 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/storage"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/storage"
 )
 
 // claims is an introspection answer; a nil value leaves a member out.

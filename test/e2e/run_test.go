@@ -13,9 +13,9 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/internal/cli"
-	"avatard/internal/config"
-	"avatard/storage"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
 )
 
 // TestMain runs the tests in the root of the repository, whose pages and commands they are about. A test that this program is

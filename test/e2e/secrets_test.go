@@ -11,10 +11,10 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	"avatard/server/picture"
-	"avatard/test/client"
-	"avatard/test/leak"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/leak"
 )
 
 // plantedSecret is what must stay inside.

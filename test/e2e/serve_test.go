@@ -10,8 +10,8 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/storage"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/storage"
 )
 
 const serveReady = "msg=serving address="

@@ -15,11 +15,11 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/authz/devidp"
-	managementv1 "avatard/gen/zitadel/management/v1"
-	managementconnect "avatard/gen/zitadel/management/v1/managementv1connect"
-	"avatard/internal/certtest"
-	"avatard/test/clock"
+	"example.org/avatard/authz/devidp"
+	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	managementconnect "example.org/avatard/gen/zitadel/management/v1/managementv1connect"
+	"example.org/avatard/internal/certtest"
+	"example.org/avatard/test/clock"
 )
 
 // tlsServer is serve over TLS, with a picture of Alice. Its clock stands still unless a test moves it.

@@ -15,8 +15,8 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/internal/cli"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
 )
 
 // signal sends a signal to a program and waits until it has said something.

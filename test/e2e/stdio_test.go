@@ -12,10 +12,10 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/internal/admin"
-	"avatard/internal/cli"
-	"avatard/storage"
-	"avatard/storage/backup"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/cli"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/backup"
 )
 
 // loggedAdmin serves a store's socket and returns what it logs.

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/internal/config"
-	"avatard/storage"
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // clusterPlace returns where commands keep data in databases and buckets, which the setting data names.

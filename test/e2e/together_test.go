@@ -8,8 +8,8 @@ import (
 	"github.com/ncruces/go-sqlite3"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	"avatard/authz/devidp"
-	"avatard/test/client"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/test/client"
 )
 
 // Sixteen clients that delete the same picture at once, in all forms, are told the same: the one change that there was.

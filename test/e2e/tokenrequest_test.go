@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // The line by which a script gets a token works as it stands on both pages, and the token is good for what the pages say.

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/authz/devidp"
-	"avatard/internal/admin"
-	"avatard/server/picture"
-	"avatard/storage"
-	"avatard/storage/faulty"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/faulty"
 )
 
 // A user who is removed is gone with the picture, beside a server and without one. Other users stay.

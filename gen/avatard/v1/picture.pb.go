@@ -9,7 +9,7 @@
 package avatardv1
 
 import (
-	v1 "avatard/gen/zitadel/v1"
+	v1 "example.org/avatard/gen/zitadel/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -77,7 +77,7 @@ const file_avatard_v1_picture_proto_rawDesc = "" +
 	"\x18avatard/v1/picture.proto\x12\n" +
 	"avatard.v1\x1a\x17zitadel/v1/object.proto\"L\n" +
 	"\x15UploadPictureResponse\x123\n" +
-	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetailsB\"Z avatard/gen/avatard/v1;avatardv1b\x06proto3"
+	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetailsB.Z,example.org/avatard/gen/avatard/v1;avatardv1b\x06proto3"
 
 var (
 	file_avatard_v1_picture_proto_rawDescOnce sync.Once

@@ -169,7 +169,7 @@ const file_zitadel_v1_object_proto_rawDesc = "" +
 	"\x0eresource_owner\x18\x04 \x01(\tR\rresourceOwner\"7\n" +
 	"\vErrorDetail\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessageB\"Z avatard/gen/zitadel/v1;zitadelv1b\x06proto3"
+	"\amessage\x18\x02 \x01(\tR\amessageB.Z,example.org/avatard/gen/zitadel/v1;zitadelv1b\x06proto3"
 
 var (
 	file_zitadel_v1_object_proto_rawDescOnce sync.Once

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/authz/limit"
+	"example.org/avatard/authz/limit"
 )
 
 const (

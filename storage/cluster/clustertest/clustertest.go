@@ -22,8 +22,8 @@ import (
 	"sync"
 	"testing"
 
-	"avatard/internal/localservers"
-	"avatard/storage/cluster/internal/bucket"
+	"example.org/avatard/internal/localservers"
+	"example.org/avatard/storage/cluster/internal/bucket"
 )
 
 // Credentials of the S3 server, and its region.

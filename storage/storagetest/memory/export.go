@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Export exports the store as it is at one moment.

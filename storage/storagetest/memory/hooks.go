@@ -4,8 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"avatard/storage"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/storagetest"
 )
 
 // Hooks adds all hooks to a harness.

@@ -8,7 +8,7 @@ import (
 	"io"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Import fills the store. It ignores moves of issuers between the sources, which no test needs.

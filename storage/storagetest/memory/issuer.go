@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func (s *store) MoveIssuer(ctx context.Context, from, to string, _ storage.Origin) (bool, error) {

@@ -6,7 +6,7 @@ import (
 	"maps"
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 var _ storage.Engine = (*store)(nil)

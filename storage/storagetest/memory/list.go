@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func (s *store) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {

@@ -22,8 +22,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"avatard/internal/ids"
-	"avatard/storage"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // Flaw is a way to break the contract; "" = none.

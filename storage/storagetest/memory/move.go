@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"runtime"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func (s *store) MoveUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {

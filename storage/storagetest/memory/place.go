@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // Place returns where the store of a name is kept.

@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 func (s *store) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {

@@ -9,7 +9,7 @@ import (
 	"runtime"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // RemoveUser keeps the entry as one that is gone.

@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/authz/authztest"
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/authztest"
+	"example.org/avatard/authz/devidp"
 )
 
 // provider is the development provider, slowed down and counted.

@@ -14,11 +14,11 @@ import (
 	"path/filepath"
 	"strings"
 
-	"avatard/authz"
-	"avatard/authz/devidp"
-	"avatard/server"
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/devidp"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 // order is what the server's process is told, as one JSON text on its standard input. It serves until that is closed.

@@ -9,9 +9,9 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/test/bench/usage"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/bench/usage"
 )
 
 // sampleEvery is how often memory is looked at.

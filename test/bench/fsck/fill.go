@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 const (

@@ -16,7 +16,7 @@ import (
 	"os"
 	"time"
 
-	"avatard/test/program"
+	"example.org/avatard/test/program"
 )
 
 func main() {

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"time"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // stepRole is the first argument of the processes that do the steps.

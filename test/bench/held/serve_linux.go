@@ -19,9 +19,9 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/authz"
-	"avatard/server"
-	"avatard/storage"
+	"example.org/avatard/authz"
+	"example.org/avatard/server"
+	"example.org/avatard/storage"
 )
 
 // serveVariable makes the program the server that it attacks: "clear", "tls", or "proxied", which is in clear behind

@@ -12,8 +12,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
 )
 
 const (

@@ -17,9 +17,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/test/program"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/program"
 )
 
 func main() {

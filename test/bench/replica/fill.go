@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // fill puts users without a picture on record, and the receipt of an erasure for each.

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // load makes calls for as long as is asked, and returns how many were answered with success. Any other answer is an error.

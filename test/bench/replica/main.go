@@ -14,10 +14,10 @@ import (
 	"os"
 	"time"
 
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/bench/usage"
-	"avatard/test/program"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/bench/usage"
+	"example.org/avatard/test/program"
+	"example.org/avatard/test/proof/testbed"
 )
 
 func main() {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // A small run goes through everything, and one that may not take any memory fails.

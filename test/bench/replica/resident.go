@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"avatard/test/bench/usage"
+	"example.org/avatard/test/bench/usage"
 )
 
 // lookEvery is how often memory is looked at.

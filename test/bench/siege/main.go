@@ -22,8 +22,8 @@ import (
 	"strings"
 	"time"
 
-	"avatard/test/program"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/program"
+	"example.org/avatard/test/proof/testbed"
 )
 
 func main() {

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"avatard/server/picture"
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // ground is where a siege takes place: a data directory, people and their pictures.

@@ -14,8 +14,8 @@ import (
 	"os"
 	"time"
 
-	"avatard/test/bench/large"
-	"avatard/test/program"
+	"example.org/avatard/test/bench/large"
+	"example.org/avatard/test/program"
 )
 
 func main() {

@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"time"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/test/bench/large"
-	"avatard/test/bench/usage"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/bench/large"
+	"example.org/avatard/test/bench/usage"
 )
 
 const (

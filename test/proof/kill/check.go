@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // autopsy counts a kill and looks at what it left on disk, before anything recovers: of a picture whose end was

@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"avatard/storage/embedded"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // controls returns the wrong orders of steps that kills can show. The one that answers before the last sync is for the

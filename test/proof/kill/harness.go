@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const (

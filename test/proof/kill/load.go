@@ -11,8 +11,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const (

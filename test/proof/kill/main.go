@@ -24,9 +24,9 @@ import (
 	"math/rand/v2"
 	"os"
 
-	"avatard/storage/embedded"
-	"avatard/test/program"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/program"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // options are what the command line says.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"testing"
 
-	"avatard/storage/embedded"
+	"example.org/avatard/storage/embedded"
 )
 
 func testPlan(seed uint64, randomly int) *plan {

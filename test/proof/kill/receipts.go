@@ -3,7 +3,7 @@ package main
 import (
 	"sync"
 
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // receipts compares what callers were told with the server's own records.

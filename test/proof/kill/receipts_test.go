@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // made is a made-up database.

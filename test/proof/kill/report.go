@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"avatard/storage/embedded"
+	"example.org/avatard/storage/embedded"
 )
 
 // report is what a run has shown.

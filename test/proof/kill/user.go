@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const (

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 func testTag(n int) string { return fmt.Sprintf(`"%032x-full-png"`, n) }

@@ -8,8 +8,8 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // person is a user, and the entity tags that clients have seen of their pictures.

@@ -19,7 +19,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // control is a world in which something is wrong, which the check has to find.

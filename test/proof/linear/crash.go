@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"avatard/storage/embedded"
+	"example.org/avatard/storage/embedded"
 )
 
 // crash says when the server is killed.

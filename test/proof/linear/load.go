@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const (

@@ -33,10 +33,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/client"
-	"avatard/test/program"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/program"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // options are what the command line says.

@@ -121,7 +121,7 @@ func TestProgramDoesNotLinkTheChecker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(out), "avatard/storage\n") {
+	if !strings.Contains(string(out), "example.org/avatard/storage\n") {
 		t.Fatalf("the list of packages has no storage:\n%s", out)
 	}
 	if strings.Contains(string(out), "porcupine") {

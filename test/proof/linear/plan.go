@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 const (

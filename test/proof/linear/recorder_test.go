@@ -9,7 +9,7 @@ import (
 
 	"github.com/anishathalye/porcupine"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 var (

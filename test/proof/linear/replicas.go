@@ -8,9 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // longer stretches the patience of a plan: a change of a cluster takes some tens of milliseconds.

@@ -16,8 +16,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"avatard/storage"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // figures count what was done.

@@ -8,8 +8,8 @@ import (
 	"math/rand/v2"
 	"sync"
 
-	"avatard/storage"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // user is one of those who move.

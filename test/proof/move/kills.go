@@ -9,8 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // mover is the process that moves, one after the other.

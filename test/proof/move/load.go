@@ -14,9 +14,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/minio/minio-go/v7"
 
-	"avatard/server/picture"
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/server/picture"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // caller makes one call after the other until its context ends.

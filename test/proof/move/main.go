@@ -16,11 +16,11 @@ import (
 	"path/filepath"
 	"time"
 
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
-	"avatard/storage/embedded"
-	"avatard/test/program"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/program"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // options are what the command line says.

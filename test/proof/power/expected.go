@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // change is one call that changes somebody's picture: an upload, or a removal where number is 0.

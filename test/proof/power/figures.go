@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"avatard/storage/powercut"
+	"example.org/avatard/storage/powercut"
 )
 
 // figures tell what the cuts of a load met.

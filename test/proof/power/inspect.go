@@ -14,9 +14,9 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/storage/powercut"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/storage/powercut"
 )
 
 const organization = "69629023906488334"

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage/powercut"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/powercut"
+	"example.org/avatard/storage/storagetest"
 )
 
 // What the load is like.

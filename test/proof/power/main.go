@@ -30,7 +30,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/test/program"
+	"example.org/avatard/test/program"
 )
 
 func main() {

@@ -3,7 +3,7 @@ package main
 import (
 	"slices"
 
-	"avatard/storage/powercut"
+	"example.org/avatard/storage/powercut"
 )
 
 // everyOutcome is what a cut is enumerated with: before a sync, when most is at stake, each change alone too. A stride over 1

@@ -6,8 +6,8 @@ import (
 	"hash/maphash"
 	"path/filepath"
 
-	"avatard/storage/powercut"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/powercut"
+	"example.org/avatard/storage/storagetest"
 )
 
 // proof checks what cuts leave against what was promised before them.

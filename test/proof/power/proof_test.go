@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"avatard/storage/powercut"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/powercut"
+	"example.org/avatard/storage/storagetest"
 )
 
 // scratchDir returns a directory that lies in memory where the system has such a place: nothing here needs a real disk,

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"strconv"
 
-	"avatard/storage"
-	"avatard/storage/embedded"
-	"avatard/storage/powercut"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded"
+	"example.org/avatard/storage/powercut"
+	"example.org/avatard/storage/storagetest"
 )
 
 // recorder calls an engine and notes in the disk's trace what was begun and what was answered.

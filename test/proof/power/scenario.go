@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"sync"
 
-	"avatard/storage/powercut"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/powercut"
+	"example.org/avatard/storage/storagetest"
 )
 
 // scenarioUsers is how many users there are in the scenarios.

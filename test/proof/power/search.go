@@ -5,8 +5,8 @@ import (
 	"hash/maphash"
 	"sync"
 
-	"avatard/storage/powercut"
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/powercut"
+	"example.org/avatard/storage/storagetest"
 )
 
 // searcher searches images for pieces of pictures. It remembers each page that it has seen: images of one trace differ

@@ -11,7 +11,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // change is a call that changes a user's picture.

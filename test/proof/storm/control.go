@@ -9,8 +9,8 @@ import (
 	"slices"
 	"time"
 
-	"avatard/storage/cluster"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // controlLasts is within which time a control has to be found out.

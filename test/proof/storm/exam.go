@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // examine looks at everything after the storm: everybody has what they may have, everybody's picture can be deleted, and when all that

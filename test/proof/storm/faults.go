@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // kills counts them by what was killed.

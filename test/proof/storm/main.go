@@ -30,9 +30,9 @@ import (
 	"sync"
 	"time"
 
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/program"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/program"
+	"example.org/avatard/test/proof/testbed"
 )
 
 // options are what the command line says.

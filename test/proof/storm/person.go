@@ -9,8 +9,8 @@ import (
 	"syscall"
 	"time"
 
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const maxNotes = 60 // of each user, kept to explain a violation

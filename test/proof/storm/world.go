@@ -11,9 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"avatard/storage/cluster/clustertest"
-	"avatard/test/client"
-	"avatard/test/proof/testbed"
+	"example.org/avatard/storage/cluster/clustertest"
+	"example.org/avatard/test/client"
+	"example.org/avatard/test/proof/testbed"
 )
 
 const (

@@ -3,7 +3,7 @@ package testbed
 import (
 	"time"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // callTimeout is after how long a caller gives up.

@@ -5,8 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/storage/cluster"
-	"avatard/storage/cluster/clustertest"
+	"example.org/avatard/storage/cluster"
+	"example.org/avatard/storage/cluster/clustertest"
 )
 
 // ClusterSettings returns the environment of a server on a database and a bucket of package clustertest's servers. It makes the files that

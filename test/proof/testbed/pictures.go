@@ -14,7 +14,7 @@ import (
 	"runtime"
 	"sync"
 
-	"avatard/server/picture"
+	"example.org/avatard/server/picture"
 )
 
 // Bounds of the stored pictures of a set, in bytes. The smallest may come out a little smaller still.

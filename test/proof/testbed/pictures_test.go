@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/storagetest"
 )
 
 func newTestSet(t *testing.T, seed uint64, count int) *PictureSet {

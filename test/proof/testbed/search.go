@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
-	"avatard/storage/storagetest"
+	"example.org/avatard/storage/storagetest"
 )
 
 // minDistinct is how many different bytes a block has. Runs of one byte say nothing about where they are from.

@@ -25,7 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"avatard/authz/devidp"
+	"example.org/avatard/authz/devidp"
 )
 
 // Organization is the id of the organisation in which everybody is.

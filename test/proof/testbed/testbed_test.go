@@ -12,7 +12,7 @@ import (
 
 	"connectrpc.com/connect"
 
-	"avatard/test/client"
+	"example.org/avatard/test/client"
 )
 
 // The real program is built, answers all wire forms, is killed, and its database can be read without a change.

@@ -9,7 +9,7 @@
 package authv1
 
 import (
-	v1 "avatard/gen/zitadel/v1"
+	v1 "example.org/avatard/gen/zitadel/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -117,7 +117,7 @@ const file_zitadel_auth_v1_auth_proto_rawDesc = "" +
 	"\x16RemoveMyAvatarResponse\x123\n" +
 	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\x96\x01\n" +
 	"\vAuthService\x12\x86\x01\n" +
-	"\x0eRemoveMyAvatar\x12&.zitadel.auth.v1.RemoveMyAvatarRequest\x1a'.zitadel.auth.v1.RemoveMyAvatarResponse\"#\x82\xd3\xe4\x93\x02\x1a*\x18/auth/v1/users/me/avatar\x90\x02\x02B$Z\"avatard/gen/zitadel/auth/v1;authv1b\x06proto3"
+	"\x0eRemoveMyAvatar\x12&.zitadel.auth.v1.RemoveMyAvatarRequest\x1a'.zitadel.auth.v1.RemoveMyAvatarResponse\"#\x82\xd3\xe4\x93\x02\x1a*\x18/auth/v1/users/me/avatar\x90\x02\x02B0Z.example.org/avatard/gen/zitadel/auth/v1;authv1b\x06proto3"
 
 var (
 	file_zitadel_auth_v1_auth_proto_rawDescOnce sync.Once

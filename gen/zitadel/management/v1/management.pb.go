@@ -9,8 +9,8 @@
 package managementv1
 
 import (
-	v1 "avatard/gen/zitadel/v1"
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v1 "example.org/avatard/gen/zitadel/v1"
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -129,7 +129,7 @@ const file_zitadel_management_v1_management_proto_rawDesc = "" +
 	"\x19RemoveHumanAvatarResponse\x123\n" +
 	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails2\xbe\x01\n" +
 	"\x11ManagementService\x12\xa8\x01\n" +
-	"\x11RemoveHumanAvatar\x12/.zitadel.management.v1.RemoveHumanAvatarRequest\x1a0.zitadel.management.v1.RemoveHumanAvatarResponse\"0\x82\xd3\xe4\x93\x02'*%/management/v1/users/{user_id}/avatar\x90\x02\x02B0Z.avatard/gen/zitadel/management/v1;managementv1b\x06proto3"
+	"\x11RemoveHumanAvatar\x12/.zitadel.management.v1.RemoveHumanAvatarRequest\x1a0.zitadel.management.v1.RemoveHumanAvatarResponse\"0\x82\xd3\xe4\x93\x02'*%/management/v1/users/{user_id}/avatar\x90\x02\x02B<Z:example.org/avatard/gen/zitadel/management/v1;managementv1b\x06proto3"
 
 var (
 	file_zitadel_management_v1_management_proto_rawDescOnce sync.Once

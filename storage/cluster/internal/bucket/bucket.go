@@ -23,7 +23,7 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
-	"avatard/storage/cluster/internal/hooks"
+	"example.org/avatard/storage/cluster/internal/hooks"
 )
 
 // Errors of a bucket. Compare with errors.Is. Everything else is a fault of the server or of the way to it.

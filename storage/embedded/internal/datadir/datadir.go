@@ -18,7 +18,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // File is what the engine does with each of its files.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // One process at a time has a directory, and the next one learns which that is.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // noFollow makes an open fail where the last part of the path is a link.

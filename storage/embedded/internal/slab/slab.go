@@ -25,9 +25,9 @@ import (
 	"os"
 	"sync"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
-	"avatard/storage/embedded/internal/hooks"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/hooks"
 )
 
 // Sizes in bytes, and magic values. All of it is on-disk format.

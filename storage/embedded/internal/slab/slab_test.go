@@ -6,8 +6,8 @@ import (
 	"os"
 	"testing"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 const testName = "test.slab"

@@ -3,7 +3,7 @@ package slab
 import (
 	"fmt"
 
-	"avatard/storage"
+	"example.org/avatard/storage"
 )
 
 // ClassPages are the sizes of slots, in pages, that regions are made with. A picture takes the smallest that holds it and its

@@ -24,7 +24,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3/vfs"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // PageBytes is the size of a page of the database, in bytes: SQLite's default.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 const testDatabase = "test.db"

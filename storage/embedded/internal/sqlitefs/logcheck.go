@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"avatard/storage"
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // Format of SQLite's log: https://sqlite.org/fileformat2.html#walformat

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"sync/atomic"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // maxLogBuffer bounds the pending writes of a logFile, in bytes.

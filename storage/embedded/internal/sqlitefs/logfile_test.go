@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // memoryFile is a File in memory that counts writes and fails them when it is told to.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // Pages is the metadata as the last durable commit left it, for reads that do not wait for the connection: the connection is busy while a

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ncruces/go-sqlite3/vfs"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // TempName is the beginning of the names of temporary files, into which SQLite sorts rows that do not fit into memory while a schema is

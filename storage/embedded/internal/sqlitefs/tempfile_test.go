@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"avatard/storage/embedded/internal/datadir"
+	"example.org/avatard/storage/embedded/internal/datadir"
 )
 
 // Temporary files are their owner's alone, and lie where the database does.

@@ -6,10 +6,10 @@
 package authv1connect
 
 import (
-	v1 "avatard/gen/zitadel/auth/v1"
 	connect "connectrpc.com/connect"
 	context "context"
 	errors "errors"
+	v1 "example.org/avatard/gen/zitadel/auth/v1"
 	http "net/http"
 	strings "strings"
 )

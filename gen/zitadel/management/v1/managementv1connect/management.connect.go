@@ -6,10 +6,10 @@
 package managementv1connect
 
 import (
-	v1 "avatard/gen/zitadel/management/v1"
 	connect "connectrpc.com/connect"
 	context "context"
 	errors "errors"
+	v1 "example.org/avatard/gen/zitadel/management/v1"
 	http "net/http"
 	strings "strings"
 )
