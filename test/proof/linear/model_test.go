@@ -117,7 +117,7 @@ func TestModel(t *testing.T) {
 
 // The released program does not link the checker of histories.
 func TestProgramDoesNotLinkTheChecker(t *testing.T) {
-	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "avatard").Output()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../../..").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
