@@ -15,7 +15,7 @@ var (
 	organizationParameter = reference.Parameter{Name: "x-zitadel-orgid", In: reference.InHeader, Schema: &reference.Schema{Type: "string"},
 		Text: "Id of the organisation to act in. The default is the organisation of the requesting user."}
 	ifMatchParameter = reference.Parameter{Name: "If-Match", In: reference.InHeader, Schema: &reference.Schema{Type: "string"},
-		Text: "Only if the picture is this one, by the ETag of a read, or with * if there is one (RFC 9110 section 13.1.1); else 412."}
+		Text: "Over REST: only if the picture is this one, by the ETag of a read, or with * if there is one (RFC 9110 section 13.1.1); else 412."}
 	ifNoneMatchParameter = reference.Parameter{Name: "If-None-Match", In: reference.InHeader, Schema: &reference.Schema{Type: "string"},
 		Text: "With * only if there is no picture, with an ETag only if the picture is not this one (RFC 9110 section 13.1.2); else 412."}
 	ifNoneMatchOnRead = reference.Parameter{Name: "If-None-Match", In: reference.InHeader, Schema: &reference.Schema{Type: "string"},
@@ -69,7 +69,7 @@ func probeOperation(id, path, title, text, answer string) reference.Operation {
 func (s *Server) describeErrors(lists ...[]reason) (all []reference.Error) {
 	for _, why := range slices.Concat(lists...) {
 		o := errorTable[why]
-		e := reference.Error{Status: o.status, Code: int(o.code), ID: o.id, Message: o.message}
+		e := reference.Error{Status: o.status, Code: int(o.code), ID: o.id, Message: o.message, OnlyREST: why == conditionFailed}
 		if o.retry {
 			e.Headers = append(e.Headers, reference.Header{Name: "Retry-After", Text: "Seconds after which the same call has a chance."})
 		}

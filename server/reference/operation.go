@@ -167,6 +167,9 @@ func errorContent(o Operation, errors []Error) (all ordered[media]) {
 	for _, name := range o.mediaTypes() {
 		m := &media{Schema: &Schema{Ref: "#/components/schemas/" + statusSchema}}
 		for i, e := range errors {
+			if e.OnlyREST && slices.Contains(rpcTypes, name) {
+				continue
+			}
 			title := e.ID
 			if title == "" {
 				title = "error" + strconv.Itoa(i+1)
@@ -176,7 +179,9 @@ func errorContent(o Operation, errors []Error) (all ordered[media]) {
 			}
 			m.Examples.add(title, &sample{Summary: e.Message, Value: e.example()})
 		}
-		all.add(name, m)
+		if len(errors) == 0 || len(m.Examples) > 0 {
+			all.add(name, m)
+		}
 	}
 	return all
 }

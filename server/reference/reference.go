@@ -133,6 +133,8 @@ type Error struct {
 	ID string
 	// Message is for people.
 	Message string
+	// OnlyREST: procedures do not answer it.
+	OnlyREST bool
 	// Headers are those that it comes with.
 	Headers []Header
 }

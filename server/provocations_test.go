@@ -1,0 +1,141 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"net/netip"
+	"testing"
+	"time"
+
+	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
+	"example.org/avatard/server/reference"
+	"example.org/avatard/storage"
+)
+
+// provocation makes a call fail for one reason. Without it the call succeeds.
+type provocation struct {
+	arrange func(*exampleServer) (undo func())
+	token   string   // in place of the one that may make the call
+	headers []string // name, value, …
+	userID  string   // in place of the example's
+	body    []byte   // in place of a picture
+}
+
+// provocations are those of every reason that the reference names.
+var provocations = map[reason]provocation{
+	internal:            {arrange: storeFails(errors.New(secret))},
+	noToken:             {token: "-"},
+	malformedToken:      {headers: []string{"Authorization", "Bearer one-more-token"}},
+	invalidToken:        {token: "nonsense-1"},
+	impersonation:       {arrange: tokenFails(authz.ErrImpersonation)},
+	unknownOrganization: {headers: []string{"X-Zitadel-Orgid", "1"}},
+	noOrganization:      {token: "homeless-token-1"},
+	noHomeOrganization:  {token: "homeless-token-1"},
+	noMembership:        {token: "nobody-token-1"},
+	noPermission:        {token: "powerless-token-1"},
+	invalidRequest:      {userID: "a%01b", headers: []string{"Grpc-Timeout", "x", "Connect-Timeout-Ms", "x"}},
+	uploadTooLarge:      {body: make([]byte, 1<<20)},
+	otherOrganization:   {token: "moved-token-1"},
+	conditionFailed:     {headers: []string{"If-Match", `"another"`}},
+	unknownUser:         {userID: "2", token: "new-token-1"},
+	noPicture:           {userID: bob, token: "bob-token-1"},
+	unavailable:         {arrange: storeFails(storage.ErrUnavailable)},
+	crowded:             {arrange: storeFails(errCrowded)},
+	tooManyUnknown:      {arrange: tokenFails(authz.ErrRateLimited)},
+	overLimit: {arrange: func(s *exampleServer) func() {
+		before, spent := s.server.byAddress, limit.NewRateLimiter[netip.Addr](limit.Rate{PerSecond: 1e-9, Burst: 1}, 8, time.Now)
+		spent.Allow(netip.MustParseAddr("127.0.0.1"))
+		s.server.byAddress = spent
+		return func() { s.server.byAddress = before }
+	}},
+	overloaded: {arrange: func(s *exampleServer) func() {
+		before := s.server.calls.max
+		s.server.calls.max = load{}
+		return func() { s.server.calls.max = before }
+	}},
+	deadlinePassed: {headers: []string{"Grpc-Timeout", "1n", "Connect-Timeout-Ms", "0"}},
+	unknownCoding:  {headers: []string{"Content-Encoding", "br"}},
+}
+
+// exampleServer is a server on which the examples of the reference are true.
+type exampleServer struct {
+	*fixture
+	storeError, tokenError error // what store and authenticator fail with; nil: they do not
+}
+
+func storeFails(err error) func(*exampleServer) func() {
+	return func(s *exampleServer) func() {
+		s.storeError = err
+		return func() { s.storeError = nil }
+	}
+}
+
+func tokenFails(err error) func(*exampleServer) func() {
+	return func(s *exampleServer) func() {
+		s.tokenError = err
+		return func() { s.tokenError = nil }
+	}
+}
+
+// exampleStore fails in what calls need.
+type exampleStore struct {
+	storage.Store
+	of *exampleServer
+}
+
+func (s exampleStore) Put(ctx context.Context, up storage.Upload) (storage.Result, error) {
+	if s.of.storeError != nil {
+		return storage.Result{}, s.of.storeError
+	}
+	return s.Store.Put(ctx, up)
+}
+
+func (s exampleStore) Remove(ctx context.Context, r storage.Removal) (storage.Result, error) {
+	if s.of.storeError != nil {
+		return storage.Result{}, s.of.storeError
+	}
+	return s.Store.Remove(ctx, r)
+}
+
+func (s exampleStore) Get(ctx context.Context, user storage.UserKey, org string) (storage.Picture, error) {
+	if s.of.storeError != nil {
+		return storage.Picture{}, s.of.storeError
+	}
+	return s.Store.Get(ctx, user, org)
+}
+
+// exampleTokens knows the callers of tests and those of the examples.
+type exampleTokens struct{ of *exampleServer }
+
+func (a exampleTokens) Authenticate(ctx context.Context, header http.Header) (authz.Identity, error) {
+	if a.of.tokenError != nil {
+		return authz.Identity{}, a.of.tokenError
+	}
+	who := people()
+	maps.Copy(who, map[string]authz.Identity{
+		"example-token-1":   {Issuer: issuer, Subject: reference.ExampleUser, Organization: reference.ExampleOrganization},
+		"moved-token-1":     {Issuer: issuer, Subject: reference.ExampleUser, Organization: globex},
+		"bob-token-1":       {Issuer: issuer, Subject: bob, Organization: acme, Roles: map[string][]string{"ORG_OWNER": {acme}}},
+		"powerless-token-1": {Issuer: issuer, Subject: "5", Organization: acme, Roles: map[string][]string{"ORG_PROJECT_CREATOR": {acme}}},
+	})
+	return tokens(who).Authenticate(ctx, header)
+}
+
+// startExamples starts a server on which the user of the examples is registered.
+func startExamples(t *testing.T, public bool) *exampleServer {
+	t.Helper()
+	s := new(exampleServer)
+	s.fixture = start(t, func(c *Config) {
+		c.PublicAssets, c.Authenticator, c.Store = public, exampleTokens{s}, exampleStore{c.Store, s}
+		if _, _, err := c.Store.AddUser(t.Context(), exampleKey, reference.ExampleOrganization, storage.Origin{Caller: "test"}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return s
+}
+
+// exampleKey is that of the user of the examples.
+var exampleKey = storage.UserKey{Issuer: issuer, ID: reference.ExampleUser}
