@@ -54,6 +54,7 @@ func (s *Server) accessRules() map[string]accessRule {
 		"GET /openapi.json":  open,
 		"GET /openapi.yaml":  open,
 		"GET /api.binpb":     open,
+		"GET /api.zip":       open,
 		"GET /docs":          open,
 		"GET /callback":      open,
 		"GET /web/{file}":    open,

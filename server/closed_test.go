@@ -21,7 +21,7 @@ import (
 var openToEveryone = []string{
 	"/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch",
 	"/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi.yaml", "GET /api.binpb", "GET /docs", "GET /callback", "GET /web/{file}",
+	"GET /healthz", "GET /readyz", "GET /openapi.json", "GET /openapi.yaml", "GET /api.binpb", "GET /api.zip", "GET /docs", "GET /callback", "GET /web/{file}",
 }
 
 // Every endpoint refuses callers without a token, in every form, except for those that are open to everyone.

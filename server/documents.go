@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -13,9 +12,9 @@ import (
 
 // documents are what describes the API to programs and people.
 type documents struct {
-	json, yaml, descriptors, page []byte
-	person                        [][]byte // by language
-	policy                        string   // of the pages
+	json, yaml, descriptors, protos, page []byte
+	person                                [][]byte // by language
+	policy                                string   // of the pages
 }
 
 // documentCache keeps the documents with the provider's sign-in, once that is known, and those without.
@@ -71,7 +70,10 @@ func (s *Server) newDocuments(in *reference.SignIn) (*documents, error) {
 	if d.person, err = s.personPages(in); err != nil {
 		return nil, err
 	}
-	d.descriptors, err = reference.Descriptors()
+	if d.descriptors, err = reference.Descriptors(); err != nil {
+		return nil, err
+	}
+	d.protos, err = reference.Protos()
 	return d, err
 }
 
@@ -89,15 +91,6 @@ func (s *Server) document(mediaType string, text func(*documents) []byte) serveF
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 		writePage(w, r, bytes.Replace(text(all), []byte(placeholderURL), []byte(calledURL(r)), 1))
 		return nil
-	}
-}
-
-// writePage writes an answer whose headers are set, or those alone.
-func writePage(w http.ResponseWriter, r *http.Request, text []byte) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
-	w.WriteHeader(http.StatusOK)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(text) //nolint:gosec // calledURL lets nothing through but letters, digits and what stands between them in an address
 	}
 }
 

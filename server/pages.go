@@ -41,7 +41,7 @@ func (s *Server) servePageFile(w http.ResponseWriter, r *http.Request, variables
 		return &apiError{reason: noRoute}
 	}
 	h := w.Header()
-	h.Set("ETag", file.etag)
+	h.Set("ETag", "W/"+file.etag) // weak: it is the same compressed
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if namesETag(r.Header.Values("If-None-Match"), file.etag) {

@@ -63,6 +63,7 @@ func (s *Server) surface() surface {
 			{http.MethodGet, "/callback", s.serveCallback},
 			{http.MethodGet, "/web/{file}", s.servePageFile},
 			{http.MethodGet, "/api.binpb", s.document("application/protobuf", func(d *documents) []byte { return d.descriptors })},
+			{http.MethodGet, "/api.zip", s.document("application/zip", func(d *documents) []byte { return d.protos })},
 		},
 		rules: s.accessRules(),
 	}
