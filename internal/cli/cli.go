@@ -2,6 +2,7 @@
 // together and shuts them down. The parts themselves are packages server, authz and storage.
 //
 //	cli.go ─► parse.go ◄─ grammar.go (every command and flag) ─► help.go, completion.go
+//	                       │
 //	              └────────┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
 //	                       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                       │      └► providertry.go ◄─ config.go (what serve would go by)
@@ -11,7 +12,8 @@
 //	                       ├► orgremove.go ─► userremove.go ├► one (package admin), else on the store
 //	                       ├► fsck.go, backup.go          ┘
 //	                       ├► restore.go, migrate.go: with no server running
-//	                       └► move.go: with none, or it serves itself
+//	                       ├► move.go: with none, or it serves itself
+//	                       └► put.go, get.go, rm.go ─► call.go: through the API of a server anywhere (package client)
 //
 // Each of them gets the store, or the place where it is, from place.go.
 //
@@ -21,7 +23,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"time"
@@ -30,15 +31,6 @@ import (
 
 	"example.org/avatard/internal/config"
 	"example.org/avatard/storage"
-)
-
-// Exit codes of every command.
-const (
-	ExitOK     = 0
-	ExitFailed = 1 // the command was understood and could not be done
-	ExitUsage  = 2 // the command line or the configuration is wrong; nothing was begun
-	ExitInUse  = 3 // another process has the data directory; nothing was begun
-	ExitData   = 4 // this program cannot work with what is in the data directory; trying again does not help
 )
 
 // Program is avatard in one process: what it gets from its surroundings.
@@ -81,35 +73,4 @@ func servesCalls(parsed *kong.Context) bool {
 		return moving.Serve
 	}
 	return parsed.Command() == "serve"
-}
-
-// Report writes an error the way a person at a terminal wants to see it and returns the exit code for it.
-func Report(stderr io.Writer, err error) int {
-	if err == nil {
-		return ExitOK
-	}
-	fmt.Fprintf(stderr, "avatard: %v\n", err)
-	if usage, ok := errors.AsType[*usageError](err); ok {
-		fmt.Fprint(stderr, usage.hint)
-		return ExitUsage
-	}
-	if _, ok := errors.AsType[*config.Error](err); ok {
-		return ExitUsage
-	}
-	for _, known := range [...]struct {
-		err  error
-		code int
-	}{
-		{storage.ErrInUse, ExitInUse},
-		{storage.ErrDamaged, ExitData},
-		{storage.ErrForeign, ExitData},
-		{storage.ErrLink, ExitData},
-		{storage.ErrNewerSchema, ExitData},
-		{storage.ErrMoved, ExitData},
-	} {
-		if errors.Is(err, known.err) {
-			return known.code
-		}
-	}
-	return ExitFailed
 }

@@ -9,6 +9,9 @@ type grammar struct {
 
 	Dev    devCommand    `cmd:"" help:"try it out: server, identity provider and people, all on loopback"`
 	Serve  serveCommand  `cmd:"" settings:"*" help:"run the server"`
+	Put    putCommand    `cmd:"" help:"make the picture in a file that of a user; the one before is erased"`
+	Get    getCommand    `cmd:"" help:"write a user's picture into a file, or to standard output"`
+	Rm     rmCommand     `cmd:"" help:"erase a user's picture for good"`
 	Config configCommand `cmd:"" settings:"*" help:"print what serve would go by and where each value stands, without secrets; --check tries the provider"`
 	Org    struct {
 		Add    orgAddCommand    `cmd:"" settings:"data" help:"register an organisation"`

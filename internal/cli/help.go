@@ -64,8 +64,10 @@ func helpOf(n *kong.Node) string {
 			fmt.Fprintf(&b, "  %-11s %s\n", leaf.Path(), leaf.Help)
 		}
 		if n.Parent == nil {
-			b.WriteString("\nExit codes: 0 done, 1 failed, 2 wrong command line or configuration, 3 data directory in use,\n" +
-				"4 data damaged or not for this program.\n")
+			b.WriteString("\nExit codes:\n")
+			for _, e := range exitCodes {
+				fmt.Fprintf(&b, "  %d %s\n", e.code, e.meaning)
+			}
 		} else {
 			fmt.Fprintf(&b, "\nTry \"avatard help %s COMMAND\".\n", n.Path())
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -22,6 +23,8 @@ const (
 	programUser = "AVATARD_TEST_PROGRAM_USER"
 	// programInput tells that standard input is the program's own, not there to tell of the test's end.
 	programInput = "AVATARD_TEST_PROGRAM_INPUT"
+	// programEnviron tells that the program is to see the variables.
+	programEnviron = "AVATARD_TEST_PROGRAM_ENVIRON"
 )
 
 // becomeProgram makes this process the program, where it was started to be that. The first line of a test that starts others.
@@ -40,6 +43,9 @@ func becomeProgram() {
 		endWithTest()
 	}
 	p := &cli.Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	if os.Getenv(programEnviron) != "" {
+		p.Environ = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "AVATARD_TEST_") })
+	}
 	err := p.Run(cli.EndOnSignal(context.Background()), strings.Split(args, "\n"))
 	os.Exit(cli.Report(os.Stderr, err)) //nolint:revive // this process is the program, and its exit code is what the test is about
 }

@@ -1,0 +1,137 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// Kinds of errors. Compare with errors.Is.
+var (
+	// ErrNotPermitted: there is no token, it is not good any more, or its owner may not do this.
+	ErrNotPermitted = errors.New("not permitted")
+	// ErrNotFound: the user is not known in the organisation, or has no picture.
+	ErrNotFound = errors.New("not found")
+	// ErrRefused: the server does not take the picture, or the id.
+	ErrRefused = errors.New("refused")
+	// ErrConditionFailed: the user's picture is not what the change was bound to. Nothing changed. It is an ErrRefused.
+	ErrConditionFailed = fmt.Errorf("%w: another picture", ErrRefused)
+	// ErrUnreachable: no whole answer came in time, or the server is busy. Whether a change was made is not known; it does no harm to ask
+	// for it again.
+	ErrUnreachable = errors.New("unreachable")
+)
+
+// Error is the answer of a server that did not do what it was asked for.
+type Error struct {
+	// Status is that of HTTP.
+	Status int
+	// Message is the server's, for people, with control characters taken out.
+	Message string
+	// ID is what programs match on; "" for none.
+	ID string
+	// RequestID joins the answer with the server's log.
+	RequestID string
+
+	kind error
+}
+
+func (e *Error) Error() string {
+	if e.ID == "" || strings.Contains(e.Message, e.ID) {
+		return e.Message
+	}
+	return fmt.Sprintf("%s (%s)", e.Message, e.ID)
+}
+
+// Unwrap returns the kind, nil when there is none for it.
+func (e *Error) Unwrap() error { return e.kind }
+
+// noRights is the id of an answer 404 that is about the caller, not about what was looked for.
+const noRights = "AUTHZ-cdgFk"
+
+// newError reads the answer of a server. secret is a text that must not appear in what people read.
+func newError(res *http.Response, body []byte, secret string) *Error {
+	e := &Error{Status: res.StatusCode, RequestID: printable(res.Header.Get("X-Request-Id"))}
+	var answer struct {
+		Message string
+		Details []struct{ ID string }
+	}
+	if json.Unmarshal(body, &answer) != nil || answer.Message == "" {
+		e.Message = fmt.Sprintf("answered %d %s, not as avatard does", res.StatusCode, http.StatusText(res.StatusCode))
+		if to := redirectTarget(res); to != "" {
+			e.Message = "wants calls to go to " + to + "; redirects are not followed, because the token would go there, too"
+		}
+		if res.StatusCode == http.StatusNotFound {
+			return e // of whatever stands there
+		}
+	} else {
+		e.Message = conceal(printable(answer.Message), secret)
+	}
+	for _, d := range answer.Details {
+		if d.ID != "" && e.ID == "" {
+			e.ID = conceal(printable(d.ID), secret)
+		}
+	}
+	e.kind = kindOf(res.StatusCode, e.ID)
+	return e
+}
+
+func kindOf(status int, id string) error {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return ErrNotPermitted
+	case http.StatusNotFound:
+		if id == noRights {
+			return ErrNotPermitted
+		}
+		return ErrNotFound
+	case http.StatusPreconditionFailed:
+		return ErrConditionFailed
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		return ErrRefused
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusGatewayTimeout, http.StatusBadGateway:
+		return ErrUnreachable
+	}
+	return nil
+}
+
+// redirectTarget is where a redirect leads, without query: that may hold what is nobody's business. "" = it is none.
+func redirectTarget(res *http.Response) string {
+	if res.StatusCode < 300 || res.StatusCode > 399 {
+		return ""
+	}
+	to, err := res.Location()
+	if err != nil {
+		return ""
+	}
+	return printable((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String())
+}
+
+// maxText bounds what is taken over of a server's words.
+const maxText = 500
+
+// printable is a text of a server as it may go to a terminal.
+func printable(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "") + "…"
+	}
+	return s
+}
+
+// conceal takes a secret out of a text.
+func conceal(text, secret string) string {
+	if secret == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, secret, "[token]")
+}
