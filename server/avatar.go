@@ -48,6 +48,7 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.Obj
 	rm.By, rm.If = c.origin(), demanded
 	c.user, c.changes = rm.User.ID, true
 	res, err := s.config.Store.Remove(ctx, rm)
+	s.renditions.drop(rm.User) // also where it failed: the picture may not be served any more
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package server
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 const (
 	// readBytes bounds the pictures in memory for readers with a token, and again for those without one, who so never crowd out
@@ -28,13 +31,18 @@ type pictureBudgets struct {
 type readBudget struct {
 	bytes *keyedSemaphore
 	turns *keyedSemaphore // at the store
+	// resizing bounds the pictures that are made smaller at once. Each takes picture.ResizeBytes at most, and a processor. One caller, or
+	// address, gets half, and waits as long for it as uploads do.
+	resizing *keyedSemaphore
 }
 
 // newPictureBudgets returns budgets for a number of uploads that are worked on at once, each of which has at most uploadBytes as it
 // arrives and takes at most memory bytes.
 func newPictureBudgets(uploads, uploadBytes, memory int) pictureBudgets {
 	reads := func() readBudget {
-		return readBudget{bytes: newSemaphore(readBytes, readPatience), turns: newSemaphore(readTurns, readPatience)}
+		resizes := max(2, runtime.GOMAXPROCS(0))
+		return readBudget{bytes: newSemaphore(readBytes, readPatience), turns: newSemaphore(readTurns, readPatience),
+			resizing: newSemaphoreWithShare(resizes, resizes/2, uploadPatience)}
 	}
 	decoding := newSemaphoreWithShare(2*memory, memory, uploadPatience)
 	decoding.fifo = true
@@ -51,7 +59,7 @@ func newPictureBudgets(uploads, uploadBytes, memory int) pictureBudgets {
 func (r *pictureBudgets) stats() map[string]SemaphoreStats {
 	return map[string]SemaphoreStats{
 		"upload_bytes": r.arriving.stats(), "upload_turns": r.uploads.stats(), "upload_memory": r.decoding.stats(),
-		"read_bytes": r.known.bytes.stats(), "read_turns": r.known.turns.stats(),
-		"public_read_bytes": r.strangers.bytes.stats(), "public_read_turns": r.strangers.turns.stats(),
+		"read_bytes": r.known.bytes.stats(), "read_turns": r.known.turns.stats(), "resize_turns": r.known.resizing.stats(),
+		"public_read_bytes": r.strangers.bytes.stats(), "public_read_turns": r.strangers.turns.stats(), "public_resize_turns": r.strangers.resizing.stats(),
 	}
 }

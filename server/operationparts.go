@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"example.org/avatard/authz"
+	"example.org/avatard/server/picture"
 	"example.org/avatard/server/reference"
 	"example.org/avatard/storage"
 )
@@ -22,6 +23,17 @@ var (
 		Text: "The ETag of the picture that the caller has. If it still is the one, the answer is 304 without it."}
 )
 
+// sizeParameter has a description that follows from the largest stored picture.
+var sizeParameter = reference.Parameter{Name: "size", In: reference.InQuery, Schema: &reference.Schema{Type: "integer", Enum: sizes()},
+	Text: "Pixels of the longest side at most. A picture that is not larger comes as it is stored; none is made larger. Absent: as stored."}
+
+func sizes() (all []any) {
+	for side := 1; side <= picture.MaxStoredPixelsPerSide; side *= 2 {
+		all = append(all, side)
+	}
+	return all
+}
+
 // uploadMediaTypes are those of the pictures that are taken.
 var uploadMediaTypes = []string{"image/png", "image/jpeg", "image/gif", "image/webp"}
 
@@ -37,10 +49,10 @@ func (s *Server) describeRead(organization *reference.Schema, user reference.Par
 			"for organisations that do not exist, and for users without a picture.",
 		Method: http.MethodGet, Path: jsonPath(picturePattern),
 		Parameters: []reference.Parameter{
-			{Name: "orgId", In: reference.InPath, Text: "Id of the user's organisation, percent-encoded.", Schema: organization}, user, ifNoneMatchOnRead},
+			{Name: "orgId", In: reference.InPath, Text: "Id of the user's organisation, percent-encoded.", Schema: organization}, user, sizeParameter, ifNoneMatchOnRead},
 		Answers: pictureAnswers(),
 	}
-	reasons := []reason{noPicture, crowded}
+	reasons := []reason{badPictureQuery, noPicture, crowded}
 	if s.config.PublicAssets {
 		o.Open = true
 		o.Errors = s.describeErrors(reasons, []reason{overLimit, overloaded, unavailable, internal})

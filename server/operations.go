@@ -69,9 +69,9 @@ func (s *Server) operations() []reference.Operation {
 		{
 			ID: "ReadMyAvatar", Group: "One's own account", Title: "Read one's own avatar",
 			Method: http.MethodGet, Path: ownPicture,
-			Parameters: []reference.Parameter{ifNoneMatchOnRead},
+			Parameters: []reference.Parameter{sizeParameter, ifNoneMatchOnRead},
 			Answers:    pictureAnswers(),
-			Errors:     s.describeErrors(reasonsOfSelf, []reason{otherOrganization, unknownUser, noPicture, crowded}, reasonsOfAll),
+			Errors:     s.describeErrors(reasonsOfSelf, []reason{badPictureQuery, otherOrganization, unknownUser, noPicture, crowded}, reasonsOfAll),
 		},
 		s.describeRead(user, inPath),
 		probeOperation("Healthz", "/healthz", "Is the process alive?", "It is.", "ok\n"),

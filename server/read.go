@@ -12,16 +12,32 @@ import (
 	"example.org/avatard/storage"
 )
 
+// pictureRead is a request for a picture.
+type pictureRead struct {
+	pictureQuery
+	user  storage.UserKey
+	org   string
+	scope string // of caches: "private" or "public"
+}
+
 // readOwn sends the caller's own picture.
 func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
+	query, err := parsePictureQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
 	c := callOf(r.Context())
 	c.user = c.caller.Subject
-	return errorForSelf(s.answerRead(w, r, s.userKey(c.caller.Subject), c.organization, "private"))
+	return errorForSelf(s.answerRead(w, r, pictureRead{query, s.userKey(c.caller.Subject), c.organization, "private"}))
 }
 
 // read sends the picture of a user in an organisation. The answer is the same for every reason for which there is no picture, so that
 // no caller learns which ids exist.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) error {
+	query, err := parsePictureQuery(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
 	org, user := variables[0], variables[1]
 	if err := checkReadIDs(org, user); err != nil {
 		return err
@@ -30,31 +46,37 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string
 	if s.config.PublicAssets {
 		scope = "public"
 	}
-	return noneOfThem(s.answerRead(w, r, s.userKey(user), org, scope))
+	return noneOfThem(s.answerRead(w, r, pictureRead{query, s.userKey(user), org, scope}))
 }
 
 // answerRead answers GET and HEAD with a picture, or returns why not. An answer without bytes takes no memory for a picture and reads none.
-func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, user storage.UserKey, org, scope string) error {
-	info, err := s.config.Store.Stat(r.Context(), user, org)
+func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, asked pictureRead) error {
+	info, err := s.config.Store.Stat(r.Context(), asked.user, asked.org)
 	if err == nil && info.Generation == "" {
 		err = storage.ErrNoPicture
 	}
 	if err != nil {
+		if errors.Is(err, storage.ErrNoPicture) || errors.Is(err, storage.ErrUserNotFound) {
+			s.renditions.drop(asked.user) // another process may have erased it
+		}
 		return err
 	}
-	if done, err := answerWithoutBytes(w, r, info, scope); done || err != nil {
+	if done, err := answerWithoutBytes(w, r, info, asked); done || err != nil {
 		return err
+	}
+	if asked.side > 0 {
+		return s.answerResized(w, r, info, asked)
 	}
 	sent, err := s.send(w, r, int(info.Size))
 	if err != nil {
 		return err
 	}
 	defer sent.end()
-	p, err := s.get(r.Context(), sent, user, org)
+	p, err := s.get(r.Context(), sent, asked.user, asked.org)
 	if err != nil {
 		return err
 	}
-	return sendPicture(w, r, p, scope, sent)
+	return sendPicture(w, r, p, asked, sent)
 }
 
 // get waits for a turn and reads the picture.
@@ -85,19 +107,21 @@ func checkReadIDs(org, user string) error {
 }
 
 // answerWithoutBytes answers HEAD, and 304 to a client that has this very picture. It reports whether it has answered.
-func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Info, scope string) (done bool, err error) {
-	etag, err := entityTag(info.Generation, info.Format)
+func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Info, asked pictureRead) (done bool, err error) {
+	etag, err := entityTag(info.Generation, info.Format, asked.side)
 	if err != nil {
 		return false, err
 	}
 	switch {
 	case namesETag(r.Header.Values("If-None-Match"), etag):
-		describePicture(w.Header(), etag, scope)
+		describePicture(w.Header(), etag, asked.scope)
 		w.WriteHeader(http.StatusNotModified)
 	case r.Method == http.MethodHead:
-		describePicture(w.Header(), etag, scope)
-		w.Header().Set("Content-Type", info.Format.MediaType())
-		w.Header().Set("Content-Length", strconv.FormatInt(info.Size, 10))
+		describePicture(w.Header(), etag, asked.scope)
+		if asked.side == 0 { // else only making the picture would tell (RFC 9110 section 9.3.2)
+			w.Header().Set("Content-Type", info.Format.MediaType())
+			w.Header().Set("Content-Length", strconv.FormatInt(info.Size, 10))
+		}
 		w.WriteHeader(http.StatusOK)
 	default:
 		return false, nil
@@ -106,8 +130,8 @@ func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Inf
 }
 
 // sendPicture answers GET with a picture, or with 304 where it became the one that the caller has since answerWithoutBytes.
-func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scope string, sent *outgoingPicture) error {
-	etag, err := entityTag(p.Generation, p.Format)
+func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, asked pictureRead, sent *outgoingPicture) error {
+	etag, err := entityTag(p.Generation, p.Format, asked.side)
 	if err != nil {
 		return err
 	}
@@ -115,7 +139,7 @@ func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scop
 		return errCrowded
 	}
 	h := w.Header()
-	describePicture(h, etag, scope)
+	describePicture(h, etag, asked.scope)
 	if namesETag(r.Header.Values("If-None-Match"), etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
@@ -127,12 +151,14 @@ func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, scop
 	return nil
 }
 
-// entityTag names one picture in one form. A hash of the content would outlive it; the generation is random. "full" leaves
-// room for smaller sizes.
-func entityTag(generation string, format storage.Format) (string, error) {
+// entityTag names one picture in one form: with a side, 0 = as stored. A hash of the content would outlive it; the generation is random.
+func entityTag(generation string, format storage.Format, side int) (string, error) {
 	media := format.MediaType()
 	if media == "" || generation == "" {
 		return "", fmt.Errorf("stored picture has format %d and generation %q", format, generation)
+	}
+	if side > 0 {
+		return `"` + generation + "-" + strconv.Itoa(side) + `"`, nil
 	}
 	return `"` + generation + "-full-" + strings.TrimPrefix(media, "image/") + `"`, nil
 }

@@ -43,16 +43,20 @@ type outgoingPicture struct {
 
 // send acquires memory for a picture that is to be sent. The caller must end it.
 func (s *Server) send(w http.ResponseWriter, r *http.Request, size int) (*outgoingPicture, error) {
-	c := callOf(r.Context())
-	t := &outgoingPicture{room: s.known, control: http.NewResponseController(w), conn: connections.Of(r.Context()), http1: r.ProtoMajor == 1}
-	of := semaphoreKey{caller: c.caller.Subject}
-	if !c.identified {
-		t.room, of = s.strangers, semaphoreKey{address: limit.Address(c.address)}
-	}
+	room, of := s.readRoom(callOf(r.Context()))
+	t := &outgoingPicture{room: room, control: http.NewResponseController(w), conn: connections.Of(r.Context()), http1: r.ProtoMajor == 1}
 	if err := t.room.bytes.acquire(r.Context(), &t.bytes, of, max(size, leastRead), t); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// readRoom returns the budget that a call shares with others, and whom it counts for there.
+func (s *Server) readRoom(c *call) (readBudget, semaphoreKey) {
+	if c.identified {
+		return s.known, semaphoreKey{caller: c.caller.Subject}
+	}
+	return s.strangers, semaphoreKey{address: limit.Address(c.address)}
 }
 
 // begin takes over the bytes. It reports false when their memory was taken away.

@@ -12,6 +12,7 @@
 //	    media.go     names of media types and compressions, as the RPC library expects them
 //	    envelope.go  the framing of messages in gRPC and gRPC-Web
 //	    upload.go, arriving.go, read.go   pictures in and out
+//	    resize.go, renditions.go   pictures in other sizes, made on request
 //	    budgets.go, semaphore.go   how many of them at once, and which are evicted for others
 //	    health.go    the open endpoints
 //	  surface.go   all that is served; nothing is without a rule of access
@@ -105,6 +106,9 @@ type Config struct {
 	// MaxUploads is the number of uploads that are decoded, encoded and stored at once, each once it has arrived; others wait.
 	// One caller gets a quarter of them, but at least one. 0 = 16.
 	MaxUploads int
+	// RenditionBytes bounds the pictures that are kept in memory in the sizes that ?size= asked for, in bytes. 0 = 16 MiB, negative = none
+	// are kept.
+	RenditionBytes int
 	// Checks are asked by /readyz and by the health service beside the store. nil = none.
 	Checks []Check
 	// Observer receives a report of every call, for metrics. nil = none.
@@ -183,8 +187,9 @@ type Server struct {
 	connections *connections.Group
 
 	pictureBudgets
-	logSums   *logSums
-	documents documentCache
+	renditions *renditions
+	logSums    *logSums
+	documents  documentCache
 }
 
 // New returns a Server, or an error that names every fault of the configuration. An endpoint for which no rule of access is
@@ -208,6 +213,7 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		invented:       limit.NewRateLimiter[string](inventedRate, maxCounted, cfg.Now),
 		logSums:        &logSums{logger: cfg.Logger},
 		pictureBudgets: newPictureBudgets(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
+		renditions:     newRenditions(cfg.RenditionBytes),
 		calls:          newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		openCalls:      newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
 		leaving:        newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
@@ -264,6 +270,9 @@ func (c *Config) complete() error {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.RenditionBytes == 0 {
+		c.RenditionBytes = DefaultRenditionBytes
 	}
 	c.MaxUploads = orDefault(c.MaxUploads, defaultUploads)
 	c.MaxRequests = orDefault(c.MaxRequests, DefaultRequests)

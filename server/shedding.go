@@ -63,9 +63,11 @@ type Load struct {
 	Requests, OpenRequests int
 	// Refused counts connections and requests that were refused, by the bound that they were over.
 	Refused map[string]uint64
-	// Budgets are those that pictures on their way share, by name: "upload_bytes", "upload_turns", "read_bytes" and "read_turns" of callers
-	// with a token, "public_read_bytes" and "public_read_turns" of those without one.
+	// Budgets are those that pictures on their way share, by name: "upload_bytes", "upload_turns", "read_bytes", "read_turns" and "resize_turns" of callers
+	// with a token, "public_read_bytes", "public_read_turns" and "public_resize_turns" of those without one.
 	Budgets map[string]SemaphoreStats
+	// Renditions are the pictures that are kept in memory in the sizes that readers asked for.
+	Renditions RenditionStats
 	// SummedCalls have no line of their own in the log. LostRefusals have no record in the audit trail, but are counted in one.
 	SummedCalls, LostRefusals uint64
 }
@@ -74,7 +76,7 @@ type Load struct {
 func (s *Server) Load() Load {
 	open := s.openCalls.requests()
 	l := Load{Connections: s.connections.Open(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64),
-		Budgets: s.pictureBudgets.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
+		Budgets: s.pictureBudgets.stats(), Renditions: s.renditions.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
 	for i := range s.sheds.counts {
 		l.Refused[shedReasonNames[i]] = s.sheds.counts[i].Load()
 	}

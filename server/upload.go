@@ -96,6 +96,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	up.Organization, up.By = c.organization, c.origin()
 	up.Picture = storage.Picture{Format: encoded.Format, Data: encoded.Data}
 	res, err := s.config.Store.Put(ctx, up)
+	s.renditions.drop(up.User)
 	if err != nil {
 		return err
 	}

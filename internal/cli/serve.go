@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -161,6 +162,7 @@ func serverConfig(cfg config.Config, store storage.Engine, logger *slog.Logger) 
 	return server.Config{
 		Issuer:                cfg.Issuer,
 		Pictures:              picture.New(cfg.Pictures),
+		RenditionBytes:        cmp.Or(cfg.ResizedBytes, -1),
 		Logger:                logger,
 		Realm:                 cfg.Realm,
 		PublicAssets:          cfg.PublicAssets,

@@ -61,6 +61,7 @@ type Config struct {
 	AllowImpersonation bool
 
 	Pictures              picture.Config
+	ResizedBytes          int // of smaller pictures in memory; 0 = none are kept
 	PublicAssets          bool
 	Reflection            bool
 	RegisterOnAdminUpload bool
@@ -96,6 +97,7 @@ func Default() Config {
 		CacheTTL:             5 * time.Second,
 		IntrospectionTimeout: 2500 * time.Millisecond,
 		Pictures:             picture.Config{MaxUploadBytes: picture.DefaultUploadBytes, MaxPixels: picture.DefaultPixels},
+		ResizedBytes:         server.DefaultRenditionBytes,
 		Unknown:              limit.Rate{PerSecond: authz.DefaultUnknownPerSecond, Burst: authz.DefaultUnknownBurst},
 		Source:               sourceClaims,
 		Policy:               authz.DefaultPolicy(),

@@ -18,8 +18,9 @@ const (
 	minHeaderBytes = 4 << 10
 	maxHeaderBytes = 1 << 20
 	// Small pictures of small phones have to pass.
-	minUploadBytes = 64 << 10
-	minPixels      = 1_000_000
+	minUploadBytes  = 64 << 10
+	minPixels       = 1_000_000
+	maxResizedBytes = 1 << 30
 )
 
 // parsePerSecond reads how often something may happen in a second, 0 for no limit.

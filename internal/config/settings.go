@@ -199,6 +199,11 @@ var settings = []Setting{
 		text: func(c *Config, s string) error {
 			return parseBetween(&c.Pictures.MaxPixels, s, "number of pixels", minPixels, picture.MostPixels)
 		}},
+	{Key: "pictures.resized_cache_bytes", Fallback: "16777216",
+		About: "memory for pictures in the sizes that ?size= asked for, 0 to 1073741824 bytes; 0 makes them anew each time",
+		text: func(c *Config, s string) error {
+			return parseBetween(&c.ResizedBytes, s, "number of bytes", 0, maxResizedBytes)
+		}},
 	{Key: "users.register_on_admin_upload", Fallback: "false", IsSwitch: true,
 		About: "an administrator's upload for an unknown user registers that user in the administrator's organisation, and nobody else can then; only where administrators of all organisations trust each other",
 		text:  func(c *Config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},

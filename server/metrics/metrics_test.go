@@ -28,7 +28,7 @@ func watched() *Metrics {
 	})
 	m.RegisterLoad(func() server.Load {
 		return server.Load{Connections: 12, Requests: 7, OpenRequests: 2, Refused: map[string]uint64{"requests": 3, "connections": 0},
-			Budgets: map[string]server.SemaphoreStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Evicted: 2, Refused: 1}}, SummedCalls: 21, LostRefusals: 22}
+			Budgets: map[string]server.SemaphoreStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Evicted: 2, Refused: 1}}, Renditions: server.RenditionStats{Size: 1000, Used: 700, Entries: 1, Hits: 23, Misses: 24}, SummedCalls: 21, LostRefusals: 22}
 	})
 	m.RegisterLog(func() uint64 { return 17 })
 	m.RegisterCertificate(func() time.Time { return time.Unix(1_800_000_000, 0) })
@@ -119,6 +119,9 @@ avatard_provider_questions_total{outcome="answered",question="introspection"} 1
 avatard_provider_questions_withheld_total{question="introspection",reason="flood"} 1
 avatard_requests_in_flight{kind="call"} 5
 avatard_requests_in_flight{kind="open"} 2
+avatard_resized_cache_bytes 700
+avatard_resized_cache_lookups_total{result="hit"} 23
+avatard_resized_cache_lookups_total{result="miss"} 24
 avatard_storage_free_slots{slot_bytes="4096"} 10
 avatard_storage_free_slots{slot_bytes="8192"} 8
 avatard_storage_log_bytes 4152

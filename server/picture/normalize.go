@@ -10,7 +10,8 @@
 //	    │                    ▲
 //	    └► format.go ─► pngformat.go, jpegformat.go, gifformat.go, webpformat.go: one file for each format
 //
-// orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up.
+// orientation.go and profiles.go read the metadata that matters; sample.go and portrait.go make pictures up; resize.go makes stored pictures
+// smaller.
 package picture
 
 import (
@@ -147,14 +148,19 @@ func (u *Upload) Memory() int { return u.memory }
 // The result is a PNG when the picture is transparent, or when the source was lossless and has at most 256 colours or is not larger
 // as a PNG; else it is a JPEG. Of an animation one frame is kept, see Encoded.
 func (u *Upload) Normalize(ctx context.Context) (Encoded, error) {
-	img, traits, err := u.read(ctx)
+	return u.within(ctx, MaxStoredPixelsPerSide)
+}
+
+// within returns the picture with no side over side, encoded.
+func (u *Upload) within(ctx context.Context, side int) (Encoded, error) {
+	img, traits, err := u.read(ctx, side)
 	if err != nil {
 		return Encoded{}, err
 	}
 	return u.finish(ctx, img, traits)
 }
 
-// finish returns the stored form of the small picture, which is overwritten.
+// finish encodes the small picture, which is overwritten.
 func (u *Upload) finish(ctx context.Context, img *image.NRGBA, t traits) (Encoded, error) {
 	defer wipe(img)
 	img = upright(img, orientation(u.exif()))
@@ -165,14 +171,14 @@ func (u *Upload) finish(ctx context.Context, img *image.NRGBA, t traits) (Encode
 	return out, err
 }
 
-// read returns the picture in the size in which it is stored.
-func (u *Upload) read(ctx context.Context) (*image.NRGBA, traits, error) {
+// read returns the picture with no side over side.
+func (u *Upload) read(ctx context.Context, side int) (*image.NRGBA, traits, error) {
 	colours := coloursOf(u)
 	pixels, err := u.decode(ctx, colours)
 	var img *image.NRGBA
 	if err == nil {
 		defer pixels.wipe()
-		img, err = reduce(ctx, pixels, MaxStoredPixelsPerSide)
+		img, err = reduce(ctx, pixels, side)
 	}
 	switch {
 	case ctx.Err() != nil:

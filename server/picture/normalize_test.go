@@ -260,7 +260,7 @@ func TestDecodeStopsWithItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := src.read(ctx); !errors.Is(err, context.Canceled) {
+		if _, _, err := src.read(ctx, MaxStoredPixelsPerSide); !errors.Is(err, context.Canceled) {
 			t.Errorf("%.8q: %v, want %v", data, err, context.Canceled)
 		}
 	}

@@ -37,7 +37,7 @@ func TestPNGRowsAreThoseOfTheLibrary(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						got, _, err := src.read(t.Context())
+						got, _, err := src.read(t.Context(), MaxStoredPixelsPerSide)
 						if err != nil {
 							t.Fatalf("colour %d, depth %d, interlaced %t, filter %d: %v", colour, depth, interlaced, filter, err)
 						}

@@ -12,6 +12,7 @@ type Schema struct {
 	Format      string  `json:"format,omitempty"`
 	Description string  `json:"description,omitempty"`
 	Const       string  `json:"const,omitempty"`
+	Enum        []any   `json:"enum,omitempty"`
 	MinLength   *uint64 `json:"minLength,omitempty"`
 	MaxLength   *uint64 `json:"maxLength,omitempty"`
 	Pattern     string  `json:"pattern,omitempty"`

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -159,12 +160,29 @@ func (r Read) Generation() string {
 
 // Read fetches a user's picture as the public may. A reader that has one already names its entity tag; "" for none.
 func (c *Client) Read(ctx context.Context, organization, user, etag string) Read {
-	return c.read(ctx, PicturePath(organization, user), http.Header{}, etag)
+	return c.ReadSize(ctx, organization, user, etag, 0)
+}
+
+// ReadSize is Read with a size in pixels; 0 = as stored.
+func (c *Client) ReadSize(ctx context.Context, organization, user, etag string, size int) Read {
+	return c.read(ctx, PicturePath(organization, user)+sizeQuery(size), http.Header{}, etag)
 }
 
 // ReadOwn fetches the picture of the caller.
 func (c *Client) ReadOwn(ctx context.Context, header http.Header, etag string) Read {
-	return c.read(ctx, OwnPicturePath, header.Clone(), etag)
+	return c.ReadOwnSize(ctx, header, etag, 0)
+}
+
+// ReadOwnSize is ReadOwn with a size in pixels; 0 = as stored.
+func (c *Client) ReadOwnSize(ctx context.Context, header http.Header, etag string, size int) Read {
+	return c.read(ctx, OwnPicturePath+sizeQuery(size), header.Clone(), etag)
+}
+
+func sizeQuery(size int) string {
+	if size == 0 {
+		return ""
+	}
+	return "?size=" + strconv.Itoa(size)
 }
 
 func (c *Client) read(ctx context.Context, path string, header http.Header, etag string) Read {

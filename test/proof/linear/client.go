@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -17,7 +18,7 @@ type person struct {
 	testbed.Person
 
 	mu   sync.Mutex
-	tags []tag // in the order in which they were first seen
+	tags map[int][]tag // by size, in the order in which they were first seen
 }
 
 type tag struct {
@@ -25,28 +26,32 @@ type tag struct {
 	picture int
 }
 
-// learn notes the tag of a picture that was seen. It reports false when that picture had another one before, or another
+// learn notes the tag of a picture that was seen in a size. It reports false when that picture had another one before, or another
 // picture this one.
-func (p *person) learn(text string, picture int) bool {
+func (p *person) learn(text string, picture, size int) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, t := range p.tags {
+	for _, t := range p.tags[size] {
 		if t.text == text || t.picture == picture {
 			return t.text == text && t.picture == picture
 		}
 	}
-	p.tags = append(p.tags, tag{text, picture})
+	if p.tags == nil {
+		p.tags = make(map[int][]tag)
+	}
+	p.tags[size] = append(p.tags[size], tag{text, picture})
 	return true
 }
 
-// tag returns the n-th newest tag, or one that names nothing.
-func (p *person) tag(n int) tag {
+// tag returns the n-th newest tag of a size, or one that names nothing.
+func (p *person) tag(n, size int) tag {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n == none || len(p.tags) == 0 {
+	tags := p.tags[size]
+	if n == none || len(tags) == 0 {
 		return tag{picture: none}
 	}
-	return p.tags[max(0, len(p.tags)-1-n)]
+	return tags[max(0, len(tags)-1-n)]
 }
 
 // party is the clients of one server.
@@ -55,6 +60,7 @@ type party struct {
 	manager  string
 	people   []*person
 	pictures *testbed.PictureSet
+	resized  map[int]testbed.Resized // by size
 	recorder *recorder
 	// dying reports whether the server is being killed.
 	dying func() bool
@@ -83,6 +89,9 @@ func how(s step) string {
 		text = "own"
 	case s.kind != read:
 		text = "manager"
+	}
+	if s.size > 0 {
+		text += fmt.Sprintf(", %d pixels", s.size)
 	}
 	if s.kind == remove {
 		text += ", " + string(s.form)
@@ -120,16 +129,24 @@ func (p *party) change(ctx context.Context, id int, in call, s step) bool {
 	return a.Err == nil
 }
 
+// number returns which picture these bytes are, in a size; false when none.
+func (p *party) number(data []byte, size int) (number int, ok bool) {
+	if size > 0 {
+		return p.resized[size].Number(data)
+	}
+	return p.pictures.Number(data)
+}
+
 func (p *party) read(ctx context.Context, caller int, s step) bool {
 	u := p.people[s.person]
-	known := u.tag(s.tag)
-	in := call{Kind: read, User: u.ID, Picture: none, Asked: known.picture, How: how(step{kind: read, own: s.own})}
+	known := u.tag(s.tag, s.size)
+	in := call{Kind: read, User: u.ID, Picture: none, Asked: known.picture, How: how(step{kind: read, own: s.own, size: s.size})}
 	id, _ := p.recorder.begin(caller, in)
 	var r client.Read
 	if s.own {
-		r = p.client.ReadOwn(ctx, client.Bearer(u.Token), known.text)
+		r = p.client.ReadOwnSize(ctx, client.Bearer(u.Token), known.text, s.size)
 	} else {
-		r = p.client.Read(ctx, testbed.Organization, u.ID, known.text)
+		r = p.client.ReadSize(ctx, testbed.Organization, u.ID, known.text, s.size)
 	}
 	out := outcome{Picture: none}
 	switch {
@@ -140,13 +157,13 @@ func (p *party) read(ctx context.Context, caller int, s step) bool {
 	case r.Status == http.StatusNotModified && known.picture != none:
 		out = outcome{Picture: known.picture, Unchanged: true}
 	case r.Status == http.StatusOK:
-		number, ok := p.pictures.Number(r.Data)
+		number, ok := p.number(r.Data, s.size)
 		if !ok {
 			p.recorder.complain("%v, %s: %d bytes that are no picture which was ever uploaded", in, in.How, len(r.Data))
 			p.recorder.unanswered(id)
 			return true
 		}
-		if !u.learn(r.ETag, number) {
+		if !u.learn(r.ETag, number, s.size) {
 			p.recorder.complain("%v, %s: picture %d with entity tag %s, which is not its own", in, in.How, number, r.ETag)
 		}
 		out.Picture = number

@@ -31,7 +31,8 @@ type control struct {
 // controls are histories of the real server with a wrong one in front of it, or with its time turned back.
 func controls(cluster bool) []control {
 	list := []control{
-		{"old pictures from a cache", func(w *world) { w.front = lying(cachedReads()) }},
+		{"old pictures from a cache", func(w *world) { w.front = lying(cachedReads(5, plain)) }},
+		{"smaller pictures from a cache that does not ask the store", func(w *world) { w.front = lying(cachedReads(2, resized)) }},
 		{"304 without asking", func(w *world) { w.front = lying(eagerUnchanged()) }},
 		{"deletes that never arrive", func(w *world) { w.front, w.forms = lying(swallow(http.MethodDelete)), []client.Form{client.REST} }},
 		{"uploads that never arrive", func(w *world) { w.front = lying(swallow(http.MethodPost)) }},
@@ -133,18 +134,22 @@ func every(n int) func() bool {
 	}
 }
 
-// cachedReads answers every fifth plain read with what was the answer to an earlier one.
-func cachedReads() lie {
+// plain and resized are kinds of reads.
+func plain(r *http.Request) bool   { return r.URL.RawQuery == "" }
+func resized(r *http.Request) bool { return r.URL.RawQuery != "" }
+
+// cachedReads answers every n-th read of a kind, of those without a tag, with what was the answer to an earlier one.
+func cachedReads(n int, kind func(*http.Request) bool) lie {
 	var mu sync.Mutex
 	kept := make(map[string]*copied)
-	turn := every(5)
+	turn := every(n)
 	return func(w http.ResponseWriter, r *http.Request, server http.Handler) {
-		key := r.URL.Path + r.Header.Get("Authorization")
+		key := r.URL.RequestURI() + r.Header.Get("Authorization")
 		mu.Lock()
 		before := kept[key]
 		mu.Unlock()
 		switch {
-		case r.Method != http.MethodGet || r.Header.Get("If-None-Match") != "":
+		case r.Method != http.MethodGet || !kind(r) || r.Header.Get("If-None-Match") != "":
 			server.ServeHTTP(w, r)
 		case before != nil && turn():
 			w.Header().Set("ETag", before.tag)

@@ -20,9 +20,10 @@ type world struct {
 	binary   string
 	dir      string
 	pictures *testbed.PictureSet
-	calls    int           // of a history, at least
-	kills    int           // of a history
-	forms    []client.Form // of deletes
+	resized  map[int]testbed.Resized // by size
+	calls    int                     // of a history, at least
+	kills    int                     // of a history
+	forms    []client.Form           // of deletes
 	// servers, when they are not nil, are what replicas keep their data in, in place of one server with a directory.
 	servers *clustertest.Servers
 	environ []string // of replicas, beside what tells where the data is
@@ -93,7 +94,7 @@ func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) 
 		return h, err
 	}
 	defer func() { err = errors.Join(err, s.testbed.Close()) }()
-	s.party = &party{manager: s.testbed.Manager(), pictures: w.pictures, recorder: s.recorder}
+	s.party = &party{manager: s.testbed.Manager(), pictures: w.pictures, resized: w.resized, recorder: s.recorder}
 	for _, one := range s.testbed.People() {
 		s.party.people = append(s.party.people, &person{Person: one})
 	}

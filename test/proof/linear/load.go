@@ -100,11 +100,14 @@ func (p *party) begin(ctx context.Context) error {
 	return nil
 }
 
-// lookAround reads everybody's picture, as the public, as the user, and with the newest tag.
+// lookAround reads everybody's picture, as the public, as the user, with the newest tag, and in each size.
 func (p *party) lookAround(ctx context.Context) {
 	for i := range p.people {
 		p.read(ctx, 0, step{person: i, tag: none})
 		p.read(ctx, 1, step{person: i, tag: 0, own: true})
+		for _, size := range sizes {
+			p.read(ctx, 0, step{person: i, tag: none, size: size})
+		}
 	}
 }
 

@@ -1,4 +1,4 @@
-// Command linear proves that uploads, replacements, deletes and reads of one user look as if they happened one after the
+// Command linear proves that uploads, replacements, deletes and reads of one user, in several sizes, look as if they happened one after the
 // other, each at some moment between its call and its answer, also when the server is killed in the middle. It starts the
 // real program, lets clients call it over all wire forms, ends it with SIGKILL and starts it again several times, writes
 // down who asked what and learned what when, and has porcupine look for an order that explains all answers.
@@ -93,6 +93,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	}
 	if w.pictures, err = testbed.NewPictureSet(ctx, pictureSeed, pictureCount); err != nil {
 		return err
+	}
+	w.resized = make(map[int]testbed.Resized)
+	for _, size := range sizes {
+		if w.resized[size], err = w.pictures.Resize(ctx, size); err != nil {
+			return err
+		}
 	}
 	if w.binary, err = testbed.Build(ctx, o.dir, "failpoints"); err != nil {
 		return err

@@ -25,9 +25,14 @@ type step struct {
 	picture int         // of an upload
 	// tag picks one of the user's entity tags for a read, the newest being 0; none for a read that names no tag.
 	tag int
+	// size is that of a read, 0 for the picture as it is stored.
+	size int
 	// patience is after how long the client leaves; 0 when it waits for the answer.
 	patience time.Duration
 }
+
+// sizes are those that clients ask for: one that most pictures have to be made smaller for, and one that half of them are smaller than.
+var sizes = []int{16, 128}
 
 // plan is what one client will do, decided by a seed alone. How far it comes is not.
 type plan struct {
@@ -68,6 +73,9 @@ func (p *plan) next() step {
 		s.kind = remove
 	case n < 8:
 		s.tag = max(0, p.random.IntN(6)-3) // the newest one most times
+	}
+	if s.kind == read && p.random.IntN(2) == 0 {
+		s.size = sizes[p.random.IntN(len(sizes))]
 	}
 	if s.kind != read && p.leaves > 0 && p.random.IntN(30) == 0 {
 		p.leaves--
