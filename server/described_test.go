@@ -68,7 +68,7 @@ func (e example) header(p provocation) http.Header {
 // send makes the call over REST.
 func (e example) send(t *testing.T, p provocation) (*http.Response, string) {
 	t.Helper()
-	path := strings.NewReplacer("{orgId}", reference.ExampleOrganization, "{userId}", cmp.Or(p.userID, reference.ExampleUser)).Replace(e.Path)
+	path := strings.NewReplacer("{orgId}", reference.ExampleOrganization, "{userId}", cmp.Or(p.userID, reference.ExampleUser)).Replace(e.Path) + p.query
 	header := e.header(p)
 	var fields []string
 	for _, name := range slices.Sorted(maps.Keys(header)) {

@@ -21,6 +21,7 @@ type provocation struct {
 	token   string   // in place of the one that may make the call
 	headers []string // name, value, …
 	userID  string   // in place of the example's
+	query   string
 	body    []byte   // in place of a picture
 }
 
@@ -37,6 +38,7 @@ var provocations = map[reason]provocation{
 	noMembership:        {token: "nobody-token-1"},
 	noPermission:        {token: "powerless-token-1"},
 	invalidRequest:      {userID: "a%01b", headers: []string{"Grpc-Timeout", "x", "Connect-Timeout-Ms", "x"}},
+	badPictureQuery:     {query: "?size=3"},
 	uploadTooLarge:      {body: make([]byte, 1<<20)},
 	otherOrganization:   {token: "moved-token-1"},
 	conditionFailed:     {headers: []string{"If-Match", `"another"`}},
