@@ -67,7 +67,9 @@ function codeOf(address, state) {
     channel.onmessage = ({ data }) => {
       const answer = new URLSearchParams(data);
       if (answer.get("state") !== state) return; // of another page
-      if (answer.get("error")) end(reject, new SignInError("signInRefused", answer.get("error_description") ?? answer.get("error")));
+      // A provider that names itself has to be the one that was asked (RFC 9207 section 2.4).
+      if (answer.has("iss") && answer.get("iss") !== settings.signIn.issuer) end(reject, new SignInError("signInRefused"));
+      else if (answer.get("error")) end(reject, new SignInError("signInRefused", answer.get("error_description") ?? answer.get("error")));
       else if (answer.get("code")) end(resolve, answer.get("code"));
       else end(reject, new SignInError("signInRefused"));
     };

@@ -210,7 +210,7 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 		Version:       inv.version(),
 		Page:          true,
 		SignIn: func(context.Context) *reference.SignIn {
-			return &reference.SignIn{AuthorizationURL: seeded.Issuer + "/authorize", TokenURL: seeded.Issuer + "/oauth/token",
+			return &reference.SignIn{Issuer: seeded.Issuer, AuthorizationURL: seeded.Issuer + "/authorize", TokenURL: seeded.Issuer + "/oauth/token",
 				ClientID: seeded.ApplicationID, Scopes: server.ZitadelScopes(seeded.Audience)}
 		},
 	})

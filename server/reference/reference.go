@@ -29,6 +29,8 @@ type API struct {
 
 // SignIn is how the provider gives tokens to people: by the authorization code flow (RFC 6749 section 4.1) with PKCE (RFC 7636).
 type SignIn struct {
+	// Issuer is what the provider may name itself when it sends somebody back (RFC 9207).
+	Issuer                     string
 	AuthorizationURL, TokenURL string
 	// ClientID is the public client that the page signs in as.
 	ClientID string

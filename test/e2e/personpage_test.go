@@ -1,4 +1,4 @@
-//go:build unix
+//go:build unix && pages
 
 package e2e
 
@@ -11,9 +11,14 @@ import (
 // People sign in on the page at /, drop a picture on it, choose a square, see it, delete it and see the receipt; with the keyboard alone,
 // on a small screen and in German as well. A manager does the same for somebody else. axe finds nothing, nothing is stored in the browser,
 // and no request leaves the origin.
-func TestPersonPage(t *testing.T) {
-	node, dir := npmClients(t)
+func TestPageOfPeople(t *testing.T) {
 	_, env := startDev(t)
+	checkPersonPage(t, pageVisit{url: env["AVATARD_URL"], person: env["USER_ALICE"], manager: env["USER_ERIN"], user: env["USER_BOB"], organization: env["ORG_ACME"]})
+}
+
+func checkPersonPage(t *testing.T, v pageVisit) {
+	t.Helper()
+	node, dir := npmClients(t)
 	type answer struct {
 		Title, German, Stored string
 		Seen, Faults, Foreign []string
@@ -21,8 +26,8 @@ func TestPersonPage(t *testing.T) {
 		Kept, Gone            bool
 	}
 	told := tell[answer](t, map[string]any{
-		"executable": Program(t, "chromium"), "url": env["AVATARD_URL"], "person": env["USER_ALICE"], "manager": env["USER_ERIN"],
-		"user": env["USER_BOB"], "organisation": env["ORG_ACME"],
+		"executable": Program(t, "chromium"), "url": v.url, "provider": v.provider, "person": v.person, "manager": v.manager,
+		"user": v.user, "organisation": v.organization,
 	}, node, filepath.Join(dir, "person.js"))
 	if len(told) != 1 {
 		t.Fatalf("%d answers, want 1", len(told))

@@ -1,4 +1,4 @@
-// Uses the API reference as a reader does. Reads {executable, url, person, user, viewer, wide, dark} from standard input and writes one line
+// Uses the API reference as a reader does. Reads {executable, url, provider, person, user, organization, viewer, manager, errors, picture} from standard input and writes one line
 // of JSON: what the reader sees, what axe finds on every tab, and whatever a good page does not do.
 
 import { readFile } from "node:fs/promises";
@@ -20,7 +20,7 @@ const told = { sent: [], faults: [], foreign: [] };
 async function view(options, f) {
   const context = await browser.newContext(options);
   context.on("request", (request) => {
-    if (new URL(request.url()).origin !== plan.url) told.foreign.push(request.url());
+    if (![plan.url, plan.provider].includes(new URL(request.url()).origin)) told.foreign.push(request.url());
   });
   const page = await context.newPage();
   page.on("pageerror", (error) => told.faults.push(error.message));

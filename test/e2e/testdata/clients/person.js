@@ -1,4 +1,4 @@
-// Uses the page for people as a person does. Reads {executable, url, person, manager, user, organisation, language} from standard input and
+// Uses the page for people as a person does. Reads {executable, url, provider, person, manager, user, organisation, language} from standard input and
 // writes one line of JSON: what the person sees, what axe finds, and whatever a good page does not do.
 
 import { readFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ const told = { seen: [], faults: [], foreign: [] };
 async function view(options, f) {
   const context = await browser.newContext(options);
   context.on("request", (request) => {
-    if (new URL(request.url()).origin !== plan.url) told.foreign.push(request.url());
+    if (![plan.url, plan.provider].includes(new URL(request.url()).origin)) told.foreign.push(request.url());
   });
   const page = await context.newPage();
   page.on("pageerror", (error) => told.faults.push(error.message));
