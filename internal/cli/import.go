@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"example.org/avatard/internal/admin"
+	"example.org/avatard/internal/bulkimport"
+	"example.org/avatard/internal/client"
+	"example.org/avatard/internal/config"
+	"example.org/avatard/internal/ids"
+	"example.org/avatard/server/picture"
+)
+
+// importCommand is "import".
+type importCommand struct {
+	settingFlags
+	Org string `required:"" placeholder:"ORG" help:"organisation that the users belong to"`
+	serverFlags
+	tokenFlags
+	Timeout  string `default:"1m" placeholder:"TIME" help:"how long one upload may take, with all tries while the server is busy"`
+	Parallel string `default:"4" placeholder:"N" help:"how many uploads are under way at once, 1 to 16"`
+	Replace  bool   `help:"import also for users who have another picture, which is erased"`
+	Register bool   `help:"register users who are not, as user add does, through the server that runs on the data directory of --data or --config"`
+	NewOrg   bool   `help:"with --register, register ORG too, if it is not yet"`
+	Journal  string `placeholder:"FILE" help:"file that knows what was imported, for the next run; without it one among the user's own state"`
+	JSON     bool   `name:"json" help:"print a line of JSON for each file that is not imported and one for the summary"`
+	Dir      string `arg:"" name:"DIR" help:"directory with a file for each user, such as 150317214593155073.png"`
+}
+
+// mostParallel bounds --parallel: a server has two to four uploads of one caller in work.
+const mostParallel = 16
+
+// Run imports a directory, or the rest of it.
+func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
+	if !ids.Valid(flags.Org) {
+		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.Org)
+	}
+	parallel := 0
+	if _, err := fmt.Sscanf(flags.Parallel+"\n", "%d\n", &parallel); err != nil || parallel < 1 || parallel > mostParallel {
+		return usagef("--parallel %q: expected 1 to %d", flags.Parallel, mostParallel)
+	}
+	register, err := flags.register(ctx, inv)
+	if err != nil {
+		return err
+	}
+	call := callFlags{Org: flags.Org, serverFlags: flags.serverFlags, tokenFlags: flags.tokenFlags, Timeout: flags.Timeout}
+	caller, err := call.caller(inv, false)
+	if err != nil {
+		return err
+	}
+	defer caller.Close()
+	items, dir, err := bulkimport.ReadDirectory(flags.Dir, picture.MostUploadBytes)
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer func() { _ = dir.Close() }() // it was read only
+	from, err := filepath.Abs(flags.Dir)
+	if err != nil {
+		return err
+	}
+	address, err := flags.address(inv)
+	if err != nil {
+		return err
+	}
+	journal, err := flags.journal(inv, bulkimport.Subject{Server: address, Organization: flags.Org, From: from})
+	if err != nil {
+		return fmt.Errorf("import: %w", err)
+	}
+	defer func() { err = errors.Join(err, journal.Close()) }()
+	return runImport(ctx, inv, flags.JSON, items, bulkimport.Config{Server: caller, Organization: flags.Org, Journal: journal,
+		Register: register, Normalize: normalizer(), Replace: flags.Replace, Parallel: parallel})
+}
+
+// normalizer returns what says what a server stores of a picture: the same code that servers have.
+func normalizer() func(context.Context, []byte) ([]byte, error) {
+	n := picture.New(picture.Config{MaxUploadBytes: picture.MostUploadBytes, MaxPixels: picture.MostPixels})
+	return func(ctx context.Context, data []byte) ([]byte, error) {
+		stored, err := n.Normalize(ctx, data)
+		return stored.Data, err
+	}
+}
+
+// register returns what registers a user; nil when nobody is to be.
+func (flags *importCommand) register(ctx context.Context, inv *Program) (func(context.Context, string) error, error) {
+	if !flags.Register {
+		if flags.NewOrg {
+			return nil, usagef("--new-org is for --register")
+		}
+		return nil, nil
+	}
+	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
+	if err != nil {
+		return nil, err
+	}
+	server := serverOf(inv.placeOf(cfg))
+	if flags.NewOrg {
+		if _, err := server.AddOrganization(ctx, flags.Org); err != nil {
+			return nil, fmt.Errorf("import: organisation %s: %w", flags.Org, err)
+		}
+	}
+	return func(ctx context.Context, user string) error {
+		_, err := server.AddUser(ctx, admin.Request{Organization: flags.Org, User: user})
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, admin.ErrNoServer):
+			return fmt.Errorf("%w; a server with users.register_on_admin_upload registers them by itself", err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		return bulkimport.Refuse(bulkimport.UnknownUser, "registering: "+err.Error())
+	}, nil
+}
+
+// journal opens the journal of an import. Where no file is named, there is one for each server, organisation and place.
+func (flags *importCommand) journal(inv *Program, subject bulkimport.Subject) (*bulkimport.Journal, error) {
+	if flags.Journal != "" {
+		return bulkimport.OpenJournal(flags.Journal, subject, tryLock)
+	}
+	dir, err := inv.stateDir()
+	if err != nil {
+		return nil, usagef("%v; name a file with --journal", err)
+	}
+	dir = filepath.Join(dir, "imports")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(subject)
+	if err != nil {
+		return nil, err
+	}
+	name := sha256.Sum256(text)
+	return bulkimport.OpenJournal(filepath.Join(dir, hex.EncodeToString(name[:8])+".jsonl"), subject, tryLock)
+}
+
+// runImport shows how an import comes along, and what came of it.
+func runImport(ctx context.Context, inv *Program, asJSON bool, items []bulkimport.Item, cfg bulkimport.Config) error {
+	var bar *progress
+	if !asJSON || isTerminal(inv.Stderr) {
+		bar = startProgress(inv.Stderr, "importing", len(items))
+		var done atomic.Int64
+		cfg.Progress = func() { bar.set(done.Add(1), int64(len(items))) }
+	}
+	cfg.Report = func(refused bulkimport.Refusal) error {
+		if asJSON {
+			return json.NewEncoder(inv.Stdout).Encode(refused)
+		}
+		return bar.aside(func() error {
+			_, err := fmt.Fprintln(inv.Stdout, refused.Line())
+			return err
+		})
+	}
+	sum, err := bulkimport.Run(ctx, items, cfg)
+	if bar != nil {
+		bar.finish()
+	}
+	if printErr := printSummary(inv, asJSON, sum); err == nil {
+		err = printErr
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("import: %w; the same command goes on", err)
+	case sum.Failed > 0:
+		return fmt.Errorf("import: %s failed; the same command tries again", countOf(int64(sum.Failed), "file"))
+	case sum.Refused > 0:
+		return fmt.Errorf("import: %w: %s", client.ErrRefused, countOf(int64(sum.Refused), "file"))
+	}
+	return nil
+}
+
+func printSummary(inv *Program, asJSON bool, sum bulkimport.Summary) error {
+	if asJSON {
+		return json.NewEncoder(inv.Stdout).Encode(map[string]bulkimport.Summary{"summary": sum})
+	}
+	_, err := fmt.Fprintln(inv.Stdout, strings.TrimSpace(sum.String()))
+	return err
+}
