@@ -74,7 +74,7 @@ func TestLibrary(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod":  fmt.Sprintf("module example.com/theirs\n\ngo 1.26.0\n\nrequire avatard v0.0.0\n\nreplace avatard => %q\n", repository),
+		"go.mod":  fmt.Sprintf("module example.com/theirs\n\ngo 1.26.0\n\nrequire example.org/avatard v0.0.0\n\nreplace example.org/avatard => %q\n", repository),
 		"go.sum":  string(sums),
 		"main.go": strings.Replace(libraryProgram, "LINES", strings.ReplaceAll(lines[0].text, "\n", "\n\t"), 1),
 	} {
