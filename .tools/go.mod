@@ -6,10 +6,11 @@ go 1.26.8
 
 tool github.com/bufbuild/buf/cmd/buf
 
-// Nothing imports these two: do not run `go mod tidy` here, it would drop them.
+// Nothing imports the first two: do not run `go mod tidy` here, it would drop them.
 require (
 	github.com/bufbuild/protovalidate v1.2.2
 	github.com/grpc-ecosystem/grpc-gateway v1.16.0
+	golang.org/x/mod v0.42.0
 )
 
 require (
@@ -91,7 +92,6 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp v0.0.0-20261014143641-f0251eb4aa3e // indirect
-	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/net v0.61.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
