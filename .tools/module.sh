@@ -17,7 +17,8 @@ git ls-files -z -- '*.go' '*.proto' '*.mod' '*.md' '*.sh' '*.yml' '*.yaml' .gola
 done
 # Where the path stands alone.
 sed -i "s#^module ${old//./\\.}\$#module $new#" go.mod
-git ls-files -z -- 'examples/*go.mod' | xargs -0r sed -i -E "s#(^|[ \t])${old//./\\.}([ \t]|\$)#\\1$new\\2#g"
+git ls-files -z -- .golangci.yml 'examples/*' test/e2e/library_test.go |
+  xargs -0r sed -i -E "s#(^|[^A-Za-z0-9_./-])${old//./\\.}([^A-Za-z0-9_/-]|\$)#\\1$new\\2#g"
 .tools/generate.sh
 gofmt -w $(git ls-files '*.go')
 go build ./...

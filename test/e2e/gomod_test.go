@@ -13,7 +13,7 @@ func TestEveryModuleAsksForAGoWithoutKnownHoles(t *testing.T) {
 	t.Parallel()
 	const oldest = 8 // of 1.26
 	line := regexp.MustCompile(`(?m)^go 1\.26\.(\d+)$`)
-	for _, pattern := range []string{"go.mod", ".tools/go.mod", ".tools/*/go.mod"} {
+	for _, pattern := range []string{"go.mod", ".tools/go.mod", ".tools/*/go.mod", "examples/*/go.mod"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no %s: %v", pattern, err)

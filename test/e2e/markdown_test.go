@@ -71,11 +71,14 @@ func anchor(heading string) string {
 
 // Every link within the repository leads somewhere, headings included.
 func TestLinksOfThePages(t *testing.T) {
-	pages, err := filepath.Glob("docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	pages := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+	for _, pattern := range []string{"docs/*.md", "examples/*.md", "examples/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no %s: %v", pattern, err)
+		}
+		pages = append(pages, found...)
 	}
-	pages = append(pages, "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 	link := regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
 	count := 0
