@@ -10,11 +10,8 @@ import (
 	"example.org/avatard/server"
 )
 
-// version is set at link time (-ldflags "-X main.version=1.2.3") and never changed by the program.
-var version string
-
 func main() {
 	server.TuneRuntime(os.Getenv)
-	p := &cli.Program{Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Version: version}
+	p := &cli.Program{Environ: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
 	os.Exit(cli.Report(os.Stderr, p.Run(cli.EndOnSignal(context.Background()), os.Args[1:])))
 }

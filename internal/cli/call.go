@@ -112,7 +112,7 @@ func (flags *callFlags) caller(inv *Program, mayBeAnybody bool) (*client.Client,
 	if tokens == nil && !mayBeAnybody {
 		tokens = noTokens{address}
 	}
-	return client.New(client.Config{URL: address, Tokens: tokens, UserAgent: "avatard/" + inv.version(), Timeout: limit}), nil
+	return client.New(client.Config{URL: address, Tokens: tokens, UserAgent: "avatard/" + version(), Timeout: limit}), nil
 }
 
 // target returns whose picture is meant.

@@ -42,7 +42,6 @@ type Program struct {
 	Stdout, Stderr io.Writer
 	Now            func() time.Time                  // the clock of serve and restore, nil = time.Now
 	Place          func(config.Config) storage.Place // where the data is kept, nil = as the configuration says
-	Version        string                            // set at link time, "" = that of the module
 }
 
 // Run does a command and returns when it is done or ctx has ended. args are the command line without the program's name.

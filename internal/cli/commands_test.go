@@ -295,7 +295,7 @@ func TestCompletion(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	got, err := runCommand(t, "version")
-	if err != nil || !strings.HasPrefix(got, "avatard "+new(Program).version()) || !strings.Contains(got, ", go") || strings.Count(got, "\n") != 1 {
+	if err != nil || !strings.HasPrefix(got, "avatard "+version()) || !strings.Contains(got, ", go") || strings.Count(got, "\n") != 1 {
 		t.Errorf("version printed %q, %v, want one line with version and Go release", got, err)
 	}
 }
@@ -308,7 +308,7 @@ func TestHelpEverywhere(t *testing.T) {
 		code int
 		text string // on standard output, with another code on standard error
 	}{
-		{"--version", ExitOK, "avatard " + new(Program).version()},
+		{"--version", ExitOK, "avatard " + version()},
 		{"-h", ExitOK, "usage: avatard COMMAND"},
 		{"--help user add", ExitOK, "usage: avatard user add USER"},
 		{"help user add", ExitOK, "usage: avatard user add USER"},

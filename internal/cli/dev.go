@@ -181,7 +181,7 @@ func (flags *devCommand) directory(logger *slog.Logger) (dir string, remove func
 // devServer returns the server, which asks the provider behind the same port over loopback HTTP like any other.
 func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger *slog.Logger) (*server.Server, error) {
 	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
-		UserAgent:    "avatard/" + inv.version(),
+		UserAgent:    "avatard/" + version(),
 		Issuer:       seeded.Issuer,
 		ClientID:     seeded.Client.ID,
 		ClientSecret: seeded.Client.Secret,
@@ -207,7 +207,7 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
 		},
 		AllowedOrigin: isDevOrigin,
-		Version:       inv.version(),
+		Version:       version(),
 		Page:          true,
 		SignIn: func(context.Context) *reference.SignIn {
 			return &reference.SignIn{Issuer: seeded.Issuer, AuthorizationURL: seeded.Issuer + "/authorize", TokenURL: seeded.Issuer + "/oauth/token",

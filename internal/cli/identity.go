@@ -18,7 +18,7 @@ func (p *Program) newIdentity(cfg config.Config, logger *slog.Logger, observer a
 		cfg.ProjectID = "" // roles in tokens do not count, so an unreadable one must not fail a call
 	}
 	introspector, err := authz.NewIntrospector(authz.IntrospectionConfig{
-		UserAgent:          "avatard/" + p.version(),
+		UserAgent:          "avatard/" + version(),
 		Issuer:             cfg.Issuer,
 		DiscoveryURL:       cfg.DiscoveryURL,
 		ClientID:           cfg.ClientID,

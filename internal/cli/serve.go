@@ -62,7 +62,7 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 	}
 	log.Tell(logger)
 	warnAtStart(cfg, logger)
-	watch, err := newWatch(ctx, cfg.Watch, p.version(), logger)
+	watch, err := newWatch(ctx, cfg.Watch, version(), logger)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 	of := serverConfig(cfg, store, logger)
 	of.Checks = append(draining.checks(), of.Checks...)
 	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
-	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, p.version()
+	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, version()
 	of.SignIn = signInOf(cfg, p.authenticator)
 	srv, err := server.New(of)
 	if err != nil {

@@ -8,11 +8,8 @@ import (
 	"strings"
 )
 
-// version returns the version to show: the one set at link time, else the module's, else "devel".
-func (p *Program) version() string {
-	if p.Version != "" {
-		return p.Version
-	}
+// version returns the version to show: that of the module, which Go takes from the tag of the commit, else "devel".
+func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
 		return info.Main.Version
 	}
@@ -24,7 +21,7 @@ type versionFlag bool
 
 // BeforeReset is called by the parser when the flag is given.
 func (versionFlag) BeforeReset(p *Program) error {
-	_, err := io.WriteString(p.Stdout, p.versionLine())
+	_, err := io.WriteString(p.Stdout, versionLine())
 	return &shown{err}
 }
 
@@ -33,13 +30,13 @@ type versionCommand struct{}
 
 // Run prints what --version prints.
 func (*versionCommand) Run(p *Program) error {
-	_, err := io.WriteString(p.Stdout, p.versionLine())
+	_, err := io.WriteString(p.Stdout, versionLine())
 	return err
 }
 
-func (p *Program) versionLine() string {
+func versionLine() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "avatard %s", p.version())
+	fmt.Fprintf(&b, "avatard %s", version())
 	if commit := buildCommit(); commit != "" {
 		fmt.Fprintf(&b, " (commit %s)", commit)
 	}

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Checks what deploy/ holds, as far as it can be without a container runtime and without systemd running. Usage:
+# .tools/deploy.sh [image|systemd]...; without names: all of them.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# settings FILE: whether avatard takes a configuration file as it stands, with files of secrets in place of those that it names.
+settings() {
+  mkdir -p "$work/etc"
+  printf secret >"$work/etc/secret"
+  sed "s:/etc/avatard/:$work/etc/:" "$1" >"$work/avatard.yaml"
+  env -i "$work/avatard" config --config "$work/avatard.yaml" >/dev/null
+}
+
+check_image() { .tools/image.sh; }
+
+check_systemd() {
+  settings deploy/systemd/avatard.yaml
+  # The program has to be where the unit says, so the unit that is looked at says where it is.
+  sed "s:/usr/bin/avatard:$work/avatard:" deploy/systemd/avatard.service >"$work/avatard.service"
+  systemd-analyze verify "$work/avatard.service" 2>&1 | tee "$work/out"
+  if grep -q avatard.service "$work/out"; then exit 1; fi # a key that is unknown is no failure of its own
+  # Of 10; what is left are the network, local sockets and the files that everybody may read.
+  systemd-analyze security --offline=true --threshold=15 "$work/avatard.service" >"$work/out" || { cat "$work/out"; exit 1; }
+  systemd-sysusers --dry-run "$PWD/deploy/systemd/avatard.sysusers"
+}
+
+CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/avatard" .
+checks=("$@")
+[ $# -gt 0 ] || checks=(image systemd)
+for name in "${checks[@]}"; do
+  case $name in
+    image | systemd) ;;
+    *) echo "deploy.sh: unknown check $name; known: image systemd" >&2; exit 2 ;;
+  esac
+  begin=$SECONDS
+  "check_$name" # a command of its own: in a list of && and || its failures would not end it
+  printf '%s: ok, %d s\n' "$name" $((SECONDS - begin))
+done
