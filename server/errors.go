@@ -84,7 +84,7 @@ var errorTable = [...]errorSpec{
 	noPermission:        {code: connect.CodePermissionDenied, status: 403, id: "AUTH-5mWD2", audited: true, message: "none of your roles in this organisation allows this"},
 
 	invalidRequest:    {code: connect.CodeInvalidArgument, status: 400, message: "invalid request"},
-	badPictureQuery:   {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-s1Ze2", message: fmt.Sprintf("size is a power of two from 1 to %d, and stands there once", picture.MaxStoredPixelsPerSide)},
+	badPictureQuery:   {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-s1Ze2", message: "a parameter of the query has a value that is none, or is there twice"},
 	uploadTooLarge:    {code: connect.CodeInvalidArgument, status: 413, message: "the picture is too large"},
 	otherOrganization: {code: connect.CodeFailedPrecondition, status: 400, audited: true, message: "your token names another organisation than the one you are registered in"},
 	conditionFailed:   {code: connect.CodeFailedPrecondition, status: 412, message: "the picture is not the one that If-Match or If-None-Match asks for"},

@@ -23,9 +23,13 @@ var (
 		Text: "The ETag of the picture that the caller has. If it still is the one, the answer is 304 without it."}
 )
 
-// sizeParameter has a description that follows from the largest stored picture.
+// sizeParameter and defaultParameter are those of reads.
 var sizeParameter = reference.Parameter{Name: "size", In: reference.InQuery, Schema: &reference.Schema{Type: "integer", Enum: sizes()},
 	Text: "Pixels of the longest side at most. A picture that is not larger comes as it is stored; none is made larger. Absent: as stored."}
+
+var defaultParameter = reference.Parameter{Name: "default", In: reference.InQuery, Schema: &reference.Schema{Type: "string",
+	Enum: []any{string(absentError), string(absentIdenticon), string(absentInitials), string(absentImage)}},
+	Text: "What comes with 200 where there is no picture: a pattern or letters, both drawn from the id that was asked for, or the picture that this server was given for it. 404 is as without it."}
 
 func sizes() (all []any) {
 	for side := 1; side <= picture.MaxStoredPixelsPerSide; side *= 2 {
@@ -49,7 +53,7 @@ func (s *Server) describeRead(organization *reference.Schema, user reference.Par
 			"for organisations that do not exist, and for users without a picture.",
 		Method: http.MethodGet, Path: jsonPath(picturePattern),
 		Parameters: []reference.Parameter{
-			{Name: "orgId", In: reference.InPath, Text: "Id of the user's organisation, percent-encoded.", Schema: organization}, user, sizeParameter, ifNoneMatchOnRead},
+			{Name: "orgId", In: reference.InPath, Text: "Id of the user's organisation, percent-encoded.", Schema: organization}, user, sizeParameter, defaultParameter, ifNoneMatchOnRead},
 		Answers: pictureAnswers(),
 	}
 	reasons := []reason{badPictureQuery, noPicture, crowded}

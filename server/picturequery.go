@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"strings"
@@ -12,29 +13,39 @@ import (
 type pictureQuery struct {
 	// side is how many pixels the longest side has at most, 0 = as stored.
 	side int
+	// absent is what is sent where there is no picture, "" = an error.
+	absent absent
 }
 
-// queryParameters are those of a picture's route, by name. They put a value into the query, or report that it is none.
-var queryParameters = map[string]func(q *pictureQuery, value string) bool{
-	"size": (*pictureQuery).setSize,
+// queryParameter is one of a picture's route.
+type queryParameter struct {
+	// set puts a value into the query, or reports that it is none.
+	set func(s *Server, q *pictureQuery, value string) bool
+	// values describes those that there are, for callers.
+	values string
 }
 
-// parsePictureQuery reads the query of a picture's route. Unknown parameters are ignored, as on every route.
-func parsePictureQuery(query string) (q pictureQuery, err error) {
+var queryParameters = map[string]queryParameter{
+	"size":    {(*Server).setSize, fmt.Sprintf("a power of two from 1 to %d", picture.MaxStoredPixelsPerSide)},
+	"default": {(*Server).setDefault, "404, identicon, initials, or image where the server has one"},
+}
+
+// pictureQuery reads the query of a picture's route. Unknown parameters are ignored, as on every route.
+func (s *Server) pictureQuery(query string) (q pictureQuery, err error) {
 	if query == "" {
 		return q, nil
 	}
 	seen := make(map[string]bool, len(queryParameters))
-	for parameter := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(parameter, "=")
+	for text := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(text, "=")
 		name, err := url.QueryUnescape(name)
-		set := queryParameters[name]
-		if err != nil || set == nil {
+		parameter, known := queryParameters[name]
+		if err != nil || !known {
 			continue
 		}
 		value, err = url.QueryUnescape(value)
-		if err != nil || seen[name] || !set(&q, value) {
-			return q, &apiError{reason: badPictureQuery}
+		if err != nil || seen[name] || !parameter.set(s, &q, value) {
+			return q, &apiError{reason: badPictureQuery, message: name + " is " + parameter.values + ", and stands there once"}
 		}
 		seen[name] = true
 	}
@@ -42,11 +53,27 @@ func parsePictureQuery(query string) (q pictureQuery, err error) {
 }
 
 // setSize takes a power of two up to the size of the largest stored picture.
-func (q *pictureQuery) setSize(value string) bool {
+func (s *Server) setSize(q *pictureQuery, value string) bool {
 	side, err := strconv.Atoi(value)
 	if err != nil || strconv.Itoa(side) != value || side < 1 || side > picture.MaxStoredPixelsPerSide || side&(side-1) != 0 {
 		return false
 	}
 	q.side = side
+	return true
+}
+
+func (s *Server) setDefault(q *pictureQuery, value string) bool {
+	switch absent(value) {
+	case absentError:
+		return true
+	case absentImage:
+		if s.defaultImage == nil {
+			return false
+		}
+	case absentIdenticon, absentInitials:
+	default:
+		return false
+	}
+	q.absent = absent(value)
 	return true
 }

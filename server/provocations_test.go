@@ -22,7 +22,7 @@ type provocation struct {
 	headers []string // name, value, …
 	userID  string   // in place of the example's
 	query   string
-	body    []byte   // in place of a picture
+	body    []byte // in place of a picture
 }
 
 // provocations are those of every reason that the reference names.

@@ -22,31 +22,39 @@ type pictureRead struct {
 
 // readOwn sends the caller's own picture.
 func (s *Server) readOwn(w http.ResponseWriter, r *http.Request, _ []string) error {
-	query, err := parsePictureQuery(r.URL.RawQuery)
+	query, err := s.pictureQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
 	c := callOf(r.Context())
 	c.user = c.caller.Subject
-	return errorForSelf(s.answerRead(w, r, pictureRead{query, s.userKey(c.caller.Subject), c.organization, "private"}))
+	asked := pictureRead{query, s.userKey(c.caller.Subject), c.organization, "private"}
+	return errorForSelf(s.orAbsent(w, r, asked, s.answerRead(w, r, asked)))
 }
 
 // read sends the picture of a user in an organisation. The answer is the same for every reason for which there is no picture, so that
 // no caller learns which ids exist.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, variables []string) error {
-	query, err := parsePictureQuery(r.URL.RawQuery)
+	query, err := s.pictureQuery(r.URL.RawQuery)
 	if err != nil {
 		return err
 	}
-	org, user := variables[0], variables[1]
-	if err := checkReadIDs(org, user); err != nil {
-		return err
-	}
-	scope := "private"
+	asked := pictureRead{query, s.userKey(variables[1]), variables[0], "private"}
 	if s.config.PublicAssets {
-		scope = "public"
+		asked.scope = "public"
 	}
-	return noneOfThem(s.answerRead(w, r, pictureRead{query, s.userKey(user), org, scope}))
+	if err = checkReadIDs(asked.org, asked.user.ID); err == nil {
+		err = noneOfThem(s.answerRead(w, r, asked))
+	}
+	return s.orAbsent(w, r, asked, err)
+}
+
+// orAbsent answers with what was asked for where there is no picture, or returns the error that an answer has come to.
+func (s *Server) orAbsent(w http.ResponseWriter, r *http.Request, asked pictureRead, err error) error {
+	if asked.absent != "" && isAbsent(err) {
+		return s.answerAbsent(w, r, asked)
+	}
+	return err
 }
 
 // answerRead answers GET and HEAD with a picture, or returns why not. An answer without bytes takes no memory for a picture and reads none.

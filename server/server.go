@@ -12,7 +12,8 @@
 //	    media.go     names of media types and compressions, as the RPC library expects them
 //	    envelope.go  the framing of messages in gRPC and gRPC-Web
 //	    upload.go, arriving.go, read.go   pictures in and out
-//	    resize.go, renditions.go   pictures in other sizes, made on request
+//	    picturequery.go, resize.go, renditions.go   pictures in other sizes, made on request
+//	    absent.go     what stands for a picture where there is none
 //	    budgets.go, semaphore.go   how many of them at once, and which are evicted for others
 //	    health.go    the open endpoints
 //	  surface.go   all that is served; nothing is without a rule of access
@@ -106,6 +107,8 @@ type Config struct {
 	// MaxUploads is the number of uploads that are decoded, encoded and stored at once, each once it has arrived; others wait.
 	// One caller gets a quarter of them, but at least one. 0 = 16.
 	MaxUploads int
+	// DefaultImage is what ?default=image stands for, in a form that uploads may have. nil = nothing; it is refused then.
+	DefaultImage []byte
 	// RenditionBytes bounds the pictures that are kept in memory in the sizes that ?size= asked for, in bytes. 0 = 16 MiB, negative = none
 	// are kept.
 	RenditionBytes int
@@ -187,9 +190,10 @@ type Server struct {
 	connections *connections.Group
 
 	pictureBudgets
-	renditions *renditions
-	logSums    *logSums
-	documents  documentCache
+	renditions   *renditions
+	defaultImage *defaultImage // nil = none is configured
+	logSums      *logSums
+	documents    documentCache
 }
 
 // New returns a Server, or an error that names every fault of the configuration. An endpoint for which no rule of access is
@@ -218,6 +222,13 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		openCalls:      newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
 		leaving:        newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		sheds:          shedCounter{logger: cfg.Logger, now: cfg.Now},
+	}
+	if len(cfg.DefaultImage) > 0 {
+		image, err := newDefaultImage(cfg.Pictures, cfg.DefaultImage)
+		if err != nil {
+			return nil, fmt.Errorf("server: DefaultImage: %w", err)
+		}
+		s.defaultImage = image
 	}
 	s.connections = s.newConnections()
 	s.headers.New = func() any { return &headersOnly{header: make(http.Header)} }

@@ -113,6 +113,9 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
 	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, version()
 	of.SignIn = signInOf(cfg, p.authenticator)
+	if of.DefaultImage, err = readDefaultImage(cfg); err != nil {
+		return err
+	}
 	srv, err := server.New(of)
 	if err != nil {
 		return err
@@ -183,6 +186,21 @@ func serverConfig(cfg config.Config, store storage.Engine, logger *slog.Logger) 
 		Proxies:       cfg.TrustedProxies,
 		ShutdownGrace: cfg.ShutdownGrace,
 	}
+}
+
+// readDefaultImage reads the file of the picture for people who have none, nil = none is configured.
+func readDefaultImage(cfg config.Config) ([]byte, error) {
+	if cfg.DefaultImage == "" {
+		return nil, nil
+	}
+	data, err := config.ReadBounded(cfg.DefaultImage, int64(cfg.Pictures.MaxUploadBytes))
+	if err == nil {
+		_, err = picture.New(cfg.Pictures).Open(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("pictures.default_image: %w", err)
+	}
+	return data, nil
 }
 
 // openCertificate returns the configured certificate, which is read again when its files change.

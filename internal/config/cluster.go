@@ -61,7 +61,7 @@ func (r *reader) finishCluster(opens bool) {
 		c.Bucket.SecretKey = r.readSecret("bucket.secret_key_file", c.Bucket.SecretKeyFile)
 	}
 	if c.Bucket.KeyFile != "" {
-		if _, err := readBounded(c.Bucket.KeyFile, maxKeyFileBytes); err != nil {
+		if _, err := ReadBounded(c.Bucket.KeyFile, maxKeyFileBytes); err != nil {
 			r.fault("bucket.key_file", "%v; expected a readable file of keys", err)
 		}
 	}

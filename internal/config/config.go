@@ -61,7 +61,8 @@ type Config struct {
 	AllowImpersonation bool
 
 	Pictures              picture.Config
-	ResizedBytes          int // of smaller pictures in memory; 0 = none are kept
+	ResizedBytes          int    // of smaller pictures in memory; 0 = none are kept
+	DefaultImage          string // file of the picture for people who have none; "" = none
 	PublicAssets          bool
 	Reflection            bool
 	RegisterOnAdminUpload bool

@@ -105,7 +105,7 @@ cors:
   headers: [X-App-Version, sentry-trace]
 trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
-pictures: {max_upload_bytes: 1048576, max_pixels: 50000000, resized_cache_bytes: 1000000}
+pictures: {max_upload_bytes: 1048576, max_pixels: 50000000, resized_cache_bytes: 1000000, default_image: /srv/nobody.png}
 limits: {requests: 100, requests_per_address: 10, connections: 200, connections_per_address: 20, header_bytes: 8192, idle_timeout: 2m}
 metrics: {listen: ":9464"}
 tracing: {endpoint: "http://127.0.0.1:4318", ratio: 0.25, trust_parent: true}
@@ -138,7 +138,7 @@ func TestConfigOfAFile(t *testing.T) {
 			InstanceRoles:        map[string][]authz.Permission{"IAM_OWNER": {authz.OrgDelete}},
 		},
 		AllowPAT: true, AllowImpersonation: true, RegisterOnAdminUpload: true,
-		Pictures: picture.Config{MaxUploadBytes: 1 << 20, MaxPixels: 50_000_000}, ResizedBytes: 1_000_000,
+		Pictures: picture.Config{MaxUploadBytes: 1 << 20, MaxPixels: 50_000_000}, ResizedBytes: 1_000_000, DefaultImage: "/srv/nobody.png",
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"}, CORSHeaders: []string{"X-App-Version", "sentry-trace"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
@@ -199,6 +199,7 @@ var precedenceValues = map[string][3]string{
 	"pictures.max_upload_bytes":      {"65536", "1000000", "16777216"},
 	"pictures.max_pixels":            {"1000000", "12500000", "100000000"},
 	"pictures.resized_cache_bytes":   {"0", "1", "1073741824"},
+	"pictures.default_image":         {"/one", "/two", "/three"},
 	"limits.header_bytes":            {"4096", "8192", "1048576"},
 	"limits.idle_timeout":            {"1s", "90s", "24h"},
 	"audit.retention":                {"0", "36h", "400d"},

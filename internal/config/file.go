@@ -19,7 +19,7 @@ const maxConfigBytes = 1 << 20
 // fault is found in one go and has a line, ids keep the digits they were written with, and the parser's own
 // messages, which quote the source and with it secrets, are not shown.
 func (r *reader) file(name string) {
-	data, err := readBounded(name, maxConfigBytes)
+	data, err := ReadBounded(name, maxConfigBytes)
 	if err != nil {
 		r.fault("--config", "%v; expected a readable YAML file", err)
 		r.unread = true

@@ -77,7 +77,7 @@ const maxSecretBytes = 64 << 10
 
 // readSecret returns the secret that the file of a setting holds, "" after a fault.
 func (r *reader) readSecret(setting, file string) string {
-	data, err := readBounded(file, maxSecretBytes)
+	data, err := ReadBounded(file, maxSecretBytes)
 	secret := strings.TrimSpace(string(data))
 	switch {
 	case err != nil:
@@ -90,7 +90,7 @@ func (r *reader) readSecret(setting, file string) string {
 }
 
 func (r *reader) readClientKey(file string) {
-	data, err := readBounded(file, maxSecretBytes)
+	data, err := ReadBounded(file, maxSecretBytes)
 	if err != nil {
 		r.fault("client_key_file", "%v; expected a readable file of at most %d bytes", err, maxSecretBytes)
 		return

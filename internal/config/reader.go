@@ -159,7 +159,8 @@ func (r *reader) finish(required []string) {
 	r.checkCertificate()
 }
 
-func readBounded(file string, limit int64) ([]byte, error) {
+// ReadBounded reads a file of at most limit bytes.
+func ReadBounded(file string, limit int64) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func NewClientSecret(cfg Config, in *authz.Introspector, logger *slog.Logger) *C
 		return nil
 	}
 	c := &ClientSecret{cfg: cfg, provider: in, logger: logger}
-	if data, err := readBounded(c.file(), maxSecretBytes); err == nil {
+	if data, err := ReadBounded(c.file(), maxSecretBytes); err == nil {
 		c.known = sha256.Sum256(data)
 	}
 	return c
@@ -40,7 +40,7 @@ func (c *ClientSecret) file() string { return c.cfg.ClientSecretFile + c.cfg.Cli
 
 // look reads the file and takes over what is new in it.
 func (c *ClientSecret) look() {
-	data, err := readBounded(c.file(), maxSecretBytes)
+	data, err := ReadBounded(c.file(), maxSecretBytes)
 	content := sha256.Sum256(data)
 	if err == nil && content == c.known {
 		return

@@ -204,6 +204,9 @@ var settings = []Setting{
 		text: func(c *Config, s string) error {
 			return parseBetween(&c.ResizedBytes, s, "number of bytes", 0, maxResizedBytes)
 		}},
+	{Key: "pictures.default_image", isPath: true, Fallback: "none",
+		About: "file of a picture that ?default=image stands for, where people have none; read at start and brought into the form of uploads, whose limits it has to keep",
+		text:  func(c *Config, s string) error { return parsePath(&c.DefaultImage, s) }},
 	{Key: "users.register_on_admin_upload", Fallback: "false", IsSwitch: true,
 		About: "an administrator's upload for an unknown user registers that user in the administrator's organisation, and nobody else can then; only where administrators of all organisations trust each other",
 		text:  func(c *Config, s string) error { return parseSwitch(&c.RegisterOnAdminUpload, s) }},

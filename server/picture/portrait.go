@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/image/font"
@@ -16,19 +17,22 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-const portraitSide = 240 // pixels
+// Initials draws a Portrait with the Monogram of name.
+func Initials(name string, seed uint64) []byte { return Portrait(Monogram(name), seed, 240) }
 
-// Initials draws a PNG of at most a few kilobytes for somebody who has no picture: the first letters of the first
-// and last word of name over a mirrored pattern, whose shape and colour come from seed. Equal arguments give equal
-// bytes. Letters that the font does not have (it has Latin, Greek and Cyrillic ones) are left out. Like a Sample it
-// is in stored form. It takes about two milliseconds.
-func Initials(name string, seed uint64) []byte {
+// Portrait draws a PNG for somebody who has no picture, side pixels wide and high: text, two letters at most, over a mirrored pattern
+// whose shape and colour come from seed. Equal arguments give equal bytes, up to 256 pixels a few kilobytes of them. Letters that the font
+// does not have (it has Latin, Greek and Cyrillic ones) are left out. Like a Sample it is in stored form. It takes two milliseconds or less up
+// to 256 pixels.
+func Portrait(text string, seed uint64, side int) []byte {
 	random := rand.New(rand.NewPCG(seed, 0x696e697469616c)) //nolint:gosec // unpredictability is of no use here
 	hue := random.Float64()
-	img := image.NewRGBA(image.Rect(0, 0, portraitSide, portraitSide))
+	img := image.NewRGBA(image.Rect(0, 0, side, side))
 	fill(img, img.Rect, shade(hue, 0.80))
 	pattern(img, random, shade(hue, 0.68))
-	letters(img, initials(name))
+	if text != "" {
+		letters(img, text)
+	}
 	var drawn image.Image = img
 	if few := paletted(img); few != nil {
 		drawn = few
@@ -42,26 +46,31 @@ func Initials(name string, seed uint64) []byte {
 
 // pattern fills about half of the cells of a grid that is the same on the left and on the right.
 func pattern(img *image.RGBA, random *rand.Rand, c color.Color) {
-	const cells, cell = 6, portraitSide / 6
+	const cells = 6
+	side := img.Rect.Dx()
+	edge := func(i int) int { return i * side / cells }
 	for y := range cells {
 		for x := range cells / 2 {
 			if random.IntN(2) == 0 {
 				continue
 			}
 			for _, column := range []int{x, cells - 1 - x} {
-				fill(img, image.Rect(column*cell, y*cell, (column+1)*cell, (y+1)*cell), c)
+				fill(img, image.Rect(edge(column), edge(y), edge(column+1), edge(y+1)), c)
 			}
 		}
 	}
 }
 
+var letterFont = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(gobold.TTF) })
+
 // letters writes text in white into the middle of img.
 func letters(img *image.RGBA, text string) {
-	parsed, err := opentype.Parse(gobold.TTF)
+	side := img.Rect.Dx()
+	parsed, err := letterFont()
 	if err != nil {
 		return // the pattern will do
 	}
-	face, err := opentype.NewFace(parsed, &opentype.FaceOptions{Size: portraitSide * 0.45, DPI: 72})
+	face, err := opentype.NewFace(parsed, &opentype.FaceOptions{Size: float64(side) * 0.45, DPI: 72})
 	if err != nil {
 		return
 	}
@@ -73,7 +82,7 @@ func letters(img *image.RGBA, text string) {
 	}, text)
 	pen := font.Drawer{Dst: img, Src: image.White, Face: face}
 	box, _ := pen.BoundString(text)
-	middle := fixed.I(portraitSide / 2)
+	middle := fixed.I(side) / 2
 	pen.Dot = fixed.Point26_6{
 		X: middle - (box.Min.X+box.Max.X)/2,
 		Y: middle - (box.Min.Y+box.Max.Y)/2,
@@ -81,8 +90,8 @@ func letters(img *image.RGBA, text string) {
 	pen.DrawString(text)
 }
 
-// initials returns the first letter or digit of the first and of the last word, in upper case.
-func initials(name string) string {
+// Monogram returns the first letter or digit of the first and of the last word of a name, in upper case.
+func Monogram(name string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	var text []rune
 	for i, word := range words {

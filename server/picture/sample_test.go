@@ -91,8 +91,8 @@ func TestInitials(t *testing.T) {
 		{"bob-42", "B4"},
 		{"\xff", ""},
 	} {
-		if got := initials(row.name); got != row.want {
-			t.Errorf("initials(%q) = %q, want %q", row.name, got, row.want)
+		if got := Monogram(row.name); got != row.want {
+			t.Errorf("Monogram(%q) = %q, want %q", row.name, got, row.want)
 		}
 		got := Initials(row.name, 1)
 		storable(t, got)
