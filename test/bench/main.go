@@ -13,7 +13,7 @@
 //
 //	main.go ─► runner.go ─┬(stdin, stdout: control.go)─► serve.go ─► target.go, pool.go, disk.go
 //	                       ├──────────────────────────────► load.go ─► http1.go, http2.go ◄─ form.go
-//	                       └► result.go ─► verdict.go, report.go
+//	                       └► result.go ─► verdict.go, report.go, plot.go
 //
 // It does not test: what an answer means is looked at only as far as is needed to know that the work was done.
 package main
@@ -69,6 +69,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			return err
 		}
 	}
+	if opts.plot != "" {
+		if err := rep.writePlot(opts.plot); err != nil {
+			return err
+		}
+	}
 	if opts.check {
 		return missed(rep.Verdicts)
 	}
@@ -100,6 +105,7 @@ type options struct {
 	dir     string
 	profile string
 	json    string
+	plot    string
 	check   bool
 	short   bool
 }
@@ -118,6 +124,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.StringVar(&o.dir, "dir", "", "`DIR` on the disk to measure; without it a temporary one")
 	fs.StringVar(&o.profile, "profile", "", "`DIR` for a CPU profile of each slice; the figures are then those of a profiled server")
 	fs.StringVar(&o.json, "json", "", "`FILE` for the figures of every round")
+	fs.StringVar(&o.plot, "plot", "", "`FILE` (SVG) for a plot of the calls a second by those of the bare handler")
 	fs.BoolVar(&o.check, "check", false, "exit with 1 when a ratio that must hold is missed")
 	fs.BoolVar(&o.short, "short", false, "one round of very short slices: shows that everything runs, measures nothing")
 	if err := fs.Parse(args); err != nil {

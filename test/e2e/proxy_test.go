@@ -66,6 +66,7 @@ type proxied struct {
 	setup    proxySetup
 	provider *faultyProvider
 	token    string
+	other    string // address of the server beside; "" for none
 
 	mu   sync.Mutex
 	last *http.Request // that reached the server
@@ -74,7 +75,13 @@ type proxied struct {
 // startProxied starts both.
 func startProxied(t *testing.T, setup proxySetup, users ...string) *proxied {
 	t.Helper()
-	m := &proxied{setup: setup, provider: newProvider(t, nil)}
+	return startProxiedBeside(t, setup, "", users...)
+}
+
+// startProxiedBeside starts both, with a proxy that leads to another server as well; "" for none.
+func startProxiedBeside(t *testing.T, setup proxySetup, other string, users ...string) *proxied {
+	t.Helper()
+	m := &proxied{setup: setup, provider: newProvider(t, nil), other: other}
 	m.token = m.provider.mint(t, managerID)
 	behind := m.serve(t, users)
 	pair, _ := certtest.NewFiles(t)
@@ -115,7 +122,7 @@ func (m *proxied) serve(t *testing.T, users []string) string {
 	handler := srv.Handler()
 	httpServer := server.NewHTTPServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.mu.Lock()
-		m.last = r
+		m.last = r.WithContext(r.Context()) // a copy: the server empties the one of a refused request
 		m.mu.Unlock()
 		handler.ServeHTTP(w, r)
 	}), slog.New(slog.DiscardHandler))
@@ -182,6 +189,9 @@ func (m *proxied) run(t *testing.T, dir string, pair *certtest.Files, behind str
 	write("avatars.pem", append(chain, key...)) // HAProxy wants both in one file, nginx does not mind
 	write("avatars.key", key)
 	changes := map[string]string{"127.0.0.1:8080": behind}
+	if m.other != "" {
+		changes["127.0.0.1:8081"] = m.other
+	}
 	args := []string{"-db", "-f", filepath.Join(dir, "site.conf")}
 	if m.setup.program == "nginx" {
 		changes["listen 443"] = "listen 127.0.0.1:" + port
