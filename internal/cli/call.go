@@ -67,7 +67,7 @@ func (flags *serverFlags) address(inv *Program) (string, error) {
 	return address, nil
 }
 
-// tokens returns where tokens for a server come from; nil when there is no such place.
+// tokens returns where tokens come from that were named; nil when none were.
 func (flags *tokenFlags) tokens(inv *Program) (client.Tokens, error) {
 	switch token := inv.variableOf(tokenVariable); {
 	case flags.TokenFile != "" && flags.TokenCommand != "":
@@ -89,23 +89,35 @@ func (flags *tokenFlags) tokens(inv *Program) (client.Tokens, error) {
 type noTokens struct{ url string }
 
 func (n noTokens) Token(context.Context, string) (string, error) {
-	return "", fmt.Errorf("%w: no token for %s; use --token-file, --token-command or the variable %s", client.ErrNotPermitted, n.url, tokenVariable)
+	return "", fmt.Errorf("%w: no token for %s; avatard login signs in, or use --token-file, --token-command or the variable %s",
+		client.ErrNotPermitted, n.url, tokenVariable)
 }
 
 // longestTimeout bounds --timeout.
 const longestTimeout = time.Hour
 
+func parseTimeout(text string) (time.Duration, error) {
+	limit, err := time.ParseDuration(text)
+	if err != nil || limit <= 0 || limit > longestTimeout {
+		return 0, usagef("--timeout %q: expected a time such as 30s, up to %v", text, longestTimeout)
+	}
+	return limit, nil
+}
+
 // caller returns a client of the server. Where it need not have a token, it may have none.
 func (flags *callFlags) caller(inv *Program, mayBeAnybody bool) (*client.Client, error) {
-	limit, err := time.ParseDuration(flags.Timeout)
-	if err != nil || limit <= 0 || limit > longestTimeout {
-		return nil, usagef("--timeout %q: expected a time such as 30s, up to %v", flags.Timeout, longestTimeout)
+	limit, err := parseTimeout(flags.Timeout)
+	if err != nil {
+		return nil, err
 	}
 	address, err := flags.address(inv)
 	if err != nil {
 		return nil, err
 	}
 	tokens, err := flags.tokens(inv)
+	if err == nil && tokens == nil {
+		tokens, err = inv.loggedIn(address)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@
 //	                       ├► restore.go, migrate.go: with no server running
 //	                       ├► move.go: with none, or it serves itself
 //	                       └► put.go, get.go, rm.go, import.go ─► call.go: through the API of a server anywhere (package client)
+//	                              login.go (package login) ─┘
 //
 // Each of them gets the store, or the place where it is, from place.go.
 //

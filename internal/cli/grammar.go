@@ -9,6 +9,8 @@ type grammar struct {
 
 	Dev    devCommand    `cmd:"" help:"try it out: server, identity provider and people, all on loopback"`
 	Serve  serveCommand  `cmd:"" settings:"*" help:"run the server"`
+	Login  loginCommand  `cmd:"" help:"sign in for put, get, rm and import, in a browser"`
+	Logout logoutCommand `cmd:"" help:"forget a login, and end its tokens where the provider can"`
 	Put    putCommand    `cmd:"" help:"make the picture in a file that of a user; the one before is erased"`
 	Get    getCommand    `cmd:"" help:"write a user's picture into a file, or to standard output"`
 	Rm     rmCommand     `cmd:"" help:"erase a user's picture for good"`

@@ -8,6 +8,9 @@ import (
 
 // Files of the person who runs a command are where the XDG Base Directory Specification has them, also where there is no desktop.
 
+// configDir is for what a person wants kept, such as a login.
+func (p *Program) configDir() (string, error) { return p.userDir("XDG_CONFIG_HOME", ".config") }
+
 // stateDir is for what a next run goes on with.
 func (p *Program) stateDir() (string, error) {
 	return p.userDir("XDG_STATE_HOME", filepath.Join(".local", "state"))

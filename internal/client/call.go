@@ -112,7 +112,7 @@ func noAnswer(server string, err error, token string) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	why := conceal(printable(err.Error()), token)
+	why := conceal(Printable(err.Error()), token)
 	if errors.Is(err, context.DeadlineExceeded) {
 		why = "no answer in time"
 	}

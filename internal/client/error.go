@@ -54,7 +54,7 @@ const noRights = "AUTHZ-cdgFk"
 
 // newError reads the answer of a server. secret is a text that must not appear in what people read.
 func newError(res *http.Response, body []byte, secret string) *Error {
-	e := &Error{Status: res.StatusCode, RequestID: printable(res.Header.Get("X-Request-Id"))}
+	e := &Error{Status: res.StatusCode, RequestID: Printable(res.Header.Get("X-Request-Id"))}
 	var answer struct {
 		Message string
 		Details []struct{ ID string }
@@ -68,11 +68,11 @@ func newError(res *http.Response, body []byte, secret string) *Error {
 			return e // of whatever stands there
 		}
 	} else {
-		e.Message = conceal(printable(answer.Message), secret)
+		e.Message = conceal(Printable(answer.Message), secret)
 	}
 	for _, d := range answer.Details {
 		if d.ID != "" && e.ID == "" {
-			e.ID = conceal(printable(d.ID), secret)
+			e.ID = conceal(Printable(d.ID), secret)
 		}
 	}
 	e.kind = kindOf(res.StatusCode, e.ID)
@@ -107,14 +107,14 @@ func redirectTarget(res *http.Response) string {
 	if err != nil {
 		return ""
 	}
-	return printable((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String())
+	return Printable((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String())
 }
 
 // maxText bounds what is taken over of a server's words.
 const maxText = 500
 
-// printable is a text of a server as it may go to a terminal.
-func printable(s string) string {
+// Printable is a text of a server as it may go to a terminal.
+func Printable(s string) string {
 	s = strings.ToValidUTF8(s, "�")
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {

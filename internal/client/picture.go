@@ -147,9 +147,9 @@ func detailsOf(got *answer, err error) (Details, error) {
 		return Details{}, fmt.Errorf("answered %d, but not as avatard does; is that its address?", http.StatusOK)
 	}
 	d := message.Details
-	d.Receipt, d.Notice = printable(got.header.Get("X-Avatard-Receipt")), printable(got.header.Get("X-Avatard-Notice"))
+	d.Receipt, d.Notice = Printable(got.header.Get("X-Avatard-Receipt")), Printable(got.header.Get("X-Avatard-Notice"))
 	for _, text := range []*string{&d.Sequence, &d.CreationDate, &d.ChangeDate, &d.Organization} {
-		*text = printable(*text)
+		*text = Printable(*text)
 	}
 	return d, nil
 }

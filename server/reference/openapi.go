@@ -50,6 +50,14 @@ type security struct {
 	Scheme      string `json:"scheme,omitempty"`
 	Description string `json:"description"`
 	Flows       *flows `json:"flows,omitempty"`
+	// SignIn is for "avatard login": the specification has no place for it.
+	SignIn *signInClient `json:"x-avatard-sign-in,omitempty"`
+}
+
+// signInClient is what a program needs beside the flow to sign somebody in.
+type signInClient struct {
+	Issuer   string `json:"issuer"`
+	ClientID string `json:"clientId"`
 }
 
 type flows struct {
@@ -120,7 +128,8 @@ func (d *Document) secure(in *SignIn) {
 		f.Scopes.add(s.Name, &s.Use)
 	}
 	d.Components.SecuritySchemes.add(schemeOAuth, &security{Type: "oauth2",
-		Description: "Authorization code with PKCE (RFC 7636). A token of any other flow is taken as well.", Flows: &flows{f}})
+		Description: "Authorization code with PKCE (RFC 7636). A token of any other flow is taken as well.", Flows: &flows{f},
+		SignIn: &signInClient{in.Issuer, in.ClientID}})
 	d.Security = []securityReference{{schemeOAuth: in.requested()}}
 }
 

@@ -1,0 +1,93 @@
+package login
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"example.org/avatard/internal/client"
+)
+
+// ErrNone: there is no login for the server.
+var ErrNone = errors.New("nobody is logged in")
+
+// Store is a directory with a file for each server that somebody is logged in at. Only its owner can read it.
+type Store struct{ Dir string }
+
+// Login is what a file holds.
+type Login struct {
+	Server   string   `json:"server"`
+	Provider Provider `json:"provider"`
+	Tokens
+}
+
+func (s Store) file(server string) string {
+	sum := sha256.Sum256([]byte(server))
+	return filepath.Join(s.Dir, hex.EncodeToString(sum[:8])+".json")
+}
+
+// Save keeps a login in place of an earlier one. Readers see one of the two whole.
+func (s Store) Save(l Login) (err error) {
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	name := s.file(l.Server)
+	part := name + "." + rand.Text()
+	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(part, name)
+	}
+	if err != nil {
+		_ = os.Remove(part)
+	}
+	return err
+}
+
+// Load returns the login for a server; ErrNone when there is none. A file that others can read is refused: they may have the tokens.
+func (s Store) Load(server string) (l Login, err error) {
+	name := s.file(server)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, ErrNone
+	}
+	if err != nil {
+		return l, err
+	}
+	if info, err := os.Stat(name); err != nil || runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return l, fmt.Errorf("%w: others can read the login in %s; log in anew", client.ErrNotPermitted, name)
+	}
+	if json.Unmarshal(text, &l) != nil || l.Server != server || client.CheckToken(l.Access) != nil {
+		return l, fmt.Errorf("%w: the login in %s is damaged; log in anew", client.ErrNotPermitted, name)
+	}
+	return l, nil
+}
+
+// Remove forgets the login for a server.
+func (s Store) Remove(server string) error { return os.Remove(s.file(server)) }
+
+// lock keeps other processes from changing a login until unlock.
+func (s Store) lock(server string) (unlock func(), err error) {
+	f, err := os.OpenFile(s.file(server)+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil // which unlocks it
+}
