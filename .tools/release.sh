@@ -23,10 +23,10 @@ git clone -q . "$work/a/longer/path/two"
 when=$(git log -1 --format=%ct)
 
 # build SOURCE SYSTEM FILE
-build() { GOOS=${2%/*} GOARCH=${2#*/} go -C "$1" build -trimpath -ldflags='-s -w' -o "$3" .; }
+build() { GOOS=${2%/*} GOARCH=${2#*/} go -C "$1" build -buildvcs=true -trimpath -ldflags='-s -w' -o "$3" .; }
 
 build "$work/one" "$here" "$work/avatard"
-version=$("$work/avatard" version | cut -d ' ' -f 2)
+version=$("$work/avatard" version | cut -d ' ' -f 2 | tr -d ,)
 if [ "$version" = devel ]; then echo 'release.sh: the program does not tell its version' >&2; exit 1; fi
 
 # pack SYSTEM FILE ARCHIVE: the same bytes whoever packs them, and when.
