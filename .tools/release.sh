@@ -39,7 +39,7 @@ pack() {
   install -m 755 "$2" "$folder/$program"
   cp -r "$work/one/LICENSE" "$work/one/README.md" "$work/one/CHANGELOG.md" "$work/one/deploy" "$folder"
   for shell in bash zsh fish; do "$work/avatard" completion "$shell" >"$folder/completion/$shell"; done
-  tar --create --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner --mode=u+w,go-w,a+rX --format=gnu -C "$work/pack" "$name" | gzip -9n >"$3"
+  tar --create --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner --mode=u+w,go-w,a+rX --format=gnu -C "$work/pack" "$name" | gzip -n >"$3"
 }
 
 # twice SYSTEM [CACHE]: makes archive and bill of materials, and builds again elsewhere.
