@@ -29,7 +29,7 @@ build "$work/one" "$here" "$work/avatard"
 version=$("$work/avatard" version | cut -d ' ' -f 2 | tr -d ,)
 if [ "$version" = devel ]; then echo 'release.sh: the program does not tell its version' >&2; exit 1; fi
 
-# pack SYSTEM FILE ARCHIVE: the same bytes whoever packs them, and when.
+# pack SYSTEM FILE ARCHIVE: the same bytes at any time, by any account.
 pack() {
   local name=avatard-$version-${1//\//-} program=avatard folder
   if [[ $1 == windows/* ]]; then program=avatard.exe; fi
