@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what deploy/ holds, as far as it can be without a container runtime and without systemd running. Usage:
-# .tools/deploy.sh [image|systemd]...; without names: all of them.
+# .tools/deploy.sh [image|systemd|prometheus]...; without names: all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -28,13 +28,23 @@ check_systemd() {
   systemd-sysusers --dry-run "$PWD/deploy/systemd/avatard.sysusers"
 }
 
+# Alerts: each one's syntax, that it fires when it should, and not when all is well. The dashboard's queries: their syntax; that the metrics and
+# labels in all of them exist is a test of server/metrics.
+check_prometheus() {
+  promtool check rules deploy/prometheus/avatard.rules.yml >/dev/null
+  promtool test rules deploy/prometheus/avatard.test.yml >"$work/out" || { cat "$work/out"; exit 1; }
+  jq '{groups: [{name: "dashboard", rules: [.panels[].targets[]?.expr | gsub("\\$__rate_interval|\\$__range"; "5m") | {expr: ., record: "query"}]}]}' \
+    deploy/grafana/avatard.json >"$work/dashboard.yml"
+  promtool check rules --lint=none "$work/dashboard.yml"
+}
+
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/avatard" .
 checks=("$@")
-[ $# -gt 0 ] || checks=(image systemd)
+[ $# -gt 0 ] || checks=(image systemd prometheus)
 for name in "${checks[@]}"; do
   case $name in
-    image | systemd) ;;
-    *) echo "deploy.sh: unknown check $name; known: image systemd" >&2; exit 2 ;;
+    image | systemd | prometheus) ;;
+    *) echo "deploy.sh: unknown check $name; known: image systemd prometheus" >&2; exit 2 ;;
   esac
   begin=$SECONDS
   "check_$name" # a command of its own: in a list of && and || its failures would not end it
