@@ -92,7 +92,7 @@ func faultsOf(query string, shown map[string][]string, page string) (faults []st
 		}
 	}
 	for _, match := range grouping.FindAllStringSubmatch(bare, -1) {
-		for _, label := range strings.SplitSeq(match[1], ",") {
+		for label := range strings.SplitSeq(match[1], ",") {
 			if !slices.Contains(labels, strings.TrimSpace(label)) {
 				faults = append(faults, "no label "+label)
 			}
