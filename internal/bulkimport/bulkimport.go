@@ -2,6 +2,7 @@
 // run goes on, uploads nothing twice and brings back nothing that was deleted since.
 //
 //	directory.go   the files of a directory ─► items
+//	zitadel.go     the users of a ZITADEL who have a picture ─► items
 //	bulkimport.go  items, several at once
 //	item.go        what happens to one of them
 //	journal.go     which were imported

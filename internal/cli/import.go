@@ -33,14 +33,21 @@ type importCommand struct {
 	NewOrg   bool   `help:"with --register, register ORG too, if it is not yet"`
 	Journal  string `placeholder:"FILE" help:"file that knows what was imported, for the next run; without it one among the user's own state"`
 	JSON     bool   `name:"json" help:"print a line of JSON for each file that is not imported and one for the summary"`
-	Dir      string `arg:"" name:"DIR" help:"directory with a file for each user, such as 150317214593155073.png"`
+
+	FromZitadel      string `name:"from-zitadel" placeholder:"URL" help:"in place of DIR, a ZITADEL whose users' pictures are imported; each is read back and compared"`
+	ZitadelTokenFile string `name:"zitadel-token-file" placeholder:"FILE" help:"file whose first line is an access token for that; without it the same token"`
+
+	Dir string `arg:"" optional:"" name:"DIR" help:"directory with a file for each user, such as 150317214593155073.png"`
 }
 
 // mostParallel bounds --parallel: a server has two to four uploads of one caller in work.
 const mostParallel = 16
 
-// Run imports a directory, or the rest of it.
+// Run imports a directory, or the pictures of a ZITADEL, or the rest of them.
 func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
+	if (flags.Dir == "") == (flags.FromZitadel == "") {
+		return usagef("where from? name a directory, or a ZITADEL with --from-zitadel")
+	}
 	if !ids.Valid(flags.Org) {
 		return usagef("%q is no organisation id; expected 1 to 200 characters without control characters", flags.Org)
 	}
@@ -58,15 +65,11 @@ func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
 		return err
 	}
 	defer caller.Close()
-	items, dir, err := bulkimport.ReadDirectory(flags.Dir, picture.MostUploadBytes)
+	items, from, end, err := flags.items(ctx, inv)
 	if err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
-	defer func() { _ = dir.Close() }() // it was read only
-	from, err := filepath.Abs(flags.Dir)
-	if err != nil {
-		return err
-	}
+	defer end()
 	address, err := flags.address(inv)
 	if err != nil {
 		return err
@@ -77,7 +80,39 @@ func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
 	}
 	defer func() { err = errors.Join(err, journal.Close()) }()
 	return runImport(ctx, inv, flags.JSON, items, bulkimport.Config{Server: caller, Organization: flags.Org, Journal: journal,
-		Register: register, Normalize: normalizer(), Replace: flags.Replace, Parallel: parallel})
+		Register: register, Normalize: normalizer(), Replace: flags.Replace, Verify: flags.FromZitadel != "", Parallel: parallel})
+}
+
+// items returns what is to be imported, and where from. end releases it.
+func (flags *importCommand) items(ctx context.Context, inv *Program) (items []bulkimport.Item, from string, end func(), err error) {
+	if flags.FromZitadel == "" {
+		if from, err = filepath.Abs(flags.Dir); err != nil {
+			return nil, "", nil, err
+		}
+		items, dir, err := bulkimport.ReadDirectory(flags.Dir, picture.MostUploadBytes)
+		return items, from, func() { _ = dir.Close() }, err // it was read only
+	}
+	if from, err = client.Address(flags.FromZitadel, flags.AllowHTTP); err != nil {
+		return nil, "", nil, usagef("--from-zitadel %v", err)
+	}
+	var tokens client.Tokens
+	if flags.ZitadelTokenFile != "" {
+		tokens = client.TokenFile(flags.ZitadelTokenFile)
+	} else if tokens, err = flags.tokens(inv); err != nil {
+		return nil, "", nil, err
+	}
+	if tokens == nil {
+		return nil, "", nil, usagef("which token for ZITADEL? --zitadel-token-file, --token-file, --token-command or %s", tokenVariable)
+	}
+	limit, err := parseTimeout(flags.Timeout)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	hc := client.NewHTTPClient()
+	hc.Timeout = limit
+	zitadel := &bulkimport.Zitadel{URL: from, Tokens: tokens, HTTP: hc, Limit: picture.MostUploadBytes}
+	items, err = zitadel.Items(ctx, flags.Org)
+	return items, from, hc.CloseIdleConnections, err
 }
 
 // normalizer returns what says what a server stores of a picture: the same code that servers have.

@@ -1,0 +1,113 @@
+package bulkimport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"example.org/avatard/internal/client"
+)
+
+// shelf is a server that keeps pictures as they are, unless something is set that it does otherwise.
+type shelf struct {
+	pictures map[string][]byte
+	put, get error
+	spoil    bool // what it answers is another picture
+}
+
+func (s *shelf) Put(_ context.Context, to client.Target, picture []byte, bound client.Condition) (client.Details, error) {
+	if s.put != nil {
+		return client.Details{}, s.put
+	}
+	if s.pictures[to.User] != nil && bound.OnlyFirst {
+		return client.Details{}, client.ErrConditionFailed
+	}
+	s.pictures[to.User] = picture
+	return client.Details{Sequence: "2"}, nil
+}
+
+func (s *shelf) Get(_ context.Context, of client.Target) (client.Picture, error) {
+	data := s.pictures[of.User]
+	switch {
+	case s.get != nil:
+		return client.Picture{}, s.get
+	case data == nil:
+		return client.Picture{}, client.ErrNotFound
+	case s.spoil:
+		data = []byte("another")
+	}
+	return client.Picture{Data: data, ETag: `"` + of.User + `"`}, nil
+}
+
+func items(n int) (all []Item) {
+	for i := range n {
+		name := fmt.Sprintf("user-%d", i)
+		all = append(all, Item{Name: name, User: name, Read: func(context.Context) ([]byte, error) { return []byte(name), nil }})
+	}
+	return all
+}
+
+// What meets one item alone is reported and the others go on; what would meet all ends the import, and the rest is left for the next run.
+func TestTroubles(t *testing.T) {
+	same := func(_ context.Context, data []byte) ([]byte, error) { return data, nil }
+	answer := func(status int, kind error) error { return errors.Join(&client.Error{Status: status}, kind) }
+	for title, row := range map[string]struct {
+		shelf  shelf
+		verify bool
+		want   Summary
+		err    error
+		reason Reason
+	}{
+		"all goes well":                {shelf{}, true, Summary{Items: 3, Imported: 3}, nil, ""},
+		"another picture is read back": {shelf{spoil: true}, true, Summary{Items: 3, Failed: 3}, nil, Failed},
+		"too large":                    {shelf{put: answer(413, client.ErrRefused)}, false, Summary{Items: 3, Refused: 3}, nil, TooLarge},
+		"no picture":                   {shelf{put: answer(400, client.ErrRefused)}, false, Summary{Items: 3, Refused: 3}, nil, NotAPicture},
+		"an inner error":               {shelf{put: answer(500, nil)}, false, Summary{Items: 3, Failed: 3}, nil, Failed},
+		"nobody there":                 {shelf{put: client.ErrUnreachable}, false, Summary{Items: 3}, client.ErrUnreachable, ""},
+		"no right":                     {shelf{put: answer(403, client.ErrNotPermitted)}, false, Summary{Items: 3}, client.ErrNotPermitted, ""},
+		"nobody there to compare with": {shelf{pictures: map[string][]byte{"user-0": {1}}, get: client.ErrUnreachable}, false, Summary{Items: 3}, client.ErrUnreachable, ""},
+	} {
+		journal, err := OpenJournal(filepath.Join(t.TempDir(), "journal"), Subject{}, unlocked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row.shelf.pictures == nil {
+			row.shelf.pictures = map[string][]byte{}
+		}
+		var refusals []Refusal
+		sum, err := Run(t.Context(), items(3), Config{Server: &row.shelf, Journal: journal, Normalize: same, Verify: row.verify, Parallel: 1,
+			Report: func(r Refusal) error { refusals = append(refusals, r); return nil }})
+		if sum != row.want || (row.err == nil) != (err == nil) || row.err != nil && !errors.Is(err, row.err) {
+			t.Errorf("%s: %+v, %v, want %+v, %v", title, sum, err, row.want, row.err)
+		}
+		for _, r := range refusals {
+			if r.Reason != row.reason || r.Name == "" || r.User == "" {
+				t.Errorf("%s: %+v, want %s", title, r, row.reason)
+			}
+		}
+		if err := journal.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// An import that is told to stop says what is left.
+func TestStoppedImport(t *testing.T) {
+	journal, err := OpenJournal(filepath.Join(t.TempDir(), "journal"), Subject{}, unlocked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := 0
+	sum, err := Run(ctx, items(10), Config{Server: &shelf{pictures: map[string][]byte{}}, Journal: journal, Parallel: 1, Progress: func() {
+		if done++; done == 4 {
+			cancel()
+		}
+	}})
+	if sum.Imported != 4 || !errors.Is(err, context.Canceled) || sum.String() != "10 files: 4 imported, 0 imported before, 0 there already, 0 refused, 6 left" {
+		t.Errorf("%v, %v", sum, err)
+	}
+}
