@@ -23,7 +23,8 @@
 //	                       ▼
 //	                     provider
 //	                       ▼
-//	  introspectionresponse.go, identity.go             permissionsresponse.go
+//	  introspectionresponse.go, identity.go,            permissionsresponse.go
+//	  claimpaths.go
 //	  ─► Identity                                       ─► Grant
 //
 // Beside that: discovery.go and rediscovery.go find out where to introspect; knowntokens.go, unknowntokens.go and waitlimit.go keep
@@ -66,7 +67,7 @@ type Identity struct {
 	Subject string
 	// Organization is the organisation the caller belongs to, "" when the token does not say.
 	Organization string
-	// Roles holds the roles of the configured project: role → organisations it was granted in.
+	// Roles holds the roles of the configured project, or those at the configured places: role → organisations it counts in.
 	Roles map[string][]string
 	// Actors are the ids of those who act in the caller's place (RFC 8693 section 4.1), the current actor first. It is
 	// empty unless IntrospectionConfig.AllowImpersonation.

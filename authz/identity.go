@@ -25,6 +25,11 @@ type rules struct {
 	projectID string // "" = no roles
 	allowPAT  bool
 
+	// claims are the places of roles and organisation; nil = ZITADEL's claims. defaultOrg is where roles of callers count whose answer names
+	// no organisation; ZITADEL's roles name theirs.
+	claims     *ClaimPaths
+	defaultOrg string
+
 	allowImpersonation bool
 }
 
@@ -44,6 +49,12 @@ func (r rules) validate(a introspectionResponse) (validation, error) {
 		return validation{}, errMalformedResponse
 	case !a.active:
 		return refuse(ReasonInactive), nil
+	}
+	where, err := r.belonging(&a)
+	if err != nil {
+		return validation{}, err
+	}
+	switch {
 	case a.expires == 0:
 		return refuse(ReasonNoExpiry), nil
 	case a.issuer != nil && *a.issuer != r.issuer:
@@ -52,8 +63,10 @@ func (r rules) validate(a introspectionResponse) (validation, error) {
 		return refuseAs(ReasonAudience, ErrInvalidToken, "the token's are "+quoted(a.audience...)+", ours is "+quoted(r.audience)), nil
 	case !trustedID(a.subject):
 		return refuse(ReasonSubject), nil
-	case a.homeID != "" && !trustedID(a.homeID):
+	case where.invalid:
 		return refuse(ReasonOrganization), nil
+	case where.several:
+		return refuseAs(ReasonOrganization, ErrInvalidToken, "it names several, and does not say in which of them its roles count"), nil
 	case slices.ContainsFunc(a.kinds, isNoAccessToken):
 		return refuseAs(ReasonKind, ErrInvalidToken, "it is "+quoted(a.kinds...)), nil
 	case a.keyBound:
@@ -65,12 +78,12 @@ func (r rules) validate(a introspectionResponse) (validation, error) {
 	case len(a.actors) > 0 && !(r.allowImpersonation && usableActors(a.subject, a.actors)):
 		return refuseAs(ReasonImpersonation, ErrImpersonation, ""), nil
 	}
-	roles, err := a.roles(r.projectID)
+	roles, err := r.rolesOf(&a, where.home)
 	if err != nil {
 		return validation{}, err
 	}
 	return validation{
-		identity:  Identity{Issuer: r.issuer, Subject: a.subject, Organization: a.homeID, Roles: roles, Actors: a.actors},
+		identity:  Identity{Issuer: r.issuer, Subject: a.subject, Organization: where.home, Roles: roles, Actors: a.actors},
 		expires:   a.expires,
 		notBefore: a.notBefore,
 	}, nil

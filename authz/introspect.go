@@ -73,7 +73,7 @@ func NewIntrospector(cfg IntrospectionConfig) (*Introspector, error) {
 			observer: cfg.Observer,
 		},
 		rules: rules{issuer: cfg.Issuer, audience: cfg.Audience, projectID: cfg.ProjectID, allowPAT: cfg.AllowPAT,
-			allowImpersonation: cfg.AllowImpersonation},
+			allowImpersonation: cfg.AllowImpersonation, claims: cfg.Claims.clone(), defaultOrg: cfg.DefaultOrganization},
 		endpoints:  endpointConfig{discovery: cfg.DiscoveryURL, introspection: cfg.IntrospectionEndpoint},
 		carryToken: cfg.CarryToken,
 		defaultOrg: cfg.DefaultOrganization,

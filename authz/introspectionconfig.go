@@ -38,7 +38,11 @@ type IntrospectionConfig struct {
 	// DefaultOrganization is the organisation of callers whose token names none, for providers that know no organisations. "" = they
 	// have none.
 	DefaultOrganization string
-	// ProjectID is the project whose roles count. "" = no roles: callers can act on their own account only.
+	// Claims are the places of roles and organisation in the provider's answers. nil = ZITADEL's claims, whose roles name the organisations
+	// that they count in.
+	Claims *ClaimPaths
+	// ProjectID is the project whose roles count. "" = no roles: callers can act on their own account only. It is
+	// not looked at with Claims.
 	ProjectID string
 	// AllowPAT lets tokens in that were issued to no client, as ZITADEL's personal access tokens are. Those hold
 	// whatever audience asks for them.
@@ -87,6 +91,9 @@ func (cfg IntrospectionConfig) check() error {
 	}
 	if cfg.DefaultOrganization != "" && !ids.Valid(cfg.DefaultOrganization) {
 		faults = append(faults, errors.New("the default organisation must be an id"))
+	}
+	if err := cfg.Claims.check(); err != nil {
+		faults = append(faults, err)
 	}
 	for _, u := range []string{cfg.DiscoveryURL, cfg.IntrospectionEndpoint} {
 		if parsed, err := url.Parse(u); u != "" && (err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" || parsed.Host == "") {

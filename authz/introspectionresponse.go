@@ -28,19 +28,18 @@ var errMalformedResponse = errors.New("malformed answer")
 // It is flat on purpose: a type that embeds oidc.IntrospectionResponse inherits its UnmarshalJSON and stays empty.
 type introspectionResponse struct {
 	// read tells that UnmarshalJSON saw a whole response. Without it the other fields mean nothing.
-	read       bool
-	active     bool
-	subject    string
-	issuer     *string // nil when absent: a provider need not send it
-	clientID   string
-	audience   []string
-	expires    int64 // Unix seconds, 0 when absent
-	notBefore  int64 // Unix seconds, 0 when absent
-	kinds      []string
-	keyBound   bool // a cnf member is there
-	actors     []string
-	homeID     string
-	roleClaims map[string]json.RawMessage // by qualified claim name, of all projects
+	read      bool
+	active    bool
+	subject   string
+	issuer    *string // nil when absent: a provider need not send it
+	clientID  string
+	audience  []string
+	expires   int64 // Unix seconds, 0 when absent
+	notBefore int64 // Unix seconds, 0 when absent
+	kinds     []string
+	keyBound  bool // a cnf member is there
+	actors    []string
+	members   map[string]json.RawMessage // all of an active response, for claims by their place
 }
 
 // UnmarshalJSON reads a response. Unlike encoding/json's rule for structs it takes names as they are spelled, refuses
@@ -74,7 +73,7 @@ func (a *introspectionResponse) readMembers(members map[string]json.RawMessage) 
 	if a.issuer, err = member[string](members, "iss"); err != nil {
 		return err
 	}
-	for name, to := range map[string]*string{"sub": &a.subject, "client_id": &a.clientID, organizationClaim: &a.homeID} {
+	for name, to := range map[string]*string{"sub": &a.subject, "client_id": &a.clientID} {
 		text, err := member[string](members, name)
 		if err != nil {
 			return err
@@ -109,12 +108,7 @@ func (a *introspectionResponse) readMembers(members map[string]json.RawMessage) 
 	if a.actors, err = readActors(members); err != nil {
 		return err
 	}
-	a.roleClaims = make(map[string]json.RawMessage)
-	for name, raw := range members {
-		if len(name) > len(rolesClaimPrefix) && name[:len(rolesClaimPrefix)] == rolesClaimPrefix {
-			a.roleClaims[name] = raw
-		}
-	}
+	a.members = members
 	return nil
 }
 
@@ -124,7 +118,7 @@ func (a *introspectionResponse) roles(projectID string) (map[string][]string, er
 	if projectID == "" {
 		return nil, nil
 	}
-	grants, err := member[map[string]map[string]*string](a.roleClaims, rolesClaimPrefix+projectID+rolesClaimSuffix)
+	grants, err := member[map[string]map[string]*string](a.members, rolesClaimPrefix+projectID+rolesClaimSuffix)
 	if err != nil || grants == nil {
 		return nil, err
 	}
