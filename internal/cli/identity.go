@@ -25,6 +25,7 @@ func (p *Program) newIdentity(cfg config.Config, logger *slog.Logger, observer a
 		ClientSecret:       cfg.ClientSecret,
 		ClientKey:          cfg.ClientKey,
 		Audience:           cfg.Audience,
+		Claims:             cfg.ClaimPaths(),
 		ProjectID:          cfg.ProjectID,
 		AllowPAT:           cfg.AllowPAT,
 		AllowImpersonation: cfg.AllowImpersonation,

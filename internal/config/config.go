@@ -54,9 +54,13 @@ type Config struct {
 	Unknown              limit.Rate // of unknown tokens from one address
 
 	Source    string // of permissions
+	Claims    string // kind of claims that roles and organisation are read from
 	ProjectID string
 	Policy    authz.Policy
-	AllowPAT  bool
+
+	RoleClaims        []authz.ClaimPath // nil = those of Claims
+	OrganizationClaim authz.ClaimPath   // nil = that of Claims
+	AllowPAT          bool
 
 	AllowImpersonation bool
 
@@ -101,6 +105,7 @@ func Default() Config {
 		ResizedBytes:         server.DefaultRenditionBytes,
 		Unknown:              limit.Rate{PerSecond: authz.DefaultUnknownPerSecond, Burst: authz.DefaultUnknownBurst},
 		Source:               sourceClaims,
+		Claims:               claimsZitadel,
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
 		Reflection:           true,

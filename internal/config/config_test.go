@@ -131,7 +131,7 @@ func TestConfigOfAFile(t *testing.T) {
 		Issuer: "https://id.example/realm", Audience: "069629023906488334",
 		ClientID: "avatard", ClientSecret: "hunter2", ClientSecretFile: secret, Realm: "pictures of us",
 		IntrospectionTimeout: time.Second, Unknown: limit.Rate{PerSecond: 50, Burst: 75},
-		Source: "claims", ProjectID: "7e3",
+		Source: "claims", Claims: "zitadel", ProjectID: "7e3",
 		Policy: authz.Policy{
 			InstanceOrganization: "42",
 			Roles:                map[string][]authz.Permission{"ORG_OWNER": {authz.UserWrite, authz.UserRead}, "GUEST": {}},
@@ -208,6 +208,9 @@ var precedenceValues = map[string][3]string{
 	"receipts.retention":             {"0", "1d", "36500d"},
 	"authz.roles":                    {"A=user.read", "B=user.read", "C=user.read;D=org.delete,user.write"},
 	"authz.instance_roles":           {"A=user.read", "B=user.read", "C=user.read"},
+	"authz.claims":                   {"keycloak", "zitadel", "generic"},
+	"authz.role_claims":              {"roles", "realm_access.roles", `a\\.b,c.d`},
+	"authz.organisation_claim":       {"org", "organization", `https://a\\.example/org`},
 	"authz.allow_pat":                {"true", "false", "true"},
 	"authz.allow_impersonation":      {"true", "false", "true"},
 	"assets.public":                  {"false", "true", "false"},
@@ -246,8 +249,12 @@ func TestConfigPrecedence(t *testing.T) {
 		"page.enabled":         {"AVATARD_PAGE_CLIENT_ID=pages"},
 		"page.scopes":          {"AVATARD_PAGE_CLIENT_ID=pages"},
 		"authz.instance_roles": {"AVATARD_AUTHZ_INSTANCE_ORGANISATION=x"},
-		"tls.cert_file":        {"AVATARD_TLS_KEY_FILE=" + pair.Key},
-		"tls.key_file":         {"AVATARD_TLS_CERT_FILE=" + pair.Chain},
+		"authz.claims":         {"AVATARD_DEFAULT_ORGANISATION=x"},
+		"authz.role_claims":    {"AVATARD_AUTHZ_CLAIMS=keycloak"},
+
+		"authz.organisation_claim": {"AVATARD_AUTHZ_CLAIMS=keycloak"},
+		"tls.cert_file":            {"AVATARD_TLS_KEY_FILE=" + pair.Key},
+		"tls.key_file":             {"AVATARD_TLS_CERT_FILE=" + pair.Chain},
 	}
 	values := maps.Clone(precedenceValues)
 	values["tls.cert_file"], values["tls.key_file"] = copies(pair.Chain), copies(pair.Key)

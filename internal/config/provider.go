@@ -70,6 +70,7 @@ func (r *reader) finishIdentity() {
 	if c.ProjectID == "" {
 		c.ProjectID = c.Audience
 	}
+	r.finishClaims()
 }
 
 // maxSecretBytes bounds the file of a secret or key.

@@ -72,7 +72,7 @@ func anchor(heading string) string {
 // Every link within the repository leads somewhere, headings included.
 func TestLinksOfThePages(t *testing.T) {
 	pages := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
-	for _, pattern := range []string{"docs/*.md", "examples/*.md", "examples/*/*.md"} {
+	for _, pattern := range []string{"docs/*.md", "docs/providers/*.md", "examples/*.md", "examples/*/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no %s: %v", pattern, err)

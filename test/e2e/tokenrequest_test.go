@@ -29,7 +29,7 @@ func TestTokenRequestOfThePages(t *testing.T) {
 		t.Fatal(err)
 	}
 	term := newTerminal(t, dir, "", "CLIENT_ID="+manager.ID, "CLIENT_SECRET="+manager.Secret, "PROJECT_ID="+p.Audience, "TOKEN_ENDPOINT="+document.Token)
-	for _, page := range []string{"README.md", "docs/providers.md"} {
+	for _, page := range []string{"README.md", "docs/providers/zitadel.md"} {
 		found := 0
 		for _, f := range fencesOf(t, page, "") {
 			if !strings.Contains(f.text, "grant_type=client_credentials") {
