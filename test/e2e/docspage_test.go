@@ -35,6 +35,7 @@ func checkDocsPage(t *testing.T, v pageVisit) {
 		Faults, Foreign                 []string
 		Sample, SampleWithToken, Stored string
 		Focused                         string
+		Samples                         map[string]map[string]string // by operation and language
 	}
 	told := tell[answer](t, map[string]any{
 		"executable": Program(t, "chromium"), "url": v.url, "provider": v.provider, "person": v.manager, "user": v.user,
@@ -70,6 +71,7 @@ func checkDocsPage(t *testing.T, v pageVisit) {
 	if !strings.Contains(got.Sample, v.user) || strings.Contains(got.Sample, v.managerToken) || !strings.Contains(got.SampleWithToken, v.managerToken) {
 		t.Errorf("request line: %q, and with the token: %q", got.Sample, got.SampleWithToken)
 	}
+	checkSamples(t, got.Samples)
 	if got.Focused != "grpcurl" {
 		t.Errorf("behind the first tab is %q, want grpcurl", got.Focused)
 	}

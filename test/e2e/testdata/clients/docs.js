@@ -72,6 +72,10 @@ try {
     told.sample = await page.locator("section#RemoveHumanAvatar [role=tabpanel] pre").first().innerText();
     await page.check("#show-token");
     told.sampleWithToken = await page.locator("section#RemoveHumanAvatar [role=tabpanel] pre").first().innerText();
+    await page.fill("#value-userId", plan.user);
+    await page.fill("#value-orgId", plan.organization);
+    told.samples = await page.evaluate(() => Object.fromEntries([...document.querySelectorAll("section.operation")].map((section) =>
+      [section.id, Object.fromEntries([...section.querySelectorAll("[data-tabs=Languages] [data-tab]")].map((tab) => [tab.dataset.tab, tab.textContent]))])));
     told.stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie].join());
   });
   await view({ viewport: { width: 1200, height: 900 }, colorScheme: "light" }, (page) => examine(page));
