@@ -13,6 +13,8 @@ import (
 type pictureQuery struct {
 	// side is how many pixels the longest side has at most, 0 = as stored.
 	side int
+	// version is the generation that alone is wanted, "" = whatever there is.
+	version string
 	// absent is what is sent where there is no picture, "" = an error.
 	absent absent
 }
@@ -27,6 +29,7 @@ type queryParameter struct {
 
 var queryParameters = map[string]queryParameter{
 	"size":    {(*Server).setSize, fmt.Sprintf("a power of two from 1 to %d", picture.MaxStoredPixelsPerSide)},
+	"v":       {(*Server).setVersion, "a version of a picture, as the answer to an upload has it"},
 	"default": {(*Server).setDefault, "404, identicon, initials, or image where the server has one"},
 }
 
@@ -60,6 +63,12 @@ func (s *Server) setSize(q *pictureQuery, value string) bool {
 	}
 	q.side = side
 	return true
+}
+
+// setVersion takes any text: one that is no generation is found nowhere.
+func (s *Server) setVersion(q *pictureQuery, value string) bool {
+	q.version = value
+	return value != ""
 }
 
 func (s *Server) setDefault(q *pictureQuery, value string) bool {

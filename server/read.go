@@ -69,6 +69,9 @@ func (s *Server) answerRead(w http.ResponseWriter, r *http.Request, asked pictur
 		}
 		return err
 	}
+	if !asked.wants(info.Generation) {
+		return storage.ErrNoPicture
+	}
 	if done, err := answerWithoutBytes(w, r, info, asked); done || err != nil {
 		return err
 	}
@@ -139,6 +142,10 @@ func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Inf
 
 // sendPicture answers GET with a picture, or with 304 where it became the one that the caller has since answerWithoutBytes.
 func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, asked pictureRead, sent *outgoingPicture) error {
+	if !asked.wants(p.Generation) { // it was replaced since answerRead looked
+		clear(p.Data)
+		return storage.ErrNoPicture
+	}
 	etag, err := entityTag(p.Generation, p.Format, asked.side)
 	if err != nil {
 		return err
@@ -158,6 +165,9 @@ func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, aske
 	sent.write(w)
 	return nil
 }
+
+// wants reports whether a picture is the one that was asked for.
+func (q pictureQuery) wants(generation string) bool { return q.version == "" || q.version == generation }
 
 // entityTag names one picture in one form: with a side, 0 = as stored. A hash of the content would outlive it; the generation is random.
 func entityTag(generation string, format storage.Format, side int) (string, error) {

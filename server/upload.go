@@ -7,7 +7,9 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/url"
 	"runtime"
+	"strings"
 
 	avatardv1 "example.org/avatard/gen/avatard/v1"
 	"example.org/avatard/internal/ids"
@@ -106,7 +108,13 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	if encoded.Animated {
 		w.Header().Set(noticeHeader, "only the first frame of the animation is kept")
 	}
-	return writeREST(w, &avatardv1.UploadPictureResponse{Details: objectDetails(res.Details)})
+	return writeREST(w, &avatardv1.UploadPictureResponse{Details: objectDetails(res.Details), PictureUrl: versionedURL(up, res)})
+}
+
+// versionedURL is the address of the picture that was uploaded, and of no other.
+func versionedURL(up storage.Upload, res storage.Result) string {
+	path := strings.NewReplacer("{org_id}", url.PathEscape(res.Details.Organization), "{user_id}", url.PathEscape(up.User.ID)).Replace(picturePattern)
+	return path + "?v=" + res.Generation
 }
 
 // normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.

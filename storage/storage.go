@@ -174,6 +174,8 @@ type Result struct {
 	Details Details
 	// Receipt is the id of the user's newest receipt, "" when nothing of this user was ever erased.
 	Receipt string
+	// Generation is that of the picture which Put has stored, "" after every other change.
+	Generation string
 }
 
 // Format is the encoding of a picture.

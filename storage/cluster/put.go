@@ -237,7 +237,7 @@ func (u *uploading) queueActivation(batch *pgx.Batch, res *storage.Result, repla
 		if err != nil {
 			return err
 		}
-		*found, *res = true, p.result()
+		*found, *res = true, u.result(&p)
 		if p.gen != nil {
 			e := &erasure{version: *version}
 			copy(e.gen[:], p.gen)
@@ -246,6 +246,13 @@ func (u *uploading) queueActivation(batch *pgx.Batch, res *storage.Result, repla
 		return nil
 	})
 	return found
+}
+
+// result is that of the upload when it is done.
+func (u *uploading) result(p *person) storage.Result {
+	res := p.result()
+	res.Generation = hex.EncodeToString(u.gen[:])
+	return res
 }
 
 // activated returns what an activation has done whose answer was lost. What it replaced is among the person's erasures.
@@ -257,8 +264,8 @@ func (u *uploading) activated(ctx context.Context) (storage.Result, *erasure, er
 	}
 	for _, e := range p.work {
 		if hex.EncodeToString(e.gen[:]) == hex.EncodeToString(p.receipt) {
-			return p.result(), &e, nil
+			return u.result(p), &e, nil
 		}
 	}
-	return p.result(), nil, nil
+	return u.result(p), nil, nil
 }

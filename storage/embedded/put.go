@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -144,6 +145,7 @@ func (w *put) activate(r *groupCommit, t *request) error {
 		return err
 	}
 	t.result, err = r.result(&u)
+	t.result.Generation = hex.EncodeToString(w.id[:])
 	return err
 }
 

@@ -70,6 +70,7 @@ var flaws = []struct {
 	{"hands out its own slice", "PictureOwnership"},
 	{"takes the caller's generation", "Generation"},
 	{"names pictures by content", "Generation"},
+	{"names no generation in the answer", "Generation"},
 	{"removes the same content everywhere", "SameContent"},
 	{"decides no conditions of uploads", "Conditions"},
 	{"decides no conditions of removals", "Conditions"},

@@ -100,10 +100,14 @@ func checkGeneration(t TB, h Harness) {
 		for range 3 {
 			up := upload(user(id), acme, data)
 			up.Picture.Generation = "chosen by the caller"
-			if _, err := f.store.Put(f.Context(), up); err != nil {
+			res, err := f.store.Put(f.Context(), up)
+			if err != nil {
 				t.Fatalf("Put = %v, want nil", err)
 			}
 			g := f.wantPicture(user(id), acme, data).Generation
+			if res.Generation != g {
+				t.Errorf("Put = generation %q, and Get has %q", res.Generation, g)
+			}
 			if len(g) < 16 || strings.Trim(g, "0123456789abcdef") != "" {
 				t.Errorf("generation = %q, want lower-case hexadecimal of at least 64 bits", g)
 			}

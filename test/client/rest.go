@@ -15,7 +15,7 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	managementv1 "example.org/avatard/gen/zitadel/management/v1"
+	avatardv1 "example.org/avatard/gen/avatard/v1"
 	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
 
@@ -75,7 +75,7 @@ func (c *Client) Do(ctx context.Context, method, path string, header http.Header
 	switch {
 	case res.StatusCode == http.StatusOK && method != http.MethodGet:
 		// The promise, whether or not the rest arrived.
-		var message managementv1.RemoveHumanAvatarResponse
+		var message avatardv1.UploadPictureResponse // those of deletes have fewer fields
 		if protojson.Unmarshal(r.body.Bytes(), &message) == nil {
 			a.Details = message.GetDetails()
 		}

@@ -21,6 +21,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	avatardv1 "example.org/avatard/gen/avatard/v1"
 	managementv1 "example.org/avatard/gen/zitadel/management/v1"
 	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 	"example.org/avatard/test/client"
@@ -64,8 +65,8 @@ func (f wireForm) read(a wireAnswer) (verdict, error) {
 	return v, err
 }
 
-// successForm is the JSON of a success, as existing clients parse it.
-var successForm = regexp.MustCompile(`^\{"details":\{"sequence":"[1-9][0-9]*","creationDate":` + jsonTime + `,"changeDate":` + jsonTime + `,"resourceOwner":"[^"]+"\}\}$`)
+// successForm is the JSON of a success, as existing clients parse it. That of an upload has one field more.
+var successForm = regexp.MustCompile(`^\{"details":\{"sequence":"[1-9][0-9]*","creationDate":` + jsonTime + `,"changeDate":` + jsonTime + `,"resourceOwner":"[^"]+"\}(,"pictureUrl":"/assets/v1/[^"/]+/users/[^"/]+/avatar\?v=[0-9a-f]{32}")?\}$`)
 
 const jsonTime = `"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?Z"`
 
@@ -77,7 +78,7 @@ func (v *verdict) readJSON(text []byte) error {
 	if !successForm.Match(compact.Bytes()) {
 		return fmt.Errorf("%s is not the JSON of a success", text)
 	}
-	var message managementv1.RemoveHumanAvatarResponse // RemoveMyAvatarResponse has the same fields
+	var message avatardv1.UploadPictureResponse // RemoveHumanAvatarResponse and RemoveMyAvatarResponse have fewer fields
 	err := protojson.Unmarshal(text, &message)
 	v.details = message.GetDetails()
 	return err

@@ -28,7 +28,9 @@ const (
 type UploadPictureResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// State of the user's record after the upload.
-	Details       *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
+	Details *v1.ObjectDetails `protobuf:"bytes,1,opt,name=details,proto3" json:"details,omitempty"`
+	// Address of this very picture, relative to the server's. Once it is deleted or replaced, nothing is found there.
+	PictureUrl    string `protobuf:"bytes,2,opt,name=picture_url,json=pictureUrl,proto3" json:"picture_url,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -70,14 +72,23 @@ func (x *UploadPictureResponse) GetDetails() *v1.ObjectDetails {
 	return nil
 }
 
+func (x *UploadPictureResponse) GetPictureUrl() string {
+	if x != nil {
+		return x.PictureUrl
+	}
+	return ""
+}
+
 var File_avatard_v1_picture_proto protoreflect.FileDescriptor
 
 const file_avatard_v1_picture_proto_rawDesc = "" +
 	"\n" +
 	"\x18avatard/v1/picture.proto\x12\n" +
-	"avatard.v1\x1a\x17zitadel/v1/object.proto\"L\n" +
+	"avatard.v1\x1a\x17zitadel/v1/object.proto\"m\n" +
 	"\x15UploadPictureResponse\x123\n" +
-	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetailsB.Z,example.org/avatard/gen/avatard/v1;avatardv1b\x06proto3"
+	"\adetails\x18\x01 \x01(\v2\x19.zitadel.v1.ObjectDetailsR\adetails\x12\x1f\n" +
+	"\vpicture_url\x18\x02 \x01(\tR\n" +
+	"pictureUrlB.Z,example.org/avatard/gen/avatard/v1;avatardv1b\x06proto3"
 
 var (
 	file_avatard_v1_picture_proto_rawDescOnce sync.Once

@@ -98,7 +98,11 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 	if s.has("replaces without counting") && e.res.Receipt != "" {
 		e.res.Details.Sequence--
 	}
-	return e.res, nil
+	res := e.res
+	if !s.has("names no generation in the answer") {
+		res.Generation = p.Generation
+	}
+	return res, nil
 }
 
 func (s *store) change(e *entry) {
