@@ -1,17 +1,15 @@
 #!/usr/bin/env bash
 # Checks what deploy/ holds, as far as it can be without a container runtime and without systemd running. Usage:
-# .tools/deploy.sh [image|systemd|prometheus]...; without names: all of them.
+# .tools/deploy.sh [image|systemd|prometheus|kubernetes|compose]...; without names: all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# settings FILE: whether avatard takes a configuration file as it stands, with files of secrets in place of those that it names.
+# settings FILE: whether avatard takes a configuration file as it stands, but for the folder of its secrets.
 settings() {
-  mkdir -p "$work/etc"
-  printf secret >"$work/etc/secret"
-  sed "s:/etc/avatard/:$work/etc/:" "$1" >"$work/avatard.yaml"
+  sed -E "s#/(etc/avatard/secrets|run/secrets|etc/avatard)/#$work/compose/secrets/#" "$1" >"$work/avatard.yaml"
   env -i "$work/avatard" config --config "$work/avatard.yaml" >/dev/null
 }
 
@@ -38,13 +36,37 @@ check_prometheus() {
   promtool check rules --lint=none "$work/dashboard.yml"
 }
 
+# Kubernetes: see .tools/manifests; and avatard takes the settings in it.
+check_kubernetes() {
+  "$work/manifests" kubernetes deploy/kubernetes/avatard.yaml >"$work/settings.yaml"
+  settings "$work/settings.yaml"
+}
+
+# Compose: the same, and the proxy's file is that of docs/proxies.md but for the servers behind it, which HAProxy takes.
+check_compose() {
+  "$work/manifests" compose "$work/compose/compose.yaml"
+  settings deploy/compose/avatard.yaml
+  diff <(sed '/^    server /d' test/e2e/testdata/proxies/haproxy.cfg) \
+    <(sed '/^    server /d; /^    option httpchk /d; /^    default-server check /d' deploy/compose/haproxy.cfg)
+  sed "s#/etc/haproxy/#$work/compose/secrets/#" deploy/compose/haproxy.cfg >"$work/haproxy.cfg"
+  /usr/sbin/haproxy -c -q -f "$work/haproxy.cfg"
+}
+
+# The secrets of deploy/compose, which take the place of all others.
+cp -r deploy/compose "$work"
+mkdir "$work/compose/secrets"
+echo secret >"$work/compose/secrets/client"
+cp "$work/compose/secrets/client" "$work/compose/secrets/secret"
+"$work/compose/secrets.sh"
+
+go -C .tools/manifests build -o "$work/manifests" .
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/avatard" .
 checks=("$@")
-[ $# -gt 0 ] || checks=(image systemd prometheus)
+[ $# -gt 0 ] || checks=(image systemd prometheus kubernetes compose)
 for name in "${checks[@]}"; do
   case $name in
-    image | systemd | prometheus) ;;
-    *) echo "deploy.sh: unknown check $name; known: image systemd prometheus" >&2; exit 2 ;;
+    image | systemd | prometheus | kubernetes | compose) ;;
+    *) echo "deploy.sh: unknown check $name; known: image systemd prometheus kubernetes compose" >&2; exit 2 ;;
   esac
   begin=$SECONDS
   "check_$name" # a command of its own: in a list of && and || its failures would not end it

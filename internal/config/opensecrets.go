@@ -2,11 +2,11 @@ package config
 
 import (
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
-	"runtime"
+
+	"example.org/avatard/internal/secretfile"
 )
 
 // secretFile is a file that holds a secret or a key.
@@ -61,9 +61,8 @@ func (c Config) WarnIfOpen(path string, logger *slog.Logger) {
 // warnIfOpen logs a warning when others than its owner may read or change a file that holds a secret. It is not a fault, because
 // containers and groups may be set up that way on purpose.
 func (f secretFile) warnIfOpen(logger *slog.Logger) {
-	const othersMayReadOrWrite fs.FileMode = 0o066
 	info, err := os.Stat(f.path) // of what a link leads to
-	if err != nil || runtime.GOOS == "windows" || info.Mode().Perm()&othersMayReadOrWrite == 0 {
+	if err != nil || !secretfile.IsOpen(info) {
 		return // one that cannot be read is somebody else's to report
 	}
 	logger.Warn("a file that holds a secret is open to other users of this machine; expected mode 0600", "setting", f.setting,

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"example.org/avatard/internal/secretfile"
 )
 
 // maxFileBytes bounds the file of keys: thousands of them.
@@ -86,7 +88,7 @@ func read(file string) (ids []string, keys map[string]cipher.AEAD, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if secretfile.IsOpen(info) {
 		return nil, nil, fmt.Errorf("its mode is %#o; expected 0600, as nobody else may read it", info.Mode().Perm())
 	}
 	keys = make(map[string]cipher.AEAD)
