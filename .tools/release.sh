@@ -19,8 +19,9 @@ esac
 work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 git clone -q . "$work/one"
-git clone -q . "$work/a/longer/path/two"
-when=$(git log -1 --format=%ct)
+git clone -q "$work/one" "$work/a/longer/path/two"
+commit=$(git -C "$work/one" rev-parse HEAD) # that of this folder may be another one before this ends
+when=$(git log -1 --format=%ct "$commit")
 
 # build SOURCE SYSTEM FILE
 build() { GOOS=${2%/*} GOARCH=${2#*/} go -C "$1" build -buildvcs=true -trimpath -ldflags='-s -w' -o "$3" .; }
@@ -68,9 +69,9 @@ for system in "${systems[@]}"; do
   if [ -z "$short" ] && [ "$system" = "$here" ]; then twice "$system" "$work/cache"; else twice "$system"; fi
 done
 if [[ $version =~ ^v[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
-  go -C .tools run ./modproxy -out "$dist/modules" -revision HEAD -version "$version" >/dev/null
+  go -C .tools run ./modproxy -out "$dist/modules" -revision "$commit" -version "$version" >/dev/null
 else
-  go -C .tools run ./modproxy -out "$dist/modules" >/dev/null
+  go -C .tools run ./modproxy -out "$dist/modules" -revision "$commit" >/dev/null
 fi
 (cd "$dist" && find . -type f ! -name SHA256SUMS -printf '%P\n' | LC_ALL=C sort | xargs sha256sum >SHA256SUMS && sha256sum --check --quiet SHA256SUMS)
 
