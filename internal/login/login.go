@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -60,7 +61,11 @@ func Run(ctx context.Context, req Request) (tokens Tokens, err error) {
 			err = served
 		}
 	}()
-	if err := req.Show(config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))); err != nil {
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
+	if slices.Contains(config.Scopes, offline) {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "consent")) // without it providers leave the refresh token out
+	}
+	if err := req.Show(config.AuthCodeURL(state, options...)); err != nil {
 		return tokens, err
 	}
 	code, err := back.wait(ctx)

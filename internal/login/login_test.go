@@ -113,7 +113,7 @@ func TestSignIn(t *testing.T) {
 		t.Errorf("the browser sees %q", pages)
 	}
 	form := *p.form.Load()
-	if asked.Get("code_challenge_method") != "S256" || len(asked.Get("state")) < 43 || asked.Get("scope") != "openid offline_access" ||
+	if asked.Get("code_challenge_method") != "S256" || len(asked.Get("state")) < 43 || asked.Get("scope") != "openid offline_access" || asked.Get("prompt") != "consent" ||
 		form.Get("code") != "c1" || len(form.Get("code_verifier")) < 43 || form.Get("client_id") != "app" || form.Get("redirect_uri") != asked.Get("redirect_uri") ||
 		!strings.HasPrefix(asked.Get("redirect_uri"), "http://127.0.0.1:") || !strings.HasSuffix(asked.Get("redirect_uri"), "/callback") {
 		t.Errorf("asked for %v, and exchanged %v", asked, form)

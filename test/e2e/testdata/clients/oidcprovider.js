@@ -16,12 +16,13 @@ const provider = new Provider(issuer, {
   clients: [
     {
       client_id: "pages", token_endpoint_auth_method: "none", application_type: "native", // any port of the loopback address
-      redirect_uris: ["http://127.0.0.1/callback"], grant_types: ["authorization_code"], response_types: ["code"],
+      redirect_uris: ["http://127.0.0.1/callback"], grant_types: ["authorization_code", "refresh_token"], response_types: ["code"],
     },
     { client_id: "avatard", client_secret: plan.secret, redirect_uris: [], grant_types: [], response_types: [] },
   ],
   features: {
     devInteractions: { enabled: false },
+    revocation: { enabled: true },
     introspection: { enabled: true, allowedPolicy: (_, client) => client.clientId === "avatard" },
     resourceIndicators: {
       enabled: true,
@@ -42,7 +43,7 @@ const provider = new Provider(issuer, {
 // granted lets the pages act for a person.
 async function granted(accountId) {
   const grant = new provider.Grant({ clientId: "pages", accountId });
-  grant.addOIDCScope("openid");
+  grant.addOIDCScope("openid offline_access");
   grant.addResourceScope(plan.audience, "avatars");
   return { grant, id: await grant.save() };
 }
