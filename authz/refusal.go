@@ -30,7 +30,7 @@ const (
 	ReasonAudience Reason = "audience"
 	// ReasonSubject: sub is missing or not a valid id.
 	ReasonSubject Reason = "subject"
-	// ReasonOrganization: the id of the caller's organisation is not valid.
+	// ReasonOrganization: the id of the caller's organisation is not valid, or several are named.
 	ReasonOrganization Reason = "organisation"
 	// ReasonKind: typ, token_use or token_type names something else than an access token.
 	ReasonKind Reason = "token_type"

@@ -72,6 +72,9 @@ func (r *reader) finishClaims() {
 	if c.Claims == claimsGeneric && r.given["authz.project_id"] {
 		r.fault("authz.project_id", "counts for nothing with authz.claims: %s; expected authz.role_claims", c.Claims)
 	}
+	if c.PageClientID != "" && !r.given["page.scopes"] {
+		c.PageScopes = []string{"openid"} // ZITADEL's are unknown there, and a provider may refuse whoever asks for one that is
+	}
 }
 
 // ClaimPaths returns where roles and organisation stand in answers of the provider, nil for ZITADEL's claims.

@@ -195,7 +195,7 @@ var settings = []Setting{
 	{Key: "page.client_id", Fallback: "none: tokens can be pasted there",
 		About: "public client of the provider (authorization code with PKCE, redirect to /callback of this server) as which the pages sign people in: the API reference, and the one at /",
 		text:  func(c *Config, s string) error { return parseName(&c.PageClientID, s) }},
-	{Key: "page.scopes", Fallback: "openid and ZITADEL's for project, organisation and roles",
+	{Key: "page.scopes", Fallback: "openid; with authz.claims: zitadel also its scopes for project, organisation and roles",
 		About: "scopes that it asks for: openid,profile,...",
 		list:  func(c *Config, items []string) error { return parseScopes(&c.PageScopes, items) }},
 	{Key: "pictures.max_upload_bytes", Fallback: "524288",
