@@ -151,7 +151,7 @@ func TestRestoreFromABrokenPipe(t *testing.T) {
 	}
 }
 
-// A backup is neither written to a terminal nor read from one. Other devices are not terminals.
+// Backups and pictures are neither written to a terminal nor read from one. Other devices are not terminals.
 func TestStandardStreamsThatAreRefused(t *testing.T) {
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0) // a new pseudoterminal
 	if err != nil {
@@ -183,6 +183,8 @@ func TestStandardStreamsThatAreRefused(t *testing.T) {
 		{"the null device", "backup - --data " + dir, null, null, cli.ExitOK, ""},
 		{"a terminal to read from", "restore - --data " + dir, screen, null, cli.ExitUsage, "standard input is a terminal"},
 		{"a terminal to read receipts from", "restore file --receipts - --data " + dir, screen, null, cli.ExitUsage, "standard input is a terminal"},
+		{"a terminal to read a picture from", "put me - --url http://127.0.0.1:1 --token-file x", screen, null, cli.ExitUsage, "standard input is a terminal"},
+		{"a terminal to write a picture to", "get me --url http://127.0.0.1:1 --token-file x", null, screen, cli.ExitUsage, "standard output is a terminal"},
 		{"one stream for two files", "restore - --receipts - --data " + dir, null, null, cli.ExitUsage, "one file only"},
 		{"to go on from a stream", "backup file --receipts-only --since - --data " + dir, null, null, cli.ExitUsage, "--since takes a file"},
 		{"into a directory with data", "restore - --data " + dir, null, null, cli.ExitFailed, "there is a store already"},
