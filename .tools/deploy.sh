@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks what deploy/ holds, as far as it can be without a container runtime and without systemd running. Usage:
-# .tools/deploy.sh [image|systemd|prometheus|kubernetes|compose]...; without names: all of them.
+# .tools/deploy.sh [image|systemd|prometheus|kubernetes|compose|man]...; without names: all of them.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -17,8 +17,8 @@ check_image() { .tools/image.sh; }
 
 check_systemd() {
   settings deploy/systemd/avatard.yaml
-  # The program has to be where the unit says, so the unit that is looked at says where it is.
-  sed "s:/usr/bin/avatard:$work/avatard:" deploy/systemd/avatard.service >"$work/avatard.service"
+  # Program and manual page have to be where the unit says, so the unit that is looked at says where the program is.
+  sed "s:/usr/bin/avatard:$work/avatard:; /^Documentation=/d" deploy/systemd/avatard.service >"$work/avatard.service"
   systemd-analyze verify "$work/avatard.service" 2>&1 | tee "$work/out"
   if grep -q avatard.service "$work/out"; then exit 1; fi # a key that is unknown is no failure of its own
   # Of 10; what is left are the network, local sockets and the files that everybody may read.
@@ -52,6 +52,13 @@ check_compose() {
   /usr/sbin/haproxy -c -q -f "$work/haproxy.cfg"
 }
 
+# The manual page, by a reader of such pages. It has no date where the program is of no commit.
+check_man() {
+  "$work/avatard" man >"$work/avatard.1"
+  { mandoc -Tlint -Wwarning "$work/avatard.1" || true; } | { grep -v 'parse date' || true; } >"$work/out"
+  if [ -s "$work/out" ]; then cat "$work/out"; exit 1; fi
+}
+
 # The secrets of deploy/compose, which take the place of all others.
 cp -r deploy/compose "$work"
 mkdir "$work/compose/secrets"
@@ -62,11 +69,11 @@ cp "$work/compose/secrets/client" "$work/compose/secrets/secret"
 go -C .tools/manifests build -o "$work/manifests" .
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/avatard" .
 checks=("$@")
-[ $# -gt 0 ] || checks=(image systemd prometheus kubernetes compose)
+[ $# -gt 0 ] || checks=(image systemd prometheus kubernetes compose man)
 for name in "${checks[@]}"; do
   case $name in
-    image | systemd | prometheus | kubernetes | compose) ;;
-    *) echo "deploy.sh: unknown check $name; known: image systemd prometheus kubernetes compose" >&2; exit 2 ;;
+    image | systemd | prometheus | kubernetes | compose | man) ;;
+    *) echo "deploy.sh: unknown check $name; known: image systemd prometheus kubernetes compose man" >&2; exit 2 ;;
   esac
   begin=$SECONDS
   "check_$name" # a command of its own: in a list of && and || its failures would not end it

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what is handed out of a version, the newest commit, in dist/: for each system an archive with the stripped program, its
-# licence, README, deploy/ and the scripts of completion, and a bill of materials (CycloneDX); the module for `go get`; SHA256SUMS. The same commit and release
+# licence, README, deploy/, manual page and scripts of completion, and a bill of materials (CycloneDX); the module for `go get`; SHA256SUMS. The same commit and release
 # of Go give the same bytes, anywhere. What is not committed is not in it. The version is the commit's tag, as Go writes it into the program.
 #   release.sh           all systems, each built in two places; the second one without a cache for this machine's system
 #   release.sh --short   this machine's system in both places, the types of the others; nothing stays
@@ -39,6 +39,7 @@ pack() {
   mkdir -p "$folder/completion"
   install -m 755 "$2" "$folder/$program"
   cp -r "$work/one/LICENSE" "$work/one/README.md" "$work/one/CHANGELOG.md" "$work/one/deploy" "$folder"
+  "$work/avatard" man >"$folder/avatard.1"
   for shell in bash zsh fish; do "$work/avatard" completion "$shell" >"$folder/completion/$shell"; done
   tar --create --sort=name --mtime="@$when" --owner=0 --group=0 --numeric-owner --mode=u+w,go-w,a+rX --format=gnu -C "$work/pack" "$name" | gzip -n >"$3"
 }

@@ -1,7 +1,7 @@
 // Package cli is avatard's command line: it finds out which command is meant, reads the configuration, puts the parts
 // together and shuts them down. The parts themselves are packages server, authz and storage.
 //
-//	cli.go ─► parse.go ◄─ grammar.go (every command and flag) ─► help.go, completion.go
+//	cli.go ─► parse.go ◄─ grammar.go (every command and flag) ─► help.go, completion.go, man.go
 //	                       │
 //	              └────────┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
 //	                       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)

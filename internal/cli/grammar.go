@@ -37,6 +37,7 @@ type grammar struct {
 	Move       moveCommand       `cmd:"" settings:"*" help:"move data to where the settings say, such as from a directory to a database and a bucket, and erase it where it was"`
 	Migrate    migrateCommand    `cmd:"" settings:"data" help:"bring data of an older program forward, with no server running"`
 	Completion completionCommand `cmd:"" help:"print a script that completes commands and flags in a shell"`
+	Man        manCommand        `cmd:"" help:"print the manual page, for a file avatard.1 where man looks"`
 	Version    versionCommand    `cmd:"" help:"print version, commit and Go release"`
 	Help       helpCommand       `cmd:"" help:"print this list, or what a command takes"`
 
