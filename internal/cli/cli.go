@@ -3,7 +3,7 @@
 //
 //	cli.go ─► parse.go ◄─ grammar.go (every command and flag) ─► help.go, completion.go, man.go
 //	                       │
-//	              └────────┬► serve.go ◄─ identity.go, reload.go, shutdown.go, signals.go
+//	              └────────┬► serve.go ◄─ identity.go, banner.go, reload.go, shutdown.go, signals.go
 //	                       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                       │      └► providertry.go ◄─ config.go (what serve would go by)
 //	                       ├► dev.go ◄─ devcluster.go, devseed.go, devenv.go, devhost.go, devready.go, devtemp.go

@@ -145,6 +145,7 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 	if err != nil {
 		return listeningFailed(err, "set listen to another one")
 	}
+	printBanner(p.Stderr, cfg, ln.Addr().String())
 	defer tryProvider(ctx, p.authenticator, logger)()
 	serving, stop := draining.after(ctx)
 	defer stop()
