@@ -14,7 +14,8 @@ work=$(mktemp -d)
 pids=()
 cleanup() {
   for pid in "${pids[@]}"; do
-    kill -KILL "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
+    kill -KILL "$pid" 2>/dev/null || continue
+    wait "$pid" 2>/dev/null || true # 137
   done
   rm -rf "$work"
 }
