@@ -56,16 +56,14 @@ func startPackagedProvider(t *testing.T, people map[string]any) (p packagedProvi
 	return p
 }
 
-// Both pages work with serve and a provider of others: introspection, sign-in by authorization code with PKCE, roles in the token.
+// Both pages work with serve and a provider of others: introspection, sign-in by authorization code with PKCE, roles and organisation at places of its own.
 func TestPagesWithAPackagedProvider(t *testing.T) {
-	roles := func(role string) map[string]any {
-		return map[string]any{"urn:zitadel:iam:org:project:avatars:roles": map[string]any{role: map[string]string{"everybody": "example.com"}}}
-	}
-	p := startPackagedProvider(t, map[string]any{"alice": map[string]any{}, "bob": map[string]any{}, "erin": roles("ORG_USER_MANAGER"), "vera": roles("ORG_OWNER_VIEWER")})
+	who := func(roles ...string) map[string]any { return map[string]any{"groups": roles, "company": "everybody"} }
+	p := startPackagedProvider(t, map[string]any{"alice": who(), "bob": who(), "erin": who("ORG_USER_MANAGER"), "vera": who("ORG_OWNER_VIEWER")})
 	dir := filepath.Join(t.TempDir(), "data")
 	_, url := startServe(t, map[string]string{
 		"AVATARD_ISSUER": p.Issuer, "AVATARD_AUDIENCE": packagedAudience, "AVATARD_CLIENT_ID": "avatard", "AVATARD_CLIENT_SECRET": packagedSecret,
-		"AVATARD_AUTHZ_PROJECT_ID": "avatars", "AVATARD_DEFAULT_ORGANISATION": "everybody",
+		"AVATARD_AUTHZ_CLAIMS": "generic", "AVATARD_AUTHZ_ROLE_CLAIMS": "groups", "AVATARD_AUTHZ_ORGANISATION_CLAIM": "company",
 		"AVATARD_PAGE_ENABLED": "true", "AVATARD_PAGE_CLIENT_ID": "pages", "AVATARD_PAGE_SCOPES": "openid,avatars",
 	}, dir)
 	for _, user := range []string{"alice", "bob"} {
