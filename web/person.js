@@ -4,7 +4,7 @@ import { settings, signIn } from "/web/signin.js";
 
 const element = (id) => document.querySelector(`#${id}`);
 const text = (name, values = {}) => settings.texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
-const crop = new Crop(element("crop-area"), element("zoom"), [...document.querySelectorAll(".preview")]);
+const crop = new Crop(element("crop-area"), element("zoom"), [...document.querySelectorAll("#crop .preview")]);
 
 let token = "";
 let home = ""; // the organisation of who signed in, "" where the provider does not say
@@ -53,17 +53,23 @@ async function attempt(f, meanwhile = text("working")) {
 async function showPicture() {
   const canvas = element("picture");
   element("whose").textContent = other ? text("of", { user: other.user }) : text("mine");
-  const answer = await call("GET", place().read);
-  const there = answer.ok;
-  if (there) {
-    const picture = await createImageBitmap(await answer.blob());
-    [canvas.width, canvas.height] = [picture.width, picture.height];
-    canvas.getContext("2d").drawImage(picture, 0, 0);
-    picture.close();
-  }
-  canvas.ariaLabel = text("pictureAlt");
-  canvas.hidden = element("remove").hidden = !there;
+  const there = await draw(canvas, "");
+  if (!there) await draw(canvas, "?default=initials");
+  for (const small of document.querySelectorAll("#sizes canvas")) await draw(small, `?default=initials&size=${small.dataset.size}`);
+  canvas.ariaLabel = there ? text("pictureAlt") : text("defaultAlt");
+  element("remove").hidden = !there;
   element("nothing").hidden = there;
+}
+
+// draw shows what the server sends, and reports whether that is a picture.
+async function draw(canvas, query) {
+  const answer = await call("GET", place().read + query);
+  if (!answer.ok) return false;
+  const picture = await createImageBitmap(await answer.blob());
+  [canvas.width, canvas.height] = [picture.width, picture.height];
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  picture.close();
+  return true;
 }
 
 async function choose(file) {

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,7 +23,7 @@ func checkPersonPage(t *testing.T, v pageVisit) {
 	type answer struct {
 		Title, German, Stored string
 		Seen, Faults, Foreign []string
-		Size                  []int
+		Size, Sizes, StandIn  []int
 		Kept, Gone            bool
 	}
 	told := tell[answer](t, map[string]any{
@@ -41,6 +42,15 @@ func checkPersonPage(t *testing.T, v pageVisit) {
 	}
 	if len(got.Size) != 2 || got.Size[0] != got.Size[1] || got.Size[0] != 900 {
 		t.Errorf("of 1600×900 pixels %v were stored, want a square of 900", got.Size)
+	}
+	for what, shown := range map[string][]int{"the picture": got.Sizes, "what stands for it": got.StandIn} {
+		want := []int{900, 128, 64, 32}
+		if what != "the picture" {
+			want[0] = 256
+		}
+		if len(shown) != 5 || !slices.Equal(shown[:4], want) || shown[4] < 3 {
+			t.Errorf("%s was shown as %v: widths, and number of colours; want %v and some colours", what, shown, want)
+		}
 	}
 	if !got.Kept || !got.Gone {
 		t.Errorf("kept when it was cancelled: %v; gone when it was confirmed: %v", got.Kept, got.Gone)

@@ -55,7 +55,15 @@ async function signIn(page, context, person, press) {
   await page.waitForFunction(() => !document.querySelector("#signed-in").hidden && document.querySelector("#status").textContent === "");
 }
 
-const there = (page) => page.evaluate(() => !document.querySelector("#picture").hidden);
+const there = (page) => page.evaluate(() => !document.querySelector("#remove").hidden);
+
+// shown tells the width of the picture and of its smaller ones, and how many colours the large one has.
+const shown = (page) => page.evaluate(() => {
+  const canvas = document.querySelector("#picture");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const colours = new Set(new Uint32Array(data.buffer));
+  return [canvas.width, ...[...document.querySelectorAll("#sizes canvas")].map((c) => c.width), colours.size];
+});
 
 // picture draws one in the browser, w by h pixels.
 const picture = (page, w, h) => page.evaluate(async ([w, h]) => {
@@ -91,6 +99,7 @@ try {
     await page.mouse.up();
     await page.click("#save");
     await settled(page, "saved");
+    told.sizes = await shown(page);
     told.size = await page.evaluate(() => [document.querySelector("#picture").width, document.querySelector("#picture").height]);
     await page.click("#remove");
     await examine(page, "confirm");
@@ -100,6 +109,8 @@ try {
     await page.click("#confirm button[value=remove]");
     await settled(page, "Receipt");
     told.gone = !await there(page);
+    told.standIn = await shown(page);
+    await examine(page, "default picture");
   });
   // With the keyboard alone, on a telephone, in the dark.
   await view({ viewport: { width: 390, height: 800 }, colorScheme: "dark", locale: "de-DE" }, async (page, context) => {
