@@ -186,15 +186,21 @@ func entityTag(generation string, format storage.Format, side int) (string, erro
 // describePicture sets the headers of every answer about a picture that is there. Caches have to ask again each time: after a delete
 // the answer is 404, also to a cache that still holds the picture.
 func describePicture(h http.Header, etag, scope string) {
-	h.Set("ETag", etag)
-	h.Set("Cache-Control", scope+", no-cache")
+	h["Etag"] = []string{etag}
+	h["Cache-Control"] = publicNoCache
 	if scope == "private" {
+		h["Cache-Control"] = privateNoCache
 		h.Add("Vary", "Authorization") // beside the value for web origins
 	}
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	h.Set("Accept-Ranges", "none")
+	h["X-Content-Type-Options"], h["Content-Security-Policy"], h["Accept-Ranges"] = noSniff, noCode, noRanges
 }
+
+// Values of header fields that never change, so that no answer allocates them.
+var (
+	publicNoCache, privateNoCache = []string{"public, no-cache"}, []string{"private, no-cache"}
+	noSniff, noRanges             = []string{"nosniff"}, []string{"none"}
+	noCode                        = []string{"default-src 'none'; sandbox"}
+)
 
 // namesETag reports whether If-None-Match names the tag or any (RFC 9110 section 13.1.2, weak comparison).
 func namesETag(values []string, etag string) bool {

@@ -1,4 +1,6 @@
-// Command reads shows that reads wait for nobody's sync. It reads pictures on an idle store, then beside one caller who uploads as fast
+// Command reads measures reads of pictures. With -http it compares them with a bare handler that writes the same bytes (compare.go).
+//
+// Without, it shows that reads wait for nobody's sync. It reads pictures on an idle store, then beside one caller who uploads as fast
 // as a slow disk lets it, and fails when the slowest tenth of the reads takes more than twice as long there.
 //
 // There are more users than the store remembers, so that some of the reads need a look at the metadata.
@@ -35,6 +37,15 @@ type options struct {
 	slice   time.Duration
 	limit   float64
 	dir     string
+
+	http     bool
+	serve    string // what this process serves for another one
+	bytes    int
+	side     int
+	resized  int
+	pictures int
+	rounds   int
+	check    bool
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -48,8 +59,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	fs.DurationVar(&o.slice, "slice", 5*time.Second, "how long each half is measured")
 	fs.Float64Var(&o.limit, "limit", 2, "times as long as on an idle store that the slowest tenth may take; 0 = any")
 	fs.StringVar(&o.dir, "dir", "", "`DIR` for the data, 4 KB a user; a temporary one unless given")
+	fs.BoolVar(&o.http, "http", false, "read over HTTP/1.1, in turns with a bare handler that writes the same bytes")
+	fs.IntVar(&o.bytes, "bytes", 20_000, "size of each picture that is read over HTTP, about")
+	fs.IntVar(&o.rounds, "rounds", 41, "rounds over HTTP; each measures everything once, in turns")
+	fs.BoolVar(&o.check, "check", false, "fail when reads over HTTP are slower, beside the bare handler, than they may be")
+	fs.StringVar(&o.serve, "serve", "", "for the program itself: serve this")
+	fs.IntVar(&o.side, "side", 0, "for the program itself: size of the picture of the bare handler")
+	fs.IntVar(&o.resized, "resized", 0, "for the program itself: server.Config.RenditionBytes")
 	if err := fs.Parse(args); err != nil {
 		return err
+	}
+	o.pictures = httpReaders
+	if o.serve != "" {
+		return serveRole(ctx, o, stdout)
 	}
 	if fs.NArg() > 0 || o.users < 1 || o.readers < 1 || o.slice <= 0 || o.every <= 0 {
 		return errors.New("want flags only, a user, a reader and some time")
@@ -58,7 +80,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(measure(ctx, o, dir, stdout), os.RemoveAll(dir))
+	work := measure
+	if o.http {
+		work = compare
+	}
+	return errors.Join(work(ctx, o, dir, stdout), os.RemoveAll(dir))
 }
 
 // slowLog is a log whose syncs take time once it is told to.
