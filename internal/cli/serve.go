@@ -103,13 +103,20 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	stream, store, err := p.startAuditStream(store)
+	if err != nil {
+		return err
+	}
+	if stream != nil {
+		defer stream.close()
+	}
 	warnOfOtherIssuers(logger, store, cfg.Issuer)
 	if err := addOrganizations(ctx, store, cfg.StartOrganizations()); err != nil {
 		return err
 	}
 	draining := &drain{delay: cfg.ShutdownDelay, logger: logger}
 	of := serverConfig(cfg, store, logger)
-	of.Checks = append(draining.checks(), of.Checks...)
+	of.Checks = append(append(draining.checks(), of.Checks...), stream.checks()...)
 	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
 	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, version()
 	of.SignIn = signInOf(cfg, p.authenticator)

@@ -83,6 +83,13 @@ func (w *watch) show(ctx context.Context, address string, in *authz.Introspector
 	return serveDiagnostics(ctx, address, w.metrics.Handler(), w.logger)
 }
 
+// auditStream shows how many lines of the audit stream were lost.
+func (w *watch) auditStream(lost func() uint64) {
+	if w.metrics != nil {
+		w.metrics.RegisterAuditStream(lost)
+	}
+}
+
 // certificate shows when the certificate expires.
 func (w *watch) certificate(c *tlsfile.Certificate) {
 	if w.metrics != nil {

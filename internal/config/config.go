@@ -85,6 +85,7 @@ type Config struct {
 	MaxHeaderBytes                           int
 	IdleTimeout                              time.Duration // of connections
 	Keep                                     storage.Retention
+	AuditStream                              string // "-" = standard output, "" = none
 
 	Watch Watch
 

@@ -202,6 +202,7 @@ var precedenceValues = map[string][3]string{
 	"pictures.default_image":         {"/one", "/two", "/three"},
 	"limits.header_bytes":            {"4096", "8192", "1048576"},
 	"limits.idle_timeout":            {"1s", "90s", "24h"},
+	"audit.stream":                   {"/one", "-", "/three"},
 	"audit.retention":                {"0", "36h", "400d"},
 	"audit.refusals":                 {"1h", "30d", "0"},
 	"audit.refusal_rows":             {"0", "1000", "2000000"},

@@ -81,7 +81,7 @@ func (r *reader) set(s Setting, where string, v value) {
 		if err == nil && text == "" {
 			err = errors.New("is empty; expected a value")
 		}
-		if s.isPath && err == nil && !filepath.IsAbs(text) {
+		if s.isPath && err == nil && text != "-" && !filepath.IsAbs(text) {
 			text = filepath.Join(r.dir, text)
 			if r.sources != nil {
 				r.sources[s.Key] = Source{where, text} // the file that is meant

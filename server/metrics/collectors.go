@@ -114,6 +114,12 @@ func (m *Metrics) RegisterLog(dropped func() uint64) {
 	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- counter(lines, dropped()) }))
 }
 
+// RegisterAuditStream registers the number of lines that the audit stream has lost. Call it at most once.
+func (m *Metrics) RegisterAuditStream(lost func() uint64) {
+	lines := newDesc("avatard_audit_stream_lost_lines_total", "Lines of the audit stream that its file did not take. The audit trail in the store has them.")
+	m.registry.MustRegister(collector(func(ch chan<- prometheus.Metric) { ch <- counter(lines, lost()) }))
+}
+
 // collector is a set of metrics that are looked up at each scrape. It describes itself by what it collects.
 type collector func(chan<- prometheus.Metric)
 

@@ -31,6 +31,7 @@ func watched() *Metrics {
 			Budgets: map[string]server.SemaphoreStats{"read_bytes": {Size: 100, Used: 50, Waiting: 3, Evicted: 2, Refused: 1}}, Renditions: server.RenditionStats{Size: 1000, Used: 700, Entries: 1, Hits: 23, Misses: 24}, SummedCalls: 21, LostRefusals: 22}
 	})
 	m.RegisterLog(func() uint64 { return 17 })
+	m.RegisterAuditStream(func() uint64 { return 19 })
 	m.RegisterCertificate(func() time.Time { return time.Unix(1_800_000_000, 0) })
 	m.RegisterPermissions(func() authz.CacheStats { return authz.CacheStats{Misses: 5} })
 	m.RegisterStorage(func() storage.Stats {
@@ -72,6 +73,7 @@ func scrape(t testing.TB, m *Metrics) []string {
 // shown is what a scrape of watched returns about avatard itself.
 const shown = `
 avatard_audit_refusals_lost_total 22
+avatard_audit_stream_lost_lines_total 19
 avatard_build_info{version="1.2.3"} 1
 avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.001"} 0
 avatard_call_duration_seconds_bucket{form="grpc",procedure="/a/B",le="0.0025"} 0
