@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,14 +50,15 @@ func (p ClaimPath) check() error {
 }
 
 // ClaimPaths say where roles and the organisation stand in the answers of a provider whose roles are names without an organisation.
-// Such roles count in one organisation, the caller's own, and in no other. The caller's own is the one that the answer names. It is
-// IntrospectionConfig.DefaultOrganization where the answer names none. A token that names several is refused, as it does not say where its roles
-// were given.
+// Such roles count in one organisation, the caller's own, and in no other. The caller's own is the one that the answer names. A caller
+// whose answer names none belongs to IntrospectionConfig.DefaultOrganization, where roles count only if no answer is asked for an
+// organisation: else somebody could get a token without it and take the roles of another organisation there. A token that names several is
+// refused, as it does not say where its roles were given.
 type ClaimPaths struct {
 	// Roles are the places of arrays of role names, at most eight. Names that are no ids are left out. nil = nobody has roles.
 	Roles []ClaimPath
 	// Organization is the place of the caller's organisation: a string, an array with one of them, or an object with one member, whose
-	// name it is. nil = everybody belongs to the default organisation.
+	// name it is. nil = everybody belongs to the default organisation, with their roles.
 	Organization ClaimPath
 }
 
@@ -189,14 +189,16 @@ func (r rules) belonging(a *introspectionResponse) (belonging, error) {
 	return belonging{home: named[0], invalid: !trustedID(named[0])}, nil
 }
 
-// rolesOf returns the roles of a caller who belongs to home, or to the default organisation when that is "": role → organisations
-// that it counts in.
+// rolesOf returns the roles of a caller whose answer names home, "" = none: role → organisations that it counts in.
 func (r rules) rolesOf(a *introspectionResponse, home string) (map[string][]string, error) {
 	if r.claims == nil {
 		return a.roles(r.projectID)
 	}
 	names, err := r.claims.roles(a.members)
-	org := cmp.Or(home, r.defaultOrg)
+	org := home
+	if r.claims.Organization == nil {
+		org = r.defaultOrg
+	}
 	if err != nil || org == "" {
 		return nil, err
 	}

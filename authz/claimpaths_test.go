@@ -44,10 +44,10 @@ func TestClaimPathsOfKeycloak(t *testing.T) {
 		{"a string", `"acme"`, realm, client, "", "acme", in("acme")},
 		{"an object with one member", `{"acme":{"id":"7c1b"}}`, realm, client, "", "acme", in("acme")},
 		{"the default does not count beside one that is named", `["acme"]`, realm, client, "everybody", "acme", in("acme")},
-		{"none, and a default", ``, realm, client, "everybody", "", in("everybody")},
-		{"null, and a default", `null`, realm, client, "everybody", "", in("everybody")},
-		{"an empty list, and a default", `[]`, realm, client, "everybody", "", in("everybody")},
-		{"an empty object, and a default", `{}`, realm, client, "everybody", "", in("everybody")},
+		{"none, and a default: roles count nowhere", ``, realm, client, "everybody", "", nil},
+		{"null, and a default", `null`, realm, client, "everybody", "", nil},
+		{"an empty list, and a default", `[]`, realm, client, "everybody", "", nil},
+		{"an empty object, and a default", `{}`, realm, client, "everybody", "", nil},
 		{"none at all: roles count nowhere", ``, realm, client, "", "", nil},
 		{"roles of other clients only", `["acme"]`, ``, `{"account":{"roles":["manager"]},"avatars":{"example":{"roles":["manager"]}}}`, "", "acme", map[string][]string{}},
 		{"null on the way", `["acme"]`, `null`, `{"avatars.example":null}`, "", "acme", map[string][]string{}},
@@ -189,6 +189,12 @@ func TestClaimPathsReadNothingElse(t *testing.T) {
 	id, err := identify(r, ofKeycloak(`["acme"]`, `{"roles":["ORG_OWNER"]}`, ``))
 	if err != nil || id.Organization != "" || len(id.Roles) != 0 {
 		t.Errorf("identity = %+v, %v, want one without organisation and roles", id, err)
+	}
+	// Where no answer is asked for an organisation, roles count in the default one.
+	r.claims = &ClaimPaths{Roles: KeycloakClaims("").Roles[:1]}
+	id, err = identify(r, ofKeycloak(`["acme"]`, `{"roles":["ORG_OWNER"]}`, ``))
+	if want := map[string][]string{"ORG_OWNER": {"everybody"}}; err != nil || id.Organization != "" || !cmp.Equal(id.Roles, want) {
+		t.Errorf("identity = %+v, %v, want roles in the default organisation", id, err)
 	}
 	// Members of other types at ZITADEL's claims are nothing to complain of.
 	if _, err := identify(r, claims(map[string]any{"urn:zitadel:iam:org:project:42:roles": []int{1}})); err != nil {

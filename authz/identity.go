@@ -25,8 +25,8 @@ type rules struct {
 	projectID string // "" = no roles
 	allowPAT  bool
 
-	// claims are the places of roles and organisation; nil = ZITADEL's claims. defaultOrg is where roles of callers count whose answer names
-	// no organisation; ZITADEL's roles name theirs.
+	// claims are the places of roles and organisation; nil = ZITADEL's claims. defaultOrg is where roles of callers count where no place
+	// of an organisation is known; ZITADEL's roles name theirs.
 	claims     *ClaimPaths
 	defaultOrg string
 

@@ -85,6 +85,9 @@ func (c Config) ClaimPaths() *authz.ClaimPaths {
 		return nil
 	case claimsKeycloak:
 		paths = authz.KeycloakClaims(c.ProjectID)
+		if c.DefaultOrg != "" {
+			paths.Organization = nil // no organisations are in use, unless their place is named as well
+		}
 	}
 	if c.RoleClaims != nil {
 		paths.Roles = c.RoleClaims

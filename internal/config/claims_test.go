@@ -18,7 +18,10 @@ func TestClaimPathsOfSettings(t *testing.T) {
 			Organization: authz.ClaimPath{"organization"}},
 		"--authz-claims=keycloak --authz-project-id=c.d --authz-organisation-claim=tenant.id": {
 			Roles: []authz.ClaimPath{{"realm_access", "roles"}, {"resource_access", "c.d", "roles"}}, Organization: authz.ClaimPath{"tenant", "id"}},
-		"--authz-claims=keycloak --authz-role-claims=roles":                                {Roles: []authz.ClaimPath{{"roles"}}, Organization: authz.ClaimPath{"organization"}},
+		"--authz-claims=keycloak --authz-role-claims=roles":        {Roles: []authz.ClaimPath{{"roles"}}, Organization: authz.ClaimPath{"organization"}},
+		"--authz-claims=keycloak --default-organisation=everybody": {Roles: []authz.ClaimPath{{"realm_access", "roles"}, {"resource_access", "1", "roles"}}},
+		"--authz-claims=keycloak --default-organisation=everybody --authz-organisation-claim=o": {
+			Roles: []authz.ClaimPath{{"realm_access", "roles"}, {"resource_access", "1", "roles"}}, Organization: authz.ClaimPath{"o"}},
 		"--authz-claims=generic --default-organisation=everybody":                          {},
 		`--authz-claims=generic --authz-role-claims=a\.b,c.d --authz-organisation-claim=o`: {Roles: []authz.ClaimPath{{"a.b"}, {"c", "d"}}, Organization: authz.ClaimPath{"o"}},
 	} {

@@ -161,7 +161,7 @@ var settings = []Setting{
 	{Key: "authz.role_claims", Fallback: "with keycloak realm_access.roles and resource_access.{authz.project_id}.roles, with generic none",
 		About: "places of lists of role names, eight at most, with a dot between names and \\. for a dot inside one: realm_access.roles,https://example\\.com/roles",
 		list:  func(c *Config, items []string) error { return parseClaimPaths(&c.RoleClaims, items) }},
-	{Key: "authz.organisation_claim", Fallback: "with keycloak organization, with generic none: default_organisation for everybody",
+	{Key: "authz.organisation_claim", Fallback: "with keycloak organization, unless there is a default_organisation; else none: everybody belongs to default_organisation",
 		About: "place of the caller's organisation: a text, a list of one, or an object whose only member has its name; a token with several is refused. It has to be one that callers cannot set themselves",
 		text:  func(c *Config, s string) error { return parseClaimPath(&c.OrganizationClaim, s) }},
 	{Key: "authz.project_id", Fallback: "the audience",

@@ -18,7 +18,7 @@ func TestKeycloakClaims(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice, devidp.UserBob)
 	srv, url := startServe(t, p.Settings(), dir, "--authz-claims", "keycloak", "--authz-project-id", "avatars.example",
-		"--authz-roles", "avatar-manager=user.write,user.read", "--default-organisation", "everybody")
+		"--authz-roles", "avatar-manager=user.write,user.read", "--default-organisation", "everybody", "--authz-organisation-claim", "organization")
 	caller := newCaller(t, url)
 
 	answers := map[string]map[string]any{}
@@ -44,8 +44,8 @@ func TestKeycloakClaims(t *testing.T) {
 		{"a role that allows nothing", token([]string{devidp.OrgAcme}, map[string]any{"realm_access": roles("offline_access")}), "", 403, "AUTH-5mWD2"},
 		{"of another organisation", token([]string{devidp.OrgGlobex}, realm), devidp.OrgAcme, 404, "AUTHZ-cdgFk"},
 		{"of another organisation, without a header", token([]string{devidp.OrgGlobex}, realm), "", 404, "USER-35N8f"},
-		{"of the default organisation", token(nil, realm), devidp.OrgAcme, 404, "AUTHZ-cdgFk"},
-		{"of the default organisation, without a header", token([]string{}, realm), "", 404, "USER-35N8f"},
+		{"of no organisation, whose roles count nowhere", token(nil, realm), devidp.OrgAcme, 404, "AUTHZ-cdgFk"},
+		{"of no organisation, without a header", token([]string{}, realm), "", 404, "AUTHZ-cdgFk"},
 		{"of two", token([]string{devidp.OrgAcme, devidp.OrgGlobex}, realm), devidp.OrgAcme, 401, "AUTH-7fs1e"},
 		{"a refresh token", token([]string{devidp.OrgAcme}, kinds("Refresh")), "", 401, "AUTH-7fs1e"},
 		{"an ID token", token([]string{devidp.OrgAcme}, kinds("ID")), "", 401, "AUTH-7fs1e"},
