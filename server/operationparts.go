@@ -23,7 +23,7 @@ var (
 		Text: "The ETag of the picture that the caller has. If it still is the one, the answer is 304 without it."}
 )
 
-// sizeParameter, defaultParameter and versionParameter are those of reads.
+// sizeParameter, defaultParameter and uploadParameter are those of reads.
 var sizeParameter = reference.Parameter{Name: "size", In: reference.InQuery, Schema: &reference.Schema{Type: "integer", Enum: sizes()},
 	Text: "Pixels of the longest side at most. A picture that is not larger comes as it is stored; none is made larger. Absent: as stored."}
 
@@ -31,7 +31,7 @@ var defaultParameter = reference.Parameter{Name: "default", In: reference.InQuer
 	Enum: []any{string(absentError), string(absentIdenticon), string(absentInitials), string(absentImage)}},
 	Text: "What comes with 200 where there is no picture: a pattern or letters, both drawn from the id that was asked for, or the picture that this server was given for it. 404 is as without it."}
 
-var versionParameter = reference.Parameter{Name: "v", In: reference.InQuery, Schema: &reference.Schema{Type: "string"},
+var uploadParameter = reference.Parameter{Name: generationParameter, In: reference.InQuery, Schema: &reference.Schema{Type: "string"},
 	Text: "Only the picture of this upload, as its answer names it. Once it is deleted or replaced, there is none."}
 
 func sizes() (all []any) {
@@ -56,7 +56,7 @@ func (s *Server) describeRead(organization *reference.Schema, user reference.Par
 			"for organisations that do not exist, and for users without a picture.",
 		Method: http.MethodGet, Path: jsonPath(picturePattern),
 		Parameters: []reference.Parameter{
-			{Name: "orgId", In: reference.InPath, Text: "Id of the user's organisation, percent-encoded.", Schema: organization}, user, sizeParameter, defaultParameter, versionParameter, ifNoneMatchOnRead},
+			{Name: "orgId", In: reference.InPath, Text: "Id of the user's organisation, percent-encoded.", Schema: organization}, user, sizeParameter, defaultParameter, uploadParameter, ifNoneMatchOnRead},
 		Answers: pictureAnswers(),
 	}
 	reasons := []reason{badPictureQuery, noPicture, crowded}

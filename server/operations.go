@@ -69,7 +69,7 @@ func (s *Server) operations() []reference.Operation {
 		{
 			ID: "ReadMyAvatar", Group: "One's own account", Title: "Read one's own avatar",
 			Method: http.MethodGet, Path: ownPicture,
-			Parameters: []reference.Parameter{sizeParameter, defaultParameter, versionParameter, ifNoneMatchOnRead},
+			Parameters: []reference.Parameter{sizeParameter, defaultParameter, uploadParameter, ifNoneMatchOnRead},
 			Answers:    pictureAnswers(),
 			Errors:     s.describeErrors(reasonsOfSelf, []reason{badPictureQuery, otherOrganization, unknownUser, noPicture, crowded}, reasonsOfAll),
 		},

@@ -13,8 +13,8 @@ import (
 type pictureQuery struct {
 	// side is how many pixels the longest side has at most, 0 = as stored.
 	side int
-	// version is the generation that alone is wanted, "" = whatever there is.
-	version string
+	// generation is the one that alone is wanted, "" = whatever there is.
+	generation string
 	// absent is what is sent where there is no picture, "" = an error.
 	absent absent
 }
@@ -27,10 +27,14 @@ type queryParameter struct {
 	values string
 }
 
+// generationParameter names the one upload whose picture is wanted. It is not "v": ZITADEL's own addresses of avatars have a "?v=" with a
+// hash, and where avatard stands in ZITADEL's place they still have to show the picture.
+const generationParameter = "generation"
+
 var queryParameters = map[string]queryParameter{
-	"size":    {(*Server).setSize, fmt.Sprintf("a power of two from 1 to %d", picture.MaxStoredPixelsPerSide)},
-	"v":       {(*Server).setVersion, "a version of a picture, as the answer to an upload has it"},
-	"default": {(*Server).setDefault, "404, identicon, initials, or image where the server has one"},
+	"size":              {(*Server).setSize, fmt.Sprintf("a power of two from 1 to %d", picture.MaxStoredPixelsPerSide)},
+	generationParameter: {(*Server).setGeneration, "a generation of a picture, as the answer to an upload has it"},
+	"default":           {(*Server).setDefault, "404, identicon, initials, or image where the server has one"},
 }
 
 // pictureQuery reads the query of a picture's route. Unknown parameters are ignored, as on every route.
@@ -65,9 +69,9 @@ func (s *Server) setSize(q *pictureQuery, value string) bool {
 	return true
 }
 
-// setVersion takes any text: one that is no generation is found nowhere.
-func (s *Server) setVersion(q *pictureQuery, value string) bool {
-	q.version = value
+// setGeneration takes any text: one that is no generation is found nowhere.
+func (s *Server) setGeneration(q *pictureQuery, value string) bool {
+	q.generation = value
 	return value != ""
 }
 

@@ -168,7 +168,7 @@ func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, aske
 
 // wants reports whether a picture is the one that was asked for.
 func (q pictureQuery) wants(generation string) bool {
-	return q.version == "" || q.version == generation
+	return q.generation == "" || q.generation == generation
 }
 
 // entityTag names one picture in one form: with a side, 0 = as stored. A hash of the content would outlive it; the generation is random.

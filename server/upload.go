@@ -114,7 +114,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 // versionedURL is the address of the picture that was uploaded, and of no other.
 func versionedURL(up storage.Upload, res storage.Result) string {
 	path := strings.NewReplacer("{org_id}", url.PathEscape(res.Details.Organization), "{user_id}", url.PathEscape(up.User.ID)).Replace(picturePattern)
-	return path + "?v=" + res.Generation
+	return path + "?" + generationParameter + "=" + res.Generation
 }
 
 // normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.

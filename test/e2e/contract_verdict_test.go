@@ -66,7 +66,7 @@ func (f wireForm) read(a wireAnswer) (verdict, error) {
 }
 
 // successForm is the JSON of a success, as existing clients parse it. That of an upload has one field more.
-var successForm = regexp.MustCompile(`^\{"details":\{"sequence":"[1-9][0-9]*","creationDate":` + jsonTime + `,"changeDate":` + jsonTime + `,"resourceOwner":"[^"]+"\}(,"pictureUrl":"/assets/v1/[^"/]+/users/[^"/]+/avatar\?v=[0-9a-f]{32}")?\}$`)
+var successForm = regexp.MustCompile(`^\{"details":\{"sequence":"[1-9][0-9]*","creationDate":` + jsonTime + `,"changeDate":` + jsonTime + `,"resourceOwner":"[^"]+"\}(,"pictureUrl":"/assets/v1/[^"/]+/users/[^"/]+/avatar\?generation=[0-9a-f]{32}")?\}$`)
 
 const jsonTime = `"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}|\.[0-9]{6})?Z"`
 
