@@ -19,18 +19,24 @@ var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 // its length may tell of its content.
 func writePage(w http.ResponseWriter, r *http.Request, text []byte) {
 	h := w.Header()
-	if len(text) >= minCompressed {
-		h.Add("Vary", "Accept-Encoding")
-		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-			text = compressed(text)
-			h.Set("Content-Encoding", "gzip")
-		}
+	if varyByCoding(h, text) && acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		text = compressed(text)
+		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(text) //nolint:gosec // calledURL lets nothing through but letters, digits and what stands between them in an address
 	}
+}
+
+// varyByCoding reports whether a page is sent compressed to those who accept that, and tells caches so.
+func varyByCoding(h http.Header, text []byte) bool {
+	long := len(text) >= minCompressed
+	if long {
+		h.Add("Vary", "Accept-Encoding")
+	}
+	return long
 }
 
 func compressed(text []byte) []byte {
@@ -44,16 +50,27 @@ func compressed(text []byte) []byte {
 }
 
 // acceptsGzip reports whether a client named gzip as a coding that it takes (RFC 9110 section 12.5.3). A client that named everything
-// gets none.
+// gets none, and neither does one whose weight for it is 0 or cannot be read.
 func acceptsGzip(values []string) bool {
 	for _, value := range values {
 		for coding := range strings.SplitSeq(value, ",") {
-			name, weight, _ := strings.Cut(coding, ";")
+			name, parameters, _ := strings.Cut(coding, ";")
 			if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-				q, weighted := strings.CutPrefix(strings.ReplaceAll(weight, " ", ""), "q=")
-				return !weighted || strings.Trim(q, "0.") != ""
+				return weighs(parameters)
 			}
 		}
 	}
 	return false
+}
+
+// weighs reports whether the parameters of a coding have no weight, or one over 0.
+func weighs(parameters string) bool {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return err == nil && q > 0
+		}
+	}
+	return true
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Pages and documents come compressed to those who name gzip, and as they are to everybody else.
@@ -27,6 +29,21 @@ func TestPagesAreCompressed(t *testing.T) {
 		if head, body := f.do(t, http.MethodHead, path, nil, "Accept-Encoding", "gzip"); body != "" || head.ContentLength != res.ContentLength {
 			t.Errorf("HEAD %s: %q, length %d, want that of GET, %d", path, body, head.ContentLength, res.ContentLength)
 		}
+	}
+	for _, refused := range []string{"gzip;Q=0", "gzip ; q = 0.000", "gzip; q=0; x=1", "gzip;x=1;q=0", "gzip;q=", "gzip;q=none"} {
+		if res, _ := f.do(t, http.MethodGet, "/docs", nil, "Accept-Encoding", refused); res.Header.Get("Content-Encoding") != "" {
+			t.Errorf("%q gets gzip", refused)
+		}
+	}
+	for _, accepted := range []string{"gzip;Q=0.001", "gzip; x=0", "gzip;x=0;q=1"} {
+		if res, _ := f.do(t, http.MethodGet, "/docs", nil, "Accept-Encoding", accepted); res.Header.Get("Content-Encoding") != "gzip" {
+			t.Errorf("%q gets no gzip", accepted)
+		}
+	}
+	whole, _ := f.do(t, http.MethodGet, "/web/docs.js", nil)
+	same, _ := f.do(t, http.MethodGet, "/web/docs.js", nil, "If-None-Match", whole.Header.Get("ETag"))
+	if diff := cmp.Diff(whole.Header.Values("Vary"), same.Header.Values("Vary")); same.StatusCode != http.StatusNotModified || diff != "" {
+		t.Errorf("a file that the caller has: %d, Vary (-200 +304):\n%s", same.StatusCode, diff)
 	}
 	if res, text := f.do(t, http.MethodGet, "/callback", nil, "Accept-Encoding", "gzip"); res.Header.Get("Content-Encoding") != "" || text == "" {
 		t.Error("a small page is compressed")
