@@ -64,7 +64,11 @@ cp -r deploy/compose "$work"
 mkdir "$work/compose/secrets"
 echo secret >"$work/compose/secrets/client"
 cp "$work/compose/secrets/client" "$work/compose/secrets/secret"
+chmod 755 "$work/compose/secrets"
+chmod 644 "$work/compose/secrets/client"
 "$work/compose/secrets.sh"
+modes=$(cd "$work/compose" && stat -c '%a %n' secrets secrets/client secrets/keys | tr '\n' ' ')
+[ "$modes" = '700 secrets 600 secrets/client 600 secrets/keys ' ] || { echo "secrets.sh leaves $modes" >&2; exit 1; }
 
 go -C .tools/manifests build -o "$work/manifests" .
 CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o "$work/avatard" .

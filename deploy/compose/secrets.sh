@@ -6,7 +6,9 @@ cd "$(dirname "$0")"
 umask 077
 mkdir -p secrets
 cd secrets
+chmod 700 . # it may have been there
 [ -s client ] || { echo "write the client's secret into $PWD/client first" >&2; exit 1; }
+chmod 600 client
 if [ ! -e keys ]; then
   openssl rand -hex 24 >database-password
   printf 'postgres://avatard:%s@10.71.0.31/avatars?sslmode=disable\n' "$(cat database-password)" >database
