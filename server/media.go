@@ -9,6 +9,9 @@ import (
 // rpcFormOf returns the wire form that a media type belongs to. Every type outside the gRPC family counts as Connect, whose errors
 // every client can read.
 func rpcFormOf(contentType string) form {
+	if contentType == "" {
+		return formConnect
+	}
 	media := essence(contentType)
 	switch base, _, _ := strings.Cut(media, "+"); {
 	case base == textMediaType:

@@ -42,11 +42,16 @@ type route struct {
 	methods  map[string]*endpoint
 }
 
+// maxSegments bounds those of a pattern, the empty one in front included.
+const maxSegments = 8
+
 // handle adds a method to a pattern, and with GET also HEAD. No path may match two patterns.
 func (s *Server) handle(method, pattern string, e *endpoint) error {
 	rt := &route{pattern: pattern, segments: strings.Split(pattern, "/"), methods: make(map[string]*endpoint)}
 	known := slices.IndexFunc(s.routes, func(known *route) bool { return overlap(known.segments, rt.segments) })
 	switch {
+	case len(rt.segments) > maxSegments:
+		return fmt.Errorf("server: %s has more than %d segments", pattern, maxSegments-1)
 	case known < 0:
 		s.routes = append(s.routes, rt)
 	case samePattern(s.routes[known].segments, rt.segments):
@@ -147,7 +152,14 @@ func sentPath(u *url.URL) string {
 // variable in another of the same length. Literal segments are compared as they were sent: one that has to be decoded
 // first would pass a proxy whose rules look at the path, and be served here all the same.
 func (s *Server) matchPath(path string) (*route, []string, bool) {
-	segments := strings.Split(path, "/")
+	var room [maxSegments]string // which stays out of the heap
+	segments := room[:0]
+	for segment := range strings.SplitSeq(path, "/") {
+		if len(segments) == len(room) {
+			return nil, nil, false
+		}
+		segments = append(segments, segment)
+	}
 next:
 	for _, candidate := range s.routes {
 		if len(candidate.segments) != len(segments) {

@@ -31,7 +31,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -277,7 +276,7 @@ func (c *Config) complete() error {
 		c.ClientAddress = peerAddress
 	}
 	if c.NewRequestID == nil {
-		c.NewRequestID = rand.Text
+		c.NewRequestID = new(requestIDs).next
 	}
 	if c.Now == nil {
 		c.Now = time.Now
