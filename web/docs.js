@@ -5,6 +5,8 @@ const problems = {
   signInMissing: "This server has no sign-in for pages (page.client_id), or its provider is away.",
   signInInsecure: "Signing in needs https, or a loopback address.",
   signInRefused: "The provider refused:",
+  signInNoAnswer: "The provider cannot be reached, or does not let this page read its answers (CORS).",
+  signInUnclear: "The provider's answer has no token; its status:",
   signInAnew: "Another sign-in was begun.",
   signInLate: "Nobody signed in.",
   signInBlocked: "The browser blocked the window for signing in. Allow it for this page.",

@@ -7,112 +7,163 @@ const text = (name, values = {}) => settings.texts[name].replace(/\{(\w+)\}/g, (
 const crop = new Crop(element("crop-area"), element("zoom"), [...document.querySelectorAll("#crop .preview")]);
 
 let token = "";
-let home = ""; // the organisation of who signed in, "" where the provider does not say
 let other = null; // {user, organisation} of somebody else; null for oneself
+let busy = false; // while an attempt runs
+let latest = 0; // number of the attempt that was begun last
 
-const place = () => other
-  ? { read: `/assets/v1/${encodeURIComponent(other.organisation)}/users/${encodeURIComponent(other.user)}/avatar`,
-      write: `/management/v1/users/${encodeURIComponent(other.user)}/avatar`,
-      remove: `/management/v1/users/${encodeURIComponent(other.user)}/avatar` }
-  : { read: "/assets/v1/users/me/avatar", write: "/assets/v1/users/me/avatar", remove: "/auth/v1/users/me/avatar" };
+// addressesOf has the address of each method for a person, named as `other` is.
+const addressesOf = (who) => who
+  ? { GET: `/assets/v1/${encodeURIComponent(who.organisation)}/users/${encodeURIComponent(who.user)}/avatar`,
+      POST: `/management/v1/users/${encodeURIComponent(who.user)}/avatar`,
+      DELETE: `/management/v1/users/${encodeURIComponent(who.user)}/avatar` }
+  : { GET: "/assets/v1/users/me/avatar", POST: "/assets/v1/users/me/avatar", DELETE: "/auth/v1/users/me/avatar" };
 
 // call returns the answer, or throws what a person can read.
-async function call(method, path, body) {
+async function call(method, who, { query = "", body } = {}) {
   const headers = { Authorization: `Bearer ${token}` };
-  if (other && method !== "GET") headers["x-zitadel-orgid"] = other.organisation;
+  if (who && method !== "GET") headers["x-zitadel-orgid"] = who.organisation;
   let answer;
   try {
-    answer = await fetch(path, { method, headers, body, cache: "no-store" });
+    answer = await fetch(addressesOf(who)[method] + query, { method, headers, body, cache: "no-store" });
   } catch {
     throw new Error(text("noAnswer"));
   }
   if (answer.ok || answer.status === 404 && method === "GET") return answer;
   if (answer.status === 401) {
     signedOut();
+    element("sign-in").focus();
     throw new Error(text("signInAgain"));
   }
   const { message } = await answer.json().catch(() => ({ message: answer.status }));
   throw new Error(text("failed", { message }));
 }
 
+// tell leaves a text that stays as it is alone: a screen reader would read it out again.
 function tell(status, problem = "") {
-  element("status").textContent = status;
-  element("problem").textContent = problem;
-}
-
-// attempt runs f and tells what went wrong.
-async function attempt(f, meanwhile = text("working")) {
-  tell(meanwhile);
-  try {
-    tell(await f() ?? "");
-  } catch (error) {
-    tell("", error.problem ? text(error.problem, error) : error.message);
+  for (const [id, words] of Object.entries({ status, problem })) {
+    if (element(id).textContent !== words) element(id).textContent = words;
   }
 }
 
-async function showPicture() {
-  const canvas = element("picture");
-  element("whose").textContent = other ? text("of", { user: other.user }) : text("mine");
-  const there = await draw(canvas, "");
-  if (!there) await draw(canvas, "?default=initials");
-  for (const small of document.querySelectorAll("#sizes canvas")) await draw(small, `?default=initials&size=${small.dataset.size}`);
-  canvas.ariaLabel = there ? text("pictureAlt") : text("defaultAlt");
-  element("remove").hidden = !there;
-  element("nothing").hidden = there;
+// setBusy does not disable the buttons, since a button that is disabled loses the focus of the keyboard.
+function setBusy(value) {
+  busy = value;
+  element("signed-in").ariaBusy = String(value);
+  for (const control of element("signed-in").querySelectorAll("button, #file")) control.ariaDisabled = String(value);
 }
 
-// draw shows what the server sends, and reports whether that is a picture.
-async function draw(canvas, query) {
-  const answer = await call("GET", place().read + query);
-  if (!answer.ok) return false;
-  const picture = await createImageBitmap(await answer.blob());
+// attempt runs f and tells what went wrong. While it runs, dialogs and all, no other attempt is begun. f gets a function that tells what
+// has worked, which stays told if something fails after it.
+async function attempt(f, meanwhile = text("working")) {
+  if (busy) return;
+  const turn = ++latest;
+  let done = "";
+  const say = (problem) => turn === latest && tell(done, problem);
+  setBusy(true);
+  tell(meanwhile);
+  try {
+    await f((words) => {
+      done = words;
+      say();
+    });
+    say();
+  } catch (error) {
+    say(error.problem ? text(error.problem, error) : error.message);
+  } finally {
+    if (turn === latest) setBusy(false);
+  }
+}
+
+// ask opens a dialog and returns the value of the button that closes it.
+const ask = (dialog) => new Promise((resolve) => {
+  tell("");
+  dialog.returnValue = "cancel"; // what closing it by other means leaves
+  dialog.onclose = () => {
+    tell(text("working"));
+    resolve(dialog.returnValue);
+  };
+  dialog.showModal();
+});
+
+// empty leaves no picture on the page, and nothing that can be done to one.
+function empty() {
+  if (document.activeElement === element("remove")) element("file").focus(); // what is hidden loses the focus
+  for (const canvas of document.querySelectorAll("canvas")) canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  element("drop").classList.add("empty");
+  element("remove").hidden = element("nothing").hidden = true;
+}
+
+// show reads somebody's picture. The page is emptied first, so that none stands under the name of somebody else, whatever fails.
+async function show(who) {
+  empty();
+  other = who;
+  element("whose").textContent = who ? text("of", { user: who.user }) : text("mine");
+  const answer = await call("GET", who);
+  const canvas = element("picture");
+  element("remove").hidden = !answer.ok;
+  await draw(canvas, answer.ok ? answer : await call("GET", who, { query: "?default=initials" }));
+  for (const small of document.querySelectorAll("#sizes canvas")) {
+    await draw(small, await call("GET", who, { query: `?default=initials&size=${small.dataset.size}` }));
+  }
+  canvas.ariaLabel = answer.ok ? text("pictureAlt") : text("defaultAlt");
+  element("nothing").hidden = answer.ok;
+  element("drop").classList.remove("empty");
+}
+
+// draw shows the picture that the server sent, if it sent one.
+async function draw(canvas, answer) {
+  if (!answer.ok) return;
+  const bytes = await answer.blob().catch(() => {
+    throw new Error(text("noAnswer"));
+  });
+  const picture = await createImageBitmap(bytes).catch(() => {
+    throw new Error(text("notShown"));
+  });
   [canvas.width, canvas.height] = [picture.width, picture.height];
   canvas.getContext("2d").drawImage(picture, 0, 0);
   picture.close();
-  return true;
 }
 
-async function choose(file) {
-  if (!file) return;
-  let picture;
+// choose lets a square of a picture be chosen and uploads it, for the person who is shown.
+async function choose(file, done) {
+  const who = other;
+  const picture = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => {
+    throw new Error(text("notAPicture"));
+  });
   try {
-    picture = await createImageBitmap(file, { imageOrientation: "from-image" });
-  } catch {
-    tell("", text("notAPicture"));
-    return;
+    const saved = ask(element("crop"));
+    crop.show(picture);
+    element("crop-area").focus();
+    if (await saved !== "save") return;
+    const blob = await crop.blob(settings.maxSide, settings.maxBytes);
+    if (!blob) throw new Error(text("tooLarge"));
+    const form = new FormData();
+    form.append("file", blob, "picture");
+    await call("POST", who, { body: form });
+  } finally {
+    picture.close();
   }
-  const dialog = element("crop");
-  tell("");
-  dialog.returnValue = "cancel"; // what closing it by other means leaves
-  dialog.showModal();
-  crop.show(picture);
-  element("crop-area").focus();
-  dialog.onclose = () => {
-    if (dialog.returnValue === "save") attempt(upload).finally(() => picture.close());
-    else picture.close();
-  };
+  done(text("saved"));
+  await show(who);
 }
 
-async function upload() {
-  const blob = await crop.blob(settings.maxSide, settings.maxBytes);
-  if (!blob) throw new Error(text("tooLarge"));
-  const form = new FormData();
-  form.append("file", blob, "picture");
-  await call("POST", place().write, form);
-  await showPicture();
-  return text("saved");
-}
-
-async function remove() {
-  const answer = await call("DELETE", place().remove);
-  await showPicture();
+async function remove(done) {
+  const who = other;
+  if (await ask(element("confirm")) !== "remove") return;
+  const answer = await call("DELETE", who);
   const receipt = answer.headers.get("X-Avatard-Receipt");
-  element("file").focus();
-  return text("removed") + (receipt ? " " + text("receipt", { receipt }) : "");
+  done(text("removed") + (receipt ? " " + text("receipt", { receipt }) : ""));
+  await show(who);
 }
 
+// signedOut leaves nothing of who was signed in.
 function signedOut() {
   token = "";
+  other = null;
+  empty();
+  element("whose").textContent = "";
+  element("find").reset();
+  element("others").open = false;
   element("signed-in").hidden = true;
   element("signed-out").hidden = false;
 }
@@ -120,12 +171,10 @@ function signedOut() {
 async function enter() {
   const tokens = await signIn();
   token = tokens.access_token;
-  home = organisationIn(tokens.id_token);
-  element("organisation").value = home;
-  other = null;
+  element("organisation").value = organisationIn(tokens.id_token);
   element("signed-out").hidden = true;
   element("signed-in").hidden = false;
-  await showPicture();
+  await show(null);
 }
 
 // organisationIn reads ZITADEL's claim. What it says decides nothing: it fills in a field.
@@ -138,9 +187,14 @@ function organisationIn(idToken) {
   }
 }
 
-element("sign-in").addEventListener("click", () => attempt(enter, text("waiting")));
+element("sign-in").addEventListener("click", () => {
+  setBusy(false); // a sign-in that is begun anew takes the place of the one that waits
+  attempt(enter, text("waiting"));
+});
+const take = (file) => file && attempt((done) => choose(file, done));
+element("file").addEventListener("click", (event) => busy && event.preventDefault());
 element("file").addEventListener("change", (event) => {
-  choose(event.target.files[0]);
+  take(event.target.files[0]);
   event.target.value = ""; // the same file can be chosen again
 });
 const drop = element("drop");
@@ -149,23 +203,19 @@ for (const name of ["dragenter", "dragover"]) drop.addEventListener(name, (event
   drop.classList.add("over");
 });
 for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
+drop.addEventListener("drop", (event) => take(event.dataTransfer.files[0]));
+// A browser opens what is dropped elsewhere in place of the page, and the sign-in would be gone. Text can be dropped on the fields.
+for (const name of ["dragover", "drop"]) document.addEventListener(name, (event) => {
+  const { target, dataTransfer } = event;
+  if (target.matches?.("#user, #organisation") && !dataTransfer.types.includes("Files")) return;
   event.preventDefault();
-  choose(event.dataTransfer.files[0]);
+  if (!drop.contains(target)) dataTransfer.dropEffect = "none";
 });
-element("remove").addEventListener("click", () => {
-  const dialog = element("confirm");
-  dialog.returnValue = "cancel";
-  dialog.showModal();
-  dialog.onclose = () => dialog.returnValue === "remove" && attempt(remove);
-});
+element("remove").addEventListener("click", () => attempt(remove));
 element("find").addEventListener("submit", (event) => {
   event.preventDefault();
-  other = { user: element("user").value, organisation: element("organisation").value };
-  attempt(showPicture);
+  const who = { user: element("user").value, organisation: element("organisation").value };
+  attempt(() => show(who));
 });
-element("own").addEventListener("click", () => {
-  other = null;
-  attempt(showPicture);
-});
+element("own").addEventListener("click", () => attempt(() => show(null)));
 signedOut();

@@ -26,6 +26,7 @@ const randomText = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
 // It throws SignInError.
 export async function signIn() {
   checkSignIn();
+  const turn = ++latest;
   const state = randomText();
   const verifier = randomText();
   const challenge = base64url(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(verifier))));
@@ -42,13 +43,18 @@ export async function signIn() {
     body: new URLSearchParams({
       grant_type: "authorization_code", code, redirect_uri: redirect, client_id: settings.clientId, code_verifier: verifier,
     }),
+  }).catch(() => {
+    throw new SignInError("signInNoAnswer");
   });
-  const token = await answer.json();
-  if (!answer.ok || !token.access_token) throw new SignInError("signInRefused", token.error_description ?? token.error ?? answer.status);
-  return token;
+  const token = await answer.json().catch(() => null);
+  if (turn !== latest) throw new SignInError("signInAnew");
+  if (answer.ok && token?.access_token) return token;
+  const reason = token?.error_description ?? token?.error;
+  throw reason ? new SignInError("signInRefused", reason) : new SignInError("signInUnclear", answer.status);
 }
 
-let giveUp = () => {}; // the sign-in that is under way
+let latest = 0; // number of the sign-in that was begun last
+let giveUp = () => {}; // ends the wait for its window
 
 // codeOf opens the sign-in and waits for what comes back. Whether its window was closed cannot be seen, since one whose provider isolates
 // its pages looks closed, too. A second sign-in gives up the first.

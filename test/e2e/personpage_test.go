@@ -10,8 +10,9 @@ import (
 )
 
 // People sign in on the page at /, drop a picture on it, choose a square, see it, delete it and see the receipt; with the keyboard alone,
-// on a small screen and in German as well. A manager does the same for somebody else. axe finds nothing, nothing is stored in the browser,
-// and no request leaves the origin.
+// on a small screen and in German as well. A manager does the same for somebody else. What is pressed while a call runs does nothing, no
+// picture goes to somebody else or stands under another name when answers are late or fail, and sign-ins that fail are told in words. axe
+// finds nothing, nothing is stored in the browser, and no request leaves the origin.
 func TestPageOfPeople(t *testing.T) {
 	_, env := startDev(t)
 	checkPersonPage(t, pageVisit{url: env["AVATARD_URL"], person: env["USER_ALICE"], manager: env["USER_ERIN"], user: env["USER_BOB"], organization: env["ORG_ACME"]})

@@ -16,7 +16,8 @@ const browser = await chromium.launch({
 });
 const told = { seen: [], faults: [], foreign: [] };
 
-async function view(options, f) {
+// view does f with a new browser. An answer that is an error is a fault of the page unless it is what f lets the server do.
+async function view(options, f, failing = false) {
   const context = await browser.newContext(options);
   context.on("request", (request) => {
     if (![plan.url, plan.provider].includes(new URL(request.url()).origin)) told.foreign.push(request.url());
@@ -25,7 +26,8 @@ async function view(options, f) {
   page.on("pageerror", (error) => told.faults.push(error.message));
   page.on("console", (message) => {
     // Chromium reports each answer that is an error; a picture that is not there is no fault of the page.
-    if (message.type() === "error" && !message.text().includes("a status of 404")) told.faults.push(message.text());
+    const expected = failing ? "Failed to load resource" : "a status of 404";
+    if (message.type() === "error" && !message.text().includes(expected)) told.faults.push(message.text());
   });
   await page.goto(plan.url + "/");
   await f(page, context);
@@ -41,9 +43,13 @@ async function examine(page, what) {
   for (const v of violations) told.faults.push(`axe, ${what}: ${v.id}: ${v.nodes.length} × ${v.nodes[0].html.slice(0, 200)}`);
 }
 
-// settled waits until the page has said something, and keeps it.
+// says waits until the page has said something, as its status or as a problem, and has nothing more to do.
+const says = (page, words, where = "#status") => page.waitForFunction(([words, where]) =>
+  document.querySelector(where).textContent.includes(words) && document.querySelector("#signed-in").ariaBusy !== "true", [words, where]);
+
+// settled keeps what the page says.
 async function settled(page, words) {
-  await page.waitForFunction((words) => document.querySelector("#status").textContent.includes(words), words);
+  await says(page, words);
   told.seen.push(await page.locator("#status").innerText());
 }
 
@@ -52,7 +58,8 @@ async function signIn(page, context, person, press) {
   await press("#sign-in");
   const login = await opened;
   await login.click(`button[value="${person}"]`);
-  await page.waitForFunction(() => !document.querySelector("#signed-in").hidden && document.querySelector("#status").textContent === "");
+  await page.waitForFunction(() => !document.querySelector("#signed-in").hidden && document.querySelector("#status").textContent === "" &&
+    document.querySelector("#signed-in").ariaBusy !== "true");
 }
 
 const there = (page) => page.evaluate(() => !document.querySelector("#remove").hidden);
@@ -65,16 +72,200 @@ const shown = (page) => page.evaluate(() => {
   return [canvas.width, ...[...document.querySelectorAll("#sizes canvas")].map((c) => c.width), colours.size];
 });
 
-// picture draws one in the browser, w by h pixels.
-const picture = (page, w, h) => page.evaluate(async ([w, h]) => {
+// picture draws one in the browser, w by h pixels, in one colour or in many.
+const picture = (page, w, h, colour) => page.evaluate(async ([w, h, colour]) => {
   const canvas = Object.assign(document.createElement("canvas"), { width: w, height: h });
   const context = canvas.getContext("2d");
   for (let x = 0; x < w; x += 8) {
-    context.fillStyle = `hsl(${x % 360} 80% 50%)`;
+    context.fillStyle = colour ?? `hsl(${x % 360} 80% 50%)`;
     context.fillRect(x, 0, 8, h);
   }
   return canvas.toDataURL("image/png").split(",")[1];
-}, [w, h]);
+}, [w, h, colour]);
+
+// expect notes a fault where what the page shows is not what is wanted: of `want`, the parts that are named.
+async function expect(page, what, want) {
+  const got = await page.evaluate(() => {
+    const at = (id) => document.querySelector(`#${id}`);
+    const { data } = at("picture").getContext("2d").getImageData(100, 100, 1, 1);
+    const seen = getComputedStyle(at("picture")).visibility === "visible" && data[3] > 0;
+    return {
+      whose: at("whose").textContent, picture: !seen ? "none" : data[0] > 200 && data[1] < 50 ? "red" : "another", remove: !at("remove").hidden,
+      dialogs: document.querySelectorAll("dialog[open]").length, focus: document.activeElement.id, user: at("user").value,
+      organisation: at("organisation").value, signedIn: !at("signed-in").hidden, off: at("remove").ariaDisabled, problem: at("problem").textContent,
+    };
+  });
+  for (const [name, value] of Object.entries(want)) {
+    if (got[name] !== value) told.faults.push(`${what}: ${name} is ${JSON.stringify(got[name])}, want ${JSON.stringify(value)}`);
+  }
+}
+
+// hold keeps the first such request back; `held` is done when it is there, and release lets it go on.
+async function hold(page, method, address) {
+  let arrived, goOn, wentOn;
+  const held = new Promise((resolve) => (arrived = resolve));
+  const released = new Promise((resolve) => (goOn = resolve));
+  await page.route(address, (route) => {
+    if (wentOn || route.request().method() !== method) return route.fallback();
+    wentOn = released.then(() => route.continue());
+    arrived();
+    return wentOn;
+  });
+  const release = async () => {
+    goOn();
+    await wentOn;
+    await page.unroute(address);
+  };
+  return { held, release };
+}
+
+// put chooses a picture of one colour and presses Save.
+async function put(page, colour) {
+  await page.setInputFiles("#file", { name: "a.png", mimeType: "image/png", buffer: Buffer.from(await picture(page, 200, 200, colour), "base64") });
+  await page.click("#save");
+}
+
+// press presses a button that may be off, which page.click would wait for.
+const press = (page, selector) => page.evaluate((selector) => document.querySelector(selector).click(), selector);
+
+async function find(page) {
+  await page.fill("#user", plan.user);
+  await page.fill("#organisation", plan.organisation);
+  await press(page, "#find button[type=submit]");
+}
+
+async function apart(page, context) {
+  const own = /\/assets\/v1\/users\/me\/avatar/;
+  const theirs = (url) => url.pathname.endsWith(`/users/${plan.user}/avatar`);
+  const failing = (route) => route.fulfill({ status: 503, contentType: "application/json", body: '{"message": "busy"}' });
+  const [mine, whose] = ["What others see", `Picture of ${plan.user}`];
+  await signIn(page, context, plan.manager, (selector) => page.click(selector));
+  await page.click("#others summary");
+
+  // Another person is asked for while the picture is being made smaller.
+  await find(page);
+  await says(page, "");
+  await page.evaluate(() => {
+    const made = HTMLCanvasElement.prototype.toBlob;
+    HTMLCanvasElement.prototype.toBlob = function (...all) {
+      HTMLCanvasElement.prototype.toBlob = made;
+      globalThis.goOn = () => made.apply(this, all);
+    };
+  });
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await put(page, "red");
+  await page.waitForFunction(() => globalThis.goOn);
+  await press(page, "#own");
+  await page.evaluate(() => globalThis.goOn());
+  const { pathname } = new URL((await sent).url());
+  if (pathname !== `/management/v1/users/${plan.user}/avatar`) told.faults.push(`somebody else's picture went to ${pathname}`);
+  await says(page, "saved");
+  await expect(page, "saved", { whose, picture: "red", remove: true });
+
+  // The delete is pressed while an upload runs.
+  const upload = await hold(page, "POST", theirs);
+  await page.focus("#remove");
+  await put(page, "red");
+  await upload.held;
+  await page.keyboard.press("Enter");
+  await expect(page, "during an upload", { dialogs: 0, focus: "remove", off: "true" });
+  await examine(page, "during an upload");
+  await upload.release();
+  await says(page, "saved");
+  await expect(page, "after the upload", { whose, picture: "red", focus: "file", off: "false" });
+
+  // Somebody is asked for while somebody else's picture is read.
+  const read = await hold(page, "GET", own);
+  await press(page, "#own");
+  await read.held;
+  await expect(page, "during a read", { whose: mine, picture: "none", remove: false });
+  await find(page);
+  await read.release();
+  await says(page, "");
+  await expect(page, "after the read", { whose: mine, picture: "another", remove: false });
+
+  // Reads that fail.
+  await page.route(theirs, failing);
+  await find(page);
+  await says(page, "busy", "#problem");
+  await expect(page, "a read that failed", { whose, picture: "none", remove: false });
+  await page.unroute(theirs);
+  const unreadable = (route) => route.fulfill({ contentType: "image/png", body: "no picture" });
+  await page.route(own, unreadable);
+  await press(page, "#own");
+  await says(page, "cannot show", "#problem");
+  await expect(page, "no picture", { whose: mine, picture: "none", remove: true });
+  await page.unroute(own);
+
+  // A delete that worked stays told when the read after it fails.
+  await find(page);
+  await says(page, "");
+  await expect(page, "found", { whose, picture: "red", remove: true });
+  await page.route(theirs, (route) => route.request().method() === "GET" ? failing(route) : route.fallback());
+  await page.click("#remove");
+  await page.click("#confirm button[value=remove]");
+  await says(page, "busy", "#problem");
+  await says(page, "Receipt");
+  await expect(page, "deleted", { whose, picture: "none", remove: false, focus: "file" });
+  await page.unroute(theirs);
+
+  // The token ends, and somebody else signs in.
+  await page.route(theirs, (route) => route.fulfill({ status: 401, contentType: "application/json", body: "{}" }));
+  await find(page);
+  await says(page, "expired", "#problem");
+  await expect(page, "signed out", { whose: "", picture: "none", remove: false, user: "", organisation: "", signedIn: false, focus: "sign-in" });
+  await context.clearCookies();
+  await page.route(own, failing);
+  await signIn(page, context, plan.person, (selector) => page.click(selector));
+  await says(page, "busy", "#problem");
+  await expect(page, "somebody else", { whose: mine, picture: "none", remove: false, user: "" });
+
+  // What is dropped beside the place for it.
+  const caught = await page.evaluate(() => ["dragover", "drop"].map((name) => {
+    const moved = new DataTransfer();
+    moved.items.add(new File(["x"], "a.png", { type: "image/png" }));
+    return !document.querySelector("h1").dispatchEvent(new DragEvent(name, { dataTransfer: moved, bubbles: true, cancelable: true }));
+  }));
+  if (caught.join() !== "true,true") told.faults.push(`the browser opens a file that is dropped beside the place for it: ${caught}`);
+  await expect(page, "dropped beside", { dialogs: 0 });
+}
+
+// refused signs in at a provider whose token endpoint is away, answers with a page, or is slow.
+async function refused(page, context) {
+  const endpoint = await page.evaluate(() => JSON.parse(document.querySelector("#settings").textContent).signIn.tokenUrl);
+  const begin = async (person) => {
+    await context.clearCookies();
+    const opened = context.waitForEvent("page");
+    await page.click("#sign-in");
+    const login = await opened;
+    await login.click(`button[value="${person}"]`);
+  };
+  const said = (words) => page.waitForFunction((words) => document.querySelector("#problem").textContent.includes(words), words);
+  await page.route(endpoint, (route) => route.abort());
+  await begin(plan.person);
+  await said("Der Anbieter ist nicht erreichbar");
+  await page.unroute(endpoint);
+  await page.route(endpoint, (route) => route.fulfill({ contentType: "text/html", headers: { "Access-Control-Allow-Origin": "*" }, body: "<p>" }));
+  await begin(plan.person);
+  await said("die diese Seite nicht versteht (200)");
+  await page.unroute(endpoint);
+  // The one that is begun last counts.
+  const slow = await hold(page, "POST", endpoint);
+  await begin(plan.person);
+  await slow.held;
+  const first = page.waitForRequest((request) => request.method() === "GET" && request.url().includes("/users/me/avatar"));
+  await begin(plan.manager);
+  const { authorization } = await (await first).allHeaders();
+  await says(page, "");
+  const answered = page.waitForEvent("requestfinished", (request) => request.url() === endpoint);
+  await slow.release();
+  await answered;
+  await page.click("#others summary");
+  const next = page.waitForRequest((request) => request.method() === "GET" && request.url().includes("/users/me/avatar"));
+  await page.click("#own");
+  if ((await (await next).allHeaders()).authorization !== authorization) told.faults.push("a sign-in that was given up took the place of the later one");
+  await says(page, "");
+}
 
 try {
   // With mouse and drag and drop.
@@ -157,6 +348,9 @@ try {
     await page.click("#confirm button[value=remove]");
     await settled(page, "Receipt");
   });
+  // Presses while a call runs, and answers that fail: no picture goes to, or stands under, the name of somebody else.
+  await view({ viewport: { width: 1200, height: 900 }, locale: "en-GB" }, apart, true);
+  await view({ viewport: { width: 1200, height: 900 }, locale: "de-DE" }, refused, true);
 } finally {
   await browser.close();
 }
