@@ -8,8 +8,8 @@
 //	journal.go     which were imported
 //	refusal.go     which were not, and why
 //
-// Two things keep an item from being uploaded twice. The journal has a line for each that the server has acknowledged; those are never
-// looked at again, so a picture that its user has deleted since stays deleted. And an upload is bound to there being no picture: where the
+// Two things keep an item from being uploaded twice. The journal has a line for each that the server has acknowledged; nothing
+// is uploaded again for their users unless Replace asks for it, so a picture that its user has deleted since stays deleted. And an upload is bound to there being no picture: where the
 // acknowledgement got lost, the server refuses the second one, and a comparison with what it has tells that it is the same.
 package bulkimport
 
@@ -48,7 +48,7 @@ type Config struct {
 	Register func(ctx context.Context, user string) error
 	// Normalize returns what a server stores of a picture. It is called for one picture at a time.
 	Normalize func(ctx context.Context, picture []byte) ([]byte, error)
-	// Replace imports also for users who have another picture.
+	// Replace imports also for users who have another picture, or whose item changed since it was imported.
 	Replace bool
 	// Verify reads each picture back and compares it.
 	Verify bool

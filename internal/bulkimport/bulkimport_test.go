@@ -111,3 +111,38 @@ func TestStoppedImport(t *testing.T) {
 		t.Errorf("%v, %v", sum, err)
 	}
 }
+
+// A picture that was imported, and that its user has deleted since, is not brought back by a file that changed since, unless --replace asks for it.
+func TestFileThatChangedSince(t *testing.T) {
+	server := &shelf{pictures: map[string][]byte{}}
+	name := filepath.Join(t.TempDir(), "journal")
+	run := func(title string, replace bool, text string, want Summary) (refused []Refusal) {
+		t.Helper()
+		journal, err := OpenJournal(name, Subject{}, unlocked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer journal.Close()
+		item := Item{Name: "ann.png", User: "ann", Read: func(context.Context) ([]byte, error) { return []byte(text), nil }}
+		sum, err := Run(t.Context(), []Item{item}, Config{Server: server, Journal: journal, Parallel: 1, Replace: replace,
+			Normalize: func(_ context.Context, data []byte) ([]byte, error) { return data, nil },
+			Report:    func(r Refusal) error { refused = append(refused, r); return nil }})
+		if err != nil || sum != want {
+			t.Errorf("%s: %+v, %v, want %+v", title, sum, err, want)
+		}
+		return refused
+	}
+	run("first", false, "picture", Summary{Items: 1, Imported: 1})
+	delete(server.pictures, "ann") // by the user
+	run("again", false, "picture", Summary{Items: 1, Before: 1})
+	refused := run("changed", false, "picture and a byte", Summary{Items: 1, Refused: 1})
+	if len(refused) != 1 || refused[0].Reason != "changed" || refused[0].Text != "already imported, file changed since; --replace imports it" {
+		t.Errorf("changed: %+v", refused)
+	}
+	if len(server.pictures) != 0 {
+		t.Error("the picture is back")
+	}
+	run("replacing", true, "picture and a byte", Summary{Items: 1, Imported: 1})
+	delete(server.pictures, "ann")
+	run("replaced before", true, "picture and a byte", Summary{Items: 1, Before: 1})
+}

@@ -19,8 +19,11 @@ func (r *run) do(ctx context.Context, item Item) (outcome, error) {
 		return 0, err
 	}
 	sum := sha256.Sum256(data)
-	if r.Journal.has(item.User, sum) {
+	switch some, this := r.Journal.has(item.User, sum); {
+	case this:
 		return importedBefore, nil
+	case some && !r.Replace: // the user may have deleted that picture since
+		return 0, Refuse(Changed, "already imported, file changed since; --replace imports it")
 	}
 	became, err := r.upload(ctx, item, data)
 	if err != nil {

@@ -1,6 +1,7 @@
 package bulkimport
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,10 +11,11 @@ import (
 	"io"
 	"os"
 	"sync"
+	"syscall"
 )
 
-// ErrOtherImport: the journal is that of another import.
-var ErrOtherImport = errors.New("the journal is that of another import")
+// ErrNotTheJournal: the file is not the journal of this import. It is left as it is.
+var ErrNotTheJournal = errors.New("not the journal of this import")
 
 // Subject is what an import is about. A journal counts for one.
 type Subject struct {
@@ -43,9 +45,17 @@ type entry struct {
 // syncEvery is after how many lines the file is synced.
 const syncEvery = 64
 
-// OpenJournal opens a journal, or makes one. lock takes the file for this process, or fails.
+// longestLine bounds a line of a journal: a user's id, with all its characters escaped, and a hash take less.
+const longestLine = 16 << 10
+
+// OpenJournal opens a journal, or makes one where there is no file, or an empty one. A file that is anything else is ErrNotTheJournal, and
+// nothing is written to it. lock takes the file for this process, or fails.
 func OpenJournal(name string, subject Subject, lock func(*os.File) error) (j *Journal, err error) {
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+	header, err := json.Marshal(subject)
+	if err != nil {
+		return nil, err
+	}
+	f, err := openOrMake(name)
 	if err != nil {
 		return nil, err
 	}
@@ -57,50 +67,80 @@ func OpenJournal(name string, subject Subject, lock func(*os.File) error) (j *Jo
 	if err := lock(f); err != nil {
 		return nil, fmt.Errorf("another import has the journal %s: %w", name, err)
 	}
-	text, err := io.ReadAll(f)
-	if err != nil {
-		return nil, err
-	}
 	j = &Journal{file: f, done: make(map[string][sha256.Size]byte)}
-	whole := bytes.LastIndexByte(text, '\n') + 1
-	if err := f.Truncate(int64(whole)); err != nil {
-		return nil, err
-	}
-	if whole == 0 {
-		return j, j.write(subject)
-	}
-	if err := j.read(text[:whole], subject); err != nil {
+	if err := j.begin(append(header, '\n')); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return j, nil
 }
 
-func (j *Journal) read(text []byte, subject Subject) error {
-	first, rest, _ := bytes.Cut(text, []byte{'\n'})
-	var found Subject
-	if err := json.Unmarshal(first, &found); err != nil || found != subject {
-		return fmt.Errorf("%w: %s", ErrOtherImport, first)
+// openOrMake opens a file of bytes. A device or a pipe, whose end may never come, is refused.
+func openOrMake(name string) (*os.File, error) {
+	notAFile := fmt.Errorf("%s: %w: it is no file of bytes", name, ErrNotTheJournal)
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, notAFile
 	}
-	for line := range bytes.Lines(rest) {
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() { // it was exchanged meanwhile
+		return nil, errors.Join(notAFile, err, f.Close())
+	}
+	return f, nil
+}
+
+// begin reads the journal, or writes the header of a new one. A header of which a full disk took only the first bytes is completed.
+func (j *Journal) begin(header []byte) error {
+	found := make([]byte, len(header))
+	n, err := io.ReadFull(j.file, found)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	case !bytes.HasPrefix(header, found[:n]):
+		return fmt.Errorf("%w, which begins with %s", ErrNotTheJournal, bytes.TrimSpace(header))
+	case n < len(header):
+		_, err := j.file.Write(header[n:])
+		return err
+	}
+	whole, err := j.read(bufio.NewReaderSize(j.file, longestLine))
+	if err != nil {
+		return err
+	}
+	return j.file.Truncate(int64(len(header) + whole))
+}
+
+// read takes in the lines, and returns the bytes of the whole ones.
+func (j *Journal) read(r *bufio.Reader) (whole int, err error) {
+	for {
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, io.EOF) {
+			return whole, nil
+		}
+		if err != nil {
+			return whole, fmt.Errorf("%w: %w", errDamaged, err)
+		}
 		var e entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("a line of the journal is damaged: %w", err)
+		if json.Unmarshal(line, &e) != nil {
+			return whole, errDamaged
 		}
 		sum, err := hex.DecodeString(e.SHA256)
 		if err != nil || len(sum) != sha256.Size {
-			return errors.New("a line of the journal is damaged")
+			return whole, errDamaged
 		}
 		j.done[e.User] = [sha256.Size]byte(sum)
+		whole += len(line)
 	}
-	return nil
 }
 
-// has reports whether this picture of the user was imported.
-func (j *Journal) has(user string, sum [sha256.Size]byte) bool {
+var errDamaged = errors.New("a line of the journal is damaged")
+
+// has reports whether a picture of the user was imported, and whether it is the one of this hash.
+func (j *Journal) has(user string, sum [sha256.Size]byte) (some, this bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	found, ok := j.done[user]
-	return ok && found == sum
+	found, some := j.done[user]
+	return some, some && found == sum
 }
 
 func (j *Journal) add(user string, sum [sha256.Size]byte) error {

@@ -21,6 +21,7 @@ const (
 	NotAPicture Reason = "picture"     // the server does not take it
 	UnknownUser Reason = "user"        // nobody of that id in the organisation
 	HasPicture  Reason = "has-picture" // the user has another picture
+	Changed     Reason = "changed"     // another picture of the user was imported before
 	Failed      Reason = "failed"      // it may go well another time
 )
 

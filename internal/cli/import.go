@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"example.org/avatard/internal/admin"
 	"example.org/avatard/internal/bulkimport"
@@ -28,10 +30,10 @@ type importCommand struct {
 	tokenFlags
 	Timeout  string `default:"1m" placeholder:"TIME" help:"how long one upload may take, with all tries while the server is busy"`
 	Parallel string `default:"4" placeholder:"N" help:"how many uploads are under way at once, 1 to 16"`
-	Replace  bool   `help:"import also for users who have another picture, which is erased"`
+	Replace  bool   `help:"import also for users who have another picture, which is erased, and files that changed since they were imported"`
 	Register bool   `help:"register users who are not, as user add does, through the server that runs on the data directory of --data or --config"`
 	NewOrg   bool   `help:"with --register, register ORG too, if it is not yet"`
-	Journal  string `placeholder:"FILE" help:"file that knows what was imported, for the next run; without it one among the user's own state"`
+	Journal  string `placeholder:"FILE" help:"file that knows what was imported, for the next run; new, or that of an earlier run; without it one among the user's own state"`
 	JSON     bool   `name:"json" help:"print a line of JSON for each file that is not imported and one for the summary"`
 
 	FromZitadel      string `name:"from-zitadel" placeholder:"URL" help:"in place of DIR, a ZITADEL whose users' pictures are imported; each is read back and compared"`
@@ -86,7 +88,7 @@ func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
 // items returns what is to be imported, and where from. end releases it.
 func (flags *importCommand) items(ctx context.Context, inv *Program) (items []bulkimport.Item, from string, end func(), err error) {
 	if flags.FromZitadel == "" {
-		if from, err = filepath.Abs(flags.Dir); err != nil {
+		if from, err = placeOfDirectory(flags.Dir); err != nil {
 			return nil, "", nil, err
 		}
 		items, dir, err := bulkimport.ReadDirectory(flags.Dir, picture.MostUploadBytes)
@@ -113,6 +115,18 @@ func (flags *importCommand) items(ctx context.Context, inv *Program) (items []bu
 	zitadel := &bulkimport.Zitadel{URL: from, Tokens: tokens, HTTP: hc, Limit: picture.MostUploadBytes}
 	items, err = zitadel.Items(ctx, flags.Org)
 	return items, from, hc.CloseIdleConnections, err
+}
+
+// placeOfDirectory is what a journal calls a directory: the same by whatever links somebody gets there.
+func placeOfDirectory(dir string) (string, error) {
+	place, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		place, err = filepath.Abs(place)
+	}
+	if !utf8.ValidString(place) { // JSON would make several names one; a quoted name is no absolute path
+		place = strconv.Quote(place)
+	}
+	return place, err
 }
 
 // normalizer returns what says what a server stores of a picture: the same code that servers have.

@@ -67,7 +67,8 @@ func TestImport(t *testing.T) {
 	t.Parallel()
 	data, home := t.TempDir(), t.TempDir()
 	_, env := startDev(t, "--data", data)
-	im := &importing{t: t, dir: t.TempDir(), args: []string{"--org", env["ORG_ACME"]},
+	dir := t.TempDir()
+	im := &importing{t: t, dir: dir, args: []string{"--org", env["ORG_ACME"]},
 		environ: []string{"AVATARD_URL=" + env["AVATARD_URL"], "AVATARD_TOKEN=" + env["TOKEN_MANAGER"], "HOME=" + home}}
 	im.put(env["USER_BOB"]+".png", picture.Sample(1, 3000))
 	im.put(env["USER_ERIN"]+".JPG", picture.Sample(2, 3000)) // its content counts
@@ -109,13 +110,25 @@ func TestImport(t *testing.T) {
 	_, sum = im.run(0, "--journal", filepath.Join(home, "other"))
 	im.want("with its successor", sum, bulkimport.Summary{Items: 3, Before: 3})
 
-	// Another picture is another file.
-	im.put("newcomer.png", picture.Sample(5, 3000))
+	// What was imported and deleted since stays deleted, whatever became of the file, and by whatever way the directory is reached.
+	newcomer := env["AVATARD_URL"] + "/assets/v1/" + env["ORG_ACME"] + "/users/newcomer/avatar"
+	wantStatus(t, 200, "DELETE", env["AVATARD_URL"]+"/management/v1/users/newcomer/avatar", env["TOKEN_MANAGER"])
+	im.dir = filepath.Join(home, "pictures")
+	if err := os.Symlink(dir, im.dir); err != nil {
+		t.Fatal(err)
+	}
+	_, sum = im.run(0)
+	im.want("through a link", sum, bulkimport.Summary{Items: 3, Before: 3})
+	im.put("newcomer.png", append(picture.Sample(4, 3000), 0))
 	reasons, sum = im.run(7)
 	im.want("a file that changed", sum, bulkimport.Summary{Items: 3, Before: 2, Refused: 1})
-	if reasons["newcomer.png"] != "has-picture" {
+	if reasons["newcomer.png"] != "changed" {
 		t.Errorf("a file that changed: %q", reasons["newcomer.png"])
 	}
+	wantStatus(t, 404, "GET", newcomer, "")
+	_, sum = im.run(0, "--replace")
+	im.want("a file that changed, replacing", sum, bulkimport.Summary{Items: 3, Imported: 1, Before: 2})
+	wantStatus(t, 200, "GET", newcomer, "")
 }
 
 // What would meet every file ends an import at once, and says that the same command goes on.
