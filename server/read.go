@@ -148,9 +148,11 @@ func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, aske
 	}
 	etag, err := entityTag(p.Generation, p.Format, asked.side)
 	if err != nil {
+		clear(p.Data)
 		return err
 	}
 	if !sent.begin(p.Data) {
+		clear(p.Data)
 		return errCrowded
 	}
 	h := w.Header()

@@ -99,8 +99,11 @@ func putTogether(w io.Writer, size image.Point, parts [3]greyJPEG) error {
 		return err
 	}
 	for i, part := range parts {
-		start := []byte{0xff, markerSOS, 0, 6 + 2, 1, byte(i + 1), 0, 0, 63, 0}
-		if _, err := w.Write(append(start, part.scan...)); err != nil {
+		// Two writes, since a slice with both would be one more copy of the picture.
+		if _, err := w.Write([]byte{0xff, markerSOS, 0, 6 + 2, 1, byte(i + 1), 0, 0, 63, 0}); err != nil {
+			return err
+		}
+		if _, err := w.Write(part.scan); err != nil {
 			return err
 		}
 	}

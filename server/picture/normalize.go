@@ -182,6 +182,9 @@ func (u *Upload) read(ctx context.Context, side int) (*image.NRGBA, traits, erro
 	}
 	switch {
 	case ctx.Err() != nil:
+		if img != nil {
+			wipe(img)
+		}
 		return nil, traits{}, ctx.Err()
 	case err != nil:
 		return nil, traits{}, decodeError(err)

@@ -88,6 +88,7 @@ func decodeWebP(data []byte, limited func(io.Reader) io.Reader) (image.Image, er
 		return nil, ErrMalformed
 	}
 	still := stillWebP(frame[frameHeaderBytes:], size)
+	defer clear(still)
 	cfg, err := webp.DecodeConfig(bytes.NewReader(still))
 	if err != nil || cfg.Width != size.X || cfg.Height != size.Y {
 		return nil, ErrMalformed
@@ -100,7 +101,9 @@ func decodeWebP(data []byte, limited func(io.Reader) io.Reader) (image.Image, er
 }
 
 func decodeStillWebP(r io.Reader) (image.Image, error) {
-	img, err := webp.Decode(r)
+	buffers := &readBuffers{from: r}
+	img, err := webp.Decode(buffers)
+	buffers.wipe(img)
 	if err != nil {
 		return nil, err
 	}
@@ -110,25 +113,21 @@ func decodeStillWebP(r io.Reader) (image.Image, error) {
 
 // stillWebP makes a file of the chunks of one frame: the alpha, if there is one, and the bit stream.
 func stillWebP(chunks []byte, size image.Point) []byte {
-	var body bytes.Buffer
+	const extended = chunkHeaderBytes + 10 // VP8X, which a picture with alpha needs
+	file := append(make([]byte, 0, riffHeaderBytes+extended+len(chunks)), "RIFF\x00\x00\x00\x00WEBP"...)
 	if alpha, from := webpChunk(chunks, "ALPH"); alpha != nil {
 		const alphaFlag = 1 << 4
-		head := make([]byte, chunkHeaderBytes+10)
+		head := make([]byte, extended)
 		copy(head, "VP8X")
 		binary.LittleEndian.PutUint32(head[4:], 10)
 		head[8] = alphaFlag
 		putUint24(head[12:], size.X-1)
 		putUint24(head[15:], size.Y-1)
-		body.Write(head)
-		body.Write(from)
-	} else {
-		body.Write(chunks)
+		file, chunks = append(file, head...), from
 	}
-	file := make([]byte, riffHeaderBytes, riffHeaderBytes+body.Len())
-	copy(file, "RIFF")
-	binary.LittleEndian.PutUint32(file[4:], uint32(4+body.Len()))
-	copy(file[8:], "WEBP")
-	return append(file, body.Bytes()...)
+	file = append(file, chunks...)
+	binary.LittleEndian.PutUint32(file[4:], uint32(len(file)-chunkHeaderBytes))
+	return file
 }
 
 // webpEXIF returns the content of the EXIF chunk, nil if there is none. Some writers keep JPEG's prefix.
