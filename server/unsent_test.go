@@ -18,7 +18,7 @@ func TestPictureThatIsNotSentIsOverwritten(t *testing.T) {
 	}{
 		"its memory was taken away": {storage.Picture{Generation: "g", Format: storage.PNG}, pictureRead{}, &outgoingPicture{cut: true}},
 		"it has no generation":      {storage.Picture{Format: storage.PNG}, pictureRead{}, &outgoingPicture{}},
-		"another one is asked for":  {storage.Picture{Generation: "g", Format: storage.PNG}, pictureRead{pictureQuery: pictureQuery{version: "h"}}, &outgoingPicture{}},
+		"another one is asked for":  {storage.Picture{Generation: "g", Format: storage.PNG}, pictureRead{pictureQuery: pictureQuery{generation: "h"}}, &outgoingPicture{}},
 	} {
 		row.picture.Data = []byte("pixels")
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
