@@ -10,12 +10,26 @@ import (
 )
 
 // People sign in on the page at /, drop a picture on it, choose a square, see it, delete it and see the receipt; with the keyboard alone,
-// on a small screen and in German as well. A manager does the same for somebody else. What is pressed while a call runs does nothing, no
-// picture goes to somebody else or stands under another name when answers are late or fail, and sign-ins that fail are told in words. axe
-// finds nothing, nothing is stored in the browser, and no request leaves the origin.
+// on a small screen and in German as well. A manager does the same for somebody else. axe finds nothing, nothing is stored in the browser,
+// and no request leaves the origin.
 func TestPageOfPeople(t *testing.T) {
 	_, env := startDev(t)
 	checkPersonPage(t, pageVisit{url: env["AVATARD_URL"], person: env["USER_ALICE"], manager: env["USER_ERIN"], user: env["USER_BOB"], organization: env["ORG_ACME"]})
+}
+
+// What is pressed while a call runs does nothing; no picture goes to somebody else, or stands under another name, when answers are late or
+// fail; a delete that worked stays told; sign-ins that fail are told in words.
+func TestPageOfPeopleInDisorder(t *testing.T) {
+	_, env := startDev(t)
+	node, dir := npmClients(t)
+	type answer struct{ Faults, Foreign []string }
+	told := tell[answer](t, map[string]any{
+		"executable": Program(t, "chromium"), "url": env["AVATARD_URL"], "person": env["USER_ALICE"], "manager": env["USER_ERIN"],
+		"user": env["USER_BOB"], "organisation": env["ORG_ACME"], "disorder": true,
+	}, node, filepath.Join(dir, "person.js"))
+	if len(told) != 1 || len(told[0].Faults) > 0 || len(told[0].Foreign) > 0 {
+		t.Errorf("%q, want one answer without faults", told)
+	}
 }
 
 func checkPersonPage(t *testing.T, v pageVisit) {

@@ -1,4 +1,4 @@
-// Uses the page for people as a person does. Reads {executable, url, provider, person, manager, user, organisation, language} from standard input and
+// Uses the page for people as a person does. Reads {executable, url, provider, person, manager, user, organisation, disorder} from standard input and
 // writes one line of JSON: what the person sees, what axe finds, and whatever a good page does not do.
 
 import { readFile } from "node:fs/promises";
@@ -267,7 +267,8 @@ async function refused(page, context) {
   await says(page, "");
 }
 
-try {
+async function use() {
+
   // With mouse and drag and drop.
   await view({ viewport: { width: 1200, height: 900 }, colorScheme: "light", locale: "en-GB" }, async (page, context) => {
     told.title = await page.title();
@@ -348,9 +349,16 @@ try {
     await page.click("#confirm button[value=remove]");
     await settled(page, "Receipt");
   });
-  // Presses while a call runs, and answers that fail: no picture goes to, or stands under, the name of somebody else.
+}
+
+// disorder presses while a call runs, and lets answers fail: no picture goes to, or stands under, the name of somebody else.
+async function disorder() {
   await view({ viewport: { width: 1200, height: 900 }, locale: "en-GB" }, apart, true);
   await view({ viewport: { width: 1200, height: 900 }, locale: "de-DE" }, refused, true);
+}
+
+try {
+  await (plan.disorder ? disorder() : use());
 } finally {
   await browser.close();
 }
