@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"unicode/utf8"
 
 	"example.org/avatard/internal/client"
 )
@@ -27,7 +28,9 @@ const (
 
 // Refusal is an item that is not imported.
 type Refusal struct {
-	Name   string `json:"file"`
+	Name string `json:"file"`
+	// Bytes is the name, where JSON has no way to write it: it is not UTF-8. nil = Name is exact.
+	Bytes  []byte `json:"fileBytes,omitempty"`
 	User   string `json:"user,omitempty"`
 	Reason Reason `json:"reason"`
 	// Text is for people.
@@ -49,15 +52,21 @@ func (r *Refusal) Line() string {
 	return fmt.Sprintf("%q is not imported (%s): %s", r.Name, r.Reason, r.Text)
 }
 
+func newRefusal(item Item, reason Reason, text string) *Refusal {
+	r := &Refusal{Name: item.Name, User: item.User, Reason: reason, Text: text}
+	if !utf8.ValidString(item.Name) {
+		r.Bytes = []byte(item.Name)
+	}
+	return r
+}
+
 // ownTrouble makes a refusal of an error that concerns one item alone; false for one that would meet the others, too.
 func ownTrouble(item Item, err error) (*Refusal, bool) {
 	if err == nil {
 		return nil, false
 	}
 	if refused, ok := errors.AsType[*RefusedError](err); ok {
-		r := refused.Refusal
-		r.Name, r.User = item.Name, item.User
-		return &r, true
+		return newRefusal(item, refused.Reason, refused.Text), true
 	}
 	answer, isAnswer := errors.AsType[*client.Error](err)
 	reason := Failed
@@ -70,8 +79,8 @@ func ownTrouble(item Item, err error) (*Refusal, bool) {
 		reason = NotAPicture
 	case errors.Is(err, client.ErrNotFound):
 		reason = UnknownUser
-	case !isAnswer:
+	case !isAnswer, answer.Status == http.StatusNotFound, answer.Status < http.StatusBadRequest: // that is no avatard
 		return nil, false
 	}
-	return &Refusal{item.Name, item.User, reason, err.Error()}, true
+	return newRefusal(item, reason, err.Error()), true
 }

@@ -50,7 +50,7 @@ type zitadelUsers struct {
 func (z *Zitadel) Items(ctx context.Context, organization string) ([]Item, error) {
 	var items []Item
 	for offset := 0; offset < maxZitadelUsers; {
-		page, err := z.list(ctx, organization, offset)
+		page, token, err := z.list(ctx, organization, offset)
 		if err != nil {
 			return nil, fmt.Errorf("ZITADEL: %w", err)
 		}
@@ -60,6 +60,7 @@ func (z *Zitadel) Items(ctx context.Context, organization string) ([]Item, error
 		offset += len(page.Result)
 		for _, u := range page.Result {
 			if u.Human.Profile.AvatarURL != "" {
+				u.UserID = strings.ReplaceAll(u.UserID, token, "[token]") // it is shown
 				items = append(items, z.item(organization, u.UserID, u.Details.ResourceOwner, u.Human.Profile.AvatarURL))
 			}
 		}
@@ -90,7 +91,7 @@ func pictureBelow(organization, picture string) (string, error) {
 		return "", errors.New("the address of the picture is none")
 	}
 	_, key, found := strings.Cut(u.EscapedPath(), zitadelAssets)
-	if !found || !strings.HasPrefix(key, url.PathEscape(organization)+"/") || strings.Contains(key, "..") {
+	if !found || !strings.HasPrefix(key, url.PathEscape(organization)+"/") || strings.Contains(u.Path, "..") {
 		return "", errors.New("the picture is kept elsewhere than in ZITADEL, which is not read")
 	}
 	if u.RawQuery != "" {
@@ -99,40 +100,69 @@ func pictureBelow(organization, picture string) (string, error) {
 	return zitadelAssets + key, nil
 }
 
-func (z *Zitadel) list(ctx context.Context, organization string, offset int) (page zitadelUsers, err error) {
+func (z *Zitadel) list(ctx context.Context, organization string, offset int) (page zitadelUsers, token string, err error) {
 	body, err := json.Marshal(map[string]any{
 		"query":   map[string]any{"offset": fmt.Sprint(offset), "limit": zitadelPage, "asc": true},
 		"queries": []any{map[string]any{"organizationIdQuery": map[string]string{"organizationId": organization}}, map[string]any{"typeQuery": map[string]string{"type": "TYPE_HUMAN"}}},
 	})
 	if err != nil {
-		return page, err
+		return page, "", err
 	}
-	token, err := z.Tokens.Token(ctx, "")
+	token, err = z.Tokens.Token(ctx, "")
 	if err != nil {
-		return page, err
+		return page, "", err
 	}
 	text, err := z.call(ctx, http.MethodPost, "/v2/users", token, body, maxZitadelPage)
 	if err != nil {
-		return page, err
+		return page, "", err
 	}
 	if json.Unmarshal(text, &page) != nil {
-		return page, fmt.Errorf("%s does not answer as ZITADEL does", z.URL)
+		return page, "", fmt.Errorf("%s does not answer as ZITADEL does", z.URL)
 	}
-	return page, nil
+	return page, token, nil
 }
 
-// read fetches a picture, which ZITADEL gives to everybody, so without the token.
+// read fetches a picture, which ZITADEL gives to everybody, so without the token. Whatever it answers for one picture is that picture's
+// trouble: the import of the others goes on unless nobody answers.
 func (z *Zitadel) read(ctx context.Context, path string) ([]byte, error) {
 	data, err := z.call(ctx, http.MethodGet, path, "", nil, z.Limit)
+	_, answered := errors.AsType[*zitadelError](err)
 	switch {
-	case errors.Is(err, client.ErrNotFound):
-		return nil, Refuse(Failed, "ZITADEL names a picture, and does not have it")
+	case answered:
+		return nil, Refuse(Failed, "ZITADEL names a picture, and does not give it: "+err.Error())
 	case errors.Is(err, client.ErrRefused):
 		return nil, Refuse(TooLarge, fmt.Sprintf("it is larger than %d bytes, which no server takes", z.Limit))
 	case err == nil && len(data) == 0: // an instance without a place for files
 		return nil, Refuse(NotAPicture, "ZITADEL answers nothing for it")
 	}
 	return data, err
+}
+
+// zitadelError is an answer that is not what was asked for.
+type zitadelError struct {
+	url    string
+	status int
+}
+
+// brokeOff stands for a status where an answer ended before its end.
+const brokeOff = 0
+
+func (e *zitadelError) Error() string {
+	if e.status == brokeOff {
+		return e.url + " broke off"
+	}
+	return fmt.Sprintf("%s answered %d", e.url, e.status)
+}
+
+// Unwrap returns the kind that exit codes go by, nil when there is none for it.
+func (e *zitadelError) Unwrap() error {
+	switch e.status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return client.ErrNotPermitted
+	case brokeOff, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return client.ErrUnreachable
+	}
+	return nil
 }
 
 // call makes one request. An answer that is larger than limit is client.ErrRefused.
@@ -153,21 +183,15 @@ func (z *Zitadel) call(ctx context.Context, method, path, token string, body []b
 		return nil, fmt.Errorf("%w: %s does not answer", client.ErrUnreachable, z.URL)
 	}
 	defer res.Body.Close()
-	switch res.StatusCode {
-	case http.StatusOK:
-	case http.StatusUnauthorized, http.StatusForbidden:
-		return nil, fmt.Errorf("%w: %s answered %d", client.ErrNotPermitted, z.URL, res.StatusCode)
-	case http.StatusNotFound:
-		return nil, fmt.Errorf("%w: %s answered %d", client.ErrNotFound, z.URL, res.StatusCode)
-	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return nil, fmt.Errorf("%w: %s answered %d", client.ErrUnreachable, z.URL, res.StatusCode)
-	default:
-		return nil, fmt.Errorf("%s answered %d", z.URL, res.StatusCode)
+	if res.StatusCode != http.StatusOK {
+		return nil, &zitadelError{z.URL, res.StatusCode}
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, int64(limit)+1))
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
 	case err != nil:
-		return nil, fmt.Errorf("%w: %s broke off", client.ErrUnreachable, z.URL)
+		return nil, &zitadelError{z.URL, brokeOff}
 	case len(data) > limit:
 		return nil, fmt.Errorf("%w: the answer is too large", client.ErrRefused)
 	}
