@@ -61,7 +61,7 @@ func (flags *getCommand) Run(ctx context.Context, inv *Program) error {
 }
 
 func (flags *getCommand) check(inv *Program) error {
-	switch _, err := os.Lstat(flags.File); {
+	switch info, err := os.Lstat(flags.File); {
 	case flags.File == stdioName && isTerminal(inv.Stdout):
 		return usagef("standard output is a terminal; name a file, or send the picture somewhere: get %s > FILE", flags.User)
 	case flags.File == stdioName && flags.JSON:
@@ -70,6 +70,8 @@ func (flags *getCommand) check(inv *Program) error {
 		return usagef("the picture of somebody else is read by organisation, too: --org ORG")
 	case flags.File != stdioName && err == nil && !flags.Force:
 		return fmt.Errorf("get: %w: %s", backup.ErrFileExists, flags.File)
+	case flags.File != stdioName && err == nil && !info.Mode().IsRegular(): // a file in place of a device would harm others
+		return fmt.Errorf("get: %s is no file of bytes, and --force replaces nothing else; - writes to standard output", flags.File)
 	}
 	return nil
 }

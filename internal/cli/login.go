@@ -157,16 +157,15 @@ func (flags *logoutCommand) Run(ctx context.Context, inv *Program) error {
 	if errors.Is(err, login.ErrNone) {
 		return fmt.Errorf("logout: %w at %s", err, server)
 	}
-	var revoked bool
-	var failed error
-	if err == nil { // a file that cannot be used is removed all the same
+	revoked, failed := false, err // a file that cannot be used is removed all the same
+	if err == nil || errors.Is(err, login.ErrExposed) {
 		revoked, failed = login.Revoke(ctx, client.NewHTTPClient(), l)
 	}
 	if err := store.Remove(server); err != nil {
 		return fmt.Errorf("logout: %w", err)
 	}
 	if failed != nil {
-		return fmt.Errorf("logout: the login is removed here, but the provider did not end its tokens: %w", failed)
+		return fmt.Errorf("logout: the login is removed here, but its tokens were not ended at the provider: %w", failed)
 	}
 	ended := "no"
 	if revoked {

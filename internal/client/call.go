@@ -25,7 +25,11 @@ type request struct {
 type answer struct {
 	header http.Header
 	body   []byte
+	token  string // that the call was made with
 }
+
+// field is a header field as it may be shown.
+func (a *answer) field(name string) string { return Printable(a.header.Get(name), a.token) }
 
 // Waits between tries. A server names its own with Retry-After.
 const (
@@ -101,7 +105,7 @@ func (c *Client) try(ctx context.Context, r request, token string) (got *answer,
 	case int64(len(body)) > r.limit:
 		return nil, 0, errors.New("the answer is larger than any of avatard's")
 	}
-	return &answer{res.Header, body}, 0, nil
+	return &answer{res.Header, body, token}, 0, nil
 }
 
 // noAnswer says that a server did not answer, by its address alone.
@@ -112,7 +116,7 @@ func noAnswer(server string, err error, token string) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	why := conceal(Printable(err.Error()), token)
+	why := Printable(err.Error(), token)
 	if errors.Is(err, context.DeadlineExceeded) {
 		why = "no answer in time"
 	}

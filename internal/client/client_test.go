@@ -60,7 +60,7 @@ func TestKindsOfAnswers(t *testing.T) {
 		want   error
 	}{
 		{401, "AUTH-7fs1e", ErrNotPermitted}, {403, "AUTH-5mWD2", ErrNotPermitted}, {404, "AUTHZ-cdgFk", ErrNotPermitted},
-		{404, "USER-35N8f", ErrNotFound}, {404, "", ErrNotFound},
+		{404, "USER-35N8f", ErrNotFound}, {404, "", nil}, {404, "ELSE-1", nil},
 		{400, "", ErrRefused}, {413, "", ErrRefused}, {415, "", ErrRefused}, {412, "", ErrConditionFailed}, {412, "", ErrRefused},
 		{429, "", ErrUnreachable}, {502, "", ErrUnreachable}, {503, "", ErrUnreachable}, {504, "", ErrUnreachable}, {500, "", nil},
 	} {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode"
 )
@@ -49,45 +48,52 @@ func (e *Error) Error() string {
 // Unwrap returns the kind, nil when there is none for it.
 func (e *Error) Unwrap() error { return e.kind }
 
-// noRights is the id of an answer 404 that is about the caller, not about what was looked for.
-const noRights = "AUTHZ-cdgFk"
+// Answers of avatard with status 404: two ids, of which the first is about the caller and not about what was looked for, and a message.
+const (
+	noRights    = "AUTHZ-cdgFk"
+	unknownUser = "USER-35N8f"
+	noPicture   = "no picture"
+)
 
-// newError reads the answer of a server. secret is a text that must not appear in what people read.
-func newError(res *http.Response, body []byte, secret string) *Error {
-	e := &Error{Status: res.StatusCode, RequestID: Printable(res.Header.Get("X-Request-Id"))}
+// newError reads the answer of a server to a call with a token.
+func newError(res *http.Response, body []byte, token string) *Error {
+	e := &Error{Status: res.StatusCode, RequestID: Printable(res.Header.Get("X-Request-Id"), token)}
 	var answer struct {
 		Message string
 		Details []struct{ ID string }
 	}
 	if json.Unmarshal(body, &answer) != nil || answer.Message == "" {
 		e.Message = fmt.Sprintf("answered %d %s, not as avatard does", res.StatusCode, http.StatusText(res.StatusCode))
-		if to := redirectTarget(res); to != "" {
+		if to := redirectTarget(res, token); to != "" {
 			e.Message = "wants calls to go to " + to + "; redirects are not followed, because the token would go there, too"
 		}
-		if res.StatusCode == http.StatusNotFound {
-			return e // of whatever stands there
-		}
 	} else {
-		e.Message = conceal(Printable(answer.Message), secret)
+		e.Message = Printable(answer.Message, token)
 	}
 	for _, d := range answer.Details {
 		if d.ID != "" && e.ID == "" {
-			e.ID = conceal(Printable(d.ID), secret)
+			e.ID = Printable(d.ID, token)
 		}
 	}
-	e.kind = kindOf(res.StatusCode, e.ID)
+	e.kind = e.kindOf()
+	if e.Status == http.StatusNotFound && e.kind == nil {
+		e.Message += "; is that the address of avatard?"
+	}
 	return e
 }
 
-func kindOf(status int, id string) error {
-	switch status {
+// kindOf goes by status, and for 404, which an address that is not avatard's answers, too, by what avatard says of a user.
+func (e *Error) kindOf() error {
+	switch e.Status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return ErrNotPermitted
 	case http.StatusNotFound:
-		if id == noRights {
+		switch {
+		case e.ID == noRights:
 			return ErrNotPermitted
+		case e.ID == unknownUser, e.ID == "" && e.Message == noPicture:
+			return ErrNotFound
 		}
-		return ErrNotFound
 	case http.StatusPreconditionFailed:
 		return ErrConditionFailed
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
@@ -99,7 +105,7 @@ func kindOf(status int, id string) error {
 }
 
 // redirectTarget is where a redirect leads, without query: that may hold what is nobody's business. "" = it is none.
-func redirectTarget(res *http.Response) string {
+func redirectTarget(res *http.Response, token string) string {
 	if res.StatusCode < 300 || res.StatusCode > 399 {
 		return ""
 	}
@@ -107,14 +113,15 @@ func redirectTarget(res *http.Response) string {
 	if err != nil {
 		return ""
 	}
-	return Printable((&url.URL{Scheme: to.Scheme, Host: to.Host, Path: to.Path}).String())
+	return Printable(to.Scheme+"://"+to.Host+to.Path, token) // not escaped, because a token could be in it in another form
 }
 
 // maxText bounds what is taken over of a server's words.
 const maxText = 500
 
-// Printable is a text of a server as it may go to a terminal.
-func Printable(s string) string {
+// Printable is a text of a server as it may go to a terminal: without control characters, cut to a readable length, and with "[token]" in
+// place of each secret that the server was sent.
+func Printable(s string, secrets ...string) string {
 	s = strings.ToValidUTF8(s, "�")
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
@@ -122,16 +129,13 @@ func Printable(s string) string {
 		}
 		return r
 	}, s)
+	for _, secret := range secrets { // before the cut, which would leave the beginning of one
+		if secret != "" {
+			s = strings.ReplaceAll(s, secret, "[token]")
+		}
+	}
 	if len(s) > maxText {
 		s = strings.ToValidUTF8(s[:maxText], "") + "…"
 	}
 	return s
-}
-
-// conceal takes a secret out of a text.
-func conceal(text, secret string) string {
-	if secret == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, secret, "[token]")
 }

@@ -103,11 +103,11 @@ func (c *Client) Get(ctx context.Context, of Target) (Picture, error) {
 	if err != nil {
 		return Picture{}, err
 	}
-	mediaType, _, err := mime.ParseMediaType(got.header.Get("Content-Type"))
+	mediaType, _, err := mime.ParseMediaType(got.field("Content-Type"))
 	if err != nil || !strings.HasPrefix(mediaType, "image/") {
 		return Picture{}, errors.New("the answer is no picture; is that the address of avatard?")
 	}
-	return Picture{Data: got.body, MediaType: mediaType, ETag: got.header.Get("Etag")}, nil
+	return Picture{Data: got.body, MediaType: mediaType, ETag: got.field("Etag")}, nil
 }
 
 func userPath(user string) string {
@@ -147,9 +147,9 @@ func detailsOf(got *answer, err error) (Details, error) {
 		return Details{}, fmt.Errorf("answered %d, but not as avatard does; is that its address?", http.StatusOK)
 	}
 	d := message.Details
-	d.Receipt, d.Notice = Printable(got.header.Get("X-Avatard-Receipt")), Printable(got.header.Get("X-Avatard-Notice"))
+	d.Receipt, d.Notice = got.field("X-Avatard-Receipt"), got.field("X-Avatard-Notice")
 	for _, text := range []*string{&d.Sequence, &d.CreationDate, &d.ChangeDate, &d.Organization} {
-		*text = Printable(*text)
+		*text = Printable(*text, got.token)
 	}
 	return d, nil
 }

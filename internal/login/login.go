@@ -76,7 +76,7 @@ func Run(ctx context.Context, req Request) (tokens Tokens, err error) {
 	defer cancel()
 	got, err := config.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
-		return tokens, providerError("the provider gave no token", err)
+		return tokens, providerError("the provider gave no token", err, code, verifier)
 	}
 	return tokensOf(got)
 }
@@ -100,15 +100,15 @@ func tokensOf(got *oauth2.Token) (Tokens, error) {
 	return Tokens{Access: got.AccessToken, Refresh: got.RefreshToken, Expires: got.Expiry.UTC()}, nil
 }
 
-// providerError says what a provider answered. The library's own text has all of the answer, which may hold anything.
-func providerError(what string, err error) error {
+// providerError says what a provider answered that was sent secrets. The library's own text has all of the answer, which may hold anything.
+func providerError(what string, err error, secrets ...string) error {
 	answer, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok {
 		return fmt.Errorf("%w: %s: the identity provider does not answer as it should", client.ErrUnreachable, what)
 	}
 	switch {
 	case answer.ErrorCode != "":
-		return fmt.Errorf("%w: %s: %s", client.ErrNotPermitted, what, client.Printable(answer.ErrorCode+" "+answer.ErrorDescription))
+		return fmt.Errorf("%w: %s: %s", client.ErrNotPermitted, what, client.Printable(answer.ErrorCode+" "+answer.ErrorDescription, secrets...))
 	case answer.Response != nil && answer.Response.StatusCode >= 500:
 		return fmt.Errorf("%w: %s: it answered %d", client.ErrUnreachable, what, answer.Response.StatusCode)
 	}

@@ -198,13 +198,13 @@ func TestRefresh(t *testing.T) {
 	p.answer = func(form url.Values) (int, string) {
 		turns++
 		if form.Get("grant_type") != "refresh_token" || form.Get("client_id") != "app" || form.Get("refresh_token") != "rt1" {
-			return 400, `{"error":"invalid_grant"}`
+			return 400, `{"error":"invalid_grant","error_description":"no such token: ` + form.Get("refresh_token") + `"}`
 		}
 		return 200, fmt.Sprintf(`{"access_token":"new%d","token_type":"bearer","expires_in":3600}`, turns)
 	}
 	token := func(rejected, want string) {
 		t.Helper()
-		if got, err := source.Token(t.Context(), rejected); got != want || (err == nil) != (want != "") || err != nil && !errors.Is(err, client.ErrNotPermitted) {
+		if got, err := source.Token(t.Context(), rejected); got != want || (err == nil) != (want != "") || err != nil && (!errors.Is(err, client.ErrNotPermitted) || strings.Contains(err.Error(), "rt2")) {
 			t.Errorf("rejected %q: %q, %v, want %q", rejected, got, err, want)
 		}
 	}

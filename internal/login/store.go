@@ -18,6 +18,10 @@ import (
 // ErrNone: there is no login for the server.
 var ErrNone = errors.New("nobody is logged in")
 
+// ErrExposed: others can read the login, and may have its tokens, which are good for being revoked and for nothing else. It is a
+// client.ErrNotPermitted.
+var ErrExposed = fmt.Errorf("%w: others can read the login", client.ErrNotPermitted)
+
 // Store is a directory with a file for each server that somebody is logged in at. Only its owner can read it.
 type Store struct{ Dir string }
 
@@ -58,7 +62,8 @@ func (s Store) Save(l Login) (err error) {
 	return err
 }
 
-// Load returns the login for a server; ErrNone when there is none. A file that others can read is refused: they may have the tokens.
+// Load returns the login for a server; ErrNone when there is none. One that others can read comes with ErrExposed. One that others can write
+// is not looked at: it may name a place that collects tokens.
 func (s Store) Load(server string) (l Login, err error) {
 	name := s.file(server)
 	text, err := os.ReadFile(name)
@@ -68,11 +73,21 @@ func (s Store) Load(server string) (l Login, err error) {
 	if err != nil {
 		return l, err
 	}
-	if info, err := os.Stat(name); err != nil || runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return l, fmt.Errorf("%w: others can read the login in %s; log in anew", client.ErrNotPermitted, name)
+	info, err := os.Stat(name)
+	if err != nil {
+		return l, err
 	}
-	if json.Unmarshal(text, &l) != nil || l.Server != server || client.CheckToken(l.Access) != nil {
-		return l, fmt.Errorf("%w: the login in %s is damaged; log in anew", client.ErrNotPermitted, name)
+	others := info.Mode().Perm() & 0o077
+	if runtime.GOOS == "windows" {
+		others = 0
+	}
+	switch {
+	case others&0o022 != 0:
+		return l, fmt.Errorf("%w: others can write the login in %s; log in anew", client.ErrNotPermitted, name)
+	case json.Unmarshal(text, &l) != nil || l.Server != server || client.CheckToken(l.Access) != nil:
+		return Login{}, fmt.Errorf("%w: the login in %s is damaged; log in anew", client.ErrNotPermitted, name)
+	case others != 0:
+		return l, fmt.Errorf("%w in %s; log in anew", ErrExposed, name)
 	}
 	return l, nil
 }

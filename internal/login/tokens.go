@@ -40,8 +40,11 @@ func (s *Source) Token(ctx context.Context, rejected string) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	if l, err = s.Store.Load(s.Server); err != nil || s.isGood(l, rejected) { // refreshed by another command meanwhile
-		return l.Access, err
+	if l, err = s.Store.Load(s.Server); err != nil {
+		return "", err
+	}
+	if s.isGood(l, rejected) { // refreshed by another command meanwhile
+		return l.Access, nil
 	}
 	if l.Refresh == "" {
 		return "", s.over()
@@ -50,7 +53,7 @@ func (s *Source) Token(ctx context.Context, rejected string) (string, error) {
 	defer cancel()
 	got, err := l.Provider.config().TokenSource(ctx, &oauth2.Token{RefreshToken: l.Refresh}).Token()
 	if err != nil {
-		err = providerError("the login could not be refreshed", err)
+		err = providerError("the login could not be refreshed", err, l.Refresh)
 		if errors.Is(err, client.ErrNotPermitted) {
 			return "", fmt.Errorf("%w; %w", err, s.over())
 		}

@@ -103,6 +103,8 @@ func TestExitCodesOfCalls(t *testing.T) {
 		{"nothing", as("TOKEN_ALICE"), nil, "put me -", 7, "empty"},
 		{"a folder", as("TOKEN_ALICE"), nil, "put me " + folder, 7, "no file of bytes"},
 		{"no such file", as("TOKEN_ALICE"), nil, "put me " + filepath.Join(folder, "x"), 1, "no such file"},
+		{"an address that is not avatard's", as("TOKEN_MANAGER"), nil, "rm nobody-here --url " + env["AVATARD_URL"] + "/typo", 1, "no such route; is that the address of avatard?"},
+		{"a picture at such an address", as("TOKEN_MANAGER"), nil, "get me " + filepath.Join(folder, "x") + " --url " + env["AVATARD_URL"] + "/typo", 1, "no such route; is that"},
 		{"nobody there", as("TOKEN_ALICE", "AVATARD_URL=http://127.0.0.1:1"), nil, "rm me", 8, "unreachable: http://127.0.0.1:1"},
 		{"no server named", nil, nil, "rm me", 2, "which server?"},
 		{"cleartext", as("TOKEN_ALICE"), nil, "rm me --url http://avatars.example", 2, "in cleartext"},

@@ -149,6 +149,7 @@ func TestImportThatCannotGoOn(t *testing.T) {
 	}{
 		{"no right", env["AVATARD_URL"], env["TOKEN_VIEWER"], home, "", 5, "the same command goes on"},
 		{"nobody there", "http://127.0.0.1:1", env["TOKEN_MANAGER"], home, "", 8, "the same command goes on"},
+		{"an address that is not avatard's", env["AVATARD_URL"] + "/typo", env["TOKEN_MANAGER"], home, "", 1, "no such route; is that the address of avatard?; the same command goes on"},
 		{"no organisation of that id", env["AVATARD_URL"], env["TOKEN_MANAGER"], home, "--org nowhere", 5, "AUTH-Bs7Ds"},
 		{"no place for the journal", env["AVATARD_URL"], env["TOKEN_MANAGER"], "", "", 2, "--journal"},
 		{"no number", env["AVATARD_URL"], env["TOKEN_MANAGER"], home, "--parallel many", 2, "--parallel"},

@@ -106,11 +106,24 @@ func TestLogin(t *testing.T) {
 	if out, errOut, code := callCommand(t, environ, picture.Sample(1, 2000), "put", "me", "-"); code != 0 || !strings.Contains(out, "sequence: 3\n") {
 		t.Errorf("put with the login: %d, %s%s", code, out, errOut)
 	}
+	if err := os.Chmod(files[0], 0o640); err != nil { // others may have the tokens now, which is why they have to end
+		t.Fatal(err)
+	}
+	if _, errOut, code := callCommand(t, environ, nil, "rm", "me"); code != 5 || !strings.Contains(errOut, "others can read the login") {
+		t.Errorf("with a login that others can read: %d, %s", code, errOut)
+	}
 	if out, errOut, code := callCommand(t, environ, nil, "logout"); code != 0 || out != "server: "+env["AVATARD_URL"]+"\nrevoked: yes\n" {
 		t.Errorf("logout: %d, %s%s", code, out, errOut)
 	}
 	if _, _, code := callCommand(t, environ, nil, "rm", "me"); code != 5 {
 		t.Errorf("after the logout: %d", code)
+	}
+	logIn(t, "again", env, environ, nil)
+	if err := os.Chmod(files[0], 0o620); err != nil { // what it says of the provider may be somebody else's
+		t.Fatal(err)
+	}
+	if _, errOut, code := callCommand(t, environ, nil, "logout"); code != 5 || !strings.Contains(errOut, "its tokens were not ended at the provider") {
+		t.Errorf("a logout with a login that others can write: %d, %s", code, errOut)
 	}
 	if _, errOut, code := callCommand(t, environ, nil, "logout"); code != 1 || !strings.Contains(errOut, "nobody is logged in") {
 		t.Errorf("a second logout: %d, %s", code, errOut)
