@@ -33,20 +33,19 @@ func ForwardedAddress(trusted []netip.Prefix) func(*http.Request) string {
 	}
 	w := proxyChain{trusted: slices.Clone(trusted)}
 	return func(r *http.Request) string {
-		peer := peerAddress(r)
-		ip, err := netip.ParseAddr(peer)
-		if err != nil || !w.trusts(ip.Unmap()) {
-			return peer
+		proxy, trusted := w.peer(r)
+		if !trusted {
+			return peerAddress(r)
 		}
 		listed, forwarded := r.Header["X-Forwarded-For"], r.Header["Forwarded"]
-		client := ip.Unmap()
+		client := proxy
 		switch {
 		case len(forwarded) == 0:
-			client = w.client(client, listed, listedAddresses)
+			client = w.client(proxy, listed, listedHops).from
 		case len(listed) == 0:
-			client = w.client(client, forwarded, forwardedAddresses)
+			client = w.client(proxy, forwarded, forwardedHops).from
 		default:
-			if one := w.client(client, listed, listedAddresses); one == w.client(client, forwarded, forwardedAddresses) {
+			if one := w.client(proxy, listed, listedHops).from; one == w.client(proxy, forwarded, forwardedHops).from {
 				client = one
 			}
 		}
@@ -61,16 +60,44 @@ func (w proxyChain) trusts(ip netip.Addr) bool {
 	return slices.ContainsFunc(w.trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
+// peer returns the address of the connection's other end, and whether it is a trusted proxy's.
+func (w proxyChain) peer(r *http.Request) (ip netip.Addr, trusted bool) {
+	ip, err := netip.ParseAddr(peerAddress(r))
+	ip = ip.Unmap()
+	return ip, err == nil && w.trusts(ip)
+}
+
+// scheme returns the one with which the outermost trusted proxy was called, http or https, and "" where no trusted proxy says it.
+// X-Forwarded-Proto counts as the peer sends it, which has to overwrite what came to it; in Forwarded the client's element counts.
+// Where both say one and do not agree neither counts, as for the client's address.
+func (w proxyChain) scheme(r *http.Request) string {
+	proxy, trusted := w.peer(r)
+	if !trusted {
+		return ""
+	}
+	one, other := "", w.client(proxy, r.Header["Forwarded"], forwardedHops).scheme
+	if said := r.Header["X-Forwarded-Proto"]; len(said) == 1 {
+		one = webScheme(said[0])
+	}
+	switch {
+	case one == "" || one == other:
+		return other
+	case other == "":
+		return one
+	}
+	return ""
+}
+
 // client goes back through the lines of a header, the last one first, for as long as proxies are trusted. parse gives the
-// addresses in one line, the last one first; one that is not valid could not be read.
-func (w proxyChain) client(at netip.Addr, lines []string, parse func(string) iter.Seq[netip.Addr]) netip.Addr {
-	hops := 0
+// hops in one line, the last one first; one without a valid address could not be read.
+func (w proxyChain) client(proxy netip.Addr, lines []string, parse func(string) iter.Seq[hop]) hop {
+	at, hops := hop{from: proxy}, 0
 	for _, line := range slices.Backward(lines) {
-		for ip := range parse(line) {
-			if hops++; !ip.IsValid() || hops > maxHops {
+		for h := range parse(line) {
+			if hops++; !h.from.IsValid() || hops > maxHops {
 				return at
 			}
-			if at = ip; !w.trusts(at) {
+			if at = h; !w.trusts(at.from) {
 				return at
 			}
 		}
@@ -78,15 +105,15 @@ func (w proxyChain) client(at netip.Addr, lines []string, parse func(string) ite
 	return at
 }
 
-// listedAddresses reads a line of X-Forwarded-For from its end: addresses, some of them with a port, between commas.
-func listedAddresses(line string) iter.Seq[netip.Addr] {
-	return func(yield func(netip.Addr) bool) {
+// listedHops reads a line of X-Forwarded-For from its end: addresses, some of them with a port, between commas.
+func listedHops(line string) iter.Seq[hop] {
+	return func(yield func(hop) bool) {
 		for rest, more := line, true; more; {
 			entry, i := rest, strings.LastIndexByte(rest, ',')
 			if more = i >= 0; more {
 				rest, entry = rest[:i], rest[i+1:]
 			}
-			if !yield(nodeAddress(strings.Trim(entry, " \t"))) {
+			if !yield(hop{from: nodeAddress(strings.Trim(entry, " \t"))}) {
 				return
 			}
 		}

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/http"
 	"sync"
@@ -89,23 +90,25 @@ func (s *Server) document(mediaType string, text func(*documents) []byte) serveF
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-		writePage(w, r, bytes.Replace(text(all), []byte(placeholderURL), []byte(calledURL(r)), 1))
+		writePage(w, r, bytes.Replace(text(all), []byte(placeholderURL), []byte(s.calledURL(r)), 1))
 		return nil
 	}
 }
 
-// calledURL is the address at which a request came, as its sender has it. One that cannot stand in a document becomes the root.
-func calledURL(r *http.Request) string {
+// calledURL is the address at which a request came, as its sender has it: with the scheme that a trusted proxy was called with, and
+// the name in Host. One that cannot stand in a document becomes the root.
+func (s *Server) calledURL(r *http.Request) string {
 	for _, c := range []byte(r.Host) {
-		if c != '.' && c != '-' && c != ':' && c != '[' && c != ']' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
+		if c != '.' && c != '-' && c != '_' && c != ':' && c != '[' && c != ']' && (c < '0' || c > '9') && (c|0x20 < 'a' || c|0x20 > 'z') {
 			return "/"
 		}
 	}
-	switch {
-	case r.Host == "":
+	if r.Host == "" {
 		return "/"
-	case r.TLS != nil:
-		return "https://" + r.Host
 	}
-	return "http://" + r.Host
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return cmp.Or(proxyChain{s.config.Proxies}.scheme(r), scheme) + "://" + r.Host
 }

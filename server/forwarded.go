@@ -10,29 +10,35 @@ import (
 // maxForwardedBytes bounds a line that is looked at. Such a line can be read from its beginning only.
 const maxForwardedBytes = 4 << 10
 
-// forwardedAddresses reads a line of the header Forwarded (RFC 7239 section 4): the "for" of each element, the last one
-// first, the zero Addr where there is none or it is not an address. A line that is not of that grammar has one address, which
-// is not valid: an open quote of the client's could hide what a proxy wrote behind it.
-func forwardedAddresses(line string) iter.Seq[netip.Addr] {
-	unreadable := slices.Values([]netip.Addr{{}})
+// hop is what a proxy says of the connection on which a call came to it.
+type hop struct {
+	from   netip.Addr // the zero Addr where none is said, or it is not an address
+	scheme string     // http or https, "" where neither is said
+}
+
+// forwardedHops reads a line of the header Forwarded (RFC 7239 section 4): the "for" and the "proto" of each element, the last
+// one first. A line that is not of that grammar has one hop, without an address: an open quote of the client's could hide what a
+// proxy wrote behind it.
+func forwardedHops(line string) iter.Seq[hop] {
+	unreadable := slices.Values([]hop{{}})
 	if len(line) > maxForwardedBytes {
 		return unreadable
 	}
-	var ips []netip.Addr
+	var hops []hop
 	for rest, more := line, true; more; {
-		var ip netip.Addr
+		var h hop
 		var ok bool
-		if ip, rest, more, ok = forwardedElement(rest); !ok {
+		if h, rest, more, ok = forwardedElement(rest); !ok {
 			return unreadable
 		}
-		ips = append(ips, ip)
+		hops = append(hops, h)
 	}
-	slices.Reverse(ips)
-	return slices.Values(ips)
+	slices.Reverse(hops)
+	return slices.Values(hops)
 }
 
 // forwardedElement reads pairs up to a comma or the end. more tells that it was a comma.
-func forwardedElement(text string) (ip netip.Addr, rest string, more, ok bool) {
+func forwardedElement(text string) (h hop, rest string, more, ok bool) {
 	seen := false
 	for {
 		text = strings.TrimLeft(text, " \t")
@@ -42,24 +48,35 @@ func forwardedElement(text string) (ip netip.Addr, rest string, more, ok bool) {
 			value, after, valid := pairValue(text)
 			isFor := strings.EqualFold(name, "for")
 			if !valid || isFor && seen {
-				return ip, "", false, false
+				return h, "", false, false
 			}
-			if isFor {
-				seen, ip = true, forwardedNode(value)
+			switch {
+			case isFor:
+				seen, h.from = true, forwardedNode(value)
+			case strings.EqualFold(name, "proto"):
+				h.scheme = webScheme(value)
 			}
 			text = after
 		}
 		text = strings.TrimLeft(text, " \t")
 		switch {
 		case text == "":
-			return ip, "", false, true
+			return h, "", false, true
 		case text[0] == ',':
-			return ip, text[1:], true, true
+			return h, text[1:], true, true
 		case text[0] != ';':
-			return ip, "", false, false
+			return h, "", false, false
 		}
 		text = text[1:]
 	}
+}
+
+// webScheme returns http or https as URLs have it, and "" for any other text.
+func webScheme(text string) string {
+	if text = strings.ToLower(text); text == "http" || text == "https" {
+		return text
+	}
+	return ""
 }
 
 // pairValue reads "=" and a token or quoted-string (RFC 9110 section 5.6).

@@ -166,20 +166,3 @@ func TestDescriptorsAreWhole(t *testing.T) {
 		t.Errorf("the comment of RemoveHumanAvatar = %q", comment)
 	}
 }
-
-// A Host that cannot stand in a document does not.
-func TestDocumentNamesNoForeignText(t *testing.T) {
-	f := start(t, nil)
-	for host, want := range map[string]string{
-		"avatars.example:8443": "http://avatars.example:8443", "[::1]:80": "http://[::1]:80", `x",y`: "/", "a b": "/", "<script>": "/",
-	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.url+"/openapi.json", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Host = host
-		if got := calledURL(r); got != want {
-			t.Errorf("the address for Host %q is %q, want %q", host, got, want)
-		}
-	}
-}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"mime"
@@ -62,7 +61,7 @@ func (s *Server) serveDocs(w http.ResponseWriter, r *http.Request, _ []string) e
 		return err
 	}
 	describePage(w.Header(), all.policy)
-	writePage(w, r, bytes.ReplaceAll(all.page, []byte(placeholderURL), []byte(calledURL(r))))
+	writePage(w, r, all.page)
 	return nil
 }
 

@@ -155,7 +155,8 @@ type Config struct {
 	// the same bound. HTTP/2 counts 32 bytes more for each field (RFC 9113 section 6.5.2) and is given room for ten of them.
 	// Over it the answer is 431. 0 = 64 KiB: tokens with many roles pass 8 KiB.
 	MaxHeaderBytes int
-	// Proxies are the networks of proxies, whose connections carry the calls of many: each may have all of MaxConnections. nil = none.
+	// Proxies are the networks of proxies, whose connections carry the calls of many: each may have all of MaxConnections. What they say in
+	// X-Forwarded-Proto or Forwarded is the scheme of the address that the API's documents name. nil = none.
 	Proxies []netip.Prefix
 	// IdleTimeout is how long Serve keeps a connection on which no call is under way. It has to be longer than a proxy in front keeps it:
 	// else a call that the proxy sends at that moment gets no answer. At a bound of connections those that have been idle for 90 s

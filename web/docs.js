@@ -12,8 +12,9 @@ const problems = {
   signInBlocked: "The browser blocked the window for signing in. Allow it for this page.",
 };
 
-const values = { url: settings.url, host: new URL(settings.url).host, token: "", ...settings.values };
-values.plaintext = settings.url.startsWith("http:") ? "-plaintext " : "";
+// Where the page came from is where the API is, whatever is between the server and here.
+const values = { url: location.origin, host: location.host, token: "", ...settings.values };
+values.plaintext = location.protocol === "http:" ? "-plaintext " : "";
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 
 // Tabs as the ARIA authoring practices have them: arrow keys, Home and End move, one tab stop.

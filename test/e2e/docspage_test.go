@@ -35,7 +35,7 @@ func checkDocsPage(t *testing.T, v pageVisit) {
 		Faults, Foreign                 []string
 		Sample, SampleWithToken, Stored string
 		Focused                         string
-		Samples                         map[string]map[string]string // by operation and language
+		Samples, Proxied                map[string]map[string]string // by operation and language, and those behind a proxy with TLS
 	}
 	told := tell[answer](t, map[string]any{
 		"executable": Program(t, "chromium"), "url": v.url, "provider": v.provider, "person": v.manager, "user": v.user,
@@ -72,6 +72,16 @@ func checkDocsPage(t *testing.T, v pageVisit) {
 		t.Errorf("request line: %q, and with the token: %q", got.Sample, got.SampleWithToken)
 	}
 	checkSamples(t, got.Samples)
+	for operation, samples := range got.Proxied {
+		for language, sample := range samples {
+			if !strings.Contains(sample, "avatars_1.example") || strings.Contains(sample, "-plaintext") || strings.Contains(sample, "http://") {
+				t.Errorf("%s in %s, behind a proxy with TLS: %s", operation, language, sample)
+			}
+		}
+	}
+	if len(got.Proxied) == 0 || len(got.Proxied) != len(got.Samples) {
+		t.Errorf("samples for %d operations behind a proxy, want %d", len(got.Proxied), len(got.Samples))
+	}
 	if got.Focused != "grpcurl" {
 		t.Errorf("behind the first tab is %q, want grpcurl", got.Focused)
 	}

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -161,6 +162,7 @@ func proxyRows() []proxyRow {
 		{"uploads refused before they are read", (*proxied).testUploadRefused},
 		{"a picture, its `ETag` and 304", (*proxied).testRead},
 		{"the client's address, and no forged one", (*proxied).testForwarded},
+		{"documents name the address with `https`, whatever the client claims", (*proxied).testDocument},
 		{"another method: 405 with `Allow`", (*proxied).testMethods},
 	}
 }
@@ -273,6 +275,23 @@ func (m *proxied) testForwarded(t *testing.T, version int) {
 		header := m.arrived().Header
 		if got := header["X-Forwarded-For"]; len(got) != 1 || got[0] != "127.0.0.1" || len(header["Forwarded"]) > 0 {
 			t.Errorf("%s: the server got X-Forwarded-For %q and Forwarded %q, want the address of the client alone", f.name, got, header["Forwarded"])
+		}
+	}
+}
+
+func (m *proxied) testDocument(t *testing.T, version int) {
+	for _, claim := range []string{"", "http", "javascript"} {
+		req := wireRequest{method: http.MethodGet, path: "/openapi.json"}
+		if claim != "" {
+			req.fields = []wireField{{"X-Forwarded-Proto", claim}, {"Forwarded", "for=203.0.113.9;proto=" + claim}, {"X-Forwarded-Host", "evil.example"}}
+		}
+		var document struct{ Servers []struct{ URL string } }
+		if err := json.Unmarshal(m.send(t, version, req).body, &document); err != nil {
+			t.Fatal(err)
+		}
+		// nginx passes the name on without its port, which is 443.
+		if s := document.Servers; len(s) != 1 || s[0].URL != "https://"+m.address && s[0].URL != "https://127.0.0.1" {
+			t.Errorf("where the client claims %q the document names %v, want https://%s", claim, s, m.address)
 		}
 	}
 }

@@ -111,6 +111,7 @@ func (m *proxied) serve(t *testing.T, users []string) string {
 	}
 	srv, err := server.New(server.Config{Store: store, Issuer: m.provider.Issuer, Authenticator: callers,
 		Permissions: authz.NewClaims(authz.DefaultPolicy()), PublicAssets: true,
+		Proxies:       []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")},
 		ClientAddress: server.ForwardedAddress([]netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")})})
 	if err != nil {
 		t.Fatal(err)
