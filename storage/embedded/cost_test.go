@@ -29,8 +29,8 @@ type cost struct {
 // costs are the counts as they are. A change that makes the program cheaper lowers them here; a count that rises is to be
 // looked at, and an aid to testing must never raise one.
 var costs = map[string]cost{
-	"upload":                      {Statements: 11, LogSyncs: 2, SlabWrites: 1, SlabSyncs: 1, Allocations: 15},
-	"replacement":                 {Statements: 12, LogSyncs: 2, SlabWrites: 2, SlabSyncs: 2, Allocations: 17},
+	"upload":                      {Statements: 11, LogSyncs: 2, SlabWrites: 1, SlabSyncs: 1, Allocations: 16},
+	"replacement":                 {Statements: 12, LogSyncs: 2, SlabWrites: 2, SlabSyncs: 2, Allocations: 18},
 	"delete":                      {Statements: 8, LogSyncs: 1, SlabWrites: 1, SlabSyncs: 1, Allocations: 12},
 	"delete of what is not there": {Statements: 5, LogSyncs: 1, Allocations: 10},
 	"read":                        {Statements: 1, Allocations: 5},
