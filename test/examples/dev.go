@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,7 +136,7 @@ func (d *dev) wantGone(ctx context.Context, gone ...string) error {
 func (d *dev) run(ctx context.Context, folder, stdin string, more map[string]string, name string, args ...string) (output string, code int, err error) {
 	cmd := exec.CommandContext(ctx, name, args...) //nolint:gosec // what this program and the READMEs say
 	cmd.Dir, cmd.Stdin = folder, strings.NewReader(stdin)
-	cmd.Env = cmd.Environ()
+	cmd.Env = append(cmd.Environ(), "NO_COLOR=1")
 	all := maps.Clone(d.variables)
 	maps.Copy(all, more)
 	for name, value := range all {
@@ -148,6 +149,11 @@ func (d *dev) run(ctx context.Context, folder, stdin string, more map[string]str
 		return out.String(), exit.ExitCode(), nil
 	}
 	return out.String(), 0, err
+}
+
+// failure is why a command is no success: it could not be run, or its exit code.
+func failure(code int, err error) error {
+	return cmp.Or(err, fmt.Errorf("exit code %d", code))
 }
 
 // try runs a command and checks its exit code, and that every word stands in what it prints; a token must not.

@@ -14,7 +14,7 @@ func goGet(ctx context.Context, d *dev) error {
 	proxy := filepath.Join(d.dir, "proxy")
 	said, code, err := d.run(ctx, ".", "", nil, "go", "-C", ".tools", "run", "./modproxy", "-out", proxy)
 	if err != nil || code != 0 {
-		return fmt.Errorf("modproxy: exit code %d, %w:\n%s", code, err, said)
+		return fmt.Errorf("modproxy: %w:\n%s", failure(code, err), said)
 	}
 	module, version, _ := strings.Cut(strings.TrimSpace(said), "@")
 	asked, _, err := d.run(ctx, ".", "", nil, "go", "env", "GOMODCACHE", "GOPROXY")

@@ -44,11 +44,14 @@ func (d *dev) browse(ctx context.Context, visits ...visit) error {
 	}
 	output, code, err := d.run(ctx, ".", string(plan), nil, "node", driver)
 	if err != nil || code != 0 {
-		return fmt.Errorf("the browser: exit code %d, %w:\n%s", code, err, output)
+		return fmt.Errorf("the browser: %w:\n%s", failure(code, err), output)
 	}
 	var all []visited
-	if err := json.Unmarshal([]byte(output), &all); err != nil || len(all) != len(visits) {
-		return fmt.Errorf("%d visits, %w: %s", len(visits), err, output)
+	if err := json.Unmarshal([]byte(output), &all); err != nil {
+		return fmt.Errorf("the browser: %w: %s", err, output)
+	}
+	if len(all) != len(visits) {
+		return fmt.Errorf("the browser tells of %d visits, want %d", len(all), len(visits))
 	}
 	for i, want := range visits {
 		v := all[i]
@@ -72,6 +75,7 @@ func connectWeb(ctx context.Context, d *dev) error {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, "node", "node_modules/vite/bin/vite.js", "preview", "--port", "0")
 	cmd.Dir = folder
+	cmd.Env = append(cmd.Environ(), "NO_COLOR=1") // in CI it colours what it prints, terminal or not
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

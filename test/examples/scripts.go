@@ -32,7 +32,7 @@ func (d *dev) asWritten(ctx context.Context, folder string, more map[string]stri
 	}
 	output, code, err := d.run(ctx, ".", "", more, "sh", "-ec", blocks[1])
 	if err != nil || code != 0 {
-		return fmt.Errorf("the command of %s/README.md: exit code %d, %w:\n%s", folder, code, err, output)
+		return fmt.Errorf("the command of %s/README.md: %w:\n%s", folder, failure(code, err), output)
 	}
 	want := change.ReplaceAllString(regexp.QuoteMeta(blocks[3]), `\d+`)
 	if !regexp.MustCompile(strings.ReplaceAll(want, "…", ".+") + `\z`).MatchString(output) {
