@@ -45,7 +45,7 @@ const (
 
 // After the 200 of a delete hardly any bytes of the picture are in the memory of the process: only the last kilobytes that went through
 // buffers of libraries. The picture is uploaded, read, read in a smaller size and deleted; its uploaded form, with pixels as decoders have
-// them where it is a PNG, its stored one and the smaller one are looked for.
+// them where it is a PNG or a JPEG in RGB, its stored one and the smaller one are looked for.
 func TestLittleLingersInMemory(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nothing is overwritten by chance
 	f := start(t, nil)
@@ -60,6 +60,7 @@ func TestLittleLingersInMemory(t *testing.T) {
 		most  int                                 // bytes that may stay
 	}{
 		{"JPEG", noisyJPEG, "image/jpeg", mostLeft},
+		{"JPEG in RGB", noisyRGB, "image/jpeg", mostLeft},
 		{"PNG", opaquePNG, "image/jpeg", mostLeft},
 		{"transparent PNG", transparentPNG, "image/png", mostLeftPNG},
 		{"GIF", noisyGIF, "image/png", mostLeftPNG},
@@ -69,6 +70,7 @@ func TestLittleLingersInMemory(t *testing.T) {
 			forms, most = append(forms, hiddenForm{c.name + " " + of.name, of.hidden}), append(most, c.most)
 		}
 	}
+	forms, most = append(forms, hiddenForm{"planes of a JPEG in RGB", hide(planesOfRGB(t))}), append(most, mostLeft)
 	p := piecesOf(forms...)
 	for i, left := range p.inMemory(t) {
 		t.Logf("%s: %d of %d bytes", forms[i].name, left, len(forms[i].hidden))

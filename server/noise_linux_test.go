@@ -13,6 +13,7 @@ import (
 	"io"
 	"math/bits"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -20,9 +21,9 @@ import (
 // last, so that a search of the process would find it; therefore they are used only where that is little.
 
 // noise returns a square picture of random colours.
-func noise(side int) image.Image {
+func noise(side int, seed uint64) image.Image {
 	img := image.NewRGBA(image.Rect(0, 0, side, side))
-	random := rand.New(rand.NewPCG(1, 2))
+	random := rand.New(rand.NewPCG(seed, 2))
 	for y := range side {
 		for x := range side {
 			img.SetRGBA(x, y, color.RGBA{R: byte(random.Uint32()), G: byte(random.Uint32()), B: byte(random.Uint32()), A: 255})
@@ -32,7 +33,36 @@ func noise(side int) image.Image {
 }
 
 func noisyJPEG(t *testing.T, b []byte) []byte {
-	return encoded(t, b, func(w io.Writer) error { return jpeg.Encode(w, noise(400), &jpeg.Options{Quality: 95}) })
+	return encoded(t, b, func(w io.Writer) error { return jpeg.Encode(w, noise(400, 1), &jpeg.Options{Quality: 95}) })
+}
+
+// noisyRGB has three planes that are named red, green and blue.
+func noisyRGB(t *testing.T, b []byte) []byte { return noisyPlanes(t, b, "RGB") }
+
+func noisyPlanes(t *testing.T, b []byte, names string) []byte {
+	b = encoded(t, b, func(w io.Writer) error { return jpeg.Encode(w, noise(400, 9), &jpeg.Options{Quality: 95}) })
+	frame, scan := bytes.Index(b, []byte{0xff, 0xc0}), bytes.Index(b, []byte{0xff, 0xda})
+	for i := range 3 {
+		b[frame+10+3*i], b[scan+5+2*i] = names[i], names[i]
+	}
+	return b
+}
+
+// planesOfRGB returns the planes of noisyRGB one after the other. The standard library keeps copies of planes of red, green and blue, and so
+// it decodes them under other names.
+func planesOfRGB(t *testing.T) []byte {
+	t.Helper()
+	data := noisyPlanes(t, make([]byte, 0, 1<<20), "\x01\x02\x03")
+	defer clear(data)
+	img, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	planes := img.(*image.YCbCr)
+	defer clear(planes.Y)
+	defer clear(planes.Cb)
+	defer clear(planes.Cr)
+	return slices.Concat(planes.Y, planes.Cb, planes.Cr)
 }
 
 // noisyGIF has all shades of grey.

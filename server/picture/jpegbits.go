@@ -95,7 +95,7 @@ type huffmanTable struct {
 }
 
 // readHuffmanTables reads a segment of tables and reports whether it is valid.
-func (d *rareJPEG) readHuffmanTables(body []byte) bool {
+func (d *ownJPEG) readHuffmanTables(body []byte) bool {
 	for len(body) > 0 {
 		if len(body) < 17 || body[0]>>4 > 1 || body[0]&15 > 3 {
 			return false
@@ -122,7 +122,7 @@ func (d *rareJPEG) readHuffmanTables(body []byte) bool {
 }
 
 // readQuantisers reads a segment of quantisation tables (T.81 section B.2.4.1) and reports whether it is valid.
-func (d *rareJPEG) readQuantisers(body []byte) bool {
+func (d *ownJPEG) readQuantisers(body []byte) bool {
 	for len(body) > 0 {
 		wide, number := int(body[0]>>4), body[0]&15
 		size := 1 + 64<<wide

@@ -48,22 +48,18 @@ func scans(data []byte) int {
 	return bytes.Count(data, []byte{0xff, 0xda})
 }
 
-// need is one byte a sample. For a progressive picture image/jpeg takes four more for its coefficients, and four bytes a
-// pixel to bring four components, or red, green and blue, together. rareJPEG takes two for coefficients, and those four in any case.
+// need is one byte a sample, two more for the coefficients of a progressive picture, and four bytes a pixel to bring four components, or
+// red, green and blue, or unusually sampled ones together.
 func (u *jpegUpload) need() need {
 	samples := 0
 	for _, c := range u.components {
 		samples += 64 * c.across * c.down
 	}
 	n := need{decoding: samples, decoded: samples}
-	coefficients := 4 * samples
-	if !u.common() {
-		coefficients = 2 * samples
-	}
 	if u.progressive {
-		n.decoding += coefficients
+		n.decoding += 2 * samples
 	}
-	if count := len(u.components); count == 4 || !u.common() || count == 3 && (u.adobe == 0 || u.components[0].id == 'R') {
+	if _, planes := u.sampling(); !planes && len(u.components) > 1 {
 		n.decoded = 4 * u.size.X * u.size.Y
 		n.decoding += n.decoded
 	}
@@ -74,7 +70,7 @@ func (u *jpegUpload) memoryReason() string {
 	switch {
 	case u.progressive:
 		return ", which a progressive JPEG with colour at this resolution does; a baseline JPEG of it takes less"
-	case !u.common():
+	case len(u.components) == 3 && !u.isRGB():
 		return ", which a JPEG with unusual chroma subsampling does; one with 4:2:0 takes less"
 	}
 	return ", which a JPEG of this size in CMYK or RGB does; one in YCbCr takes less"
@@ -100,10 +96,10 @@ func (u *jpegUpload) decode(ctx context.Context, _ *colours) (rows, error) {
 	return newImageRows(img)
 }
 
-// image decodes with image/jpeg where that package can, and otherwise with rareJPEG. A picture without its end is taken if all of its pixels
-// are there.
+// image decodes with image/jpeg what that package decodes right into the planes of its picture, which are overwritten after use, and
+// everything else with ownJPEG. A picture without its end is taken if all of its pixels are there.
 func (u *jpegUpload) image(ctx context.Context) (image.Image, error) {
-	if u.common() {
+	if u.direct() {
 		limited := until(ctx)
 		start, rest, end := bytes.NewReader(u.data[:2]), bytes.NewReader(u.data[2:]), strings.NewReader("\xff\xd9")
 		if u.codes {
@@ -111,7 +107,5 @@ func (u *jpegUpload) image(ctx context.Context) (image.Image, error) {
 		}
 		return jpeg.Decode(limited(io.MultiReader(start, bytes.NewReader(usualTables()), rest, end)))
 	}
-	d := &rareJPEG{jpegFrame: u.jpegFrame, ctx: ctx}
-	defer d.wipe()
-	return d.decode(u.data)
+	return (&ownJPEG{jpegFrame: u.jpegFrame, ctx: ctx}).decode(u.data)
 }

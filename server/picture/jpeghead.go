@@ -205,29 +205,51 @@ func (f *jpegFrame) mcus() image.Point {
 	return image.Pt((f.size.X+8*f.most.X-1)/(8*f.most.X), (f.size.Y+8*f.most.Y-1)/(8*f.most.Y))
 }
 
-// common reports whether image/jpeg decodes the frame. It takes few sampling factors, no CMYK that Adobe's segment does
-// not announce, and counts restart intervals wrongly in scans of one component of several blocks in an MCU.
-func (f *jpegFrame) common() bool {
+// direct reports whether image/jpeg decodes the frame, and into nothing but the planes of the picture that it returns. Of progressive
+// frames it keeps the coefficients, and of those in RGB and CMYK the planes, where nobody can overwrite them. It takes few sampling factors,
+// and counts restart intervals wrongly in scans of one component of several blocks in an MCU.
+func (f *jpegFrame) direct() bool {
 	c := f.components
-	factors := func(i int) [2]int { return [2]int{c[i].h, c[i].v} }
 	several := false
 	for i := range c {
 		several = several || c[i].h*c[i].v > 1
 	}
-	if f.rare || f.restarts && several {
+	if f.rare || f.restarts && several || f.progressive || f.isRGB() {
 		return false
 	}
 	switch len(c) {
+	case 1:
+		return true
 	case 3:
 		switch [2]int{c[0].h * 16 / c[1].h, c[0].v * 16 / c[1].v} {
 		case [2]int{16, 16}, [2]int{32, 16}, [2]int{16, 32}, [2]int{32, 32}, [2]int{64, 16}, [2]int{64, 32}:
-			return factors(1) == factors(2) && c[0].v <= 2
+			return c[1].h == c[2].h && c[1].v == c[2].v && c[0].v <= 2
 		}
-		return false
-	case 4:
-		one := [2]int{1, 1}
-		return f.adobe >= 0 && (factors(0) == one || factors(0) == [2]int{2, 2}) &&
-			factors(1) == one && factors(2) == one && factors(3) == factors(0)
 	}
-	return true
+	return false
+}
+
+// isRGB reports whether three components are red, green and blue, as other programs decide it.
+func (f *jpegFrame) isRGB() bool {
+	if len(f.components) != 3 || f.jfif {
+		return false
+	}
+	named := string([]byte{f.components[0].id, f.components[1].id, f.components[2].id}) == "RGB"
+	return f.adobe == 0 || f.adobe < 0 && named
+}
+
+// sampling returns how the two planes of colour of a frame in YCbCr share its pixels, when package image has a name for it.
+func (f *jpegFrame) sampling() (image.YCbCrSubsampleRatio, bool) {
+	if len(f.components) != 3 || f.isRGB() {
+		return 0, false
+	}
+	luma, cb, cr := &f.components[0], &f.components[1], &f.components[2]
+	if cb.h != cr.h || cb.v != cr.v || luma.h%cb.h != 0 || luma.v%cb.v != 0 {
+		return 0, false
+	}
+	ratio, ok := map[image.Point]image.YCbCrSubsampleRatio{
+		{X: 1, Y: 1}: image.YCbCrSubsampleRatio444, {X: 2, Y: 1}: image.YCbCrSubsampleRatio422, {X: 1, Y: 2}: image.YCbCrSubsampleRatio440,
+		{X: 2, Y: 2}: image.YCbCrSubsampleRatio420, {X: 4, Y: 1}: image.YCbCrSubsampleRatio411, {X: 4, Y: 2}: image.YCbCrSubsampleRatio410,
+	}[image.Pt(luma.h/cb.h, luma.v/cb.v)]
+	return ratio, ok
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 )
 
-// rareJPEG decodes the JPEGs that image/jpeg does not take (see common): baseline and progressive with Huffman codes and
-// 8 bits, any sampling factors and any number of scans. It is short rather than fast.
-type rareJPEG struct {
+// ownJPEG decodes the JPEGs that image/jpeg does not take, or of which it keeps copies (see direct): baseline and progressive with Huffman
+// codes and 8 bits, any sampling factors and any number of scans. It is short rather than fast.
+type ownJPEG struct {
 	jpegFrame
 	ctx        context.Context
 	quantisers [4][64]int32 // in zigzag order
@@ -60,7 +60,7 @@ func (f *jpegFrame) readScanHead(body []byte) (s jpegScanHead, ok bool) {
 }
 
 // scan decodes one scan and returns the bytes behind it.
-func (d *rareJPEG) scan(head jpegScanHead, data []byte) ([]byte, error) {
+func (d *ownJPEG) scan(head jpegScanHead, data []byte) ([]byte, error) {
 	d.bits = bitReader{rest: data}
 	d.restart()
 	for _, c := range head.components {
@@ -107,7 +107,7 @@ func (d *rareJPEG) scan(head jpegScanHead, data []byte) ([]byte, error) {
 }
 
 // restart forgets what earlier intervals left.
-func (d *rareJPEG) restart() {
+func (d *ownJPEG) restart() {
 	for i := range d.components {
 		d.components[i].prediction = 0
 	}
@@ -115,7 +115,7 @@ func (d *rareJPEG) restart() {
 }
 
 // block decodes one block of a scan; of a progressive frame, the bits that the scan adds to it.
-func (d *rareJPEG) block(s *jpegScanHead, c *scanComponent, at int) error {
+func (d *ownJPEG) block(s *jpegScanHead, c *scanComponent, at int) error {
 	if !d.progressive {
 		var b [64]int16
 		if err := d.first(s, c, &b); err != nil {
@@ -137,7 +137,7 @@ func (d *rareJPEG) block(s *jpegScanHead, c *scanComponent, at int) error {
 }
 
 // first decodes the coefficients from s.from to s.to but for their s.low lowest bits: T.81 sections F.2.2 and G.2.
-func (d *rareJPEG) first(s *jpegScanHead, c *scanComponent, b *[64]int16) error {
+func (d *ownJPEG) first(s *jpegScanHead, c *scanComponent, b *[64]int16) error {
 	k := s.from
 	if k == 0 {
 		size, err := d.bits.symbol(&d.tables[0][c.dc])
@@ -182,7 +182,7 @@ func (d *rareJPEG) first(s *jpegScanHead, c *scanComponent, b *[64]int16) error 
 }
 
 // endOfBand reads how many blocks have ended, this one left out: 2^n - 1 and n further bits.
-func (d *rareJPEG) endOfBand(n int) error {
+func (d *ownJPEG) endOfBand(n int) error {
 	more, err := d.bits.take(n)
 	d.endRun = 1<<n - 1 + more
 	if !d.progressive && n > 0 {
@@ -192,7 +192,7 @@ func (d *rareJPEG) endOfBand(n int) error {
 }
 
 // correct adds a bit to a coefficient that is not zero, away from zero.
-func (d *rareJPEG) correct(coefficient *int16, step int16) error {
+func (d *ownJPEG) correct(coefficient *int16, step int16) error {
 	bit, err := d.bits.take(1)
 	if bit == 1 && *coefficient&step == 0 && *coefficient > 0 {
 		*coefficient += step
@@ -203,7 +203,7 @@ func (d *rareJPEG) correct(coefficient *int16, step int16) error {
 }
 
 // refine adds one bit to the coefficients that are not zero, and finds those that become one: T.81 section G.2.3.
-func (d *rareJPEG) refine(s *jpegScanHead, c *scanComponent, b *[64]int16) error {
+func (d *ownJPEG) refine(s *jpegScanHead, c *scanComponent, b *[64]int16) error {
 	step := int16(1 << s.low)
 	correct := func(k int) error { return d.correct(&b[k], step) }
 	k := s.from

@@ -106,7 +106,8 @@ func (n *Normalizer) MaxMemory() int {
 	return max(leastMaxMemory, leastMaxMemory*n.cfg.MaxPixels/DefaultPixels)
 }
 
-// leastMaxMemory is a little more than the memory for a photograph of 12.5 million pixels as a progressive JPEG.
+// leastMaxMemory is enough for every picture of 12.5 million pixels but JPEGs in CMYK, and progressive ones in RGB or with colour at full
+// resolution.
 const leastMaxMemory = 96_000_000
 
 // Normalize is Open and Upload.Normalize.

@@ -127,7 +127,7 @@ func BenchmarkNormalize(b *testing.B) {
 		{"jpeg-2048", jpegOf(b, photo(2048, 2048))},
 		{"png-512", pngOf(b, photo(512, 512))},
 		{"sample-4096", Sample(1, 4096)},
-		{"most-scans", flatJPEG(0xc2, 256, []byte{1}, MaxScans-1)},
+		{"most-scans", flatJPEG(0xc2, 256, []byte{1}, maxScans(8*256*8*256)-1)},
 	} {
 		b.Run(row.about, func(b *testing.B) {
 			b.ReportAllocs()

@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
+	"slices"
 )
 
 // usualTables returns the segment with the Huffman tables of T.81 annex K.3, which frames of Motion JPEG leave out. They are
@@ -22,7 +23,18 @@ func usualTables() []byte {
 	return nil
 }
 
-func (d *rareJPEG) decode(data []byte) (image.Image, error) {
+// decode returns the picture. Memory that does not become part of it is overwritten.
+func (d *ownJPEG) decode(data []byte) (image.Image, error) {
+	d.components = slices.Clone(d.components) // the frame stays as it is for another time
+	defer d.wipe()
+	if err := d.read(data); err != nil {
+		return nil, err
+	}
+	return d.picture(), nil
+}
+
+// read decodes all scans into the samples of the components.
+func (d *ownJPEG) read(data []byte) error {
 	for i := range d.components {
 		c := &d.components[i]
 		c.samples = make([]byte, 64*c.across*c.down)
@@ -47,37 +59,35 @@ func (d *rareJPEG) decode(data []byte) (image.Image, error) {
 		case jpegSOS:
 			head, ok := d.readScanHead(s.body)
 			if !ok {
-				return nil, ErrMalformed
+				return ErrMalformed
 			}
 			var err error
 			if s.rest, err = d.scan(head, s.rest); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		if !valid {
-			return nil, ErrMalformed
+			return ErrMalformed
 		}
 	}
 	for i := range d.components {
 		c := &d.components[i]
 		if !c.seen {
-			return nil, ErrMalformed
+			return ErrMalformed
 		}
 		for at := range len(c.amplitudes) / 64 {
 			c.render((*[64]int16)(c.amplitudes[64*at:]), at, &d.quantisers[c.quantiser])
 		}
 	}
-	return d.picture(), nil
+	return nil
 }
 
-// wipe overwrites the memory that does not become part of the picture, and lets go of it.
-func (d *rareJPEG) wipe() {
+// wipe overwrites the memory that has not become part of the picture, and lets go of it.
+func (d *ownJPEG) wipe() {
 	for i := range d.components {
 		c := &d.components[i]
 		clear(c.amplitudes)
-		if len(d.components) > 1 {
-			clear(c.samples)
-		}
+		clear(c.samples)
 		c.amplitudes, c.samples = nil, nil
 	}
 }
@@ -148,16 +158,22 @@ func inverseCosines(v *[64]float32, first, step int) {
 	}
 }
 
+// hand returns the samples of a component, which become part of the picture.
+func (c *jpegComponent) hand() []byte {
+	samples := c.samples
+	c.samples = nil
+	return samples
+}
+
 // picture puts the components together. Each sample covers as many pixels as its factors say.
-func (d *rareJPEG) picture() image.Image {
+func (d *ownJPEG) picture() image.Image {
 	bounds := image.Rectangle{Max: d.size}
 	switch len(d.components) {
 	case 1:
-		c := d.components[0]
-		return &image.Gray{Pix: c.samples, Stride: 8 * c.across, Rect: bounds}
+		c := &d.components[0]
+		return &image.Gray{Pix: c.hand(), Stride: 8 * c.across, Rect: bounds}
 	case 3:
-		named := string([]byte{d.components[0].id, d.components[1].id, d.components[2].id}) == "RGB"
-		if !d.jfif && (d.adobe == 0 || d.adobe < 0 && named) {
+		if d.isRGB() {
 			img := image.NewRGBA(bounds)
 			for i := range d.components {
 				d.spread(i, img.Pix[i:], 4)
@@ -166,6 +182,13 @@ func (d *rareJPEG) picture() image.Image {
 				img.Pix[i] = 255
 			}
 			return img
+		}
+		if ratio, ok := d.sampling(); ok {
+			luma, cb, cr := &d.components[0], &d.components[1], &d.components[2]
+			return &image.YCbCr{
+				Y: luma.hand(), Cb: cb.hand(), Cr: cr.hand(), YStride: 8 * luma.across, CStride: 8 * cb.across,
+				SubsampleRatio: ratio, Rect: bounds,
+			}
 		}
 		img := image.NewYCbCr(bounds, image.YCbCrSubsampleRatio444)
 		d.spread(0, img.Y, 1)
@@ -190,7 +213,7 @@ func (d *rareJPEG) picture() image.Image {
 }
 
 // spread writes the samples of a component to every step-th byte.
-func (d *rareJPEG) spread(i int, out []byte, step int) {
+func (d *ownJPEG) spread(i int, out []byte, step int) {
 	c := d.components[i]
 	for y := range d.size.Y {
 		row := c.samples[y*c.v/d.most.Y*8*c.across:]
