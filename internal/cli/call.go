@@ -104,6 +104,16 @@ func parseTimeout(text string) (time.Duration, error) {
 	return limit, nil
 }
 
+// call returns a client of the server, to be closed, and whose picture is meant.
+func (flags *callFlags) call(inv *Program, user string, mayBeAnybody bool) (*client.Client, client.Target, error) {
+	target, err := flags.target(user)
+	if err != nil {
+		return nil, target, err
+	}
+	caller, err := flags.caller(inv, mayBeAnybody)
+	return caller, target, err
+}
+
 // caller returns a client of the server. Where it need not have a token, it may have none.
 func (flags *callFlags) caller(inv *Program, mayBeAnybody bool) (*client.Client, error) {
 	limit, err := parseTimeout(flags.Timeout)

@@ -25,11 +25,7 @@ func (flags *getCommand) Run(ctx context.Context, inv *Program) error {
 	if err := flags.check(inv); err != nil {
 		return err
 	}
-	of, err := flags.target(flags.User)
-	if err != nil {
-		return err
-	}
-	caller, err := flags.caller(inv, flags.User != client.Me)
+	caller, of, err := flags.call(inv, flags.User, flags.User != client.Me)
 	if err != nil {
 		return err
 	}

@@ -16,11 +16,7 @@ type putCommand struct {
 }
 
 func (flags *putCommand) Run(ctx context.Context, inv *Program) error {
-	to, err := flags.target(flags.User)
-	if err != nil {
-		return err
-	}
-	caller, err := flags.caller(inv, false)
+	caller, to, err := flags.call(inv, flags.User, false)
 	if err != nil {
 		return err
 	}

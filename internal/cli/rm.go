@@ -12,11 +12,7 @@ type rmCommand struct {
 }
 
 func (flags *rmCommand) Run(ctx context.Context, inv *Program) error {
-	of, err := flags.target(flags.User)
-	if err != nil {
-		return err
-	}
-	caller, err := flags.caller(inv, false)
+	caller, of, err := flags.call(inv, flags.User, false)
 	if err != nil {
 		return err
 	}

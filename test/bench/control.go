@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"time"
+
+	"example.org/avatard/test/program"
 )
 
 // command is one line to another process, answered with one reply. Do says which of the other fields count.
@@ -53,33 +53,19 @@ type reply struct {
 
 // child is another process of this program.
 type child struct {
-	name string
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	enc  *json.Encoder
-	dec  *json.Decoder
+	name    string
+	process *program.Process
+	enc     *json.Encoder
+	dec     *json.Decoder
 }
 
 // startChild starts this program again in a role. It ends with ctx, or when its input does.
 func startChild(ctx context.Context, role, name string, stderr io.Writer) (*child, error) {
-	self, err := os.Executable()
+	p, err := program.Again(ctx, stderr, nil, role)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, role) //nolint:gosec // this very program
-	cmd.Stderr = stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	return &child{name: name, cmd: cmd, in: in, enc: json.NewEncoder(in), dec: json.NewDecoder(out)}, nil
+	return &child{name: name, process: p, enc: json.NewEncoder(p.In), dec: json.NewDecoder(p.Out)}, nil
 }
 
 func (c *child) ask(cmd command) (reply, error) {
@@ -98,11 +84,10 @@ func (c *child) ask(cmd command) (reply, error) {
 
 // stop lets the process end in order.
 func (c *child) stop() error {
-	err := c.in.Close()
-	if werr := c.cmd.Wait(); werr != nil {
-		err = errors.Join(err, fmt.Errorf("%s: %w", c.name, werr))
+	if err := c.process.Stop(); err != nil {
+		return fmt.Errorf("%s: %w", c.name, err)
 	}
-	return err
+	return nil
 }
 
 // obey answers commands until the input ends.

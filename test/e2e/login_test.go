@@ -51,8 +51,8 @@ func pickPerson(ctx context.Context, address, user string) (string, error) {
 	return readAnswer(hc.Do(req))
 }
 
-// logIn runs login with more flags, as Alice.
-func logIn(t *testing.T, title string, env map[string]string, environ, flags []string) {
+// logIn runs login with more flags, while browse goes where it sends people and returns what a browser sees last. It returns what login says.
+func logIn(t *testing.T, environ, flags []string, browse func(address string) (string, error)) string {
 	t.Helper()
 	var out bytes.Buffer
 	errOut := newTranscript("state=")
@@ -64,19 +64,20 @@ func logIn(t *testing.T, title string, env map[string]string, environ, flags []s
 	select {
 	case <-errOut.seen:
 	case code := <-ended:
-		t.Fatalf("%s: login ended with %d: %s", title, code, errOut)
+		t.Fatalf("login %q ended with %d: %s", flags, code, errOut)
 	}
 	address := regexp.MustCompile(`(?m)^  (http\S+)$`).FindStringSubmatch(errOut.String())
 	if address == nil {
-		t.Fatalf("%s: login printed %q", title, errOut)
+		t.Fatalf("login %q printed %q", flags, errOut)
 	}
-	page, err := pickPerson(t.Context(), address[1], env["USER_ALICE"])
+	page, err := browse(address[1])
 	if err != nil || !strings.Contains(page, "go back to the terminal") {
-		t.Errorf("%s: the browser ends at %q, %v", title, page, err)
+		t.Fatalf("login %q: the browser ends at %q, %v", flags, page, err)
 	}
-	if code := <-ended; code != 0 || !strings.Contains(out.String(), "server: "+env["AVATARD_URL"]+"\nprovider: "+env["AVATARD_ISSUER"]+"\nuntil: ") {
-		t.Fatalf("%s: login ended with %d: %s%s", title, code, &out, errOut)
+	if code := <-ended; code != 0 {
+		t.Fatalf("login %q ended with %d: %s%s", flags, code, &out, errOut)
 	}
+	return out.String()
 }
 
 // With the server's address alone somebody signs in at its provider, calls with that, and signs out.
@@ -85,15 +86,18 @@ func TestLogin(t *testing.T) {
 	_, env := startDev(t)
 	home := t.TempDir()
 	environ := []string{"AVATARD_URL=" + env["AVATARD_URL"], "HOME=" + home}
+	logInAsAlice := func(flags ...string) {
+		t.Helper()
+		said := logIn(t, environ, flags, func(address string) (string, error) { return pickPerson(t.Context(), address, env["USER_ALICE"]) })
+		if !strings.Contains(said, "server: "+env["AVATARD_URL"]+"\nprovider: "+env["AVATARD_ISSUER"]+"\nuntil: ") {
+			t.Fatalf("login %q says %q", flags, said)
+		}
+	}
 	if _, errOut, code := callCommand(t, environ, nil, "rm", "me"); code != 5 || !strings.Contains(errOut, "avatard login") {
 		t.Errorf("before the login: %d, %s", code, errOut)
 	}
-	for title, who := range map[string][]string{
-		"as the server says": {},
-		"as the flags say":   {"--issuer", env["AVATARD_ISSUER"], "--client-id", env["LOGIN_CLIENT_ID"], "--scope", env["LOGIN_SCOPES"]},
-	} {
-		logIn(t, title, env, environ, who)
-	}
+	logInAsAlice() // as the server says
+	logInAsAlice("--issuer", env["AVATARD_ISSUER"], "--client-id", env["LOGIN_CLIENT_ID"], "--scope", env["LOGIN_SCOPES"])
 	files, err := filepath.Glob(filepath.Join(home, ".config", "avatard", "logins", "*.json"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("logins: %v, %v", files, err)
@@ -118,7 +122,7 @@ func TestLogin(t *testing.T) {
 	if _, _, code := callCommand(t, environ, nil, "rm", "me"); code != 5 {
 		t.Errorf("after the logout: %d", code)
 	}
-	logIn(t, "again", env, environ, nil)
+	logInAsAlice()
 	if err := os.Chmod(files[0], 0o620); err != nil { // what it says of the provider may be somebody else's
 		t.Fatal(err)
 	}

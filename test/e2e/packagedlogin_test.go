@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"example.org/avatard/internal/cli"
 	"example.org/avatard/server/picture"
 )
 
@@ -27,7 +26,9 @@ func TestPackagedProviderLogin(t *testing.T) {
 	}, filepath.Join(t.TempDir(), "data"))
 	home := t.TempDir()
 	environ := []string{"AVATARD_URL=" + server, "HOME=" + home}
-	logInAtPackaged(t, environ)
+	if said := logIn(t, environ, nil, logInAtPackaged); !strings.Contains(said, "refreshed: yes\n") {
+		t.Errorf("login says %q", said)
+	}
 	file, err := filepath.Glob(filepath.Join(home, ".config", "avatard", "logins", "*.json"))
 	if err != nil || len(file) != 1 {
 		t.Fatalf("logins: %v, %v", file, err)
@@ -60,38 +61,19 @@ func TestPackagedProviderLogin(t *testing.T) {
 	}
 }
 
-// logInAtPackaged runs login, as Alice.
-func logInAtPackaged(t *testing.T, environ []string) {
-	t.Helper()
-	out, errOut := newTranscript("until: "), newTranscript("state=")
-	ended := make(chan int, 1)
-	go func() {
-		program := &cli.Program{Environ: environ, Stdin: strings.NewReader(""), Stdout: out, Stderr: errOut}
-		ended <- cli.Report(errOut, program.Run(t.Context(), []string{"login"}))
-	}()
-	select {
-	case <-errOut.seen:
-	case code := <-ended:
-		t.Fatalf("login ended with %d: %s", code, errOut)
-	}
-	address := regexp.MustCompile(`(?m)^  (http\S+)$`).FindStringSubmatch(errOut.String())[1]
+// logInAtPackaged signs Alice in on the page at an address and returns what her browser sees last.
+func logInAtPackaged(address string) (string, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	browser := &http.Client{Jar: jar}
 	res, err := browser.Get(address)
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	_ = res.Body.Close()
-	page, err := readAnswer(browser.PostForm(res.Request.URL.String(), url.Values{"login": {"alice"}}))
-	if err != nil || !strings.Contains(page, "go back to the terminal") {
-		t.Fatalf("the browser ends at %q, %v", page, err)
-	}
-	if code := <-ended; code != 0 || !strings.Contains(out.String(), "refreshed: yes\n") {
-		t.Fatalf("login ended with %d: %s%s", code, out, errOut)
-	}
+	return readAnswer(browser.PostForm(res.Request.URL.String(), url.Values{"login": {"alice"}}))
 }
 
 func readText(t *testing.T, name string) string {

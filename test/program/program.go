@@ -15,6 +15,17 @@ import (
 // Run is what a program does. args are those behind its name. flag.ErrHelp says that help was asked for and printed.
 type Run func(ctx context.Context, args []string, stdout, stderr io.Writer) error
 
+// Parse parses the arguments of a program that takes flags alone.
+func Parse(fs *flag.FlagSet, args []string) error {
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	if fs.NArg() > 0 {
+		return fmt.Errorf("takes flags only, not %q", fs.Args())
+	}
+	return nil
+}
+
 // Main runs a program of a name until it ends or is told to, by SIGINT or SIGTERM, which end ctx. It returns the exit code:
 // 1 after an error, which it prints, and 0 otherwise.
 func Main(name string, run Run) int {

@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"example.org/avatard/server"
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/program"
 )
 
 // order is what the server's process is told, as one JSON text on its standard input. It serves until that is closed.
@@ -70,47 +70,29 @@ func serveRole(ctx context.Context, in io.Reader, out, log io.Writer) (err error
 	if err != nil {
 		return err
 	}
-	serving, cancel := context.WithCancel(ctx)
+	serving, cancel := program.UntilClosed(ctx, in)
 	defer cancel()
-	go func() {
-		defer cancel()
-		_, _ = io.Copy(io.Discard, in) // until it is closed
-	}()
 	fmt.Fprintf(out, "http://%s\n", ln.Addr())
 	return srv.Serve(serving, ln)
 }
 
 // serverProcess is the server from outside.
 type serverProcess struct {
-	cmd *exec.Cmd
-	in  io.Closer
-	url string
+	process *program.Process
+	url     string
 }
 
 // startServer starts this program again as the server.
 func startServer(ctx context.Context, p *provider, stderr io.Writer) (*serverProcess, error) {
-	self, err := os.Executable()
+	child, err := program.Again(ctx, stderr, nil, roleServe)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, roleServe) //nolint:gosec // this very program
-	cmd.Stderr = stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	s := &serverProcess{cmd: cmd, in: in}
+	s := &serverProcess{process: child}
 	o := order{Issuer: p.Issuer, ClientID: p.Client.ID, ClientSecret: p.Client.Secret, Audience: p.Audience, User: p.user}
-	err = json.NewEncoder(in).Encode(o) //nolint:gosec // the secret goes to whom it is for
+	err = json.NewEncoder(child.In).Encode(o) //nolint:gosec // the secret goes to whom it is for
 	if err == nil {
-		s.url, err = bufio.NewReader(out).ReadString('\n')
+		s.url, err = bufio.NewReader(child.Out).ReadString('\n')
 		s.url = strings.TrimSpace(s.url)
 	}
 	if err != nil {
@@ -119,7 +101,7 @@ func startServer(ctx context.Context, p *provider, stderr io.Writer) (*serverPro
 	return s, nil
 }
 
-func (s *serverProcess) pid() int { return s.cmd.Process.Pid }
+func (s *serverProcess) pid() int { return s.process.Cmd.Process.Pid }
 
 // stop ends the server in order.
-func (s *serverProcess) stop() error { return errors.Join(s.in.Close(), s.cmd.Wait()) }
+func (s *serverProcess) stop() error { return s.process.Stop() }

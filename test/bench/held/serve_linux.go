@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"example.org/avatard/authz"
 	"example.org/avatard/server"
 	"example.org/avatard/storage"
+	"example.org/avatard/test/program"
 )
 
 // serveVariable makes the program the server that it attacks: "clear", "tls", or "proxied", which is in clear behind
@@ -85,26 +85,16 @@ type child struct {
 }
 
 func startChild(ctx context.Context, secure bool) (*child, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, self) //nolint:gosec // this very program
 	mode := "clear"
 	if secure {
 		mode = "tls"
 	}
-	cmd.Env = append(os.Environ(), serveVariable+"="+mode) //nolint:forbidigo // a main of its own
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	p, err := program.Again(ctx, os.Stderr, []string{serveVariable + "=" + mode})
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	at, err := bufio.NewReader(out).ReadString('\n')
-	return &child{strings.TrimSpace(at), cmd.Process.Pid, func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }}, err
+	at, err := bufio.NewReader(p.Out).ReadString('\n')
+	return &child{strings.TrimSpace(at), p.Cmd.Process.Pid, func() { _ = p.Cmd.Process.Kill(); _ = p.Stop() }}, err
 }
 
 // handshake makes a connection one of TLS that speaks HTTP/2.

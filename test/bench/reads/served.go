@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 
@@ -18,6 +17,7 @@ import (
 	"example.org/avatard/server/picture"
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/program"
 )
 
 // served is a server in a process of its own.
@@ -32,25 +32,13 @@ var roles = map[string]func(context.Context, options, net.Listener) error{"bare"
 
 // start begins a server of a role.
 func start(ctx context.Context, role, dir string, o options) (*served, error) {
-	self, err := os.Executable()
+	p, err := program.Again(ctx, os.Stderr, nil,
+		"-serve", role, "-dir", dir, "-bytes", strconv.Itoa(o.bytes), "-side", strconv.Itoa(o.side), "-resized", strconv.Itoa(o.resized))
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-serve", role, "-dir", dir, "-bytes", strconv.Itoa(o.bytes), "-side", strconv.Itoa(o.side), "-resized", strconv.Itoa(o.resized)) //nolint:gosec // this program
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	s := &served{pid: cmd.Process.Pid, stop: func() error { return errors.Join(in.Close(), cmd.Wait()) }}
-	if _, err := fmt.Fscanln(out, &s.address); err != nil {
+	s := &served{pid: p.Cmd.Process.Pid, stop: p.Stop}
+	if _, err := fmt.Fscanln(p.Out, &s.address); err != nil {
 		return nil, errors.Join(fmt.Errorf("server %s: %w", role, err), s.stop())
 	}
 	return s, nil
@@ -67,11 +55,8 @@ func serveRole(ctx context.Context, o options, stdout io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stdout, ln.Addr())
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		cancel()
-	}()
+	ctx, cancel := program.UntilClosed(ctx, os.Stdin)
+	defer cancel()
 	return serve(ctx, o, ln)
 }
 

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"example.org/avatard/test/program"
 )
 
 // attack is one thing that strangers try.
@@ -115,12 +115,8 @@ func attackRole(ctx context.Context, in io.Reader, out io.Writer) error {
 			_ = answers.Encode(toll{Ready: true}) // a parent that does not read it does not wait for it either
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := program.UntilClosed(ctx, in)
 	defer cancel()
-	go func() {
-		defer cancel()
-		_, _ = io.Copy(io.Discard, in) // until it is closed
-	}()
 	if err := chosen[0].run(ctx, a); err != nil && ctx.Err() == nil {
 		return err
 	}
@@ -132,9 +128,8 @@ func attackRole(ctx context.Context, in io.Reader, out io.Writer) error {
 
 // force is the attack's process from outside.
 type force struct {
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	told chan toll // what the process says, closed at its end
+	process *program.Process
+	told    chan toll // what the process says, closed at its end
 }
 
 const (
@@ -146,29 +141,15 @@ const (
 
 // startForce starts this program again as an attack and returns when that is in place.
 func startForce(ctx context.Context, o order, stderr io.Writer) (*force, error) {
-	self, err := os.Executable()
+	child, err := program.Again(ctx, stderr, []string{"GOMAXPROCS=1"}, roleAttack)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, roleAttack) //nolint:gosec // this very program
-	cmd.Stderr = stderr
-	cmd.Env = append(cmd.Environ(), "GOMAXPROCS=1")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	lowestPriority(cmd.Process.Pid)
-	f := &force{cmd: cmd, in: in, told: make(chan toll, 2)}
+	lowestPriority(child.Cmd.Process.Pid)
+	f := &force{process: child, told: make(chan toll, 2)}
 	go func() {
 		defer close(f.told)
-		for answers := json.NewDecoder(out); ; {
+		for answers := json.NewDecoder(child.Out); ; {
 			var t toll
 			if answers.Decode(&t) != nil { // the end of the process tells more
 				return
@@ -176,7 +157,7 @@ func startForce(ctx context.Context, o order, stderr io.Writer) (*force, error) 
 			f.told <- t
 		}
 	}()
-	if err := json.NewEncoder(in).Encode(o); err != nil {
+	if err := json.NewEncoder(child.In).Encode(o); err != nil {
 		_, ended := f.end()
 		return nil, errors.Join(err, ended)
 	}
@@ -195,17 +176,17 @@ func startForce(ctx context.Context, o order, stderr io.Writer) (*force, error) 
 
 // end stops the attack and returns what it has done.
 func (f *force) end() (last toll, err error) {
-	err = f.in.Close()
+	err = f.process.In.Close()
 	var killed atomic.Bool
 	timer := time.AfterFunc(endLimit, func() {
 		killed.Store(true)
-		_ = f.cmd.Process.Kill()
+		_ = f.process.Cmd.Process.Kill()
 	})
 	defer timer.Stop()
 	for t := range f.told {
 		last = t
 	}
-	ended := f.cmd.Wait()
+	ended := f.process.Cmd.Wait()
 	if killed.Load() { // at the lowest priority it may not get to its end; its toll is only told, not judged
 		ended = nil
 	}

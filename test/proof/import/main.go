@@ -44,11 +44,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
 	fs.BoolVar(&short, "short", false, "500 pictures")
 	fs.BoolVar(&controls, "controls", false, "then show that the proof can fail: without the journal deleted pictures come back")
-	if err := fs.Parse(args); err != nil {
+	if err := program.Parse(fs, args); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("takes flags only, not %q", fs.Args())
 	}
 	if short {
 		o.files = 500

@@ -64,11 +64,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.BoolVar(&o.failpointsOnly, "failpoints-only", false, "no kills from outside")
 	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
 	fs.StringVar(&o.control, "control", "", "run this control only: "+fmt.Sprint(controls()))
-	if err := fs.Parse(args); err != nil {
+	if err := program.Parse(fs, args); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("takes flags only, not %q", fs.Args())
 	}
 	dir, end, err := program.Workspace(o.dir, "kill", out)
 	if err != nil {

@@ -122,7 +122,7 @@ func parse(args []string, errOut io.Writer) (o options, err error) {
 	fs.StringVar(&o.json, "json", "", "file for the figures")
 	fs.BoolVar(&o.short, "short", false, "a few histories, then the controls; of a cluster one history alone")
 	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
-	if err := fs.Parse(args); err != nil {
+	if err := program.Parse(fs, args); err != nil {
 		return o, err
 	}
 	histories, kills := defaultHistories, defaultKills
@@ -141,8 +141,6 @@ func parse(args []string, errOut io.Writer) (o options, err error) {
 		o.kills = kills
 	}
 	switch {
-	case fs.NArg() > 0:
-		return o, fmt.Errorf("takes flags only, not %q", fs.Args())
 	case o.histories < 1 || o.kills < 1 || o.calls < o.kills:
 		return o, errors.New("needs at least one history, one kill in it and an operation before each kill")
 	}

@@ -49,11 +49,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.StringVar(&o.dir, "dir", "", "directory for everything; kept when something is wrong (default: a temporary one)")
 	fs.BoolVar(&o.plain, "unversioned", false, "a bucket without versions")
 	fs.BoolVar(&short, "short", false, "3,000 users and 4 kills")
-	if err := fs.Parse(args); err != nil {
+	if err := program.Parse(fs, args); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("takes flags only, not %q", fs.Args())
 	}
 	if short {
 		o.users, o.kills = 3000, 4

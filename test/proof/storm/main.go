@@ -72,11 +72,8 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) (err error) 
 	fs.BoolVar(&o.controls, "controls", false, "afterwards run the controls, each of which must be found out")
 	fs.StringVar(&o.control, "control", "", "run this control only: "+fmt.Sprint(controls()))
 	trace := fs.Bool("trace", false, "tell in full what is listed after a delete and may be")
-	if err := fs.Parse(args); err != nil {
+	if err := program.Parse(fs, args); err != nil {
 		return err
-	}
-	if fs.NArg() > 0 {
-		return fmt.Errorf("takes flags only, not %q", fs.Args())
 	}
 	if *trace {
 		o.trace = out
