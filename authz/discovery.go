@@ -20,8 +20,9 @@ var errDiscovery = errors.New("unusable discovery document")
 // errNoEndpoint: the discovery document does not say where to introspect.
 var errNoEndpoint = fmt.Errorf("%w: no introspection_endpoint in it", errDiscovery)
 
-// SignInEndpoints are where people get tokens from a provider (RFC 6749 section 3); "" where its document does not say so.
-type SignInEndpoints struct{ Authorization, Token string }
+// SignInEndpoints are where people get tokens from a provider (RFC 6749 section 3), and end them (RFC 7009); "" where its document does not
+// say so.
+type SignInEndpoints struct{ Authorization, Token, Revocation string }
 
 // provider is the result of discovery: where and as which client to introspect. It is never changed.
 type provider struct {
@@ -95,6 +96,7 @@ func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
 		Introspection string `json:"introspection_endpoint"`
 		Authorization string `json:"authorization_endpoint"`
 		Token         string `json:"token_endpoint"`
+		Revocation    string `json:"revocation_endpoint"`
 	}
 	if err := httphelper.HttpRequest(in.client, req, &document); err != nil {
 		return nil, err
@@ -109,7 +111,10 @@ func (in *Introspector) discoverNow(ctx context.Context) (*provider, error) {
 	}
 	p := in.providerAt(document.Introspection)
 	if in.mayReceiveSecret(document.Authorization) && in.mayReceiveSecret(document.Token) {
-		p.signIn = SignInEndpoints{document.Authorization, document.Token}
+		p.signIn = SignInEndpoints{Authorization: document.Authorization, Token: document.Token}
+		if in.mayReceiveSecret(document.Revocation) {
+			p.signIn.Revocation = document.Revocation
+		}
 	}
 	return p, nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
+	"strings"
 
 	"example.org/avatard/server/reference"
 	"example.org/avatard/web"
@@ -76,12 +78,15 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request, _ []strin
 	return nil
 }
 
-// pagePolicy is the Content-Security-Policy of a page: its code and style come from here alone; it talks to here, and for tokens to the
-// provider.
+// pagePolicy is the Content-Security-Policy of a page: its code and style come from here alone; it talks to here, and to the provider where
+// tokens are got and ended.
 func pagePolicy(in *reference.SignIn) string {
 	policy := "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
-	if origin := tokenOrigin(in); origin != "" {
-		policy += "; connect-src 'self' " + origin
+	if in == nil {
+		return policy
+	}
+	if origins := slices.Compact([]string{originOf(in.TokenURL), originOf(in.RevocationURL)}); origins[0] != "" {
+		policy += strings.TrimRight("; connect-src 'self' "+strings.Join(origins, " "), " ")
 	}
 	return policy
 }
@@ -96,12 +101,9 @@ func describePage(h http.Header, policy string) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// tokenOrigin is where pages get tokens from, "" where they do not.
-func tokenOrigin(in *reference.SignIn) string {
-	if in == nil {
-		return ""
-	}
-	u, err := url.Parse(in.TokenURL)
+// originOf returns the origin of an address, "" where it has none.
+func originOf(address string) string {
+	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
 		return ""
 	}

@@ -1,12 +1,15 @@
 // The page for people: one's own picture, and those of others for who may change them. It talks to the public API alone.
 import { Crop } from "/web/crop.js";
-import { settings, signIn } from "/web/signin.js";
+import { settings, signIn, signOut } from "/web/signin.js";
 
 const element = (id) => document.querySelector(`#${id}`);
 const text = (name, values = {}) => settings.texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
 const crop = new Crop(element("crop-area"), element("zoom"), [...document.querySelectorAll("#crop .preview")]);
 
-let token = "";
+const limit = 60 * 1000; // milliseconds for a call
+
+let tokens = {}; // what the sign-in gave
+let session = new AbortController(); // ends with what is under way when somebody signs out
 let other = null; // {user, organisation} of somebody else; null for oneself
 let busy = false; // while an attempt runs
 let latest = 0; // number of the attempt that was begun last
@@ -20,14 +23,17 @@ const addressesOf = (who) => who
 
 // call returns the answer, or throws what a person can read.
 async function call(method, who, { query = "", body } = {}) {
-  const headers = { Authorization: `Bearer ${token}` };
+  const headers = { Authorization: `Bearer ${tokens.access_token}` };
+  const { signal } = session;
   if (who && method !== "GET") headers["x-zitadel-orgid"] = who.organisation;
   let answer;
   try {
-    answer = await fetch(addressesOf(who)[method] + query, { method, headers, body, cache: "no-store" });
-  } catch {
-    throw new Error(text("noAnswer"));
+    answer = await fetch(addressesOf(who)[method] + query,
+      { method, headers, body, cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(limit)]) });
+  } catch (error) {
+    throw unanswered(error);
   }
+  signal.throwIfAborted();
   if (answer.ok || answer.status === 404 && method === "GET") return answer;
   if (answer.status === 401) {
     signedOut();
@@ -37,6 +43,9 @@ async function call(method, who, { query = "", body } = {}) {
   const { message } = await answer.json().catch(() => ({ message: answer.status }));
   throw new Error(text("failed", { message }));
 }
+
+// unanswered is the error for an answer that has not come, or not as a whole.
+const unanswered = (error) => new Error(error.name === "TimeoutError" ? text("tooSlow") : text("noAnswer"));
 
 // tell leaves a text that stays as it is alone: a screen reader would read it out again.
 function tell(status, problem = "") {
@@ -49,7 +58,7 @@ function tell(status, problem = "") {
 function setBusy(value) {
   busy = value;
   element("signed-in").ariaBusy = String(value);
-  for (const control of element("signed-in").querySelectorAll("button, #file")) control.ariaDisabled = String(value);
+  for (const control of element("signed-in").querySelectorAll("button:not(#sign-out), #file")) control.ariaDisabled = String(value);
 }
 
 // attempt runs f and tells what went wrong. While it runs, dialogs and all, no other attempt is begun. f gets a function that tells what
@@ -113,12 +122,14 @@ async function show(who) {
 // draw shows the picture that the server sent, if it sent one.
 async function draw(canvas, answer) {
   if (!answer.ok) return;
-  const bytes = await answer.blob().catch(() => {
-    throw new Error(text("noAnswer"));
+  const { signal } = session;
+  const bytes = await answer.blob().catch((error) => {
+    throw unanswered(error);
   });
   const picture = await createImageBitmap(bytes).catch(() => {
     throw new Error(text("notShown"));
   });
+  signal.throwIfAborted();
   [canvas.width, canvas.height] = [picture.width, picture.height];
   canvas.getContext("2d").drawImage(picture, 0, 0);
   picture.close();
@@ -127,15 +138,18 @@ async function draw(canvas, answer) {
 // choose lets a square of a picture be chosen and uploads it, for the person who is shown.
 async function choose(file, done) {
   const who = other;
+  const { signal } = session;
   const picture = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => {
     throw new Error(text("notAPicture"));
   });
   try {
+    signal.throwIfAborted();
     const saved = ask(element("crop"));
     crop.show(picture);
     element("crop-area").focus();
     if (await saved !== "save") return;
     const blob = await crop.blob(settings.maxSide, settings.maxBytes);
+    signal.throwIfAborted();
     if (!blob) throw new Error(text("tooLarge"));
     const form = new FormData();
     form.append("file", blob, "picture");
@@ -156,9 +170,11 @@ async function remove(done) {
   await show(who);
 }
 
-// signedOut leaves nothing of who was signed in.
+// signedOut leaves nothing of who was signed in, and ends what is under way.
 function signedOut() {
-  token = "";
+  session.abort();
+  session = new AbortController();
+  tokens = {};
   other = null;
   empty();
   element("whose").textContent = "";
@@ -169,12 +185,18 @@ function signedOut() {
 }
 
 async function enter() {
-  const tokens = await signIn();
-  token = tokens.access_token;
+  tokens = await signIn();
   element("organisation").value = organisationIn(tokens.id_token);
   element("signed-out").hidden = true;
   element("signed-in").hidden = false;
   await show(null);
+}
+
+async function leave(done) {
+  const given = tokens;
+  signedOut();
+  element("sign-in").focus();
+  done({ revoked: text("revoked"), kept: text("kept"), unrevoked: text("unrevoked") }[await signOut(given)]);
 }
 
 // organisationIn reads ZITADEL's claim. What it says decides nothing: it fills in a field.
@@ -190,6 +212,10 @@ function organisationIn(idToken) {
 element("sign-in").addEventListener("click", () => {
   setBusy(false); // a sign-in that is begun anew takes the place of the one that waits
   attempt(enter, text("waiting"));
+});
+element("sign-out").addEventListener("click", () => {
+  setBusy(false); // what is under way is given up
+  attempt(leave);
 });
 const take = (file) => file && attempt((done) => choose(file, done));
 element("file").addEventListener("click", (event) => busy && event.preventDefault());

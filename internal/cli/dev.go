@@ -211,7 +211,7 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 		Page:          true,
 		SignIn: func(context.Context) *reference.SignIn {
 			return &reference.SignIn{Issuer: seeded.Issuer, AuthorizationURL: seeded.Issuer + "/authorize", TokenURL: seeded.Issuer + "/oauth/token",
-				ClientID: seeded.ApplicationID, Scopes: server.ZitadelScopes(seeded.Audience)}
+				RevocationURL: seeded.Issuer + "/revoke", ClientID: seeded.ApplicationID, Scopes: server.ZitadelScopes(seeded.Audience)}
 		},
 	})
 }

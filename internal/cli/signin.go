@@ -26,6 +26,7 @@ func signInOf(cfg config.Config, provider *authz.Introspector) func(context.Cont
 		if err != nil || at.Authorization == "" {
 			return nil
 		}
-		return &reference.SignIn{Issuer: cfg.Issuer, AuthorizationURL: at.Authorization, TokenURL: at.Token, ClientID: cfg.PageClientID, Scopes: scopes}
+		return &reference.SignIn{Issuer: cfg.Issuer, AuthorizationURL: at.Authorization, TokenURL: at.Token, RevocationURL: at.Revocation,
+			ClientID: cfg.PageClientID, Scopes: scopes}
 	}
 }

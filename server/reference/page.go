@@ -36,7 +36,7 @@ func PageSettings(in *SignIn) map[string]any {
 	}
 	return map[string]any{
 		"clientId": in.ClientID,
-		"signIn":   map[string]string{"issuer": in.Issuer, "authorizationUrl": in.AuthorizationURL, "tokenUrl": in.TokenURL},
+		"signIn":   map[string]string{"issuer": in.Issuer, "authorizationUrl": in.AuthorizationURL, "tokenUrl": in.TokenURL, "revocationUrl": in.RevocationURL},
 		"scope":    strings.Join(in.requested(), " "),
 	}
 }

@@ -32,6 +32,8 @@ type SignIn struct {
 	// Issuer is what the provider may name itself when it sends somebody back (RFC 9207).
 	Issuer                     string
 	AuthorizationURL, TokenURL string
+	// RevocationURL is where a token is ended (RFC 7009), "" where the provider has no place for that.
+	RevocationURL string
 	// ClientID is the public client that the page signs in as.
 	ClientID string
 	// Scopes are what a token has to be asked for with.

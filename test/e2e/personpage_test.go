@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// People sign in on the page at /, drop a picture on it, choose a square, see it, delete it and see the receipt; with the keyboard alone,
+// People sign in on the page at /, drop a picture on it, choose a square, see it, delete it and see the receipt, and sign out; with the keyboard alone,
 // on a small screen and in German as well. A manager does the same for somebody else. axe finds nothing, nothing is stored in the browser,
 // and no request leaves the origin.
 func TestPageOfPeople(t *testing.T) {
@@ -18,7 +18,7 @@ func TestPageOfPeople(t *testing.T) {
 }
 
 // What is pressed while a call runs does nothing; no picture goes to somebody else, or stands under another name, when answers are late or
-// fail; a delete that worked stays told; sign-ins that fail are told in words.
+// fail; a delete that worked stays told; sign-ins that fail, and calls that take too long, are told in words; whoever signs out leaves nothing.
 func TestPageOfPeopleInDisorder(t *testing.T) {
 	_, env := startDev(t)
 	node, dir := npmClients(t)
@@ -36,10 +36,10 @@ func checkPersonPage(t *testing.T, v pageVisit) {
 	t.Helper()
 	node, dir := npmClients(t)
 	type answer struct {
-		Title, German, Stored string
-		Seen, Faults, Foreign []string
-		Size, Sizes, StandIn  []int
-		Kept, Gone            bool
+		Title, German, Stored            string
+		Seen, SignedOut, Faults, Foreign []string
+		Size, Sizes, StandIn             []int
+		Kept, Gone                       bool
 	}
 	told := tell[answer](t, map[string]any{
 		"executable": Program(t, "chromium"), "url": v.url, "provider": v.provider, "person": v.person, "manager": v.manager,
@@ -54,6 +54,9 @@ func checkPersonPage(t *testing.T, v pageVisit) {
 	}
 	if len(got.Seen) != 6 || !strings.Contains(got.Seen[1], "gone for good") || !strings.Contains(got.Seen[3], "endgültig weg") || !strings.Contains(got.Seen[5], "gone for good") {
 		t.Errorf("the page said %q", got.Seen)
+	}
+	if len(got.SignedOut) != 2 || !strings.Contains(got.SignedOut[0], "the provider has ended") || !strings.Contains(got.SignedOut[1], "der Anbieter hat beendet") {
+		t.Errorf("after signing out the page said %q", got.SignedOut)
 	}
 	if len(got.Size) != 2 || got.Size[0] != got.Size[1] || got.Size[0] != 900 {
 		t.Errorf("of 1600×900 pixels %v were stored, want a square of 900", got.Size)

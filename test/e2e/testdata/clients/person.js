@@ -14,7 +14,7 @@ const browser = await chromium.launch({
   chromiumSandbox: false, // it does not start for root
   args: ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server"],
 });
-const told = { seen: [], faults: [], foreign: [] };
+const told = { signedOut: [], seen: [], faults: [], foreign: [] };
 
 // view does f with a new browser. An answer that is an error is a fault of the page unless it is what f lets the server do.
 async function view(options, f, failing = false) {
@@ -60,6 +60,24 @@ async function signIn(page, context, person, press) {
   await login.click(`button[value="${person}"]`);
   await page.waitForFunction(() => !document.querySelector("#signed-in").hidden && document.querySelector("#status").textContent === "" &&
     document.querySelector("#signed-in").ariaBusy !== "true");
+}
+
+// signOut presses the button and notes where the page and the provider do not end the sign-in.
+async function signOut(page, press) {
+  const seen = page.waitForRequest((request) => request.method() === "GET" && request.url().includes("/avatar"));
+  await page.evaluate(() => document.querySelector("#own").click());
+  const { authorization } = await (await seen).allHeaders();
+  await says(page, "");
+  const revoked = page.waitForResponse((response) => response.url().endsWith("/revoke") || response.url().endsWith("/token/revocation"));
+  await press("#sign-out");
+  const asked = (await revoked).request().postData();
+  if (!asked.includes(`token=${encodeURIComponent(authorization.replace("Bearer ", ""))}&token_type_hint=access_token`) || !(await revoked).ok()) {
+    told.faults.push(`the token is not ended: ${(await revoked).status()} for ${asked}`);
+  }
+  await page.waitForFunction(() => document.querySelector("#status").textContent.length > 20);
+  told.signedOut.push(await page.locator("#status").innerText());
+  await expect(page, "signed out", { whose: "", picture: "none", remove: false, user: "", organisation: "", signedIn: false, focus: "sign-in", problem: "" });
+  await examine(page, "signed out again");
 }
 
 const there = (page) => page.evaluate(() => !document.querySelector("#remove").hidden);
@@ -230,6 +248,70 @@ async function apart(page, context) {
   await expect(page, "dropped beside", { dialogs: 0 });
 }
 
+// slow makes the time limits of a page the test's to decide.
+const slow = (page) => page.addInitScript(() => {
+  const ends = [];
+  AbortSignal.timeout = () => {
+    const end = new AbortController();
+    ends.push(end);
+    return end.signal;
+  };
+  globalThis.endTime = () => {
+    for (const end of ends.splice(0)) end.abort(new DOMException("", "TimeoutError"));
+  };
+});
+
+// left signs out while a call runs, at a provider that does not answer, and at one that has no place for it.
+async function left(page, context) {
+  const own = /\/assets\/v1\/users\/me\/avatar/;
+  await slow(page);
+  await page.reload();
+  const endpoint = await page.evaluate(() => JSON.parse(document.querySelector("#settings").textContent).signIn.revocationUrl);
+  const enter = () => signIn(page, context, plan.person, (selector) => page.click(selector));
+  const gone = { whose: "", picture: "none", remove: false, signedIn: false, focus: "sign-in" };
+
+  // An upload runs, whose answer comes when nobody is signed in any more.
+  await enter();
+  const upload = await hold(page, "POST", own);
+  await put(page, "red");
+  await upload.held;
+  await page.click("#sign-out");
+  await says(page, "the provider has ended");
+  await expect(page, "signed out during an upload", gone);
+  await upload.release();
+  await context.clearCookies();
+  await enter();
+  await expect(page, "after an upload that was given up", { picture: "another", remove: true });
+
+  // Neither the server nor the provider answers in time.
+  const read = await hold(page, "GET", own);
+  await page.click("#others summary");
+  await page.click("#own");
+  await read.held;
+  await page.evaluate(() => globalThis.endTime());
+  await says(page, "did not answer within a minute", "#problem");
+  await read.release();
+  const revocation = await hold(page, "POST", endpoint);
+  await page.click("#sign-out");
+  await revocation.held;
+  await expect(page, "while the provider is asked", gone);
+  await page.evaluate(() => globalThis.endTime());
+  await says(page, "did not end what it was allowed");
+  await revocation.release();
+
+  // There is no place for it.
+  await page.route(plan.url + "/", async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, body: (await answer.text()).replace(JSON.stringify(endpoint), '""') });
+  });
+  await page.reload();
+  await context.clearCookies();
+  await enter();
+  await page.click("#sign-out");
+  await says(page, "offers no way");
+  await expect(page, "at a provider without revocation", gone);
+}
+
 // refused signs in at a provider whose token endpoint is away, answers with a page, or is slow.
 async function refused(page, context) {
   const endpoint = await page.evaluate(() => JSON.parse(document.querySelector("#settings").textContent).signIn.tokenUrl);
@@ -241,6 +323,22 @@ async function refused(page, context) {
     await login.click(`button[value="${person}"]`);
   };
   const said = (words) => page.waitForFunction((words) => document.querySelector("#problem").textContent.includes(words), words);
+  // An answer that names another provider, and one that says nothing.
+  for (const [sent, words] of [["iss=https%3A%2F%2Fother.example&code=x", "Sie nennt https://other.example."], ["x=y", "nicht versteht (no code)"]]) {
+    await page.evaluate(() => {
+      const open = window.open;
+      globalThis.opened = null;
+      window.open = (address) => {
+        window.open = open;
+        return globalThis.opened = new URL(address);
+      };
+    });
+    await page.click("#sign-in");
+    await page.waitForFunction(() => globalThis.opened);
+    await page.evaluate((sent) =>
+      new BroadcastChannel("avatard-sign-in").postMessage(`?state=${globalThis.opened.searchParams.get("state")}&${sent}`), sent);
+    await said(words);
+  }
   await page.route(endpoint, (route) => route.abort());
   await begin(plan.person);
   await said("Der Anbieter ist nicht erreichbar");
@@ -303,6 +401,7 @@ async function use() {
     told.gone = !await there(page);
     told.standIn = await shown(page);
     await examine(page, "default picture");
+    await signOut(page, (selector) => page.click(selector));
   });
   // With the keyboard alone, on a telephone, in the dark.
   await view({ viewport: { width: 390, height: 800 }, colorScheme: "dark", locale: "de-DE" }, async (page, context) => {
@@ -331,6 +430,7 @@ async function use() {
     await press("#remove");
     await press("#confirm button[value=remove]");
     await settled(page, "Beleg");
+    await signOut(page, press);
   });
   // Somebody who manages others.
   await view({ viewport: { width: 1200, height: 900 }, locale: "en-GB" }, async (page, context) => {
@@ -355,6 +455,7 @@ async function use() {
 async function disorder() {
   await view({ viewport: { width: 1200, height: 900 }, locale: "en-GB" }, apart, true);
   await view({ viewport: { width: 1200, height: 900 }, locale: "de-DE" }, refused, true);
+  await view({ viewport: { width: 1200, height: 900 }, locale: "en-GB" }, left, true);
 }
 
 try {
