@@ -108,7 +108,7 @@ func (r *devRun) serve(ctx, hurry context.Context, ln net.Listener, control stri
 	if err != nil {
 		return err
 	}
-	if err := seed(ctx, r.Stdout, r.store, seeded, r.flags); err != nil {
+	if err := seed(ctx, r.Stderr, r.store, seeded, r.flags); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped by a signal; the next start on the same data seeds the rest
 		}

@@ -29,18 +29,18 @@ const (
 
 var devOrigin = storage.Origin{Caller: "development seed"}
 
-// seed registers everybody that dev starts with.
-func seed(ctx context.Context, out io.Writer, store storage.Store, seeded *devidp.Seeded, flags *devCommand) error {
+// seed registers everybody that dev starts with. How far it is goes to progress.
+func seed(ctx context.Context, progress io.Writer, store storage.Store, seeded *devidp.Seeded, flags *devCommand) error {
 	if err := seedPeople(ctx, store, seeded); err != nil || flags.SeedUsers == 0 {
 		return err
 	}
-	report := startProgress(out, "seeding users", flags.SeedUsers)
+	report := startProgress(progress, "seeding users", flags.SeedUsers)
 	added, err := seedCrowd(ctx, store, devidp.OrgAcme, flags.SeedUsers, flags.SeedBytes, report)
 	report.finish()
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d users added, %d were there already\n", added, int64(flags.SeedUsers)-added)
+	_, err = fmt.Fprintf(progress, "%d users added, %d were there already\n", added, int64(flags.SeedUsers)-added)
 	return err
 }
 

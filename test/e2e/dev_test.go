@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -146,6 +147,30 @@ func TestDevAgainOnTheSameData(t *testing.T) {
 	}
 	wantStatus(t, 200, "DELETE", removalURL(map[string]string{"AVATARD_URL": after["AVATARD_URL"], "U": "eve"}, "U"), after["TOKEN_ADMIN"])
 	wantStatus(t, 401, "DELETE", removalURL(after, "USER_BOB"), before["TOKEN_ADMIN"])
+}
+
+// Whoever reads the standard output of dev gets what it is for, where it answers and how to call it; how far a start is stands beside the log.
+func TestDevOutput(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	stdout, stderr := newTranscript(devReady), newTranscript("")
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"dev", "--listen", "127.0.0.1:0", "--env-file", "", "--seed-users", "2"}, nil, stdout, stderr)
+	}()
+	select {
+	case <-stdout.seen:
+	case err := <-ended:
+		t.Fatalf("dev ended: %v\n%s", err, stderr)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if !strings.HasPrefix(stdout.String(), devReady) || strings.Contains(stdout.String(), "seed") || !strings.Contains(stderr.String(), "2 users added") {
+		t.Errorf("standard output:\n%s\nstandard error:\n%s", stdout, stderr)
+	}
 }
 
 // Without an environment file the printed lines hold the values themselves.
