@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"runtime"
@@ -29,6 +30,7 @@ type LogWriter struct {
 	mu      sync.Mutex
 	changed sync.Cond // pending or closed
 	pending []byte
+	writing []byte // what the output is given at the moment
 	closed  bool
 	over    bool         // run has ended
 	logger  *slog.Logger // nil = dropped lines are not reported
@@ -73,9 +75,9 @@ func (w *LogWriter) Write(lines []byte) (int, error) {
 	return len(lines), nil
 }
 
-// Close waits until all lines are written, or the output has taken none for maxLogClosing. Those that come later are written at
-// once, unless it still takes nothing.
-func (w *LogWriter) Close() {
+// Close waits until all lines are written, at most for maxLogClosing, and returns how many are not. Those that come later are written
+// at once, unless the output still takes nothing.
+func (w *LogWriter) Close() (left int) {
 	w.mu.Lock()
 	w.closed = true
 	w.changed.Broadcast()
@@ -84,13 +86,18 @@ func (w *LogWriter) Close() {
 	case <-w.ended:
 	case <-time.After(maxLogClosing):
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.Count(w.writing, newline) + bytes.Count(w.pending, newline)
 }
+
+var newline = []byte{'\n'}
 
 func (w *LogWriter) run() {
 	defer close(w.ended)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var written []byte
+	var spare []byte
 	for {
 		for len(w.pending) == 0 {
 			if w.closed {
@@ -106,10 +113,11 @@ func (w *LogWriter) run() {
 			runtime.Gosched()
 			w.mu.Lock()
 		}
-		w.pending, written = written[:0], w.pending
+		w.pending, w.writing = spare[:0], w.pending
 		w.mu.Unlock()
-		_, _ = w.out.Write(written)
+		_, _ = w.out.Write(w.writing) // which only this goroutine changes
 		w.mu.Lock()
+		spare, w.writing = w.writing, nil
 		w.tell()
 	}
 }

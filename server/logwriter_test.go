@@ -39,7 +39,9 @@ func TestLogWriterGathers(t *testing.T) {
 			fmt.Fprintf(w, "%d\n", i)
 		}
 		close(g.open)
-		w.Close()
+		if left := w.Close(); left != 0 {
+			t.Errorf("%d lines are not written", left)
+		}
 		fmt.Fprint(w, "late\n")
 		if want := []string{"1\n", "2\n3\n4\n5\n", "late\n"}; !slices.Equal(g.writes, want) {
 			t.Errorf("writes %q, want %q", g.writes, want)
@@ -92,7 +94,9 @@ func TestLogWriterCloses(t *testing.T) {
 		fmt.Fprint(w, "1\n")
 		synctest.Wait()
 		fmt.Fprint(w, "2\n")
-		w.Close()
+		if left := w.Close(); left != 2 {
+			t.Errorf("%d lines are not written, want 2", left)
+		}
 		fmt.Fprint(w, "3\n")
 		close(g.open)
 		synctest.Wait()

@@ -3,11 +3,13 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"example.org/avatard/server"
@@ -15,57 +17,125 @@ import (
 	"example.org/avatard/storage/auditstream"
 )
 
-// auditFile is where the lines of the audit stream go: a file that is opened again on demand, or standard output. What it does not take is
-// counted, and shows in log, metrics and readiness until it takes lines again; calls do not wait for it.
+// auditFile is where the lines of the audit stream go: a file that is opened again on demand, a pipe, or standard output. What it does not
+// take is counted, and shows in log, metrics and readiness until it takes lines again. Nothing waits for it, nor for who reads the pipe: the
+// lock is not held while lines are written.
 type auditFile struct {
 	path   string // "-" = standard output
 	logger *slog.Logger
 	lines  *server.LogWriter
 
-	mu     sync.Mutex
-	out    io.WriteCloser
-	failed error // of the newest write; nil = it went well
-	lost   uint64
+	mu      sync.Mutex
+	out     io.WriteCloser
+	failed  error // of the newest write; nil = it went well
+	lost    uint64
+	writing *time.Timer // fires when a write takes too long; nil = none is under way
+	before  uint64      // lines that were dropped when it began
 }
+
+// stalledAfter is how long one write may take until the stream counts as one that takes nothing.
+const stalledAfter = 5 * time.Second
+
+var (
+	errStalled = fmt.Errorf("a write has not ended for %v", stalledAfter)
+	errBehind  = errors.New("lines come faster than they are taken")
+)
 
 // openAuditFile opens the file, for appending. The caller must close what it returns.
 func openAuditFile(path string, stdout io.Writer, logger *slog.Logger) (*auditFile, error) {
 	f := &auditFile{path: path, logger: logger, out: keptOpen{stdout}}
 	if path != "-" {
-		var err error
-		if f.out, err = appendTo(path); err != nil {
+		out, err := appendTo(path)
+		if err != nil {
 			return nil, fmt.Errorf("audit.stream: %w", err)
 		}
+		f.out = out
 	}
 	f.lines = server.NewLogWriter(writerFunc(f.writeLines))
 	return f, nil
 }
 
-// appendTo opens a file that is its owner's alone, since it says who has done what.
+// appendTo opens a file that is its owner's alone, since it says who has done what. A pipe that nobody reads is an error: without O_NONBLOCK
+// opening it would wait for a reader.
 func appendTo(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NONBLOCK, 0o600)
+	if errors.Is(err, syscall.ENXIO) {
+		err = fmt.Errorf("nobody reads the pipe: %w", err)
+	}
+	return f, err
 }
 
 // Write takes a line and does not wait.
 func (f *auditFile) Write(line []byte) (int, error) { return f.lines.Write(line) }
 
-func (f *auditFile) writeLines(lines []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n, err := f.out.Write(lines)
-	if err != nil {
-		f.lost += uint64(bytes.Count(lines[n:], []byte{'\n'}))
-		if f.failed == nil {
-			f.logger.Error("the audit stream does not take lines; the audit trail in the store has them", "error", err)
+// writeLines is called by one goroutine at a time.
+func (f *auditFile) writeLines(lines []byte) (n int, err error) {
+	out := f.begin()
+	for done := 0; ; {
+		n, err = out.Write(lines[done:])
+		done += n
+		next := f.current()
+		if next == out || !errors.Is(err, os.ErrClosed) {
+			f.end(lines[done:], err)
+			return done, err
 		}
-	} else if f.failed != nil {
-		f.logger.Info("the audit stream takes lines again", "lost", f.lost)
+		// It was opened again meanwhile. The line of which the old one has a part is written anew.
+		out, done = next, bytes.LastIndexByte(lines[:done], '\n')+1
 	}
-	f.failed = err
-	return n, err
 }
 
-// reopen begins a new file where the old one was moved away. Standard output stays.
+// begin notes that a write begins, and returns what to write to.
+func (f *auditFile) begin() io.Writer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.before = f.lines.Dropped()
+	var timer *time.Timer
+	timer = time.AfterFunc(stalledAfter, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.writing == timer {
+			f.fail(errStalled)
+		}
+	})
+	f.writing = timer
+	return f.out
+}
+
+func (f *auditFile) current() io.Writer {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.out
+}
+
+// end notes how a write went, of which lines are left.
+func (f *auditFile) end(left []byte, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.writing.Stop()
+	f.writing = nil
+	if err != nil {
+		f.lost += uint64(bytes.Count(left, []byte{'\n'}))
+		f.fail(err)
+		return
+	}
+	if f.lines.Dropped() > f.before {
+		f.fail(errBehind)
+	}
+	if f.failed != nil {
+		f.logger.Info("the audit stream takes lines again", "lost", f.lost+f.lines.Dropped())
+	}
+	f.failed = nil
+}
+
+// fail notes an error, and logs the first one. The caller holds mu.
+func (f *auditFile) fail(err error) {
+	if f.failed == nil {
+		f.logger.Error("the audit stream does not take lines; the audit trail in the store has them", "error", err)
+	}
+	f.failed = err
+}
+
+// reopen begins a new file where the old one was moved away. Standard output stays, and so does a pipe.
 func (f *auditFile) reopen() {
 	if f.path == "-" {
 		return
@@ -77,15 +147,33 @@ func (f *auditFile) reopen() {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_ = f.out.Close()
-	f.out = out
+	if isOpen(f.out, out) { // lines that are being written stay whole
+		_ = out.Close()
+	} else {
+		_ = f.out.Close()
+		f.out = out
+	}
 	f.logger.Info("audit stream opened again")
+}
+
+// isOpen reports whether two are the same file.
+func isOpen(a io.Writer, b *os.File) bool {
+	old, isFile := a.(*os.File)
+	if !isFile {
+		return false
+	}
+	was, err := old.Stat()
+	is, err2 := b.Stat()
+	return err == nil && err2 == nil && os.SameFile(was, is)
 }
 
 // ready is an error while lines are lost.
 func (f *auditFile) ready(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.failed == nil && f.writing != nil && f.lines.Dropped() > f.before {
+		return errBehind
+	}
 	return f.failed
 }
 
@@ -96,8 +184,12 @@ func (f *auditFile) dropped() uint64 {
 	return f.lost + f.lines.Dropped()
 }
 
+// close waits for the last lines as long as [server.LogWriter.Close] does, and says how many were lost in all.
 func (f *auditFile) close() {
-	f.lines.Close()
+	left := uint64(f.lines.Close())
+	if lost := f.dropped() + left; lost > 0 {
+		f.logger.Error("the audit stream has lost lines; the audit trail in the store has them", "lost", lost, "unwritten", left)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	_ = f.out.Close()

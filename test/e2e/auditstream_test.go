@@ -3,8 +3,10 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -81,5 +83,53 @@ func TestAuditStreamOnAFullDisk(t *testing.T) {
 	if _, text := call(t, "GET", url+"/readyz", ""); text != "ok, except: audit stream\n" {
 		t.Errorf("/readyz says %q", text)
 	}
+	p.stop()
+}
+
+// smallPipe returns a pipe that holds one page. Nobody reads it unless the test does.
+func smallPipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.Close() })
+	const setPipeSize = 1031 // F_SETPIPE_SZ
+	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, w.Fd(), setPipeSize, uintptr(os.Getpagesize())); errno != 0 {
+		t.Fatal(errno)
+	}
+	return r, w
+}
+
+// Collectors of the log and of the audit stream that have stopped reading stop nothing else: calls, readiness, SIGHUP and the end go on.
+func TestCollectorsThatStop(t *testing.T) {
+	becomeProgram()
+	t.Parallel()
+	provider := newProvider(t, nil)
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	registerWithPicture(t, data, provider.Issuer, devidp.UserAlice)
+	_, stdout := smallPipe(t)
+	log, stderr := smallPipe(t)
+	p := startProcess(t, func(c *exec.Cmd) { c.Stdout, c.Stderr = stdout, stderr }, serveArgsOf(provider, data, "--audit-stream", "-")...)
+	_ = stdout.Close()
+	_ = stderr.Close()
+	for lines := bufio.NewScanner(log); ; {
+		if !lines.Scan() {
+			t.Fatal("the server ended before it was ready")
+		}
+		if p.out.Write([]byte(lines.Text() + "\n")); strings.Contains(lines.Text(), serveReady) {
+			break
+		}
+	}
+	url, manager := p.serving(), provider.mint(t, managerID)
+	for range 100 {
+		wantStatus(t, 200, "DELETE", url+portrait(devidp.UserAlice), manager)
+	}
+	wantStatus(t, 200, "GET", url+"/readyz", "")
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	wantStatus(t, 200, "GET", url+"/readyz", "")
 	p.stop()
 }
