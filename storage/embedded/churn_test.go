@@ -22,9 +22,11 @@ import (
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/embedded"
 	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/test/scratch"
 )
 
 func TestContract(t *testing.T) {
+	scratch.OnDisk(t)
 	var broken sync.Map // states whose slab cannot be written
 	storagetest.Run(t, storagetest.Harness{
 		Open: func(ctx context.Context, state string, now func() time.Time) (storage.Store, error) {

@@ -19,6 +19,7 @@ import (
 	"example.org/avatard/storage/embedded/internal/datadir"
 	"example.org/avatard/storage/embedded/internal/slab"
 	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/test/scratch"
 )
 
 // The environment by which a test process becomes the one that is killed.
@@ -49,7 +50,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(scratch.InMemory(m.Run))
 }
 
 // killer dies before one operation on a file.

@@ -3,6 +3,7 @@ package faulty_test
 import (
 	"context"
 	"errors"
+	"os"
 	"reflect"
 	"slices"
 	"sync/atomic"
@@ -16,7 +17,10 @@ import (
 	"example.org/avatard/storage/embedded"
 	"example.org/avatard/storage/faulty"
 	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/test/scratch"
 )
+
+func TestMain(m *testing.M) { os.Exit(scratch.InMemory(m.Run)) }
 
 // Without a fault the wrapper is a store like any other.
 func TestContract(t *testing.T) {

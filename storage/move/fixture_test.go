@@ -18,11 +18,14 @@ import (
 	"example.org/avatard/storage/cluster"
 	"example.org/avatard/storage/cluster/clustertest"
 	"example.org/avatard/storage/embedded"
+	"example.org/avatard/test/scratch"
 )
 
 var servers *clustertest.Servers
 
-func TestMain(m *testing.M) { os.Exit(clustertest.RunTests(m, &servers)) }
+func TestMain(m *testing.M) {
+	os.Exit(scratch.InMemory(func() int { return clustertest.RunTests(m, &servers) }))
+}
 
 const (
 	acme   = "69629023906488334"
