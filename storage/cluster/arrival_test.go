@@ -111,6 +111,7 @@ func TestArrivalCompares(t *testing.T) {
 
 // A store is not moved away while a server has it open, and does not say that it is; afterwards no server opens it.
 func TestDepartBesideAServer(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o := options(t, false)
 	server, err := Open(t.Context(), o, storage.OpenOptions{})
 	if err != nil {

@@ -89,6 +89,7 @@ func TestMoveIssuerBesideRegistration(t *testing.T) {
 
 // A warning at the commit, such as that of a wait for a standby that somebody has ended, is a failure of the change.
 func TestWarningAtCommit(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o := options(t, false)
 	s := openStore(t, o)
 	u := addUser(t, s, "u")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -26,6 +27,10 @@ var servers *clustertest.Servers
 func TestMain(m *testing.M) {
 	if o := os.Getenv(overTLS); o != "" {
 		os.Exit(openElsewhere(o))
+	}
+	// Tests that run beside each other wait most of the time, so there may be more of them than processors.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		panic(err)
 	}
 	os.Exit(clustertest.RunTests(m, &servers))
 }
@@ -114,11 +119,12 @@ func options(t *testing.T, versioned bool) Options {
 
 // The contract of package storage, on a bucket with versions and on one without.
 func TestContract(t *testing.T) {
-	t.Parallel() // beside others that wait
 	for name, versioned := range map[string]bool{"versions": true, "no versions": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := &states{t: t, versioned: versioned, made: map[string]Options{}}
 			storagetest.Run(t, storagetest.Harness{
+				Parallel: true,
 				Open: func(ctx context.Context, state string, now func() time.Time) (storage.Store, error) {
 					return Open(ctx, s.options(state), storage.OpenOptions{Now: now})
 				},

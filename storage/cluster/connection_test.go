@@ -55,6 +55,7 @@ func TestConnectionsThatBreak(t *testing.T) {
 		"ended":   {answer: io.EOF},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits most of the time, for the next try
 			o := options(t, true)
 			o.Bucket.Transport = &http.Transport{DialContext: b.dial, DisableKeepAlives: true}
 			s := openStore(t, o)

@@ -83,6 +83,7 @@ func TestServerOfAStoreThatMoves(t *testing.T) {
 
 // A store is not taken for erased while an erasure is left to be done. What is on record of a move never becomes less, nor another place.
 func TestDepartErased(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o := options(t, true)
 	s, err := Open(t.Context(), o, storage.OpenOptions{Moving: true})
 	if err != nil {
@@ -123,6 +124,7 @@ func TestDepartErased(t *testing.T) {
 
 // A commit that the database server warned of does not count, neither of a record of a move nor of its end.
 func TestWarningsDuringAMove(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o := options(t, true)
 	a := arrive(t, o)
 	defer func() { _ = a.Close() }()

@@ -154,29 +154,35 @@ func readMessage(from io.Reader, typed bool) ([]byte, error) {
 // and the same call comes again. The answers are true, the end is as asked for, and nothing is left behind.
 func TestFaultOfEachStep(t *testing.T) {
 	for name, versioned := range map[string]bool{"versions": true, "no versions": false} {
-		t.Run(name, func(t *testing.T) {
-			o := options(t, versioned)
-			trips, requests := new(cutTrips), &cutRequests{RoundTripper: o.Bucket.Transport}
-			trips.inFrontOf(t, &o)
-			o.Bucket.Transport = requests
-			s := openStore(t, o)
-			s.sweeping() // only the test sweeps
-			l := &faultLab{t: t, s: s, o: o}
-			for place, faults := range map[string]*cut{"database": &trips.cut, "bucket": &requests.cut} {
-				for _, after := range []bool{false, true} {
-					for change := range changes {
-						n := 1
-						for ; l.scenario(fmt.Sprintf("%s, fault %d of the %s, after its effect: %v", change, n, place, after), change, faults, n, after); n++ {
-						}
-						if n < 2 {
-							t.Errorf("%s: no step of the %s has failed", change, place)
-						}
-					}
-				}
+		for _, place := range []string{"database", "bucket"} {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/after its effect %v", name, place, after), func(t *testing.T) {
+					t.Parallel() // each waits most of the time, for the next try
+					faultOfEachStep(t, versioned, place, after)
+				})
 			}
-			l.end()
-		})
+		}
 	}
+}
+
+func faultOfEachStep(t *testing.T, versioned bool, place string, after bool) {
+	o := options(t, versioned)
+	trips, requests := new(cutTrips), &cutRequests{RoundTripper: o.Bucket.Transport}
+	trips.inFrontOf(t, &o)
+	o.Bucket.Transport = requests
+	s := openStore(t, o)
+	s.sweeping() // only the test sweeps
+	l := &faultLab{t: t, s: s, o: o}
+	faults := map[string]*cut{"database": &trips.cut, "bucket": &requests.cut}[place]
+	for change := range changes {
+		n := 1
+		for ; l.scenario(fmt.Sprintf("%s, fault %d", change, n), change, faults, n, after); n++ {
+		}
+		if n < 2 {
+			t.Errorf("%s: no step has failed", change)
+		}
+	}
+	l.end()
 }
 
 type faultLab struct {

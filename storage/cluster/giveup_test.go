@@ -134,6 +134,7 @@ func TestLooksThatFailDoNotCount(t *testing.T) {
 
 // While nothing can be erased, a sweep tries a few of many erasures and each of them less and less often.
 func TestErasuresThatFailAreTriedLessOften(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	o := options(t, true)
 	s := openStore(t, o)
 	s.sweeping() // only the test sweeps

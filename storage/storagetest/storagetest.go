@@ -44,6 +44,9 @@ type Harness struct {
 
 	// Kill, unless it is nil, returns another state: what would be left of this one, which is open, if its process died now.
 	Kill func(state string) (left string, err error)
+
+	// Parallel runs checks beside each other, for an engine that waits for servers most of the time.
+	Parallel bool
 }
 
 // TB is the part of a [testing.T] that checks use. So the suite can be run on stores that must fail it.
@@ -59,7 +62,12 @@ type TB interface {
 // Run demands the contract of [storage.Store] of an engine, one subtest a check.
 func Run(t *testing.T, h Harness) {
 	for _, c := range checks() {
-		t.Run(c.name, func(t *testing.T) { c.run(t, h) })
+		t.Run(c.name, func(t *testing.T) {
+			if h.Parallel {
+				t.Parallel()
+			}
+			c.run(t, h)
+		})
 	}
 }
 
