@@ -6,7 +6,7 @@
 //	bulkimport.go  items, several at once
 //	item.go        what happens to one of them
 //	journal.go     which were imported
-//	refusal.go     which were not, and why
+//	refusal.go     which were not, and why; which were uploaded and not read back
 //
 // Two things keep an item from being uploaded twice. The journal has a line for each that the server has acknowledged; nothing
 // is uploaded again for their users unless Replace asks for it, so a picture that its user has deleted since stays deleted. And an upload is bound to there being no picture: where the
@@ -54,7 +54,7 @@ type Config struct {
 	Verify bool
 	// Parallel is how many items are under way at once, at least 1.
 	Parallel int
-	// Report is told of each item that is not imported, by one goroutine at a time; nil = nobody is. Its error ends the import.
+	// Report is told of each item that is not imported, or Unverified, by one goroutine at a time; nil = nobody is. Its error ends the import.
 	Report func(Refusal) error
 	// Progress is told of each item that is done; nil = nobody is. It may be called concurrently.
 	Progress func()
@@ -71,6 +71,8 @@ type Summary struct {
 	There   int `json:"thereAlready"`
 	Refused int `json:"refused"`
 	Failed  int `json:"failed"`
+	// Unverified were uploaded by this run, and not read back as they were. No later run uploads them again.
+	Unverified int `json:"unverified,omitempty"`
 }
 
 func (s Summary) String() string {
@@ -78,7 +80,10 @@ func (s Summary) String() string {
 	if s.Failed > 0 {
 		text += fmt.Sprintf(", %d failed", s.Failed)
 	}
-	if left := s.Items - s.Imported - s.Before - s.There - s.Refused - s.Failed; left > 0 {
+	if s.Unverified > 0 {
+		text += fmt.Sprintf(", %d imported and unverified", s.Unverified)
+	}
+	if left := s.Items - s.Imported - s.Before - s.There - s.Refused - s.Failed - s.Unverified; left > 0 {
 		text += fmt.Sprintf(", %d left", left)
 	}
 	return text
@@ -152,9 +157,12 @@ func (r *run) handle(ctx context.Context, item Item) error {
 	defer r.mu.Unlock()
 	switch {
 	case refused != nil:
-		if refused.Reason == Failed {
+		switch refused.Reason {
+		case Failed:
 			r.sum.Failed++
-		} else {
+		case Unverified:
+			r.sum.Unverified++
+		default:
 			r.sum.Refused++
 		}
 		if r.Report != nil {

@@ -61,7 +61,9 @@ func TestTroubles(t *testing.T) {
 		reason Reason
 	}{
 		"all goes well":                {shelf{}, true, Summary{Items: 3, Imported: 3}, nil, ""},
-		"another picture is read back": {shelf{spoil: true}, true, Summary{Items: 3, Failed: 3}, nil, Failed},
+		"another picture is read back": {shelf{spoil: true}, true, Summary{Items: 3, Unverified: 3}, nil, Unverified},
+		"not read back":                {shelf{get: answer(500, nil)}, true, Summary{Items: 3, Unverified: 3}, nil, Unverified},
+		"nobody there to read back":    {shelf{get: client.ErrUnreachable}, true, Summary{Items: 3}, client.ErrUnreachable, ""},
 		"too large":                    {shelf{put: answer(413, client.ErrRefused)}, false, Summary{Items: 3, Refused: 3}, nil, TooLarge},
 		"no picture":                   {shelf{put: answer(400, client.ErrRefused)}, false, Summary{Items: 3, Refused: 3}, nil, NotAPicture},
 		"an inner error":               {shelf{put: answer(500, nil)}, false, Summary{Items: 3, Failed: 3}, nil, Failed},
@@ -145,4 +147,53 @@ func TestFileThatChangedSince(t *testing.T) {
 	run("replacing", true, "picture and a byte", Summary{Items: 1, Imported: 1})
 	delete(server.pictures, "ann")
 	run("replaced before", true, "picture and a byte", Summary{Items: 1, Before: 1})
+}
+
+// afterPut is a server at which something happens when a picture has been put.
+type afterPut struct {
+	*shelf
+	puts int
+	then func()
+}
+
+func (s *afterPut) Put(ctx context.Context, to client.Target, picture []byte, bound client.Condition) (client.Details, error) {
+	defer s.then()
+	s.puts++
+	return s.shelf.Put(ctx, to, picture, bound)
+}
+
+// What was acknowledged is not uploaded again, also where it could not be read back: its user may have deleted it.
+func TestUploadThatIsNotReadBack(t *testing.T) {
+	for title, row := range map[string]struct {
+		then  func(*shelf)
+		first Summary
+		text  string
+	}{
+		"the server goes away":   {func(s *shelf) { s.get = client.ErrUnreachable }, Summary{Items: 1}, ""},
+		"the user deletes it":    {func(s *shelf) { delete(s.pictures, "user-0") }, Summary{Items: 1, Unverified: 1}, "it was uploaded, and is not there any more; its user may have deleted it since"},
+		"the user sets another":  {func(s *shelf) { s.pictures["user-0"] = []byte("own") }, Summary{Items: 1, Unverified: 1}, "it was uploaded, and the user has another picture by now"},
+		"the server is in error": {func(s *shelf) { s.get = &client.Error{Status: 500} }, Summary{Items: 1, Unverified: 1}, ""},
+	} {
+		inner := &shelf{pictures: map[string][]byte{}}
+		server := &afterPut{shelf: inner, then: func() { row.then(inner) }}
+		name := filepath.Join(t.TempDir(), "journal")
+		for i, want := range []Summary{row.first, {Items: 1, Before: 1}} {
+			journal, err := OpenJournal(name, Subject{}, unlocked)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said := ""
+			sum, err := Run(t.Context(), items(1), Config{Server: server, Journal: journal, Verify: true, Parallel: 1,
+				Normalize: func(_ context.Context, data []byte) ([]byte, error) { return data, nil },
+				Report:    func(r Refusal) error { said = r.Text; return nil }})
+			if sum != want || i == 0 && row.text != "" && said != row.text || i == 1 && err != nil {
+				t.Errorf("%s, run %d: %+v, %v, %q, want %+v", title, i, sum, err, said, want)
+			}
+			_ = journal.Close()
+			delete(inner.pictures, "user-0") // by the user
+		}
+		if server.puts != 1 {
+			t.Errorf("%s: %d uploads, want 1", title, server.puts)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"example.org/avatard/internal/client"
 )
@@ -29,7 +30,10 @@ func (r *run) do(ctx context.Context, item Item) (outcome, error) {
 	if err != nil {
 		return 0, err
 	}
-	return became, r.Journal.add(item.User, sum)
+	if err := r.Journal.add(item.User, sum); err != nil || became != imported || !r.Verify {
+		return became, err
+	}
+	return became, r.verify(ctx, item, data) // the journal has it already: its user may delete it from now on
 }
 
 // upload makes a picture the user's, unless it is that already or the user has another one.
@@ -46,9 +50,6 @@ func (r *run) upload(ctx context.Context, item Item, data []byte) (outcome, erro
 	}
 	err := r.put(ctx, item, data, bound)
 	if !errors.Is(err, client.ErrConditionFailed) {
-		if err == nil && r.Verify {
-			err = r.verify(ctx, item, data)
-		}
 		return imported, err
 	}
 	_, same, err := r.compare(ctx, item, data)
@@ -96,10 +97,19 @@ func (r *run) compare(ctx context.Context, item Item, data []byte) (tag string, 
 	return got.ETag, bytes.Equal(stored, got.Data), nil
 }
 
+// verify reads back what was uploaded. What it finds wrong is the item's own trouble, and no reason to upload it again.
 func (r *run) verify(ctx context.Context, item Item, data []byte) error {
-	_, same, err := r.compare(ctx, item, data)
-	if err == nil && !same {
-		err = Refuse(Failed, "it was uploaded, and what the server answers is another picture")
+	has, same, err := r.compare(ctx, item, data)
+	_, ofItem := ownTrouble(item, err)
+	switch {
+	case ofItem:
+		return Refuse(Unverified, "it was uploaded, and could not be read back: "+err.Error())
+	case err != nil:
+		return fmt.Errorf("it was uploaded, and could not be read back: %w", err)
+	case has == "":
+		return Refuse(Unverified, "it was uploaded, and is not there any more; its user may have deleted it since")
+	case !same:
+		return Refuse(Unverified, "it was uploaded, and the user has another picture by now")
 	}
-	return err
+	return nil
 }

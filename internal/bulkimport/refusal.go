@@ -10,7 +10,7 @@ import (
 	"example.org/avatard/internal/client"
 )
 
-// Reason is why an item is not imported, as a word that programs match on.
+// Reason is why an item is not imported, or not known to be there, as a word that programs match on.
 type Reason string
 
 // The reasons.
@@ -24,9 +24,10 @@ const (
 	HasPicture  Reason = "has-picture" // the user has another picture
 	Changed     Reason = "changed"     // another picture of the user was imported before
 	Failed      Reason = "failed"      // it may go well another time
+	Unverified  Reason = "unverified"  // it was uploaded, and not read back as it was
 )
 
-// Refusal is an item that is not imported.
+// Refusal is an item that is not imported, or Unverified.
 type Refusal struct {
 	Name string `json:"file"`
 	// Bytes is the name, where JSON has no way to write it: it is not UTF-8. nil = Name is exact.
@@ -49,7 +50,11 @@ func Refuse(reason Reason, text string) error {
 
 // Line is a refusal as a line for people. Names of files may hold anything.
 func (r *Refusal) Line() string {
-	return fmt.Sprintf("%q is not imported (%s): %s", r.Name, r.Reason, r.Text)
+	what := "not imported"
+	if r.Reason == Unverified {
+		what = "imported"
+	}
+	return fmt.Sprintf("%q is %s (%s): %s", r.Name, what, r.Reason, r.Text)
 }
 
 func newRefusal(item Item, reason Reason, text string) *Refusal {

@@ -220,6 +220,8 @@ func runImport(ctx context.Context, inv *Program, asJSON bool, items []bulkimpor
 		return fmt.Errorf("import: %w; the same command goes on", err)
 	case sum.Failed > 0:
 		return fmt.Errorf("import: %s failed; the same command tries again", countOf(int64(sum.Failed), "file"))
+	case sum.Unverified > 0:
+		return fmt.Errorf("import: %s imported and not read back as it was; later runs leave that as it is", countOf(int64(sum.Unverified), "file"))
 	case sum.Refused > 0:
 		return fmt.Errorf("import: %w: %s", client.ErrRefused, countOf(int64(sum.Refused), "file"))
 	}
