@@ -153,19 +153,12 @@ func (flags *logoutCommand) Run(ctx context.Context, inv *Program) error {
 	if err != nil {
 		return fmt.Errorf("logout: %w", err)
 	}
-	l, err := store.Load(server)
+	revoked, err := store.End(ctx, client.NewHTTPClient(), server)
 	if errors.Is(err, login.ErrNone) {
 		return fmt.Errorf("logout: %w at %s", err, server)
 	}
-	revoked, failed := false, err // a file that cannot be used is removed all the same
-	if err == nil || errors.Is(err, login.ErrExposed) {
-		revoked, failed = login.Revoke(ctx, client.NewHTTPClient(), l)
-	}
-	if err := store.Remove(server); err != nil {
+	if err != nil {
 		return fmt.Errorf("logout: %w", err)
-	}
-	if failed != nil {
-		return fmt.Errorf("logout: the login is removed here, but its tokens were not ended at the provider: %w", failed)
 	}
 	ended := "no"
 	if revoked {

@@ -250,7 +250,7 @@ func TestStore(t *testing.T) {
 	if _, err := store.Load("https://b.example"); !errors.Is(err, ErrNone) {
 		t.Errorf("another server's login: %v", err)
 	}
-	files, err := filepath.Glob(filepath.Join(store.Dir, "*"))
+	files, err := filepath.Glob(filepath.Join(store.Dir, "*.json"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("files %v, %v", files, err)
 	}
@@ -270,7 +270,86 @@ func TestStore(t *testing.T) {
 			t.Errorf("a spoilt file: %v", err)
 		}
 	}
-	if err := store.Remove("https://a.example"); err != nil {
-		t.Error(err)
+}
+
+// Where a login is exchanged or removed while a command refreshes it, that stays, and what the refresh gave is ended.
+func TestRefreshIsTooLate(t *testing.T) {
+	p := startProvider(t)
+	store := Store{t.TempDir()}
+	source := &Source{Store: store, Server: "https://a.example", HTTP: client.NewHTTPClient(), Now: time.Now}
+	of := func(access, refresh string) Login {
+		return Login{Server: source.Server, Provider: p.discovered(t), Tokens: Tokens{Access: access, Refresh: refresh}}
+	}
+	for title, row := range map[string]struct {
+		meanwhile func() error // without the lock, as on a system that has none
+		want      string
+	}{
+		"logout": {func() error { return os.Remove(store.file(source.Server)) }, ""},
+		"login":  {func() error { return store.write(of("bob", "rt2")) }, "bob"},
+	} {
+		if err := store.Save(of("alice", "rt1")); err != nil {
+			t.Fatal(err)
+		}
+		p.answer = func(url.Values) (int, string) {
+			if err := row.meanwhile(); err != nil {
+				t.Error(err)
+			}
+			return 200, `{"access_token":"late","refresh_token":"rt3","token_type":"bearer","expires_in":3600}`
+		}
+		if got, err := source.Token(t.Context(), "alice"); !errors.Is(err, client.ErrNotPermitted) {
+			t.Errorf("%s: %q, %v, want an error", title, got, err)
+		}
+		if l, err := store.Load(source.Server); l.Access != row.want || (err == nil) != (row.want != "") {
+			t.Errorf("%s: the login is %q, %v, want %q", title, l.Access, err, row.want)
+		}
+		if got := strings.Join(*p.revoked.Load(), ","); !strings.Contains(got, "refresh_token rt3 app") || !strings.Contains(got, "access_token late app") {
+			t.Errorf("%s: revoked %q", title, got)
+		}
+	}
+}
+
+// Logging out waits for a refresh of another command, and ends the tokens that it gave. So does logging in.
+func TestChangesWaitForARefresh(t *testing.T) {
+	p := startProvider(t)
+	store := Store{t.TempDir()}
+	of := func(access string) Login {
+		return Login{Server: "https://a.example", Provider: p.discovered(t), Tokens: Tokens{Access: access}}
+	}
+	for title, row := range map[string]struct {
+		change func() error
+		want   string
+	}{
+		"logout": {func() error {
+			_, err := store.End(t.Context(), client.NewHTTPClient(), "https://a.example")
+			return err
+		}, ""},
+		"login": {func() error { return store.Save(of("next")) }, "next"},
+	} {
+		if err := store.Save(of("old")); err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := store.lock("https://a.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun, done := make(chan struct{}), make(chan error, 1)
+		go func() {
+			close(begun)
+			done <- row.change()
+		}()
+		<-begun
+		if err := store.write(of("fresh")); err != nil {
+			t.Fatal(err)
+		}
+		unlock()
+		if err := <-done; err != nil {
+			t.Errorf("%s: %v", title, err)
+		}
+		if l, _ := store.Load("https://a.example"); l.Access != row.want {
+			t.Errorf("%s: the login is %q, want %q", title, l.Access, row.want)
+		}
+		if title == "logout" && !strings.Contains(strings.Join(*p.revoked.Load(), ","), "access_token fresh app") {
+			t.Errorf("revoked %q, want the fresh token", *p.revoked.Load())
+		}
 	}
 }

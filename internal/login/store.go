@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -8,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,11 +39,21 @@ func (s Store) file(server string) string {
 	return filepath.Join(s.Dir, hex.EncodeToString(sum[:8])+".json")
 }
 
-// Save keeps a login in place of an earlier one. Readers see one of the two whole.
+// Save keeps a login in place of an earlier one, behind a refresh of that one. Readers see one of the two whole.
 func (s Store) Save(l Login) (err error) {
 	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
 		return err
 	}
+	unlock, err := s.lock(l.Server)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.write(l)
+}
+
+// write makes the file of a login. The caller has the lock.
+func (s Store) write(l Login) (err error) {
 	text, err := json.Marshal(l)
 	if err != nil {
 		return err
@@ -92,8 +104,33 @@ func (s Store) Load(server string) (l Login, err error) {
 	return l, nil
 }
 
-// Remove forgets the login for a server.
-func (s Store) Remove(server string) error { return os.Remove(s.file(server)) }
+// End forgets the login for a server, and asks the provider to end its tokens, the newest ones where another process is just refreshing them.
+// revoked tells that the provider has a place for that. A login that cannot be used, or whose tokens the provider does not end, is
+// forgotten all the same, with an error.
+func (s Store) End(ctx context.Context, hc *http.Client, server string) (revoked bool, err error) {
+	if _, err := s.Load(server); errors.Is(err, ErrNone) {
+		return false, err // and nothing is made
+	}
+	unlock, err := s.lock(server)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	l, failed := s.Load(server)
+	if errors.Is(failed, ErrNone) {
+		return false, failed
+	}
+	if failed == nil || errors.Is(failed, ErrExposed) {
+		revoked, failed = Revoke(ctx, hc, l)
+	}
+	if err := os.Remove(s.file(server)); err != nil {
+		return false, err
+	}
+	if failed != nil {
+		return false, fmt.Errorf("the login is removed here, but its tokens were not ended at the provider: %w", failed)
+	}
+	return revoked, nil
+}
 
 // lock keeps other processes from changing a login until unlock.
 func (s Store) lock(server string) (unlock func(), err error) {

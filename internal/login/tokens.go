@@ -59,10 +59,21 @@ func (s *Source) Token(ctx context.Context, rejected string) (string, error) {
 		}
 		return "", err
 	}
+	before := l.Tokens
 	if l.Tokens, err = tokensOf(got); err != nil { // the library keeps a refresh token that is not replaced
 		return "", err
 	}
-	return l.Access, s.Store.Save(l)
+	return l.Access, s.keep(ctx, l, before)
+}
+
+// keep writes what a refresh of before gave. Where the file was exchanged or removed meanwhile, which the lock keeps others from on most systems,
+// that stays, and the tokens are ended.
+func (s *Source) keep(ctx context.Context, l Login, before Tokens) error {
+	if now, err := s.Store.Load(s.Server); err != nil || now.Access != before.Access || now.Refresh != before.Refresh {
+		_, _ = Revoke(ctx, s.HTTP, l)
+		return fmt.Errorf("%w: the login for %s was changed while it was refreshed; try again", client.ErrNotPermitted, s.Server)
+	}
+	return s.Store.write(l)
 }
 
 func (s *Source) isGood(l Login, rejected string) bool {
