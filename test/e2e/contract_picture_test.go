@@ -181,30 +181,33 @@ func (c *contract) testUploadsRefused(t *testing.T) {
 	good := picture.Sample(5, 2000)
 	faults := faultyUploads(t, good)
 	seen := c.give(t, "USER_ALICE")
-	for _, title := range slices.Sorted(maps.Keys(faults)) {
-		for _, f := range wireForms()[:2] {
-			t.Run(f.name+" "+title, func(t *testing.T) {
-				for _, way := range []struct {
-					path, token string
-					first       wanted // what is said before the form is looked at
-				}{
-					{management, "TOKEN_ADMIN", wanted{}}, {me, "TOKEN_ALICE", wanted{}},
-					{management, "TOKEN_VIEWER", wanted{code: 7, id: "AUTH-5mWD2"}},
-					{management, "TOKEN_NOBODY", wanted{code: 5, id: "AUTHZ-cdgFk"}},
-					{me, "TOKEN_EXPIRED", wanted{code: 16, id: "AUTH-7fs1e"}},
-					{"/management/v1/users/%00/avatar", "TOKEN_ADMIN", wanted{code: 3}},
-				} {
-					req, want := faults[title].req, faults[title].want
-					if way.first.code != 0 {
-						want = way.first
+	t.Run("faults", func(t *testing.T) {
+		for _, title := range slices.Sorted(maps.Keys(faults)) {
+			for _, f := range wireForms()[:2] {
+				t.Run(f.name+" "+title, func(t *testing.T) {
+					t.Parallel() // the server waits before it closes a connection on which more is sent
+					for _, way := range []struct {
+						path, token string
+						first       wanted // what is said before the form is looked at
+					}{
+						{management, "TOKEN_ADMIN", wanted{}}, {me, "TOKEN_ALICE", wanted{}},
+						{management, "TOKEN_VIEWER", wanted{code: 7, id: "AUTH-5mWD2"}},
+						{management, "TOKEN_NOBODY", wanted{code: 5, id: "AUTHZ-cdgFk"}},
+						{me, "TOKEN_EXPIRED", wanted{code: 16, id: "AUTH-7fs1e"}},
+						{"/management/v1/users/%00/avatar", "TOKEN_ADMIN", wanted{code: 3}},
+					} {
+						req, want := faults[title].req, faults[title].want
+						if way.first.code != 0 {
+							want = way.first
+						}
+						req.path = way.path
+						req.fields = append(slices.Clone(req.fields), c.bearer(way.token))
+						c.ask(t, f, req, want)
 					}
-					req.path = way.path
-					req.fields = append(slices.Clone(req.fields), c.bearer(way.token))
-					c.ask(t, f, req, want)
-				}
-			})
+				})
+			}
 		}
-	}
+	})
 	for _, f := range wireForms()[:2] {
 		for _, row := range []struct {
 			path string
