@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,9 +22,15 @@ func scratchDir(t *testing.T) string {
 	return t.TempDir()
 }
 
+// rest chooses those scenarios that take long, which are a step of CI, in place of the others.
+var rest = flag.Bool("rest", false, "run the scenarios that take long, and not the others")
+
 // The power is cut at every place of every scenario.
 func TestEveryCut(t *testing.T) {
 	for _, st := range scenarios {
+		if st.long != *rest {
+			continue
+		}
 		t.Run(st.name, func(t *testing.T) {
 			t.Parallel()
 			s, err := newScenario(t.Context(), scratchDir(t))

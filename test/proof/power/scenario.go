@@ -17,17 +17,18 @@ import (
 const scenarioUsers = 6
 
 // scenarios are runs of the engine whose traces are cut at every place. With a stride of n only every n-th of
-// the many places and outcomes is checked.
+// the many places and outcomes is checked. Those that take long have no place in every go test.
 var scenarios = []struct {
 	name string
+	long bool
 	run  func(s *scenario, stride int) error
 }{
-	{"first start and after", (*scenario).everyCut},
-	{"recovery after a cut", (*scenario).recovery},
-	{"killed, then cut", (*scenario).killed},
-	{"checkpoint of the log", (*scenario).checkpoint},
-	{"a sync that fails, then cut", (*scenario).failing},
-	{"space given back", (*scenario).givingBack},
+	{"first start and after", false, (*scenario).everyCut},
+	{"recovery after a cut", true, (*scenario).recovery},
+	{"killed, then cut", true, (*scenario).killed},
+	{"checkpoint of the log", true, (*scenario).checkpoint},
+	{"a sync that fails, then cut", false, (*scenario).failing},
+	{"space given back", false, (*scenario).givingBack},
 }
 
 // scenario is one run of the engine.
