@@ -23,6 +23,8 @@ check_systemd() {
   if grep -q avatard.service "$work/out"; then exit 1; fi # a key that is unknown is no failure of its own
   # Of 10; what is left are the network, local sockets and the files that everybody may read.
   systemd-analyze security --offline=true --threshold=15 "$work/avatard.service" >"$work/out" || { cat "$work/out"; exit 1; }
+  # The place of the audit stream that the documentation names can be written in the unit.
+  grep -qx "LogsDirectory=$(sed -nE 's#^`audit.stream: /var/log/([^/`]+)/.*#\1#p' docs/operating.md)" deploy/systemd/avatard.service
   systemd-sysusers --dry-run "$PWD/deploy/systemd/avatard.sysusers"
 }
 
