@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"iter"
 	"net"
 	"net/http"
@@ -89,12 +90,16 @@ func (w proxyChain) scheme(r *http.Request) string {
 }
 
 // client goes back through the lines of a header, the last one first, for as long as proxies are trusted. parse gives the
-// hops in one line, the last one first; one without a valid address could not be read.
+// hops in one line, the last one first; one without a valid address names no client, or could not be read, and is the last to count.
 func (w proxyChain) client(proxy netip.Addr, lines []string, parse func(string) iter.Seq[hop]) hop {
 	at, hops := hop{from: proxy}, 0
 	for _, line := range slices.Backward(lines) {
 		for h := range parse(line) {
-			if hops++; !h.from.IsValid() || hops > maxHops {
+			if hops++; hops > maxHops {
+				return at
+			}
+			if !h.from.IsValid() {
+				at.scheme = cmp.Or(h.scheme, at.scheme) // a trusted proxy wrote it, who names no client
 				return at
 			}
 			if at = h; !w.trusts(at.from) {
