@@ -71,8 +71,8 @@ func (s *Server) answerAbsent(w http.ResponseWriter, r *http.Request, asked pict
 	etag := s.absentTag(asked)
 	h := w.Header()
 	switch {
-	case namesETag(r.Header.Values("If-None-Match"), etag):
-		describePicture(h, etag, asked.scope)
+	case namesETag(r.Header["If-None-Match"], etag):
+		describeForCaches(h, etag, asked.scope)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	case r.Method == http.MethodHead:

@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -79,6 +82,33 @@ func TestNotModifiedTouchesNoDisk(t *testing.T) {
 		}
 		for _, taken := range held {
 			taken.release()
+		}
+	}
+}
+
+// 304 says what a cache may have to renew, and the same of it as 200 (RFC 9110 section 15.4.5). What else came with the picture the cache has.
+func TestNotModifiedSaysWhatCachesNeed(t *testing.T) {
+	f := start(t, nil)
+	if res, said := f.upload(t, "/assets/v1/users/me/avatar", "alice-token-1", picture.Sample(1, 4000)); res.StatusCode != http.StatusOK {
+		t.Fatal(res.StatusCode, said)
+	}
+	public := "/assets/v1/" + acme + "/users/" + alice + "/avatar"
+	for path, want := range map[string]string{
+		public:                       "Cache-Control Date Etag X-Request-Id",
+		public + "?size=8":           "Cache-Control Date Etag X-Request-Id",
+		"/assets/v1/users/me/avatar": "Cache-Control Date Etag Vary X-Request-Id",
+		"/assets/v1/1/users/1/avatar?default=initials": "Cache-Control Date Etag X-Request-Id",
+	} {
+		whole, _ := f.do(t, http.MethodGet, path, nil, bearer("alice-token-1")...)
+		res, body := f.do(t, http.MethodGet, path, nil, bearer("alice-token-1", "If-None-Match", whole.Header.Get("ETag"))...)
+		names := strings.Join(slices.Sorted(maps.Keys(res.Header)), " ")
+		if whole.StatusCode != http.StatusOK || res.StatusCode != http.StatusNotModified || body != "" || names != want {
+			t.Errorf("%s: %d, then %d %q with %s; want 304 with %s", path, whole.StatusCode, res.StatusCode, body, names, want)
+		}
+		for _, name := range []string{"Cache-Control", "Etag", "Vary"} {
+			if got, want := res.Header.Get(name), whole.Header.Get(name); got != want {
+				t.Errorf("%s: %s = %q, with the picture %q", path, name, got, want)
+			}
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (s *Server) servePageFile(w http.ResponseWriter, r *http.Request, variables
 	h.Set("ETag", "W/"+file.etag) // weak: it is the same compressed
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if namesETag(r.Header.Values("If-None-Match"), file.etag) {
+	if namesETag(r.Header["If-None-Match"], file.etag) {
 		varyByCoding(h, file.text)
 		w.WriteHeader(http.StatusNotModified)
 		return nil

@@ -124,8 +124,8 @@ func answerWithoutBytes(w http.ResponseWriter, r *http.Request, info storage.Inf
 		return false, err
 	}
 	switch {
-	case namesETag(r.Header.Values("If-None-Match"), etag):
-		describePicture(w.Header(), etag, asked.scope)
+	case namesETag(r.Header["If-None-Match"], etag):
+		describeForCaches(w.Header(), etag, asked.scope)
 		w.WriteHeader(http.StatusNotModified)
 	case r.Method == http.MethodHead:
 		describePicture(w.Header(), etag, asked.scope)
@@ -156,13 +156,14 @@ func sendPicture(w http.ResponseWriter, r *http.Request, p storage.Picture, aske
 		return errCrowded
 	}
 	h := w.Header()
-	describePicture(h, etag, asked.scope)
-	if namesETag(r.Header.Values("If-None-Match"), etag) {
+	if namesETag(r.Header["If-None-Match"], etag) {
+		describeForCaches(h, etag, asked.scope)
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	h.Set("Content-Type", p.Format.MediaType())
-	h.Set("Content-Length", strconv.Itoa(len(p.Data)))
+	describePicture(h, etag, asked.scope)
+	h["Content-Type"] = []string{p.Format.MediaType()}
+	h["Content-Length"] = []string{strconv.Itoa(len(p.Data))}
 	w.WriteHeader(http.StatusOK)
 	sent.write(w)
 	return nil
@@ -185,16 +186,21 @@ func entityTag(generation string, format storage.Format, side int) (string, erro
 	return `"` + generation + "-full-" + strings.TrimPrefix(media, "image/") + `"`, nil
 }
 
-// describePicture sets the headers of every answer about a picture that is there. Caches have to ask again each time: after a delete
-// the answer is 404, also to a cache that still holds the picture.
+// describePicture sets the headers of an answer with a picture, or about one, but for 304.
 func describePicture(h http.Header, etag, scope string) {
+	describeForCaches(h, etag, scope)
+	h["X-Content-Type-Options"], h["Content-Security-Policy"], h["Accept-Ranges"] = noSniff, noCode, noRanges
+}
+
+// describeForCaches sets those of the headers that 304 has as well (RFC 9110 section 15.4.5); the client keeps the others from the answer
+// with the picture. Caches have to ask again each time: after a delete the answer is 404, also to a cache that still holds the picture.
+func describeForCaches(h http.Header, etag, scope string) {
 	h["Etag"] = []string{etag}
 	h["Cache-Control"] = publicNoCache
 	if scope == "private" {
 		h["Cache-Control"] = privateNoCache
 		h.Add("Vary", "Authorization") // beside the value for web origins
 	}
-	h["X-Content-Type-Options"], h["Content-Security-Policy"], h["Accept-Ranges"] = noSniff, noCode, noRanges
 }
 
 // Values of header fields that never change, so that no answer allocates them.
