@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"example.org/avatard/authz/limit"
 	"example.org/avatard/storage"
 )
 
@@ -85,7 +84,7 @@ func (s *Server) logCall(ctx context.Context, c *call, w *statusWriter, path str
 		return
 	}
 	if !s.hasLines(c, outcome) {
-		s.logSums.count(limit.Address(c.address), outcome)
+		s.logSums.count(c.network, outcome)
 		return
 	}
 	var where slog.Attr

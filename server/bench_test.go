@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -42,28 +43,47 @@ func BenchmarkDelete(b *testing.B) {
 		{"ConnectProto", "POST " + removeProcedure, "application/proto", "\x0a\x12" + alice},
 	} {
 		request := form.line + head + form.media + "\r\nContent-Length: " + strconv.Itoa(len(form.body)) + "\r\n\r\n" + form.body
-		b.Run(form.name, func(b *testing.B) {
-			conn, err := new(net.Dialer).DialContext(b.Context(), "tcp", srv.Listener.Addr().String())
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer conn.Close()
-			answers := bufio.NewReader(conn)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := io.WriteString(conn, request); err != nil {
-					b.Fatal(err)
-				}
-				res, err := http.ReadResponse(answers, nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != http.StatusOK {
-					b.Fatal(res.Status, err)
-				}
-			}
-		})
+		b.Run(form.name, func(b *testing.B) { benchmarkCall(b, srv.Listener.Addr().String(), request, http.StatusOK) })
 	}
+}
+
+// benchmarkCall makes one call again and again on a connection.
+func benchmarkCall(b *testing.B, address, request string, want int) {
+	conn, err := new(net.Dialer).DialContext(b.Context(), "tcp", address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := io.WriteString(conn, request); err != nil {
+			b.Fatal(err)
+		}
+		res, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil || res.StatusCode != want {
+			b.Fatal(res.Status, err)
+		}
+	}
+}
+
+// BenchmarkNotModified measures a read of a public picture that the caller has, without storage.
+func BenchmarkNotModified(b *testing.B) {
+	log := NewLogWriter(io.Discard)
+	defer log.Close()
+	s, err := New(Config{Store: &shelfStore{pictures: map[string][]byte{alice: make([]byte, 1000)}}, Issuer: issuer,
+		Authenticator: tokens(people()), Permissions: authz.NewClaims(authz.DefaultPolicy()), PublicAssets: true, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		b.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(nil)
+	srv.Config = NewHTTPServer(s.Handler(), nil)
+	srv.Start()
+	b.Cleanup(srv.Close)
+	benchmarkCall(b, srv.Listener.Addr().String(), "GET /assets/v1/"+acme+"/users/"+alice+"/avatar HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n", http.StatusNotModified)
 }
 
 // BenchmarkRead measures a read of a public picture on a kept connection, without storage.

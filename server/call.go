@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	"example.org/avatard/authz"
+	"example.org/avatard/authz/limit"
 	"example.org/avatard/storage"
 )
 
@@ -28,6 +30,9 @@ const (
 
 // call is what is known of one request. It belongs to the goroutine that serves the request.
 type call struct {
+	context callContext
+	out     statusWriter // for the answer
+
 	id     string // ours, unlike any other's
 	given  string // the caller's own, "" = none
 	form   form
@@ -35,6 +40,7 @@ type call struct {
 	// procedure is the RPC behind a REST route, "" otherwise.
 	procedure string
 	address   string
+	network   netip.Addr // of the address, for what counts by it: see limit.Address
 	// badTimeout: a time-out header could not be read. The caller gets this error only once they have permission.
 	badTimeout bool
 	// credentials are the Authorization headers, kept to strike them out of log lines.
@@ -88,17 +94,18 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	started := s.config.Now()
 	m := s.findEndpoint(sent)
 	c := &call{id: s.config.NewRequestID(), given: givenID(sent.Header), form: m.form, action: m.action, address: s.config.ClientAddress(sent),
-		credentials: sent.Header["Authorization"]}
+		credentials: sent.Header["Authorization"], out: statusWriter{ResponseWriter: w}}
+	c.network = limit.Address(c.address)
 	if c.form != formREST && c.form != formPlain {
 		tidyRPC(sent.Header, c.form)
 	}
-	ctx, cancel := c.withDeadline(context.WithValue(sent.Context(), callKey{}, c), sent.Header)
-	defer cancel()
-	r := sent.WithContext(ctx)
-	w.Header().Set("X-Request-Id", c.answeredID())
+	c.begin(sent.Context(), sent.Header)
+	defer c.context.end()
+	r := sent.WithContext(&c.context)
+	w.Header()["X-Request-Id"] = []string{c.answeredID()}
 	setBodyDeadline(w, r, m)
 	body := trackBody(r)
-	counted := &statusWriter{ResponseWriter: w}
+	counted := &c.out
 	place, over, admitted := s.enterCall(c, m, r)
 	if admitted && s.connections.HasReserved() && s.onReserve(w, r, m) {
 		place.leave()
@@ -108,7 +115,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 	defer func() {
 		took := s.config.Now().Sub(started)
 		if admitted { // what was shed is counted, and logged once a minute
-			s.logCall(ctx, c, counted, sentPath(sent.URL), took)
+			s.logCall(&c.context, c, counted, sentPath(sent.URL), took)
 		}
 		s.report(c, counted, took)
 	}()
@@ -124,7 +131,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 		return
 	}
 	if m.rule.open { // all answers of open calls are for programs, and no browser should guess their type
-		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
+		w.Header()["X-Content-Type-Options"] = noSniff
 	}
 	err := s.authorize(r, m)
 	if err == nil {
@@ -137,7 +144,7 @@ func (s *Server) serveCall(w http.ResponseWriter, sent *http.Request) {
 
 // givenID returns an id from outside where it cannot do harm in a log line, else "".
 func givenID(header http.Header) string {
-	id := header.Get("X-Request-Id")
+	id := first(header["X-Request-Id"])
 	plain := func(c rune) bool {
 		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 	}

@@ -33,7 +33,7 @@ func (s *Server) cors(next http.Handler) http.Handler {
 		if s.config.AllowedOrigin != nil {
 			h.Add("Vary", "Origin")
 		}
-		asked := r.Header.Get("Access-Control-Request-Method")
+		asked := first(r.Header["Access-Control-Request-Method"])
 		preflight := r.Method == http.MethodOptions && asked != "" && len(origins) > 0
 		if len(origins) != 1 || origins[0] == "null" || s.config.AllowedOrigin == nil || !s.config.AllowedOrigin(origins[0]) {
 			if !preflight {

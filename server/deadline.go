@@ -9,29 +9,40 @@ import (
 	"time"
 )
 
-// withDeadline gives the call its deadline: the one that the caller asks for, at most MaxCallDuration. It removes the headers, so that
-// the RPC library does not read them again, and the deadline bounds authentication, too.
-func (c *call) withDeadline(ctx context.Context, header http.Header) (context.Context, context.CancelFunc) {
+// begin makes c.context the context of a request whose own one is parent. Its deadline is the one that the caller asks for, at
+// most MaxCallDuration. begin removes the headers, so that the RPC library does not read them again. The deadline bounds authentication, too.
+func (c *call) begin(parent context.Context, header http.Header) {
 	limit := MaxCallDuration
-	take := func(name string, parse func(string) (time.Duration, bool)) {
-		text := strings.Trim(header.Get(name), " \t")
-		header.Del(name)
-		if text == "" {
-			return
-		}
-		if asked, ok := parse(text); ok {
-			limit = min(limit, asked)
-		} else {
-			c.badTimeout = true
-		}
-	}
 	if c.form == formConnect || c.form == formREST {
-		take("Connect-Timeout-Ms", parseConnectTimeout)
+		limit = c.takeTimeout(limit, header, "Connect-Timeout-Ms", parseConnectTimeout)
 	}
 	if c.form != formConnect {
-		take("Grpc-Timeout", parseGRPCTimeout)
+		limit = c.takeTimeout(limit, header, "Grpc-Timeout", parseGRPCTimeout)
 	}
-	return context.WithTimeout(ctx, limit)
+	deadline := time.Now().Add(limit)
+	if earlier, ok := parent.Deadline(); ok && earlier.Before(deadline) {
+		deadline = earlier
+	}
+	c.context = callContext{Context: parent, call: c, deadline: deadline}
+}
+
+// takeTimeout takes a header away, and returns its time where that is less than limit.
+func (c *call) takeTimeout(limit time.Duration, header http.Header, name string, parse func(string) (time.Duration, bool)) time.Duration {
+	values, given := header[name]
+	if !given {
+		return limit
+	}
+	delete(header, name)
+	text := strings.Trim(first(values), " \t")
+	if text == "" {
+		return limit
+	}
+	asked, ok := parse(text)
+	if !ok {
+		c.badTimeout = true
+		return limit
+	}
+	return min(limit, asked)
 }
 
 // parseConnectTimeout reads at most ten digits of milliseconds.

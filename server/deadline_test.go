@@ -46,9 +46,8 @@ func TestTimeoutHeaders(t *testing.T) {
 					header.Set(row.name, row.value)
 				}
 				c := &call{form: row.form}
-				ctx, cancel := c.withDeadline(t.Context(), header)
-				defer cancel()
-				deadline, _ := ctx.Deadline()
+				c.begin(t.Context(), header)
+				deadline, _ := c.context.Deadline()
 				if got := time.Until(deadline); got != row.want || c.badTimeout != row.bad {
 					t.Errorf("bound by %v, bad %v; want %v, %v", got, c.badTimeout, row.want, row.bad)
 				}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"example.org/avatard/authz/limit"
 	"example.org/avatard/server/internal/connections"
 )
 
@@ -102,7 +101,7 @@ func (p place) leave() {
 // others from asking whether the server is well.
 func (s *Server) enterCall(c *call, m match, r *http.Request) (p place, over shedReason, ok bool) {
 	fields, size := headerSize(r)
-	p = place{in: s.calls, address: limit.Address(c.address), header: size + fields*fieldBytes}
+	p = place{in: s.calls, address: c.network, header: size + fields*fieldBytes}
 	if m.rule.open {
 		p.in = s.openCalls
 	}

@@ -1,9 +1,5 @@
 package server
 
-import (
-	"example.org/avatard/authz/limit"
-)
-
 // maxCounted is how many addresses, and how many callers, are counted one by one at least. Each takes about 100 bytes.
 const maxCounted = 1 << 16
 
@@ -11,12 +7,12 @@ const maxCounted = 1 << 16
 // its own. Health may be asked for as often as one likes, in the form that has no body.
 func (s *Server) limitAddress(c *call, m match) error {
 	if s.byAddress != nil && (!m.rule.open || c.form != formREST) {
-		if wait, ok := s.byAddress.Allow(limit.Address(c.address)); !ok {
+		if wait, ok := s.byAddress.Allow(c.network); !ok {
 			return &apiError{reason: overLimit, retryAfter: wait}
 		}
 	}
 	if m.rule.rate != nil && !m.notFound {
-		if wait, ok := m.rule.rate.Allow(limit.Address(c.address)); !ok {
+		if wait, ok := m.rule.rate.Allow(c.network); !ok {
 			return &apiError{reason: overLimit, retryAfter: wait}
 		}
 	}

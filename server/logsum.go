@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"example.org/avatard/authz/limit"
 )
 
 // Bounds of the lines that the log gets in a second about calls without a token and calls that were refused.
@@ -162,9 +160,9 @@ func (s *Server) hasLines(c *call, outcome string) bool {
 		case c.identified && outcome == "ok":
 			c.lines = 1
 		case outcome == errorTable[internal].code.String():
-			c.lines = sign(s.logSums.internalLine(limit.Address(c.address)))
+			c.lines = sign(s.logSums.internalLine(c.network))
 		default:
-			c.lines = sign(s.logSums.line(limit.Address(c.address)))
+			c.lines = sign(s.logSums.line(c.network))
 		}
 	}
 	return c.lines > 0

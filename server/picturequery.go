@@ -38,10 +38,11 @@ var queryParameters = map[string]queryParameter{
 }
 
 // pictureQuery reads the query of a picture's route. Unknown parameters are ignored, as on every route.
-func (s *Server) pictureQuery(query string) (q pictureQuery, err error) {
+func (s *Server) pictureQuery(query string) (pictureQuery, error) {
 	if query == "" {
-		return q, nil
+		return pictureQuery{}, nil
 	}
+	var q pictureQuery
 	seen := make(map[string]bool, len(queryParameters))
 	for text := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(text, "=")

@@ -40,6 +40,7 @@ type route struct {
 	pattern  string
 	segments []string
 	methods  map[string]*endpoint
+	actions  map[string]string // method and pattern, by method
 }
 
 // maxSegments bounds those of a pattern, the empty one in front included.
@@ -47,7 +48,7 @@ const maxSegments = 8
 
 // handle adds a method to a pattern, and with GET also HEAD. No path may match two patterns.
 func (s *Server) handle(method, pattern string, e *endpoint) error {
-	rt := &route{pattern: pattern, segments: strings.Split(pattern, "/"), methods: make(map[string]*endpoint)}
+	rt := &route{pattern: pattern, segments: strings.Split(pattern, "/"), methods: make(map[string]*endpoint), actions: make(map[string]string)}
 	known := slices.IndexFunc(s.routes, func(known *route) bool { return overlap(known.segments, rt.segments) })
 	switch {
 	case len(rt.segments) > maxSegments:
@@ -67,9 +68,9 @@ func (s *Server) handle(method, pattern string, e *endpoint) error {
 			e.variables++
 		}
 	}
-	rt.methods[method] = e
+	rt.methods[method], rt.actions[method] = e, method+" "+pattern
 	if method == http.MethodGet {
-		rt.methods[http.MethodHead] = e
+		rt.methods[http.MethodHead], rt.actions[http.MethodHead] = e, http.MethodHead+" "+pattern
 	}
 	return nil
 }
@@ -90,7 +91,7 @@ func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 // nothing is cleaned or redirected, upper and lower case differ, and the query is not looked at.
 func (s *Server) findEndpoint(r *http.Request) match {
 	path := sentPath(r.URL)
-	rpcForm := rpcFormOf(r.Header.Get("Content-Type"))
+	rpcForm := rpcFormOf(first(r.Header["Content-Type"]))
 	if e, ok := s.procedures[path]; ok {
 		if r.Method != http.MethodPost {
 			wrong := &endpoint{serve: onlyPost, rule: e.rule, stream: e.stream}
@@ -100,7 +101,7 @@ func (s *Server) findEndpoint(r *http.Request) match {
 	}
 	if known, variables, ok := s.matchPath(path); ok {
 		if e, ok := known.methods[r.Method]; ok {
-			return match{endpoint: e, action: r.Method + " " + known.pattern, form: formREST, variables: variables}
+			return match{endpoint: e, action: known.actions[r.Method], form: formREST, variables: variables}
 		}
 		if known.pattern != "/" { // a page there changes nothing for calls that were sent without a path
 			return wrongMethodOf(known, r.Method, path)
@@ -173,6 +174,9 @@ next:
 				if err != nil {
 					continue next
 				}
+				if variables == nil {
+					variables = make([]string, 0, 2) // no pattern of ours has more
+				}
 				variables = append(variables, plain)
 			case want != segments[i]:
 				continue next
@@ -181,6 +185,14 @@ next:
 		return candidate, variables, true
 	}
 	return nil, nil, false
+}
+
+// first returns the first value of a field, which [http.Header.Get] does too, but spells the name anew each time.
+func first(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
 }
 
 // allow lists the methods of a route, for the Allow header (RFC 9110 section 10.2.1).

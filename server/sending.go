@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"example.org/avatard/authz/limit"
 	"example.org/avatard/server/internal/connections"
 )
 
@@ -56,7 +55,7 @@ func (s *Server) readRoom(c *call) (readBudget, semaphoreKey) {
 	if c.identified {
 		return s.known, semaphoreKey{caller: c.caller.Subject}
 	}
-	return s.strangers, semaphoreKey{address: limit.Address(c.address)}
+	return s.strangers, semaphoreKey{address: c.network}
 }
 
 // begin takes over the bytes. It reports false when their memory was taken away.

@@ -5,6 +5,7 @@
 // pictures (package server/picture) and erase them (package storage).
 //
 //	call.go      one request from the first to the last byte: request id, deadline, admission, panics
+//	  deadline.go, callcontext.go   when it has to be over, and what waits for that
 //	  route.go     which endpoint a method and a path name
 //	    rpc.go       the RPC handlers, and what wraps every one of them
 //	    binding.go, query.go, rest.go   REST ─► the same handlers, as annotations say

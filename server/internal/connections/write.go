@@ -28,7 +28,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		if c.refused {
 			return len(p), nil // the answer was written by refuseHead
 		}
-		return c.timedWrite(p)
+		return c.Conn.Write(p)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -106,14 +106,14 @@ func (c *Conn) extendDeadline() {
 	}
 }
 
-// timedWrite writes to Conn. Meanwhile WritingSince returns when it began.
+// timedWrite writes to Conn over HTTP/2. Meanwhile WritingSince returns when it began.
 func (c *Conn) timedWrite(p []byte) (int, error) {
 	c.writeBegan.Store(time.Now().UnixNano())
 	defer c.writeBegan.Store(0)
 	return c.Conn.Write(p)
 }
 
-// WritingSince returns when the write began that is under way, in Unix nanoseconds. 0 = there is none, or it is not known.
+// WritingSince returns when the write over HTTP/2 began that is under way, in Unix nanoseconds. 0 = there is none, or it is not known.
 func (c *Conn) WritingSince() int64 {
 	if c == nil {
 		return 0
