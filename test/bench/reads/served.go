@@ -27,7 +27,7 @@ type served struct {
 	stop    func() error
 }
 
-// roles are the servers that are measured. A bare handler does nothing but to write the same bytes, or 304.
+// roles are the servers that are measured. A bare handler does nothing but to write the same bytes, or 304 with the fields that it must have.
 var roles = map[string]func(context.Context, options, net.Listener) error{"bare": serveBare, "avatard": serveAvatard}
 
 // start begins a server of a role.
@@ -74,12 +74,16 @@ func sample(o options) ([]byte, error) {
 // bareTag is that of the bare handler.
 const bareTag = `"bare"`
 
+// A picture that caches may keep, and 304, must have these fields (RFC 9110 section 15.4.5).
+var bareTags, bareCaching = []string{bareTag}, []string{"public, no-cache"}
+
 func serveBare(ctx context.Context, o options, ln net.Listener) error {
 	data, err := sample(o)
 	if err != nil {
 		return err
 	}
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // what limits cost is part of what is measured
+		w.Header()["Etag"], w.Header()["Cache-Control"] = bareTags, bareCaching
 		if r.Header.Get("If-None-Match") == bareTag {
 			w.WriteHeader(http.StatusNotModified)
 			return
