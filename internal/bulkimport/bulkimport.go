@@ -6,6 +6,7 @@
 //	bulkimport.go  items, several at once
 //	item.go        what happens to one of them
 //	journal.go     which were imported
+//	otherserver.go whether that was at another address, which may be the same server
 //	refusal.go     which were not, and why; which were uploaded and not read back
 //
 // Two things keep an item from being uploaded twice. The journal has a line for each that the server has acknowledged; nothing

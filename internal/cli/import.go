@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -170,7 +171,8 @@ func (flags *importCommand) register(ctx context.Context, inv *Program) (func(co
 	}, nil
 }
 
-// journal opens the journal of an import. Where no file is named, there is one for each server, organisation and place.
+// journal opens the journal of an import. Where no file is named, there is one for each server, organisation and place. Under another
+// address a server cannot be told from another server, so a second address is refused.
 func (flags *importCommand) journal(inv *Program, subject bulkimport.Subject) (*bulkimport.Journal, error) {
 	if flags.Journal != "" {
 		return bulkimport.OpenJournal(flags.Journal, subject, tryLock)
@@ -187,8 +189,14 @@ func (flags *importCommand) journal(inv *Program, subject bulkimport.Subject) (*
 	if err != nil {
 		return nil, err
 	}
-	name := sha256.Sum256(text)
-	return bulkimport.OpenJournal(filepath.Join(dir, hex.EncodeToString(name[:8])+".jsonl"), subject, tryLock)
+	sum := sha256.Sum256(text)
+	name := filepath.Join(dir, hex.EncodeToString(sum[:8])+".jsonl")
+	if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		if other := bulkimport.OtherServer(dir, subject); other != "" {
+			return nil, usagef("the same was imported at %s. If that is this server, name it so with --url: what users deleted since would come back. If it is another one, name a new file with --journal", other)
+		}
+	}
+	return bulkimport.OpenJournal(name, subject, tryLock)
 }
 
 // runImport shows how an import comes along, and what came of it.
