@@ -292,7 +292,7 @@ func runKilled(t *testing.T, dir, job string, at int) (acknowledged, operations 
 
 // A process is killed before each of its file operations in turn: between any two steps of uploads, replacements and
 // removals. The next one is killed while it finishes what was left, and the one after that serves. What was
-// acknowledged holds; what was not is done or not done; no piece of an erased picture is left.
+// acknowledged holds; what was not is done or not done; no piece of an erased picture is left. See placesApart.
 func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	_, operations := runKilled(t, t.TempDir(), "scenario", 0)
 	if operations < 80 {
@@ -302,7 +302,7 @@ func TestKilledBetweenAnyTwoSteps(t *testing.T) {
 	for part := range 2 {
 		t.Run(fmt.Sprint("part ", part), func(t *testing.T) {
 			t.Parallel()
-			for at := 1 + part; at <= operations; at += 2 {
+			for at := 1 + part*placesApart(); at <= operations; at += 2 * placesApart() {
 				killedAt(t, at)
 			}
 		})
