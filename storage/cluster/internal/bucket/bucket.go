@@ -110,8 +110,17 @@ func (b *Bucket) Close() {
 const noVersion = "null"
 
 // Put stores an object that must not be there yet and returns the id of its version, "null" where the bucket has none. After an error it
-// may be there all the same, and may still arrive. ErrThere only where the server looks.
+// may be there all the same, and may still arrive. So it is sent once, and again only after the server has refused it because of a conflict.
+// ErrThere only where the server looks.
 func (b *Bucket) Put(ctx context.Context, name string, data []byte) (version string, err error) {
+	err = repeat(ctx, conflict, func() error {
+		version, err = b.put(ctx, name, data)
+		return err
+	})
+	return version, err
+}
+
+func (b *Bucket) put(ctx context.Context, name string, data []byte) (version string, err error) {
 	b.Requests.put.Add(1)
 	o := minio.PutObjectOptions{DisableMultipart: true, ContentType: "application/octet-stream"}
 	if !hooks.Wrong(hooks.ResentPut) {
