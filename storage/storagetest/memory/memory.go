@@ -37,6 +37,7 @@ type Memory struct {
 	flaw   Flaw
 	mu     sync.Mutex
 	states map[string]*state
+	files  []*os.File // for a flaw
 }
 
 type state struct {
@@ -80,7 +81,6 @@ type store struct {
 	closed bool
 	stale  map[storage.UserKey]storage.Picture // for a flaw: a cache of this handle
 	seen   map[storage.UserKey]storage.Info    // likewise
-	file   *os.File                            // for a flaw
 }
 
 // Refusals lists the refusals on record in the store of a name.
@@ -113,7 +113,8 @@ func (m *Memory) Open(ctx context.Context, name string, now func() time.Time) (s
 			e.res.Receipt = ""
 		}
 	case "leaves a file open":
-		s.file, _ = os.Create(filepath.Join(name, "open"))
+		f, _ := os.Create(filepath.Join(name, "open"))
+		m.files = append(m.files, f) // or the garbage collector would close it
 	case "leaves a goroutine":
 		go func() { <-time.After(time.Minute) }()
 	}
