@@ -106,6 +106,9 @@ function offerSignIn() {
   });
 }
 
+// The newest call of each form: an answer that comes behind a later one is not shown.
+const newest = new Map();
+
 async function send(section, form) {
   const output = form.querySelector("output");
   output.replaceChildren("…");
@@ -122,14 +125,19 @@ async function send(section, form) {
     body = new FormData();
     body.append(section.dataset.upload, form.querySelector("input[type=file]").files[0]);
   }
+  const call = {};
+  newest.set(form, call);
+  let shown;
   try {
-    show(output, await fetch(path, { method: section.dataset.method, headers, body, cache: "no-store" }));
+    shown = await describe(await fetch(path, { method: section.dataset.method, headers, body, cache: "no-store" }));
   } catch (error) {
-    output.replaceChildren(`No answer: ${error.message}`);
+    shown = [`No answer: ${error.message}`];
   }
+  if (newest.get(form) === call) output.replaceChildren(...shown);
 }
 
-async function show(output, answer) {
+// describe returns what is shown of an answer: its status and header in any case.
+async function describe(answer) {
   const title = document.createElement("p");
   title.className = "answer";
   title.textContent = `${answer.status} ${answer.statusText}`;
@@ -137,21 +145,36 @@ async function show(output, answer) {
   head.tabIndex = 0;
   head.textContent = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
   const type = answer.headers.get("content-type") ?? "";
-  if (type.startsWith("image/")) {
-    const picture = await createImageBitmap(await answer.blob());
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [picture.width, picture.height];
-    canvas.getContext("2d").drawImage(picture, 0, 0);
-    canvas.role = "img";
-    canvas.ariaLabel = "The picture";
-    output.replaceChildren(title, head, canvas);
-    return;
+  return [title, head, type.startsWith("image/") ? await pictureOf(answer) : await textOf(answer, type)];
+}
+
+async function pictureOf(answer) {
+  let picture;
+  try {
+    picture = await createImageBitmap(await answer.blob());
+  } catch {
+    return "This browser cannot show the picture.";
   }
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [picture.width, picture.height];
+  canvas.getContext("2d").drawImage(picture, 0, 0);
+  canvas.role = "img";
+  canvas.ariaLabel = "The picture";
+  return canvas;
+}
+
+async function textOf(answer, type) {
   const body = document.createElement("pre");
   body.tabIndex = 0;
-  const text = await answer.text();
-  body.textContent = type.startsWith("application/json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
-  output.replaceChildren(title, head, body);
+  body.textContent = await answer.text();
+  if (type.startsWith("application/json")) {
+    try {
+      body.textContent = JSON.stringify(JSON.parse(body.textContent), null, 2);
+    } catch {
+      // It is shown as it came.
+    }
+  }
+  return body;
 }
 
 // innermost first: a hidden panel's tabs are made as well

@@ -40,8 +40,8 @@ async function call(method, who, { query = "", body } = {}) {
     element("sign-in").focus();
     throw new Error(text("signInAgain"));
   }
-  const { message } = await answer.json().catch(() => ({ message: answer.status }));
-  throw new Error(text("failed", { message }));
+  const told = await answer.json().catch(() => null);
+  throw new Error(text("failed", { message: told?.message ?? answer.status }));
 }
 
 // unanswered is the error for an answer that has not come, or not as a whole.

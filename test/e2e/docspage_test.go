@@ -35,6 +35,7 @@ func checkDocsPage(t *testing.T, v pageVisit) {
 		Faults, Foreign                 []string
 		Sample, SampleWithToken, Stored string
 		Focused                         string
+		Odd                             []string                     // shown of answers that are not what they say, with a late one among them
 		Samples, Proxied                map[string]map[string]string // by operation and language, and those behind a proxy with TLS
 	}
 	told := tell[answer](t, map[string]any{
@@ -81,6 +82,12 @@ func checkDocsPage(t *testing.T, v pageVisit) {
 	}
 	if len(got.Proxied) == 0 || len(got.Proxied) != len(got.Samples) {
 		t.Errorf("samples for %d operations behind a proxy, want %d", len(got.Proxied), len(got.Samples))
+	}
+	for i, want := range []string{"no JSON", "cannot show", "cannot show"} {
+		if len(got.Odd) != 3 || !strings.HasPrefix(got.Odd[i], "200") || !strings.Contains(got.Odd[i], want) {
+			t.Errorf("odd answers are shown as %q, want their status and %q in number %d", got.Odd, want, i)
+			break
+		}
 	}
 	if got.Focused != "grpcurl" {
 		t.Errorf("behind the first tab is %q, want grpcurl", got.Focused)

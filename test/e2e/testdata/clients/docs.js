@@ -90,6 +90,35 @@ try {
     told.samples = await samples(page);
     told.stored = await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie].join());
   });
+  await view({}, async (page) => {
+    const read = page.locator("section#ReadAvatar");
+    const ask = async (userId) => {
+      for (const [name, value] of Object.entries({ orgId: plan.organization, userId })) await read.locator(`.try [data-fill=${name}]`).fill(value);
+      await read.locator(".try button").click();
+    };
+    const shown = async (words) => {
+      await page.waitForFunction((words) => document.querySelector("section#ReadAvatar .try output").innerText.includes(words), words);
+      return read.locator(".try output").innerText();
+    };
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    await page.route("**/users/late/avatar", async (route) => {
+      await held;
+      await route.fulfill({ contentType: "text/plain", body: "the late one" });
+    });
+    await page.route("**/users/odd/avatar", (route) => route.fulfill({ contentType: "application/json", body: "no JSON" }));
+    await page.route("**/users/broken/avatar", (route) => route.fulfill({ contentType: "image/png", body: "no picture" }));
+    const arrived = page.waitForEvent("requestfinished", (request) => request.url().includes("/users/late/"));
+    await ask("late");
+    await ask("odd");
+    told.odd = [await shown("no JSON")];
+    release();
+    await (await arrived).response().then((response) => response.finished());
+    await ask("broken");
+    told.odd.push(await shown("cannot show"));
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    told.odd.push(await read.locator(".try output").innerText());
+  });
   await view({ viewport: { width: 1200, height: 900 }, colorScheme: "light" }, (page) => examine(page));
   // In the dark only colours differ.
   await view({ viewport: { width: 1200, height: 900 }, colorScheme: "dark" }, (page) => examine(page, { runOnly: ["color-contrast"] }));
