@@ -20,7 +20,7 @@ type requests struct {
 	story   map[string][]string  // what became of each, for people
 	arrived map[string]time.Time // objects that were delivered after their sender had gone, and when
 	waits   map[string]time.Time // until when requests about a user's folder wait
-	// twice is called with the name of an object for which a second PUT was sent.
+	// twice is called with the name of an object for which a second PUT was sent, while the first was not refused because of a conflict.
 	twice func(name string)
 }
 
@@ -47,6 +47,14 @@ func (r *requests) note(request *http.Request) (name string) {
 		r.twice(name)
 	}
 	return name
+}
+
+// refused notes that a PUT is over and has stored nothing, as its sender is about to be told: another one may be sent.
+func (r *requests) refused(name string) {
+	r.tell(name, "refused")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sent, name)
 }
 
 // tell notes what becomes of an object.
@@ -163,13 +171,17 @@ func (r *requests) passRequests(ctx context.Context, p *proxy, client net.Conn) 
 			delivered = r.delivering(name)
 		}
 		_ = server.SetDeadline(time.Now().Add(answerLimit))
+		status := 0
 		if _, err = server.Write(sent.Bytes()); err == nil {
-			err = readAnswer(answers, request)
+			status, err = readAnswer(answers, request)
 		}
 		delivered()
 		r.tell(name, "passed on")
 		if err != nil || f == lose {
 			return
+		}
+		if status == http.StatusConflict {
+			r.refused(name)
 		}
 		if _, err := client.Write(received.Bytes()); err != nil {
 			return
@@ -197,17 +209,17 @@ func (r *requests) deliver(ctx context.Context, p *proxy, request *http.Request,
 	defer func() { _ = server.Close() }()
 	_ = server.SetDeadline(time.Now().Add(answerLimit))
 	if _, err := server.Write(sent); err == nil {
-		_ = readAnswer(bufio.NewReader(server), request)
+		_, _ = readAnswer(bufio.NewReader(server), request)
 	}
 }
 
-// readAnswer reads an answer to its end.
-func readAnswer(from *bufio.Reader, request *http.Request) error {
+// readAnswer reads an answer to its end, and returns its status.
+func readAnswer(from *bufio.Reader, request *http.Request) (status int, err error) {
 	answer, err := http.ReadResponse(from, request)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer answer.Body.Close()
 	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, maxHTTPBody))
-	return err
+	return answer.StatusCode, err
 }
