@@ -32,10 +32,7 @@ func BenchmarkDelete(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(nil)
-	srv.Config = NewHTTPServer(s.Handler(), nil)
-	srv.Start()
-	b.Cleanup(srv.Close)
+	address := serveBenchmark(b, s)
 	const head = " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin-token-1\r\nContent-Type: "
 	for _, form := range []struct{ name, line, media, body string }{
 		{"REST", "DELETE /management/v1/users/" + alice + "/avatar", "", ""},
@@ -43,8 +40,18 @@ func BenchmarkDelete(b *testing.B) {
 		{"ConnectProto", "POST " + removeProcedure, "application/proto", "\x0a\x12" + alice},
 	} {
 		request := form.line + head + form.media + "\r\nContent-Length: " + strconv.Itoa(len(form.body)) + "\r\n\r\n" + form.body
-		b.Run(form.name, func(b *testing.B) { benchmarkCall(b, srv.Listener.Addr().String(), request, http.StatusOK) })
+		b.Run(form.name, func(b *testing.B) { benchmarkCall(b, address, request, http.StatusOK) })
 	}
+}
+
+// serveBenchmark serves s until the benchmark ends, and returns the address.
+func serveBenchmark(b *testing.B, s *Server) string {
+	b.Helper()
+	srv := httptest.NewUnstartedServer(nil)
+	srv.Config = NewHTTPServer(s.Handler(), nil)
+	srv.Start()
+	b.Cleanup(srv.Close)
+	return srv.Listener.Addr().String()
 }
 
 // benchmarkCall makes one call again and again on a connection.
@@ -79,11 +86,8 @@ func BenchmarkNotModified(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(nil)
-	srv.Config = NewHTTPServer(s.Handler(), nil)
-	srv.Start()
-	b.Cleanup(srv.Close)
-	benchmarkCall(b, srv.Listener.Addr().String(), "GET /assets/v1/"+acme+"/users/"+alice+"/avatar HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n", http.StatusNotModified)
+	address := serveBenchmark(b, s)
+	benchmarkCall(b, address, "GET /assets/v1/"+acme+"/users/"+alice+"/avatar HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\n\r\n", http.StatusNotModified)
 }
 
 // BenchmarkRead measures a read of a public picture on a kept connection, without storage.

@@ -45,17 +45,24 @@ func wantReady(t *testing.T, f *auditFile, when, want string) {
 	}
 }
 
-// Whoever reads the stream may stop: readiness, metrics, SIGHUP and the end of the process do not wait for them, and say so.
+// openStopped opens a stream whose reader has stopped, with its first line being written, and returns the log, too.
+func openStopped(t *testing.T) (*auditFile, *stoppedReader, *bytes.Buffer) {
+	t.Helper()
+	log := new(bytes.Buffer)
+	reader := &stoppedReader{goOn: make(chan struct{})}
+	f, err := openAuditFile("-", reader, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(f, "first")
+	synctest.Wait()
+	return f, reader, log
+}
+
+// The reader of the stream may stop: readiness, metrics, SIGHUP and the end of the process do not wait for it, and say so.
 func TestAuditFileWhoseReaderStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		reader := &stoppedReader{goOn: make(chan struct{})}
-		f, err := openAuditFile("-", reader, slog.New(slog.NewTextHandler(&log, nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintln(f, "first")
-		synctest.Wait() // it is being written
+		f, reader, log := openStopped(t)
 		wantReady(t, f, "at once", "")
 		f.reopen()
 		time.Sleep(stalledAfter)
@@ -86,14 +93,7 @@ func TestAuditFileWhoseReaderStops(t *testing.T) {
 // A stream that goes on is ready again; the lines that were lost in between are told.
 func TestAuditFileWhoseReaderGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		reader := &stoppedReader{goOn: make(chan struct{})}
-		f, err := openAuditFile("-", reader, slog.New(slog.NewTextHandler(&log, nil)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintln(f, "first")
-		synctest.Wait()
+		f, reader, log := openStopped(t)
 		for range 3 << 10 {
 			fmt.Fprintln(f, strings.Repeat("x", 1023))
 		}
