@@ -4,7 +4,15 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
+
+	"example.org/avatard/internal/pieces"
 )
+
+// PieceBytes is the length from which a run of picture bytes in a file counts as a piece.
+const PieceBytes = pieces.PieceBytes
+
+// Piece is an unbroken run of bytes of one picture, found in a file.
+type Piece = pieces.Piece
 
 // mark is the first half of every block's plain text. A run of other bytes deciphers to it by chance once in 2⁶⁴.
 const mark = 0x6176617461726421
@@ -33,12 +41,12 @@ func NewPattern(seed uint64) *Pattern {
 // sizes begin alike: give every upload a number of its own.
 func (p *Pattern) Picture(number uint32, size int) []byte {
 	data := make([]byte, size)
-	p.Fill(data, Place{Number: number})
+	p.Fill(data, pieces.Place{Number: number})
 	return data
 }
 
-// Fill implements [Pictures]. The pictures of a pattern have no end.
-func (p *Pattern) Fill(buf []byte, at Place) int {
+// Fill implements [pieces.Pictures]. The pictures of a pattern have no end.
+func (p *Pattern) Fill(buf []byte, at pieces.Place) int {
 	var plain, block [aes.BlockSize]byte
 	binary.LittleEndian.PutUint64(plain[:], mark)
 	binary.LittleEndian.PutUint32(plain[8:], at.Number)
@@ -51,21 +59,21 @@ func (p *Pattern) Fill(buf []byte, at Place) int {
 	return len(buf)
 }
 
-// Finder implements [Pictures].
-func (p *Pattern) Finder() func(block []byte) (Place, bool) {
+// Finder implements [pieces.Pictures].
+func (p *Pattern) Finder() func(block []byte) (pieces.Place, bool) {
 	plain := make([]byte, aes.BlockSize)
-	return func(block []byte) (Place, bool) {
+	return func(block []byte) (pieces.Place, bool) {
 		p.block.Decrypt(plain, block)
 		if binary.LittleEndian.Uint64(plain) != mark {
-			return Place{}, false
+			return pieces.Place{}, false
 		}
 		number, index := binary.LittleEndian.Uint32(plain[8:]), binary.LittleEndian.Uint32(plain[12:])
-		return Place{number, int64(index) * aes.BlockSize}, true
+		return pieces.Place{Number: number, Start: int64(index) * aes.BlockSize}, true
 	}
 }
 
-// Search is [Search] for the pictures of this pattern.
-func (p *Pattern) Search(dirs ...string) ([]Piece, error) { return Search(p, dirs...) }
+// Search is [pieces.Search] for the pictures of this pattern.
+func (p *Pattern) Search(dirs ...string) ([]Piece, error) { return pieces.Search(p, dirs...) }
 
-// SearchBytes is [SearchBytes] for the pictures of this pattern.
-func (p *Pattern) SearchBytes(data []byte) []Piece { return SearchBytes(p, data) }
+// SearchBytes is [pieces.SearchBytes] for the pictures of this pattern.
+func (p *Pattern) SearchBytes(data []byte) []Piece { return pieces.SearchBytes(p, data) }

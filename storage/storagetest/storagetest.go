@@ -12,7 +12,7 @@
 //	fixture.go      a store under test, its clock, its reopening · calls.go  its methods, as tables of calls
 //	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them
 //	trouble.go      checks that need a hook: faults, bytes that are gone, kills
-//	pattern.go      pictures that can be recognised · search.go looks for them
+//	pattern.go      pictures that can be recognised; package internal/pieces looks for them
 package storagetest
 
 import (

@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"sync"
 
+	"example.org/avatard/internal/pieces"
 	"example.org/avatard/server/picture"
 )
 
@@ -23,13 +24,11 @@ const (
 	maxPictureBytes = 300_000
 )
 
-// Picture is one picture of a set.
-type Picture struct {
-	// Upload is what is sent.
-	Upload []byte
-	// Stored is what the server makes of it, keeps and serves.
-	Stored []byte
-}
+// Picture is one picture of a set, and Piece a piece of one.
+type (
+	Picture = pieces.Picture
+	Piece   = pieces.Found
+)
 
 // PictureSet is a number of pictures, no two of which share a piece that counts. Before one of them is uploaded again, callers
 // have to make sure that nothing is left of it, else a search cannot tell old from new. Its methods may be called concurrently.
@@ -38,7 +37,7 @@ type PictureSet struct {
 	All []Picture
 
 	numbers map[[sha256.Size]byte]int
-	index   *index
+	index   *pieces.Index
 }
 
 // NewPictureSet makes up pictures: PNG and JPEG, most of a few kilobytes, some of 200 B and some of 300 kB. Equal arguments
@@ -62,9 +61,9 @@ func NewPictureSet(ctx context.Context, seed uint64, count int) (*PictureSet, er
 		}
 		s.numbers[sha256.Sum256(s.All[i].Stored)] = i
 	}
-	s.index = newIndex(s.All)
+	s.index = pieces.NewIndex(s.All)
 	for i, p := range s.All {
-		if s.index.blocks[i] == 0 || s.index.blocks[count+i] == 0 || len(s.numbers) != count {
+		if stored, uploaded := s.index.Blocks(i); stored == 0 || uploaded == 0 || len(s.numbers) != count {
 			return nil, fmt.Errorf("picture %d of %d bytes cannot be told from the others", i, len(p.Stored))
 		}
 	}
@@ -76,6 +75,9 @@ func (s *PictureSet) Number(stored []byte) (number int, ok bool) {
 	number, ok = s.numbers[sha256.Sum256(stored)]
 	return number, ok
 }
+
+// Search looks for pieces of the pictures, in both forms, in every regular file below the directories: see [pieces.Search].
+func (s *PictureSet) Search(dirs ...string) ([]Piece, error) { return s.index.Search(dirs...) }
 
 // draw makes one picture up and its stored form.
 func draw(ctx context.Context, normalizer *picture.Normalizer, seed, number uint64) (p Picture, err error) {

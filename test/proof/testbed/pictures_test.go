@@ -4,13 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"example.org/avatard/storage/storagetest"
+	"example.org/avatard/internal/pieces"
 )
 
 func newTestSet(t *testing.T, seed uint64, count int) *PictureSet {
@@ -38,10 +37,11 @@ func TestPictureSet(t *testing.T) {
 		if len(p.Stored) < minPictureBytes/2 || len(p.Stored) > 2*maxPictureBytes {
 			t.Errorf("picture %d has %d bytes", i, len(p.Stored))
 		}
-		if covered := s.index.blocks[i] * blockBytes; 4*covered < len(p.Stored) {
+		stored, uploaded := s.index.Blocks(i)
+		if covered := stored * pieces.BlockBytes; 4*covered < len(p.Stored) {
 			t.Errorf("of the %d bytes of picture %d a search knows %d only", len(p.Stored), i, covered)
 		}
-		if covered := s.index.blocks[len(s.All)+i] * blockBytes; 4*covered < len(p.Upload) {
+		if covered := uploaded * pieces.BlockBytes; 4*covered < len(p.Upload) {
 			t.Errorf("of the %d bytes of picture %d as uploaded a search knows %d only", len(p.Upload), i, covered)
 		}
 		if kind := string(p.Stored[:4]); !slices.Contains(kinds, kind) {
@@ -66,23 +66,23 @@ func TestSearch(t *testing.T) {
 	middle := len(stored) / 2
 	const window = 4 << 20 // a multiple of what is read at a time
 	piece := func(offset, start, length int) Piece {
-		return Piece{Piece: storagetest.Piece{Offset: int64(offset), Number: uint32(large), Start: int64(start), Length: length}}
+		return Piece{Piece: pieces.Piece{Offset: int64(offset), Number: uint32(large), Start: int64(start), Length: length}}
 	}
 	want := []Piece{
 		piece(5, middle, 500),
-		piece(20_000, middle+7, storagetest.PieceBytes),
-		piece(window-100, 1000, middle),                                  // over the window's end
-		piece(window+window/4-1000, 0, len(stored)),                      // over that of a part of it
-		piece(2*window-blockBytes+1, middle+1, storagetest.PieceBytes+3), // no whole block before it
+		piece(20_000, middle+7, pieces.PieceBytes),
+		piece(window-100, 1000, middle),                                    // over the window's end
+		piece(window+window/4-1000, 0, len(stored)),                        // over that of a part of it
+		piece(2*window-pieces.BlockBytes+1, middle+1, pieces.PieceBytes+3), // no whole block before it
 		piece(3*window-40, middle+3, 40),
 	}
 	file := make([]byte, 3*window) // as many windows, and one that is empty
 	for _, p := range want {
 		copy(file[p.Offset:], stored[p.Start:p.Start+int64(p.Length)])
 	}
-	copy(file[50_000:], stored[middle:middle+blockBytes-1])  // too short for a piece
-	copy(file[60_000:], bytes.Repeat([]byte("avatard "), 9)) // nobody's
-	for i, p := range s.All {                                // what a format begins with, less its sizes
+	copy(file[50_000:], stored[middle:middle+pieces.BlockBytes-1]) // too short for a piece
+	copy(file[60_000:], bytes.Repeat([]byte("avatard "), 9))       // nobody's
+	for i, p := range s.All {                                      // what a format begins with, less its sizes
 		copy(file[100_000+i*10_000:], p.Stored[:12])
 	}
 	dir := t.TempDir()
@@ -136,40 +136,14 @@ func TestSearchFindsEveryPicture(t *testing.T) {
 	for i, p := range s.All {
 		end := p.Stored[len(p.Stored)-len(p.Stored)/3:] // behind the tables
 		name := filepath.Join(dir, "file")
-		for cut := 0; cut < 4 && cut+2*storagetest.PieceBytes < len(end); cut++ {
-			if err := os.WriteFile(name, end[cut:cut+2*storagetest.PieceBytes], 0o600); err != nil {
+		for cut := 0; cut < 4 && cut+2*pieces.PieceBytes < len(end); cut++ {
+			if err := os.WriteFile(name, end[cut:cut+2*pieces.PieceBytes], 0o600); err != nil {
 				t.Fatal(err)
 			}
 			got, err := s.Search(dir)
-			if err != nil || len(got) != 1 || got[0].Number != uint32(i) || got[0].Length != 2*storagetest.PieceBytes {
+			if err != nil || len(got) != 1 || got[0].Number != uint32(i) || got[0].Length != 2*pieces.PieceBytes {
 				t.Errorf("Search for a piece of picture %d = %v, %v", i, got, err)
 			}
 		}
-	}
-}
-
-// No picture is taken for another one, whatever the two have in common, also at odd places: tables of codes look alike.
-func TestSearchBlamesNoOther(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 1))
-	draw := func(head []byte) []byte {
-		b := make([]byte, 2000)
-		for i := range b {
-			b[i] = byte(random.Uint32())
-		}
-		copy(b, head)
-		return b
-	}
-	one := draw(nil)
-	head := draw(nil)[:4*blockBytes]
-	copy(head[blockBytes+1:], one[10*blockBytes:][:40])
-	two, three := draw(head), draw(head)
-	pictures := []Picture{{Upload: draw(nil), Stored: one}, {Upload: draw(nil), Stored: two}, {Upload: draw(nil), Stored: three}}
-	name := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(name, two, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	pieces, err := storagetest.Search(newIndex(pictures), filepath.Dir(name))
-	if err != nil || len(pieces) != 1 || pieces[0].Number != 1 {
-		t.Errorf("in the second picture is found %v, %v, want only itself", pieces, err)
 	}
 }

@@ -6,8 +6,7 @@
 //	server.go    one run of it: start, kill, stop
 //	cluster.go   settings for several runs at once, on PostgreSQL and a bucket
 //	client.go    its callers, which are those of package test/client
-//	pictures.go  pictures whose stored form is known, and whose every piece tells which one it is from
-//	search.go    what package storage/storagetest needs in order to find pieces of them in files
+//	pictures.go  pictures whose stored form is known, and whose every piece tells which one it is from; package internal/pieces finds those in files
 //	metadata.go  what the database of a stopped server holds; fsck.go lets the program itself compare it with the bytes
 //
 // The identity provider lives in the proof's process, so tokens outlive the server. Nothing in this package judges; see

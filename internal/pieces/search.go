@@ -1,4 +1,11 @@
-package storagetest
+// Package pieces looks for what is left of pictures in files: every run of bytes that only one known picture has, wherever in a file
+// it begins.
+//
+//	search.go  the search itself, for pictures of any kind
+//	index.go   pictures whose bytes are at hand, as they were uploaded and as they are stored
+//
+// It judges nothing, and it sees what the file system calls the content of files: no free blocks, no unlinked files, no memory.
+package pieces
 
 import (
 	"bytes"
