@@ -15,6 +15,7 @@
 //	                       ├► move.go: with none, or it serves itself
 //	                       └► put.go, get.go, rm.go, import.go ─► call.go: through the API of a server anywhere (package client)
 //	                              login.go (package login) ─┘
+//	                       └► prove.go (package prove): starts this program once more, as a server
 //
 // Each of them gets the store, or the place where it is, from place.go.
 //

@@ -31,6 +31,7 @@ type grammar struct {
 	Issuer struct {
 		Move issuerMoveCommand `cmd:"" settings:"data" help:"give the users of an issuer to another one, when its address has changed"`
 	} `cmd:"" help:"issuers"`
+	Prove      proveCommand      `cmd:"" help:"show that deletes are real, with a server and pictures of its own: delete, kill, start again, search every file"`
 	Fsck       fsckCommand       `cmd:"" settings:"data" help:"check that metadata and pictures agree, beside a running server or without one"`
 	Backup     backupCommand     `cmd:"" settings:"data" help:"write everything into a file, or with - to standard output, beside a running server or without one"`
 	Restore    restoreCommand    `cmd:"" settings:"data" help:"make data out of a backup, with - from standard input, without what was erased since"`

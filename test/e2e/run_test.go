@@ -21,6 +21,7 @@ import (
 // TestMain runs the tests in the root of the repository, whose pages and commands they are about. A test that this program is
 // started again for stays where that starts it.
 func TestMain(m *testing.M) {
+	becomeProvedServer()
 	const root = "../.."
 	_, here := os.Stat("go.mod")
 	if _, above := os.Stat(root + "/go.mod"); here != nil && above == nil {

@@ -24,11 +24,11 @@ const (
 	maxPictureBytes = 300_000
 )
 
-// Picture is one picture of a set, and Piece a piece of one.
-type (
-	Picture = pieces.Picture
-	Piece   = pieces.Found
-)
+// Picture is one picture of a set.
+type Picture = pieces.Picture
+
+// Piece is a piece of one of them, found in a file.
+type Piece = pieces.Found
 
 // PictureSet is a number of pictures, no two of which share a piece that counts. Before one of them is uploaded again, callers
 // have to make sure that nothing is left of it, else a search cannot tell old from new. Its methods may be called concurrently.
