@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"example.org/avatard/internal/prove"
 )
@@ -24,6 +26,7 @@ func (flags *proveCommand) Run(ctx context.Context, inv *Program) error {
 	if err != nil {
 		return fmt.Errorf("prove: %w", err)
 	}
+	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep the directory from being removed
 	tell := func(sentence string) { fmt.Fprintln(inv.Stdout, sentence) }
 	if flags.JSON {
 		tell = nil
