@@ -51,6 +51,7 @@ func TestDefaults(t *testing.T) {
 				func() { f.add(t, "7", globex) },
 				func() { f.remove7(t); f.add(t, "7", acme) },
 				func() { f.give(t, "7", acme); f.remove7(t); f.add(t, "7", acme) },
+				func() { f.remove7(t) },
 			} {
 				reason()
 				got := answered(f.do(t, method, "/assets/v1/"+acme+"/users/7/avatar?"+query, nil))
@@ -68,14 +69,14 @@ func TestDefaults(t *testing.T) {
 
 func (f *fixture) add(t *testing.T, user, org string) {
 	t.Helper()
-	if _, _, err := f.store.AddUser(t.Context(), f.key(user), org, storage.Origin{Caller: "test"}); err != nil {
+	if _, _, err := f.store.AddUser(t.Context(), f.key(user), org, storage.Origin{Caller: "test", Readmits: true}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (f *fixture) remove7(t *testing.T) {
 	t.Helper()
-	if _, err := f.store.RemoveUser(t.Context(), storage.Removal{User: f.key("7"), AnyOrganization: true}); err != nil {
+	if _, err := f.store.EraseUser(t.Context(), storage.Removal{User: f.key("7"), AnyOrganization: true}); err != nil {
 		t.Fatal(err)
 	}
 }

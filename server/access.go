@@ -9,6 +9,7 @@ import (
 
 	"example.org/avatard/authz"
 	"example.org/avatard/authz/limit"
+	avatardconnect "example.org/avatard/gen/avatard/v1/avatardv1connect"
 	authconnect "example.org/avatard/gen/zitadel/auth/v1/authv1connect"
 	managementconnect "example.org/avatard/gen/zitadel/management/v1/managementv1connect"
 	"example.org/avatard/storage"
@@ -28,6 +29,8 @@ type accessRule struct {
 	reader bool
 	// need is the permission in the organisation that the call acts on.
 	need authz.Permission
+	// ended: that organisation may have ended.
+	ended bool
 	// rate counts calls by address, beside the rate of all calls. nil = no bound.
 	rate *limit.RateLimiter[netip.Addr]
 }
@@ -43,6 +46,13 @@ func (s *Server) accessRules() map[string]accessRule {
 	rules := map[string]accessRule{
 		managementconnect.ManagementServiceRemoveHumanAvatarProcedure: {need: authz.UserWrite},
 		authconnect.AuthServiceRemoveMyAvatarProcedure:                {self: true},
+
+		avatardconnect.ErasureServiceEraseUserProcedure:         {need: authz.UserDelete},
+		avatardconnect.ErasureServiceEraseOrganizationProcedure: {need: authz.OrgDelete, ended: true},
+		avatardconnect.ErasureServiceGetReceiptProcedure:        {need: authz.UserRead, ended: true},
+		avatardconnect.ErasureServiceListReceiptsProcedure:      {need: authz.UserRead, ended: true},
+		avatardconnect.UserServiceGetUserProcedure:              {need: authz.UserRead},
+		avatardconnect.UserServiceListUsersProcedure:            {need: authz.UserRead},
 
 		"POST " + ownPicture:     {self: true},
 		"POST " + managedPicture: {need: authz.UserWrite},
@@ -112,7 +122,7 @@ func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, m m
 	case rule.reader:
 		return s.authorizeReader(ctx, c, header, rule.need, m.variables[0], m.variables[1])
 	}
-	return s.authorizePermitted(ctx, c, header, rule.need)
+	return s.authorizePermitted(ctx, c, header, rule)
 }
 
 // authorizeSelf lets a caller act on their own user.
@@ -133,10 +143,10 @@ func (s *Server) authorizeSelf(ctx context.Context, c *call) error {
 
 // authorizePermitted lets in callers with a permission in the organisation that the call acts on: the one that the header names, else
 // the caller's own.
-func (s *Server) authorizePermitted(ctx context.Context, c *call, header http.Header, need authz.Permission) error {
+func (s *Server) authorizePermitted(ctx context.Context, c *call, header http.Header, rule accessRule) error {
 	org, err := namedOrganization(header)
 	if err == nil && org != "" {
-		err = s.checkNamed(ctx, org)
+		err = s.checkNamed(ctx, org, rule.ended)
 	}
 	if err == nil && org == "" {
 		err = s.findHome(ctx, c)
@@ -148,7 +158,7 @@ func (s *Server) authorizePermitted(ctx context.Context, c *call, header http.He
 	if org == "" {
 		return &apiError{reason: noOrganization}
 	}
-	if err := s.checkPermission(ctx, c, org, need); err != nil {
+	if err := s.checkPermission(ctx, c, org, rule.need); err != nil {
 		return err
 	}
 	s.registerPermitted(ctx, org)
@@ -163,7 +173,7 @@ func (s *Server) authorizeReader(ctx context.Context, c *call, header http.Heade
 	}
 	named, err := namedOrganization(header)
 	if err == nil && named != "" {
-		err = s.checkNamed(ctx, named)
+		err = s.checkNamed(ctx, named, false)
 	}
 	if err != nil {
 		return err

@@ -18,11 +18,11 @@ type management struct{ *Server }
 
 // RemoveHumanAvatar erases the picture of a user of the organisation that the call acts on.
 func (m management) RemoveHumanAvatar(ctx context.Context, req *managementv1.RemoveHumanAvatarRequest) (*managementv1.RemoveHumanAvatarResponse, error) {
-	details, err := m.remove(ctx, storage.Removal{User: m.userKey(req.GetUserId()), Organization: callOf(ctx).organization})
+	res, err := m.remove(ctx, storage.Removal{User: m.userKey(req.GetUserId()), Organization: callOf(ctx).organization}, m.config.Store.Remove)
 	if err != nil {
 		return nil, err
 	}
-	return &managementv1.RemoveHumanAvatarResponse{Details: details}, nil
+	return &managementv1.RemoveHumanAvatarResponse{Details: objectDetails(res.Details)}, nil
 }
 
 // auth answers zitadel.auth.v1.AuthService, for the caller's own user.
@@ -32,31 +32,33 @@ type auth struct{ *Server }
 // provider must still be able to erase.
 func (a auth) RemoveMyAvatar(ctx context.Context, _ *authv1.RemoveMyAvatarRequest) (*authv1.RemoveMyAvatarResponse, error) {
 	c := callOf(ctx)
-	details, err := a.remove(ctx, storage.Removal{User: a.userKey(c.caller.Subject), Organization: c.organization, AnyOrganization: true})
+	rm := storage.Removal{User: a.userKey(c.caller.Subject), Organization: c.organization, AnyOrganization: true}
+	res, err := a.remove(ctx, rm, a.config.Store.Remove)
 	if err != nil {
 		return nil, err
 	}
-	return &authv1.RemoveMyAvatarResponse{Details: details}, nil
+	return &authv1.RemoveMyAvatarResponse{Details: objectDetails(res.Details)}, nil
 }
 
-func (s *Server) remove(ctx context.Context, rm storage.Removal) (*zitadelv1.ObjectDetails, error) {
+// remove makes a change that erases a user's picture.
+func (s *Server) remove(ctx context.Context, rm storage.Removal, change func(context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
 	c := callOf(ctx)
 	demanded, err := c.condition.parse()
 	if err != nil {
-		return nil, err
+		return storage.Result{}, err
 	}
 	rm.By, rm.If = c.origin(), demanded
 	c.user, c.changes = rm.User.ID, true
-	res, err := s.config.Store.Remove(ctx, rm)
+	res, err := change(ctx, rm)
 	s.renditions.drop(rm.User) // also where it failed: the picture may not be served any more
 	if err != nil {
-		return nil, err
+		return storage.Result{}, err
 	}
 	c.organization = res.Details.Organization // the one acted on, for the log
 	if info, ok := connect.CallInfoForHandlerContext(ctx); ok && res.Receipt != "" {
 		info.ResponseHeader().Set(receiptHeader, res.Receipt)
 	}
-	return objectDetails(res.Details), nil
+	return res, nil
 }
 
 // receiptHeader carries the user's newest receipt on success.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,17 +29,20 @@ type binding struct {
 	variables []protowire.Number
 	// body says what the body is: "*" = the request, "" = nothing, else the field of this name.
 	body string
+	// stream: the answer is one, of any number of messages.
+	stream bool
 	// query are the fields that query parameters may set: those that neither path nor body does.
 	query map[protowire.Number]bool
 }
 
-// newBinding reads a rule. It refuses what the adapter does not do: streams, verbs other than DELETE, GET and POST, bodies of DELETE
+// newBinding reads a rule. It refuses what the adapter does not do: streams of requests, verbs other than DELETE, GET and POST, bodies of DELETE
 // and GET, response_body, variables that are not texts or span several segments, and fields that no query parameter can hold.
 func newBinding(path string, handler http.Handler, method protoreflect.MethodDescriptor, rule *annotations.HttpRule) (*binding, error) {
-	if method.IsStreamingClient() || method.IsStreamingServer() {
-		return nil, fmt.Errorf("server: %s: a stream cannot have a REST route", path)
+	if method.IsStreamingClient() {
+		return nil, fmt.Errorf("server: %s: a stream of requests cannot have a REST route", path)
 	}
-	b := &binding{url: &url.URL{Path: path}, handler: handler, input: method.Input(), body: rule.GetBody(), query: make(map[protowire.Number]bool)}
+	b := &binding{url: &url.URL{Path: path}, handler: handler, input: method.Input(), body: rule.GetBody(), stream: method.IsStreamingServer(),
+		query: make(map[protowire.Number]bool)}
 	b.method, b.pattern = methodAndPattern(rule)
 	fields := b.input.Fields()
 	wrongBody := b.body != "" && (b.method != http.MethodPost || b.body != "*" && fields.ByName(protoreflect.Name(b.body)) == nil)
@@ -90,6 +94,10 @@ func (b *binding) request(w http.ResponseWriter, r *http.Request, variables []st
 		return nil, err
 	}
 	header := http.Header{"Content-Type": {"application/proto"}, "Connect-Protocol-Version": {"1"}}
+	if b.stream {
+		header["Content-Type"] = []string{connectStreamPrefix + "proto"}
+		message = slices.Concat([]byte{0}, binary.BigEndian.AppendUint32(nil, uint32(len(message))), message)
+	}
 	for _, name := range [...]string{"Authorization", "Traceparent", "Tracestate", "X-Zitadel-Orgid"} {
 		if values := r.Header[name]; len(values) > 0 {
 			header[name] = values

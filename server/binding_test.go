@@ -109,9 +109,6 @@ var unsupportedAnnotations = map[string]func(*descriptorpb.FileDescriptorProto, 
 	"a stream of requests": func(file *descriptorpb.FileDescriptorProto, _ *annotations.HttpRule) {
 		file.Service[0].Method[0].ClientStreaming = new(true)
 	},
-	"a stream of answers": func(file *descriptorpb.FileDescriptorProto, _ *annotations.HttpRule) {
-		file.Service[0].Method[0].ServerStreaming = new(true)
-	},
 	"a query parameter of any JSON":               anyJSON(1, ".google.protobuf.Value"),
 	"a query parameter of any JSON, further down": anyJSON(0, ".google.protobuf.Struct"),
 }

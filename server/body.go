@@ -17,7 +17,7 @@ import (
 // The bytes of a request's body pass these layers, from the connection to the RPC library:
 //
 //	trackedBody (body.go)  ─► textBody (webtext.go), in gRPC-Web text only  ─► http.MaxBytesReader
-//	─► messageBody (body.go)  ─► envelopeReader (envelope.go), but for Connect  ─► gunzip (codec.go), by the library
+//	─► messageBody (body.go)  ─► envelopeReader (envelope.go), but for one message of Connect  ─► gunzip (codec.go), by the library
 //
 // Uploads: trackedBody ─► gzipBody (coding.go), if compressed ─► arrivingUpload (arriving.go) ─► http.MaxBytesReader (upload.go).
 
@@ -117,7 +117,7 @@ type messageBody struct {
 // newMessageBody wraps the body of r, whose messages have at most limit bytes.
 func newMessageBody(w http.ResponseWriter, r *http.Request, limit int) io.ReadCloser {
 	body := &messageBody{ctx: r.Context(), body: http.MaxBytesReader(innermost(w), r.Body, maxBodyBytes)}
-	if callOf(r.Context()).form == formConnect {
+	if callOf(r.Context()).form == formConnect && !isConnectStream(r.Header) {
 		return body
 	}
 	return newEnvelopeReader(r, body, limit)

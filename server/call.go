@@ -59,6 +59,8 @@ type call struct {
 	// answer and err are the outcome of an RPC. Both are nil when its request could not be decoded.
 	answer proto.Message
 	err    error
+	// messages is where those of a stream go over REST, nil for any other call. answer is the newest then.
+	messages *lineWriter
 
 	outcome string              // for the log: code and id of the failure
 	refused *authz.RefusedError // why the token was refused, nil when it was not

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"example.org/avatard/server/picture"
 	"example.org/avatard/server/reference"
@@ -65,10 +67,26 @@ func (e example) header(p provocation) http.Header {
 	return header
 }
 
+// ids are the values of the path's variables, by name.
+func (e example) ids(p provocation) map[string]string {
+	return map[string]string{
+		"orgId":          reference.ExampleOrganization,
+		"userId":         cmp.Or(p.id, reference.ExampleUser),
+		"organizationId": cmp.Or(p.id, reference.ExampleOrganization),
+		"receiptId":      cmp.Or(p.id, e.on.receipt),
+	}
+}
+
 // send makes the call over REST.
 func (e example) send(t *testing.T, p provocation) (*http.Response, string) {
 	t.Helper()
-	path := strings.NewReplacer("{orgId}", reference.ExampleOrganization, "{userId}", cmp.Or(p.userID, reference.ExampleUser)).Replace(e.Path) + p.query
+	path := e.Path + p.query
+	for name, id := range e.ids(p) {
+		path = strings.Replace(path, "{"+name+"}", id, 1)
+	}
+	if p.page != "" {
+		path += "?pageToken=" + p.page
+	}
 	header := e.header(p)
 	var fields []string
 	for _, name := range slices.Sorted(maps.Keys(header)) {
@@ -88,7 +106,7 @@ func (e example) send(t *testing.T, p provocation) (*http.Response, string) {
 }
 
 func (e example) succeed(t *testing.T) {
-	e.on.give(t, reference.ExampleUser, reference.ExampleOrganization)
+	e.on.prepare(t)
 	res, body := e.send(t, provocation{})
 	i := slices.IndexFunc(e.Answers, func(a reference.Answer) bool { return a.Status == res.StatusCode })
 	if i < 0 {
@@ -101,6 +119,10 @@ func (e example) succeed(t *testing.T) {
 	}
 	media := res.Header.Get("Content-Type")
 	switch want := e.Answers[i]; {
+	case want.Stream:
+		for line := range strings.Lines(body) {
+			e.fitsSchema(t, string(want.Message.FullName()), strings.TrimSuffix(strings.TrimPrefix(line, `{"result":`), "}\n"))
+		}
 	case want.Message != nil:
 		e.fitsSchema(t, string(want.Message.FullName()), body)
 	case want.Plain != "":
@@ -111,7 +133,8 @@ func (e example) succeed(t *testing.T) {
 		t.Errorf("the answer is %s, want one of %s", media, want.MediaTypes)
 	}
 	for _, form := range e.forms() {
-		if got := e.on.remove(t, form, e.query(provocation{})); got.Code != 0 || got.Details.GetResourceOwner() != reference.ExampleOrganization {
+		e.on.prepare(t)
+		if got := e.call(t, form, provocation{}); got.Err != nil || got.Code != 0 {
 			t.Errorf("%s: %v", form, got)
 		}
 	}
@@ -125,15 +148,21 @@ func (e example) forms() []client.Form {
 	return []client.Form{client.ConnectJSON, client.GRPC, client.GRPCWeb}
 }
 
-func (e example) query(p provocation) query {
-	q := query{own: e.Permission == "", user: strings.ReplaceAll(cmp.Or(p.userID, reference.ExampleUser), "%01", "\x01")}
-	header := e.header(p)
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		for _, value := range header[name] {
-			q.headers = append(q.headers, name, value)
+// call makes the call in a form of an RPC.
+func (e example) call(t *testing.T, form client.Form, p provocation) client.Answer {
+	t.Helper()
+	request, ids := dynamicpb.NewMessage(e.Procedure.Input()), e.ids(p)
+	for i := range e.Procedure.Input().Fields().Len() {
+		field := e.Procedure.Input().Fields().Get(i)
+		if id := ids[field.JSONName()]; id != "" && strings.Contains(e.Path, "{"+field.JSONName()+"}") {
+			request.Set(field, protoreflect.ValueOfString(strings.ReplaceAll(id, "%01", "\x01")))
+		}
+		if field.Name() == "page_token" {
+			request.Set(field, protoreflect.ValueOfString(p.page))
 		}
 	}
-	return q
+	answer, _ := e.on.client.Invoke(t.Context(), form, e.header(p), e.Procedure, request)
+	return answer
 }
 
 // fail provokes one error and compares the answer with what is described.
@@ -145,13 +174,13 @@ func (e example) fail(t *testing.T, want reference.Error) {
 		t.Errorf("nothing provokes %q", want.Message)
 		return
 	}
-	if e.Permission != "" && p.userID != "" {
+	if e.Permission != "" && p.id != "" {
 		p.token = ""
 	}
 	if p.arrange != nil {
 		defer p.arrange(e.on)()
 	}
-	e.on.give(t, reference.ExampleUser, reference.ExampleOrganization)
+	e.on.prepare(t)
 	res, body := e.send(t, p)
 	status := e.fitsSchema(t, "google.rpc.Status", body)
 	if res.StatusCode != want.Status || status.Code != want.Code || status.id() != want.ID || !strings.HasPrefix(status.Message, p.message(want)) {
@@ -166,7 +195,7 @@ func (e example) fail(t *testing.T, want reference.Error) {
 		if want.OnlyREST {
 			continue
 		}
-		if a := e.on.remove(t, form, e.query(p)); int(a.Code) != want.Code || a.Detail.GetId() != want.ID {
+		if a := e.call(t, form, p); int(a.Code) != want.Code || a.Detail.GetId() != want.ID {
 			t.Errorf("%s over %s is %v", want.Message, form, a)
 		}
 	}

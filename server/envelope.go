@@ -21,7 +21,7 @@ var (
 // compressedFlag marks a compressed message. It is the only flag of a request.
 const compressedFlag = 1
 
-// envelopeReader is the body of a request of the gRPC family: messages, each behind a flag byte and its length in four. It passes on
+// envelopeReader is the body of a request of the gRPC family, or of a stream in the Connect protocol: messages, each behind a flag byte and its length in four. It passes on
 // well-formed messages only. The RPC library would answer others as faults of its own, with numbers out of the request.
 //
 // The library checks the number of messages, which depends on the procedure.
@@ -43,7 +43,7 @@ const readAhead = 128
 
 // newEnvelopeReader wraps the body of r, whose messages have at most limit bytes.
 func newEnvelopeReader(r *http.Request, body io.ReadCloser, limit int) *envelopeReader {
-	encoding := r.Header.Get("Grpc-Encoding")
+	encoding := r.Header.Get(codingHeader(r.Header, callOf(r.Context()).form))
 	return &envelopeReader{body: bufio.NewReaderSize(body, readAhead), closer: body, compressed: encoding != "" && encoding != "identity", limit: int64(limit)}
 }
 

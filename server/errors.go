@@ -16,6 +16,7 @@ import (
 	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 	"example.org/avatard/server/picture"
 	"example.org/avatard/storage"
+	"example.org/avatard/storage/erasure"
 )
 
 // reason is why the server does not do what a caller asked. Every answer that is not a success has one of these.
@@ -38,6 +39,13 @@ const (
 	otherOrganization
 	conditionFailed
 	unknownUser
+	userEnded
+	organizationEnded
+	otherOrganizationRepeated
+	configuredOrganization
+	endLifted
+	unknownReceipt
+	badPageToken
 	noPicture
 	unavailable
 	crowded
@@ -90,6 +98,14 @@ var errorTable = [...]errorSpec{
 	conditionFailed:   {code: connect.CodeFailedPrecondition, status: 412, message: "the picture is not the one that If-Match or If-None-Match asks for"},
 	unknownUser:       {code: connect.CodeNotFound, status: 404, id: "USER-35N8f", audited: true, message: "user not found in this organisation"},
 	noPicture:         {code: connect.CodeNotFound, status: 404, message: "no picture"},
+
+	userEnded:                 {code: connect.CodeFailedPrecondition, status: 400, id: "AVATAR-u5Nd9", audited: true, message: "the user's account was erased"},
+	organizationEnded:         {code: connect.CodeFailedPrecondition, status: 400, id: "AVATAR-o2Nd7", audited: true, message: "the organisation was ended"},
+	otherOrganizationRepeated: {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-o4Rp8", audited: true, message: "the organisation in the request is not the one that the call acts on"},
+	configuredOrganization:    {code: connect.CodeFailedPrecondition, status: 400, id: "AVATAR-o7Cf3", audited: true, message: "the organisation is in the settings of the server, which registers it at each start"},
+	endLifted:                 {code: connect.CodeAborted, status: 409, id: "AVATAR-o9Lf4", message: "the organisation was registered again meanwhile; nobody more is erased"},
+	unknownReceipt:            {code: connect.CodeNotFound, status: 404, id: "AVATAR-r3Fn6", audited: true, message: "receipt not found in this organisation"},
+	badPageToken:              {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-p5Tk1", message: "the page token is none of this list"},
 
 	unavailable:     {code: connect.CodeUnavailable, status: 503, retry: true, message: "temporarily unavailable, try again"},
 	crowded:         {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many pictures are on their way, try again"},
@@ -163,6 +179,10 @@ func toAPIError(ctx context.Context, err error) *apiError {
 		{storage.ErrUserNotFound, unknownUser},
 		{storage.ErrOtherOrganization, unknownUser},
 		{storage.ErrOrganizationNotFound, unknownUser},
+		{storage.ErrUserEnded, userEnded},
+		{storage.ErrOrganizationEnded, organizationEnded},
+		{erasure.ErrLifted, endLifted},
+		{storage.ErrReceiptNotFound, unknownReceipt},
 		{storage.ErrNoPicture, noPicture},
 		{storage.ErrConditionFailed, conditionFailed},
 	} {

@@ -34,7 +34,7 @@ func (s *Server) mountHealth() error {
 	limit := connect.WithReadMaxBytes(MaxMessageBytes)
 	_, handler := grpchealth.NewHandler(health{s, public}, limit)
 	s.services = append(s.services, grpchealth.HealthV1ServiceName)
-	for _, method := range [...]string{"Check", "Watch"} {
+	for _, method := range [...]string{"Check", "Watch"} { // Watch answers that it is not implemented, which clients understand
 		if err := s.addProcedure(healthPath+method, procedure{handler: handler}.endpoint()); err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func tidyRPC(header http.Header, form form) {
 	if value := header.Get("Content-Type"); !isTidy(value) {
 		header["Content-Type"] = []string{tidyMedia(value, form)}
 	}
-	coding := codingHeader(form)
+	coding := codingHeader(header, form)
 	joinLines(header, coding)
 	if value := header.Get(coding); value != "" && value != "gzip" && value != "identity" {
 		header[coding] = []string{tidyCoding(value)}
@@ -47,6 +47,7 @@ func tidyRPC(header http.Header, form form) {
 	if form == formConnect {
 		// The field's list may have weights, which the library does not read. Answers are not worth compressing.
 		delete(header, "Accept-Encoding")
+		delete(header, "Connect-Accept-Encoding")
 	}
 }
 
@@ -77,23 +78,34 @@ func tidyMedia(value string, form form) string {
 	if err != nil {
 		return value
 	}
+	json := media == "application/json" || media == connectStreamPrefix+"json"
 	switch charset, named := parameters["charset"]; {
-	case media != "application/json" && media != "application/proto":
+	case !json && media != "application/proto" && media != connectStreamPrefix+"proto":
 		return value
 	case !named:
 		return media
-	case media == "application/json" && (strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")):
-		return "application/json; charset=utf-8" // the answer is of the same type
+	case json && (strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")):
+		return media + "; charset=utf-8" // the answer is of the same type
 	}
 	return value
 }
 
 // codingHeader names the header that tells how messages are compressed.
-func codingHeader(form form) string {
-	if form == formConnect {
-		return "Content-Encoding"
+func codingHeader(header http.Header, form form) string {
+	switch {
+	case form != formConnect:
+		return "Grpc-Encoding"
+	case isConnectStream(header):
+		return "Connect-Content-Encoding"
 	}
-	return "Grpc-Encoding"
+	return "Content-Encoding"
+}
+
+// connectStreamPrefix begins the media types of streams in the Connect protocol, whose messages stand behind a prefix as those of gRPC do.
+const connectStreamPrefix = "application/connect+"
+
+func isConnectStream(header http.Header) bool {
+	return strings.HasPrefix(first(header["Content-Type"]), connectStreamPrefix)
 }
 
 // tidyCoding is the usual name of a content coding.

@@ -33,7 +33,7 @@ func (s *Server) operations() []reference.Operation {
 	uploaded := (&avatardv1.UploadPictureResponse{}).ProtoReflect().Descriptor()
 	management := managementv1.File_zitadel_management_v1_management_proto.Services().Get(0).Methods().ByName("RemoveHumanAvatar")
 	own := authv1.File_zitadel_auth_v1_auth_proto.Services().Get(0).Methods().ByName("RemoveMyAvatar")
-	return []reference.Operation{
+	return slices.Concat([]reference.Operation{
 		{
 			ID: "RemoveHumanAvatar", Group: "Users of an organisation", Title: "Delete a user's avatar",
 			Method: http.MethodDelete, Path: jsonPath(managedPicture), Procedure: management, Permission: string(authz.UserWrite),
@@ -48,7 +48,7 @@ func (s *Server) operations() []reference.Operation {
 			Parameters: []reference.Parameter{inPath, organizationParameter, ifMatchParameter, ifNoneMatchParameter},
 			Upload:     s.describeUpload(),
 			Answers:    details(uploaded, "The picture is in place."),
-			Errors:     s.describeErrors(reasonsOfOthers, []reason{unknownUser}, reasonsOfUpload, reasonsOfAll),
+			Errors:     s.describeErrors(reasonsOfOthers, []reason{unknownUser, userEnded}, reasonsOfUpload, reasonsOfAll),
 		},
 		{
 			ID: "RemoveMyAvatar", Group: "One's own account", Title: "Delete one's own avatar",
@@ -64,7 +64,7 @@ func (s *Server) operations() []reference.Operation {
 			Parameters: []reference.Parameter{ifMatchParameter, ifNoneMatchParameter},
 			Upload:     s.describeUpload(),
 			Answers:    details(uploaded, "The picture is in place."),
-			Errors:     s.describeErrors(reasonsOfSelf, []reason{otherOrganization}, reasonsOfUpload, reasonsOfAll),
+			Errors:     s.describeErrors(reasonsOfSelf, []reason{otherOrganization, userEnded, organizationEnded}, reasonsOfUpload, reasonsOfAll),
 		},
 		{
 			ID: "ReadMyAvatar", Group: "One's own account", Title: "Read one's own avatar",
@@ -74,7 +74,8 @@ func (s *Server) operations() []reference.Operation {
 			Errors:     s.describeErrors(reasonsOfSelf, []reason{badPictureQuery, otherOrganization, unknownUser, noPicture, crowded}, reasonsOfAll),
 		},
 		s.describeRead(user, inPath),
+	}, s.accountOperations(inPath), []reference.Operation{
 		probeOperation("Healthz", "/healthz", "Is the process alive?", "It is.", "ok\n"),
 		probeOperation("Readyz", "/readyz", "Can the server do its work?", "It can. Parts that are not well, without which it can, are named.", "ok\n"),
-	}
+	})
 }

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"example.org/avatard/authz"
 	"example.org/avatard/authz/limit"
 	"example.org/avatard/internal/ids"
+	"example.org/avatard/storage"
 )
 
 // inventedRate bounds how often one caller may act in organisations that are not registered here, where the provider is asked about
@@ -35,17 +37,29 @@ func (s *Server) findHome(ctx context.Context, c *call) error {
 	return nil
 }
 
-// checkNamed refuses an unknown organisation that a header names. Where there is a directory it decides about that later, when it is
-// asked about the permission.
-func (s *Server) checkNamed(ctx context.Context, org string) error {
+// checkNamed refuses an unknown organisation that a header names, also one that has ended unless ended is true. Where there is a
+// directory it decides about that later, when it is asked about the permission.
+func (s *Server) checkNamed(ctx context.Context, org string, ended bool) error {
 	if s.directory() != nil && ids.Valid(org) {
 		return nil
 	}
 	registered, err := s.registered(ctx, org)
+	if err == nil && !registered && ended && ids.Valid(org) {
+		registered, err = s.hasEnded(ctx, org)
+	}
 	if err == nil && !registered {
 		err = &apiError{reason: unknownOrganization}
 	}
 	return err
+}
+
+// hasEnded reports whether an organisation has ended here.
+func (s *Server) hasEnded(ctx context.Context, org string) (bool, error) {
+	state, err := s.config.Store.OrganizationState(ctx, org)
+	if err != nil {
+		err = fmt.Errorf("look up an end: %w", err)
+	}
+	return state == storage.Ended, err
 }
 
 // limitInvented counts a question about an organisation that is not registered here.
@@ -73,7 +87,8 @@ func (s *Server) registerPermitted(ctx context.Context, org string) {
 		return
 	}
 	c := callOf(ctx)
-	if _, err := s.config.Store.AddOrganization(ctx, org, c.origin()); err != nil && s.hasLines(c, "") {
+	_, err := s.config.Store.AddOrganization(ctx, org, c.origin())
+	if err != nil && !errors.Is(err, storage.ErrOrganizationEnded) && s.hasLines(c, "") {
 		s.config.Logger.LogAttrs(ctx, slog.LevelWarn, "an organisation could not be registered", slog.String("request", c.id), c.givenAttr(),
 			slog.String("organisation", org), slog.String("error", c.printable(err.Error())))
 	}

@@ -33,7 +33,11 @@ var reflectionRate = limit.Rate{PerSecond: 5, Burst: 50}
 
 // mountReflection adds the procedures that describe services to everyone, in both versions of gRPC's protocol.
 func (s *Server) mountReflection(services []string) error {
-	reflector := grpcreflect.NewStaticReflector(services...)
+	files, err := newReflectedFiles()
+	if err != nil {
+		return err
+	}
+	reflector := grpcreflect.NewReflector(grpcreflect.NamerFunc(func() []string { return services }), grpcreflect.WithDescriptorResolver(files))
 	options := []connect.HandlerOption{connect.WithReadMaxBytes(MaxMessageBytes), connect.WithInterceptors(reflectionLimits{})}
 	_, v1 := grpcreflect.NewHandlerV1(reflector, options...)
 	_, v1alpha := grpcreflect.NewHandlerV1Alpha(reflector, options...)

@@ -42,7 +42,15 @@ func (s *Server) serveREST(w http.ResponseWriter, r *http.Request, b *binding, v
 	}
 	inner := s.headers.Get().(*headersOnly)
 	defer func() { clear(inner.header); s.headers.Put(inner) }()
+	if b.stream {
+		c.messages = &lineWriter{out: w}
+		boundStream(w, r)
+	}
 	b.handler.ServeHTTP(inner, request)
+	if c.messages != nil && c.messages.begun {
+		c.messages.end(c.err)
+		return nil
+	}
 	if c.err != nil {
 		s.writeRPCError(w, c)
 		return nil

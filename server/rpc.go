@@ -1,19 +1,14 @@
 package server
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"buf.build/go/protovalidate"
 	"connectrpc.com/connect"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // procedure is one RPC as the RPC library handles it.
@@ -81,8 +76,8 @@ func (s *Server) handlerOptions(services []service) ([]connect.HandlerOption, er
 	if err != nil {
 		return nil, fmt.Errorf("server: validation rules: %w", err)
 	}
-	interceptors := append([]connect.Interceptor{connect.UnaryInterceptorFunc(keepOutcome)}, s.config.Interceptors...)
-	return append(wireOptions(), connect.WithInterceptors(append(interceptors, s.validateAndReport(validator))...)), nil
+	interceptors := append([]connect.Interceptor{keepOutcome{}}, s.config.Interceptors...)
+	return append(wireOptions(), connect.WithInterceptors(append(interceptors, validateAndReport{s, validator})...)), nil
 }
 
 // wireOptions say how messages are read and written: encodings, compression, limits.
@@ -95,70 +90,6 @@ func wireOptions() []connect.HandlerOption {
 		connect.WithCompressMinBytes(1 << 10), // answers are smaller than a gzip header is worth
 		connect.WithReadMaxBytes(MaxMessageBytes),
 	}
-}
-
-// noFields is never written to.
-var noFields = new(emptypb.Empty)
-
-// keepOutcome keeps how a call ended, outside of all other interceptors. For a REST call, whose outcome the adapter writes, the RPC
-// library gets a message without fields in place of the answer, and no error.
-func keepOutcome(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		res, err := next(ctx, req)
-		c := callOf(ctx)
-		c.err = err
-		if err == nil {
-			c.answer, _ = res.Any().(proto.Message)
-		}
-		if c.form == formREST {
-			return connect.NewResponse(noFields), nil
-		}
-		return res, err
-	}
-}
-
-// validateAndReport checks the rules of the request and turns every error of a handler into one of the error table.
-func (s *Server) validateAndReport(validator protovalidate.Validator) connect.Interceptor {
-	return connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
-		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-			res, err := connect.AnyResponse(nil), checkRules(validator, req.Any())
-			if err == nil {
-				res, err = next(ctx, req)
-			}
-			if err == nil {
-				return res, nil
-			}
-			c, f := callOf(ctx), toAPIError(ctx, err)
-			s.recordFailure(ctx, c, f)
-			return nil, s.connectError(c, f)
-		}
-	})
-}
-
-// singular finds what the library of rules says of one thing: "at least 1 characters".
-var singular = regexp.MustCompile(`\b1 (character|byte|item|pair)s\b`)
-
-// checkRules checks the rules of a request. It words a violation itself, so that what the caller sent does not come back.
-func checkRules(validator protovalidate.Validator, request any) error {
-	message, ok := request.(proto.Message)
-	if !ok {
-		return errors.New("the request is not a protobuf message")
-	}
-	err := validator.Validate(message)
-	if err == nil {
-		return nil
-	}
-	broken, ok := errors.AsType[*protovalidate.ValidationError](err)
-	if !ok {
-		return err
-	}
-	var faults []string
-	for _, v := range broken.Violations {
-		v.Proto.SetMessage(singular.ReplaceAllString(v.Proto.GetMessage(), "1 $1"))
-		faults = append(faults, protovalidate.FieldPathString(v.Proto.GetField())+": "+v.Proto.GetMessage())
-	}
-	return &apiError{reason: invalidRequest, violations: broken.ToProto(),
-		message: "invalid request: " + strings.Join(faults, "; ")}
 }
 
 // endpoint returns the endpoint that serves the procedure.
@@ -174,6 +105,7 @@ func (p procedure) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch form := callOf(r.Context()).form; {
 	case !p.unary:
+		boundStream(w, r)
 	case form == formGRPC && r.ProtoMajor > 1: // over HTTP/1.1 the trailers depend on the flush
 		w = noFlushWriter{w}
 		// Proxies (nginx, HAProxy) pass an answer of known length on without its trailers, which hold the outcome.
@@ -193,7 +125,7 @@ func checkEnvelope(r *http.Request) error {
 			return &apiError{reason: invalidRequest, message: "Connect-Protocol-Version must be 1"}
 		}
 	}
-	switch r.Header.Get(codingHeader(c.form)) {
+	switch r.Header.Get(codingHeader(r.Header, c.form)) {
 	case "", "identity", "gzip":
 		return nil
 	}

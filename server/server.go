@@ -12,6 +12,7 @@
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    media.go     names of media types and compressions, as the RPC library expects them
 //	    envelope.go  the framing of messages in gRPC and gRPC-Web
+//	    avatar.go, erasures.go, users.go, pagetoken.go   what the procedures do
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    picturequery.go, resize.go, renditions.go   pictures in other sizes, made on request
 //	    absent.go     what stands for a picture where there is none
@@ -101,6 +102,9 @@ type Config struct {
 	PublicAssets bool
 	// WithoutReflection leaves gRPC's reflection out: callers over RPC then need the .proto files.
 	WithoutReflection bool
+	// StartOrganizations are those that the program registers at each start. They cannot be erased by a call: they would be back.
+	// nil = none.
+	StartOrganizations []string
 	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
 	// upload is refused as for any unknown user.
 	RegisterOnAdminUpload bool

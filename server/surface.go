@@ -11,6 +11,8 @@ import (
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	avatardv1 "example.org/avatard/gen/avatard/v1"
+	avatardconnect "example.org/avatard/gen/avatard/v1/avatardv1connect"
 	authv1 "example.org/avatard/gen/zitadel/auth/v1"
 	authconnect "example.org/avatard/gen/zitadel/auth/v1/authv1connect"
 	managementv1 "example.org/avatard/gen/zitadel/management/v1"
@@ -48,6 +50,14 @@ func (s *Server) surface() surface {
 			{authv1.File_zitadel_auth_v1_auth_proto.Services().ByName("AuthService"),
 				func(options ...connect.HandlerOption) (string, http.Handler) {
 					return authconnect.NewAuthServiceHandler(auth{s}, options...)
+				}},
+			{avatardv1.File_avatard_v1_erasure_proto.Services().ByName("ErasureService"),
+				func(options ...connect.HandlerOption) (string, http.Handler) {
+					return avatardconnect.NewErasureServiceHandler(erasures{s}, options...)
+				}},
+			{avatardv1.File_avatard_v1_users_proto.Services().ByName("UserService"),
+				func(options ...connect.HandlerOption) (string, http.Handler) {
+					return avatardconnect.NewUserServiceHandler(users{s}, options...)
 				}},
 		},
 		routes: []plainRoute{

@@ -108,13 +108,13 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	if encoded.Animated {
 		w.Header().Set(noticeHeader, "only the first frame of the animation is kept")
 	}
-	return writeREST(w, &avatardv1.UploadPictureResponse{Details: objectDetails(res.Details), PictureUrl: versionedURL(up, res)})
+	return writeREST(w, &avatardv1.UploadPictureResponse{Details: objectDetails(res.Details), PictureUrl: versionedURL(res.Details.Organization, up.User.ID, res.Generation)})
 }
 
-// versionedURL is the address of the picture that was uploaded, and of no other.
-func versionedURL(up storage.Upload, res storage.Result) string {
-	path := strings.NewReplacer("{org_id}", url.PathEscape(res.Details.Organization), "{user_id}", url.PathEscape(up.User.ID)).Replace(picturePattern)
-	return path + "?" + generationParameter + "=" + res.Generation
+// versionedURL is the address of the picture of one upload, and of no other.
+func versionedURL(organization, user, generation string) string {
+	path := strings.NewReplacer("{org_id}", url.PathEscape(organization), "{user_id}", url.PathEscape(user)).Replace(picturePattern)
+	return path + "?" + generationParameter + "=" + generation
 }
 
 // normalize brings a picture into its stored form, once there is memory for it. One caller gets half of the memory for all.

@@ -90,6 +90,9 @@ func (w *headersOnly) Header() http.Header { return w.header }
 // WriteHeader does nothing.
 func (w *headersOnly) WriteHeader(int) {}
 
+// Flush does nothing. The RPC library answers streams only to writers that have it.
+func (w *headersOnly) Flush() {}
+
 func (w *headersOnly) Write(p []byte) (int, error) { return len(p), nil }
 
 // noFlushWriter keeps an answer together until the handler returns. The RPC library flushes each message by itself, which helps in a

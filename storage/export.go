@@ -7,16 +7,16 @@ import (
 
 // ExportOptions choose what a backup holds.
 type ExportOptions struct {
-	// ReceiptsOnly leaves out pictures, the audit trail, and users who never had a picture erased. The rest is small, and
-	// enough to keep a restore of an older backup from bringing back what was erased since.
+	// ReceiptsOnly leaves out pictures, the audit trail, and users who never had a picture erased and have not ended. The rest is small, and
+	// enough to keep a restore of an older backup from bringing back what was erased or has ended since.
 	ReceiptsOnly bool
 	// Trail writes the audit trail although ReceiptsOnly leaves it out. No backup is made with it.
 	Trail bool
 	// TrailAfter are the newest records of the trail that are known: only newer ones are written. It demands Trail. In an engine that several
 	// processes change at once, a change that was under way while those were read may have a lower number, and is left out.
 	TrailAfter TrailPosition
-	// Since, unless it is nil, is where another backup of the same store has ended: only newer receipts are written. It demands
-	// ReceiptsOnly.
+	// Since, unless it is nil, is where another backup of the same store has ended: only newer receipts are written, and all users who
+	// have ended. It demands ReceiptsOnly.
 	Since *ExportPosition
 }
 

@@ -50,9 +50,9 @@ type Arrival interface {
 	// Take makes users here what they are there, with their pictures, and returns how many were not so yet. With compare it reads
 	// each picture that is here already, and replaces it where a byte differs.
 	Take(ctx context.Context, users []ArrivingUser, compare bool) (changed int, err error)
-	// Follow erases what is here of a user's picture, with all its bytes, and makes the record that of details, unless they are nil. A user
-	// who is not here yet stays so.
-	Follow(ctx context.Context, user UserKey, details *Details, removed bool) error
+	// Follow erases what is here of a user's picture, with all its bytes, and makes the record that of details, unless they are nil; ended
+	// makes it the tombstone of a user who was erased there. A user who is not here yet stays so.
+	Follow(ctx context.Context, user UserKey, details *Details, ended bool) error
 	// Note brings records that are neither of a user nor of a picture, in the order of the export, whose first and last record are among
 	// them.
 	Note(ctx context.Context, records []Record) error

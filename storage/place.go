@@ -21,7 +21,7 @@ type Keeper interface {
 	// An export ends at one moment (EndRecord.Ended). No picture that was erased, or was about to be, before that moment comes back when
 	// it is imported, and every picture that was there from the beginning to that moment does. Uploads in between may be in it or not.
 	// Each user's record is as it was at some moment between beginning and end, and not older than the last erasure of a picture of that
-	// user. A picture that is erased after to was called with it is still there, together with its receipt.
+	// user, or than their end. A picture that is erased after to was called with it is still there, together with its receipt.
 	//
 	// The errors are ErrCannotGoOn, ErrReceiptsGone, ErrUnavailable, those of ctx and to, and those of the engine.
 	Export(ctx context.Context, o ExportOptions, to func(Record) error) error

@@ -42,7 +42,7 @@ type IssuerMoveRecord struct{ From, To string }
 type OrganizationRecord struct {
 	ID      string
 	Created int64
-	Removed bool // see UserRecord
+	State   RegistrationState
 }
 
 // PictureState says whether a user's picture is in the export.
@@ -63,8 +63,8 @@ type UserRecord struct {
 	Created, Changed int64
 	Sequence         int64
 	Picture          PictureState
-	// Removed: the user is not registered any more. A user who registers again goes on with this record.
-	Removed bool
+	// State is never Ending. A user who registers again goes on with this record.
+	State RegistrationState
 }
 
 // PictureRecord is the picture of the user before it. Data is valid until the next record.
@@ -83,6 +83,8 @@ type ReceiptRecord struct {
 	Generation   [16]byte
 	Time         int64
 	Reason       int64 // see the reasons below
+	// Organization, Caller, CallerOrganization and Request are as in Receipt; "" where nothing is known.
+	Organization, Caller, CallerOrganization, Request string
 }
 
 // Why a picture was erased. The numbers are stored: never reuse one.

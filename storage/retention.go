@@ -4,7 +4,7 @@ import "time"
 
 // Retention is how long records are kept that serving does not need. 0 keeps them for ever.
 type Retention struct {
-	// Changes and Refusals are the ages at which records of the audit trail are removed.
+	// Changes and Refusals are the ages at which records of the audit trail are removed. What receipts have of the caller goes with changes.
 	Changes, Refusals time.Duration
 	// RefusalRows is how many refusals are kept at most. There may be more until the next pass.
 	RefusalRows int64

@@ -3,7 +3,7 @@
 //
 // It holds the contract: interfaces, types and errors. There is one interface for each kind of user:
 //
-//	server ──────────────► Store    what a call needs                    storage.go, list.go, condition.go
+//	server ──────────────► Store    what a call needs                    storage.go, erase.go, list.go, receipt.go, audit.go, condition.go
 //	commands, the server ─► Keeper  check, export, statistics            place.go, check.go, stats.go
 //	commands ─────────────► Place   open, migrate, inspect, import       place.go, export.go, import.go, record.go
 //
@@ -73,7 +73,11 @@ var (
 // A change whose context ends first returns the context's error and is then either done or not done; what was begun
 // goes on to a final state without its caller. No method keeps a slice it was given after it returned.
 type Store interface {
-	// AddOrganization registers an organisation. Registering it again changes nothing; created is false then.
+	Eraser
+	Lister
+
+	// AddOrganization registers an organisation. Registering it again changes nothing; created is false then. ErrOrganizationEnded when it
+	// is ending or has ended, unless by.Readmits: then it is registered like any other, and created is true.
 	AddOrganization(ctx context.Context, org string, by Origin) (created bool, err error)
 
 	// HasOrganization reports whether org is registered. It is called for every request that names an organisation, so a true comes
@@ -81,18 +85,21 @@ type Store interface {
 	HasOrganization(ctx context.Context, org string) (bool, error)
 
 	// AddUser registers a user in an organisation, which it registers too where needed. A user who is
-	// registered already stays unchanged; created is false then. ErrOtherOrganization when that user is in another one.
+	// registered already stays unchanged; created is false then. ErrOtherOrganization when that user is in another one. ErrUserEnded
+	// for an ended user unless by.Readmits; ErrOrganizationEnded when the organisation is ending or has ended, whatever by says.
 	AddUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, created bool, err error)
 
 	// MoveUser makes org the organisation of a registered user. Picture and receipts stay as they are; sequence and
 	// change date count it as one change of the record. For a user of org it changes nothing; moved is false
-	// then. It registers neither users nor organisations: ErrUserNotFound, or ErrOrganizationNotFound when org is not registered.
+	// then. It registers neither users nor organisations: ErrUserNotFound, or ErrOrganizationNotFound when org is not registered, or
+	// ErrOrganizationEnded when it is ending.
 	MoveUser(ctx context.Context, user UserKey, org string, by Origin) (res Result, moved bool, err error)
 
 	// MoveIssuer gives every user of one issuer to another: the issuer's address has changed. The users keep their ids, records,
 	// pictures and receipts. It is one change, all or nothing. From then on no user of the issuer from is registered; doing it
 	// again changes nothing, and moved is false then. ErrIssuerNotFound when from has no user, ErrIssuerInUse when to has one: the same
-	// id may be two people then.
+	// id may be two people then. Users of from who have ended have done so as users of to, and those of to stay ended, but for an id that
+	// somebody of from is registered with.
 	MoveIssuer(ctx context.Context, from, to string, by Origin) (moved bool, err error)
 
 	// Put makes a picture the user's only one. When it returns nil the new picture is durable and the one it
@@ -108,14 +115,9 @@ type Store interface {
 	// then on no read returns it. A failure after it is ErrUnavailable, and the next Remove of the user resumes.
 	Remove(ctx context.Context, rm Removal) (Result, error)
 
-	// RemoveUser erases the user's picture as Remove does and then takes the user off the record, which counts as one change more. Until
-	// the user is registered again every method answers ErrUserNotFound, this one as well. After ErrUnavailable the picture may be
-	// erased and the user still be registered; the same call again resumes. The sequence and the receipts of a user who is registered
-	// again go on; generations of before do not come back.
-	RemoveUser(ctx context.Context, rm Removal) (Result, error)
-
 	// RemoveOrganization takes an organisation without users off the record; removed is false when it is not on it.
-	// ErrOrganizationInUse while a user is registered there. Registering it again makes it a new one.
+	// ErrOrganizationInUse while a user is registered there. One that was ending has ended then; any other may be registered again, which
+	// makes it a new one.
 	RemoveOrganization(ctx context.Context, org string, by Origin) (removed bool, err error)
 
 	// Get returns the user's picture, which the caller may keep. It never returns a byte of a picture whose
@@ -125,14 +127,6 @@ type Store interface {
 	// Stat returns the user's record and what Get would return, without the bytes, which it does not look at. For a user without a
 	// picture the Generation is empty, and there is no error. Else the errors are ErrUserNotFound and ErrOtherOrganization.
 	Stat(ctx context.Context, user UserKey, org string) (Info, error)
-
-	// ListUsers lists users in the order of their ids, part by part. Each part is as the store was at one moment. ErrInvalid for a
-	// text of the query that is neither empty nor an id.
-	ListUsers(ctx context.Context, q UserQuery) (UserPage, error)
-
-	// ListOrganizations lists at most MaxPage organisations in the order of their ids, those behind the id after; "" = from the
-	// beginning. When there are fewer than MaxPage, no more follow.
-	ListOrganizations(ctx context.Context, after string) ([]ListedOrganization, error)
 
 	// RecordRefusal notes in the audit trail that a call was refused. It returns at once and may drop the note. Any
 	// text is taken, and r.Fit() is recorded.
@@ -224,6 +218,8 @@ type Origin struct {
 	CallerOrganization string
 	// RequestID joins the record with the log.
 	RequestID string
+	// Readmits: an administrator registers on purpose, which lifts the end of a user or an organisation. It is not recorded.
+	Readmits bool
 }
 
 // Valid reports whether a Store takes the origin: each part is empty or a ValidText.
@@ -243,13 +239,14 @@ type Upload struct {
 	Picture      Picture
 	By           Origin
 	// Register adds an unknown user, and the organisation, together with the upload's first durable step. An upload
-	// that fails later leaves the registration.
+	// that fails later leaves the registration. ErrUserEnded and ErrOrganizationEnded as of AddUser, whatever By says of readmitting. Without
+	// it, an ended user is ErrUserEnded in the organisation of the tombstone, and ErrUserNotFound in any other.
 	Register bool
 	// If is decided with the upload's first durable step; no other change of the user comes between that and the last.
 	If Condition
 }
 
-// Removal is the request of Remove and RemoveUser. The user is looked up inside Organization.
+// Removal is the request of Remove and EraseUser. The user is looked up inside Organization.
 type Removal struct {
 	User         UserKey
 	Organization string

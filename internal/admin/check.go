@@ -2,19 +2,11 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"time"
 
 	"example.org/avatard/storage"
-)
-
-const (
-	// checkStall is how long a check waits for a caller that does not read.
-	checkStall = time.Minute
-	// progressEvery is the least time between two reports of progress.
-	progressEvery = 200 * time.Millisecond
 )
 
 // CheckRequest asks for a check. The answer is one CheckReply a line.
@@ -42,20 +34,8 @@ func (a *Server) check(w http.ResponseWriter, r *http.Request) {
 	if !readRequest(w, r, &req) {
 		return
 	}
-	out := &checkResponse{w: w, control: http.NewResponseController(w)}
-	// The time limits of the server are for short calls. Here each line has one of its own.
-	if err := out.control.SetReadDeadline(time.Time{}); err != nil {
-		a.Logger.Error("check", "error", err)
-	}
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel, out := a.answerLines(w, r)
 	defer cancel()
-	go func() {
-		select {
-		case <-a.stopping:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
 	opt := storage.CheckOptions{Repair: req.Repair, By: CommandLine, Progress: func(done, total int64) {
 		if time.Since(out.last) >= progressEvery && out.line(CheckReply{Progress: &CheckProgress{done, total}}) != nil {
 			cancel()
@@ -92,25 +72,4 @@ func checkProblem(err error) string {
 	default:
 		return "the check could not be finished; the server's log says more"
 	}
-}
-
-// checkResponse is an answer of any length to a caller who takes it.
-type checkResponse struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	last    time.Time
-}
-
-func (o *checkResponse) line(reply CheckReply) error {
-	if o.last.IsZero() {
-		o.w.Header().Set("Content-Type", "application/x-ndjson")
-	}
-	o.last = time.Now()
-	if err := o.control.SetWriteDeadline(o.last.Add(checkStall)); err != nil {
-		return err
-	}
-	if err := json.NewEncoder(o.w).Encode(reply); err != nil {
-		return err
-	}
-	return o.control.Flush()
 }

@@ -43,8 +43,8 @@ func (c Client) change(ctx context.Context, path string, req Request) (changed b
 }
 
 // AddOrganization registers an organisation.
-func (c Client) AddOrganization(ctx context.Context, org string) (created bool, err error) {
-	return c.change(ctx, "/organisations", Request{Organization: org})
+func (c Client) AddOrganization(ctx context.Context, org string, a Admission) (created bool, err error) {
+	return c.change(ctx, "/organisations", Request{Organization: org, Admission: a})
 }
 
 // AddUser registers a user with the issuer of the server.
@@ -67,14 +67,9 @@ func (c Client) List(ctx context.Context, req ListRequest) (reply ListReply, err
 	return reply, c.call(ctx, "/lists", req, &reply, maxListBytes)
 }
 
-// RemoveUser removes a user, or says why nobody was removed.
+// RemoveUser ends a user, or says why nobody was removed.
 func (c Client) RemoveUser(ctx context.Context, req UserRemoval) (reply UserRemovalReply, err error) {
-	return reply, c.call(ctx, "/removals", req, &reply, maxBytes)
-}
-
-// RemoveOrganization removes an organisation without users.
-func (c Client) RemoveOrganization(ctx context.Context, req OrganizationRemoval) (reply Response, err error) {
-	return reply, c.call(ctx, "/removals/org", req, &reply, maxBytes)
+	return reply, c.call(ctx, "/erasures/user", req, &reply, maxBytes)
 }
 
 // call sends one request and reads its answer, of a size up to a limit, into res.

@@ -44,7 +44,7 @@ func TestHungUpSaysWhy(t *testing.T) {
 		client := NewClient(dir)
 		_, check := client.Check(t.Context(), CheckRequest{}, ignored{})
 		_, backup := client.Backup(t.Context(), BackupRequest{})
-		_, add := client.AddOrganization(t.Context(), "acme")
+		_, add := client.AddOrganization(t.Context(), "acme", Admission{})
 		for call, err := range map[string]error{"check": check, "backup": backup, "add": add} {
 			if !errors.Is(err, errHungUp) || !strings.Contains(err.Error(), cause) {
 				t.Errorf("%s of a server that answers %q = %v, want %v and %q", call, answer, err, errHungUp, cause)

@@ -50,6 +50,7 @@ type Picture struct {
 type Organization struct {
 	Organization string    `json:"organisation"`
 	Created      time.Time `json:"created"`
+	Ending       bool      `json:"ending,omitempty"` // it takes no new users, and those it has are being erased
 }
 
 func (u User) String() string {
@@ -61,7 +62,11 @@ func (u User) String() string {
 }
 
 func (o Organization) String() string {
-	return fmt.Sprintf("%s  created %s", o.Organization, o.Created.Format(time.RFC3339))
+	ending := ""
+	if o.Ending {
+		ending = "  is ending"
+	}
+	return fmt.Sprintf("%s  created %s%s", o.Organization, o.Created.Format(time.RFC3339), ending)
 }
 
 // ListPage reads one page of a list.
@@ -69,7 +74,7 @@ func ListPage(ctx context.Context, store storage.Store, req ListRequest) (reply 
 	if req.Organizations {
 		page, err := store.ListOrganizations(ctx, req.Query.After.ID)
 		for _, o := range page {
-			reply.Organizations = append(reply.Organizations, Organization{o.ID, o.CreationDate})
+			reply.Organizations = append(reply.Organizations, Organization{o.ID, o.CreationDate, o.Ending})
 		}
 		if len(page) == storage.MaxPage {
 			reply.Next = &storage.UserKey{ID: page[len(page)-1].ID}

@@ -1,8 +1,8 @@
 // Package admin is the admin socket, by which commands reach the store of a running server: both of its sides.
 //
-//	command ─► Client (client.go, checkclient.go, backupclient.go)
+//	command ─► Client (client.go, linesclient.go, backupclient.go)
 //	              │ socket.go: a file in the data directory, for its owner only
-//	           Server (server.go) ─► register.go, issuer.go, list.go, removal.go, check.go, backup.go ─► store
+//	           Server (server.go) ─► register.go, issuer.go, list.go, removal.go, orgremoval.go, check.go, backup.go ─► store
 //
 // What is done to a store is the same functions with a server and without one: AddUser and its like are called by the
 // Server, and by commands that found none (ErrNoServer). The package opens no store and prints nothing.
@@ -28,8 +28,7 @@ type Request struct {
 	Issuer string `json:"issuer,omitempty"`
 	// To is the issuer that users of Issuer are given to.
 	To string `json:"to,omitempty"`
-	// NewOrganization lets a user be added to an organisation that is not registered.
-	NewOrganization bool `json:"new_organisation,omitempty"`
+	Admission
 }
 
 // Response is the answer to a Request.
@@ -55,7 +54,7 @@ func (a *Server) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /organisations", func(w http.ResponseWriter, r *http.Request) {
 		a.answer(w, r, func(ctx context.Context, req Request) (bool, error) {
-			return AddOrganization(ctx, a.Store, req.Organization)
+			return AddOrganization(ctx, a.Store, req.Organization, req.Admission)
 		})
 	})
 	mux.HandleFunc("POST /users", func(w http.ResponseWriter, r *http.Request) {
@@ -65,8 +64,8 @@ func (a *Server) handler() http.Handler {
 		a.answer(w, r, a.ofUser(MoveUser))
 	})
 	mux.HandleFunc("POST /issuers", a.issuerMove)
-	mux.HandleFunc("POST /removals", a.userRemoval)
-	mux.HandleFunc("POST /removals/org", a.orgRemoval)
+	mux.HandleFunc("POST /erasures/user", a.userRemoval)
+	mux.HandleFunc("POST /erasures/org", a.orgRemoval)
 	mux.HandleFunc("POST /lists", a.list)
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
@@ -80,7 +79,7 @@ func (a *Server) ofUser(do UserChange) func(context.Context, Request) (bool, err
 		if req.Issuer != "" && req.Issuer != a.Issuer {
 			return false, fmt.Errorf("%w: the running server has the issuer %q, not %q", ErrRefused, a.Issuer, req.Issuer)
 		}
-		return do(ctx, a.Store, storage.UserKey{Issuer: a.Issuer, ID: req.User}, req.Organization, req.NewOrganization)
+		return do(ctx, a.Store, storage.UserKey{Issuer: a.Issuer, ID: req.User}, req.Organization, req.Admission)
 	}
 }
 

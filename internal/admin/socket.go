@@ -19,18 +19,19 @@ import (
 // SocketName is the file of the admin socket. It lies in the data directory with mode
 // 0600: users who may open the data may use it, and nobody else. It speaks JSON over HTTP:
 //
-//	POST /organisations {"organisation": ORG}                              → {"created": true}
-//	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; with "new_organisation": true ORG may be unknown
+//	POST /organisations {"organisation": ORG}                              → {"created": true}; with "readmits": true ORG may have ended
+//	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; likewise, and with "new_organisation": true ORG may be unknown
 //	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
 //	POST /issuers       {"issuer": OLD, "to": NEW}                         → {"created": true}, when something changed
-//	POST /removals      {"user": USER, "issuer": URL, "organisation": ORG} → who was removed, or why nobody, see UserRemovalReply
-//	POST /removals/org  {"organisation": ORG, "check": false}              → {"created": true}, when something changed or, with check, would
+//	POST /erasures/user {"user": USER, "issuer": URL, "organisation": ORG} → who was removed, or why nobody, see UserRemovalReply
+//	POST /erasures/org  {"organisation": ORG}                              → a line now and then and one at the end, see OrganizationRemovalReply
 //	POST /lists         {"organisations": false, "after": …}               → a page of users or organisations, see ListReply
 //	POST /checks        {"repair": false}                                  → a line for each finding, see CheckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
 //	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes
 //
-// An error is {"error": "…"} with a status of its own.
+// An error is {"error": "…"} with a status of its own. What an earlier version does otherwise has another path or field there, so that a server and
+// a command of different versions refuse each other: earlier ones removed users at /removals without keeping them from registering again.
 const SocketName = "avatard.sock"
 
 // Limits of the admin socket.

@@ -45,10 +45,10 @@ func seed(ctx context.Context, progress io.Writer, store storage.Store, seeded *
 }
 
 // seedPeople registers the organisations and people of the provider, with pictures for those who have one.
-// Users who are registered already keep their state: a picture that was deleted stays deleted.
+// Users who are registered already keep their state: a picture that was deleted stays deleted, and who has ended stays away.
 func seedPeople(ctx context.Context, store storage.Store, seeded *devidp.Seeded) error {
 	for _, org := range seeded.Organizations {
-		if _, err := store.AddOrganization(ctx, org.ID, devOrigin); err != nil {
+		if _, err := store.AddOrganization(ctx, org.ID, devOrigin); err != nil && !hasEnded(err) {
 			return fmt.Errorf("seeding organisation %s: %w", org.Name, err)
 		}
 	}
@@ -60,7 +60,9 @@ func seedPeople(ctx context.Context, store storage.Store, seeded *devidp.Seeded)
 				return picture.Initials(user.Name, seedOf(user.ID))
 			})
 		} else {
-			_, _, err = store.AddUser(ctx, key, user.Organization, devOrigin)
+			if _, _, err = store.AddUser(ctx, key, user.Organization, devOrigin); hasEnded(err) {
+				err = nil
+			}
 		}
 		if err != nil {
 			return fmt.Errorf("seeding user %s: %w", user.Name, err)
@@ -119,7 +121,15 @@ func seedPicture(ctx context.Context, store storage.Store, key storage.UserKey, 
 		By:           devOrigin,
 		Register:     true,
 	})
+	if hasEnded(err) {
+		return false, nil
+	}
 	return err == nil, err
+}
+
+// hasEnded reports whether a user or an organisation is not registered because it has ended.
+func hasEnded(err error) bool {
+	return errors.Is(err, storage.ErrUserEnded) || errors.Is(err, storage.ErrOrganizationEnded)
 }
 
 func seedOf(text string) uint64 {

@@ -19,14 +19,14 @@ type grammar struct {
 	Org    struct {
 		Add    orgAddCommand    `cmd:"" settings:"data" help:"register an organisation"`
 		List   orgListCommand   `cmd:"" settings:"data" help:"list the organisations"`
-		Remove orgRemoveCommand `cmd:"" settings:"data" help:"remove an organisation and its users, whose pictures are erased; its people's next uploads register it again"`
+		Remove orgRemoveCommand `cmd:"" settings:"data" help:"end an organisation with its users, whose pictures are erased; only org add registers it again"`
 	} `cmd:"" help:"organisations"`
 	User struct {
 		Add    userAddCommand    `cmd:"" settings:"data,issuer" help:"register a user in an organisation"`
 		Move   userMoveCommand   `cmd:"" settings:"data,issuer" help:"put a user into another organisation, with picture and receipts"`
 		List   userListCommand   `cmd:"" settings:"data" help:"list the users, and who has a picture"`
 		Show   userShowCommand   `cmd:"" settings:"data" help:"show the users of one id, each with the issuer"`
-		Remove userRemoveCommand `cmd:"" settings:"data,issuer" help:"erase a user's picture and take the user off the record, until their own next upload"`
+		Remove userRemoveCommand `cmd:"" settings:"data,issuer" help:"erase a user's picture and end the user, whom only user add registers again"`
 	} `cmd:"" help:"users"`
 	Issuer struct {
 		Move issuerMoveCommand `cmd:"" settings:"data" help:"give the users of an issuer to another one, when its address has changed"`

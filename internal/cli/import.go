@@ -153,7 +153,7 @@ func (flags *importCommand) register(ctx context.Context, inv *Program) (func(co
 	}
 	server := serverOf(inv.placeOf(cfg))
 	if flags.NewOrg {
-		if _, err := server.AddOrganization(ctx, flags.Org); err != nil {
+		if _, err := server.AddOrganization(ctx, flags.Org, admin.Admission{}); err != nil {
 			return nil, fmt.Errorf("import: organisation %s: %w", flags.Org, err)
 		}
 	}

@@ -12,6 +12,9 @@ import (
 	"example.org/avatard/storage"
 )
 
+// onPurpose is how commands register that name one user or one organisation: they lift its end.
+var onPurpose = admin.Admission{Readmits: true}
+
 // orgAddCommand is "org add".
 type orgAddCommand struct {
 	settingFlags
@@ -28,10 +31,10 @@ func (flags *orgAddCommand) Run(ctx context.Context, inv *Program) error {
 		return err
 	}
 	place := inv.placeOf(cfg)
-	created, err := serverOf(place).AddOrganization(ctx, org)
+	created, err := serverOf(place).AddOrganization(ctx, org, onPurpose)
 	if errors.Is(err, admin.ErrNoServer) {
 		err = withStore(ctx, place, true, func(store storage.Engine) (err error) {
-			created, err = admin.AddOrganization(ctx, store, org)
+			created, err = admin.AddOrganization(ctx, store, org, onPurpose)
 			return err
 		})
 	}
@@ -61,7 +64,9 @@ type userMoveCommand struct{ userFlags }
 
 // Run registers a user, through the running server where there is one.
 func (flags *userAddCommand) Run(ctx context.Context, inv *Program) error {
-	return flags.change(ctx, inv, userChange{ask: admin.Client.AddUser, do: admin.AddUser, newOrg: flags.NewOrg, newIssuer: flags.NewIssuer, done: addedOr})
+	admission := onPurpose
+	admission.NewOrganization = flags.NewOrg
+	return flags.change(ctx, inv, userChange{ask: admin.Client.AddUser, do: admin.AddUser, admission: admission, newIssuer: flags.NewIssuer, done: addedOr})
 }
 
 // Run moves a user, through the running server where there is one.
@@ -76,11 +81,12 @@ func (flags *userMoveCommand) Run(ctx context.Context, inv *Program) error {
 
 // userChange is what a command does to one user's registration.
 type userChange struct {
-	ask               func(admin.Client, context.Context, admin.Request) (bool, error) // through a server
-	do                admin.UserChange                                                 // without one
-	newOrg, newIssuer bool                                                             // ORG, or the issuer, may be new
-	existing          bool                                                             // there has to be data
-	done              func(changed bool) string                                        // what to print
+	ask       func(admin.Client, context.Context, admin.Request) (bool, error) // through a server
+	do        admin.UserChange                                                 // without one
+	admission admin.Admission
+	newIssuer bool                      // the issuer may be new
+	existing  bool                      // there has to be data
+	done      func(changed bool) string // what to print
 }
 
 func (flags *userFlags) change(ctx context.Context, inv *Program, change userChange) error {
@@ -95,7 +101,7 @@ func (flags *userFlags) change(ctx context.Context, inv *Program, change userCha
 	if err != nil {
 		return err
 	}
-	req := admin.Request{Organization: flags.Org, User: user, NewOrganization: change.newOrg}
+	req := admin.Request{Organization: flags.Org, User: user, Admission: change.admission}
 	if given, ok := flags.Given("issuer"); ok {
 		req.Issuer = given // an issuer from file or environment may be meant for another server
 	}
@@ -111,7 +117,7 @@ func (flags *userFlags) change(ctx context.Context, inv *Program, change userCha
 					return err
 				}
 			}
-			changed, err = change.do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.Org, change.newOrg)
+			changed, err = change.do(ctx, store, storage.UserKey{Issuer: cfg.Issuer, ID: user}, flags.Org, change.admission)
 			return err
 		})
 	}

@@ -111,7 +111,7 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 		defer stream.close()
 	}
 	warnOfOtherIssuers(logger, store, cfg.Issuer)
-	if err := addOrganizations(ctx, store, cfg.StartOrganizations()); err != nil {
+	if err := addOrganizations(ctx, store, logger, cfg.StartOrganizations()); err != nil {
 		return err
 	}
 	draining := &drain{delay: cfg.ShutdownDelay, logger: logger}
@@ -180,6 +180,7 @@ func serverConfig(cfg config.Config, store storage.Engine, logger *slog.Logger) 
 		WithoutReflection:     !cfg.Reflection,
 		Page:                  cfg.Page,
 		RegisterOnAdminUpload: cfg.RegisterOnAdminUpload,
+		StartOrganizations:    cfg.StartOrganizations(),
 		Checks: []server.Check{
 			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
 			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
@@ -225,10 +226,17 @@ func (p *Program) openCertificate(cfg config.Config, logger *slog.Logger) (*tlsf
 // registrar is on record for what the configuration registers.
 var registrar = storage.Origin{Caller: "configuration"}
 
-// addOrganizations registers the organisations of the configuration.
-func addOrganizations(ctx context.Context, store storage.Store, organizations []string) error {
+// addOrganizations registers the organisations of the configuration. One that has ended stays so, which does not keep the others from being
+// served.
+func addOrganizations(ctx context.Context, store storage.Store, logger *slog.Logger, organizations []string) error {
 	for _, org := range organizations {
-		if _, err := store.AddOrganization(ctx, org, registrar); err != nil {
+		_, err := store.AddOrganization(ctx, org, registrar)
+		if errors.Is(err, storage.ErrOrganizationEnded) {
+			logger.Warn("an organisation of the settings has ended and is not registered again: take it out of organisations and default_organisation, or register it with avatard org add",
+				"organisation", org)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("registering organisation %s: %w", org, err)
 		}
 	}

@@ -35,11 +35,14 @@ func (flags *userRemoveCommand) Run(ctx context.Context, inv *Program) error {
 	if err != nil {
 		return err
 	}
-	var reply admin.UserRemovalReply
-	err = withRemovals(ctx, inv.placeOf(cfg), func(calls admin.Removals) (err error) {
-		reply, err = calls.RemoveUser(ctx, req)
-		return err
-	})
+	place := inv.placeOf(cfg)
+	reply, err := serverOf(place).RemoveUser(ctx, req)
+	if errors.Is(err, admin.ErrNoServer) {
+		err = withStore(ctx, place, false, func(store storage.Engine) (err error) {
+			reply, err = admin.RemoveUser(ctx, store, req)
+			return err
+		})
+	}
 	if err == nil && reply.Removed == nil {
 		err = errors.New(reply.Kept)
 	}
@@ -55,13 +58,4 @@ func printRemoved(inv *Program, asJSON bool, removed fmt.Stringer) (err error) {
 	}
 	_, err = fmt.Fprintln(inv.Stdout, removed)
 	return err
-}
-
-// withRemovals does something through the server that has a place open, or on its store when the first call finds no server.
-func withRemovals(ctx context.Context, place storage.Place, do func(admin.Removals) error) error {
-	err := do(serverOf(place))
-	if !errors.Is(err, admin.ErrNoServer) {
-		return err
-	}
-	return withStore(ctx, place, false, func(store storage.Engine) error { return do(admin.RemovalsOf(store)) })
 }

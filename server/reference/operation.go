@@ -128,7 +128,15 @@ func (a Answer) describe(o Operation, s *schemas) (*response, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, name := range o.mediaTypes() {
+		types := o.mediaTypes()
+		if a.Stream {
+			line := &Schema{Type: "object", Description: "A line of JSON: a message, or an error behind the first message, with which the answer ends."}
+			line.Properties.add("result", ref)
+			line.Properties.add("error", &Schema{Ref: "#/components/schemas/" + statusSchema})
+			made.Content.add("application/x-ndjson", &media{Schema: line, Example: map[string]any{"result": example}})
+			types = rpcTypes
+		}
+		for _, name := range types {
 			made.Content.add(name, &media{Schema: ref, Example: example})
 		}
 	case a.Plain != "":

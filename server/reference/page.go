@@ -59,7 +59,7 @@ type pageOperation struct {
 // WritePage writes the API's reference for people, which is the document that was made of the same API.
 func (d *Document) WritePage(w io.Writer, a API) error {
 	p := page{Document: d, Settings: PageSettings(a.SignIn)}
-	p.Settings["values"] = map[string]string{"userId": ExampleUser, "orgId": ExampleOrganization}
+	p.Settings["values"] = map[string]string{"userId": ExampleUser, "orgId": ExampleOrganization, "organizationId": ExampleOrganization, "receiptId": ExampleReceipt}
 	for _, o := range a.Operations {
 		samples, err := samplesOf(o)
 		if err != nil {

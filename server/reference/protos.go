@@ -15,6 +15,7 @@ var annotations = []*regexp.Regexp{
 	regexp.MustCompile(`(?m)^import "(buf|google/api)/.*\n`),
 	regexp.MustCompile(`(?m)^ *option \(google\.api\.http\) = \{.*\};\n`),
 	regexp.MustCompile(`(?s) \[\(buf\.validate\.field\)\.\w+ = \{.*?\n *\}\]`),
+	regexp.MustCompile(` \[\(buf\.validate\.field\)\.[\w.]+ = \w+\]`),
 }
 
 // Protos returns an archive (zip) of the .proto files without annotations, for generators of clients.

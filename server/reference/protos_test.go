@@ -46,8 +46,8 @@ func TestProtosStandAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(compiled) != 4 {
-		t.Errorf("%d files, want 4: %q", len(compiled), names)
+	if len(compiled) != 6 {
+		t.Errorf("%d files, want 6: %q", len(compiled), names)
 	}
 	for _, got := range compiled {
 		linked, err := protoregistry.GlobalFiles.FindFileByPath(got.Path())

@@ -117,6 +117,8 @@ type Answer struct {
 	Text   string
 	// Message is what comes as JSON, and from the procedure; nil for none.
 	Message protoreflect.MessageDescriptor
+	// Stream: any number of them come, over REST as lines of JSON.
+	Stream bool
 	// Plain is a text that comes as text/plain.
 	Plain string
 	// MediaTypes are those of a picture that comes.

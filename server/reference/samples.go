@@ -37,9 +37,10 @@ var sampleTemplates = template.Must(template.New("").Funcs(template.FuncMap{
 // call is what templates of samples see of an operation.
 type call struct {
 	Operation
-	Place                    string // the path, with marks for its variables
-	RPC, Service, File, Call string // "" without a procedure
-	Request                  bool   // the procedure's request has a field
+	Place                    string   // the path, with marks for its variables
+	RPC, Service, File, Call string   // "" without a procedure
+	Stream                   bool     // the procedure answers one
+	Fields                   []string // of the procedure's request, those that have to be there
 	Organization             bool
 	Picture                  bool // the answer is one
 }
@@ -50,6 +51,7 @@ func callOf(o Operation) call {
 		switch {
 		case p.In == InPath:
 			c.Place = strings.Replace(c.Place, "{"+p.Name+"}", valueStart+p.Name+valueEnd, 1)
+			c.Fields = append(c.Fields, p.Name)
 		case p.Name == "x-zitadel-orgid":
 			c.Organization = true
 		}
@@ -60,7 +62,7 @@ func callOf(o Operation) call {
 		c.RPC = string(m.Parent().FullName()) + "/" + name
 		c.Service, c.Call = string(m.Parent().Name()), strings.ToLower(name[:1])+name[1:]
 		c.File = strings.TrimSuffix(m.ParentFile().Path(), ".proto")
-		c.Request = m.Input().Fields().Len() > 0
+		c.Stream = m.IsStreamingServer()
 	}
 	return c
 }

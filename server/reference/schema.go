@@ -59,15 +59,29 @@ func (s *schemas) field(f protoreflect.FieldDescriptor) *Schema {
 }
 
 func (s *schemas) value(f protoreflect.FieldDescriptor) *Schema {
+	if f.Kind() == protoreflect.MessageKind && f.Message().FullName() != timestamp {
+		return s.of(f.Message())
+	}
+	return ScalarSchema(f)
+}
+
+// timestamp is the message that JSON has as a text.
+const timestamp = "google.protobuf.Timestamp"
+
+// ScalarSchema is the schema of a value of a field that is a time or no message, with the rules of its field.
+func ScalarSchema(f protoreflect.FieldDescriptor) *Schema {
 	switch f.Kind() {
 	case protoreflect.MessageKind:
-		if f.Message().FullName() == "google.protobuf.Timestamp" {
-			return &Schema{Type: "string", Format: "date-time"}
+		return &Schema{Type: "string", Format: "date-time"}
+	case protoreflect.EnumKind:
+		made := &Schema{Type: "string"}
+		for i := range f.Enum().Values().Len() {
+			made.Enum = append(made.Enum, string(f.Enum().Values().Get(i).Name()))
 		}
-		return s.of(f.Message())
+		return made
 	case protoreflect.BoolKind:
 		return &Schema{Type: "boolean"}
-	case protoreflect.Uint64Kind:
+	case protoreflect.Int64Kind, protoreflect.Uint64Kind:
 		return &Schema{Type: "string", Pattern: "^[0-9]+$"}
 	case protoreflect.Int32Kind, protoreflect.Uint32Kind:
 		return &Schema{Type: "integer"}

@@ -112,13 +112,21 @@ func (e *engine) Remove(ctx context.Context, rm storage.Removal) (storage.Result
 	return res, err
 }
 
-// RemoveUser implements [storage.Store].
-func (e *engine) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	res, err := e.Engine.RemoveUser(ctx, rm)
+// EraseUser implements [storage.Store]. The call of a user who has ended before has a line like that of the one who did it.
+func (e *engine) EraseUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	res, err := e.Engine.EraseUser(ctx, rm)
 	if err == nil {
-		e.write("user-remove", rm.By, changed(rm.User, res))
+		e.write(storage.ActionEraseUser, rm.By, changed(rm.User, res))
 	}
 	return res, err
+}
+
+// EndOrganization implements [storage.Store].
+func (e *engine) EndOrganization(ctx context.Context, org string, by storage.Origin) (ended bool, err error) {
+	if ended, err = e.Engine.EndOrganization(ctx, org, by); ended {
+		e.write(storage.ActionEndOrganization, by, record{Organization: org})
+	}
+	return ended, err
 }
 
 // RemoveOrganization implements [storage.Store].

@@ -52,7 +52,8 @@ func TestLines(t *testing.T) {
 	}
 	twice(func() error { _, _, err := s.MoveUser(ctx, ann, org2, by); return err })
 	twice(func() error { _, err := s.MoveIssuer(ctx, issuer, "https://new.example", by); return err })
-	must(s.RemoveUser(ctx, storage.Removal{User: storage.UserKey{Issuer: "https://new.example", ID: "ann"}, Organization: org2, By: by}))
+	twice(func() error { _, err := s.EndOrganization(ctx, org2, by); return err })
+	must(s.EraseUser(ctx, storage.Removal{User: storage.UserKey{Issuer: "https://new.example", ID: "ann"}, Organization: org2, By: by}))
 	twice(func() error { _, err := s.RemoveOrganization(ctx, org2, by); return err })
 	s.RecordRefusal(storage.Refusal{By: by, Organization: org, Target: "bob", Action: "DELETE /x", Reason: "AUTH-5mWD2", Dropped: 4})
 
@@ -68,7 +69,8 @@ func TestLines(t *testing.T) {
 		{Action: "remove", User: "ann", Issuer: issuer, Organisation: org, Sequence: 3, Receipt: true},
 		{Action: "user-move", User: "ann", Issuer: issuer, Organisation: org2, Sequence: 4, Receipt: true},
 		{Action: "issuer-move", Issuer: issuer, NewIssuer: "https://new.example"},
-		{Action: "user-remove", User: "ann", Issuer: "https://new.example", Organisation: org2, Receipt: true},
+		{Action: "organization-end", Organisation: org2},
+		{Action: "user-erase", User: "ann", Issuer: "https://new.example", Organisation: org2, Receipt: true},
 		{Action: "organization-remove", Organisation: org2},
 		{Action: "DELETE /x", Refused: "AUTH-5mWD2", User: "bob", Organisation: org, More: 4},
 	}
@@ -85,8 +87,8 @@ func TestLines(t *testing.T) {
 		number := func(name string) int { v, _ := r[name].(float64); return int(v) }
 		one := line{Action: word("action"), Refused: word("refused"), User: word("user"), Issuer: word("issuer"), NewIssuer: word("new_issuer"),
 			Organisation: word("organisation"), Sequence: number("sequence"), More: number("more"), Receipt: word("receipt") != "", Generation: word("generation") != ""}
-		if one.Action == "user-remove" {
-			one.Sequence = 0 // engines count a removal of the record in their own way
+		if one.Action == "user-erase" {
+			one.Sequence = 0 // engines count the end of the record in their own way
 		}
 		got = append(got, one)
 	}

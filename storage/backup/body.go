@@ -44,9 +44,10 @@ func (b *body) note(s *string) {
 func (b *body) name(id *[16]byte) { b.bytes = append(b.bytes, id[:]...) }
 func (b *body) octet(o *byte)     { b.bytes = append(b.bytes, *o) }
 
-func (b *body) mark(is *bool) {
-	if *is {
-		b.bytes = append(b.bytes, 1)
+func (b *body) state(s *storage.RegistrationState) {
+	b.demand(*s <= storage.Ending, stateFault)
+	if *s != storage.Registered {
+		b.bytes = append(b.bytes, byte(*s))
 	}
 }
 
@@ -66,6 +67,7 @@ const (
 	numberFault = "a number is out of its range"
 	textFault   = "a text is not UTF-8"
 	sizeFault   = "it is too short or too long"
+	stateFault  = "a state that is not known"
 )
 
 // encode makes b the body of a record and returns its kind. An error is about a record that the reader would refuse.
@@ -180,14 +182,18 @@ func (p *parser) octet(o *byte) {
 	}
 }
 
-func (p *parser) mark(is *bool) {
+func (p *parser) state(s *storage.RegistrationState) {
 	if len(p.left) == 0 || p.format < 2 {
 		return
 	}
-	var one byte
-	p.octet(&one)
-	p.demand(one == 1, "a mark is none")
-	*is = true
+	var written byte
+	p.octet(&written)
+	newest := storage.Ending
+	if p.format < 3 {
+		newest = storage.Removed
+	}
+	*s = storage.RegistrationState(written)
+	p.demand(*s != storage.Registered && *s <= newest, stateFault)
 }
 
 func (p *parser) rest(b *[]byte, low, high int) {

@@ -19,8 +19,8 @@ type fields interface {
 	// rest is all that is left of the body: low to high bytes.
 	rest(b *[]byte, low, high int)
 	octet(b *byte)
-	// mark is a bool at the end of a record. It is written only where it is true.
-	mark(is *bool)
+	// state is at the end of a record. It is written only where it is not storage.Registered.
+	state(s *storage.RegistrationState)
 	// demand makes the record invalid unless holds is true.
 	demand(holds bool, fault string)
 }
@@ -63,7 +63,7 @@ func issuerMoveFields(f fields, r *storage.IssuerMoveRecord) {
 func organizationFields(f fields, r *storage.OrganizationRecord) {
 	f.id(&r.ID)
 	moment(f, &r.Created)
-	f.mark(&r.Removed)
+	f.state(&r.State)
 }
 
 func userFields(f fields, r *storage.UserRecord) {
@@ -77,9 +77,10 @@ func userFields(f fields, r *storage.UserRecord) {
 	picture := int64(r.Picture)
 	f.number(&picture, int64(storage.PictureNone), int64(storage.PictureLost), false)
 	r.Picture = storage.PictureState(picture)
-	f.mark(&r.Removed)
+	f.state(&r.State)
+	f.demand(r.State != storage.Ending, "a user is ending, as organisations are")
 	f.demand(r.Changed >= r.Created, "a user was changed before being registered")
-	f.demand(!r.Removed || r.Picture == storage.PictureNone, "a user who was removed has a picture")
+	f.demand(r.State.On() || r.Picture == storage.PictureNone, "a user who is off the record has a picture")
 }
 
 func pictureFields(f fields, r *storage.PictureRecord) {
@@ -97,6 +98,11 @@ func receiptFields(f fields, r *storage.ReceiptRecord) {
 	f.name(&r.Generation)
 	moment(f, &r.Time)
 	f.number(&r.Reason, storage.ReasonRemoved, storage.ReasonLost, false)
+	if f.version() >= 3 {
+		for _, s := range []*string{&r.Organization, &r.Caller, &r.CallerOrganization, &r.Request} {
+			f.note(s)
+		}
+	}
 }
 
 func auditFields(f fields, r *storage.AuditRecord) {

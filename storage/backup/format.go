@@ -29,7 +29,7 @@ import (
 // A version that was released never changes. A program reads every version up to its own.
 const (
 	magic         = "avtdbkup"
-	formatVersion = 2
+	formatVersion = 3
 
 	headBytes        = len(magic) + 4
 	recordHeadBytes  = 5

@@ -14,7 +14,7 @@ import (
 // FuzzBackup reads arbitrary bytes as a backup: there is no panic, no more memory in use than a record takes, no error but of the three
 // kinds, and an accepted backup is written again as the same bytes. The sums are put right first, else nearly all would fail at them.
 func FuzzBackup(f *testing.F) {
-	for _, name := range []string{"backup-v1", "receipts-v1"} {
+	for _, name := range []string{"backup-v1", "receipts-v1", "backup-v2", "receipts-v2"} {
 		data, err := os.ReadFile("testdata/" + name)
 		if err != nil {
 			f.Fatal(err)
@@ -86,16 +86,22 @@ func everyRecord(t testing.TB) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := storage.EndRecord{Ended: 9, Newest: 1, Generation: [16]byte{7}}
+	end := storage.EndRecord{Ended: 9, Newest: 2, Generation: [16]byte{8}}
 	for _, record := range []storage.Record{
 		storage.StoreRecord{ID: [16]byte{1}, Began: 1, LastUser: 1},
 		storage.IssuerRecord{Number: 1, URL: "https://issuer.example"},
 		storage.IssuerMoveRecord{From: "https://old.example", To: "https://issuer.example"},
-		storage.OrganizationRecord{ID: "acme", Created: 1, Removed: true},
+		storage.OrganizationRecord{ID: "acme", Created: 1},
+		storage.OrganizationRecord{ID: "left", Created: 1, State: storage.Removed},
+		storage.OrganizationRecord{ID: "over", Created: 1, State: storage.Ended},
+		storage.OrganizationRecord{ID: "going", Created: 1, State: storage.Ending},
 		storage.UserRecord{Number: 1, Issuer: 1, ID: "zoë", Organization: "acme", Created: 1, Changed: 2, Sequence: 3, Picture: storage.PictureFollows},
 		storage.PictureRecord{Generation: [16]byte{2}, Format: storage.PNG, Data: []byte("picture")},
-		storage.UserRecord{Number: 2, Issuer: 1, ID: "gone", Organization: "acme", Created: 1, Changed: 2, Sequence: 3, Removed: true},
+		storage.UserRecord{Number: 2, Issuer: 1, ID: "gone", Organization: "acme", Created: 1, Changed: 2, Sequence: 3, State: storage.Removed},
+		storage.UserRecord{Number: 3, Issuer: 1, ID: "ended", Organization: "acme", Created: 1, Changed: 2, Sequence: 3, State: storage.Ended},
 		storage.ReceiptRecord{Number: 1, User: 1, Generation: [16]byte{7}, Time: 2, Reason: storage.ReasonRemoved},
+		storage.ReceiptRecord{Number: 2, User: 3, Generation: [16]byte{8}, Time: 2, Reason: storage.ReasonRemoved,
+			Organization: "acme", Caller: "zoë", CallerOrganization: "globex", Request: "request-1"},
 		storage.AuditRecord{Number: 1, Time: 1, Action: "put", Result: storage.AuditDone, Caller: "zoë"},
 		storage.AuditRecord{Number: 1, Time: 1, Action: "GET", Result: "no", Refusal: true, Dropped: 5},
 	} {

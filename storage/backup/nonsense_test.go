@@ -36,6 +36,11 @@ func unchecked(t *testing.T, records []storage.Record, more int64) []byte {
 	return buf.Bytes()
 }
 
+func ended(u storage.UserRecord) storage.UserRecord {
+	u.State = storage.Ended
+	return u
+}
+
 // Records that are whole, but do not fit together.
 func TestRestoreOfNonsense(t *testing.T) {
 	id := [16]byte{1}
@@ -65,6 +70,10 @@ func TestRestoreOfNonsense(t *testing.T) {
 		{"a format that is not known", []storage.Record{user, storage.PictureRecord{Generation: id, Format: 77, Data: []byte("x")}}, 0, "format"},
 		{"an empty picture", []storage.Record{user, storage.PictureRecord{Generation: id, Format: 1}}, 0, "too short"},
 		{"an end that speaks of more", []storage.Record{gone}, 1, "its end speaks of"},
+		{"a user with a picture who has ended", []storage.Record{ended(user), picture}, 0, "off the record has a picture"},
+		{"a user who is ending", []storage.Record{storage.UserRecord{Number: 1, Issuer: 1, ID: "u", Organization: "o", Sequence: 1, State: storage.Ending}}, 0, "user is ending"},
+		{"a user of an unknown state", []storage.Record{storage.UserRecord{Number: 1, Issuer: 1, ID: "u", Organization: "o", Sequence: 1, State: 77}}, 0, "state"},
+		{"an organisation of an unknown state", []storage.Record{storage.OrganizationRecord{ID: "p", State: 4}}, 0, "state"},
 		{"a user of sequence 0", []storage.Record{storage.UserRecord{Number: 1, Issuer: 1, ID: "u", Organization: "o"}}, 0, "range"},
 	} {
 		t.Run(tt.title, func(t *testing.T) {

@@ -13,7 +13,8 @@ const (
 
 	sqlArriveReceipt = `
 WITH r AS (
-   INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at) VALUES ($1, $2, $3, $4, $5, $5) ON CONFLICT (gen) DO NOTHING
+   INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at, org, caller, caller_org, request)
+   VALUES ($1, $2, $3, $4, $5, $5, nullif($6, ''), nullif($7, ''), nullif($8, ''), nullif($9, '')) ON CONFLICT (gen) DO NOTHING
    RETURNING uid, gen)
 UPDATE person SET receipt = r.gen FROM r WHERE person.uid = r.uid`
 
@@ -44,9 +45,9 @@ func (a *arrival) Note(ctx context.Context, records []storage.Record) error {
 			batch.Queue(sqlArriveMove, r.From, r.To, moves)
 			moves++
 		case storage.OrganizationRecord:
-			batch.Queue(sqlImportOrganization, r.ID, micros(r.Created), r.Removed)
+			batch.Queue(sqlImportOrganization, r.ID, micros(r.Created), !r.State.On(), r.State.Refuses())
 		case storage.ReceiptRecord:
-			batch.Queue(sqlArriveReceipt, r.Number, generationID(r.Generation), r.User, r.Reason, micros(r.Time))
+			batch.Queue(sqlArriveReceipt, receiptArguments(r, r.User)...)
 		case storage.AuditRecord:
 			kind := 0
 			if r.Refusal {

@@ -32,7 +32,7 @@ type arriving struct {
 // arrived is what is here of a user.
 type arrived struct {
 	sequence int64
-	removed  bool
+	state    storage.RegistrationState
 	org      string
 	gen, key []byte
 	version  string
@@ -67,15 +67,17 @@ func (a *arrival) Take(ctx context.Context, users []storage.ArrivingUser, compar
 }
 
 func (a *arrival) here(ctx context.Context, uids []int64) (map[int64]*arrived, error) {
-	rows, err := a.pool.Query(ctx, `SELECT uid, sequence, removed, org, gen, key, coalesce(version, '') FROM person WHERE uid = ANY($1)`, uids)
+	rows, err := a.pool.Query(ctx, `SELECT uid, sequence, removed, ended, org, gen, key, coalesce(version, '') FROM person WHERE uid = ANY($1)`, uids)
 	if err != nil {
 		return nil, err
 	}
 	found := make(map[int64]*arrived, len(uids))
 	var uid int64
 	var h arrived
-	_, err = pgx.ForEachRow(rows, []any{&uid, &h.sequence, &h.removed, &h.org, &h.gen, &h.key, &h.version}, func() error {
+	var removed, ended bool
+	_, err = pgx.ForEachRow(rows, []any{&uid, &h.sequence, &removed, &ended, &h.org, &h.gen, &h.key, &h.version}, func() error {
 		is := h
+		is.state = stateOf(removed, ended)
 		found[uid] = &is
 		return nil
 	})
@@ -89,7 +91,7 @@ func (p *arriving) same() bool {
 		return false
 	case p.Picture == nil && h.gen == nil && h.sequence > p.Record.Sequence:
 		return true
-	case h.sequence != p.Record.Sequence || h.removed != p.Record.Removed || h.org != p.Record.Organization:
+	case h.sequence != p.Record.Sequence || h.state != p.Record.State || h.org != p.Record.Organization:
 		return false
 	case p.Picture == nil:
 		return h.gen == nil
@@ -146,10 +148,10 @@ func each(ctx context.Context, page []*arriving, do func(context.Context, *arriv
 }
 
 const (
-	sqlArrive = `INSERT INTO person (uid, iid, id, org, created_at, changed_at, sequence, removed, gen, key, version, format, size) OVERRIDING SYSTEM VALUE
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+	sqlArrive = `INSERT INTO person (uid, iid, id, org, created_at, changed_at, sequence, removed, ended, gen, key, version, format, size) OVERRIDING SYSTEM VALUE
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 		ON CONFLICT (uid) DO UPDATE SET org = excluded.org, created_at = excluded.created_at, changed_at = excluded.changed_at,
-		sequence = excluded.sequence, removed = excluded.removed, gen = excluded.gen, key = excluded.key, version = excluded.version,
+		sequence = excluded.sequence, removed = excluded.removed, ended = excluded.ended, gen = excluded.gen, key = excluded.key, version = excluded.version,
 		format = excluded.format, size = excluded.size, id = CASE WHEN person.id = excluded.id AND person.iid = excluded.iid THEN person.id END`
 	sqlArrived = `UPDATE person SET version = $3 WHERE uid = $1 AND gen = $2`
 
@@ -186,7 +188,7 @@ func (a *arrival) bring(ctx context.Context, page []*arriving) (changed int, err
 		if p.here != nil && p.here.gen != nil && p.here.version == "" {
 			batch.Queue(sqlLate, r.Number, newGeneration())
 		}
-		batch.Queue(sqlArrive, r.Number, p.issuer.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, r.Removed,
+		batch.Queue(sqlArrive, r.Number, p.issuer.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, !r.State.On(), r.State.Refuses(),
 			gen, p.key, version, format, size)
 	}
 	if err := a.pool.SendBatch(ctx, batch).Close(); err != nil {
@@ -255,10 +257,10 @@ func (a *arrival) store(ctx context.Context, p *arriving) (err error) {
 }
 
 const sqlFollow = `UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, sequence = greatest(sequence, $2),
-	changed_at = greatest(changed_at, $3), removed = removed OR $4 WHERE uid = $1`
+	changed_at = greatest(changed_at, $3), removed = removed OR $4, ended = ended OR $4 WHERE uid = $1`
 
 // Follow implements [storage.Arrival].
-func (a *arrival) Follow(ctx context.Context, user storage.UserKey, details *storage.Details, removed bool) error {
+func (a *arrival) Follow(ctx context.Context, user storage.UserKey, details *storage.Details, ended bool) error {
 	var uid int64
 	var folder string
 	var gen []byte
@@ -280,7 +282,7 @@ func (a *arrival) Follow(ctx context.Context, user storage.UserKey, details *sto
 	}
 	batch := new(pgx.Batch) // one transaction
 	batch.Queue(sqlLate, uid, newGeneration())
-	batch.Queue(sqlFollow, uid, int64(details.Sequence), details.ChangeDate, removed)
+	batch.Queue(sqlFollow, uid, int64(details.Sequence), details.ChangeDate, ended)
 	if err := a.pool.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("database: %w", err)
 	}

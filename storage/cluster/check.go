@@ -263,7 +263,8 @@ func (c *check) takeOffRecord(ctx context.Context, uid int64, gen []byte) (strin
 WITH p AS MATERIALIZED (SELECT p.uid, p.gen, p.version, p.org, p.id FROM person p WHERE p.uid = $1 AND p.gen = $2 AND p.claim IS NULL FOR UPDATE),
  u AS (UPDATE person SET gen = NULL, key = NULL, version = NULL, format = NULL, size = NULL, receipt = p.gen,
           sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $3) FROM p WHERE person.uid = p.uid),
- e AS (INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due) SELECT gen, uid, 3, 4, version, nextval('receipt_number'), $3, clock_timestamp() FROM p)
+ e AS (INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due, org, caller, caller_org, request)
+       SELECT gen, uid, 3, 4, version, nextval('receipt_number'), $3, clock_timestamp(), org, $4, $5, $6 FROM p)
 INSERT INTO audit (at, action, result, caller, caller_org, org, target, request) SELECT $3, 'repair', 'done', $4, $5, org, id, $6 FROM p`,
 		uid, gen, c.date(), c.o.By.Caller, c.o.By.CallerOrganization, c.o.By.RequestID)
 	if err := c.pipeline(ctx, batch); err != nil || !taken {

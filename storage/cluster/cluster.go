@@ -100,6 +100,7 @@ type Store struct {
 	folderPage int
 	prunePages int
 	prunedTo   int64 // the receipt that the last pass of retention has come to; only that looks at it
+	forgotTo   int64 // likewise for the callers of receipts
 
 	counters *counters
 	checking atomic.Bool
@@ -191,6 +192,10 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	if err == nil {
 		err = s.readInstallation(ctx, conn.Conn())
 	}
+	var missing []string
+	if err == nil {
+		missing, err = missingIndexes(ctx, conn.Conn())
+	}
 	conn.Release()
 	if err == nil {
 		err = examine(ctx)
@@ -205,6 +210,9 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	s.running.Go(func() { s.keepExamining(sweeping) })
 	s.running.Go(func() { s.rotate(sweeping) })
 	s.running.Go(func() { s.keepRetention(sweeping) })
+	if len(missing) > 0 && !asIs {
+		s.running.Go(func() { s.keepIndexes(sweeping) })
+	}
 	s.running.Go(s.recordRefusals)
 	return nil
 }
@@ -292,7 +300,7 @@ func (s *Store) disconnect() {
 // unavailable makes an engine's fault one that callers know. Errors of the contract and of the context pass.
 func unavailable(ctx context.Context, err error) error {
 	for _, known := range []error{
-		storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound, storage.ErrOrganizationInUse,
+		storage.ErrUserNotFound, storage.ErrUserEnded, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound, storage.ErrOrganizationInUse, storage.ErrOrganizationEnded,
 		storage.ErrIssuerNotFound, storage.ErrIssuerInUse, storage.ErrNoPicture, storage.ErrConditionFailed, storage.ErrUnavailable, storage.ErrInvalid,
 	} {
 		if errors.Is(err, known) {

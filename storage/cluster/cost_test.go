@@ -70,7 +70,11 @@ func TestCosts(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			erase := func() { eraseUser(t, s, u) }
 			for range 2 { // the first time prepares the statements
+				erase()
+				erase()
+				addUser(t, s, "u")
 				put()
 				get()
 				stat()
@@ -89,6 +93,9 @@ func TestCosts(t *testing.T) {
 				{"replacement", put, cost{3, 4, bucket.Counts{Put: 1, Delete: 1, List: 1}, 8}},
 				{"delete", remove, cost{2, 3, bucket.Counts{Delete: 1, List: 1}, 5}},
 				{"delete of nothing", remove, cost{1, 2, bucket.Counts{}, 0}},
+				{"upload", put, cost{2, 3, bucket.Counts{Put: 1}, 5}},
+				{"end of a user with a picture", erase, cost{3, 5, bucket.Counts{Delete: 1, List: 1}, 8}},
+				{"end of a user who has ended", erase, cost{1, 3, bucket.Counts{}, 0}},
 			} {
 				rows, trips, statements, was := written(t, s, o), counter.trips.Load(), counter.statements.Load(), s.bucket.Requests.Counts()
 				c.call()

@@ -110,15 +110,15 @@ func TestStatementThatArrivesLate(t *testing.T) {
 	here.stepLimit = 50 * time.Millisecond
 	u := addUser(t, here, "u")
 	for name, call := range map[string]func() error{
-		"Remove":     func() error { _, err := here.Remove(t.Context(), removalOf(u)); return err },
-		"RemoveUser": func() error { _, err := here.RemoveUser(t.Context(), removalOf(u)); return err },
-		"MoveUser":   func() error { _, _, err := here.MoveUser(t.Context(), u, "other", by); return err },
-		"Put":        func() error { _, err := here.Put(t.Context(), uploadOf(u, 700)); return err },
+		"Remove":    func() error { _, err := here.Remove(t.Context(), removalOf(u)); return err },
+		"EraseUser": func() error { _, err := here.EraseUser(t.Context(), removalOf(u)); return err },
+		"MoveUser":  func() error { _, _, err := here.MoveUser(t.Context(), u, "other", by); return err },
+		"Put":       func() error { _, err := here.Put(t.Context(), uploadOf(u, 700)); return err },
 	} {
 		if _, err := there.AddOrganization(t.Context(), "other", by); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := there.AddUser(t.Context(), u, acme, by); err != nil {
+		if _, _, err := there.AddUser(t.Context(), u, acme, readmitting); err != nil {
 			t.Fatal(err)
 		}
 		if err := call(); err != nil { // the statements are prepared
@@ -128,7 +128,7 @@ func TestStatementThatArrivesLate(t *testing.T) {
 			if _, _, err := there.MoveUser(t.Context(), u, acme, by); err != nil {
 				t.Fatal(err)
 			}
-		} else if _, _, err := there.AddUser(t.Context(), u, acme, by); err != nil {
+		} else if _, _, err := there.AddUser(t.Context(), u, acme, readmitting); err != nil {
 			t.Fatal(err)
 		}
 		n.down.Store(true)
@@ -145,80 +145,5 @@ func TestStatementThatArrivesLate(t *testing.T) {
 		if err := sql(t, o).QueryRow(t.Context(), `SELECT count(*) FROM person WHERE claim IS NOT NULL`).Scan(&claims); err != nil || claims > 0 {
 			t.Errorf("after %s has arrived: %d claims, %v", name, claims, err)
 		}
-	}
-}
-
-// A registration, or the end of an organisation, that arrives after its caller had an answer does not undo what was acknowledged since.
-func TestRegistrationThatArrivesLate(t *testing.T) {
-	o := options(t, false)
-	there := openStore(t, o)
-	n := new(network)
-	o.dial, o.Connections = n.dial, 1
-	here := openStore(t, o)
-	here.sweeping() // only the test sends something
-	u, v := storage.UserKey{Issuer: "https://issuer.test", ID: "u"}, storage.UserKey{Issuer: "https://issuer.test", ID: "v"}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	add := func(u storage.UserKey, org string) { _, _, err := there.AddUser(t.Context(), u, org, by); must(err) }
-	remove := func(u storage.UserKey, org string) {
-		if _, err := there.RemoveUser(t.Context(), storage.Removal{User: u, Organization: org, By: by}); !errors.Is(err, storage.ErrUserNotFound) {
-			must(err)
-		}
-	}
-	open := func() { _, err := there.AddOrganization(t.Context(), "other", by); must(err) }
-	closed := func() { remove(v, "other"); _, err := there.RemoveOrganization(t.Context(), "other", by); must(err) }
-	registered := func() bool { _, err := there.Stat(t.Context(), u, acme); return err == nil }
-	has := func() bool { has, err := there.HasOrganization(t.Context(), "other"); must(err); return has }
-	registering := uploadOf(u, 700)
-	registering.Register = true
-	for name, row := range map[string]struct {
-		call       func() error
-		done, undo func() // what the call does, and what is acknowledged after it
-		look       func() bool
-		want       bool
-	}{
-		"AddUser": {func() error { _, _, err := here.AddUser(t.Context(), u, acme, by); return err },
-			func() { add(u, acme) }, func() { remove(u, acme) }, registered, false},
-		"AddUser of a new organisation": {func() error { _, _, err := here.AddUser(t.Context(), v, "other", by); return err },
-			func() { add(v, "other") }, closed, has, false},
-		"Put": {func() error { _, err := here.Put(t.Context(), registering); return err },
-			func() { add(u, acme) }, func() { remove(u, acme) }, registered, false},
-		"AddOrganization":    {func() error { _, err := here.AddOrganization(t.Context(), "other", by); return err }, open, closed, has, false},
-		"RemoveOrganization": {func() error { _, err := here.RemoveOrganization(t.Context(), "other", by); return err }, closed, open, has, true},
-	} {
-		must(row.call()) // the statements are prepared
-		row.undo()
-		n.down.Store(true)
-		here.stepLimit = 50 * time.Millisecond
-		if err := row.call(); !errors.Is(err, storage.ErrUnavailable) {
-			t.Errorf("%s whose connection is lost = %v, want %v", name, err, storage.ErrUnavailable)
-		}
-		here.stepLimit = stepLimit
-		row.done()
-		row.undo()
-		n.deliver(t)
-		if got := row.look(); got != row.want {
-			t.Errorf("after %s has arrived: there is one = %v, want %v", name, got, row.want)
-		}
-		row.undo()
-	}
-}
-
-// What arrives too late and is answered all the same is told as a failure, and not that there was nothing to do.
-func TestOrganizationTooLate(t *testing.T) {
-	s := openStore(t, options(t, false))
-	if _, err := s.AddOrganization(t.Context(), "there", by); err != nil {
-		t.Fatal(err)
-	}
-	s.stepLimit = -time.Second
-	if created, err := s.AddOrganization(t.Context(), "other", by); created || !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("AddOrganization = %v, %v, want %v", created, err, storage.ErrUnavailable)
-	}
-	if removed, err := s.RemoveOrganization(t.Context(), "there", by); removed || !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("RemoveOrganization = %v, %v, want %v", removed, err, storage.ErrUnavailable)
 	}
 }

@@ -24,11 +24,11 @@ const (
 const (
 	// sqlDone makes receipts of erasures. One of an upload that was given up is looked at again later.
 	sqlDone = `
-WITH d AS (DELETE FROM work WHERE gen = ANY($1) AND state = 3 AND reason <> 3 RETURNING gen, uid, reason, n, begun_at),
- k AS MATERIALIZED (SELECT gen, uid, reason, n, begun_at FROM work WHERE gen = ANY($1) AND state = 3 AND reason = 3 FOR UPDATE),
+WITH d AS (DELETE FROM work WHERE gen = ANY($1) AND state = 3 AND reason <> 3 RETURNING gen, uid, reason, n, begun_at, org, caller, caller_org, request),
+ k AS MATERIALIZED (SELECT gen, uid, reason, n, begun_at, org, caller, caller_org, request FROM work WHERE gen = ANY($1) AND state = 3 AND reason = 3 FOR UPDATE),
  l AS (UPDATE work SET state = 4, version = NULL, n = NULL, tries = 0, due = clock_timestamp() + interval '1 min' WHERE gen = ANY(ARRAY(SELECT gen FROM k)))
-INSERT INTO receipt (gen, uid, reason, n, begun_at, erased_at)
-SELECT gen, uid, reason, n, begun_at, clock_timestamp() FROM (SELECT * FROM d UNION ALL SELECT * FROM k) done
+INSERT INTO receipt (gen, uid, reason, n, begun_at, erased_at, org, caller, caller_org, request)
+SELECT gen, uid, reason, n, begun_at, clock_timestamp(), org, caller, caller_org, request FROM (SELECT * FROM d UNION ALL SELECT * FROM k) done
     ON CONFLICT (gen) DO NOTHING`
 
 	// sqlLive lists what may lie in a person's folder. An upload is on record before its object is sent, so the answer holds for every

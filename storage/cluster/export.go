@@ -46,6 +46,7 @@ type export struct {
 	issuerMoves   int                                   // so many there were
 	organizations map[string]storage.OrganizationRecord // as written
 	written       bits                                  // users
+	ended         bits                                  // those of them who had ended then
 	receipt       int64                                 // the newest that is written
 	generation    [16]byte                              // what it is of
 }
@@ -78,6 +79,9 @@ func (x *export) run(ctx context.Context) error {
 	}
 	ended, err := x.writeReceipts(ctx)
 	if err != nil {
+		return err
+	}
+	if err := x.writeTombstones(ctx); err != nil {
 		return err
 	}
 	if err := x.writeRest(ctx); err != nil {
@@ -206,10 +210,10 @@ func (x *export) issuerMovesNow(ctx context.Context) (moves []storage.IssuerMove
 }
 
 const sqlReceipts = `
-SELECT n, uid, gen, begun_at, reason FROM (
-   (SELECT n, uid, gen, begun_at, reason FROM receipt WHERE n > $1 AND n <= $2 ORDER BY n LIMIT $3)
+SELECT n, uid, gen, begun_at, reason, coalesce(org, ''), coalesce(caller, ''), coalesce(caller_org, ''), coalesce(request, '') FROM (
+   (SELECT n, uid, gen, begun_at, reason, org, caller, caller_org, request FROM receipt WHERE n > $1 AND n <= $2 ORDER BY n LIMIT $3)
    UNION ALL
-   (SELECT n, uid, gen, begun_at, reason FROM work WHERE state = 3 AND n > $1 AND n <= $2 ORDER BY n LIMIT $3)) r
+   (SELECT n, uid, gen, begun_at, reason, org, caller, caller_org, request FROM work WHERE state = 3 AND n > $1 AND n <= $2 ORDER BY n LIMIT $3)) r
  ORDER BY n LIMIT $3`
 
 // writeReceipts writes all receipts, those that are to come included, and before them the people who have changed since their record was
@@ -247,7 +251,8 @@ func (x *export) writeReceiptPage(ctx context.Context, last int64, withBytes boo
 	var r storage.ReceiptRecord
 	var gen []byte
 	var at time.Time
-	_, err = pgx.ForEachRow(rows, []any{&r.Number, &r.User, &gen, &at, &r.Reason}, func() error {
+	into := []any{&r.Number, &r.User, &gen, &at, &r.Reason, &r.Organization, &r.Caller, &r.CallerOrganization, &r.Request}
+	_, err = pgx.ForEachRow(rows, into, func() error {
 		r.Generation, r.Time = [16]byte(gen), at.UnixMicro()
 		page = append(page, r)
 		return nil
@@ -289,22 +294,24 @@ func (x *export) writeRest(ctx context.Context) error {
 	if len(moves) != x.issuerMoves {
 		return fmt.Errorf("%w: the users of an issuer were given to another while the backup was made; make it again", storage.ErrUnavailable)
 	}
-	switch {
-	case x.o.ReceiptsOnly && x.o.Trail:
-		return x.writeAudit(ctx)
-	case x.o.ReceiptsOnly:
-		return nil
+	if err := x.writeOrganizations(ctx); err != nil || x.o.ReceiptsOnly && !x.o.Trail {
+		return err
 	}
+	return x.writeAudit(ctx)
+}
+
+func (x *export) writeOrganizations(ctx context.Context) error {
 	for last := ""; ; {
-		rows, err := x.s.pool.Query(ctx, `SELECT id, created_at, removed FROM organization WHERE id > $1 ORDER BY id LIMIT $2`, last, exportPage)
+		rows, err := x.s.pool.Query(ctx, `SELECT id, created_at, removed, ended FROM organization WHERE id > $1 ORDER BY id LIMIT $2`, last, exportPage)
 		if err != nil {
 			return unavailable(ctx, err)
 		}
 		var page []storage.OrganizationRecord // whole before it is written: writing takes as long as the reader takes
 		var o storage.OrganizationRecord
 		var created time.Time
-		_, err = pgx.ForEachRow(rows, []any{&o.ID, &created, &o.Removed}, func() error {
-			o.Created, last = created.UnixMicro(), o.ID
+		var removed, ended bool
+		_, err = pgx.ForEachRow(rows, []any{&o.ID, &created, &removed, &ended}, func() error {
+			o.Created, o.State, last = created.UnixMicro(), stateOf(removed, ended), o.ID
 			page = append(page, o)
 			return nil
 		})
@@ -317,7 +324,7 @@ func (x *export) writeRest(ctx context.Context) error {
 			}
 		}
 		if len(page) < exportPage {
-			return x.writeAudit(ctx)
+			return nil
 		}
 	}
 }

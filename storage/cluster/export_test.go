@@ -56,7 +56,7 @@ func TestBackupGoesIntoAnotherEngine(t *testing.T) {
 		}
 	}
 	gone := addUser(t, s, "gone")
-	if _, err := s.RemoveUser(t.Context(), removalOf(gone)); err != nil {
+	if _, err := s.EraseUser(t.Context(), removalOf(gone)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.AddOrganization(t.Context(), "empty", by); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +30,7 @@ type exported struct {
 }
 
 const sqlExported = `
-SELECT p.uid, p.iid, i.url, i.folder, p.id, p.org, o.created_at, o.removed, p.created_at, p.changed_at, p.sequence, p.removed,
+SELECT p.uid, p.iid, i.url, i.folder, p.id, p.org, o.created_at, o.removed, o.ended, p.created_at, p.changed_at, p.sequence, p.removed, p.ended,
        p.gen, p.key, p.version, coalesce(p.format, 0)
   FROM person p JOIN issuer i ON i.iid = p.iid JOIN organization o ON o.id = p.org`
 
@@ -39,11 +40,13 @@ func (x *export) people(ctx context.Context, where string, arguments ...any) (li
 		return nil, unavailable(ctx, err)
 	}
 	var u exported
-	into := []any{&u.Number, &u.Issuer, &u.issuer, &u.folder, &u.ID, &u.Organization, &u.orgsCreated, &u.org.Removed, &u.created, &u.changed,
-		&u.Sequence, &u.Removed, &u.gen, &u.key, &u.version, &u.format}
+	var orgRemoved, orgEnded, removed, ended bool
+	into := []any{&u.Number, &u.Issuer, &u.issuer, &u.folder, &u.ID, &u.Organization, &u.orgsCreated, &orgRemoved, &orgEnded, &u.created, &u.changed,
+		&u.Sequence, &removed, &ended, &u.gen, &u.key, &u.version, &u.format}
 	_, err = pgx.ForEachRow(rows, into, func() error {
 		u.Created, u.Changed = u.created.UnixMicro(), u.changed.UnixMicro()
-		u.org.ID, u.org.Created = u.Organization, u.orgsCreated.UnixMicro()
+		u.org = storage.OrganizationRecord{ID: u.Organization, Created: u.orgsCreated.UnixMicro(), State: stateOf(orgRemoved, orgEnded)}
+		u.State = stateOf(removed, ended)
 		list = append(list, u)
 		return nil
 	})
@@ -64,6 +67,41 @@ func (x *export) writeUsers(ctx context.Context) error {
 			return nil
 		}
 		last = page[len(page)-1].Number
+	}
+}
+
+// sqlTombstones finds those who have ended.
+const sqlTombstones = `SELECT uid FROM person WHERE ended AND uid > $1 ORDER BY uid LIMIT $2`
+
+// writeTombstones writes everybody who has ended and was not written as such, which no receipt tells of where there was no picture.
+func (x *export) writeTombstones(ctx context.Context) error {
+	for last := int64(0); ; {
+		rows, err := x.s.pool.Query(ctx, sqlTombstones, last, checkPage)
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+		page, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+		var fresh []int64
+		for _, last = range page {
+			if !x.ended.has(last) {
+				fresh = append(fresh, last)
+			}
+		}
+		for some := range slices.Chunk(fresh, exportPage) {
+			people, err := x.people(ctx, ` WHERE p.uid = ANY($1) ORDER BY p.uid`, some)
+			if err != nil {
+				return err
+			}
+			if err := x.writePage(ctx, people, false); err != nil {
+				return err
+			}
+		}
+		if len(page) < checkPage {
+			return nil
+		}
 	}
 }
 
@@ -90,10 +128,13 @@ func (x *export) writePage(ctx context.Context, page []exported, withBytes bool)
 		if err := x.write(u.UserRecord); err != nil {
 			return err
 		}
-		if !u.Removed && !x.written.has(u.Number) {
+		if u.State.On() && !x.written.has(u.Number) {
 			x.totals.Users++
 		}
 		x.written.add(u.Number)
+		if u.State == storage.Ended {
+			x.ended.add(u.Number)
+		}
 		if u.data == nil {
 			continue
 		}

@@ -205,10 +205,7 @@ var changes = map[string]struct {
 		return err
 	}},
 	"removal": {true, false, func(l *faultLab, u storage.UserKey) error {
-		_, err := l.s.RemoveUser(l.t.Context(), removalOf(u))
-		if errors.Is(err, storage.ErrUserNotFound) { // it was done, and the answer lost
-			return nil
-		}
+		_, err := l.s.EraseUser(l.t.Context(), removalOf(u))
 		return err
 	}},
 }

@@ -29,10 +29,14 @@ func openStore(t *testing.T, o Options) *Store {
 	return s
 }
 
+// readmitting is the origin of an administrator, who registers on purpose.
+var readmitting = storage.Origin{Caller: by.Caller, CallerOrganization: by.CallerOrganization, RequestID: by.RequestID, Readmits: true}
+
+// addUser registers a user, also one who has ended.
 func addUser(t *testing.T, s *Store, id string) storage.UserKey {
 	t.Helper()
 	u := storage.UserKey{Issuer: "https://issuer.test", ID: id}
-	if _, _, err := s.AddUser(t.Context(), u, acme, by); err != nil {
+	if _, _, err := s.AddUser(t.Context(), u, acme, readmitting); err != nil {
 		t.Fatal(err)
 	}
 	return u
@@ -62,6 +66,15 @@ func put(t *testing.T, s *Store, u storage.UserKey) string {
 func remove(t *testing.T, s *Store, u storage.UserKey) storage.Result {
 	t.Helper()
 	res, err := s.Remove(t.Context(), removalOf(u))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func eraseUser(t *testing.T, s *Store, u storage.UserKey) storage.Result {
+	t.Helper()
+	res, err := s.EraseUser(t.Context(), removalOf(u))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestImport(t *testing.T) {
 	}
 	remove(t, s, users[0])
 	gone := addUser(t, s, "gone")
-	if _, err := s.RemoveUser(t.Context(), removalOf(gone)); err != nil {
+	if _, err := s.EraseUser(t.Context(), removalOf(gone)); err != nil {
 		t.Fatal(err)
 	}
 	full, _ := exportOf(t, s, storage.ExportOptions{})

@@ -29,10 +29,9 @@ func (i *importing) moveIssuer(ctx context.Context, m storage.IssuerMoveRecord) 
 	if err != nil || inUse {
 		return err
 	}
-	for _, names := range [][2]string{{m.To, ""}, {m.From, m.To}, {"", m.From}} { // the rows change places, as in Store.moveIssuer
-		if err := i.do(ctx, `UPDATE issuer SET url = $2 WHERE url = $1`, names[0], names[1]); err != nil {
-			return err
-		}
+	err = giveUsers(m.From, m.To, func(sql string, arguments ...any) error { return i.do(ctx, sql, arguments...) })
+	if err != nil {
+		return err
 	}
 	return i.addMove(ctx, m)
 }
@@ -88,9 +87,9 @@ func (n *newerIssuers) ours(ctx context.Context, theirs int64) (row issuerRow, e
 }
 
 const (
-	sqlMergeUser = `INSERT INTO person (iid, id, org, created_at, changed_at, sequence, removed) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	sqlMergeUser = `INSERT INTO person (iid, id, org, created_at, changed_at, sequence, removed, ended) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (id, iid) DO UPDATE SET org = excluded.org, created_at = excluded.created_at, changed_at = excluded.changed_at,
-		sequence = excluded.sequence, removed = excluded.removed WHERE excluded.sequence > person.sequence`
+		sequence = excluded.sequence, removed = excluded.removed, ended = excluded.ended WHERE excluded.sequence > person.sequence`
 	sqlTheirs = `INSERT INTO import_user (theirs, ours) SELECT $1, uid FROM person WHERE id = $2 AND iid = $3
 		ON CONFLICT (theirs) DO UPDATE SET ours = excluded.ours`
 )
@@ -118,9 +117,10 @@ func (i *importing) readNewer(ctx context.Context, source storage.Source) error 
 			issuers.moves = append(issuers.moves, r)
 		case storage.OrganizationRecord:
 			if newest {
-				return i.do(ctx, sqlImportOrganization, r.ID, micros(r.Created), r.Removed)
+				return i.addOrganization(ctx, r)
 			}
-			return i.do(ctx, `INSERT INTO organization (id, created_at, removed) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING`, r.ID, micros(r.Created), r.Removed)
+			return i.do(ctx, `INSERT INTO organization (id, created_at, removed, ended) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING`,
+				r.ID, micros(r.Created), !r.State.On(), r.State.Refuses())
 		case storage.UserRecord:
 			return i.mergeUser(ctx, issuers, r)
 		case storage.ReceiptRecord:
@@ -140,7 +140,7 @@ func (i *importing) mergeUser(ctx context.Context, issuers *newerIssuers, r stor
 	if err != nil {
 		return err
 	}
-	if err := i.do(ctx, sqlMergeUser, row.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, r.Removed); err != nil {
+	if err := i.do(ctx, sqlMergeUser, row.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, !r.State.On(), r.State.Refuses()); err != nil {
 		return err
 	}
 	return i.do(ctx, sqlTheirs, r.Number, r.ID, row.iid)

@@ -142,15 +142,17 @@ func (i *importing) progress(source storage.Source, pass int64, records storage.
 func micros(n int64) time.Time { return time.UnixMicro(n).UTC() }
 
 const (
-	sqlImportOrganization = `INSERT INTO organization (id, created_at, removed) VALUES ($1, $2, $3)
-		ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, removed = excluded.removed`
-	sqlImportUser = `INSERT INTO person (uid, iid, id, org, created_at, changed_at, sequence, removed) OVERRIDING SYSTEM VALUE
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	sqlImportOrganization = `INSERT INTO organization (id, created_at, removed, ended) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (id) DO UPDATE SET created_at = excluded.created_at, removed = excluded.removed, ended = excluded.ended`
+	sqlImportUser = `INSERT INTO person (uid, iid, id, org, created_at, changed_at, sequence, removed, ended) OVERRIDING SYSTEM VALUE
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (uid) DO UPDATE SET org = excluded.org, created_at = excluded.created_at, changed_at = excluded.changed_at,
-		sequence = excluded.sequence, removed = excluded.removed, id = CASE WHEN person.id = excluded.id AND person.iid = excluded.iid THEN person.id END`
-	sqlImportReceipt = `INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at) VALUES ($1, $2, $3, $4, $5, $5)`
-	sqlImportNewest  = `UPDATE person SET receipt = $2 WHERE uid = $1`
-	sqlImportAudit   = `INSERT INTO audit (at, action, result, caller, caller_org, org, target, request, dropped, refusal)
+		sequence = excluded.sequence, removed = excluded.removed, ended = excluded.ended,
+		id = CASE WHEN person.id = excluded.id AND person.iid = excluded.iid THEN person.id END`
+	sqlImportReceipt = `INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at, org, caller, caller_org, request)
+		VALUES ($1, $2, $3, $4, $5, $5, nullif($6, ''), nullif($7, ''), nullif($8, ''), nullif($9, ''))`
+	sqlImportNewest = `UPDATE person SET receipt = $2 WHERE uid = $1`
+	sqlImportAudit  = `INSERT INTO audit (at, action, result, caller, caller_org, org, target, request, dropped, refusal)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
 )
 
@@ -167,7 +169,7 @@ func (i *importing) readRecords(ctx context.Context) (err error) {
 		case storage.IssuerMoveRecord:
 			return i.addMove(ctx, r)
 		case storage.OrganizationRecord:
-			return i.do(ctx, sqlImportOrganization, r.ID, micros(r.Created), r.Removed)
+			return i.addOrganization(ctx, r)
 		case storage.UserRecord:
 			owner = r.Number
 			return i.addUser(ctx, r)
@@ -184,13 +186,18 @@ func (i *importing) readRecords(ctx context.Context) (err error) {
 	return err
 }
 
+// addOrganization adds an organisation, or replaces its record.
+func (i *importing) addOrganization(ctx context.Context, r storage.OrganizationRecord) error {
+	return i.do(ctx, sqlImportOrganization, r.ID, micros(r.Created), !r.State.On(), r.State.Refuses())
+}
+
 // addUser adds a user, or replaces the record of that number.
 func (i *importing) addUser(ctx context.Context, r storage.UserRecord) error {
 	row, ok := i.issuers[r.Issuer]
 	if !ok {
 		return fmt.Errorf("%w: a user of an issuer that is not in it", storage.ErrExportDamaged)
 	}
-	err := i.do(ctx, sqlImportUser, r.Number, row.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, r.Removed)
+	err := i.do(ctx, sqlImportUser, r.Number, row.iid, r.ID, r.Organization, micros(r.Created), micros(r.Changed), r.Sequence, !r.State.On(), r.State.Refuses())
 	if err != nil {
 		return err
 	}
@@ -200,12 +207,18 @@ func (i *importing) addUser(ctx context.Context, r storage.UserRecord) error {
 	return i.do(ctx, `INSERT INTO import_picture (uid) VALUES ($1) ON CONFLICT (uid) DO NOTHING`, r.Number)
 }
 
+// receiptArguments are those of a statement that adds a receipt of a person.
+func receiptArguments(r storage.ReceiptRecord, uid int64) []any {
+	return []any{r.Number, generationID(r.Generation), uid, r.Reason, micros(r.Time), withoutNUL(r.Organization), withoutNUL(r.Caller),
+		withoutNUL(r.CallerOrganization), withoutNUL(r.Request)}
+}
+
 func (i *importing) addReceipt(ctx context.Context, r storage.ReceiptRecord, uid int64) error {
 	if at := micros(r.Time); at.After(i.sum.NewestReceipt) {
 		i.sum.NewestReceipt = at
 	}
 	i.lastReceipt = r.Number
-	if err := i.do(ctx, sqlImportReceipt, r.Number, generationID(r.Generation), uid, r.Reason, micros(r.Time)); err != nil {
+	if err := i.do(ctx, sqlImportReceipt, receiptArguments(r, uid)...); err != nil {
 		return err
 	}
 	return i.do(ctx, sqlImportNewest, uid, generationID(r.Generation))

@@ -24,6 +24,7 @@ type person struct {
 	changed   time.Time
 	receipt   []byte
 	removed   bool
+	ended     bool   // never to be registered again, but by one who readmits
 	gen       []byte // of the active picture, nil = none
 	claim     generationID
 	claimed   bool
@@ -43,7 +44,7 @@ type erasure struct {
 // Work is almost empty, and may be known to be: joined as a table it would be read whole, with all its dead rows. So it is joined as a query
 // that cannot be merged into this one (OFFSET 0), which only a look-up by uid can answer.
 const sqlLook = `
-SELECT p.uid, p.org, p.sequence, p.created_at, p.changed_at, p.receipt, p.removed, p.gen, p.claim,
+SELECT p.uid, p.org, p.sequence, p.created_at, p.changed_at, p.receipt, p.removed, p.ended, p.gen, p.claim,
        coalesce(p.claim_due < clock_timestamp(), false), i.folder, w.gen, w.version, w.state, clock_timestamp()
   FROM issuer i JOIN person p ON p.iid = i.iid
   LEFT JOIN LATERAL (SELECT gen, version, state FROM work WHERE work.uid = p.uid AND work.state IN (3, 4) OFFSET 0) w ON true
@@ -61,7 +62,7 @@ func (p *person) scan(rows pgx.Rows, more ...any) error {
 		var claim, gen []byte
 		var version *string
 		var state *int16
-		err := rows.Scan(append([]any{&p.uid, &p.org, &p.sequence, &p.created, &p.changed, &p.receipt, &p.removed, &p.gen, &claim, &p.claimOver,
+		err := rows.Scan(append([]any{&p.uid, &p.org, &p.sequence, &p.created, &p.changed, &p.receipt, &p.removed, &p.ended, &p.gen, &claim, &p.claimOver,
 			&p.folder, &gen, &version, &state, &p.at}, more...)...)
 		if err != nil {
 			return err

@@ -107,7 +107,10 @@ func (p *Place) Migrate(ctx context.Context, step func(version int)) (from int, 
 		return 0, err
 	}
 	err = p.connected(ctx, func(conn *pgx.Conn) error {
-		from, err = migrate(ctx, conn, p.o.versions(), step)
+		if from, err = migrate(ctx, conn, p.o.versions(), step); err != nil {
+			return err
+		}
+		_, err = makeIndexes(ctx, conn.Config())
 		return err
 	})
 	return from, p.wrap(err)

@@ -56,11 +56,11 @@ WITH p AS MATERIALIZED (
       FOR UPDATE OF p),
  q AS MATERIALIZED (SELECT * FROM p WHERE clock_timestamp() < $11),
  u AS (UPDATE person SET claim = $4, claim_due = clock_timestamp() + $5::interval FROM q WHERE person.uid = q.uid)
-INSERT INTO work (gen, uid, state, reason, begun_at, due) SELECT $4, uid, 1, 3, $6, clock_timestamp() + $5::interval FROM q`
+INSERT INTO work (gen, uid, state, reason, begun_at, due, org) SELECT $4, uid, 1, 3, $6, clock_timestamp() + $5::interval, $3 FROM q`
 
 const sqlActivate = `
 WITH p AS MATERIALIZED (
-   SELECT p.uid, p.gen, p.version FROM issuer i JOIN person p ON p.iid = i.iid
+   SELECT p.uid, p.gen, p.version, p.org FROM issuer i JOIN person p ON p.iid = i.iid
     WHERE p.uid = $1 AND p.claim = $2 AND i.url = $3
       FOR UPDATE OF p),
  u AS (
@@ -70,11 +70,11 @@ WITH p AS MATERIALIZED (
    RETURNING person.sequence, person.created_at, person.changed_at, person.org, person.receipt),
  d AS (DELETE FROM work WHERE gen = $2 AND EXISTS (SELECT FROM p)),
  e AS (
-   INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due)
-   SELECT gen, uid, 3, 2, version, nextval('receipt_number'), $8, clock_timestamp() + $9::interval FROM p WHERE gen IS NOT NULL),
+   INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due, org, caller, caller_org, request)
+   SELECT gen, uid, 3, 2, version, nextval('receipt_number'), $8, clock_timestamp() + $9::interval, org, $10, $11, $13 FROM p WHERE gen IS NOT NULL),
  a AS (
    INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
-   SELECT $8, 'upload', 'done', $10, $11, u.org, $12, $13 FROM u)
+   SELECT $8, '` + storage.ActionUpload + `', 'done', $10, $11, u.org, $12, $13 FROM u)
 SELECT u.sequence, u.created_at, u.changed_at, u.org, u.receipt, p.gen, p.version FROM u, p`
 
 // Put implements [storage.Store].
@@ -120,11 +120,13 @@ type uploading struct {
 func (u *uploading) begin(ctx context.Context) (rest, storage.Result, error) {
 	s, up := u.s, u.up
 	reserved, created := false, false
+	by := up.By
+	by.Readmits = false // no upload does
 	p, err := s.decide(ctx, func(a *attempt) {
 		now := s.date()
 		u.until = time.Now().Add(putLimit) // the statement may be answered long after it has taken effect
 		if up.Register && up.If.Holds("") {
-			s.register(a, up.User, up.Organization, up.By, now, &created)
+			s.register(a, up.User, up.Organization, by, now, &created)
 		}
 		arguments := []any{up.User.Issuer, up.User.ID, up.Organization, u.gen, claimLimit, now}
 		queueMade(a.Batch, &reserved, sqlReserve, append(append(arguments, sqlCondition(up.If).arguments()...), a.until)...)
@@ -137,7 +139,9 @@ func (u *uploading) begin(ctx context.Context) (rest, storage.Result, error) {
 			if !up.If.Holds("") {
 				return false, storage.ErrConditionFailed
 			}
-			return false, nil // somebody removed the user, or the organisation, in between
+			return false, s.refuses(ctx, up.User, up.Organization, by)
+		case p.ended && p.org == up.Organization:
+			return false, storage.ErrUserEnded
 		case err != nil:
 			return false, err
 		case p.claimed:

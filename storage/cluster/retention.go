@@ -35,6 +35,13 @@ WITH w AS MATERIALIZED (SELECT n, gen, uid, begun_at FROM receipt WHERE n > $1 O
           horizon = greatest(horizon, (SELECT max(begun_at) FROM d) + interval '1 us') WHERE EXISTS (SELECT FROM d))
 SELECT coalesce((SELECT max(n) FROM w), 0), (SELECT count(*) FROM w) = $2 AND NOT EXISTS (SELECT FROM w WHERE begun_at >= $3), (SELECT count(*) FROM d)`
 
+	// sqlForgetCallers looks at some receipts behind a number and takes from those of before a time what the trail of that time had. Each pass
+	// looks from the first receipt on, or goes on from the one before: the receipt of an erasure that took long comes late.
+	sqlForgetCallers = `
+WITH w AS MATERIALIZED (SELECT n, begun_at, caller IS NOT NULL OR caller_org IS NOT NULL OR request IS NOT NULL AS known FROM receipt WHERE n > $1 ORDER BY n LIMIT $2),
+ d AS (UPDATE receipt SET caller = NULL, caller_org = NULL, request = NULL FROM w WHERE receipt.n = w.n AND w.known AND w.begun_at < $3 RETURNING w.n)
+SELECT coalesce((SELECT max(n) FROM w), 0), (SELECT count(*) FROM w) = $2 AND NOT EXISTS (SELECT FROM w WHERE begun_at >= $3 AND begun_at < $4), (SELECT count(*) FROM d)`
+
 	// sqlPruneAudit looks at some records of the audit trail behind a number and removes those of before a time. Records that are dated
 	// in the future, because a clock was wrong, do not stop it.
 	sqlPruneAudit = `
@@ -68,7 +75,7 @@ var errOtherPrunes = errors.New("another process removes old records")
 // prune makes a pass: from the oldest record on, in transactions of bounded length. It is one process at a time that does.
 func (s *Store) prune(ctx context.Context) error {
 	now, keep := s.date(), s.keep
-	var receipts, changes, refusals, first int64
+	var receipts, callers, changes, refusals, first int64
 	for _, p := range []struct {
 		wanted bool
 		gone   *int64
@@ -78,6 +85,7 @@ func (s *Store) prune(ctx context.Context) error {
 		more   []any
 	}{
 		{keep.Receipts > 0, &receipts, &s.prunedTo, s.prunePages, sqlPruneReceipts, []any{now.Add(-keep.Receipts)}},
+		{keep.Changes > 0, &callers, &s.forgotTo, s.prunePages, sqlForgetCallers, []any{now.Add(-keep.Changes), now}},
 		{keep.Changes > 0, &changes, &first, math.MaxInt, fmt.Sprintf(sqlPruneAudit, "NOT refusal"), []any{now.Add(-keep.Changes), now}},
 		{keep.Refusals > 0, &refusals, &first, math.MaxInt, fmt.Sprintf(sqlPruneAudit, "refusal"), []any{now.Add(-keep.Refusals), now}},
 		{keep.RefusalRows > 0, &refusals, &first, math.MaxInt, sqlPruneOverflow, nil},

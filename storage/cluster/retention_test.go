@@ -87,6 +87,44 @@ func TestRetention(t *testing.T) {
 	k.wantNewestOnly(u)
 }
 
+// Receipts lose their callers with the trail of that time, also one that came late, and keep the rest.
+func TestRetentionOfCallers(t *testing.T) {
+	o := options(t, false)
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s, err := Open(t.Context(), o, storage.OpenOptions{Now: func() time.Time { return now }, Keep: storage.Retention{Changes: 100 * time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	k := keeping{t, s, sql(t, o)}
+	u := addUser(t, s, "u")
+	for range 2 {
+		put(t, s, u)
+		remove(t, s, u)
+		now = now.Add(60 * time.Hour)
+	}
+	wantKnown := func(want ...bool) {
+		t.Helper()
+		k.prune()
+		page, err := s.ListReceipts(t.Context(), storage.ReceiptQuery{User: u, Organization: acme})
+		if err != nil || len(page.Receipts) != len(want) {
+			t.Fatalf("ListReceipts = %+v, %v, want %d", page, err, len(want))
+		}
+		for i, r := range page.Receipts {
+			if known := r.By == by; known != want[i] || !known && r.By != (storage.Origin{}) {
+				t.Errorf("receipt %d: by %+v, want that known: %v", i, r.By, want[i])
+			}
+		}
+	}
+	wantKnown(true, false)
+	if _, err := k.conn.Exec(t.Context(), `UPDATE receipt SET caller = 'late' WHERE n = 1`); err != nil {
+		t.Fatal(err)
+	}
+	wantKnown(true, false)
+	now = now.Add(60 * time.Hour)
+	wantKnown(false, false)
+}
+
 // keeping is a store that removes old records.
 type keeping struct {
 	t    *testing.T

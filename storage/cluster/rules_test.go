@@ -50,7 +50,7 @@ func TestNothingIsListed(t *testing.T) {
 			if left := listed(t, o); len(left) != len(stays)+1 {
 				t.Errorf("listed after a replacement: %v, want one more than %v", left, stays)
 			}
-			if _, err := s.RemoveUser(t.Context(), removalOf(u)); err != nil {
+			if _, err := s.EraseUser(t.Context(), removalOf(u)); err != nil {
 				t.Fatal(err)
 			}
 			if left := listed(t, o); !slices.Equal(left, stays) {
@@ -165,9 +165,9 @@ func TestNothingBeginsWithoutItsCaller(t *testing.T) {
 	u := addUser(t, s, "u")
 	generation := put(t, s, u)
 	for name, call := range map[string]func(context.Context) error{
-		"Remove":     func(ctx context.Context) error { _, err := s.Remove(ctx, removalOf(u)); return err },
-		"Put":        func(ctx context.Context) error { _, err := s.Put(ctx, uploadOf(u, 500)); return err },
-		"RemoveUser": func(ctx context.Context) error { _, err := s.RemoveUser(ctx, removalOf(u)); return err },
+		"Remove":    func(ctx context.Context) error { _, err := s.Remove(ctx, removalOf(u)); return err },
+		"Put":       func(ctx context.Context) error { _, err := s.Put(ctx, uploadOf(u, 500)); return err },
+		"EraseUser": func(ctx context.Context) error { _, err := s.EraseUser(ctx, removalOf(u)); return err },
 	} {
 		unlock := lockRow(t, o, "u")
 		ctx, cancel := context.WithCancel(t.Context())
@@ -272,8 +272,8 @@ func TestDeleteOfWhatArrivedLate(t *testing.T) {
 	transport := o.Bucket.Transport.(*breakable)
 	s := openStore(t, o)
 	for name, change := range map[string]func(u storage.UserKey) error{
-		"Remove":     func(u storage.UserKey) error { _, err := s.Remove(t.Context(), removalOf(u)); return err },
-		"RemoveUser": func(u storage.UserKey) error { _, err := s.RemoveUser(t.Context(), removalOf(u)); return err },
+		"Remove":    func(u storage.UserKey) error { _, err := s.Remove(t.Context(), removalOf(u)); return err },
+		"EraseUser": func(u storage.UserKey) error { _, err := s.EraseUser(t.Context(), removalOf(u)); return err },
 	} {
 		u := addUser(t, s, name)
 		transport.lose.Store(true)

@@ -24,9 +24,12 @@ const schemaName = "avatard"
 //go:embed schema/0001.sql
 var firstSchema string
 
+//go:embed schema/0002.sql
+var endsSchema string
+
 // migrations bring the schema from one version to the next. Each runs in a transaction of its own. A release only adds: what the
 // release before does not know, it does not miss. What is not used any more goes one release later.
-var migrations = []string{firstSchema}
+var migrations = []string{firstSchema, endsSchema}
 
 // oldestProgram is the newest version that a program has to know, at least, to work with the newest schema here. It is on record, so that a
 // program which knows no newer one goes on beside this one, or refuses.

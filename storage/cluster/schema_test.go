@@ -118,7 +118,7 @@ func TestLeastPrivilege(t *testing.T) {
 	u := addUser(t, s, "u")
 	put(t, s, u)
 	put(t, s, u)
-	if _, err := s.RemoveUser(t.Context(), removalOf(u)); err != nil {
+	if _, err := s.EraseUser(t.Context(), removalOf(u)); err != nil {
 		t.Fatal(err)
 	}
 	if found, _ := checked(t, s, true); len(found) > 0 {

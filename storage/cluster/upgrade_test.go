@@ -47,7 +47,7 @@ func everyCall(t *testing.T, a, b *Store, id string) {
 	if err := errors.Join(a.sweepOnce(t.Context()), b.sweepOnce(t.Context())); err != nil {
 		t.Error(err)
 	}
-	if _, err := b.RemoveUser(t.Context(), removalOf(u)); err != nil {
+	if _, err := b.EraseUser(t.Context(), removalOf(u)); err != nil {
 		t.Error(err)
 	}
 }

@@ -51,12 +51,12 @@ WITH p AS MATERIALIZED (
           sequence = person.sequence + 1, changed_at = greatest(person.changed_at, $5)
      FROM q WHERE person.uid = q.uid),
  e AS (
-   INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due)
-   SELECT gen, uid, 3, 1, version, nextval('receipt_number'), $5, clock_timestamp() + $6::interval FROM q),
+   INSERT INTO work (gen, uid, state, reason, version, n, begun_at, due, org, caller, caller_org, request)
+   SELECT gen, uid, 3, 1, version, nextval('receipt_number'), $5, clock_timestamp() + $6::interval, org, $7, $8, $9 FROM q),
  a AS (
    INSERT INTO audit (at, action, result, caller, caller_org, org, target, request)
    SELECT $5, 'remove', 'done', $7, $8, org, $2, $9 FROM q)
-SELECT p.uid, p.org, p.sequence + (SELECT count(*) FROM q), p.created_at, greatest(p.changed_at, $5), coalesce((SELECT gen FROM q), p.receipt), p.removed,
+SELECT p.uid, p.org, p.sequence + (SELECT count(*) FROM q), p.created_at, greatest(p.changed_at, $5), coalesce((SELECT gen FROM q), p.receipt), p.removed, p.ended,
        CASE WHEN EXISTS (SELECT FROM q) THEN NULL ELSE p.gen END, p.claim, coalesce(p.claim_due < clock_timestamp(), false), p.folder,
        w.gen, w.version, w.state, clock_timestamp(), EXISTS (SELECT FROM q)
   FROM p LEFT JOIN (SELECT uid, gen, version, state FROM work WHERE state IN (3, 4) UNION ALL SELECT uid, gen, version, 3 FROM q) w ON w.uid = p.uid`

@@ -62,8 +62,8 @@ func (q *refusals) giveBack(records []storage.Refusal) {
 }
 
 // audit records a change in the transaction that makes it.
-func (r *groupCommit) audit(action, result, organization, target string, by storage.Origin) error {
-	return r.db.run(sqlAudit, r.now, action, result, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))
+func (r *groupCommit) audit(action, organization, target string, by storage.Origin) error {
+	return r.db.run(sqlAudit, r.now, action, storage.AuditDone, by.Caller, by.CallerOrganization, organization, target, by.RequestID, int64(0))
 }
 
 func (r *groupCommit) auditRefusal(f storage.Refusal) error {

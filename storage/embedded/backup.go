@@ -52,6 +52,7 @@ type export struct {
 	organizations map[string]storage.OrganizationRecord // as written
 	trails        []*trail                              // none of receipts alone, unless asked for
 	lastUser      int64                                 // uid of the last user of the first pass
+	lastEnd       int64                                 // number of the last user who has ended and is written as such
 	receipt       int64                                 // newest receipt written
 	generation    slab.GenerationID                     // what it is of
 	horizon       int64                                 // of the store's receipts, when the export ended
@@ -108,6 +109,9 @@ func (b *export) begin() error {
 				b.store.Receipts, b.store.LastUser = row.ColumnInt64(1), row.ColumnInt64(2)
 				return true
 			})
+		if err == nil && !b.opt.ReceiptsOnly {
+			b.lastEnd, err = db.number(`SELECT ifnull(max(ended), 0) FROM user WHERE ended IS NOT NULL`)
+		}
 		if err == nil && b.opt.Since != nil {
 			refused = b.goOn(db, *b.opt.Since)
 		}
@@ -140,20 +144,23 @@ func (b *export) writeUsers() error {
 		}
 		b.lastUser = p.users[len(p.users)-1].Number
 		for _, u := range p.users {
-			if !u.Removed {
+			if u.State.On() {
 				b.totals.Users++
 			}
 		}
 	}
 }
 
-// writeReceipts writes all receipts, and with them the users who have changed since their record was written. It
+// writeReceipts writes all receipts, and with them the users who have changed, or ended, since their record was written. It
 // returns the moment at which there was nothing more, and notes the newest rows of the audit trail of that moment.
 func (b *export) writeReceipts() (ended int64, err error) {
 	for tries := backupTries; ; {
 		p := backupPage{receiptsOnly: b.opt.ReceiptsOnly, began: b.store.Receipts, lastUser: b.lastUser, since: b.store.Since}
 		err := b.s.look(func(db *database) error {
 			if err := p.readReceipts(db, b.receipt); err != nil || p.full {
+				return err
+			}
+			if err := p.readEnded(db, b.lastEnd); err != nil || p.full {
 				return err
 			}
 			ended = b.s.now().UnixMicro()
@@ -173,6 +180,9 @@ func (b *export) writeReceipts() (ended int64, err error) {
 		}
 		withBytes := !b.opt.ReceiptsOnly && b.againBytes <= b.pictureBytes+b.slack
 		settled, err := b.writePage(&p, withBytes)
+		if err == nil {
+			err = b.writeEnded(&p)
+		}
 		if err != nil {
 			return 0, err
 		}
@@ -190,6 +200,16 @@ func (b *export) writeReceipts() (ended int64, err error) {
 			return ended, nil
 		}
 	}
+}
+
+// writeEnded writes the users of a page who have ended: all that there are without pictures, otherwise those who have ended since.
+func (b *export) writeEnded(p *backupPage) error {
+	if len(p.ended) == 0 {
+		return nil
+	}
+	b.lastEnd = p.last
+	_, err := b.writePage(&backupPage{users: p.ended}, false)
+	return err
 }
 
 // writePage writes the users of a page with their pictures. settled is false when one of them was erased meanwhile.
@@ -285,7 +305,7 @@ func (b *export) writeOwner(u pageUser) error {
 			return err
 		}
 	}
-	o := storage.OrganizationRecord{ID: u.Organization, Created: u.organizationCreated, Removed: u.organizationRemoved}
+	o := storage.OrganizationRecord{ID: u.Organization, Created: u.organizationCreated, State: u.organizationState}
 	if b.organizations[o.ID] == o {
 		return nil
 	}

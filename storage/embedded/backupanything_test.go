@@ -54,7 +54,8 @@ func (r stranger) act(t *testing.T, s *Store, users *[]storage.UserKey) bool {
 		by = r.origin()
 	}
 	var err error
-	switch r.IntN(7) {
+	by.Readmits = r.IntN(2) == 0
+	switch r.IntN(8) {
 	case 0:
 		_, err = s.AddOrganization(t.Context(), org, by)
 	case 1:
@@ -66,14 +67,17 @@ func (r stranger) act(t *testing.T, s *Store, users *[]storage.UserKey) bool {
 	case 3:
 		_, err = s.Remove(t.Context(), storage.Removal{User: key, Organization: org, By: by})
 	case 4:
-		_, err = s.RemoveUser(t.Context(), storage.Removal{User: key, AnyOrganization: true, By: by})
+		_, err = s.EraseUser(t.Context(), storage.Removal{User: key, AnyOrganization: true, By: by})
 	case 5:
 		_, err = s.RemoveOrganization(t.Context(), org, by)
 	case 6:
+		_, err = s.EndOrganization(t.Context(), org, by)
+	case 7:
 		s.RecordRefusal(storage.Refusal{By: r.origin(), Organization: r.text(), Target: r.text(), Action: r.text(), Reason: r.text(), Dropped: r.number()})
 	}
 	if err != nil && !errors.Is(err, storage.ErrInvalid) && !errors.Is(err, storage.ErrOrganizationInUse) &&
-		!errors.Is(err, storage.ErrUserNotFound) && !errors.Is(err, storage.ErrOtherOrganization) {
+		!errors.Is(err, storage.ErrUserNotFound) && !errors.Is(err, storage.ErrOtherOrganization) &&
+		!errors.Is(err, storage.ErrUserEnded) && !errors.Is(err, storage.ErrOrganizationEnded) && !errors.Is(err, storage.ErrOrganizationNotFound) {
 		t.Errorf("%v", err)
 	}
 	if err == nil && key.Valid() {
@@ -106,6 +110,7 @@ func TestWhateverIsTakenIsRestored(t *testing.T) {
 					taken++
 				}
 			}
+			_, _ = s.AddOrganization(t.Context(), testOrg, testReadmits)
 			mustPut(t, s, 1, 100) // with it goes what waits
 			mustRemove(t, s, 1)
 			want := contents(t, s)

@@ -14,7 +14,7 @@ type pageUser struct {
 	storage.UserRecord
 	issuer              string
 	organizationCreated int64
-	organizationRemoved bool
+	organizationState   storage.RegistrationState
 
 	// The active picture; slot is 0 where there is none.
 	slot, size int64
@@ -36,8 +36,8 @@ func scanPageUser(row backupRow) (u pageUser) {
 	u.Number, u.Issuer, u.issuer = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnText(2)
 	u.ID, u.Organization, u.organizationCreated = row.ColumnText(3), row.ColumnText(4), row.ColumnInt64(5)
 	u.Created, u.Changed, u.Sequence = row.ColumnInt64(6), row.ColumnInt64(7), row.ColumnInt64(8)
-	u.Removed, u.organizationRemoved = row.ColumnBool(13), row.ColumnBool(14)
-	if u.slot = row.ColumnInt64(9); u.Removed {
+	u.State, u.organizationState = storage.RegistrationState(row.ColumnInt64(13)), storage.RegistrationState(row.ColumnInt64(14))
+	if u.slot = row.ColumnInt64(9); !u.State.On() {
 		u.slot = 0 // else the row is damaged
 	}
 	if u.slot != 0 {
@@ -50,7 +50,9 @@ func scanPageUser(row backupRow) (u pageUser) {
 type backupPage struct {
 	users    []pageUser
 	receipts []storage.ReceiptRecord
-	full     bool // there may be more
+	ended    []pageUser // who have ended, behind those that are written
+	last     int64      // number of the last of them
+	full     bool       // there may be more
 	bytes    int64
 
 	receiptsOnly bool
@@ -77,11 +79,16 @@ func (p *backupPage) readUsers(db *database, after int64) error {
 // receipt.
 func (p *backupPage) readReceipts(db *database, after int64) error {
 	err := db.once(`SELECT `+userPageColumns+`, r.seq, r.generation, r.time, r.reason,
-		ifnull(r.previous, 0) <= ?3 OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq
-		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+` WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
+		ifnull(r.previous, 0) <= ?3 OR NOT EXISTS (SELECT 1 FROM receipt WHERE seq = r.previous), u.receipt = r.seq,
+		ifnull(r.organization, ''), coalesce(a.caller, f.caller, ''), coalesce(a.caller_organization, f.caller_organization, ''),
+		coalesce(a.request, f.request, '')
+		FROM receipt r CROSS JOIN user u ON u.uid = r.uid `+userPageTables+`
+		LEFT JOIN audit a ON a.seq = r.audit LEFT JOIN receipt_origin f ON f.receipt = r.seq WHERE r.seq > ?1 ORDER BY r.seq LIMIT ?2`,
 		func(row backupRow) bool {
 			r := storage.ReceiptRecord{Number: row.ColumnInt64(userPageWidth), User: row.ColumnInt64(0), Generation: scanID(row, userPageWidth+1),
-				Time: row.ColumnInt64(userPageWidth + 2), Reason: row.ColumnInt64(userPageWidth + 3)}
+				Time: row.ColumnInt64(userPageWidth + 2), Reason: row.ColumnInt64(userPageWidth + 3),
+				Organization: row.ColumnText(userPageWidth + 6), Caller: row.ColumnText(userPageWidth + 7),
+				CallerOrganization: row.ColumnText(userPageWidth + 8), Request: row.ColumnText(userPageWidth + 9)}
 			p.receipts = append(p.receipts, r)
 			oldest, newest := row.ColumnBool(userPageWidth+4), row.ColumnBool(userPageWidth+5)
 			first := r.User > p.lastUser && oldest
@@ -95,58 +102,15 @@ func (p *backupPage) readReceipts(db *database, after int64) error {
 	return err
 }
 
-// trail is a table of the audit trail: of changes, or of refused calls.
-type trail struct {
-	table, result string
-	after         int64 // the newest row that is known already
-	from, to      int64 // newest row when the backup began and when it ended
-}
-
-func newTrails(after storage.TrailPosition) []*trail {
-	return []*trail{{table: "audit", result: "result", after: after.Changes}, {table: "refusal", result: "reason", after: after.Refusals}}
-}
-
-// newest returns the newest row.
-func (tr *trail) newest(db *database) (seq int64, err error) {
-	err = db.once(`SELECT ifnull(max(seq), 0) FROM `+tr.table, func(row backupRow) bool {
-		seq = row.ColumnInt64(0)
+// readEnded reads the users who have ended behind a number.
+func (p *backupPage) readEnded(db *database, after int64) error {
+	err := db.once(`SELECT `+userPageColumns+`, u.ended FROM user u INDEXED BY user_ended `+userPageTables+`
+		WHERE u.ended > ?1 ORDER BY u.ended LIMIT ?2`, func(row backupRow) bool {
+		p.ended, p.last = append(p.ended, scanPageUser(row)), row.ColumnInt64(userPageWidth)
 		return true
-	})
-	return seq, err
-}
-
-// write writes the rows after one number, up to another. Rows that are pruned meanwhile are left out.
-func (tr *trail) write(b *export, after, to int64) error {
-	sql := `SELECT seq, time, action, ` + tr.result + `, caller, caller_organization, organization, target, request, dropped
-		FROM ` + tr.table + ` WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3`
-	for after < to {
-		if err := b.ctx.Err(); err != nil {
-			return err
-		}
-		var rows []storage.AuditRecord
-		err := b.s.look(func(db *database) error {
-			return db.once(sql, func(row backupRow) bool {
-				rows = append(rows, storage.AuditRecord{Number: row.ColumnInt64(0), Time: row.ColumnInt64(1), Action: row.ColumnText(2),
-					Result: row.ColumnText(3), Caller: row.ColumnText(4), CallerOrganization: row.ColumnText(5),
-					Organization: row.ColumnText(6), Target: row.ColumnText(7), Request: row.ColumnText(8), Dropped: row.ColumnInt64(9),
-					Refusal: tr.table == "refusal"})
-				return true
-			}, after, to, backupPageRows)
-		})
-		if err != nil {
-			return err
-		}
-		if len(rows) == 0 {
-			return nil
-		}
-		for _, r := range rows {
-			if err := b.write(r); err != nil {
-				return err
-			}
-		}
-		after = rows[len(rows)-1].Number
-	}
-	return nil
+	}, after, backupPageRows)
+	p.full = p.full || len(p.ended) == backupPageRows
+	return err
 }
 
 // writeOrganizations writes the organisations that have no user in the backup, and those that are not what was written.
@@ -155,7 +119,7 @@ func (b *export) writeOrganizations() error {
 		var page []storage.OrganizationRecord
 		err := b.s.look(func(db *database) error {
 			return db.once(`SELECT id, created, removed FROM organization WHERE id > ?1 ORDER BY id LIMIT ?2`, func(row backupRow) bool {
-				page = append(page, storage.OrganizationRecord{ID: row.ColumnText(0), Created: row.ColumnInt64(1), Removed: row.ColumnBool(2)})
+				page = append(page, storage.OrganizationRecord{ID: row.ColumnText(0), Created: row.ColumnInt64(1), State: storage.RegistrationState(row.ColumnInt64(2))})
 				return true
 			}, after, backupPageRows)
 		})

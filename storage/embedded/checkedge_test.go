@@ -212,7 +212,7 @@ func TestCheckMemory(t *testing.T) {
 func TestCheckLongChain(t *testing.T) {
 	d := newDamaged(t)
 	d.sql(`WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
-		INSERT INTO receipt SELECT i, %[1]d, randomblob(16), 5, 1, CASE i WHEN 100 THEN (SELECT receipt FROM user WHERE uid = %[1]d) ELSE i - 1 END, 1 FROM n;
+		INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT i, %[1]d, randomblob(16), 5, 1, CASE i WHEN 100 THEN (SELECT receipt FROM user WHERE uid = %[1]d) ELSE i - 1 END, 1 FROM n;
 		UPDATE user SET receipt = 5000 WHERE uid = %[1]d; UPDATE store SET watermark = 5000`, d.uid(3))
 	check := func(want ...storage.FindingKind) {
 		t.Helper()

@@ -143,7 +143,7 @@ func (c *checker) noteRepair(r *groupCommit, u *userRecord) error {
 	if err := r.change(u); err != nil {
 		return err
 	}
-	return r.audit("repair", "done", u.organization, key.ID, c.opt.By)
+	return r.audit(storage.ActionRepair, u.organization, key.ID, c.opt.By)
 }
 
 // forget erases the active generation of a picture that is missing, so that its user has no picture rather than a broken one.

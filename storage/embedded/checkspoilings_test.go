@@ -73,19 +73,19 @@ var spoilings = []spoiling{
 		d.sql(`UPDATE generation SET receipt = (SELECT receipt FROM user WHERE uid = %[1]d) WHERE uid = %[1]d AND state = 2`, d.uid(5))
 	}, oneContradiction, oneContradiction, 5, "is that of another one"},
 	{"two receipts of one generation", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 100, uid, generation, time, reason, seq, 1 FROM receipt WHERE uid = %[1]d;
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 100, uid, generation, time, reason, seq, 1 FROM receipt WHERE uid = %[1]d;
 			UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
 	}, oneContradiction, oneContradiction, 0, "is of the same generation"},
 	{"a receipt on record of a picture that lives", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 100, uid, id, 5, 1, NULL, 1 FROM generation WHERE uid = %[1]d;
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 100, uid, id, 5, 1, NULL, 1 FROM generation WHERE uid = %[1]d;
 			UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2))
 	}, oneContradiction, oneContradiction, 0, "says that the generation is erased, and it is not"},
 	{"a receipt that leads to nothing", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, 99, 1 FROM user WHERE uid = %[1]d;
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 100, uid, randomblob(16), 5, 1, 99, 1 FROM user WHERE uid = %[1]d;
 			UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2))
 	}, oneContradiction, oneContradiction, 0, "receipt 99, to which those of the user lead, is not there"},
 	{"a receipt that leads to somebody else's", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, (SELECT receipt FROM user WHERE uid = %[2]d), 1 FROM user WHERE uid = %[1]d;
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 100, uid, randomblob(16), 5, 1, (SELECT receipt FROM user WHERE uid = %[2]d), 1 FROM user WHERE uid = %[1]d;
 			UPDATE user SET receipt = 100 WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(2), d.uid(3))
 	}, oneContradiction, oneContradiction, 0, "lead to that of another one"},
 	{"a receipt that leads to itself", func(d *damaged) { d.sql(`UPDATE receipt SET previous = seq WHERE uid = %d`, d.uid(3)) },
@@ -93,19 +93,31 @@ var spoilings = []spoiling{
 	{"a user who does not know of the newest receipt", func(d *damaged) { d.sql(`UPDATE user SET receipt = NULL WHERE uid = %d`, d.uid(3)) },
 		oneContradiction, oneContradiction, 0, "neither the user nor a later receipt"},
 	{"a user who does not know of the two newest receipts", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, seq, 1 FROM receipt WHERE uid = %[1]d;
-			INSERT INTO receipt SELECT 101, uid, randomblob(16), 5, 1, 100, 1 FROM receipt WHERE seq = 100;
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 100, uid, randomblob(16), 5, 1, seq, 1 FROM receipt WHERE uid = %[1]d;
+			INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 101, uid, randomblob(16), 5, 1, 100, 1 FROM receipt WHERE seq = 100;
 			UPDATE store SET watermark = 101`, d.uid(3))
 	}, oneContradiction, oneContradiction, 0, "neither the user nor a later receipt"},
 	{"a receipt beside the chain", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 100, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 100, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 100`, d.uid(3))
 	}, oneContradiction, oneContradiction, 0, "neither the user nor a later receipt"},
 	{"a receipt beside the chain with a number far away", func(d *damaged) {
-		d.sql(`INSERT INTO receipt SELECT 1 << 60, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 1 << 60`, d.uid(3))
+		d.sql(`INSERT INTO receipt (seq, uid, generation, time, reason, previous, done) SELECT 1 << 60, uid, randomblob(16), 5, 1, NULL, 1 FROM user WHERE uid = %[1]d; UPDATE store SET watermark = 1 << 60`, d.uid(3))
 	}, oneContradiction, oneContradiction, 0, "neither the user nor a later receipt"},
 	{"two pictures of one user", func(d *damaged) {
 		d.sql(`INSERT INTO generation SELECT slot + 9, randomblob(16), uid, 2, size, format, NULL FROM generation WHERE slot = %d`, d.slot(2))
 	}, []storage.FindingKind{storage.PictureMissing, storage.MetadataContradicts}, nil, 0, "the user has 2 pictures"},
+	{"a user who has ended and has a picture", func(d *damaged) { d.sql(`UPDATE user SET removed = 2, ended = 1 WHERE uid = %d`, d.uid(2)) },
+		oneContradiction, oneContradiction, 2, "off the record and has a picture"},
+	{"a user of an unknown state", func(d *damaged) { d.sql(`UPDATE user SET removed = 3 WHERE uid = %d`, d.uid(2)) },
+		oneContradiction, oneContradiction, 2, "the state 3, which no user may have"},
+	{"an organisation of an unknown state", func(d *damaged) {
+		d.sql(`INSERT INTO organization VALUES ('odd', 5, 4); UPDATE user SET organization = 'odd' WHERE uid = %d`, d.uid(2))
+	}, oneContradiction, oneContradiction, 2, "the state 4, which none may have"},
+	{"a user registered in an organisation that has ended", func(d *damaged) {
+		d.sql(`INSERT INTO organization VALUES ('gone', 5, 2); UPDATE user SET organization = 'gone' WHERE uid = %d`, d.uid(2))
+	}, oneContradiction, oneContradiction, 2, "an organisation that is off the record"},
+	{"a receipt that a search does not find", func(d *damaged) { d.sql(`UPDATE store SET indexed = 1`) },
+		oneContradiction, oneContradiction, 0, "not found by the generation"},
 	{"a picture of nobody", func(d *damaged) { d.sql(`UPDATE generation SET uid = 77 WHERE slot = %d`, d.slot(2)) },
 		oneContradiction, oneContradiction, 2, "a user who is not there"},
 }

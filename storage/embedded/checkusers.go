@@ -2,8 +2,8 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -16,6 +16,8 @@ import (
 type checkedUser struct {
 	uid, receipt int64
 	living       []slotRow
+	// state is the user's, organization that of the user's organisation.
+	state, organization storage.RegistrationState
 }
 
 // checkUsers follows the receipts of each user from the newest to the first, and then looks for receipts that no user has.
@@ -40,7 +42,7 @@ func (c *checker) checkUsers(ctx context.Context) error {
 		c.hold(rows)
 		for _, u := range users {
 			linked.add(u.receipt)
-			if err := c.checkUser(ctx, u); err != nil {
+			if err := errors.Join(c.checkState(ctx, u), c.checkUser(ctx, u)); err != nil {
 				return err
 			}
 		}
@@ -52,77 +54,20 @@ func (c *checker) checkUsers(ctx context.Context) error {
 	return c.checkLinks(ctx, newest, linked)
 }
 
-// marks is a set of receipts, one bit for each where they are close together.
-type marks map[int64]*[1024]uint64
-
-func (m marks) add(seq int64) {
-	part := m[seq>>16]
-	if part == nil {
-		part = new([1024]uint64)
-		m[seq>>16] = part
-	}
-	part[seq>>6&1023] |= 1 << (seq & 63)
-}
-
-func (m marks) has(seq int64) bool {
-	part := m[seq>>16]
-	return part != nil && part[seq>>6&1023]&(1<<(seq&63)) != 0
-}
-
-// checkLinks counts the receipts up to newest and finds those that neither their user nor a later receipt leads to. linked are the
-// newest receipts of all users. It reads all receipts from the last one on, those that were added meanwhile among them: a user whose
-// newest receipt is one of these is linked to the older ones by it alone.
-func (c *checker) checkLinks(ctx context.Context, newest int64, linked marks) error {
-	for next := int64(math.MaxInt64); next > 0; {
-		var lost []receiptRow
-		rows := 0
-		err := c.read(ctx, func(db *database) error {
-			// The receipt of a slot out of use stays when those that led to it have gone because of their age.
-			return db.once(`SELECT seq, uid, generation, ifnull(previous, 0), seq <= (SELECT pruned FROM store) AND
-				EXISTS (SELECT 1 FROM quarantine WHERE receipt = seq) FROM receipt WHERE seq < ?1 ORDER BY seq DESC LIMIT 1024`,
-				func(row *sqlite3.Stmt) bool {
-					rows++
-					r := receiptRow{seq: row.ColumnInt64(0), uid: row.ColumnInt64(1), previous: row.ColumnInt64(3)}
-					next = r.seq
-					if r.seq <= newest {
-						c.sum.Receipts++
-						if !linked.has(r.seq) && !row.ColumnBool(4) {
-							copy(r.generation[:], row.ColumnRawBlob(2))
-							lost = append(lost, r)
-						}
-					}
-					linked.add(r.previous)
-					return len(lost) < checkRows
-				}, next)
-		})
-		if err != nil || rows == 0 {
-			return err
-		}
-		c.hold(len(lost))
-		for _, r := range lost {
-			f := storage.Finding{Receipt: r.seq, Detail: "neither the user nor a later receipt of the user leads to this one"}
-			if err := c.contradiction(ctx, f, r.uid, r.generation); err != nil {
-				return err
-			}
-		}
-		c.hold(-len(lost))
-	}
-	return nil
-}
-
 // users returns the users that follow one, at most as many as checkRows allows.
 func (c *checker) users(ctx context.Context, last int64) (users []checkedUser, err error) {
 	rows, full := 0, false
 	err = c.read(ctx, func(db *database) error {
-		return db.once(`SELECT u.uid, ifnull(u.receipt, 0), g.slot, g.id, g.state FROM user u
-			LEFT JOIN generation g ON g.uid = u.uid AND g.state <> 3 WHERE u.uid > ?1 ORDER BY u.uid`,
+		return db.once(`SELECT u.uid, ifnull(u.receipt, 0), g.slot, g.id, g.state, u.removed, ifnull(o.removed, 1) FROM user u
+			LEFT JOIN organization o ON o.id = u.organization LEFT JOIN generation g ON g.uid = u.uid AND g.state <> 3 WHERE u.uid > ?1 ORDER BY u.uid`,
 			func(row *sqlite3.Stmt) bool {
 				uid := row.ColumnInt64(0)
 				if n := len(users); n == 0 || users[n-1].uid != uid {
 					if rows >= checkRows/2 {
 						return false
 					}
-					users = append(users, checkedUser{uid: uid, receipt: row.ColumnInt64(1)})
+					users = append(users, checkedUser{uid: uid, receipt: row.ColumnInt64(1),
+						state: storage.RegistrationState(row.ColumnInt64(5)), organization: storage.RegistrationState(row.ColumnInt64(6))})
 				}
 				rows++
 				if full = rows > checkRows; full { // so many of one user: those that were read are enough

@@ -72,6 +72,7 @@ type groupCommit struct {
 	db          *database
 	now         int64 // microseconds since 1970
 	nextReceipt int64
+	lastEnd     int64 // number of the last user who has ended
 	added       registryChanges
 	room        [2]generationRecord // for the generations that a look-up finds; more than two are rare
 }

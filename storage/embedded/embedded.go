@@ -108,6 +108,7 @@ type Store struct {
 	window       *batchWindow
 	slots        slab.Slots
 	erasures     pendingErasures
+	lastEnd      int64 // numbers the users who have ended, while the store is open
 	orphans      []orphanedUpload
 	requeued     []*request // changes that need another group commit
 	commitErr    error      // why the last transaction failed, nil when it did not
@@ -125,6 +126,7 @@ type Store struct {
 	trimmer     trimmer
 	tidying     tidying
 	pruning     pruning
+	indexing    indexing
 	// refusalsDue receives when refusals have waited long enough; nil while none wait.
 	refusalsDue <-chan time.Time
 
@@ -199,9 +201,11 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 		{s.checkpointDue, s.checkpointIdle, nil},
 		{s.tidyDue, s.tidy, s.tidyLate},
 		{s.pruneDue, s.prune, s.prune},
+		{s.indexDue, s.indexReceipts, s.indexReceipts},
 		{s.spaceDue, s.regainRoom, nil},
 	}
 	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
+	s.indexing.rows = indexRows
 	s.tidying.changed(time.Now())
 	s.queue.init()
 	s.rows.init()

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -17,12 +18,14 @@ type erasure struct {
 	holed bool
 }
 
-// pendingErasures keeps the receipts whose erasure is not yet on record. Only the committer uses it.
+// pendingErasures keeps the receipts whose erasure is not yet on record. Only the committer uses it, but for
+// proven.
 //
 // A receipt is open from the commit of the intent until its slot was zeroed and synced; then it is finished, and the
 // next transaction puts that on record: by raising the watermark where nothing below is open, one by one else. Until
 // that commit the slot cannot be given away.
 type pendingErasures struct {
+	mu        sync.Mutex         // guards open and locked against lists, which read them; only the committer changes them
 	watermark int64              // as committed
 	issued    int64              // newest committed receipt
 	open      map[int64]erasure  // intent durable, bytes perhaps not gone
@@ -55,6 +58,11 @@ func (l *pendingErasures) recorded(watermark int64) []erasure {
 
 // intend notes receipts whose intent was committed.
 func (l *pendingErasures) intend(es []erasure) {
+	if len(es) == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, e := range es {
 		l.open[e.receipt] = e
 		l.issued = max(l.issued, e.receipt)
@@ -64,7 +72,9 @@ func (l *pendingErasures) intend(es []erasure) {
 // finish notes that the bytes of an open erasure are gone, synced.
 func (l *pendingErasures) finish(e erasure) {
 	if _, ok := l.open[e.receipt]; ok {
+		l.mu.Lock()
 		delete(l.open, e.receipt)
+		l.mu.Unlock()
 		delete(l.failed, e.receipt)
 		l.finished = append(l.finished, e)
 	}
@@ -87,9 +97,28 @@ func (l *pendingErasures) failing(receipt int64) bool {
 
 // lock takes an erasure off the list of those to be done, and its slot out of use.
 func (l *pendingErasures) lock(receipt, slot int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	delete(l.open, receipt)
 	delete(l.failed, receipt)
 	l.locked[receipt] = slot
+}
+
+// unlock notes that a slot is no longer in quarantine.
+func (l *pendingErasures) unlock(e erasure) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.locked, e.receipt)
+	l.finished = append(l.finished, e) // free with the next group commit
+}
+
+// proven reports whether the erasure is finished that a receipt on record is of. Any goroutine may call it that has the connection.
+func (l *pendingErasures) proven(receipt int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, open := l.open[receipt]
+	_, locked := l.locked[receipt]
+	return !open && !locked
 }
 
 // pending reports whether the erasure of a receipt is still open.

@@ -77,12 +77,12 @@ func TestFailpoints(t *testing.T) {
 			}
 		})
 	}
-	t.Run("moving and removing users", func(t *testing.T) {
+	t.Run("moves and ends", func(t *testing.T) {
 		t.Parallel()
 		for _, name := range hooks.CommandFailpoints {
 			job, check := "moves", checkMoves
-			if strings.HasPrefix(name, "remove-user") {
-				job, check = "removals", checkRemovals
+			if strings.HasPrefix(name, "e") {
+				job, check = "ends", checkEnds
 			}
 			killAtPasses(t, program, job, name, 1, check)
 		}

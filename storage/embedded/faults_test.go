@@ -32,7 +32,7 @@ var diskScenarios = []struct {
 	{"upload, replacement, delete", 20, nil, (*diskScenario).lifetime},
 	{"registration", 3, nil, (*diskScenario).registration},
 	{"move", 3, (*diskScenario).twoOrganizations, (*diskScenario).moves},
-	{"removal of a user", 8, (*diskScenario).finished, (*diskScenario).removals},
+	{"ends", 8, (*diskScenario).finished, (*diskScenario).ends},
 	{"sweep", 4, (*diskScenario).leaveUndone, (*diskScenario).sweepAgain},
 	{"start-up", 10, (*diskScenario).leaveUndone, (*diskScenario).openAgain},
 	{"checkpoint", 8, (*diskScenario).finished, (*diskScenario).checkpoints},

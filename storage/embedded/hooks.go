@@ -63,17 +63,21 @@ func kindOf(t *request) string {
 		return [...]string{stageReserve: "reserve", stageActivate: "activate", stageAbandon: "abandon"}[w.stage]
 	case *remove:
 		return "remove"
-	case *removeUser:
+	case *eraseUser:
 		if w.erased {
-			return "remove-user"
+			return "erase-user"
 		}
 		return "remove"
+	case *endOrganization:
+		return "end-organization"
 	case *addUser, *addOrganization:
 		return "register"
 	case *moveUser:
 		return "move"
 	case *pruneStep:
 		return "prune"
+	case *indexStep:
+		return "index"
 	case *sweep:
 		return "sweep"
 	case *cutRegion:

@@ -129,8 +129,8 @@ func killChild(dir string) error {
 		}
 	case "moves":
 		err = runMoves(ctx, s)
-	case "removals":
-		err = runRemovals(ctx, s, func() { fmt.Println("done") })
+	case "ends":
+		err = runEnds(ctx, s, func() { fmt.Println("done") })
 	case "pruning":
 		err = runPruning(ctx, s, func() { fmt.Println("done") })
 	case "faults":

@@ -13,48 +13,58 @@ import (
 	"example.org/avatard/storage"
 )
 
-// A page is read at once, and changes wait for it: so many rows take about a millisecond.
+// listRows bounds the rows that a page looks at. They are read at once, and changes wait for it: so many take a few milliseconds.
+const listRows = 5 * storage.MaxPage
+
 const (
-	sqlListUsers = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format, u.removed
-		FROM user u CROSS JOIN issuer i ON i.iid = u.iid LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2
-		WHERE (u.id, u.iid) > (?1, ?2) ORDER BY u.id, u.iid LIMIT ?3`
-	sqlListNamesakes = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format, u.removed
-		FROM user u CROSS JOIN issuer i ON i.iid = u.iid LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2
-		WHERE u.id = ?1 AND u.iid > ?2 ORDER BY u.iid LIMIT ?3`
-	sqlListOrganizations = `SELECT id, created FROM organization WHERE id > ?1 AND removed = 0 ORDER BY id LIMIT ?2`
+	listedColumns = `SELECT u.id, i.url, u.organization, u.created, u.changed, u.sequence, g.id, g.size, g.format, u.removed `
+	listedTables  = ` CROSS JOIN issuer i ON i.iid = u.iid LEFT JOIN generation g ON g.uid = u.uid AND g.state = 2 `
+	sqlListUsers  = listedColumns + `FROM user u` + listedTables + `WHERE (u.id, u.iid) > (?1, ?2) ORDER BY u.id, u.iid LIMIT ?3`
+	// Of one id.
+	sqlListNamesakes = listedColumns + `FROM user u` + listedTables + `WHERE u.id = ?1 AND u.iid > ?2 ORDER BY u.iid LIMIT ?3`
+	// Of one organisation.
+	sqlListMembers = listedColumns + `FROM user u INDEXED BY user_organization` + listedTables + `WHERE u.organization = ?4 AND u.removed = 0
+		AND (u.id, u.iid) > (?1, ?2) ORDER BY u.id, u.iid LIMIT ?3`
+	sqlListOrganizations = `SELECT id, created, removed FROM organization WHERE id > ?1 AND removed IN (0, 3) ORDER BY id LIMIT ?2`
 )
 
 // ListUsers implements [storage.Store]. Users of one id are sorted by when their issuers were added.
 func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (page storage.UserPage, err error) {
-	if !emptyOrText(q.ID, q.Organization, q.After.ID, q.After.Issuer) {
-		return page, fmt.Errorf("list users: %w: id", storage.ErrInvalid)
+	if !q.Valid() {
+		return page, fmt.Errorf("list users: %w", storage.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
 		return page, err
 	}
-	sql, after := sqlListUsers, q.After.ID
-	if q.ID != "" {
-		sql, after = sqlListNamesakes, q.ID
-	}
 	iid, _ := s.registry.issuer(q.After.Issuer) // 0 = unknown; they count from 1
-	rows, more := 0, storage.UserKey{}
+	sql, args := sqlListUsers, []any{q.After.ID, iid, listRows}
+	switch {
+	case q.ID != "" && q.After.ID > q.ID:
+		return page, nil
+	case q.ID != "" && q.After.ID < q.ID:
+		sql, args = sqlListNamesakes, []any{q.ID, int64(0), listRows}
+	case q.ID != "":
+		sql = sqlListNamesakes
+	case q.Organization != "":
+		sql, args = sqlListMembers, append(args, q.Organization)
+	}
+	rows, last := 0, storage.UserKey{}
 	err = s.look(func(db *database) error {
 		return db.once(sql, func(row *sqlite3.Stmt) bool {
 			rows++
 			u := scanListed(row)
-			more = u.User
-			removed := row.ColumnBool(9)
-			if !removed && (q.Organization == "" || u.Details.Organization == q.Organization) {
+			last = u.User
+			if row.ColumnInt64(9) == int64(storage.Registered) && (q.Organization == "" || u.Details.Organization == q.Organization) && q.Picture.Admits(u.Info) {
 				page.Users = append(page.Users, u)
 			}
-			return true
-		}, after, iid, storage.MaxPage)
+			return len(page.Users) < storage.MaxPage
+		}, args...)
 	})
 	if err != nil {
 		return storage.UserPage{}, fmt.Errorf("list users: %w", err)
 	}
-	if rows == storage.MaxPage {
-		page.Next = more
+	if rows == listRows || len(page.Users) == storage.MaxPage {
+		page.Next = last
 	}
 	return page, nil
 }
@@ -72,7 +82,7 @@ func scanListed(row *sqlite3.Stmt) storage.ListedUser {
 
 // ListOrganizations implements [storage.Store].
 func (s *Store) ListOrganizations(ctx context.Context, after string) (page []storage.ListedOrganization, err error) {
-	if !emptyOrText(after) {
+	if after != "" && !storage.ValidText(after) {
 		return nil, fmt.Errorf("list organisations: %w: id", storage.ErrInvalid)
 	}
 	if err := ctx.Err(); err != nil {
@@ -80,7 +90,8 @@ func (s *Store) ListOrganizations(ctx context.Context, after string) (page []sto
 	}
 	err = s.look(func(db *database) error {
 		return db.once(sqlListOrganizations, func(row *sqlite3.Stmt) bool {
-			page = append(page, storage.ListedOrganization{ID: row.ColumnText(0), CreationDate: time.UnixMicro(row.ColumnInt64(1)).UTC()})
+			page = append(page, storage.ListedOrganization{ID: row.ColumnText(0), CreationDate: time.UnixMicro(row.ColumnInt64(1)).UTC(),
+				Ending: row.ColumnInt64(2) == int64(storage.Ending)})
 			return true
 		}, after, storage.MaxPage)
 	})
@@ -107,8 +118,4 @@ func (s *Store) Issuers() ([]string, error) {
 		return nil, fmt.Errorf("list issuers: %w", err)
 	}
 	return all, nil
-}
-
-func emptyOrText(texts ...string) bool {
-	return !slices.ContainsFunc(texts, func(text string) bool { return text != "" && !storage.ValidText(text) })
 }

@@ -21,7 +21,7 @@ type loaded struct {
 // which slots are free.
 func (s *Store) load() (found loaded, err error) {
 	s.stats.init()
-	s.registry.organizations = make(map[string]struct{})
+	s.registry.organizations = make(map[string]storage.RegistrationState)
 	s.registry.issuers = make(map[string]int64)
 	s.erasures.open = make(map[int64]erasure)
 	s.erasures.failed = make(map[int64]attempts)
@@ -56,7 +56,12 @@ func (s *Store) load() (found loaded, err error) {
 		sql string
 		row func(*sqlite3.Stmt)
 	}{
-		{`SELECT id FROM organization WHERE removed = 0`, func(row *sqlite3.Stmt) { s.registry.organizations[row.ColumnText(0)] = struct{}{} }},
+		{`SELECT id, removed FROM organization WHERE removed <> 1`, func(row *sqlite3.Stmt) {
+			s.registry.organizations[row.ColumnText(0)] = storage.RegistrationState(row.ColumnInt64(1))
+		}},
+		{`SELECT indexed, ifnull((SELECT max(ended) FROM user WHERE ended IS NOT NULL), 0), ifnull((SELECT max(seq) FROM receipt), 0) FROM store`, func(row *sqlite3.Stmt) {
+			s.indexing.indexed, s.lastEnd, s.erasures.issued = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
+		}},
 		{`SELECT url, iid FROM issuer`, func(row *sqlite3.Stmt) {
 			iid := row.ColumnInt64(1)
 			s.registry.issuers[row.ColumnText(0)] = iid
@@ -74,8 +79,7 @@ func (s *Store) load() (found loaded, err error) {
 			return found, err
 		}
 	}
-	s.erasures.issued, err = s.db.number(`SELECT ifnull(max(seq), 0) FROM receipt`)
-	return found, err
+	return found, nil
 }
 
 // identify returns the id of the store. A new store gets one here.

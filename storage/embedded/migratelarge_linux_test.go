@@ -19,7 +19,7 @@ var largeRows = flag.Int("rows", fewRows, "with TestMigrateLarge: how many recei
 // looked at when the database is a large one. It fails over 100 MB.
 func TestMigrateLarge(t *testing.T) {
 	if dir := os.Getenv("AVATARD_TEST_MIGRATE"); dir != "" {
-		if _, err := migrateTo(context.Background(), Config{Dir: dir}, sortingSchema(), nil); err != nil {
+		if _, err := migrateTo(context.Background(), Config{Dir: dir}, migrations, nil); err != nil {
 			t.Fatal(err)
 		}
 		return
@@ -45,7 +45,7 @@ func TestMigrateLarge(t *testing.T) {
 	if *largeRows > fewRows && resident > 100 {
 		t.Errorf("%d MB resident, limit 100", resident)
 	}
-	if v := versionIn(t, dir); v != len(sortingSchema()) {
+	if v := versionIn(t, dir); v != len(migrations) {
 		t.Errorf("version %d", v)
 	}
 }

@@ -35,11 +35,14 @@ func (w *moveUser) slotClass() (slab.Class, bool) { return 0, false }
 
 func (w *moveUser) apply(r *groupCommit, t *request) error {
 	t.made = false
-	if !r.hasOrganization(w.org) {
+	state := r.organizationState(w.org)
+	if !state.On() {
 		return fmt.Errorf("%w: %q", storage.ErrOrganizationNotFound, w.org)
 	}
 	u, err := r.user(w.user, w.org)
 	switch {
+	case errors.Is(err, storage.ErrOtherOrganization) && state == storage.Ending:
+		return fmt.Errorf("%w: %q", storage.ErrOrganizationEnded, w.org)
 	case errors.Is(err, storage.ErrOtherOrganization):
 		if err := r.move(&u, w.org, w.user.ID, w.by); err != nil {
 			return err
@@ -67,8 +70,8 @@ func (r *groupCommit) move(u *userRecord, to, target string, by storage.Origin) 
 		return err
 	}
 	hooks.Failpoint("move-row")
-	if err := r.audit("move-from", "done", from, target, by); err != nil {
+	if err := r.audit(storage.ActionMoveFrom, from, target, by); err != nil {
 		return err
 	}
-	return r.audit("move-to", "done", to, target, by)
+	return r.audit(storage.ActionMoveTo, to, target, by)
 }

@@ -57,8 +57,10 @@ func (w *moveIssuer) apply(r *groupCommit, t *request) error {
 		return err
 	case has:
 		return fmt.Errorf("%w: %q", storage.ErrIssuerInUse, w.to)
-	case had: // the rows swap their URLs, which are unique: removed users still refer to the other row
-		err = r.db.run(sqlNameIssuer, to, "")
+	case had: // the rows swap their URLs, which are unique: users off the record still refer to the other row
+		if err = r.keepEnded(from, to); err == nil {
+			err = r.db.run(sqlNameIssuer, to, "")
+		}
 	case to != 0:
 		// Not among the statements of serving: it looks through all users for one of this issuer.
 		err = r.db.once(`DELETE FROM issuer WHERE iid = ?1`, nil, to)
@@ -83,10 +85,16 @@ func (w *moveIssuer) apply(r *groupCommit, t *request) error {
 	r.nameIssuer(w.from, left)
 	r.added.moves = append(r.added.moves, storage.IssuerMoveRecord{From: w.from, To: w.to})
 	t.made = true
-	if err := r.audit("issuer-move-from", "done", "", w.from, w.by); err != nil {
+	if err := r.audit(storage.ActionIssuerMoveFrom, "", w.from, w.by); err != nil {
 		return err
 	}
-	return r.audit("issuer-move-to", "done", "", w.to, w.by)
+	return r.audit(storage.ActionIssuerMoveTo, "", w.to, w.by)
+}
+
+// keepEnded lets those who have ended with an issuer that gets another's users stay so, but for an id that is one of those users'. Not among
+// the statements of serving: it looks through all users.
+func (r *groupCommit) keepEnded(from, to int64) error {
+	return r.db.once(`UPDATE OR IGNORE user SET iid = ?1 WHERE iid = ?2 AND removed = 2`, nil, from, to)
 }
 
 func (w *moveIssuer) finished(t *request, _ bool, err error) bool {

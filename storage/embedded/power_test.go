@@ -12,8 +12,17 @@ import (
 // The power is cut at every place of a migration. What is there is one whole version, not older than one that was
 // reported, with its data, and the next try reaches the newest.
 func TestMigrateEveryCut(t *testing.T) {
+	for _, c := range migrationCases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			migrateEveryCut(t, c.data(t), c.list, c.proof)
+		})
+	}
+}
+
+func migrateEveryCut(t *testing.T, data string, list []string, proof string) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(dir, os.DirFS(oldData(t))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(data)); err != nil {
 		t.Fatal(err)
 	}
 	disk, err := powercut.New(dir)
@@ -21,7 +30,7 @@ func TestMigrateEveryCut(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := Config{Dir: dir, WrapFile: func(name string, f File) File { return disk.Wrap(name, f) }}
-	if _, err := migrateTo(t.Context(), cfg, laterSchema(), func(version int) { disk.Mark(version) }); err != nil {
+	if _, err := migrateTo(t.Context(), cfg, list, func(version int) { disk.Mark(version) }); err != nil {
 		t.Fatal(err)
 	}
 	found, versions := map[uint64]int{}, map[int]int{} // by outcome, and how many of each
@@ -36,7 +45,7 @@ func TestMigrateEveryCut(t *testing.T) {
 			hash := left.Hash()
 			from, seen := found[hash]
 			if !seen {
-				from = migrateImage(t, left, image)
+				from = migrateImage(t, left, image, list, proof)
 				found[hash] = from
 				versions[from]++
 			}
@@ -50,7 +59,7 @@ func TestMigrateEveryCut(t *testing.T) {
 		}
 	}
 	t.Logf("%d different outcomes, by version found %v", len(found), versions)
-	for version := 1; version <= len(laterSchema()); version++ {
+	for version := 1; version <= len(list); version++ {
 		if versions[version] == 0 {
 			t.Errorf("no cut left version %d: the files are not watched", version)
 		}
@@ -119,7 +128,7 @@ func TestFirstPageLost(t *testing.T) {
 }
 
 // migrateImage migrates what a cut left and returns the version that it found; 0 when that fails.
-func migrateImage(t *testing.T, left powercut.Image, dir string) (from int) {
+func migrateImage(t *testing.T, left powercut.Image, dir string, list []string, proof string) (from int) {
 	t.Helper()
 	if err := left.Write(dir); err != nil {
 		t.Fatal(err)
@@ -128,11 +137,11 @@ func migrateImage(t *testing.T, left powercut.Image, dir string) (from int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, from, err = migrateSteps(Config{Dir: dir, WrapFile: func(name string, f File) File { return disk.Wrap(name, f) }}, laterSchema())
+	_, from, err = migrateSteps(Config{Dir: dir, WrapFile: func(name string, f File) File { return disk.Wrap(name, f) }}, list)
 	if err != nil {
 		t.Error(err)
 		return 0
 	}
-	editData(t, dir, `CREATE TABLE proof (rows INTEGER CHECK (rows = 1)); INSERT INTO proof SELECT count(*) FROM quota WHERE organization = 'acme' AND bytes = 0`)
+	editData(t, dir, `CREATE TABLE proof (rows INTEGER CHECK (rows = 1)); INSERT INTO proof `+proof)
 	return from
 }

@@ -19,14 +19,15 @@ type pruneStep struct {
 	failed bool
 	gone   pruned
 
-	changes, refusals int64 // how far the step has come
+	changes, refusals, origins int64 // how far the step has come
 }
 
 func (w *pruneStep) slotClass() (slab.Class, bool) { return 0, false }
 
 func (w *pruneStep) apply(r *groupCommit, _ *request) (err error) {
 	keep, p := w.s.pruning.keep, &w.s.pruning
-	w.room, w.more, w.gone, w.changes, w.refusals = pruneRows, false, pruned{}, p.changes, p.refusals
+	w.room, w.more, w.gone = pruneRows, false, pruned{}
+	w.changes, w.refusals, w.origins = p.changes, p.refusals, p.origins
 	if keep.Receipts > 0 {
 		if err := w.receipts(r, r.cutoff(keep.Receipts)); err != nil {
 			return err
@@ -34,6 +35,11 @@ func (w *pruneStep) apply(r *groupCommit, _ *request) (err error) {
 	}
 	if keep.Changes > 0 && !w.more {
 		if w.gone.changes, err = w.trail(r, &w.changes, sqlOldAudit, sqlDropAudit, r.cutoff(keep.Changes)); err != nil {
+			return err
+		}
+	}
+	if keep.Changes > 0 && !w.more { // what else has the texts of changes
+		if _, err = w.trail(r, &w.origins, sqlOldOrigins, sqlDropOrigins, r.cutoff(keep.Changes)); err != nil {
 			return err
 		}
 	}
@@ -53,7 +59,7 @@ func (w *pruneStep) apply(r *groupCommit, _ *request) (err error) {
 func (w *pruneStep) finished(_ *request, committed bool, err error) (again bool) {
 	if w.failed = err != nil || !committed; !w.failed {
 		p := &w.s.pruning
-		p.changes, p.refusals = w.changes, w.refusals
+		p.changes, p.refusals, p.origins = w.changes, w.refusals, w.origins
 		p.pass.add(w.gone)
 		w.s.stats.pruned(w.gone)
 	}

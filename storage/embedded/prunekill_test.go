@@ -22,7 +22,7 @@ func (c *steppedClock) now() time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(c.ahead.Load()))
 }
 
-// runPruning comes and goes with three users, twice, and removes what has become old after each time. It tells of each picture that has
+// runPruning comes and goes with three users, three times, and after each time indexes the receipts and removes what has become old. It tells of each picture that has
 // come and gone.
 func runPruning(ctx context.Context, s *Store, gone func()) error {
 	for range 3 {
@@ -43,6 +43,7 @@ func runPruning(ctx context.Context, s *Store, gone func()) error {
 		if _, err := s.Put(ctx, upload(9, 300)); err != nil { // nothing of this is old
 			return err
 		}
+		onCommitter(s, s.indexReceipts)
 		pruneAll(s)
 	}
 	return nil
@@ -85,6 +86,11 @@ func checkPruning(t *testing.T, dir string, at any, acknowledged int) {
 	mustPut(t, s, 0, 400)
 	if next := count(t, s, `SELECT max(seq) FROM receipt`); next <= newest {
 		t.Errorf("killed at %v: receipt %d follows %d", at, next, newest)
+	}
+	for _, r := range receiptsOf(t, s, storage.ReceiptQuery{}) {
+		if got, err := s.Receipt(ctx, r.ID); err != nil || got != r {
+			t.Errorf("killed at %v: Receipt(%s) = %+v, %v, want %+v", at, r.ID, got, err, r)
+		}
 	}
 	if n := count(t, s, `SELECT count(*) FROM generation g WHERE receipt IS NOT NULL AND NOT EXISTS (SELECT 1 FROM receipt WHERE seq = g.receipt)`); n > 0 {
 		t.Errorf("killed at %v: %d slots refer to receipts that are gone", at, n)

@@ -89,10 +89,18 @@ func (w *put) reserve(r *groupCommit, t *request) error {
 	u, before, err := w.before(r)
 	unknown := errors.Is(err, storage.ErrUserNotFound) && w.register
 	if err != nil && !unknown {
+		if u.state == storage.Ended && u.organization == w.organization {
+			return fmt.Errorf("%w: %q", storage.ErrUserEnded, w.key.ID)
+		}
 		return err
 	}
 	if !w.condition.Empty() && !w.condition.Holds(activeGeneration(before)) {
 		return storage.ErrConditionFailed
+	}
+	if unknown {
+		if err := r.mayRegister(&u, w.key, w.organization, false); err != nil { // no upload readmits
+			return err
+		}
 	}
 	if err := r.s.takesNew(); err != nil {
 		return err
@@ -141,7 +149,7 @@ func (w *put) activate(r *groupCommit, t *request) error {
 	if err := r.change(&u); err != nil {
 		return err
 	}
-	if err := r.audit("upload", "done", u.organization, w.key.ID, w.by); err != nil {
+	if err := r.audit(storage.ActionUpload, u.organization, w.key.ID, w.by); err != nil {
 		return err
 	}
 	t.result, err = r.result(&u)

@@ -85,8 +85,7 @@ func (w *unlock) finished(t *request, committed bool, err error) bool {
 			w.zeroed = true
 			return true
 		}
-		delete(w.s.erasures.locked, w.receipt)
-		w.s.erasures.finished = append(w.s.erasures.finished, w.erasure) // free with the next group commit
+		w.s.erasures.unlock(w.erasure)
 	}
 	return w.repair.finished(t, committed, err)
 }

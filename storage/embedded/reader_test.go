@@ -135,7 +135,7 @@ func (c *readerChanges) undo(step int) error {
 	undone := c.s.queue.submit(ctx, &request{op: &repair{s: c.s, do: func(r *groupCommit, _ *request) error {
 		err := r.db.once(`UPDATE OR ROLLBACK user SET sequence = sequence + 1`, nil)
 		for range 40 { // so much that the users' page is written to the log meanwhile
-			err = errors.Join(err, r.audit("undone", "done", testOrg, strings.Repeat("x", 3000), testBy))
+			err = errors.Join(err, r.audit("undone", testOrg, strings.Repeat("x", 3000), testBy))
 		}
 		return errors.Join(err, errors.New("undone"))
 	}}})

@@ -20,7 +20,7 @@ type userRecord struct {
 	changed      int64
 	sequence     int64
 	receipt      int64 // newest, 0 for none
-	removed      bool
+	state        storage.RegistrationState
 	// erased is the generation of the newest receipt when this group commit wrote it; otherwise the receipt has it.
 	erased slab.GenerationID
 }
@@ -69,12 +69,12 @@ func scanUser(row *sqlite3.Stmt, expected string) userRecord {
 		changed:      row.ColumnInt64(3),
 		sequence:     row.ColumnInt64(4),
 		receipt:      row.ColumnInt64(5),
-		removed:      row.ColumnBool(6),
+		state:        storage.RegistrationState(row.ColumnInt64(6)),
 	}
 }
 
 // user looks up a user inside an organisation. The errors are storage.ErrUserNotFound and ErrOtherOrganization. With the latter the
-// record is returned all the same, and with the former that of a user who was removed, for register.
+// record is returned all the same, and with the former that of a user who is off the record.
 func (r *groupCommit) user(key storage.UserKey, organization string) (u userRecord, err error) {
 	return r.lookUp(sqlUser, nil, key, organization)
 }
@@ -113,7 +113,7 @@ func (r *groupCommit) lookUp(query statement, each func(row *sqlite3.Stmt), key 
 			return u, err
 		}
 	}
-	if !found || u.removed {
+	if !found || !u.state.On() {
 		return u, fmt.Errorf("%w: %q", storage.ErrUserNotFound, key.ID)
 	}
 	if u.organization != organization {
@@ -122,29 +122,40 @@ func (r *groupCommit) lookUp(query statement, each func(row *sqlite3.Stmt), key 
 	return u, nil
 }
 
-// register adds a user who was not found and, where needed, issuer and organisation. A user who was removed goes on with the earlier
-// record, which u holds then.
+// mayRegister returns why a user who was not found cannot be registered. u is what was found of them.
+func (r *groupCommit) mayRegister(u *userRecord, key storage.UserKey, organization string, readmits bool) error {
+	if r.organizationState(organization).Refuses() {
+		return fmt.Errorf("%w: %q", storage.ErrOrganizationEnded, organization)
+	}
+	if u.state.Refuses() && !readmits {
+		return fmt.Errorf("%w: %q", storage.ErrUserEnded, key.ID)
+	}
+	return nil
+}
+
+// register adds a user who was not found and, where needed, issuer and organisation. A user who was taken off the record goes on with the
+// earlier one, which u holds then.
 func (r *groupCommit) register(u userRecord, key storage.UserKey, organization string, by storage.Origin) (userRecord, error) {
-	if _, err := r.addOrganization(organization); err != nil {
+	if _, err := r.addOrganization(organization, false); err != nil {
 		return u, err
 	}
 	iid, err := r.issuer(key.Issuer, true)
 	if err != nil {
 		return u, err
 	}
-	if u.removed {
-		u.removed, u.organization, u.created, u.changed = false, organization, r.now, max(r.now, u.changed) // the clock may have been set back
+	if u.uid != 0 {
+		u.state, u.organization, u.created, u.changed = storage.Registered, organization, r.now, max(r.now, u.changed) // the clock may have been set back
 		u.sequence++
 		if err := r.db.run(sqlReviveUser, u.uid, u.organization, u.created, u.changed, u.sequence); err != nil {
 			return u, err
 		}
-		return u, r.audit("register", "done", organization, key.ID, by)
+		return u, r.audit(storage.ActionRegister, organization, key.ID, by)
 	}
 	if err := r.db.run(sqlAddUser, iid, key.ID, organization, r.now); err != nil {
 		return u, err
 	}
 	u = userRecord{uid: r.db.conn.LastInsertRowID(), organization: organization, created: r.now, changed: r.now, sequence: 1}
-	return u, r.audit("register", "done", organization, key.ID, by)
+	return u, r.audit(storage.ActionRegister, organization, key.ID, by)
 }
 
 // change counts one change of the user's record.

@@ -30,15 +30,15 @@ type addOrganization struct {
 func (w *addOrganization) slotClass() (slab.Class, bool) { return 0, false }
 
 func (w *addOrganization) apply(r *groupCommit, t *request) (err error) {
-	if !r.s.registry.hasOrganization(w.org) {
+	if r.organizationState(w.org) != storage.Registered {
 		if err := r.s.takesNew(); err != nil {
 			return err
 		}
 	}
-	if t.made, err = r.addOrganization(w.org); err != nil || !t.made {
+	if t.made, err = r.addOrganization(w.org, w.by.Readmits); err != nil || !t.made {
 		return err
 	}
-	return r.audit("register", "done", w.org, "", w.by)
+	return r.audit(storage.ActionRegister, w.org, "", w.by)
 }
 
 func (w *addOrganization) finished(t *request, _ bool, err error) bool {
@@ -51,7 +51,7 @@ func (s *Store) HasOrganization(ctx context.Context, org string) (bool, error) {
 	if s.queue.isClosed() {
 		return false, fmt.Errorf("%w: closed", storage.ErrUnavailable)
 	}
-	return s.registry.hasOrganization(org), ctx.Err()
+	return s.registry.organization(org).On(), ctx.Err()
 }
 
 // AddUser implements [storage.Store].
@@ -78,6 +78,9 @@ func (w *addUser) apply(r *groupCommit, t *request) error {
 	u, err := r.user(w.user, w.org)
 	t.made = errors.Is(err, storage.ErrUserNotFound)
 	if t.made {
+		if err := r.mayRegister(&u, w.user, w.org, w.by.Readmits); err != nil {
+			return err
+		}
 		if err := r.s.takesNew(); err != nil {
 			return err
 		}

@@ -1,23 +1,25 @@
 package embedded
 
 import (
+	"fmt"
 	"sync"
 
 	"example.org/avatard/storage"
 )
 
-// registry keeps the registered organisations and issuers in memory: they are few, and every request asks for one.
+// registry keeps organisations and issuers in memory: they are few, and every request asks for one. Of the organisations it has those that
+// are registered, and those that have ended.
 type registry struct {
 	mu            sync.RWMutex
-	organizations map[string]struct{}
+	organizations map[string]storage.RegistrationState
 	issuers       map[string]int64
 	lastIssuer    int64                      // the largest number
 	moves         []storage.IssuerMoveRecord // all of them, in their order
 }
 
-// registryChanges are the names that a transaction adds, removes, or gives another number.
+// registryChanges are the names that a transaction adds or removes, or gives another state or number.
 type registryChanges struct {
-	organizations map[string]bool  // false for one that was removed
+	organizations map[string]storage.RegistrationState
 	issuers       map[string]int64 // 0 for one that was removed
 	moves         []storage.IssuerMoveRecord
 }
@@ -28,8 +30,8 @@ func (n *registry) add(a registryChanges) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for org, there := range a.organizations {
-		if n.organizations[org] = struct{}{}; !there {
+	for org, state := range a.organizations {
+		if n.organizations[org] = state; state == storage.Removed {
 			delete(n.organizations, org)
 		}
 	}
@@ -42,11 +44,15 @@ func (n *registry) add(a registryChanges) {
 	n.moves = append(n.moves, a.moves...)
 }
 
-func (n *registry) hasOrganization(org string) bool {
+// organization returns the state of an organisation.
+func (n *registry) organization(org string) storage.RegistrationState {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
-	_, ok := n.organizations[org]
-	return ok
+	state, known := n.organizations[org]
+	if !known {
+		return storage.Removed
+	}
+	return state
 }
 
 func (n *registry) issuer(url string) (iid int64, ok bool) {
@@ -77,32 +83,41 @@ func (n *registry) movedTo(from string) string {
 	return lastMove(n.moves, from)
 }
 
-// hasOrganization reports whether org is registered, the transaction included.
-func (r *groupCommit) hasOrganization(org string) bool {
-	if there, ok := r.added.organizations[org]; ok {
-		return there
+// organizationState returns the state of an organisation, the transaction included.
+func (r *groupCommit) organizationState(org string) storage.RegistrationState {
+	if state, ok := r.added.organizations[org]; ok {
+		return state
 	}
-	return r.s.registry.hasOrganization(org)
+	return r.s.registry.organization(org)
 }
 
-// addOrganization registers org in the transaction, unless it is there.
-func (r *groupCommit) addOrganization(org string) (made bool, err error) {
-	if r.hasOrganization(org) {
+// addOrganization registers org in the transaction, unless it is there. One that is ending or has ended needs readmits.
+func (r *groupCommit) addOrganization(org string, readmits bool) (made bool, err error) {
+	switch state := r.organizationState(org); {
+	case state == storage.Registered:
 		return false, nil
+	case state.Refuses() && !readmits:
+		return false, fmt.Errorf("%w: %q", storage.ErrOrganizationEnded, org)
 	}
 	if err := r.db.run(sqlAddOrganization, org, r.now); err != nil {
 		return false, err
 	}
-	r.nameOrganization(org, true)
+	r.noteOrganization(org, storage.Registered)
 	return true, nil
 }
 
-// nameOrganization notes whether an organisation is registered once the transaction is durable.
-func (r *groupCommit) nameOrganization(org string, there bool) {
+// setOrganization gives an organisation that is on record another state.
+func (r *groupCommit) setOrganization(org string, state storage.RegistrationState) error {
+	r.noteOrganization(org, state)
+	return r.db.run(sqlSetOrganization, org, int64(state))
+}
+
+// noteOrganization notes the state that an organisation has once the transaction is durable.
+func (r *groupCommit) noteOrganization(org string, state storage.RegistrationState) {
 	if r.added.organizations == nil {
-		r.added.organizations = make(map[string]bool)
+		r.added.organizations = make(map[string]storage.RegistrationState)
 	}
-	r.added.organizations[org] = there
+	r.added.organizations[org] = state
 }
 
 // issuer returns the number of an issuer; 0 when it is unknown and add is not set.

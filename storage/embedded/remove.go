@@ -56,7 +56,7 @@ func (w *remove) apply(r *groupCommit, t *request) error {
 		if err := r.change(&u); err != nil {
 			return err
 		}
-		if err := r.audit("remove", "done", u.organization, w.rm.User.ID, w.rm.By); err != nil {
+		if err := r.audit(storage.ActionRemove, u.organization, w.rm.User.ID, w.rm.By); err != nil {
 			return err
 		}
 	case len(t.intended) > 0: // remains of an upload that was not acknowledged: no change of the record

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ncruces/go-sqlite3"
+
 	"example.org/avatard/internal/ids"
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/embedded/internal/slab"
 )
 
-// RemoveOrganization implements [storage.Store]. The row stays, marked as removed, because removed users refer to it.
+// RemoveOrganization implements [storage.Store]. The row stays, because users who are off the record refer to it.
 func (s *Store) RemoveOrganization(ctx context.Context, org string, by storage.Origin) (removed bool, err error) {
 	if !ids.Valid(org) || !by.Valid() {
 		return false, fmt.Errorf("remove organisation: %w: id", storage.ErrInvalid)
@@ -30,23 +32,27 @@ func (w *removeOrganization) slotClass() (slab.Class, bool) { return 0, false }
 
 func (w *removeOrganization) apply(r *groupCommit, t *request) error {
 	t.made = false
-	if !r.hasOrganization(w.org) {
+	before := r.organizationState(w.org)
+	if !before.On() {
 		return nil
 	}
-	// Not among the statements of serving: it looks through all users where there is none of this organisation.
-	inUse, err := r.db.number(`SELECT 1 FROM user WHERE organization = ?1 AND removed = 0 LIMIT 1`, w.org)
+	inUse := false
+	err := r.db.rows(sqlOrganizationUser, func(*sqlite3.Stmt) bool { inUse = true; return false }, w.org)
 	if err != nil {
 		return err
 	}
-	if inUse != 0 {
+	if inUse {
 		return fmt.Errorf("%w: %q", storage.ErrOrganizationInUse, w.org)
 	}
-	if err := r.db.run(sqlRemoveOrganization, w.org); err != nil {
+	after := storage.Removed
+	if before == storage.Ending {
+		after = storage.Ended
+	}
+	if err := r.setOrganization(w.org, after); err != nil {
 		return err
 	}
-	r.nameOrganization(w.org, false)
 	t.made = true
-	return r.audit("organization-remove", "done", w.org, "", w.by)
+	return r.audit(storage.ActionRemoveOrganization, w.org, "", w.by)
 }
 
 func (w *removeOrganization) finished(t *request, _ bool, err error) bool {

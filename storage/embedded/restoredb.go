@@ -31,6 +31,7 @@ type restoreDB struct {
 	*database
 	scratch     *database
 	lastReceipt int64
+	lastEnd     int64                      // numbers the users who have ended
 	moves       []storage.IssuerMoveRecord // all that are on record
 	prepared    map[string]*sqlite3.Stmt
 }
@@ -91,7 +92,7 @@ func (r *restoreDB) finish(horizon time.Time) error {
 	if !horizon.IsZero() {
 		micros = max(0, horizon.UnixMicro())
 	}
-	if err := r.do(r.database, `UPDATE store SET watermark = ?1, horizon = ?2 WHERE one = 1`, r.lastReceipt, micros); err != nil {
+	if err := r.do(r.database, `UPDATE store SET watermark = ?1, indexed = ?1, horizon = ?2 WHERE one = 1`, r.lastReceipt, micros); err != nil {
 		return err
 	}
 	if err := r.truncateLog(); err != nil {
@@ -133,22 +134,31 @@ func (r *restoreDB) addStore(id slab.GenerationID) error {
 
 // addUser adds a user or replaces the record of that number.
 func (r *restoreDB) addUser(u storage.UserRecord) error {
-	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-		ON CONFLICT (uid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
-		changed = excluded.changed, sequence = excluded.sequence, removed = excluded.removed WHERE id = excluded.id AND iid = excluded.iid`,
-		u.Number, u.Issuer, u.ID, u.Organization, u.Created, u.Changed, u.Sequence, asNumber(u.Removed))
+	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed, ended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+		ON CONFLICT (uid) DO UPDATE SET organization = excluded.organization, created = excluded.created, changed = excluded.changed,
+		sequence = excluded.sequence, removed = excluded.removed, ended = excluded.ended WHERE id = excluded.id AND iid = excluded.iid`,
+		u.Number, u.Issuer, u.ID, u.Organization, u.Created, u.Changed, u.Sequence, int64(u.State), r.end(u.State))
 	if err == nil && r.conn.Changes() != 1 {
 		err = fmt.Errorf("%w: user %q has the number of another user", storage.ErrExportDamaged, u.ID)
 	}
 	return err
 }
 
+// end returns the number of a user who has ended, nil for any other.
+func (r *restoreDB) end(state storage.RegistrationState) any {
+	if state != storage.Ended {
+		return nil
+	}
+	r.lastEnd++
+	return r.lastEnd
+}
+
 // mergeUser adds a user of another file, under a number of this store, or replaces the user's record if it is older.
 func (r *restoreDB) mergeUser(u storage.UserRecord) error {
-	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
-		ON CONFLICT (id, iid) DO UPDATE SET organization = excluded.organization, created = excluded.created,
-		changed = excluded.changed, sequence = excluded.sequence, removed = excluded.removed WHERE excluded.sequence > sequence`,
-		u.Issuer, u.ID, u.Organization, u.Created, u.Changed, u.Sequence, asNumber(u.Removed))
+	err := r.do(r.database, `INSERT INTO user (uid, iid, id, organization, created, changed, sequence, removed, ended) VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+		ON CONFLICT (id, iid) DO UPDATE SET organization = excluded.organization, created = excluded.created, changed = excluded.changed,
+		sequence = excluded.sequence, removed = excluded.removed, ended = excluded.ended WHERE excluded.sequence > sequence`,
+		u.Issuer, u.ID, u.Organization, u.Created, u.Changed, u.Sequence, int64(u.State), r.end(u.State))
 	if err != nil {
 		return err
 	}
@@ -174,8 +184,12 @@ func (r *restoreDB) ours(theirs int64) (uid int64, err error) {
 
 // addReceipt adds a receipt to the end of a user's chain.
 func (r *restoreDB) addReceipt(rec storage.ReceiptRecord, uid int64) error {
-	if err := r.do(r.database, `INSERT INTO receipt (seq, uid, generation, time, reason, previous)
-		VALUES (?1, ?2, ?3, ?4, ?5, (SELECT receipt FROM user WHERE uid = ?2))`, rec.Number, uid, rec.Generation[:], rec.Time, rec.Reason); err != nil {
+	if err := r.do(r.database, `INSERT INTO receipt (seq, uid, generation, time, reason, previous, organization)
+		VALUES (?1, ?2, ?3, ?4, ?5, (SELECT receipt FROM user WHERE uid = ?2), nullif(?6, ''))`, rec.Number, uid, rec.Generation[:], rec.Time,
+		rec.Reason, rec.Organization); err != nil {
+		return err
+	}
+	if err := r.describeReceipt(rec); err != nil {
 		return err
 	}
 	if err := r.do(r.database, `UPDATE user SET receipt = ?2 WHERE uid = ?1`, uid, rec.Number); err != nil {
@@ -183,6 +197,17 @@ func (r *restoreDB) addReceipt(rec storage.ReceiptRecord, uid int64) error {
 	}
 	r.lastReceipt = rec.Number
 	return r.do(r.scratch, `INSERT INTO erased (generation) VALUES (?1) ON CONFLICT (generation) DO NOTHING`, rec.Generation[:])
+}
+
+// describeReceipt adds what is found with a receipt. Until the receipts are indexed, a search would look through all of them.
+func (r *restoreDB) describeReceipt(rec storage.ReceiptRecord) error {
+	if rec.Caller+rec.CallerOrganization+rec.Request != "" {
+		if err := r.do(r.database, `INSERT INTO receipt_origin (receipt, time, caller, caller_organization, request) VALUES (?1, ?2, ?3, ?4, ?5)`,
+			rec.Number, rec.Time, rec.Caller, rec.CallerOrganization, rec.Request); err != nil {
+			return err
+		}
+	}
+	return r.do(r.database, `INSERT INTO receipt_generation (run, generation, receipt) VALUES (?1 >> 12, ?2, ?1)`, rec.Number, rec.Generation[:])
 }
 
 // erased reports whether a receipt names a picture.

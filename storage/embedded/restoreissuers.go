@@ -41,8 +41,9 @@ func (r *restoreDB) moveIssuer(m storage.IssuerMoveRecord) error {
 	name := func(from, to string) error {
 		return r.do(r.database, `UPDATE issuer SET url = ?2 WHERE url = ?1`, from, to)
 	}
-	if had { // the rows swap their URLs, as in moveIssuer.apply
-		err = errors.Join(name(m.To, ""), name(m.From, m.To), name("", m.From))
+	if had { // the rows swap their URLs, and those who have ended stay so, as in moveIssuer.apply
+		err = errors.Join(r.do(r.database, `UPDATE OR IGNORE user SET iid = (SELECT iid FROM issuer WHERE url = ?1)
+			WHERE iid = (SELECT iid FROM issuer WHERE url = ?2) AND removed = 2`, m.From, m.To), name(m.To, ""), name(m.From, m.To), name("", m.From))
 	} else {
 		err = errors.Join(r.do(r.database, `DELETE FROM issuer WHERE url = ?1`, m.To), name(m.From, m.To))
 	}

@@ -21,9 +21,9 @@ func wantState(t *testing.T, dir string, users map[int]error) *Store {
 	return s
 }
 
-// A backup from before a removal never brings the picture back when the receipts from behind it are there, and the user stays off the
-// record; who had nothing to erase may be registered again. A backup from behind the removal has nobody.
-func TestRestoreAcrossRemovals(t *testing.T) {
+// A backup from before an end never brings user or picture back when the receipts from behind it are there, whether there was something to
+// erase or not. A backup from behind the end has nobody.
+func TestRestoreAcrossEnds(t *testing.T) {
 	ctx := context.Background()
 	s := openTest(t, t.TempDir())
 	for i := 1; i <= 4; i++ {
@@ -33,11 +33,16 @@ func TestRestoreAcrossRemovals(t *testing.T) {
 	if _, err := s.AddOrganization(ctx, "left", testBy); err != nil {
 		t.Fatal(err)
 	}
+	if _, _, err := s.AddUser(ctx, testKey(5), testOrg, testBy); err != nil { // never has a picture
+		t.Fatal(err)
+	}
 	before, _ := saveTest(t, s, storage.ExportOptions{})
-	sequence := mustRemoveUser(t, s, 1).Details.Sequence
-	mustRemoveUser(t, s, 3)
-	mustRemoveUser(t, s, 4)
-	mustPut(t, s, 4, 500) // is back
+	sequence := mustEraseUser(t, s, 1).Details.Sequence
+	mustEraseUser(t, s, 3)
+	mustEraseUser(t, s, 4)
+	mustReadmit(t, s, 4)
+	mustPut(t, s, 4, 500)
+	mustEraseUser(t, s, 5)
 	if _, err := s.RemoveOrganization(ctx, "left", testBy); err != nil {
 		t.Fatal(err)
 	}
@@ -52,10 +57,10 @@ func TestRestoreAcrossRemovals(t *testing.T) {
 		backup, receipts string
 		want             map[int]error
 	}{
-		{before, "", map[int]error{1: nil, 2: nil, 3: storage.ErrNoPicture, 4: nil}},
-		{before, receipts, map[int]error{1: gone, 2: nil, 4: storage.ErrNoPicture}},
-		{after, "", map[int]error{1: gone, 2: nil, 3: gone, 4: nil}},
-		{after, receipts, map[int]error{1: gone, 2: nil, 3: gone, 4: nil}},
+		{before, "", map[int]error{1: nil, 2: nil, 3: storage.ErrNoPicture, 4: nil, 5: storage.ErrNoPicture}},
+		{before, receipts, map[int]error{1: gone, 2: nil, 3: gone, 4: storage.ErrNoPicture, 5: gone}},
+		{after, "", map[int]error{1: gone, 2: nil, 3: gone, 4: nil, 5: gone}},
+		{after, receipts, map[int]error{1: gone, 2: nil, 3: gone, 4: nil, 5: gone}},
 	} {
 		dir, _ := restoreTest(t, test.backup, test.receipts)
 		again := wantState(t, dir, test.want)
@@ -66,15 +71,20 @@ func TestRestoreAcrossRemovals(t *testing.T) {
 		if test.want[1] == nil {
 			continue
 		}
-		res, created, err := again.AddUser(ctx, testKey(1), testOrg, testBy)
+		for _, user := range []int{1, 5} {
+			if _, _, err := again.AddUser(ctx, testKey(user), testOrg, testBy); !errors.Is(err, storage.ErrUserEnded) {
+				t.Errorf("AddUser(%d) of a user who has ended = %v", user, err)
+			}
+		}
+		res, created, err := again.AddUser(ctx, testKey(1), testOrg, testReadmits)
 		if err != nil || !created || res.Details.Sequence != sequence+1 || res.Receipt == "" {
-			t.Errorf("AddUser of a user who was removed = %+v, %v, %v, want sequence %d", res, created, err, sequence+1)
+			t.Errorf("AddUser of a user who is readmitted = %+v, %v, %v, want sequence %d", res, created, err, sequence+1)
 		}
 	}
 }
 
-// An issuer whose users have all been removed takes those of another one, and both can be backed up and restored.
-func TestMoveToAnIssuerOfRemovedUsers(t *testing.T) {
+// An issuer whose users have all ended takes those of another one, and both can be backed up and restored.
+func TestMoveToAnIssuerOfEndedUsers(t *testing.T) {
 	ctx := context.Background()
 	const to = "https://new.example"
 	s := openTest(t, t.TempDir())
@@ -89,7 +99,7 @@ func TestMoveToAnIssuerOfRemovedUsers(t *testing.T) {
 	if _, err := s.MoveIssuer(ctx, testKey(1).Issuer, to, testBy); !errors.Is(err, storage.ErrIssuerInUse) {
 		t.Errorf("MoveIssuer to one in use = %v", err)
 	}
-	if _, err := s.RemoveUser(ctx, storage.Removal{User: wrong, Organization: testOrg, By: testBy}); err != nil {
+	if _, err := s.EraseUser(ctx, storage.Removal{User: wrong, Organization: testOrg, By: testBy}); err != nil {
 		t.Fatal(err)
 	}
 	if known, err := s.Issuers(); err != nil || len(known) != 1 || known[0] != testKey(1).Issuer {
@@ -118,10 +128,38 @@ func TestMoveToAnIssuerOfRemovedUsers(t *testing.T) {
 	check(openTest(t, dir))
 	dir, _ = restoreTest(t, before, receipts)
 	check(openTest(t, dir))
-	if _, _, err := s.AddUser(ctx, testKey(1), testOrg, testBy); err != nil {
-		t.Error(err)
-	}
+	mustReadmit(t, s, 1)
 	if moved, err := s.MoveIssuer(ctx, testKey(1).Issuer, to, testBy); !errors.Is(err, storage.ErrIssuerInUse) {
 		t.Errorf("MoveIssuer with users of both = %v, %v", moved, err)
+	}
+}
+
+// Who has ended with an issuer stays so under it when another one's users come to it, in the store and in one restored across the move.
+func TestEndsAcrossAMoveOfIssuers(t *testing.T) {
+	ctx := context.Background()
+	const to = "https://new.example"
+	s := openTest(t, t.TempDir())
+	mustPut(t, s, 1, 900)
+	ended := storage.UserKey{Issuer: to, ID: "gone"}
+	if _, _, err := s.AddUser(ctx, ended, testOrg, testBy); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.EraseUser(ctx, storage.Removal{User: ended, Organization: testOrg, By: testBy}); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := saveTest(t, s, storage.ExportOptions{})
+	if moved, err := s.MoveIssuer(ctx, testKey(1).Issuer, to, testBy); err != nil || !moved {
+		t.Fatal(moved, err)
+	}
+	receipts, _ := saveTest(t, s, storage.ExportOptions{ReceiptsOnly: true})
+	dir, _ := restoreTest(t, before, receipts)
+	for _, s := range []*Store{s, openTest(t, dir)} {
+		if _, _, err := s.AddUser(ctx, ended, testOrg, testBy); !errors.Is(err, storage.ErrUserEnded) {
+			t.Errorf("AddUser of a user who has ended = %v, want %v", err, storage.ErrUserEnded)
+		}
+		if _, _, err := s.AddUser(ctx, storage.UserKey{Issuer: testKey(1).Issuer, ID: ended.ID}, testOrg, testBy); err != nil {
+			t.Errorf("AddUser of the same id with the issuer of before = %v", err)
+		}
+		wantClean(t, s)
 	}
 }

@@ -277,7 +277,7 @@ func (r *restore) finish() (err error) {
 		n   *int64
 	}{
 		{`SELECT count(*) FROM user WHERE removed = 0`, &r.sum.Users},
-		{`SELECT count(*) FROM organization WHERE removed = 0`, &r.sum.Organizations},
+		{`SELECT count(*) FROM organization WHERE removed IN (0, 3)`, &r.sum.Organizations},
 		{`SELECT count(*) FROM receipt`, &r.sum.Receipts},
 		{`SELECT (SELECT count(*) FROM audit) + (SELECT count(*) FROM refusal)`, &r.sum.Audit},
 	} {

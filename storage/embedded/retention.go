@@ -30,8 +30,8 @@ type pruning struct {
 	// notBefore is the number of the group commit before which no other step is made while callers keep coming.
 	notBefore int
 	// How far the pass has come in the audit trail. Earlier rows that are still there have a later time: the clock was ahead.
-	changes, refusals int64
-	pass              pruned // what this pass has removed so far
+	changes, refusals, origins int64
+	pass                       pruned // what this pass has removed so far
 }
 
 // pruned counts rows.
@@ -83,7 +83,7 @@ func (s *Store) prune() {
 		s.log.Info("records that have reached their age were removed",
 			"changes", p.pass.changes, "refusals", p.pass.refusals, "receipts", p.pass.receipts)
 	}
-	p.pass, p.changes, p.refusals = pruned{}, 0, 0
+	p.pass, p.changes, p.refusals, p.origins = pruned{}, 0, 0, 0
 	if p.next = (time.Time{}); pruneEvery(p.keep) > 0 {
 		p.next = time.Now().Add(pruneEvery(p.keep))
 	}

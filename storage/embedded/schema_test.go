@@ -54,11 +54,18 @@ func TestSchemaRefuses(t *testing.T) {
 		{"a generation forgotten whose slot is out of use", inQuarantine + `DELETE FROM generation WHERE slot = 9999`, "not erased"},
 		{"a watermark that falls", `UPDATE store SET watermark = 5; UPDATE store SET watermark = 4`, "never falls"},
 		{"a picture of a nobody", `INSERT INTO generation VALUES (9999, randomblob(16), 77, 1, 1, 1, NULL)`, "FOREIGN KEY"},
-		{"the same user twice", `INSERT INTO user SELECT NULL, iid, id, organization, created, changed, sequence, NULL, 0 FROM user`, "UNIQUE"},
-		{"a user of no organisation", `INSERT INTO user VALUES (NULL, 1, 'x', 'nowhere', 1, 1, 1, NULL, 0)`, "FOREIGN KEY"},
+		{"the same user twice", `INSERT INTO user SELECT NULL, iid, id, organization, created, changed, sequence, NULL, 0, NULL FROM user`, "UNIQUE"},
+		{"a user of no organisation", `INSERT INTO user VALUES (NULL, 1, 'x', 'nowhere', 1, 1, 1, NULL, 0, NULL)`, "FOREIGN KEY"},
 		{"a change before the registration", `UPDATE user SET changed = created - 1`, "CHECK"},
 		{"a user with a picture off the record", `UPDATE user SET removed = 1 WHERE uid = 1`, "has a picture"},
-		{"a user half off the record", `UPDATE user SET removed = 2 WHERE uid = 3`, "has a picture"},
+		{"a user with a picture who has ended", `UPDATE user SET removed = 2, ended = 1 WHERE uid = 1`, "has a picture"},
+		{"a user who has ended without a number", `UPDATE user SET removed = 2 WHERE uid = 3`, "no such state of a user"},
+		{"a number of a user who has not ended", `UPDATE user SET removed = 1, ended = 1 WHERE uid = 3`, "no such state of a user"},
+		{"a user who is ending", `UPDATE user SET removed = 3 WHERE uid = 3`, "no such state of a user"},
+		{"two users of one end", `UPDATE user SET removed = 2, ended = 1 WHERE uid = 3; INSERT INTO user VALUES (NULL, 1, 'x', '` + testOrg + `', 1, 1, 1, NULL, 2, 1)`, "UNIQUE"},
+		{"an organisation of an unknown state", `UPDATE organization SET removed = 4`, "no such state of an organisation"},
+		{"a receipt that moves to another organisation", `UPDATE receipt SET organization = 'x'`, "never changes"},
+		{"a receipt that names another caller", `UPDATE receipt SET audit = 1`, "never changes"},
 		{"text in a number's place", `UPDATE user SET sequence = 'many'`, "cannot store TEXT"},
 	} {
 		err := s.db.conn.Exec("BEGIN; " + test.sql + "; COMMIT;")
@@ -72,7 +79,7 @@ func TestSchemaRefuses(t *testing.T) {
 }
 
 // inQuarantine puts the slot of an upload that was given up out of use.
-const inQuarantine = `INSERT INTO receipt VALUES (500, 1, randomblob(16), 0, 3, NULL, 0); INSERT INTO generation VALUES (9999, randomblob(16), 1, 1, 1, 1, NULL);
+const inQuarantine = `INSERT INTO receipt VALUES (500, 1, randomblob(16), 0, 3, NULL, 0, NULL, NULL); INSERT INTO generation VALUES (9999, randomblob(16), 1, 1, 1, 1, NULL);
 	UPDATE generation SET state = 3, receipt = 500 WHERE slot = 9999; INSERT INTO quarantine VALUES (9999, 500, 0);
 	UPDATE store SET watermark = 500;`
 

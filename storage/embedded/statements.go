@@ -26,9 +26,10 @@ const (
 	sqlNameIssuer
 	sqlAddIssuerMove
 	sqlAddOrganization
-	sqlRemoveOrganization
+	sqlSetOrganization
+	sqlOrganizationUser
 	sqlAddUser
-	sqlRemoveUser
+	sqlEndUser
 	sqlReviveUser
 	sqlReserve
 	sqlActivate
@@ -55,6 +56,10 @@ const (
 	sqlDropReceipt
 	sqlDropGeneration
 	sqlChainReceipt
+	sqlOldOrigins
+	sqlDropOrigins
+	sqlIndexReceipts
+	sqlSetIndexed
 	numStatements
 )
 
@@ -83,18 +88,21 @@ var statements = [numStatements]string{
 	sqlAddIssuerMove: `INSERT OR ROLLBACK INTO issuer_move (seq, old, new) VALUES (NULL, ?1, ?2)`,
 	sqlAddOrganization: `INSERT OR ROLLBACK INTO organization (id, created) VALUES (?1, ?2)
 		ON CONFLICT (id) DO UPDATE SET created = excluded.created, removed = 0`,
-	sqlRemoveOrganization: `UPDATE OR ROLLBACK organization SET removed = 1 WHERE id = ?1`,
+	sqlSetOrganization:  `UPDATE OR ROLLBACK organization SET removed = ?2 WHERE id = ?1`,
+	sqlOrganizationUser: `SELECT 1 FROM user WHERE organization = ?1 AND removed = 0 LIMIT 1`,
 	sqlAddUser: `INSERT OR ROLLBACK INTO user (uid, iid, id, organization, created, changed, sequence)
 		VALUES (NULL, ?1, ?2, ?3, ?4, ?4, 1)`,
-	sqlRemoveUser: `UPDATE OR ROLLBACK user SET removed = 1, changed = ?2, sequence = ?3 WHERE uid = ?1`,
-	sqlReviveUser: `UPDATE OR ROLLBACK user SET removed = 0, organization = ?2, created = ?3, changed = ?4, sequence = ?5 WHERE uid = ?1`,
+	sqlEndUser:    `UPDATE OR ROLLBACK user SET removed = 2, ended = ?4, changed = ?2, sequence = ?3 WHERE uid = ?1`,
+	sqlReviveUser: `UPDATE OR ROLLBACK user SET removed = 0, ended = NULL, organization = ?2, created = ?3, changed = ?4, sequence = ?5 WHERE uid = ?1`,
 	sqlReserve: `INSERT OR ROLLBACK INTO generation (slot, id, uid, state, size, format, receipt) VALUES (?1, ?2, ?3, 1, ?4, ?5, NULL)
 		ON CONFLICT (slot) DO UPDATE SET id = excluded.id, uid = excluded.uid, state = 1, size = excluded.size,
 		format = excluded.format, receipt = NULL`,
 	sqlActivate: `UPDATE OR ROLLBACK generation SET state = 2 WHERE slot = ?1 AND id = ?2`,
 	sqlErase:    `UPDATE OR ROLLBACK generation SET state = 3, receipt = ?3 WHERE slot = ?1 AND id = ?2`,
-	sqlAddReceipt: `INSERT OR ROLLBACK INTO receipt (seq, uid, generation, time, reason, previous)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+	// Who has caused it stands in the next record of the trail, which the same change writes. An upload that is given up has none.
+	sqlAddReceipt: `INSERT OR ROLLBACK INTO receipt (seq, uid, generation, time, reason, previous, organization, audit)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, (SELECT organization FROM user WHERE uid = ?2),
+		CASE ?5 WHEN 3 THEN NULL ELSE ifnull((SELECT seq FROM audit ORDER BY seq DESC LIMIT 1), 0) + 1 END)`,
 	sqlChangeUser:  `UPDATE OR ROLLBACK user SET changed = ?2, sequence = ?3, receipt = ?4 WHERE uid = ?1`,
 	sqlMoveUser:    `UPDATE OR ROLLBACK user SET organization = ?2, changed = ?3, sequence = ?4 WHERE uid = ?1`,
 	sqlUserReceipt: `UPDATE OR ROLLBACK user SET receipt = ?2 WHERE uid = ?1`,
@@ -125,16 +133,20 @@ var statements = [numStatements]string{
 	sqlChainReceipt: `SELECT r.uid, r.generation, ifnull(r.previous, 0), r.done OR r.seq <= (SELECT watermark FROM store) OR
 		EXISTS (SELECT 1 FROM generation g WHERE g.uid = r.uid AND g.state = 3 AND g.receipt = r.seq AND g.id = r.generation)
 		FROM receipt r WHERE r.seq = ?1`,
+	sqlOldOrigins:     `SELECT receipt, time FROM receipt_origin WHERE receipt > ?1 ORDER BY receipt LIMIT ?2`,
+	sqlDropOrigins:    `DELETE FROM receipt_origin WHERE receipt > ?1 AND receipt <= ?2 AND time < ?3`,
+	sqlIndexReceipts:  `INSERT OR ROLLBACK INTO receipt_generation SELECT seq >> 12, generation, seq FROM receipt WHERE seq > ?1 AND seq <= ?2`,
+	sqlSetIndexed:     `UPDATE OR ROLLBACK store SET indexed = ?1 WHERE one = 1`,
 	sqlDropGeneration: `DELETE FROM generation WHERE uid = ?1 AND receipt = ?2 AND state = 3 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?2)`,
 }
 
 // changesUsers are the statements that change what rows remembers of users. A change that runs one of them has the user's key on its
 // request; otherwise all users are forgotten.
-var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlRemoveUser: true, sqlReviveUser: true, sqlActivate: true,
+var changesUsers = [numStatements]bool{sqlNameIssuer: true, sqlAddUser: true, sqlEndUser: true, sqlReviveUser: true, sqlActivate: true,
 	sqlErase: true, sqlChangeUser: true, sqlMoveUser: true}
 
 // changesOneRow are the statements that fail unless they change exactly one row.
-var changesOneRow = [numStatements]bool{sqlWatermark: true, sqlProbe: true, sqlNameIssuer: true, sqlRemoveOrganization: true, sqlRemoveUser: true,
+var changesOneRow = [numStatements]bool{sqlWatermark: true, sqlProbe: true, sqlNameIssuer: true, sqlSetOrganization: true, sqlEndUser: true,
 	sqlReviveUser: true, sqlReserve: true, sqlActivate: true, sqlErase: true, sqlChangeUser: true, sqlMoveUser: true, sqlRemoveRegion: true,
 	sqlSetPruned: true}
 

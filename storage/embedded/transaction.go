@@ -60,7 +60,7 @@ func (s *Store) transact(batch []*request, joining func(has int) []*request) (_ 
 
 // plan decides what the next transaction records.
 func (s *Store) plan(empty bool) *transaction {
-	tx := &transaction{groupCommit: groupCommit{s: s, db: s.db, nextReceipt: s.erasures.issued + 1}}
+	tx := &transaction{groupCommit: groupCommit{s: s, db: s.db, nextReceipt: s.erasures.issued + 1, lastEnd: s.lastEnd}}
 	tx.watermark, tx.singly = s.erasures.plan()
 	if !s.space.short.Load() { // otherwise the room that is left is for deletes
 		tx.refusals = s.refusals.take()
@@ -153,6 +153,7 @@ func (s *Store) publish(tx *transaction, batch []*request) {
 		s.slots.Give(e.slot, !e.holed)
 	}
 	s.registry.add(tx.added)
+	s.lastEnd = tx.lastEnd
 	s.forgetRows(batch)
 	for _, t := range batch {
 		s.erasures.intend(t.intended)
@@ -198,7 +199,7 @@ func (r *groupCommit) apply(batch []*request) error {
 func isAnswer(err error) bool {
 	for _, answer := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound,
 		storage.ErrOrganizationInUse, storage.ErrIssuerNotFound, storage.ErrIssuerInUse,
-		storage.ErrConditionFailed, storage.ErrUnavailable} {
+		storage.ErrUserEnded, storage.ErrOrganizationEnded, storage.ErrConditionFailed, storage.ErrUnavailable} {
 		if errors.Is(err, answer) {
 			return true
 		}

@@ -3,6 +3,7 @@ package faulty_test
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/faulty"
@@ -16,7 +17,7 @@ type call struct {
 }
 
 // calls are those of every method.
-func calls() []call { return append(append(registrations(), pictures()...), others()...) }
+func calls() []call { return slices.Concat(registrations(), ends(), pictures(), lists(), others()) }
 
 // registrations are the calls that change or look up who is registered.
 func registrations() []call {
@@ -56,16 +57,30 @@ func registrations() []call {
 			p, err := s.Get(ctx, storage.UserKey{Issuer: "https://new.example", ID: ann.ID}, org)
 			return err == nil && string(p.Data) == "old"
 		}},
-		{faulty.RemoveUser, func(ctx context.Context, s storage.Store) error {
-			if _, _, err := s.AddUser(ctx, ann, org, by); err != nil { // for a call that has taken effect
-				return err
-			}
-			_, err := s.RemoveUser(ctx, storage.Removal{User: ann, Organization: org, By: by})
+	}
+}
+
+// ends are the calls that take somebody or something off the record.
+func ends() []call {
+	return []call{
+		{faulty.EraseUser, func(ctx context.Context, s storage.Store) error {
+			_, err := s.EraseUser(ctx, storage.Removal{User: ann, Organization: org, By: by})
 			return err
 		}, func(ctx context.Context, s *counting) bool {
 			_, err := s.Get(ctx, ann, org)
 			return errors.Is(err, storage.ErrUserNotFound)
 		}},
+		{faulty.EndOrganization, func(ctx context.Context, s storage.Store) error {
+			_, err := s.EndOrganization(ctx, org, by)
+			return err
+		}, func(ctx context.Context, s *counting) bool {
+			state, err := s.OrganizationState(ctx, org)
+			return err == nil && state == storage.Ending
+		}},
+		{faulty.OrganizationState, func(ctx context.Context, s storage.Store) error {
+			_, err := s.OrganizationState(ctx, org)
+			return err
+		}, nil},
 		{faulty.RemoveOrganization, func(ctx context.Context, s storage.Store) error {
 			if _, err := s.AddOrganization(ctx, org2, by); err != nil {
 				return err
@@ -108,8 +123,8 @@ func pictures() []call {
 	}
 }
 
-// others are the calls about the store as a whole.
-func others() []call {
+// lists are the calls that list what is on record, or a part of it.
+func lists() []call {
 	return []call{
 		{faulty.ListUsers, func(ctx context.Context, s storage.Store) error {
 			_, err := s.ListUsers(ctx, storage.UserQuery{})
@@ -119,6 +134,28 @@ func others() []call {
 			_, err := s.ListOrganizations(ctx, "")
 			return err
 		}, nil},
+		{faulty.ListReceipts, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ListReceipts(ctx, storage.ReceiptQuery{})
+			return err
+		}, nil},
+		{faulty.Receipt, func(ctx context.Context, s storage.Store) error {
+			res, err := s.Remove(ctx, storage.Removal{User: ann, Organization: org, By: by})
+			if err != nil {
+				return err
+			}
+			_, err = s.Receipt(ctx, res.Receipt)
+			return err
+		}, nil},
+		{faulty.ListAudit, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ListAudit(ctx, storage.AuditQuery{})
+			return err
+		}, nil},
+	}
+}
+
+// others are the calls about the store as a whole.
+func others() []call {
+	return []call{
 		{faulty.RecordRefusal, func(_ context.Context, s storage.Store) error {
 			s.RecordRefusal(storage.Refusal{By: by, Organization: org})
 			return nil

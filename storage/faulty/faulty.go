@@ -24,17 +24,22 @@ type Method string
 const (
 	AddOrganization    Method = "AddOrganization"
 	HasOrganization    Method = "HasOrganization"
-	RemoveUser         Method = "RemoveUser"
+	OrganizationState  Method = "OrganizationState"
+	EndOrganization    Method = "EndOrganization"
 	RemoveOrganization Method = "RemoveOrganization"
 	AddUser            Method = "AddUser"
 	MoveUser           Method = "MoveUser"
 	MoveIssuer         Method = "MoveIssuer"
+	EraseUser          Method = "EraseUser"
 	Put                Method = "Put"
 	Remove             Method = "Remove"
 	Get                Method = "Get"
 	Stat               Method = "Stat"
 	ListUsers          Method = "ListUsers"
 	ListOrganizations  Method = "ListOrganizations"
+	ListReceipts       Method = "ListReceipts"
+	Receipt            Method = "Receipt"
+	ListAudit          Method = "ListAudit"
 	RecordRefusal      Method = "RecordRefusal"
 	Ready              Method = "Ready"
 	Close              Method = "Close"
@@ -42,8 +47,8 @@ const (
 
 // Methods returns all of them.
 func Methods() []Method {
-	return []Method{AddOrganization, HasOrganization, AddUser, MoveUser, MoveIssuer, Put, Remove, RemoveUser, RemoveOrganization, Get, Stat,
-		ListUsers, ListOrganizations, RecordRefusal, Ready, Close}
+	return []Method{AddOrganization, HasOrganization, OrganizationState, EndOrganization, RemoveOrganization, AddUser, MoveUser, MoveIssuer, EraseUser,
+		Put, Remove, Get, Stat, ListUsers, ListOrganizations, ListReceipts, Receipt, ListAudit, RecordRefusal, Ready, Close}
 }
 
 // Kind is the way in which a call goes wrong.

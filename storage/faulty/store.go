@@ -39,16 +39,6 @@ func (s *Store) MoveIssuer(ctx context.Context, from, to string, by storage.Orig
 	return around(ctx, s, MoveIssuer, func() (bool, error) { return s.inner.MoveIssuer(ctx, from, to, by) })
 }
 
-// ListUsers implements [storage.Store].
-func (s *Store) ListUsers(ctx context.Context, q storage.UserQuery) (storage.UserPage, error) {
-	return around(ctx, s, ListUsers, func() (storage.UserPage, error) { return s.inner.ListUsers(ctx, q) })
-}
-
-// ListOrganizations implements [storage.Store].
-func (s *Store) ListOrganizations(ctx context.Context, after string) ([]storage.ListedOrganization, error) {
-	return around(ctx, s, ListOrganizations, func() ([]storage.ListedOrganization, error) { return s.inner.ListOrganizations(ctx, after) })
-}
-
 // done is what a call returns that also tells whether it changed anything.
 type done struct {
 	res     storage.Result
@@ -65,9 +55,19 @@ func (s *Store) Remove(ctx context.Context, rm storage.Removal) (storage.Result,
 	return around(ctx, s, Remove, func() (storage.Result, error) { return s.inner.Remove(ctx, rm) })
 }
 
-// RemoveUser implements [storage.Store].
-func (s *Store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	return around(ctx, s, RemoveUser, func() (storage.Result, error) { return s.inner.RemoveUser(ctx, rm) })
+// EraseUser implements [storage.Store].
+func (s *Store) EraseUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	return around(ctx, s, EraseUser, func() (storage.Result, error) { return s.inner.EraseUser(ctx, rm) })
+}
+
+// EndOrganization implements [storage.Store].
+func (s *Store) EndOrganization(ctx context.Context, org string, by storage.Origin) (ended bool, err error) {
+	return around(ctx, s, EndOrganization, func() (bool, error) { return s.inner.EndOrganization(ctx, org, by) })
+}
+
+// OrganizationState implements [storage.Store].
+func (s *Store) OrganizationState(ctx context.Context, org string) (storage.RegistrationState, error) {
+	return around(ctx, s, OrganizationState, func() (storage.RegistrationState, error) { return s.inner.OrganizationState(ctx, org) })
 }
 
 // RemoveOrganization implements [storage.Store].

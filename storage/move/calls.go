@@ -46,21 +46,41 @@ func (e *Engine) MoveIssuer(ctx context.Context, from, to string, by storage.Ori
 	return s.MoveIssuer(ctx, from, to, by)
 }
 
-// AddOrganization implements [storage.Store]. One that is registered is no change: a server registers those of its configuration at each
-// start.
+// AddOrganization implements [storage.Store]. One that is registered, or that refuses to be, is no change: a server registers those of its
+// configuration at each start.
 func (e *Engine) AddOrganization(ctx context.Context, org string, by storage.Origin) (bool, error) {
 	s, err := e.enter()
 	if err != nil {
 		return false, err
 	}
 	defer e.calls.RUnlock()
-	if !e.moved {
-		if there, err := s.HasOrganization(ctx, org); err != nil || there {
-			return false, err
-		}
-		return false, errMoving
+	if e.moved {
+		return s.AddOrganization(ctx, org, by)
 	}
-	return s.AddOrganization(ctx, org, by)
+	state, err := s.OrganizationState(ctx, org)
+	switch {
+	case err != nil || state == storage.Registered:
+		return false, err
+	case state.Refuses() && !by.Readmits:
+		return false, storage.ErrOrganizationEnded
+	}
+	return false, errMoving
+}
+
+// EndOrganization implements [storage.Store]. One that is ending or has ended is no change: the erasure of its users goes on.
+func (e *Engine) EndOrganization(ctx context.Context, org string, by storage.Origin) (bool, error) {
+	s, err := e.enter()
+	if err != nil {
+		return false, err
+	}
+	defer e.calls.RUnlock()
+	if e.moved {
+		return s.EndOrganization(ctx, org, by)
+	}
+	if state, err := s.OrganizationState(ctx, org); err != nil || state.Refuses() {
+		return false, err
+	}
+	return false, errMoving
 }
 
 // RemoveOrganization implements [storage.Store].
@@ -81,6 +101,16 @@ func (e *Engine) HasOrganization(ctx context.Context, org string) (bool, error) 
 	}
 	defer e.calls.RUnlock()
 	return s.HasOrganization(ctx, org)
+}
+
+// OrganizationState implements [storage.Store].
+func (e *Engine) OrganizationState(ctx context.Context, org string) (storage.RegistrationState, error) {
+	s, err := e.enter()
+	if err != nil {
+		return storage.Removed, err
+	}
+	defer e.calls.RUnlock()
+	return s.OrganizationState(ctx, org)
 }
 
 // Get implements [storage.Store].
@@ -121,6 +151,36 @@ func (e *Engine) ListOrganizations(ctx context.Context, after string) ([]storage
 	}
 	defer e.calls.RUnlock()
 	return s.ListOrganizations(ctx, after)
+}
+
+// ListReceipts implements [storage.Store].
+func (e *Engine) ListReceipts(ctx context.Context, q storage.ReceiptQuery) (storage.ReceiptPage, error) {
+	s, err := e.enter()
+	if err != nil {
+		return storage.ReceiptPage{}, err
+	}
+	defer e.calls.RUnlock()
+	return s.ListReceipts(ctx, q)
+}
+
+// Receipt implements [storage.Store].
+func (e *Engine) Receipt(ctx context.Context, id string) (storage.Receipt, error) {
+	s, err := e.enter()
+	if err != nil {
+		return storage.Receipt{}, err
+	}
+	defer e.calls.RUnlock()
+	return s.Receipt(ctx, id)
+}
+
+// ListAudit implements [storage.Store].
+func (e *Engine) ListAudit(ctx context.Context, q storage.AuditQuery) (storage.AuditPage, error) {
+	s, err := e.enter()
+	if err != nil {
+		return storage.AuditPage{}, err
+	}
+	defer e.calls.RUnlock()
+	return s.ListAudit(ctx, q)
 }
 
 // RecordRefusal implements [storage.Store].

@@ -104,8 +104,12 @@ func (c *deletes) remove(d *during, users []storage.ArrivingUser) {
 		c.t.Errorf("%d objects after %d removals of %d copied pictures", got, len(copied), there)
 	}
 	gone := d.freeOf(users, 200, 1, func(user int) bool { return c.want.pictures[userOf(user)] == nil })[0]
-	if _, err := d.engine.RemoveUser(c.t.Context(), removalOf(gone)); err != nil {
+	res, err := d.engine.EraseUser(c.t.Context(), removalOf(gone))
+	if err != nil {
 		c.t.Error(err)
+	}
+	if again, err := d.engine.EraseUser(c.t.Context(), removalOf(gone)); again != res || err != nil {
+		c.t.Errorf("EraseUser again = %+v, %v, want %+v", again, err, res)
 	}
 	c.want.gone = append(c.want.gone, userOf(gone))
 	at := slices.IndexFunc(users, func(u storage.ArrivingUser) bool { return u.Picture != nil })
@@ -138,6 +142,7 @@ func TestDeletesDuringAMove(t *testing.T) {
 	if got := objects(t, bucket); got != len(c.want.pictures) {
 		t.Errorf("%d objects, want %d", got, len(c.want.pictures))
 	}
+	wantEnded(t, d.engine, c.want.gone)
 	if _, err := d.engine.Put(t.Context(), storage.Upload{User: userOf(1), Organization: acme, By: by,
 		Picture: storage.Picture{Format: storage.PNG, Data: []byte("new")}}); err != nil {
 		t.Errorf("Put after the move = %v", err)
@@ -193,15 +198,25 @@ func wantRefused(t *testing.T, s storage.Engine) {
 	_, _, move := s.MoveUser(t.Context(), userOf(1), "empty", by)
 	_, issuers := s.MoveIssuer(t.Context(), issuer, "https://new.test", by)
 	_, org := s.AddOrganization(t.Context(), "new", by)
+	_, end := s.EndOrganization(t.Context(), "empty", by)
 	_, removed := s.RemoveOrganization(t.Context(), "empty", by)
+	admin := by
+	admin.Readmits = true
+	_, lift := s.AddOrganization(t.Context(), "over", admin)
 	for what, err := range map[string]error{"Put": put, "AddUser": add, "MoveUser": move, "MoveIssuer": issuers, "AddOrganization": org,
-		"RemoveOrganization": removed, "RoomForUploads": s.RoomForUploads(t.Context())} {
+		"EndOrganization": end, "RemoveOrganization": removed, "AddOrganization of one that has ended": lift, "RoomForUploads": s.RoomForUploads(t.Context())} {
 		if !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%s during the move = %v, want %v", what, err, storage.ErrUnavailable)
 		}
 	}
 	if created, err := s.AddOrganization(t.Context(), acme, by); created || err != nil {
 		t.Errorf("an organisation that is there already: %v, %v", created, err)
+	}
+	if _, err := s.AddOrganization(t.Context(), "over", by); !errors.Is(err, storage.ErrOrganizationEnded) {
+		t.Errorf("an organisation that has ended: %v, want %v", err, storage.ErrOrganizationEnded)
+	}
+	if ended, err := s.EndOrganization(t.Context(), "ending", by); ended || err != nil {
+		t.Errorf("an organisation that is ending: %v, %v", ended, err)
 	}
 }
 

@@ -87,9 +87,9 @@ func (e *Engine) Remove(ctx context.Context, rm storage.Removal) (storage.Result
 	return e.both(ctx, rm, false, storage.Store.Remove)
 }
 
-// RemoveUser implements [storage.Store].
-func (e *Engine) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	return e.both(ctx, rm, true, storage.Store.RemoveUser)
+// EraseUser implements [storage.Store].
+func (e *Engine) EraseUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
+	return e.both(ctx, rm, true, storage.Store.EraseUser)
 }
 
 // outcome is what became of a change.
@@ -100,7 +100,7 @@ type outcome struct {
 
 // both makes a removal on the source and then on the target. It goes on without its caller: what the source has done, the target
 // has to be told.
-func (e *Engine) both(ctx context.Context, rm storage.Removal, user bool,
+func (e *Engine) both(ctx context.Context, rm storage.Removal, ends bool,
 	remove func(storage.Store, context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
 	s, err := e.enter()
 	if err != nil {
@@ -123,7 +123,7 @@ func (e *Engine) both(ctx context.Context, rm storage.Removal, user bool,
 	go func() {
 		defer e.calls.RUnlock()
 		defer e.changes.RUnlock()
-		res, err := e.inLine(ctx, s, rm, user, remove)
+		res, err := e.inLine(ctx, s, rm, ends, remove)
 		done <- outcome{res, err}
 	}()
 	select {
@@ -138,7 +138,7 @@ func (e *Engine) both(ctx context.Context, rm storage.Removal, user bool,
 const removalLimit = 30 * time.Second
 
 // inLine makes a removal on both sides when it is the user's turn. Until then nothing has begun, and the caller may leave.
-func (e *Engine) inLine(ctx context.Context, s storage.Store, rm storage.Removal, user bool,
+func (e *Engine) inLine(ctx context.Context, s storage.Store, rm storage.Removal, ends bool,
 	remove func(storage.Store, context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
 	line := e.lines[e.line(rm.User)]
 	if err := line.enter(ctx); err != nil {
@@ -148,9 +148,9 @@ func (e *Engine) inLine(ctx context.Context, s storage.Store, rm storage.Removal
 	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalLimit)
 	defer cancel()
 	before := e.note(rm.User, true)
-	res, err := e.onBoth(limited, s, rm, user, remove)
+	res, err := e.onBoth(limited, s, rm, ends, remove)
 	switch {
-	case err == nil, errors.Is(err, storage.ErrUserNotFound):
+	case err == nil:
 		e.note(rm.User, false)
 	case refused(err):
 		e.note(rm.User, before) // one before this may have been done on one side alone
@@ -158,11 +158,11 @@ func (e *Engine) inLine(ctx context.Context, s storage.Store, rm storage.Removal
 	return res, err
 }
 
-func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal, user bool,
+func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal, ends bool,
 	remove func(storage.Store, context.Context, storage.Removal) (storage.Result, error)) (storage.Result, error) {
 	res, err := remove(s, ctx, rm)
 	switch {
-	case errors.Is(err, storage.ErrUserNotFound): // perhaps because of this change, whose process was killed
+	case errors.Is(err, storage.ErrUserNotFound): // perhaps because of an end that the target was not told of
 		if ferr := e.arrival.Follow(ctx, rm.User, nil, false); ferr != nil {
 			return res, errors.Join(errMoving, ferr)
 		}
@@ -170,7 +170,7 @@ func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal
 	case err != nil:
 		return res, err
 	}
-	if err := e.arrival.Follow(ctx, rm.User, &res.Details, user); err != nil {
+	if err := e.arrival.Follow(ctx, rm.User, &res.Details, ends); err != nil {
 		e.log.Warn("a removal was done on the source and not on the target; it is not acknowledged", "error", err)
 		return storage.Result{}, errors.Join(errMoving, err)
 	}
@@ -179,7 +179,7 @@ func (e *Engine) onBoth(ctx context.Context, s storage.Store, rm storage.Removal
 
 // refused reports whether an error says that nothing was changed.
 func refused(err error) bool {
-	for _, known := range []error{storage.ErrOtherOrganization, storage.ErrConditionFailed, storage.ErrInvalid} {
+	for _, known := range []error{storage.ErrUserNotFound, storage.ErrOtherOrganization, storage.ErrConditionFailed, storage.ErrInvalid} {
 		if errors.Is(err, known) {
 			return true
 		}

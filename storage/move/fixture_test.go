@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -92,6 +93,9 @@ type people struct {
 	pictures map[storage.UserKey][]byte
 	gone     []storage.UserKey
 	counts   storage.RecordCounts
+	// ended are the records of users who have ended, and orgs what became of organisations.
+	ended map[storage.UserKey]storage.UserRecord
+	orgs  map[string]storage.RegistrationState
 }
 
 // opened opens a place until the function ends.
@@ -108,7 +112,7 @@ func opened(t *testing.T, p storage.Place, do func(storage.Engine)) {
 }
 
 // fillStore makes a store with users: every seventh has no picture, every fifth one had theirs replaced, every eleventh theirs removed, one
-// is not registered any more, and there is an organisation without people.
+// has ended, and there are organisations without people: one registered, one ending, one that has ended.
 func fillStore(t *testing.T, p storage.Place, users int) (want people) {
 	t.Helper()
 	random := rand.NewChaCha8([32]byte{1})
@@ -123,8 +127,16 @@ func fillStore(t *testing.T, p storage.Place, users int) (want people) {
 			running.Go(func() { fillUser(t, s, n, data) })
 		}
 		running.Wait()
-		_, err := s.AddOrganization(t.Context(), "empty", by)
-		_, rerr := s.RemoveUser(t.Context(), removalOf(users-1))
+		_, err := s.EraseUser(t.Context(), removalOf(users-1))
+		for _, org := range []string{"empty", "ending", "over"} {
+			_, add := s.AddOrganization(t.Context(), org, by)
+			err = errors.Join(err, add)
+		}
+		for _, org := range []string{"ending", "over"} {
+			_, end := s.EndOrganization(t.Context(), org, by)
+			err = errors.Join(err, end)
+		}
+		_, rerr := s.RemoveOrganization(t.Context(), "over", by)
 		s.RecordRefusal(storage.Refusal{By: by, Action: "test", Reason: "refused"})
 		if err := errors.Join(err, rerr); err != nil {
 			t.Fatal(err)
@@ -176,9 +188,22 @@ func peopleOf(t *testing.T, s storage.Engine) (is people) {
 			break
 		}
 	}
-	err := s.Export(t.Context(), storage.ExportOptions{}, func(r storage.Record) error {
-		if end, ok := r.(storage.EndRecord); ok {
-			is.counts = end.Counts
+	issuers := map[int64]string{}
+	is.ended, is.orgs = map[storage.UserKey]storage.UserRecord{}, map[string]storage.RegistrationState{}
+	err := s.Export(t.Context(), storage.ExportOptions{}, func(record storage.Record) error {
+		switch r := record.(type) {
+		case storage.IssuerRecord:
+			issuers[r.Number] = r.URL
+		case storage.OrganizationRecord:
+			is.orgs[r.ID] = r.State
+		case storage.UserRecord:
+			if r.State == storage.Ended {
+				user := storage.UserKey{Issuer: issuers[r.Issuer], ID: r.ID}
+				r.Number, r.Issuer = 0, 0 // of this export alone
+				is.ended[user] = r
+			}
+		case storage.EndRecord:
+			is.counts = r.Counts
 		}
 		return nil
 	})
@@ -204,11 +229,13 @@ func wantMoved(t *testing.T, p storage.Place, want people) {
 		if is.counts.Receipts != want.counts.Receipts || is.counts.Audit != want.counts.Audit || is.counts.Refusals != want.counts.Refusals {
 			t.Errorf("records: %+v, want %+v", is.counts, want.counts)
 		}
-		for _, u := range want.gone {
-			if _, err := s.Stat(t.Context(), u, acme); !errors.Is(err, storage.ErrUserNotFound) {
-				t.Errorf("%s, who was not registered: %v", u.ID, err)
-			}
+		if len(want.ended) == 0 || !maps.Equal(is.ended, want.ended) {
+			t.Errorf("users who have ended: %+v, want %+v", is.ended, want.ended)
 		}
+		if !maps.Equal(is.orgs, want.orgs) {
+			t.Errorf("organisations: %v, want %v", is.orgs, want.orgs)
+		}
+		wantEnded(t, s, want.gone)
 		_, err := s.Check(t.Context(), storage.CheckOptions{}, func(f storage.Finding) error {
 			t.Errorf("a check finds %+v", f)
 			return nil
@@ -217,6 +244,19 @@ func wantMoved(t *testing.T, p storage.Place, want people) {
 			t.Error(err)
 		}
 	})
+}
+
+// wantEnded demands that users have ended, and are refused.
+func wantEnded(t *testing.T, s storage.Store, users []storage.UserKey) {
+	t.Helper()
+	for _, u := range users {
+		if _, err := s.Stat(t.Context(), u, acme); !errors.Is(err, storage.ErrUserNotFound) {
+			t.Errorf("%s, who has ended: %v, want %v", u.ID, err, storage.ErrUserNotFound)
+		}
+		if _, _, err := s.AddUser(t.Context(), u, acme, by); !errors.Is(err, storage.ErrUserEnded) {
+			t.Errorf("AddUser of %s, who has ended: %v, want %v", u.ID, err, storage.ErrUserEnded)
+		}
+	}
 }
 
 // wantErased demands that no file of a directory has a piece of any of these pictures, and that nothing serves it.

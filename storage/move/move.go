@@ -36,7 +36,7 @@ import (
 type Options struct {
 	From storage.Movable
 	To   storage.Place
-	// Organizations are registered before the move begins, by Registrar: during it, none can be.
+	// Organizations are registered before the move begins, by Registrar: during it, none can be. Those that have ended stay so.
 	Organizations []string
 	Registrar     storage.Origin
 	// Logger takes messages for operators; nil discards them.
@@ -216,7 +216,7 @@ func (e *Engine) begin(ctx context.Context, to storage.Receiver) (err error) {
 	}
 	if e.departure.To == "" {
 		for _, org := range e.o.Organizations {
-			if _, err := e.source.AddOrganization(ctx, org, e.o.Registrar); err != nil {
+			if _, err := e.source.AddOrganization(ctx, org, e.o.Registrar); err != nil && !errors.Is(err, storage.ErrOrganizationEnded) {
 				return err
 			}
 		}

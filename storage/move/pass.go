@@ -151,7 +151,7 @@ func (p *pass) flushUsers(ctx context.Context) error {
 			p.pictures++
 			clear(u.Picture.Data)
 		}
-		if !u.Record.Removed {
+		if u.Record.State.On() {
 			p.users++
 		}
 	}
@@ -169,13 +169,15 @@ func (p *pass) flushUsers(ctx context.Context) error {
 func (e *Engine) settle(ctx context.Context, u *storage.ArrivingUser) error {
 	info, err := e.source.Stat(ctx, u.User, u.Record.Organization)
 	if errors.Is(err, storage.ErrUserNotFound) {
-		u.Record.Removed, u.Picture = true, nil
+		if u.Picture = nil; u.Record.State.On() { // has ended since the record was read: a move lets in nothing else that takes users off it
+			u.Record.State = storage.Ended
+		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	u.Record.Removed = false
+	u.Record.State = storage.Registered
 	u.Record.Sequence, u.Record.Changed = int64(info.Details.Sequence), info.Details.ChangeDate.UnixMicro()
 	switch {
 	case info.Generation == "":

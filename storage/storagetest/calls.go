@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"maps"
 
 	"example.org/avatard/storage"
 )
@@ -34,8 +35,8 @@ func allChanges(u storage.UserKey, org string) calls {
 		_, _, err := s.MoveUser(ctx, u, org, origin())
 		return err
 	}
-	all["RemoveUser"] = func(ctx context.Context, s storage.Store) error {
-		_, err := s.RemoveUser(ctx, removal(u, org))
+	all["EraseUser"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.EraseUser(ctx, removal(u, org))
 		return err
 	}
 	all["Put with Register"] = func(ctx context.Context, s storage.Store) error {
@@ -70,6 +71,21 @@ func allCalls(u storage.UserKey, org string) calls {
 		_, err := s.RemoveOrganization(ctx, globex, origin())
 		return err
 	}
+	all["EndOrganization"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.EndOrganization(ctx, org, origin())
+		return err
+	}
+	all["OrganizationState"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.OrganizationState(ctx, org)
+		return err
+	}
+	maps.Copy(all, reads(u, org))
+	return all
+}
+
+// reads are the calls that look at what is on record.
+func reads(u storage.UserKey, org string) calls {
+	all := calls{}
 	all["Get"] = func(ctx context.Context, s storage.Store) error {
 		_, err := s.Get(ctx, u, org)
 		return err
@@ -84,6 +100,18 @@ func allCalls(u storage.UserKey, org string) calls {
 	}
 	all["ListOrganizations"] = func(ctx context.Context, s storage.Store) error {
 		_, err := s.ListOrganizations(ctx, "")
+		return err
+	}
+	all["ListReceipts"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ListReceipts(ctx, storage.ReceiptQuery{})
+		return err
+	}
+	all["Receipt"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.Receipt(ctx, "00000000000000000000000000000000")
+		return err
+	}
+	all["ListAudit"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ListAudit(ctx, storage.AuditQuery{})
 		return err
 	}
 	all["Ready"] = func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }

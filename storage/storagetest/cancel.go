@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"example.org/avatard/storage"
@@ -35,14 +36,17 @@ func checkEndedContext(t TB, h Harness) {
 		f.wantErr(err, c.want, "MoveUser with an ended context")
 		_, err = f.store.MoveIssuer(c.ctx, u.Issuer, "https://new.example", origin())
 		f.wantErr(err, c.want, "MoveIssuer with an ended context")
-		_, err = f.store.RemoveUser(c.ctx, removal(u, acme))
-		f.wantErr(err, c.want, "RemoveUser with an ended context")
+		_, err = f.store.EraseUser(c.ctx, removal(u, acme))
+		f.wantErr(err, c.want, "EraseUser with an ended context")
+		_, err = f.store.EndOrganization(c.ctx, acme, origin())
+		f.wantErr(err, c.want, "EndOrganization with an ended context")
 		_, err = f.store.RemoveOrganization(c.ctx, other, origin())
 		f.wantErr(err, c.want, "RemoveOrganization with an ended context")
-		_, err = f.store.ListUsers(c.ctx, storage.UserQuery{})
-		f.wantErr(err, c.want, "ListUsers with an ended context")
-		_, err = f.store.ListOrganizations(c.ctx, "")
-		f.wantErr(err, c.want, "ListOrganizations with an ended context")
+		for name, call := range reads(u, acme) {
+			if err := call(c.ctx, f.store); name != "Get" && name != "Stat" && name != "Ready" && !isOneOf(err, c.want) {
+				t.Errorf("%s with an ended context = %v, want %v", name, err, c.want)
+			}
+		}
 		up := upload(user("new"), globex, sample(2, 100))
 		up.Register = true
 		_, err = f.store.Put(c.ctx, up)
@@ -52,9 +56,43 @@ func checkEndedContext(t TB, h Harness) {
 		f.wantPicture(u, acme, kept)
 		f.same(f.peek(u, acme), want, "%s: AddUser", when)
 		f.wantOrganization(globex, false)
+		f.wantState(acme, storage.Registered, when)
 		_, err := f.store.Get(f.Context(), user("new"), globex)
 		f.wantErr(err, storage.ErrUserNotFound, "%s: Get of a user whose registration was cancelled", when)
 	})
+}
+
+// checkAbandonedErase: the end of a user whose caller left is resumed by the next one, counts once, and has one tombstone.
+func checkAbandonedErase(t TB, h Harness) {
+	f := open(t, h)
+	took := 3 * time.Millisecond
+	for i := range 24 {
+		u := user(fmt.Sprint("user-", i))
+		f.addUser(u, acme)
+		f.put(u, acme, sample(uint64(i), 20_000))
+		ctx, cancel := leaving(f.Context(), i, took)
+		began := time.Now()
+		first, err := f.store.EraseUser(ctx, removal(u, acme))
+		cancel()
+		if err != nil && !isOneOf(err, context.DeadlineExceeded) {
+			t.Fatalf("round %d: EraseUser with a context that ends = %v, want nil or %v", i, err, context.DeadlineExceeded)
+		}
+		if err == nil {
+			took = time.Since(began)
+		}
+		if i%12 == 11 {
+			f.reopen()
+		}
+		second := f.eraseUser(removal(u, acme))
+		if second.Details.Sequence != 4 || second.Receipt == "" {
+			t.Errorf("round %d: two calls of EraseUser led to %+v, want sequence 4 and a receipt", i, second)
+		}
+		if err == nil {
+			f.same(second, first, "round %d: second EraseUser", i)
+		}
+		_, err = f.store.Put(f.Context(), upload(u, acme, sample(1, 100)))
+		f.wantErr(err, storage.ErrUserEnded, "round %d: Put after it", i)
+	}
 }
 
 // leaving returns a context that ends within the next call, which takes about as long as the one before took: the higher the round, the

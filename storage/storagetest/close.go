@@ -55,6 +55,29 @@ func checkTwoHandles(t TB, h Harness) {
 	for _, fault := range explain(r.calls) {
 		t.Errorf("through two handles: %s", fault)
 	}
+	f.checkEndsThrough(second)
+}
+
+// checkEndsThrough ends users and an organisation through one handle, or the other, and looks through the other one.
+func (f *fixture) checkEndsThrough(second storage.Store) {
+	g := &fixture{TB: f.TB, store: second}
+	w, x := user("w"), user("x")
+	f.eraseHistory(w, 5, f.store, second)
+	f.wantErased(w)
+	g.wantNone(w, acme)
+	f.addUser(user("other"), globex)
+	f.addUser(x, acme)
+	f.put(x, acme, sample(1, 700))
+	g.wantPicture(x, acme, sample(1, 700))
+	end := f.eraseUser(removal(x, acme))
+	g.wantEnded(x, end, globex, "through the second handle")
+	if r, err := second.Receipt(f.Context(), end.Receipt); err != nil || r.User != x {
+		f.Errorf("Receipt through the second handle = %+v, %v, want one of %v", r, err, x)
+	}
+	g.endOrganization(globex, true, nil, "through the second handle")
+	f.wantState(globex, storage.Ending, "through the first handle")
+	f.wantNoNewUsers(globex, w, "through the first handle")
+	g.wantNoNewUsers(globex, w, "through the second handle")
 }
 
 // checkRefusals: notes of refusals hold up no call, whatever is in them.
@@ -248,6 +271,13 @@ func checkNothingLeft(t TB, h Harness) {
 				_, _ = f.store.Put(f.Context(), up)
 				_, _ = f.store.Remove(ended(f.Context()), removal(u, acme))
 				_, _ = f.store.Remove(f.Context(), removal(u, acme))
+				if i%4 == 0 {
+					_, _ = f.store.EraseUser(f.Context(), removal(u, acme))
+				}
+				for _, call := range reads(u, acme) {
+					_ = call(f.Context(), f.store)
+					_ = call(ended(f.Context()), f.store)
+				}
 			})
 			f.reopen()
 		}

@@ -117,6 +117,14 @@ func (f *fixture) refusesIssuer(bad string) {
 		_, err := f.store.ListUsers(f.Context(), q)
 		f.wantErr(err, storage.ErrInvalid, "ListUsers with %.20q", bad)
 	}
+	for _, q := range []storage.ReceiptQuery{{Organization: bad}, {User: storage.UserKey{Issuer: bad, ID: "u"}}, {User: user(bad)}} {
+		_, err := f.store.ListReceipts(f.Context(), q)
+		f.wantErr(err, storage.ErrInvalid, "ListReceipts with %.20q", bad)
+	}
+	for _, q := range []storage.AuditQuery{{Organization: bad}, {Target: bad}, {Caller: bad}, {Action: bad}} {
+		_, err := f.store.ListAudit(f.Context(), q)
+		f.wantErr(err, storage.ErrInvalid, "ListAudit with %.20q", bad)
+	}
 	_, err = f.store.ListOrganizations(f.Context(), bad)
 	f.wantErr(err, storage.ErrInvalid, "ListOrganizations behind %.20q", bad)
 }
@@ -126,6 +134,11 @@ func (f *fixture) refusesOrganization(bad string) {
 	f.wantErr(err, storage.ErrInvalid, "AddOrganization(%.20q)", bad)
 	_, err = f.store.RemoveOrganization(f.Context(), bad, origin())
 	f.wantErr(err, storage.ErrInvalid, "RemoveOrganization(%.20q)", bad)
+	_, err = f.store.EndOrganization(f.Context(), bad, origin())
+	f.wantErr(err, storage.ErrInvalid, "EndOrganization(%.20q)", bad)
+	if state, err := f.store.OrganizationState(f.Context(), bad); state != storage.Removed || err != nil && !isOneOf(err, storage.ErrInvalid) {
+		f.Errorf("OrganizationState(%.20q) = %v, %v, want %v, and no error but %v", bad, state, err, storage.Removed, storage.ErrInvalid)
+	}
 	if has, err := f.store.HasOrganization(f.Context(), bad); has || err != nil && !isOneOf(err, storage.ErrInvalid) {
 		f.Errorf("HasOrganization(%.20q) = %v, %v, want false, and no error but %v", bad, has, err, storage.ErrInvalid)
 	}
@@ -139,6 +152,11 @@ func checkInvalidCaller(t TB, h Harness) {
 	rm.By.Caller = strings.Repeat("x", storage.MaxIDBytes+1)
 	_, err := f.store.Remove(f.Context(), rm)
 	f.wantErr(err, storage.ErrInvalid, "Remove by a caller of %d bytes", len(rm.By.Caller))
+	_, err = f.store.EraseUser(f.Context(), rm)
+	f.wantErr(err, storage.ErrInvalid, "EraseUser by such a caller")
+	_, err = f.store.EndOrganization(f.Context(), acme, rm.By)
+	f.wantErr(err, storage.ErrInvalid, "EndOrganization by such a caller")
+	f.wantState(acme, storage.Registered, "after that")
 	f.wantPicture(user("u"), acme, sample(1, 300))
 	f.same(f.peek(user("u"), acme), want, "AddUser after that")
 

@@ -79,6 +79,22 @@ func (f *fixture) wantFiltered(when string) {
 	if few := f.listed(storage.UserQuery{Organization: globex}); len(few) != 4 {
 		f.Errorf("%s: %d users of %s are listed, want 4", when, len(few), globex)
 	}
+	for _, tt := range []struct {
+		q    storage.UserQuery
+		want int
+	}{
+		{storage.UserQuery{Picture: storage.WithPicture}, 1}, {storage.UserQuery{Picture: storage.WithoutPicture}, 2*storage.MaxPage + 1},
+		{storage.UserQuery{Picture: storage.WithPicture, Organization: globex}, 1}, {storage.UserQuery{Picture: storage.WithPicture, Organization: acme}, 0},
+		{storage.UserQuery{Picture: storage.WithoutPicture, Organization: globex}, 3}, {storage.UserQuery{Picture: storage.WithPicture, ID: "user 007"}, 1},
+		{storage.UserQuery{After: user("user 3995")}, 1}, {storage.UserQuery{After: user("user 400")}, 0}, {storage.UserQuery{After: user("user 0"), Organization: globex}, 4},
+		{storage.UserQuery{After: storage.UserKey{Issuer: "https://nobody.test", ID: "user 3985"}}, 2},
+	} {
+		if few := f.listed(tt.q); len(few) != tt.want {
+			f.Errorf("%s: of %+v %d users are listed, want %d", when, tt.q, len(few), tt.want)
+		}
+	}
+	_, err := f.store.ListUsers(f.Context(), storage.UserQuery{Picture: "some"})
+	f.wantErr(err, storage.ErrInvalid, "%s: ListUsers with another filter of pictures", when)
 	if two := f.listed(storage.UserQuery{ID: "user 007"}); len(two) != 2 || two[namesake].Details.Organization != acme {
 		f.Errorf("%s: of one id %v are listed, want two", when, two)
 	}
@@ -117,7 +133,7 @@ func (f *fixture) listed(q storage.UserQuery) map[storage.UserKey]storage.Listed
 	last := ""
 	for pages := 0; ; pages++ {
 		page, err := f.store.ListUsers(f.Context(), q)
-		if err != nil || len(page.Users) > storage.MaxPage || pages > 10 {
+		if err != nil || len(page.Users) > storage.MaxPage || pages > maxPages {
 			f.Fatalf("page %d of ListUsers = %d users, %v", pages, len(page.Users), err)
 		}
 		for _, l := range page.Users {

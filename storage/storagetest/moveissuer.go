@@ -87,3 +87,38 @@ func (m *issuerMoves) check(issuer, before string) {
 		m.wantPicture(m.stranger, acme, sample(8, 600))
 	})
 }
+
+// checkMoveIssuerEnds: who has ended stays so when the address of the issuer changes, and so does who had ended at the new address.
+func checkMoveIssuerEnds(t TB, h Harness) {
+	f := open(t, h)
+	stays, gone, elsewhere := user("stays"), user("gone"), under(newIssuer, user("elsewhere"))
+	f.addUser(user("other"), globex)
+	for i, u := range []storage.UserKey{stays, gone, elsewhere} {
+		f.addUser(u, acme)
+		f.put(u, acme, sample(uint64(i), 300))
+	}
+	want, wantElsewhere := f.eraseUser(removal(gone, acme)), f.eraseUser(removal(elsewhere, acme))
+	receipt, err := f.store.Receipt(f.Context(), want.Receipt)
+	if err != nil {
+		t.Fatalf("Receipt = %v, want nil", err)
+	}
+	if moved, err := f.store.MoveIssuer(f.Context(), gone.Issuer, newIssuer, origin()); err != nil || !moved {
+		t.Fatalf("MoveIssuer = %v, %v, want true, nil", moved, err)
+	}
+	receipt.User = under(newIssuer, gone)
+	f.lasting(func(when string) {
+		f.wantPicture(under(newIssuer, stays), acme, sample(0, 300))
+		f.wantEnded(under(newIssuer, gone), want, globex, when)
+		f.wantEnded(elsewhere, wantElsewhere, globex, when)
+		if list := f.listedReceipts(storage.ReceiptQuery{User: receipt.User}, nil); len(list) != 1 || list[0] != receipt {
+			t.Errorf("%s: receipts of a user whose issuer has moved: %+v, want %+v", when, list, receipt)
+		}
+		if list := f.listedReceipts(storage.ReceiptQuery{User: gone}, nil); len(list) > 0 {
+			t.Errorf("%s: receipts of the issuer that has moved: %+v", when, list)
+		}
+	})
+	// At the old address they would be other people.
+	if res := f.addUser(gone, acme); res.Details.Sequence != 1 || res.Receipt != "" {
+		t.Errorf("AddUser at the old address = %+v, want a new user", res)
+	}
+}

@@ -10,13 +10,15 @@
 //
 //	storagetest.go  Run, and the list of checks
 //	fixture.go      a store under test, its clock, its reopening · calls.go  its methods, as tables of calls
-//	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them
+//	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them,
+//	                and erasehistory.go with the ends of users
 //	trouble.go      checks that need a hook: faults, bytes that are gone, kills
 //	pattern.go      pictures that can be recognised; package internal/pieces looks for them
 package storagetest
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -76,7 +78,10 @@ type check struct {
 	run  func(TB, Harness)
 }
 
-func checks() []check {
+func checks() []check { return slices.Concat(ofUsers(), ofPictures(), ofMany(), ofStores()) }
+
+// ofUsers are the checks of who is registered, and of what is on record of them.
+func ofUsers() []check {
 	return []check{
 		{"Organization", checkOrganization},
 		{"User", checkUser},
@@ -86,12 +91,20 @@ func checks() []check {
 		{"Move", checkMove},
 		{"RemoveAnywhere", checkRemoveAnywhere},
 		{"MoveIssuer", checkMoveIssuer},
+		{"MoveIssuerEnds", checkMoveIssuerEnds},
 		{"Lists", checkLists},
-		{"RemoveUser", checkRemoveUser},
-		{"RemoveUserIf", checkRemoveUserIf},
+		{"EraseUser", checkEraseUser},
+		{"EraseUserIf", checkEraseUserIf},
 		{"RemoveOrganization", checkRemoveOrganization},
-		{"RemovedAndRegistered", checkRemovedAndRegistered},
+		{"EndOrganization", checkEndOrganization},
+		{"Receipts", checkReceipts},
+		{"ManyReceipts", checkManyReceipts},
+	}
+}
 
+// ofPictures are those of pictures and ids.
+func ofPictures() []check {
+	return []check{
 		{"Details", checkDetails},
 		{"DetailsReopened", checkDetailsReopened},
 		{"Microseconds", checkMicroseconds},
@@ -108,27 +121,44 @@ func checks() []check {
 		{"OddIDs", checkOddIDs},
 		{"InvalidIDs", checkInvalidIDs},
 		{"InvalidCaller", checkInvalidCaller},
+	}
+}
 
+// ofMany are those of calls that end early, or run at once.
+func ofMany() []check {
+	return []check{
 		{"EndedContext", checkEndedContext},
 		{"AbandonedUpload", checkAbandonedUpload},
 		{"AbandonedRemove", checkAbandonedRemove},
+		{"AbandonedErase", checkAbandonedErase},
 
 		{"OneRegistration", checkOneRegistration},
 		{"SameRemove", checkSameRemove},
 		{"LastUploadWins", checkLastUploadWins},
 		{"History", checkHistory},
 		{"MoveHistory", checkMoveHistory},
+		{"EraseHistory", checkEraseHistory},
+		{"EndingAtOnce", checkEndingAtOnce},
 		{"ManyUsers", checkManyUsers},
 		{"TwoHandles", checkTwoHandles},
+	}
+}
 
+// ofStores are those of the store as a whole, and of faults.
+func ofStores() []check {
+	return []check{
 		{"Refusals", checkRefusals},
 		{"RefusalsFit", checkRefusalsFit},
+		{"Trail", checkTrail},
+		{"TrailFollowed", checkTrailFollowed},
 		{"TrailAfter", checkTrailAfter},
+		{"ExportEnds", checkExportEnds},
 		{"Closed", checkClosed},
 		{"CloseWhileBusy", checkCloseWhileBusy},
 		{"NothingLeft", checkNothingLeft},
 
 		{"Resume", checkResume},
+		{"ResumeErase", checkResumeErase},
 		{"BytesGone", checkBytesGone},
 		{"Killed", checkKilled},
 	}

@@ -38,17 +38,7 @@ func checkTrailAfter(t TB, h Harness) {
 }
 
 // trail returns the records of the audit trail that an export writes after those that are known.
-func (f *fixture) trail(known storage.TrailPosition) (list []storage.AuditRecord) {
+func (f *fixture) trail(known storage.TrailPosition) []storage.AuditRecord {
 	f.Helper()
-	o := storage.ExportOptions{ReceiptsOnly: true, Trail: true, TrailAfter: known}
-	err := f.store.(storage.Keeper).Export(f.Context(), o, func(record storage.Record) error {
-		if r, ok := record.(storage.AuditRecord); ok {
-			list = append(list, r)
-		}
-		return nil
-	})
-	if err != nil {
-		f.Fatalf("Export = %v, want nil", err)
-	}
-	return list
+	return f.exports(storage.ExportOptions{ReceiptsOnly: true, Trail: true, TrailAfter: known}).trail
 }

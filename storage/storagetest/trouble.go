@@ -39,6 +39,44 @@ func checkResume(t TB, h Harness) {
 	})
 }
 
+// checkResumeErase: the end of a user whose picture cannot be erased is not acknowledged, has no receipt yet, and is resumed by the same
+// call.
+func checkResumeErase(t TB, h Harness) {
+	if h.Break == nil {
+		return
+	}
+	f := open(t, h)
+	carol := user("carol")
+	f.addUser(carol, acme)
+	f.addUser(user("other"), globex)
+	f.put(carol, acme, sample(1, 5000))
+	generation := f.wantPicture(carol, acme, sample(1, 5000)).Generation
+	heal := h.Break(f.state)
+	for _, rm := range []storage.Removal{removal(carol, acme), {User: carol, AnyOrganization: true, By: origin()}} {
+		_, err := f.store.EraseUser(f.Context(), rm)
+		f.wantErr(err, storage.ErrUnavailable, "EraseUser that cannot erase")
+		if p, err := f.store.Get(f.Context(), carol, acme); err == nil {
+			t.Errorf("Get after an EraseUser that could not be finished = %d bytes, want an error", len(p.Data))
+		}
+	}
+	if list := f.listedReceipts(storage.ReceiptQuery{User: carol}, nil); len(list) > 0 {
+		t.Errorf("receipts of an erasure that is not finished: %+v", list)
+	}
+	_, err := f.store.Receipt(f.Context(), generation)
+	f.wantErr(err, storage.ErrReceiptNotFound, "Receipt of an erasure that is not finished")
+	heal()
+	res := f.eraseUser(removal(carol, acme))
+	if res.Receipt != generation || res.Details.Sequence != 4 {
+		t.Errorf("EraseUser that resumes = %+v, want receipt %s and sequence 4", res, generation)
+	}
+	f.lasting(func(when string) {
+		f.wantEnded(carol, res, globex, when)
+		if list := f.listedReceipts(storage.ReceiptQuery{User: carol}, nil); len(list) != 1 || list[0].ID != generation || list[0].By != origin() {
+			t.Errorf("%s: receipts after an EraseUser that was resumed: %+v", when, list)
+		}
+	})
+}
+
 // Nothing is left of a picture that was removed or replaced in all that the engine keeps. The search finds one that was not removed, else
 // it would prove nothing.
 func checkBytesGone(t TB, h Harness) {
@@ -55,9 +93,7 @@ func checkBytesGone(t TB, h Harness) {
 	}
 	f.remove(keys[1], acme)
 	f.put(keys[2], acme, pattern.Picture(4, size))
-	if _, err := f.store.RemoveUser(f.Context(), removal(keys[3], acme)); err != nil {
-		f.Fatalf("RemoveUser = %v, want nil", err)
-	}
+	f.eraseUser(removal(keys[3], acme))
 	look := func(when string) {
 		found := map[uint32]bool{}
 		pieces, err := h.Pieces(f.state, pattern)
@@ -91,6 +127,12 @@ func checkKilled(t TB, h Harness) {
 	f.put(goes, acme, pattern.Picture(1, 9000))
 	f.put(stays, acme, pattern.Picture(2, 9000))
 	res := f.remove(goes, acme)
+	ends := user("ends")
+	f.addUser(ends, acme)
+	f.put(ends, acme, pattern.Picture(3, 9000))
+	f.addUser(user("other"), globex)
+	f.endOrganization(globex, true, nil, "before a kill")
+	end := f.eraseUser(removal(ends, acme))
 	left, err := h.Kill(f.state)
 	if err != nil {
 		f.Fatalf("Kill: %v", err)
@@ -105,6 +147,11 @@ func checkKilled(t TB, h Harness) {
 	}
 	f.same(f.peek(goes, acme), res, "the record after a kill")
 	f.wantPicture(stays, acme, pattern.Picture(2, 9000))
+	f.wantEnded(ends, end, globex, "after a kill")
+	f.wantState(globex, storage.Ending, "after a kill")
+	if _, err := f.store.Receipt(f.Context(), end.Receipt); err != nil {
+		f.Errorf("Receipt after a kill = %v, want nil", err)
+	}
 	if h.Pieces == nil {
 		return
 	}
@@ -113,7 +160,7 @@ func checkKilled(t TB, h Harness) {
 		f.Fatalf("looking for bytes: %v", err)
 	}
 	for _, piece := range pieces {
-		if piece.Number == 1 {
+		if piece.Number != 2 {
 			f.Errorf("of the removed picture there is %v", piece)
 		}
 	}

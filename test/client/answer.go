@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	zitadelv1 "example.org/avatard/gen/zitadel/v1"
 )
@@ -65,10 +66,19 @@ func record(ctx context.Context, header http.Header, call func(context.Context) 
 		a.Details = details
 		return a
 	}
+	a.takeError(err)
+	return a
+}
+
+// takeError takes over the error of an RPC, nil for none.
+func (a *Answer) takeError(err error) {
+	if err == nil {
+		return
+	}
 	var wire *connect.Error
 	if !errors.As(err, &wire) || !connect.IsWireError(err) {
 		a.Err = fmt.Errorf("no answer of a server: %w", err)
-		return a
+		return
 	}
 	a.Code, a.Message = wire.Code(), wire.Message()
 	for name, values := range wire.Meta() { // the trailers of gRPC, too
@@ -84,7 +94,20 @@ func record(ctx context.Context, header http.Header, call func(context.Context) 
 			a.Detail = detail
 		}
 	}
-	return a
+}
+
+// detailsOf returns those of a message, nil when it has none.
+func detailsOf(message proto.Message) *zitadelv1.ObjectDetails {
+	field := message.ProtoReflect().Descriptor().Fields().ByName("details")
+	if field == nil || !message.ProtoReflect().Has(field) {
+		return nil
+	}
+	details := new(zitadelv1.ObjectDetails)
+	encoded, err := proto.Marshal(message.ProtoReflect().Get(field).Message().Interface())
+	if err != nil || proto.Unmarshal(encoded, details) != nil {
+		return nil
+	}
+	return details
 }
 
 // recording is what arrived in one call. A context brings it to the transport.

@@ -3,6 +3,7 @@
 //
 //	form.go     the wire forms, and which protocol of which HTTP version each of them is
 //	client.go   a client of one server: connections and deletes
+//	invoke.go   calls of any method, by its descriptor
 //	rest.go     REST: deletes, uploads, reads and any other request
 //	answer.go   what came back, in terms that all forms share, with everything that arrived for searching
 //	webtext.go  gRPC-Web text for a client that speaks gRPC-Web
@@ -45,6 +46,8 @@ type Client struct {
 
 	turns atomic.Uint64
 	stubs map[Form]stubs
+	// transports make the calls of the forms that generated clients speak.
+	transports map[Form]*http.Client
 }
 
 // stubs are the generated clients of one form.
@@ -55,7 +58,7 @@ type stubs struct {
 
 // New returns a client. It connects when it is used first.
 func New(cfg Config) *Client {
-	c := &Client{URL: cfg.URL, HTTP1: newHTTPClient(cfg, false), HTTP2: newHTTPClient(cfg, true), stubs: make(map[Form]stubs)}
+	c := &Client{URL: cfg.URL, HTTP1: newHTTPClient(cfg, false), HTTP2: newHTTPClient(cfg, true), stubs: make(map[Form]stubs), transports: make(map[Form]*http.Client)}
 	for _, form := range Forms() {
 		protocol := protocols[form]
 		if protocol.options == nil {
@@ -69,6 +72,7 @@ func New(cfg Config) *Client {
 			hc.Transport = textTransport{hc.Transport}
 		}
 		hc.Transport = recordingTransport{hc.Transport}
+		c.transports[form] = &hc
 		c.stubs[form] = stubs{
 			managementv1connect.NewManagementServiceClient(&hc, cfg.URL, protocol.options...),
 			authv1connect.NewAuthServiceClient(&hc, cfg.URL, protocol.options...),

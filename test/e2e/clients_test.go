@@ -35,7 +35,7 @@ func TestGrpcurl(t *testing.T) {
 		isJSON bool
 	}{
 		{"list the services", `grpcurl -plaintext 127.0.0.1:8080 list`,
-			"grpc.health.v1.Health\nzitadel.auth.v1.AuthService\nzitadel.management.v1.ManagementService", false},
+			"avatard.v1.ErasureService\navatard.v1.UserService\ngrpc.health.v1.Health\nzitadel.auth.v1.AuthService\nzitadel.management.v1.ManagementService", false},
 		{"list the methods", `grpcurl -plaintext 127.0.0.1:8080 list zitadel.auth.v1.AuthService`, "zitadel.auth.v1.AuthService.RemoveMyAvatar", false},
 		{"describe a service", `grpcurl -plaintext 127.0.0.1:8080 describe zitadel.management.v1.ManagementService | grep -E 'rpc|delete:'`,
 			"rpc RemoveHumanAvatar ( .zitadel.management.v1.RemoveHumanAvatarRequest ) returns ( .zitadel.management.v1.RemoveHumanAvatarResponse ) {\n" +

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"example.org/avatard/authz/devidp"
@@ -16,21 +17,24 @@ import (
 	"example.org/avatard/storage/faulty"
 )
 
-// A mistyped organisation and the users registered in it leave nothing behind, beside a server and without one.
+// A mistyped organisation and the users registered in it are gone, beside a server and without one, and come back when they are named again.
 func TestTyposAreRemoved(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	data, issuer := "--data="+dir, "--issuer=https://id.example"
 	typo := func(args ...string) {
 		t.Helper()
-		wantOutput(t, "user bob added\n", append([]string{"user", "add", "bob", "--org", "acmee", "--new-org", data}, args...)...)
+		add := append([]string{"user", "add", "bob", "--org", "acmee", "--new-org", data}, args...)
+		wantOutput(t, "user bob added\n", add...)
 		wantOutput(t, "user bob removed; there was no picture\n", "user", "remove", "bob", data)
 		wantOutput(t, "organisation acmee removed; there were no users\n", "org", "remove", "acmee", data)
 		wantOutput(t, "", "org", "list", data)
-		wantFailure(t, "organisation acmee is not registered (there is none)", "org", "remove", "acmee", data)
-		wantFailure(t, "acmee is not registered", append([]string{"user", "add", "bob", "--org", "acmee", data}, args...)...)
+		wantOutput(t, "organisation acmee removed; there were no users\n", "org", "remove", "acmee", data)
+		wantFailure(t, "organisation acme is not registered (there is none)", "org", "remove", "acme", data)
+		wantFailure(t, "organisation acmee has ended; \"avatard org add\" registers it again", add...)
 	}
 	typo(issuer)
 	store, stop := startAdmin(t, dir)
+	wantOutput(t, "organisation acmee added\n", "org", "add", "acmee", data)
 	typo()
 	stop()
 	if err := store.Close(); err != nil {
@@ -42,14 +46,19 @@ func TestTyposAreRemoved(t *testing.T) {
 func TestOrgRemove(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	data := "--data=" + dir
+	again := admin.CommandLine
+	again.Readmits = true
 	fill := func(store storage.Store) {
-		putFor(t, store, "eve", 100)
+		_, err := store.AddOrganization(t.Context(), "acme", again)
 		for i := range storage.MaxPage { // with eve more than a page
 			key := storage.UserKey{Issuer: "https://id.example", ID: fmt.Sprintf("user%03d", i)}
-			if _, _, err := store.AddUser(t.Context(), key, "acme", admin.CommandLine); err != nil {
-				t.Fatal(err)
-			}
+			_, _, add := store.AddUser(t.Context(), key, "acme", again)
+			err = errors.Join(err, add)
 		}
+		if _, _, add := store.AddUser(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "eve"}, "acme", again); err != nil || add != nil {
+			t.Fatal(err, add)
+		}
+		putFor(t, store, "eve", 100)
 		if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: "https://id.example", ID: "zoe"}, "globex", admin.CommandLine); err != nil {
 			t.Fatal(err)
 		}
@@ -83,9 +92,9 @@ func TestOrgRemove(t *testing.T) {
 	}
 }
 
-// What each start registers again cannot be removed: the command knows its configuration, a server its own.
+// What the settings register cannot be removed: the command knows its configuration, a server its own.
 func TestOrgRemoveOfTheConfiguration(t *testing.T) {
-	const refusal = "each start of the server registers it again"
+	const refusal = "the settings register it"
 	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	registerWithPicture(t, dir, p.Issuer, devidp.UserAlice)
@@ -101,7 +110,7 @@ func TestOrgRemoveOfTheConfiguration(t *testing.T) {
 	srv.stop()
 }
 
-// A user who is moved or removed by another call meanwhile is left as that call left them.
+// A user who is moved or ended by another call meanwhile is left as that call left them.
 func TestOrgRemoveBesideOtherChanges(t *testing.T) {
 	dir := t.TempDir()
 	store := openStore(t, dir)
@@ -113,20 +122,21 @@ func TestOrgRemoveBesideOtherChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	changing := faulty.New(store)
-	changing.Set(faulty.Fault{Kind: faulty.Slow, Methods: []faulty.Method{faulty.RemoveUser}, Wait: func(context.Context) {
+	change := sync.OnceFunc(func() { // behind the list, and before any user is erased
 		if _, _, err := store.MoveUser(t.Context(), key("bob"), "globex", admin.CommandLine); err != nil {
 			t.Error(err)
 		}
-		if _, err := store.RemoveUser(t.Context(), storage.Removal{User: key("eve"), Organization: "acme", By: admin.CommandLine}); err != nil {
+		if _, err := store.EraseUser(t.Context(), storage.Removal{User: key("eve"), Organization: "acme", By: admin.CommandLine}); err != nil {
 			t.Error(err)
 		}
-	}})
+	})
+	changing.Set(faulty.Fault{Kind: faulty.Slow, Methods: []faulty.Method{faulty.EraseUser}, Times: -1, Wait: func(context.Context) { change() }})
 	stop, err := admin.Serve(dir, &admin.Server{Store: faulty.Engine{Store: changing, Keeper: store}, Issuer: "https://id.example", Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer stop()
-	wantOutput(t, "organisation acme removed with 1 user; 1 picture erased\n", "org", "remove", "acme", "--data", dir)
+	wantOutput(t, "organisation acme removed with 2 users; 2 pictures erased\n", "org", "remove", "acme", "--data", dir)
 	if p, err := store.Get(t.Context(), key("bob"), "globex"); err != nil || len(p.Data) == 0 {
 		t.Errorf("the user who was moved has %d bytes, %v, want the picture", len(p.Data), err)
 	}

@@ -26,14 +26,14 @@ func TestUserRemove(t *testing.T) {
 		if stopped {
 			store = openStore(t, dir)
 		}
-		putFor(t, store, "eve", 100)
-		putFor(t, store, "kim", 100)
+		for _, user := range []string{"eve", "kim"} {
+			readmit(t, store, "https://id.example", user, "acme")
+			putFor(t, store, user, 100)
+		}
 		removeFor(t, store, "kim")
 		for _, issuer := range []string{"https://id.example", "https://id.exmaple"} {
 			for _, user := range []string{"zoe", "bob"} {
-				if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: issuer, ID: user}, "globex", admin.CommandLine); err != nil {
-					t.Fatal(err)
-				}
+				readmit(t, store, issuer, user, "globex")
 			}
 		}
 		if stopped {
@@ -53,6 +53,10 @@ func TestUserRemove(t *testing.T) {
 		}
 		wantFailure(t, "user eve is not registered", "user", "show", "eve", data)
 		wantFailure(t, "user eve: not registered", "user", "remove", "eve", data)
+		again, err := runCommand(t, "user", "remove", "eve", data, "--issuer", "https://id.example")
+		if err != nil || again != strings.Replace(out, "the picture is erased, receipt", "there was no picture any more, the last receipt is", 1) {
+			t.Errorf("%s: user remove eve again prints %q, %v, behind %q", when, again, err, out)
+		}
 		out, err = runCommand(t, "user", "remove", "kim", data)
 		if err != nil || !strings.HasPrefix(out, "user kim removed; there was no picture any more, the last receipt is ") {
 			t.Errorf("%s: user remove kim prints %q, %v", when, out, err)
@@ -73,7 +77,17 @@ func TestUserRemove(t *testing.T) {
 	}
 }
 
-// Callers are told that a removed user is unknown and has no picture, until that user uploads again.
+// readmit registers a user, whether or not they have ended.
+func readmit(t *testing.T, store storage.Store, issuer, user, org string) {
+	t.Helper()
+	by := admin.CommandLine
+	by.Readmits = true
+	if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: issuer, ID: user}, org, by); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Callers are told that a removed user is unknown and has no picture, and that user cannot upload, until an administrator adds them again.
 func TestUserRemoveBesideCalls(t *testing.T) {
 	p := newProvider(t, nil)
 	dir := filepath.Join(t.TempDir(), "data")
@@ -90,8 +104,13 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 	wantStatus(t, http.StatusNotFound, "DELETE", url+"/management/v1/users/"+devidp.UserAlice+"/avatar", p.Tokens["TOKEN_MANAGER"])
 	wantStatus(t, http.StatusOK, "DELETE", url+"/management/v1/users/"+devidp.UserBob+"/avatar", p.Tokens["TOKEN_MANAGER"])
 	caller := newCaller(t, url)
+	if got := caller.upload(t, mine, p.Tokens["TOKEN_ALICE"], picture.Sample(2, 3000)); got.Status/100 != 4 {
+		t.Errorf("the upload of somebody who has ended = %d, want a refusal", got.Status)
+	}
+	wantOutput(t, "user "+devidp.UserAlice+" added\n", "user", "add", devidp.UserAlice, "--org", devidp.OrgAcme, "--data", dir)
+	wantStatus(t, http.StatusNotFound, "GET", mine, p.Tokens["TOKEN_ALICE"])
 	if got := caller.upload(t, mine, p.Tokens["TOKEN_ALICE"], picture.Sample(2, 3000)); got.Status != http.StatusOK {
-		t.Errorf("the upload that registers again = %d, want 200", got.Status)
+		t.Errorf("the upload of somebody who is back = %d, want 200", got.Status)
 	}
 	wantStatus(t, http.StatusOK, "GET", mine, p.Tokens["TOKEN_ALICE"])
 	out, err = runCommand(t, "user", "show", devidp.UserAlice, "--data", dir)
@@ -99,7 +118,7 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 		t.Errorf("user show prints %q, %v, want the user who is back", out, err)
 	}
 	srv.stop() // which writes the rest of the log
-	if log := srv.out.String(); !strings.Contains(log, "path=/removals") || !strings.Contains(log, "user="+devidp.UserAlice+" changed=true") {
+	if log := srv.out.String(); !strings.Contains(log, "path=/erasures/user") || !strings.Contains(log, "user="+devidp.UserAlice+" changed=true") {
 		t.Errorf("the log does not tell of the removal:\n%s", log)
 	}
 }
@@ -108,10 +127,10 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 func TestUserRemoveUnfinished(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	putFor(t, store, "eve", 100)
-	failing := faulty.Always(store, faulty.Fault{Methods: []faulty.Method{faulty.RemoveUser}})
+	failing := faulty.Always(store, faulty.Fault{Methods: []faulty.Method{faulty.EraseUser}})
 	_, err := admin.RemoveUser(t.Context(), failing, admin.UserRemoval{User: "eve"})
 	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "the same command again goes on") {
-		t.Errorf("removeUser = %v, want %v and how to go on", err, storage.ErrUnavailable)
+		t.Errorf("RemoveUser = %v, want %v and how to go on", err, storage.ErrUnavailable)
 	}
 	if reply, err := admin.RemoveUser(t.Context(), store, admin.UserRemoval{User: "eve"}); err != nil || reply.Removed == nil || !reply.Removed.HadPicture {
 		t.Errorf("again = %+v, %v", reply, err)

@@ -28,24 +28,20 @@ func (s *store) Export(ctx context.Context, o storage.ExportOptions, to func(sto
 		begin.Since, begin.SinceTime = o.Since.Receipt, o.Since.Ended.UnixMicro()
 	}
 	x.write(begin)
-	for org := range s.orgs {
-		x.write(storage.OrganizationRecord{ID: org, Created: 1_000_000})
+	for org, state := range s.orgs {
+		x.write(storage.OrganizationRecord{ID: org, Created: 1_000_000, State: x.stateOf(state)})
 	}
 	x.writeUsers(!o.ReceiptsOnly)
 	end := storage.EndRecord{Ended: now, Newest: int64(len(s.receipts))}
 	for i, r := range s.receipts {
-		if end.Generation = r.generation; i >= skip {
-			x.write(storage.ReceiptRecord{Number: int64(i + 1), User: x.users[r.user], Generation: r.generation, Time: r.at.UnixMicro(), Reason: r.reason})
+		if end.Generation = idOf(r.ID); i >= skip {
+			x.write(storage.ReceiptRecord{Number: int64(i + 1), User: x.users[r.User], Generation: idOf(r.ID), Time: r.Time.UnixMicro(), Reason: r.Reason,
+				Organization: r.Organization, Caller: r.By.Caller, CallerOrganization: r.By.CallerOrganization, Request: r.By.RequestID})
 		}
 	}
 	if !o.ReceiptsOnly || o.Trail {
-		for i, r := range s.refusals {
-			if int64(i) < o.TrailAfter.Refusals && !s.has("writes the whole trail") {
-				continue
-			}
-			x.write(storage.AuditRecord{Number: int64(i + 1), Time: now, Action: r.Action, Result: r.Reason, Caller: r.By.Caller,
-				CallerOrganization: r.By.CallerOrganization, Organization: r.Organization, Target: r.Target, Request: r.By.RequestID,
-				Dropped: r.Dropped, Refusal: true})
+		for _, r := range s.after(o.TrailAfter) {
+			x.write(r)
 		}
 	}
 	end.Counts, end.Totals.Users = x.counts, int64(len(s.users))
@@ -75,8 +71,8 @@ func (x *export) writeUsers(pictures bool) {
 	for u := range x.store.users {
 		keys = append(keys, u)
 	}
-	for u := range x.gone {
-		if x.store.users[u] == nil {
+	for u, e := range x.gone {
+		if x.store.users[u] == nil && x.exports(e, pictures) {
 			keys = append(keys, u)
 		}
 	}
@@ -88,15 +84,15 @@ func (x *export) writeUsers(pictures bool) {
 			x.issuers[u.Issuer] = int64(len(x.issuers) + 1)
 			x.write(storage.IssuerRecord{Number: x.issuers[u.Issuer], URL: u.Issuer})
 		}
-		e, removed := x.store.users[u], false
+		e := x.store.users[u]
 		if e == nil {
-			e, removed = x.gone[u], true
+			e = x.gone[u]
 		}
 		x.users[u] = int64(i + 1)
 		d := e.res.Details
 		record := storage.UserRecord{Number: x.users[u], Issuer: x.issuers[u.Issuer], ID: u.ID, Organization: d.Organization, Created: d.CreationDate.UnixMicro(),
-			Changed: d.ChangeDate.UnixMicro(), Sequence: int64(d.Sequence), Removed: removed}
-		if !removed && pictures && e.picture != nil {
+			Changed: d.ChangeDate.UnixMicro(), Sequence: int64(d.Sequence), State: e.state}
+		if e.state.On() && pictures && e.picture != nil {
 			record.Picture = storage.PictureFollows
 		}
 		x.write(record)
@@ -104,4 +100,16 @@ func (x *export) writeUsers(pictures bool) {
 			x.write(storage.PictureRecord{Generation: idOf(e.picture.Generation), Format: e.picture.Format, Data: e.picture.Data})
 		}
 	}
+}
+
+// exports reports whether a user who was taken off the record is exported.
+func (x *export) exports(e *entry, pictures bool) bool {
+	return !x.has("exports no tombstones") && (pictures || e.res.Receipt != "" || !x.has("exports ended users without a picture with pictures only"))
+}
+
+func (x *export) stateOf(state storage.RegistrationState) storage.RegistrationState {
+	if x.has("exports organisations as registered") {
+		return storage.Registered
+	}
+	return state
 }

@@ -69,7 +69,7 @@ func (in *importing) read(ctx context.Context, source storage.Source, first bool
 		case storage.IssuerRecord:
 			issuers[r.Number] = r.URL
 		case storage.OrganizationRecord:
-			if in.orgs[r.ID] = true; r.Removed {
+			if in.orgs[r.ID] = r.State; r.State == storage.Removed {
 				delete(in.orgs, r.ID)
 			}
 		case storage.UserRecord:
@@ -81,13 +81,12 @@ func (in *importing) read(ctx context.Context, source storage.Source, first bool
 			}
 		case storage.ReceiptRecord:
 			if !known[fmt.Sprintf("%x", r.Generation)] {
-				in.receipts = append(in.receipts, receipt{users[r.User], r.Generation, time.UnixMicro(r.Time).UTC(), r.Reason})
+				in.receipts = append(in.receipts, storage.Receipt{ID: fmt.Sprintf("%x", r.Generation), User: users[r.User], Organization: r.Organization,
+					Time: time.UnixMicro(r.Time).UTC(), Reason: r.Reason,
+					By: storage.Origin{Caller: r.Caller, CallerOrganization: r.CallerOrganization, RequestID: r.Request}})
 			}
 		case storage.AuditRecord:
-			if r.Refusal {
-				in.refusals = append(in.refusals, storage.Refusal{By: storage.Origin{Caller: r.Caller, CallerOrganization: r.CallerOrganization,
-					RequestID: r.Request}, Organization: r.Organization, Target: r.Target, Action: r.Action, Reason: r.Result, Dropped: r.Dropped})
-			}
+			in.record(r)
 		}
 	}
 }
@@ -108,10 +107,10 @@ func (in *importing) user(u storage.UserKey, r storage.UserRecord) *entry {
 		CreationDate: time.UnixMicro(r.Created).UTC(), ChangeDate: time.UnixMicro(r.Changed).UTC()}
 	delete(in.users, u)
 	delete(in.gone, u)
-	if r.Removed {
-		in.gone[u], e.picture = e, nil
-	} else {
+	if e.state = r.State; e.state.On() {
 		in.users[u] = e
+	} else {
+		in.gone[u], e.picture = e, nil
 	}
 	return e
 }
@@ -130,16 +129,18 @@ func (in *importing) finish() {
 			in.sum.PictureBytes += int64(len(e.picture.Data))
 		}
 	}
-	for _, r := range in.receipts {
-		e := in.users[r.user]
+	for i, r := range in.receipts {
+		e := in.users[r.User]
 		if e == nil {
-			e = in.gone[r.user]
+			e = in.gone[r.User]
 		}
 		if e != nil {
-			e.res.Receipt = fmt.Sprintf("%x", r.generation)
+			if e.res.Receipt = r.ID; r.Organization == "" {
+				in.receipts[i].Organization = e.res.Details.Organization
+			}
 		}
-		in.sum.NewestReceipt = r.at
+		in.sum.NewestReceipt = r.Time
 	}
 	in.sum.Users, in.sum.Organizations = int64(len(in.users)), int64(len(in.orgs))
-	in.sum.Receipts, in.sum.Audit = int64(len(in.receipts)), int64(len(in.refusals))
+	in.sum.Receipts, in.sum.Audit = int64(len(in.receipts)), int64(len(in.trail)+len(in.refusals))
 }

@@ -7,7 +7,7 @@ import (
 	"example.org/avatard/storage"
 )
 
-func (s *store) MoveIssuer(ctx context.Context, from, to string, _ storage.Origin) (bool, error) {
+func (s *store) MoveIssuer(ctx context.Context, from, to string, by storage.Origin) (bool, error) {
 	if err := s.enter(ctx, []string{from, to}); err != nil {
 		return false, err
 	}
@@ -41,6 +41,8 @@ func (s *store) MoveIssuer(ctx context.Context, from, to string, _ storage.Origi
 		}
 		s.users[s.key(storage.UserKey{Issuer: to, ID: u.ID})] = e
 	}
+	s.note(storage.ActionIssuerMoveFrom, "", from, by)
+	s.note(storage.ActionIssuerMoveTo, "", to, by)
 	s.became[from] = to
 	s.moveReceipts(from, to)
 	return true, nil
@@ -49,14 +51,17 @@ func (s *store) MoveIssuer(ctx context.Context, from, to string, _ storage.Origi
 // moveReceipts gives the receipts and the removed users of one issuer to another.
 func (s *store) moveReceipts(from, to string) {
 	for i, r := range s.receipts {
-		if r.user.Issuer == from {
-			s.receipts[i].user.Issuer = to
+		if r.User.Issuer == from && !s.has("leaves receipts at the old issuer") {
+			s.receipts[i].User.Issuer = to
 		}
 	}
 	for u, e := range s.gone {
-		if u.Issuer == from {
+		switch {
+		case u.Issuer == from && !s.has("leaves ended users at the old issuer"):
 			delete(s.gone, u)
 			s.gone[storage.UserKey{Issuer: to, ID: u.ID}] = e
+		case u.Issuer == to && (s.users[u] != nil || s.has("forgets ended users of the new issuer")):
+			delete(s.gone, u)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -49,7 +48,7 @@ func (s *store) Check(ctx context.Context, o storage.CheckOptions, found func(st
 func (st *state) erased() map[string]bool {
 	erased := map[string]bool{}
 	for _, r := range st.receipts {
-		erased[fmt.Sprintf("%x", r.generation)] = true
+		erased[r.ID] = true
 	}
 	return erased
 }

@@ -2,7 +2,8 @@
 // that passes on it does not depend on another engine. On demand it breaks the contract in one place, so that a test
 // sees which check of package storagetest notices that.
 //
-//	New ─► Memory ─┬► Open ─► storage.Engine: memory.go, put.go, remove.go, move.go, issuer.go, list.go; keeper.go, export.go
+//	New ─► Memory ─┬► Open ─► storage.Engine: memory.go, put.go, remove.go, erase.go, move.go, issuer.go; list.go, receipt.go, audit.go;
+//	               │          keeper.go, export.go
 //	               └► Place ─► storage.Place: place.go, import.go
 //
 // Nothing outlives the process, and any number of handles may be open: there is no control directory.
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -42,27 +44,29 @@ type Memory struct {
 
 type state struct {
 	mu    sync.Mutex
-	orgs  map[string]bool
+	orgs  map[string]storage.RegistrationState // those that are registered or have ended
 	users map[storage.UserKey]*entry
 	// became has the issuer that each moved issuer became.
 	became map[string]string
 
 	id       [16]byte
-	receipts []receipt
-	broken   bool // nothing can be erased
-	refusals []storage.Refusal
+	receipts []storage.Receipt
+	broken   bool                  // nothing can be erased
+	trail    []storage.AuditRecord // changes
+	refusals []storage.AuditRecord
 
-	gone map[storage.UserKey]*entry           // users who were removed
+	gone map[storage.UserKey]*entry           // users who were taken off the record
 	kept map[storage.UserKey]*storage.Picture // for a flaw: their pictures
 
 	removed map[storage.UserKey]*storage.Picture // for a flaw: what was removed last
 	pending func()                               // for a flaw: a change that lands late
+	entered int                                  // for a flaw: calls that have begun
 	decided int                                  // for a flaw: conditions that have held
 	second  chan struct{}                        // for the same: closed when a second one has
 }
 
 func newState() *state {
-	st := &state{orgs: map[string]bool{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, removed: map[storage.UserKey]*storage.Picture{},
+	st := &state{orgs: map[string]storage.RegistrationState{}, users: map[storage.UserKey]*entry{}, became: map[string]string{}, removed: map[storage.UserKey]*storage.Picture{},
 		gone: map[storage.UserKey]*entry{}, kept: map[storage.UserKey]*storage.Picture{}, second: make(chan struct{})}
 	_, _ = rand.Read(st.id[:])
 	return st
@@ -70,8 +74,10 @@ func newState() *state {
 
 type entry struct {
 	res     storage.Result
+	state   storage.RegistrationState
 	picture *storage.Picture
 	doomed  *storage.Picture // could not be erased, and is to be
+	by      storage.Origin   // whose change doomed it
 }
 
 type store struct {
@@ -81,13 +87,6 @@ type store struct {
 	closed bool
 	stale  map[storage.UserKey]storage.Picture // for a flaw: a cache of this handle
 	seen   map[storage.UserKey]storage.Info    // likewise
-}
-
-// Refusals lists the refusals on record in the store of a name.
-func (m *Memory) Refusals(name string) ([]storage.Refusal, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.states[name].refusals, nil
 }
 
 // Open opens the store of a name. now is its clock.
@@ -112,6 +111,13 @@ func (m *Memory) Open(ctx context.Context, name string, now func() time.Time) (s
 		for _, e := range st.users {
 			e.res.Receipt = ""
 		}
+		st.receipts = nil
+	case "brings ended users back":
+		for k, e := range st.gone {
+			e.state, st.users[k] = storage.Registered, e
+		}
+	case "loses the trail":
+		st.trail = nil
 	case "leaves a file open":
 		f, _ := os.Create(filepath.Join(name, "open"))
 		m.files = append(m.files, f) // or the garbage collector would close it
@@ -126,6 +132,7 @@ func (s *store) has(f Flaw) bool { return s.memory.flaw == f }
 // enter begins every call: it takes the lock, unless there is an error.
 func (s *store) enter(ctx context.Context, issuers []string, userOrOrganization ...string) error {
 	s.mu.Lock()
+	s.entered++
 	if late := s.pending; late != nil && ctx.Err() == nil {
 		s.pending = nil
 		defer late()
@@ -153,6 +160,18 @@ func (s *store) enter(ctx context.Context, issuers []string, userOrOrganization 
 		s.mu.Unlock()
 	}
 	return err
+}
+
+// letOthers lets some other calls go first, in the middle of one, if there are any.
+func (s *store) letOthers() {
+	enough := s.entered + 10
+	for range 3000 {
+		s.mu.Unlock()
+		runtime.Gosched()
+		if s.mu.Lock(); s.entered >= enough {
+			return
+		}
+	}
 }
 
 // takes reports whether the flaw lets an invalid id pass.
@@ -207,54 +226,6 @@ func (s *store) find(u storage.UserKey, org string) (*entry, error) {
 		return e, fmt.Errorf("%q: %w", u.ID, storage.ErrOtherOrganization)
 	}
 	return e, nil
-}
-
-func (s *store) AddOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
-	if err := s.enter(ctx, nil, org); err != nil {
-		return false, err
-	}
-	defer s.mu.Unlock()
-	created := !s.orgs[org] || s.has("says created always")
-	s.orgs[org] = true
-	return created, nil
-}
-
-func (s *store) HasOrganization(ctx context.Context, org string) (bool, error) {
-	if err := s.enter(ctx, nil); err != nil {
-		return false, err
-	}
-	defer s.mu.Unlock()
-	return s.orgs[org], nil
-}
-
-func (s *store) AddUser(ctx context.Context, u storage.UserKey, org string, _ storage.Origin) (storage.Result, bool, error) {
-	if err := s.enter(ctx, []string{u.Issuer}, u.ID, org); err != nil {
-		return storage.Result{}, false, err
-	}
-	defer s.mu.Unlock()
-	return s.add(u, org)
-}
-
-func (s *store) add(u storage.UserKey, org string) (storage.Result, bool, error) {
-	if s.has("registers the organisation of a refused user") {
-		s.orgs[org] = true
-	}
-	if e := s.users[s.key(u)]; e != nil && !s.has("registers anew") {
-		if s.has("moves users") {
-			e.res.Details.Organization = org
-		}
-		_, err := s.find(u, org)
-		return e.res, false, err
-	}
-	if !s.has("registers no organisation with a user") {
-		s.orgs[org] = true
-	}
-	if res, ok := s.revive(u, org); ok {
-		return res, true, nil
-	}
-	d := storage.Details{Sequence: 1, CreationDate: s.date(), ChangeDate: s.date(), Organization: org}
-	s.users[s.key(u)] = &entry{res: storage.Result{Details: d}}
-	return s.users[s.key(u)].res, true, nil
 }
 
 func (s *store) Get(ctx context.Context, u storage.UserKey, org string) (storage.Picture, error) {
@@ -315,24 +286,6 @@ func (s *store) Stat(ctx context.Context, u storage.UserKey, org string) (storag
 	}
 	s.seen[s.key(u)] = info
 	return info, nil
-}
-
-func (s *store) RecordRefusal(r storage.Refusal) {
-	if !s.has("records refusals as they come") {
-		r = r.Fit()
-	}
-	if !s.has("records no refusals") {
-		s.mu.Lock()
-		s.refusals = append(s.refusals, r)
-		s.mu.Unlock()
-	}
-	if s.has("counts refusals as changes") {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, e := range s.users {
-			s.change(e)
-		}
-	}
 }
 
 func (s *store) Ready(ctx context.Context) error {

@@ -53,14 +53,12 @@ func (s *store) decide(up storage.Upload) error {
 func (s *store) put(up storage.Upload) (storage.Result, error) {
 	if err := s.decide(up); err != nil {
 		if up.Register && s.has("registers before it decides") {
-			_, _, _ = s.add(up.User, up.Organization)
+			_, _, _ = s.add(up.User, up.Organization, up.By)
 		}
 		return storage.Result{}, err
 	}
-	if up.Register {
-		if _, _, err := s.add(up.User, up.Organization); err != nil {
-			return storage.Result{}, err
-		}
+	if err := s.prepare(up); err != nil {
+		return storage.Result{}, err
 	}
 	e, err := s.find(up.User, up.Organization)
 	if err != nil {
@@ -71,6 +69,10 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 	}
 	if e.doomed != nil {
 		_, _ = s.resume(up.User, e)
+	}
+	if s.has("finishes uploads of ended users") {
+		s.letOthers()
+		s.users[s.key(up.User)] = e
 	}
 	p := storage.Picture{Format: up.Picture.Format, Data: bytes.Clone(up.Picture.Data), Generation: random()}
 	switch s.memory.flaw {
@@ -90,7 +92,7 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 		p.Data = bytes.TrimRight(p.Data, "\x00")
 	}
 	if e.picture != nil && !s.has("gives no receipt for a replacement") {
-		s.prove(up.User, e, e.picture, storage.ReasonReplaced)
+		s.prove(up.User, e, e.picture, storage.ReasonReplaced, up.By)
 	}
 	e.picture = &p
 	delete(s.removed, s.key(up.User))
@@ -98,11 +100,25 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 	if s.has("replaces without counting") && e.res.Receipt != "" {
 		e.res.Details.Sequence--
 	}
+	s.note(storage.ActionUpload, up.Organization, up.User.ID, up.By)
 	res := e.res
 	if !s.has("names no generation in the answer") {
 		res.Generation = p.Generation
 	}
 	return res, nil
+}
+
+// prepare registers the user of an upload that asks for it, and refuses one for somebody who has ended.
+func (s *store) prepare(up storage.Upload) error {
+	if up.Register {
+		up.By.Readmits = up.By.Readmits && s.has("readmits by upload")
+		_, _, err := s.add(up.User, up.Organization, up.By)
+		return err
+	}
+	if e := s.gone[s.key(up.User)]; e != nil && e.state == storage.Ended && (e.res.Details.Organization == up.Organization || s.has("tells every organisation of the end")) {
+		return fmt.Errorf("%q: %w", up.User.ID, storage.ErrUserEnded)
+	}
+	return nil
 }
 
 func (s *store) change(e *entry) {

@@ -6,93 +6,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"runtime"
-	"time"
 
 	"example.org/avatard/storage"
 )
-
-// RemoveUser keeps the entry as one that is gone.
-func (s *store) RemoveUser(ctx context.Context, rm storage.Removal) (storage.Result, error) {
-	if s.has("takes users off the record before conditions") && ctx.Err() == nil {
-		rm.If = storage.Condition{}
-	}
-	if s.has("takes users off the record in the named organisation only") {
-		rm.AnyOrganization = false
-	}
-	if s.has("keeps the pictures of removed users") {
-		s.mu.Lock()
-		e := s.users[s.key(rm.User)]
-		if e != nil && e.res.Details.Organization == rm.Organization {
-			s.gone[s.key(rm.User)], s.kept[s.key(rm.User)] = e, e.picture
-			delete(s.users, s.key(rm.User))
-			s.change(e)
-			defer s.mu.Unlock()
-			return e.res, nil
-		}
-		s.mu.Unlock()
-	}
-	if err := s.enterRemoval(ctx, rm); err != nil {
-		return storage.Result{}, err
-	}
-	defer s.mu.Unlock()
-	if _, err := s.remove(rm); err != nil {
-		return storage.Result{}, err
-	}
-	e := s.users[s.key(rm.User)]
-	if s.has("takes users off the record in two steps") {
-		before := e.res
-		s.mu.Unlock()
-		runtime.Gosched()
-		s.mu.Lock()
-		e.res = before
-	}
-	if !s.has("takes users off the record without counting") {
-		s.change(e)
-	}
-	if !s.has("keeps removed users") {
-		delete(s.users, s.key(rm.User))
-	}
-	if s.gone[s.key(rm.User)] = e; s.has("forgets removed users") {
-		delete(s.gone, s.key(rm.User))
-	}
-	return e.res, nil
-}
-
-// revive brings a removed user back.
-func (s *store) revive(u storage.UserKey, org string) (storage.Result, bool) {
-	e := s.gone[s.key(u)]
-	if e == nil {
-		return storage.Result{}, false
-	}
-	delete(s.gone, s.key(u))
-	s.users[s.key(u)] = e
-	e.picture = s.kept[s.key(u)]
-	delete(s.kept, s.key(u))
-	s.change(e)
-	e.res.Details.CreationDate = s.date()
-	if !s.has("brings users back where they were") {
-		e.res.Details.Organization = org
-	}
-	return e.res, true
-}
-
-func (s *store) RemoveOrganization(ctx context.Context, org string, _ storage.Origin) (bool, error) {
-	if err := s.enter(ctx, nil, org); err != nil {
-		return false, err
-	}
-	defer s.mu.Unlock()
-	for _, e := range s.users {
-		if e.res.Details.Organization == org && !s.has("removes organisations in use") {
-			return false, fmt.Errorf("%q: %w", org, storage.ErrOrganizationInUse)
-		}
-	}
-	removed := s.orgs[org] || s.has("says removed always")
-	if !s.has("keeps removed organisations") {
-		delete(s.orgs, org)
-	}
-	return removed, nil
-}
 
 func (s *store) Remove(ctx context.Context, rm storage.Removal) (storage.Result, error) {
 	if err := s.enterRemoval(ctx, rm); err != nil {
@@ -136,6 +52,9 @@ func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrConditionFailed)
 	}
 	if e.picture == nil {
+		if s.has("records removals of nothing") {
+			s.note(storage.ActionRemove, e.res.Details.Organization, rm.User.ID, rm.By)
+		}
 		if s.has("counts every remove") {
 			s.change(e)
 		}
@@ -145,14 +64,18 @@ func (s *store) remove(rm storage.Removal) (storage.Result, error) {
 		return e.res, nil
 	}
 	s.change(e)
+	s.note(storage.ActionRemove, e.res.Details.Organization, rm.User.ID, rm.By)
 	if s.broken && !s.has("says done while it cannot erase") {
 		if !s.has("forgets what it could not finish") {
-			e.doomed = e.picture
+			e.doomed, e.by = e.picture, rm.By
+		}
+		if s.has("gives receipts before the erasure") {
+			s.prove(rm.User, e, e.picture, storage.ReasonRemoved, rm.By)
 		}
 		e.picture = nil
 		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrUnavailable)
 	}
-	s.prove(rm.User, e, e.picture, storage.ReasonRemoved)
+	s.prove(rm.User, e, e.picture, storage.ReasonRemoved, rm.By)
 	if s.has("removes the same content everywhere") {
 		data := e.picture.Data
 		for _, other := range s.users {
@@ -173,22 +96,21 @@ func (s *store) resume(u storage.UserKey, e *entry) (storage.Result, error) {
 	if s.broken {
 		return storage.Result{}, fmt.Errorf("remove: %w", storage.ErrUnavailable)
 	}
-	s.prove(u, e, e.doomed, storage.ReasonRemoved)
+	s.prove(u, e, e.doomed, storage.ReasonRemoved, e.by)
 	e.doomed = nil
 	return e.res, nil
 }
 
-// receipt is the proof that a picture was erased.
-type receipt struct {
-	user       storage.UserKey
-	generation [16]byte
-	at         time.Time
-	reason     int64
-}
-
 // prove notes that the picture of a user is erased. The receipt has the id of the picture.
-func (s *store) prove(user storage.UserKey, e *entry, erased *storage.Picture, reason int64) {
-	s.receipts = append(s.receipts, receipt{s.key(user), idOf(erased.Generation), s.date(), reason})
+func (s *store) prove(user storage.UserKey, e *entry, erased *storage.Picture, reason int64, by storage.Origin) {
+	if by.Readmits = by.Readmits && s.has("notes who readmits"); s.has("forgets who erased") {
+		by = storage.Origin{}
+	}
+	if s.has("forgets why") {
+		reason = storage.ReasonRemoved
+	}
+	s.receipts = append(s.receipts, storage.Receipt{ID: erased.Generation, User: s.key(user), Organization: e.res.Details.Organization,
+		Time: s.date(), Reason: reason, By: by})
 	if e.res.Receipt = erased.Generation; s.has("gives one receipt for all") {
 		e.res.Receipt = "receipt"
 	}

@@ -113,8 +113,8 @@ var FaultFailpoints = []string{
 	"quarantine-committed",
 }
 
-// CommandFailpoints are the places that a process passes only when a user is moved to another organisation, and when a user is taken off
-// the record, which is the group commit after the erasure.
+// CommandFailpoints are the places that a process passes only when a user is moved to another organisation, when a user is ended, which is
+// the group commit after the erasure of the picture, and when an organisation is ended.
 var CommandFailpoints = []string{
 	"move-apply",
 	"move-row", // the record is changed in the transaction, the audit trail not
@@ -122,12 +122,18 @@ var CommandFailpoints = []string{
 	"move-committed",
 	"move-answer",
 	"move-answered",
-	"remove-user-apply",
-	"remove-user-row", // the user is off the record in the transaction, which is not in the audit trail yet
-	"remove-user-commit",
-	"remove-user-committed",
-	"remove-user-answer",
-	"remove-user-answered",
+	"erase-user-apply",
+	"erase-user-row", // the user has ended in the transaction, which is not in the audit trail yet
+	"erase-user-commit",
+	"erase-user-committed",
+	"erase-user-answer",
+	"erase-user-answered",
+	"end-organization-apply",
+	"end-organization-row", // the organisation is ending in the transaction, which is not in the audit trail yet
+	"end-organization-commit",
+	"end-organization-committed",
+	"end-organization-answer",
+	"end-organization-answered",
 }
 
 // TrimFailpoints are the places that a process passes when no calls arrive and there is space to give back.
@@ -142,7 +148,7 @@ var TrimFailpoints = []string{
 	"trim-cut-off", // not durable
 }
 
-// PruneFailpoints are the places that a process passes when records have reached their age.
+// PruneFailpoints are the places that a process passes when records have reached their age, or when there are receipts to index.
 var PruneFailpoints = []string{
 	"prune-apply",
 	"prune-generation", // the row of a slot is gone in the transaction, its receipt is not
@@ -152,6 +158,10 @@ var PruneFailpoints = []string{
 	"prune-refusals",
 	"prune-commit",
 	"prune-committed",
+	"index-apply",
+	"index-rows", // receipts are in the index, which does not count for them yet
+	"index-commit",
+	"index-committed",
 }
 
 // All returns the places of all lists.

@@ -7,9 +7,9 @@ import (
 	"example.org/avatard/storage/powercut"
 )
 
-// The power is cut at places all over a run that takes a user off the record and registers the user again, with what was not synced kept,
+// The power is cut at places all over a run that ends a user and readmits the user, with what was not synced kept,
 // lost or torn.
-func TestPowerCutDuringRemovals(t *testing.T) {
+func TestPowerCutDuringEnds(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "data")
 	disk, err := powercut.New(dir)
@@ -21,11 +21,11 @@ func TestPowerCutDuringRemovals(t *testing.T) {
 		t.Fatal(err)
 	}
 	onCommitter(s, s.space.small)
-	if err := runRemovals(t.Context(), s, func() { disk.Mark(true) }); err != nil {
+	if err := runEnds(t.Context(), s, func() { disk.Mark(true) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	checkOutcomes(t, disk, 4, checkRemovals)
+	checkOutcomes(t, disk, 4, checkEnds)
 }
