@@ -72,6 +72,21 @@ func (c Client) RemoveUser(ctx context.Context, req UserRemoval) (reply UserRemo
 	return reply, c.call(ctx, "/erasures/user", req, &reply, maxBytes)
 }
 
+// Receipts returns one page of receipts.
+func (c Client) Receipts(ctx context.Context, req ReceiptsRequest) (reply ReceiptsReply, err error) {
+	return reply, c.call(ctx, "/receipts", req, &reply, maxListBytes)
+}
+
+// Receipt returns one receipt.
+func (c Client) Receipt(ctx context.Context, req ReceiptRequest) (reply ReceiptReply, err error) {
+	return reply, c.call(ctx, "/receipts/one", req, &reply, maxListBytes)
+}
+
+// Audit returns one page of the audit trail.
+func (c Client) Audit(ctx context.Context, req AuditRequest) (reply AuditReply, err error) {
+	return reply, c.call(ctx, "/audit", req, &reply, maxListBytes)
+}
+
 // call sends one request and reads its answer, of a size up to a limit, into res.
 func (c Client) call(ctx context.Context, path string, req, res any, limit int64) error {
 	conn, err := c.dial(ctx)
@@ -83,10 +98,13 @@ func (c Client) call(ctx context.Context, path string, req, res any, limit int64
 		return err
 	}
 	defer resp.Body.Close()
-	if json.NewDecoder(io.LimitReader(resp.Body, limit)).Decode(res) != nil {
-		return otherVersion(resp)
+	if json.NewDecoder(io.LimitReader(resp.Body, limit)).Decode(res) == nil {
+		return nil
 	}
-	return nil
+	if ctx.Err() != nil {
+		return fmt.Errorf("asking the running server: %w", ctx.Err())
+	}
+	return otherVersion(resp)
 }
 
 // post sends one request over a connection and returns the answer when its status is 200. Closing its body closes the connection, and
@@ -132,7 +150,12 @@ func post(ctx context.Context, conn net.Conn, path string, req any) (resp *http.
 	return nil, errors.New(failed.Error)
 }
 
+// otherVersion is the error of an answer that no server of this version gives. A path that the server does not know came with a later
+// version than its own.
 func otherVersion(resp *http.Response) error {
+	if resp.StatusCode == http.StatusNotFound {
+		return errors.New("the running server is of an earlier version, which does not know this command; restart it with this program, or run the command when no server runs")
+	}
 	return fmt.Errorf("the running server answered %s, which is no answer to this command; is it of another version?", resp.Status)
 }
 

@@ -32,9 +32,9 @@ func (c Client) Check(ctx context.Context, req CheckRequest, out CheckSink) (sum
 }
 
 // RemoveOrganization lets the server end an organisation, and says what it has done in any case.
-func (c Client) RemoveOrganization(ctx context.Context, org string, progress func(done, total int64)) (removed RemovedOrganization, err error) {
-	removed.Organization = org
-	err = callLines(ctx, c, "/erasures/org", "removal", OrganizationRemoval{Organization: org}, func(line OrganizationRemovalReply) (last bool, err error) {
+func (c Client) RemoveOrganization(ctx context.Context, req OrganizationRemoval, progress func(done, total int64)) (removed RemovedOrganization, err error) {
+	removed.Organization, removed.DryRun = req.Organization, req.DryRun
+	err = callLines(ctx, c, "/erasures/org", "removal", req, func(line OrganizationRemovalReply) (last bool, err error) {
 		switch {
 		case line.Progress != nil:
 			removed.Users = line.Progress.Done

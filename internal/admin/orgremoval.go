@@ -15,6 +15,8 @@ import (
 // OrganizationRemoval asks for an organisation to be ended with its users. The answer is one OrganizationRemovalReply a line.
 type OrganizationRemoval struct {
 	Organization string `json:"organisation"`
+	// DryRun counts who would be removed, and changes nothing.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // OrganizationRemovalReply is one line. The last one has Removed, and the error if there was one.
@@ -24,7 +26,7 @@ type OrganizationRemovalReply struct {
 	Error    string               `json:"error,omitempty"`
 }
 
-// RemovalProgress is how many users are erased, and how many there were at the beginning.
+// RemovalProgress is how many users are erased, and how many there were at the beginning; in a dry run how many are counted, and 0.
 type RemovalProgress struct {
 	Done  int64 `json:"done"`
 	Total int64 `json:"total"`
@@ -34,7 +36,8 @@ type RemovalProgress struct {
 type RemovedOrganization struct {
 	Organization string `json:"organisation"`
 	Users        int64  `json:"users"`
-	Pictures     int64  `json:"pictures"` // of those users
+	Pictures     int64  `json:"pictures"`          // of those users
+	DryRun       bool   `json:"dry_run,omitempty"` // they would go, and nothing was changed
 }
 
 // CheckNotConfigured refuses to end what the configuration has registered.
@@ -46,27 +49,24 @@ func CheckNotConfigured(configured []string, org string) error {
 }
 
 // RemoveOrganization ends an organisation and erases its users, and says what it has done in any case. configured are those that may not
-// be ended. Errors other than ErrRefused, and those of ctx, say that the same again goes on.
-func RemoveOrganization(ctx context.Context, store storage.Store, org string, configured []string, progress func(done, total int64)) (RemovedOrganization, error) {
-	removed := RemovedOrganization{Organization: org}
-	if err := checkOrganizationID(org); err != nil {
+// be ended. Errors other than ErrRefused, and those of ctx, say that the same again goes on. A dry run only counts.
+func RemoveOrganization(ctx context.Context, store storage.Store, req OrganizationRemoval, configured []string, progress func(done, total int64)) (RemovedOrganization, error) {
+	removed := RemovedOrganization{Organization: req.Organization, DryRun: req.DryRun}
+	if err := checkRemoval(ctx, store, req.Organization, configured); err != nil {
 		return removed, err
 	}
-	if err := CheckNotConfigured(configured, org); err != nil {
+	counting := func(int64) {}
+	if req.DryRun {
+		counting = func(users int64) { progress(users, 0) }
+	}
+	users, pictures, err := countUsers(ctx, store, req.Organization, counting)
+	if req.DryRun {
+		removed.Users, removed.Pictures = users, pictures
+	}
+	if err != nil || req.DryRun {
 		return removed, err
 	}
-	state, err := store.OrganizationState(ctx, org)
-	if err == nil && state == storage.Removed {
-		err = checkOrganization(ctx, store, org, "")
-	}
-	if err != nil {
-		return removed, err
-	}
-	total, err := countUsers(ctx, store, org)
-	if err != nil {
-		return removed, err
-	}
-	sum, err := erasure.Organization(ctx, store, org, CommandLine, func(sum erasure.Summary) { progress(sum.Users, total) })
+	sum, err := erasure.Organization(ctx, store, req.Organization, CommandLine, func(sum erasure.Summary) { progress(sum.Users, users) })
 	removed.Users, removed.Pictures = sum.Users, sum.Pictures
 	switch {
 	case errors.Is(err, erasure.ErrLifted), errors.Is(err, storage.ErrOrganizationInUse):
@@ -77,13 +77,37 @@ func RemoveOrganization(ctx context.Context, store storage.Store, org string, co
 	return removed, err
 }
 
-// countUsers counts the users of an organisation, for showing progress.
-func countUsers(ctx context.Context, store storage.Store, org string) (users int64, err error) {
+// checkRemoval refuses what is no organisation that may be ended, or that was.
+func checkRemoval(ctx context.Context, store storage.Store, org string, configured []string) error {
+	if err := checkOrganizationID(org); err != nil {
+		return err
+	}
+	if err := CheckNotConfigured(configured, org); err != nil {
+		return err
+	}
+	state, err := store.OrganizationState(ctx, org)
+	if err == nil && state == storage.Removed {
+		err = checkOrganization(ctx, store, org, "")
+	}
+	return err
+}
+
+// countUsers counts the users of an organisation, and how many of them have a picture. progress is called behind each page.
+func countUsers(ctx context.Context, store storage.Store, org string, progress func(users int64)) (users, pictures int64, err error) {
 	for q := (storage.UserQuery{Organization: org}); ; {
 		page, err := store.ListUsers(ctx, q)
+		if err != nil {
+			return users, pictures, err
+		}
 		users += int64(len(page.Users))
-		if q.After = page.Next; err != nil || q.After == (storage.UserKey{}) {
-			return users, err
+		for _, u := range page.Users {
+			if storage.WithPicture.Admits(u.Info) {
+				pictures++
+			}
+		}
+		progress(users)
+		if q.After = page.Next; q.After == (storage.UserKey{}) {
+			return users, pictures, nil
 		}
 	}
 }
@@ -96,13 +120,13 @@ func (a *Server) orgRemoval(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel, out := a.answerLines(w, r)
 	defer cancel()
-	removed, err := RemoveOrganization(ctx, a.Store, req.Organization, a.Configured, func(done, total int64) {
+	removed, err := RemoveOrganization(ctx, a.Store, req, a.Configured, func(done, total int64) {
 		if time.Since(out.last) >= progressEvery && out.line(OrganizationRemovalReply{Progress: &RemovalProgress{done, total}}) != nil {
 			cancel()
 		}
 	})
 	log := a.Logger.With("path", r.URL.Path, "organisation", req.Organization, "users", removed.Users, "pictures", removed.Pictures)
-	logCall(log, err == nil, err)
+	logCall(log, err == nil && !req.DryRun, err)
 	last := OrganizationRemovalReply{Removed: &removed}
 	if err != nil {
 		last.Error = removalProblem(err)

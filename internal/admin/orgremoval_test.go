@@ -57,20 +57,24 @@ func TestOrganizationEndsThroughTheSocket(t *testing.T) {
 	client, _, stop := socketOf(t, storage.MaxPage+50, &Server{Logger: slog.New(slog.DiscardHandler), Configured: []string{"settled"}})
 	defer stop()
 	ctx := t.Context()
-	_, err := client.RemoveOrganization(ctx, "settled", nil)
+	_, err := client.RemoveOrganization(ctx, OrganizationRemoval{Organization: "settled"}, nil)
 	refusedWith(t, "ending what the settings register", err, "take it out of organisations and default_organisation")
-	_, err = client.RemoveOrganization(ctx, "other", nil)
+	_, err = client.RemoveOrganization(ctx, OrganizationRemoval{Organization: "other"}, nil)
 	refusedWith(t, "ending what there is not", err, "organisation other is not registered (there is acme)")
 	shown := int64(0)
-	removed, err := client.RemoveOrganization(ctx, "acme", func(done, total int64) {
+	dry, err := client.RemoveOrganization(ctx, OrganizationRemoval{Organization: "acme", DryRun: true}, func(int64, int64) {})
+	if want := (RemovedOrganization{"acme", storage.MaxPage + 50, storage.MaxPage + 50, true}); err != nil || dry != want {
+		t.Errorf("a dry run = %+v, %v, want %+v", dry, err, want)
+	}
+	removed, err := client.RemoveOrganization(ctx, OrganizationRemoval{Organization: "acme"}, func(done, total int64) {
 		if shown++; done < 1 || done > total || total != storage.MaxPage+50 {
 			t.Errorf("progress: %d of %d", done, total)
 		}
 	})
-	if want := (RemovedOrganization{"acme", storage.MaxPage + 50, storage.MaxPage + 50}); err != nil || removed != want || shown == 0 {
+	if want := (RemovedOrganization{Organization: "acme", Users: storage.MaxPage + 50, Pictures: storage.MaxPage + 50}); err != nil || removed != want || shown == 0 {
 		t.Errorf("RemoveOrganization = %+v, %v, want %+v and progress", removed, err, want)
 	}
-	if removed, err := client.RemoveOrganization(ctx, "acme", nil); err != nil || removed.Users != 0 {
+	if removed, err := client.RemoveOrganization(ctx, OrganizationRemoval{Organization: "acme"}, nil); err != nil || removed.Users != 0 {
 		t.Errorf("RemoveOrganization again = %+v, %v", removed, err)
 	}
 	for _, newOrg := range []bool{false, true} {
@@ -115,13 +119,13 @@ func TestOrganizationEndsLater(t *testing.T) {
 	planted := errors.New("planted")
 	for _, method := range []faulty.Method{faulty.EndOrganization, faulty.EraseUser, faulty.ListUsers, faulty.RemoveOrganization} {
 		store.Set(faulty.Fault{Methods: []faulty.Method{method}, Times: -1, Err: planted})
-		_, err := client.RemoveOrganization(t.Context(), "acme", func(int64, int64) {})
+		_, err := client.RemoveOrganization(t.Context(), OrganizationRemoval{Organization: "acme"}, func(int64, int64) {})
 		if err == nil || strings.Contains(err.Error(), "planted") || !strings.Contains(err.Error(), "the server's log says") {
 			t.Errorf("RemoveOrganization with %s that fails = %v", method, err)
 		}
 	}
 	store.Clear()
-	if removed, err := client.RemoveOrganization(t.Context(), "acme", nil); err != nil || removed.Users != 0 { // they went before its own end failed
+	if removed, err := client.RemoveOrganization(t.Context(), OrganizationRemoval{Organization: "acme"}, nil); err != nil || removed.Users != 0 { // they went before its own end failed
 		t.Errorf("RemoveOrganization = %+v, %v", removed, err)
 	}
 	stop()
@@ -142,7 +146,7 @@ func TestServerStopsWhileAnOrganizationEnds(t *testing.T) {
 		}
 		stop()
 	}()
-	removed, err := client.RemoveOrganization(t.Context(), "acme", func(int64, int64) {})
+	removed, err := client.RemoveOrganization(t.Context(), OrganizationRemoval{Organization: "acme"}, func(int64, int64) {})
 	refusedWith(t, "ending while the server stops", err, "the server is stopping; the same command again goes on")
 	if removed.Users != storage.MaxPage {
 		t.Errorf("%d users were erased, want %d", removed.Users, storage.MaxPage)
@@ -167,9 +171,12 @@ func TestEarlierServer(t *testing.T) {
 	}()
 	client := NewClient(dir)
 	_, user := client.RemoveUser(t.Context(), UserRemoval{User: "eve"})
-	_, org := client.RemoveOrganization(t.Context(), "acme", nil)
-	for what, err := range map[string]error{"a user": user, "an organisation": org} {
-		refusedWith(t, "ending "+what, err, "is it of another version?")
+	_, org := client.RemoveOrganization(t.Context(), OrganizationRemoval{Organization: "acme"}, nil)
+	_, receipts := client.Receipts(t.Context(), ReceiptsRequest{})
+	_, receipt := client.Receipt(t.Context(), ReceiptRequest{})
+	_, audit := client.Audit(t.Context(), AuditRequest{})
+	for what, err := range map[string]error{"ending a user": user, "ending an organisation": org, "receipts": receipts, "a receipt": receipt, "the trail": audit} {
+		refusedWith(t, what, err, "the running server is of an earlier version, which does not know this command")
 	}
 	if err := srv.Close(); err != nil {
 		t.Error(err)

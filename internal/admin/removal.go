@@ -19,6 +19,8 @@ type UserRemoval struct {
 	Issuer string `json:"issuer,omitempty"`
 	// Organization is where the user has to be; "" = anywhere.
 	Organization string `json:"organisation,omitempty"`
+	// DryRun says who would be removed, and changes nothing.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // UserRemovalReply has one of both.
@@ -33,11 +35,16 @@ type RemovedUser struct {
 	Issuer       string `json:"issuer"`
 	Organization string `json:"organisation"`
 	HadPicture   bool   `json:"had_picture"`
-	Receipt      string `json:"receipt,omitempty"` // of the newest erasure, "" when nothing was ever erased
+	Receipt      string `json:"receipt,omitempty"` // of the newest erasure, "" when nothing was ever erased, and in a dry run
+	DryRun       bool   `json:"dry_run,omitempty"` // nothing was changed
 }
 
 func (u RemovedUser) String() string {
 	switch {
+	case u.DryRun && u.HadPicture:
+		return fmt.Sprintf("user %s of organisation %s would be removed, and the picture erased; nothing was changed", u.User, u.Organization)
+	case u.DryRun:
+		return fmt.Sprintf("user %s of organisation %s would be removed; there is no picture; nothing was changed", u.User, u.Organization)
 	case u.HadPicture:
 		return fmt.Sprintf("user %s removed; the picture is erased, receipt %s", u.User, u.Receipt)
 	case u.Receipt != "":
@@ -47,13 +54,13 @@ func (u RemovedUser) String() string {
 }
 
 // RemoveUser ends the user that a request describes. It returns when the picture is erased. A user who has ended is named by their issuer, and then
-// it changes nothing.
+// it changes nothing. A dry run knows nothing of them.
 func RemoveUser(ctx context.Context, store storage.Store, req UserRemoval) (reply UserRemovalReply, err error) {
 	found, err := usersOf(ctx, store, req)
 	if err != nil {
 		return reply, err
 	}
-	if len(found) == 0 && req.Issuer != "" {
+	if len(found) == 0 && req.Issuer != "" && !req.DryRun {
 		found = []storage.ListedUser{{User: storage.UserKey{Issuer: req.Issuer, ID: req.User}}}
 	}
 	if len(found) != 1 {
@@ -62,6 +69,9 @@ func RemoveUser(ctx context.Context, store storage.Store, req UserRemoval) (repl
 	user, at := found[0], found[0].Details.Organization
 	if at != "" && req.Organization != "" && req.Organization != at {
 		return UserRemovalReply{Kept: fmt.Sprintf("the user belongs to organisation %s, not %s; nothing was removed", at, req.Organization)}, nil
+	}
+	if req.DryRun {
+		return UserRemovalReply{Removed: &RemovedUser{User: user.User.ID, Issuer: user.User.Issuer, Organization: at, HadPicture: user.Generation != "", DryRun: true}}, nil
 	}
 	at = cmp.Or(at, req.Organization)
 	res, err := store.EraseUser(ctx, storage.Removal{User: user.User, Organization: at, AnyOrganization: at == "", By: CommandLine})
@@ -75,7 +85,8 @@ func RemoveUser(ctx context.Context, store storage.Store, req UserRemoval) (repl
 	case err != nil:
 		return reply, err
 	}
-	return UserRemovalReply{Removed: &RemovedUser{user.User.ID, user.User.Issuer, res.Details.Organization, user.Generation != "", res.Receipt}}, nil
+	return UserRemovalReply{Removed: &RemovedUser{User: user.User.ID, Issuer: user.User.Issuer, Organization: res.Details.Organization,
+		HadPicture: user.Generation != "", Receipt: res.Receipt}}, nil
 }
 
 // usersOf lists the users that a request may mean: those of its id and, where it names one, its issuer.
@@ -108,18 +119,23 @@ func notOneUser(found []storage.ListedUser, req UserRemoval) string {
 		for _, u := range found {
 			issuers = append(issuers, u.User.Issuer)
 		}
-		return fmt.Sprintf("there %s; --issuer says whose user is meant", strings.Replace(NamesOf(issuers), "are ", "are users of that id of the issuers ", 1))
+		return sameIDOf(issuers) + "; --issuer says whose user is meant"
 	case req.Issuer != "":
 		return fmt.Sprintf("not registered with the issuer %s; \"avatard user show\" lists the users of an id", req.Issuer)
 	}
 	return `not registered; "avatard user list" lists who is`
 }
 
+// sameIDOf says that users of several issuers have an id.
+func sameIDOf(issuers []string) string {
+	return "there " + strings.Replace(NamesOf(issuers), "are ", "are users of that id of the issuers ", 1)
+}
+
 // userRemoval serves POST /erasures/user.
 func (a *Server) userRemoval(w http.ResponseWriter, r *http.Request) {
 	respond(a, w, r, func(ctx context.Context, req UserRemoval) (UserRemovalReply, error) {
 		reply, err := RemoveUser(ctx, a.Store, req)
-		logCall(a.Logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User), reply.Removed != nil, err)
+		logCall(a.Logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User), reply.Removed != nil && !req.DryRun, err)
 		return reply, err
 	})
 }

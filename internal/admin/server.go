@@ -2,7 +2,7 @@
 //
 //	command ─► Client (client.go, linesclient.go, backupclient.go)
 //	              │ socket.go: a file in the data directory, for its owner only
-//	           Server (server.go) ─► register.go, issuer.go, list.go, removal.go, orgremoval.go, check.go, backup.go ─► store
+//	           Server (server.go) ─► register.go, issuer.go, list.go, receipts.go, audit.go, removal.go, orgremoval.go, check.go, backup.go ─► store
 //
 // What is done to a store is the same functions with a server and without one: AddUser and its like are called by the
 // Server, and by commands that found none (ErrNoServer). The package opens no store and prints nothing.
@@ -67,6 +67,9 @@ func (a *Server) handler() http.Handler {
 	mux.HandleFunc("POST /erasures/user", a.userRemoval)
 	mux.HandleFunc("POST /erasures/org", a.orgRemoval)
 	mux.HandleFunc("POST /lists", a.list)
+	mux.HandleFunc("POST /receipts", a.receipts)
+	mux.HandleFunc("POST /receipts/one", a.receipt)
+	mux.HandleFunc("POST /audit", a.audit)
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
 	mux.HandleFunc("POST /backups/end", a.backupEnd)

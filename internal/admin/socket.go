@@ -23,9 +23,12 @@ import (
 //	POST /users         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}; likewise, and with "new_organisation": true ORG may be unknown
 //	POST /moves         {"organisation": ORG, "user": USER, "issuer": URL} → {"created": true}, when something changed
 //	POST /issuers       {"issuer": OLD, "to": NEW}                         → {"created": true}, when something changed
-//	POST /erasures/user {"user": USER, "issuer": URL, "organisation": ORG} → who was removed, or why nobody, see UserRemovalReply
-//	POST /erasures/org  {"organisation": ORG}                              → a line now and then and one at the end, see OrganizationRemovalReply
+//	POST /erasures/user {"user": USER, "issuer": URL, "organisation": ORG} → who was removed, or why nobody, see UserRemovalReply; with "dry_run": true who would be
+//	POST /erasures/org  {"organisation": ORG}                              → a line now and then and one at the end, see OrganizationRemovalReply; likewise
 //	POST /lists         {"organisations": false, "after": …}               → a page of users or organisations, see ListReply
+//	POST /receipts      {"user": USER, "since": TIME, "after": …}          → a page of receipts, see ReceiptsReply
+//	POST /receipts/one  {"receipt": ID}                                    → {"receipt": {…}}, or {} when there is none
+//	POST /audit         {"query": {…}}                                     → a page of the audit trail, see AuditReply
 //	POST /checks        {"repair": false}                                  → a line for each finding, see CheckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup
 //	POST /backups/end   {"backup": 1, "error": "…"}                        → {}: what became of those bytes

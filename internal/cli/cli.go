@@ -7,10 +7,11 @@
 //	                       │      └► watch.go ─► diagnostics.go (metrics, traces, profiles)
 //	                       │      └► providertry.go ◄─ config.go (what serve would go by)
 //	                       ├► dev.go ◄─ devcluster.go, devseed.go, devenv.go, devhost.go, devready.go, devtemp.go
-//	                       ├► register.go, issuermove.go ─┐
-//	                       ├► list.go                     │ through a running server where there is
-//	                       ├► orgremove.go ─► userremove.go ├► one (package admin), else on the store
-//	                       ├► fsck.go, backup.go          ┘
+//	                       ├► register.go, issuermove.go ──────┐
+//	                       ├► eraseorg.go ─► eraseuser.go ─────┤ through a running server where there is
+//	                       ├► list.go, receipts.go, audit.go ──┤ one (package admin), else on the store
+//	                       │      └► pages.go, printable.go    │
+//	                       ├► fsck.go, backup.go ──────────────┘
 //	                       ├► restore.go, migrate.go: with no server running
 //	                       ├► move.go: with none, or it serves itself
 //	                       └► put.go, get.go, rm.go, import.go ─► call.go: through the API of a server anywhere (package client)
@@ -42,8 +43,10 @@ type Program struct {
 	Environ        []string
 	Stdin          io.Reader // for restore -
 	Stdout, Stderr io.Writer
-	Now            func() time.Time                  // the clock of serve and restore, nil = time.Now
+	Now            func() time.Time                  // the clock of serve, restore and --since, nil = time.Now
 	Place          func(config.Config) storage.Place // where the data is kept, nil = as the configuration says
+	// Pause waits between two looks of a command that follows, or returns the context's error. nil = on the clock.
+	Pause func(ctx context.Context, d time.Duration) error
 }
 
 // Run does a command and returns when it is done or ctx has ended. args are the command line without the program's name.

@@ -2,15 +2,12 @@ package cli
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
+	"io"
 	"strconv"
 
 	"example.org/avatard/internal/client"
-	"example.org/avatard/storage/backup"
 )
 
 // getCommand is "get".
@@ -40,7 +37,10 @@ func (flags *getCommand) Run(ctx context.Context, inv *Program) error {
 		}
 		return nil
 	}
-	if err := writePicture(flags.File, got.Data); err != nil {
+	if err := writeWhole(flags.File, 0o666, func(w io.Writer) error {
+		_, err := w.Write(got.Data)
+		return err
+	}); err != nil {
 		return fmt.Errorf("get %s: %w", flags.User, err)
 	}
 	if flags.JSON {
@@ -57,34 +57,16 @@ func (flags *getCommand) Run(ctx context.Context, inv *Program) error {
 }
 
 func (flags *getCommand) check(inv *Program) error {
-	switch info, err := os.Lstat(flags.File); {
+	switch {
 	case flags.File == stdioName && isTerminal(inv.Stdout):
 		return usagef("standard output is a terminal; name a file, or send the picture somewhere: get %s > FILE", flags.User)
 	case flags.File == stdioName && flags.JSON:
 		return usagef("--json needs a FILE: standard output is the picture's")
 	case flags.User != client.Me && flags.Org == "":
 		return usagef("the picture of somebody else is read by organisation, too: --org ORG")
-	case flags.File != stdioName && err == nil && !flags.Force:
-		return fmt.Errorf("get: %w: %s", backup.ErrFileExists, flags.File)
-	case flags.File != stdioName && err == nil && !info.Mode().IsRegular(): // a file in place of a device would harm others
-		return fmt.Errorf("get: %s is no file of bytes, and --force replaces nothing else; - writes to standard output", flags.File)
+	}
+	if err := mayWrite(flags.File, flags.Force); err != nil {
+		return fmt.Errorf("get: %w", err)
 	}
 	return nil
-}
-
-// writePicture puts a picture into a file in one step: the whole one is there, or what was before.
-func writePicture(name string, data []byte) error {
-	part := name + "." + rand.Text() + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(part, name)
-	}
-	if err != nil {
-		_ = os.Remove(part)
-	}
-	return err
 }

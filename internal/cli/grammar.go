@@ -17,17 +17,27 @@ type grammar struct {
 	Import importCommand `cmd:"" settings:"data" help:"give many users the pictures in a directory, through a running server; goes on where it was killed"`
 	Config configCommand `cmd:"" settings:"*" help:"print what serve would go by and where each value stands, without secrets; --check tries the provider"`
 	Org    struct {
-		Add    orgAddCommand    `cmd:"" settings:"data" help:"register an organisation"`
-		List   orgListCommand   `cmd:"" settings:"data" help:"list the organisations"`
-		Remove orgRemoveCommand `cmd:"" settings:"data" help:"end an organisation with its users, whose pictures are erased; only org add registers it again"`
+		Add    orgAddCommand   `cmd:"" settings:"data" help:"register an organisation"`
+		List   orgListCommand  `cmd:"" settings:"data" help:"list the organisations"`
+		Remove eraseOrgCommand `cmd:"" settings:"data" help:"another name of erase org"`
 	} `cmd:"" help:"organisations"`
 	User struct {
-		Add    userAddCommand    `cmd:"" settings:"data,issuer" help:"register a user in an organisation"`
-		Move   userMoveCommand   `cmd:"" settings:"data,issuer" help:"put a user into another organisation, with picture and receipts"`
-		List   userListCommand   `cmd:"" settings:"data" help:"list the users, and who has a picture"`
-		Show   userShowCommand   `cmd:"" settings:"data" help:"show the users of one id, each with the issuer"`
-		Remove userRemoveCommand `cmd:"" settings:"data,issuer" help:"erase a user's picture and end the user, whom only user add registers again"`
+		Add    userAddCommand   `cmd:"" settings:"data,issuer" help:"register a user in an organisation"`
+		Move   userMoveCommand  `cmd:"" settings:"data,issuer" help:"put a user into another organisation, with picture and receipts"`
+		List   userListCommand  `cmd:"" settings:"data" help:"list the users, and who has a picture"`
+		Show   userShowCommand  `cmd:"" settings:"data" help:"show the users of one id, each with the issuer"`
+		Remove eraseUserCommand `cmd:"" settings:"data,issuer" help:"another name of erase user"`
 	} `cmd:"" help:"users"`
+	Erase struct {
+		User eraseUserCommand `cmd:"" settings:"data,issuer" help:"erase a user's picture and end the user, whom only user add registers again"`
+		Org  eraseOrgCommand  `cmd:"" settings:"data" help:"end an organisation with its users, whose pictures are erased; goes on where it was ended; only org add registers it again"`
+	} `cmd:"" help:"ends of users and organisations"`
+	Receipts struct {
+		List   receiptsListCommand   `cmd:"" settings:"data,issuer" help:"list the receipts of erasures, the newest first"`
+		Show   receiptsShowCommand   `cmd:"" settings:"data" help:"say what was erased, when, why and by whom"`
+		Export receiptsExportCommand `cmd:"" settings:"data,issuer" help:"write the receipts into a file, or with - to standard output, a line of JSON each"`
+	} `cmd:"" help:"receipts of erasures"`
+	Audit  auditCommand `cmd:"" settings:"data" help:"list who changed what, and which calls were refused, the oldest first; --follow goes on"`
 	Issuer struct {
 		Move issuerMoveCommand `cmd:"" settings:"data" help:"give the users of an issuer to another one, when its address has changed"`
 	} `cmd:"" help:"issuers"`

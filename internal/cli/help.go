@@ -61,7 +61,7 @@ func helpOf(n *kong.Node) string {
 	if !n.Leaf() {
 		fmt.Fprintf(&b, "usage: %s COMMAND ...\n\n", n.FullPath())
 		for _, leaf := range n.Leaves(true) {
-			fmt.Fprintf(&b, "  %-11s %s\n", leaf.Path(), leaf.Help)
+			fmt.Fprintf(&b, "  %-15s %s\n", leaf.Path(), leaf.Help)
 		}
 		if n.Parent == nil {
 			b.WriteString("\nExit codes:\n")

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 
@@ -65,46 +64,37 @@ func printList(ctx context.Context, inv *Program, flags *listFlags, req admin.Li
 	if err != nil {
 		return 0, err
 	}
-	place := inv.placeOf(cfg)
-	ask := func(req admin.ListRequest) (reply admin.ListReply, err error) {
-		return serverOf(place).List(ctx, req)
-	}
-	err = printPages(inv.Stdout, flags.JSON, req, ask, &shown)
-	if errors.Is(err, admin.ErrNoServer) && shown == 0 {
-		err = withStore(ctx, place, false, func(store storage.Engine) error {
-			return printPages(inv.Stdout, flags.JSON, req, func(req admin.ListRequest) (admin.ListReply, error) { return admin.ListPage(ctx, store, req) }, &shown)
-		})
-	}
+	lists := pages[admin.ListRequest, admin.ListReply]{admin.Client.List, func(ctx context.Context, store storage.Engine, req admin.ListRequest) (admin.ListReply, error) {
+		return admin.ListPage(ctx, store, req)
+	}}
+	err = lists.each(ctx, inv.placeOf(cfg), req, func(reply admin.ListReply) (*admin.ListRequest, error) {
+		shown += len(reply.Users) + len(reply.Organizations)
+		if err := printPage(inv.Stdout, flags.JSON, reply); err != nil || reply.Next == nil {
+			return nil, err
+		}
+		req.Query.After = *reply.Next
+		return &req, nil
+	})
 	return shown, err
 }
 
-func printPages(w io.Writer, asJSON bool, req admin.ListRequest, ask func(admin.ListRequest) (admin.ListReply, error), shown *int) error {
-	for {
-		reply, err := ask(req)
+func printPage(w io.Writer, asJSON bool, page admin.ListReply) (err error) {
+	var items []any
+	for _, u := range page.Users {
+		items = append(items, u)
+	}
+	for _, o := range page.Organizations {
+		items = append(items, o)
+	}
+	for _, item := range items {
+		if asJSON {
+			err = json.NewEncoder(w).Encode(item)
+		} else {
+			_, err = fmt.Fprintln(w, item)
+		}
 		if err != nil {
 			return err
 		}
-		var items []any
-		for _, u := range reply.Users {
-			items = append(items, u)
-		}
-		for _, o := range reply.Organizations {
-			items = append(items, o)
-		}
-		for _, item := range items {
-			if asJSON {
-				err = json.NewEncoder(w).Encode(item)
-			} else {
-				_, err = fmt.Fprintln(w, item)
-			}
-			if err != nil {
-				return err
-			}
-			*shown++
-		}
-		if reply.Next == nil {
-			return nil
-		}
-		req.Query.After = *reply.Next
 	}
+	return nil
 }

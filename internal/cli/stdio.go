@@ -15,15 +15,18 @@ import (
 // stdioName is the name of a file that stands for standard output, or standard input. "./-" is a file of that name.
 const stdioName = backup.StreamName
 
-// checkOutput refuses to write a backup to a terminal, and ignores SIGPIPE: the end of the receiver is then an error of the write that
-// is reported like others, and does not end the process without a word.
+// checkOutput refuses to write a backup to a terminal, and sees to broken pipes.
 func checkOutput(stdout io.Writer) error {
 	if isTerminal(stdout) {
 		return usagef("standard output is a terminal; send the backup somewhere: backup - > FILE, or backup - | PROGRAM")
 	}
-	signal.Ignore(syscall.SIGPIPE)
+	ignoreBrokenPipes()
 	return nil
 }
+
+// ignoreBrokenPipes ignores SIGPIPE: the end of the receiver is then an error of the write that is reported like others, and does not end
+// the process without a word.
+func ignoreBrokenPipes() { signal.Ignore(syscall.SIGPIPE) }
 
 // checkInput refuses to read a backup from a terminal, and more than one file from standard input.
 func checkInput(stdin io.Reader, names ...string) error {

@@ -126,7 +126,11 @@ func (r *replicas) wantCommands(servers *clustertest.Servers) {
 	wantThereAndBack(r.t, servers, r, len(client.Forms()))
 	bob := "/assets/v1/" + devidp.OrgAcme + "/users/bob/avatar"
 	wantStatus(r.t, 200, "GET", r.urls[1]+bob, "")
-	r.command(nil, cli.ExitOK, "user bob removed", "user", "remove", "bob", "--issuer="+r.p.Issuer)
+	r.command(nil, cli.ExitOK, "user bob of organisation "+devidp.OrgAcme+" would be removed, and the picture erased", "erase", "user", "bob", "--dry-run")
+	r.command(nil, cli.ExitOK, "user bob removed", "erase", "user", "bob", "--issuer="+r.p.Issuer)
+	r.command(nil, cli.ExitOK, `"user":"bob","issuer":"`+r.p.Issuer+`"`, "receipts", "list", "--user=bob", "--json", "--issuer="+r.p.Issuer)
+	r.command(nil, cli.ExitOK, `"reason":"removed"`, "receipts", "export", "-", "--org="+devidp.OrgAcme)
+	r.command(nil, cli.ExitOK, "  user-erase  by \"command line\"  user bob  ", "audit", "--action=user-erase")
 	wantStatus(r.t, 404, "GET", r.urls[1]+bob, "")
 	r.command(nil, cli.ExitOK, "moved", "issuer", "move", r.p.Issuer, "https://new.example")
 	r.command(nil, cli.ExitOK, "organisation "+devidp.OrgAcme+" removed with 1 user", "org", "remove", devidp.OrgAcme)

@@ -12,16 +12,17 @@ import (
 	"example.org/avatard/storage"
 )
 
-// userRemoveCommand is "user remove".
-type userRemoveCommand struct {
+// eraseUserCommand is "erase user", which is also called "user remove".
+type eraseUserCommand struct {
 	settingFlags
-	User string `arg:"" name:"USER" help:"id of the user"`
-	Org  string `placeholder:"ORG" help:"remove the user only if they belong to this organisation"`
-	JSON bool   `name:"json" help:"print what was removed as JSON"`
+	User   string `arg:"" name:"USER" help:"id of the user"`
+	Org    string `placeholder:"ORG" help:"remove the user only if they belong to this organisation"`
+	DryRun bool   `help:"say who would be removed, and change nothing"`
+	JSON   bool   `name:"json" help:"print what was removed as JSON"`
 }
 
-func (flags *userRemoveCommand) Run(ctx context.Context, inv *Program) error {
-	req := admin.UserRemoval{User: flags.User, Organization: flags.Org}
+func (flags *eraseUserCommand) Run(ctx context.Context, inv *Program) error {
+	req := admin.UserRemoval{User: flags.User, Organization: flags.Org, DryRun: flags.DryRun}
 	if !ids.Valid(req.User) {
 		return usagef("%q is no user id; expected 1 to 200 characters without control characters", req.User)
 	}

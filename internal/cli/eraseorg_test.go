@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.org/avatard/authz/devidp"
+	"example.org/avatard/internal/admin"
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/faulty"
 	"example.org/avatard/storage/storagetest/memory"
@@ -45,7 +46,7 @@ func TestOrgRemoveCutShort(t *testing.T) {
 	}
 	var stderr bytes.Buffer
 	run := func(ctx context.Context, place storage.Place) (removedOrg, error) {
-		r := orgRemovalRun{inv: &Program{Stderr: &stderr}, org: "acme"}
+		r := orgErasure{inv: &Program{Stderr: &stderr}, req: admin.OrganizationRemoval{Organization: "acme"}}
 		return r.remove(ctx, place)
 	}
 	place := e.stores.Place("one")
