@@ -3,12 +3,15 @@
 package e2e
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.org/avatard/internal/admin"
 	"example.org/avatard/internal/cli"
@@ -104,5 +107,24 @@ func TestAuditTable(t *testing.T) {
 	out, err := runCommand(t, "audit", "--format=csv", "--user="+id, "--data="+dir)
 	if err != nil || !strings.Contains(out, `,"'=HYPERLINK(""https://evil.example"",""x"")","acme",`) {
 		t.Errorf("audit --format=csv prints %q, %v", out, err)
+	}
+}
+
+// A follower of a server that stops says so: it does not wait in silence for one that may never come.
+func TestAuditFollowsUntilTheServerStops(t *testing.T) {
+	dir := t.TempDir()
+	store, stop := startAdmin(t, dir)
+	putFor(t, store, "alice", 10)
+	var out, problems bytes.Buffer
+	stopped := 0
+	p := &cli.Program{Stdout: &out, Stderr: &problems, Pause: func(context.Context, time.Duration) error {
+		if stopped++; stopped == 1 {
+			stop()
+		}
+		return nil
+	}}
+	code := cli.Report(&problems, p.Run(t.Context(), []string{"audit", "--follow", "--data", dir}))
+	if code != cli.ExitFailed || stopped != 1 || !strings.Contains(problems.String(), admin.ErrNoServer.Error()) || !strings.Contains(out.String(), "  upload  by ") {
+		t.Errorf("audit --follow = exit code %d behind %d pauses, %q, %q", code, stopped, &out, &problems)
 	}
 }
