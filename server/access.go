@@ -31,6 +31,9 @@ type accessRule struct {
 	need authz.Permission
 	// ended: that organisation may have ended.
 	ended bool
+	// hook: everyone may call, without a token, within bounds of their own. The endpoint checks the sender's signature itself, for which it
+	// needs the body.
+	hook bool
 	// rate counts calls by address, beside the rate of all calls. nil = no bound.
 	rate *limit.RateLimiter[netip.Addr]
 }
@@ -74,6 +77,9 @@ func (s *Server) accessRules() map[string]accessRule {
 	if s.config.Page {
 		rules["GET /"] = open
 	}
+	for _, h := range s.config.Hooks {
+		rules["POST "+hookPrefix+h.Name] = accessRule{hook: true}
+	}
 	if !s.config.WithoutReflection {
 		for _, service := range reflectionServices {
 			rules[reflectionPath(service)] = accessRule{open: true, rate: s.reflections}
@@ -110,7 +116,7 @@ func (s *Server) authorize(r *http.Request, m match) error {
 // applyRule decides who is let in by the rule of an endpoint.
 func (s *Server) applyRule(ctx context.Context, c *call, header http.Header, m match) error {
 	rule := m.rule
-	if rule.public || rule.open {
+	if rule.public || rule.open || rule.hook {
 		return nil
 	}
 	if err := s.authenticate(ctx, c, header); err != nil {

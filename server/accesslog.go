@@ -31,10 +31,7 @@ func (c *call) refusedAttr() slog.Attr {
 // recordFailure records an error: its code for the access log, its full text in the log, and in the audit trail.
 func (s *Server) recordFailure(ctx context.Context, c *call, f *apiError) {
 	o := errorTable[f.reason]
-	c.outcome, c.status, c.refused = o.code.String(), o.status, f.refused
-	if o.id != "" {
-		c.outcome += " " + o.id
-	}
+	c.outcome, c.status, c.refused = o.outcome(), o.status, f.refused
 	if f.cause != nil && s.hasLines(c, o.code.String()) {
 		level := slog.LevelWarn
 		switch f.reason {

@@ -13,6 +13,9 @@ import (
 const (
 	// refusalPause is how long refusals are gathered before they are put into the audit trail.
 	refusalPause = time.Second
+	// unprovenPause is the same for messages to hooks that nobody is proven to have sent: a stranger makes no more than a few records a minute,
+	// and does not drive out those of others.
+	unprovenPause = time.Minute
 	// maxRefusals is how many records of refusals are made after each pause. The trail shows attempts; it does not have to hold a flood.
 	maxRefusals = 50
 	// maxRefusalKinds bounds the kinds of refusals that are remembered. A caller has about sixty.
@@ -24,6 +27,7 @@ const (
 // kind of their own.
 type refusals struct {
 	record func(storage.Refusal)
+	pause  time.Duration
 
 	mu     sync.Mutex
 	kinds  map[refusalKind]*refusalSum
@@ -59,7 +63,7 @@ func (l *refusals) add(r storage.Refusal) {
 	}
 	l.kinds[kind] = &refusalSum{refusalKind: kind, first: r, count: 1}
 	if l.timer == nil {
-		l.timer = time.AfterFunc(refusalPause, func() { l.flush(maxRefusals) })
+		l.timer = time.AfterFunc(l.pause, func() { l.flush(maxRefusals) })
 	}
 }
 
@@ -94,7 +98,7 @@ func (l *refusals) flush(room int) {
 	}
 	switch {
 	case l.timer != nil && len(l.kinds) > 0:
-		l.timer.Reset(refusalPause)
+		l.timer.Reset(l.pause)
 	case l.timer != nil:
 		l.timer.Stop()
 		l.timer = nil

@@ -24,7 +24,7 @@ func refused(caller, action, reason string) storage.Refusal {
 func recording() (l *refusals, recorded func() []storage.Refusal) {
 	var mu sync.Mutex
 	var told []storage.Refusal
-	return &refusals{record: func(r storage.Refusal) {
+	return &refusals{pause: refusalPause, record: func(r storage.Refusal) {
 			mu.Lock()
 			defer mu.Unlock()
 			told = append(told, r)

@@ -24,7 +24,7 @@ import (
 // setBodyDeadline makes the reading of a body end with its call. Reading ignores contexts, so the connection gets a deadline, too. It is
 // a little later than the call's, so that the call's context has ended when a read fails.
 //
-// Open calls get openCallTime for their body, and twice that for all, the answer included. Streams have rules of their own.
+// Open calls get openCallTime for their body, and twice that for all, the answer included; messages to hooks get hookBodyTime for theirs. Streams have rules of their own.
 func setBodyDeadline(w http.ResponseWriter, r *http.Request, m match) {
 	control := http.NewResponseController(w)
 	if m.rule.open && r.ProtoMajor > 1 && !m.stream {
@@ -35,6 +35,8 @@ func setBodyDeadline(w http.ResponseWriter, r *http.Request, m match) {
 	}
 	if m.rule.open {
 		_ = control.SetReadDeadline(time.Now().Add(openCallTime))
+	} else if m.rule.hook {
+		_ = control.SetReadDeadline(time.Now().Add(hookBodyTime))
 	} else if deadline, ok := r.Context().Deadline(); ok {
 		_ = control.SetReadDeadline(deadline.Add(250 * time.Millisecond))
 	}

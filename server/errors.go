@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,6 +47,14 @@ const (
 	endLifted
 	unknownReceipt
 	badPageToken
+	hookUnsigned
+	hookBody
+	hookOrganization
+	hookOtherOrganization
+	hookReplayed
+	hookOutdated
+	hookUnderWay
+	hookUnfinished
 	noPicture
 	unavailable
 	crowded
@@ -73,6 +82,8 @@ type errorSpec struct {
 	// challenge: the answer carries WWW-Authenticate, with this error code in it unless that is "" (RFC 6750 section 3).
 	challenge      bool
 	challengeError string
+	// challengeScheme is the challenge's, "" = Bearer.
+	challengeScheme string
 	// audited: the caller is known and was refused, which goes into the audit trail.
 	audited bool
 }
@@ -107,6 +118,15 @@ var errorTable = [...]errorSpec{
 	unknownReceipt:            {code: connect.CodeNotFound, status: 404, id: "AVATAR-r3Fn6", audited: true, message: "receipt not found in this organisation"},
 	badPageToken:              {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-p5Tk1", message: "the page token is none of this list"},
 
+	hookUnsigned:          {code: connect.CodeUnauthenticated, status: 401, id: "AVATAR-h1Sg4", challenge: true, challengeScheme: "Signature", message: "no current signature with a secret of this hook"},
+	hookBody:              {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-h2Bd6", audited: true, message: "the event cannot be read"},
+	hookOrganization:      {code: connect.CodePermissionDenied, status: 403, id: "AVATAR-h3Og9", audited: true, message: "the hook takes no events of this organisation"},
+	hookOtherOrganization: {code: connect.CodePermissionDenied, status: 403, id: "AVATAR-h4Ot2", audited: true, message: "the user is on record in another organisation than the event says"},
+	hookReplayed:          {code: connect.CodeAlreadyExists, status: 409, id: "AVATAR-h5Rp7", audited: true, message: "this message was taken before"},
+	hookOutdated:          {code: connect.CodeFailedPrecondition, status: 409, id: "AVATAR-h6Od3", audited: true, message: "the user or the organisation was registered after the event"},
+	hookUnderWay:          {code: connect.CodeUnavailable, status: 503, retry: true, message: "the event is being dealt with, try again"},
+	hookUnfinished:        {code: connect.CodeUnavailable, status: 503, retry: true, message: "the organisation takes nobody any more, and some of its users are left: send the event again"},
+
 	unavailable:     {code: connect.CodeUnavailable, status: 503, retry: true, message: "temporarily unavailable, try again"},
 	crowded:         {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many pictures are on their way, try again"},
 	tooManyUnknown:  {code: connect.CodeUnavailable, status: 503, retry: true, message: "too many unknown tokens, try again later"},
@@ -121,6 +141,14 @@ var errorTable = [...]errorSpec{
 	unknownProcedure:   {code: connect.CodeUnimplemented, status: 404, message: "no such procedure"},
 	unknownCompression: {code: connect.CodeUnimplemented, status: 501, message: "unknown compression, known are gzip and identity"},
 	unknownCoding:      {code: connect.CodeInvalidArgument, status: 415, message: "unknown Content-Encoding, known are gzip and identity"},
+}
+
+// outcome is how the log and the audit trail name the answer: the code, and the id if there is one.
+func (o errorSpec) outcome() string {
+	if o.id == "" {
+		return o.code.String()
+	}
+	return o.code.String() + " " + o.id
 }
 
 // apiError is a reason with what is known about this call. Its text is for the log; answers use the table.
@@ -236,7 +264,7 @@ func (s *Server) connectError(c *call, f *apiError) *connect.Error {
 		out.Meta().Set("Retry-After", strconv.FormatFloat(seconds, 'f', 0, 64))
 	}
 	if o.challenge {
-		challenge := `Bearer realm="` + s.config.Realm + `"`
+		challenge := cmp.Or(o.challengeScheme, "Bearer") + ` realm="` + s.config.Realm + `"`
 		if o.challengeError != "" {
 			challenge += `, error="` + o.challengeError + `"`
 		}

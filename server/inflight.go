@@ -22,6 +22,12 @@ const (
 	openShare = 16
 	// openCallTime bounds the body of an open call, and how long a peer may take to accept its answer.
 	openCallTime = 2 * time.Second
+	// maxHookCalls messages to hooks are in flight at once, hookShare of them from one address: strangers may send as much as a sender, of
+	// which 64 KiB each are kept until the signature is known to be wrong.
+	maxHookCalls = 128
+	hookShare    = 32
+	// hookBodyTime bounds the body of a message to a hook.
+	hookBodyTime = 5 * time.Second
 )
 
 // inFlight counts the requests that are being served, and the bytes of their header fields, in all and for each address. It has
@@ -98,12 +104,15 @@ func (p place) leave() {
 }
 
 // enterCall finds a place for a call among those in flight. Open calls have places of their own: callers who hold calls never keep
-// others from asking whether the server is well.
+// others from asking whether the server is well. So have messages to hooks, which need no token either.
 func (s *Server) enterCall(c *call, m match, r *http.Request) (p place, over shedReason, ok bool) {
 	fields, size := headerSize(r)
 	p = place{in: s.calls, address: c.network, header: size + fields*fieldBytes}
-	if m.rule.open {
+	switch {
+	case m.rule.open:
 		p.in = s.openCalls
+	case m.rule.hook:
+		p.in = s.hookCalls
 	}
 	if over, ok = p.in.enter(p.address, p.header); !ok {
 		p.in = nil

@@ -180,6 +180,7 @@ func (s *Server) serve(ctx context.Context, ln net.Listener, encryption *tls.Con
 func (s *Server) tellTheRest() {
 	s.logSums.flush()
 	s.refusals.flush(maxRefusalKinds)
+	s.unproven.flush(maxRefusalKinds)
 }
 
 // newConnections returns room for the connections that a Server is configured for.

@@ -18,6 +18,7 @@
 //	    absent.go     what stands for a picture where there is none
 //	    budgets.go, semaphore.go   how many of them at once, and which are evicted for others
 //	    health.go    the open endpoints
+//	    hook.go, hookevent.go, hookmemory.go   account events that a sender has signed; package server/webhook reads them
 //	  surface.go   all that is served; nothing is without a rule of access
 //	  access.go, organisation.go   those rules: who may call what and where, decided before a body is read
 //	  limits.go, address.go   how often, and what address a call comes from
@@ -105,6 +106,8 @@ type Config struct {
 	// StartOrganizations are those that the program registers at each start. They cannot be erased by a call: they would be back.
 	// nil = none.
 	StartOrganizations []string
+	// Hooks are the senders of account events. nil = none, and no such route.
+	Hooks []Hook
 	// RegisterOnAdminUpload registers the user when an administrator uploads for an unknown id. false = such an
 	// upload is refused as for any unknown user.
 	RegisterOnAdminUpload bool
@@ -188,8 +191,12 @@ type Server struct {
 	invented *limit.RateLimiter[string]
 	headers  sync.Pool // of *headersOnly
 
+	// unproven gathers refusals of messages to hooks that nobody is proven to have sent.
+	unproven *refusals
+
 	calls       *inFlight
 	openCalls   *inFlight
+	hookCalls   *inFlight
 	leaving     *inFlight // answered, and not gone yet
 	sheds       shedCounter
 	connections *connections.Group
@@ -215,7 +222,8 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 	s := &Server{
 		config:         cfg,
 		procedures:     make(map[string]*endpoint),
-		refusals:       &refusals{record: cfg.Store.RecordRefusal},
+		refusals:       &refusals{record: cfg.Store.RecordRefusal, pause: refusalPause},
+		unproven:       &refusals{record: cfg.Store.RecordRefusal, pause: unprovenPause},
 		byAddress:      limit.NewRateLimiter[netip.Addr](cfg.AddressRate, maxCounted, cfg.Now),
 		byCaller:       limit.NewRateLimiter[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections:    limit.NewRateLimiter[netip.Addr](reflectionRate, maxCounted, cfg.Now),
@@ -225,6 +233,7 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		renditions:     newRenditions(cfg.RenditionBytes),
 		calls:          newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		openCalls:      newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
+		hookCalls:      newInFlight(maxHookCalls, hookShare, cfg.MaxHeaderBytes),
 		leaving:        newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		sheds:          shedCounter{logger: cfg.Logger, now: cfg.Now},
 	}
@@ -272,6 +281,7 @@ func (c *Config) complete() error {
 			faults = append(faults, fmt.Errorf("server: AllowedHeaders: %w", err))
 		}
 	}
+	faults = append(faults, c.checkHooks()...)
 	if c.Pictures == nil {
 		c.Pictures = picture.New(picture.Config{})
 	}

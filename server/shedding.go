@@ -74,7 +74,7 @@ type Load struct {
 
 // Load tells how much there is to do.
 func (s *Server) Load() Load {
-	open := s.openCalls.requests()
+	open := s.openCalls.requests() + s.hookCalls.requests()
 	l := Load{Connections: s.connections.Open(), Requests: open + s.calls.requests(), OpenRequests: open, Refused: make(map[string]uint64),
 		Budgets: s.pictureBudgets.stats(), Renditions: s.renditions.stats(), SummedCalls: s.logSums.summed(), LostRefusals: s.refusals.forgotten()}
 	for i := range s.sheds.counts {

@@ -80,6 +80,9 @@ func (s *Server) surface() surface {
 	if s.config.Page {
 		all.routes = append(all.routes, plainRoute{http.MethodGet, "/", s.servePerson})
 	}
+	for _, h := range s.config.Hooks {
+		all.routes = append(all.routes, plainRoute{http.MethodPost, hookPrefix + h.Name, newHookRoute(s, h).serve})
+	}
 	return all
 }
 

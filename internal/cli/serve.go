@@ -76,7 +76,16 @@ func (p *Program) serve(ctx context.Context, cfg config.Config, reread func() (c
 		defer stop()
 		reloaders = append(reloaders, reloader{"client secret", reload})
 	}
-	run := &serving{Program: p, cfg: cfg, log: log, logger: logger, watch: watch, authenticator: authenticator, permissions: permissions,
+	hooks, err := config.NewHookSecrets(cfg, logger)
+	if err != nil {
+		return err
+	}
+	if hooks != nil {
+		reload, stop := hooks.Watch()
+		defer stop()
+		reloaders = append(reloaders, reloader{"hook secrets", reload})
+	}
+	run := &serving{Program: p, cfg: cfg, log: log, logger: logger, watch: watch, authenticator: authenticator, permissions: permissions, hooks: hooks.Hooks(),
 		hangups: hangups, reloaders: reloaders}
 	return run.openAndListen(ctx)
 }
@@ -90,6 +99,7 @@ type serving struct {
 	watch         *watch
 	authenticator *authz.Introspector
 	permissions   authz.Source
+	hooks         []server.Hook
 	hangups       chan os.Signal
 	reloaders     []reloader
 }
@@ -119,6 +129,7 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 	of.Checks = append(append(draining.checks(), of.Checks...), stream.checks()...)
 	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
 	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, version()
+	of.Hooks = p.hooks
 	of.SignIn = signInOf(cfg, p.authenticator)
 	if of.DefaultImage, err = readDefaultImage(cfg); err != nil {
 		return err

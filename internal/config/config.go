@@ -3,9 +3,9 @@
 //
 //	file.go ─────┐ (YAML, by its syntax tree)
 //	variables ───┼► reader.go ─► value.go, limit.go, age.go ─► Config, or an Error with every fault at once
-//	flags.go ────┘      └► provider.go, cluster.go: what only shows when all is read; secrets and keys
+//	flags.go ────┘      └► provider.go, cluster.go, hooks.go: what only shows when all is read; secrets and keys
 //
-// Beside it secretwatch.go reads a changed secret again while the server runs, and opensecrets.go warns of files that
+// Beside it secretwatch.go and hookwatch.go read changed secrets again while the server runs, and opensecrets.go warns of files that
 // others may read. The package opens no store, listens nowhere and asks no provider.
 package config
 
@@ -86,6 +86,10 @@ type Config struct {
 	IdleTimeout                              time.Duration // of connections
 	Keep                                     storage.Retention
 	AuditStream                              string // "-" = standard output, "" = none
+
+	HookOrganizations map[string][]string // by the names of hooks
+	HookSecrets       string              // the directory of their secrets, "" = no hooks
+	HookZitadel       []string            // those of ZITADEL
 
 	Watch Watch
 

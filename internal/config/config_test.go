@@ -68,7 +68,7 @@ func writeFile(t *testing.T, name, text string) string {
 const minimal = "data: /var/lib/avatard\nissuer: https://id.example\naudience: \"1\"\nclient_id: c\nclient_secret: s\n"
 
 // everySettingIn returns a file that sets everything once.
-func everySettingIn(secret string, pair *certtest.Files) string {
+func everySettingIn(secret, hooks string, pair *certtest.Files) string {
 	return `
 # every setting, once
 listen: "[::]:80"
@@ -107,6 +107,7 @@ trusted_proxies: [10.0.0.0/8, "2001:db8::1"]
 rate_limit: {caller: 5, caller_burst: 6, address: 0.5, address_burst: 7}
 pictures: {max_upload_bytes: 1048576, max_pixels: 50000000, resized_cache_bytes: 1000000, default_image: /srv/nobody.png}
 limits: {requests: 100, requests_per_address: 10, connections: 200, connections_per_address: 20, header_bytes: 8192, idle_timeout: 2m}
+hooks: {organisations: {accounts: [acme, globex], of-zitadel: [acme]}, secrets: ` + hooks + `, zitadel: [of-zitadel]}
 metrics: {listen: ":9464"}
 tracing: {endpoint: "http://127.0.0.1:4318", ratio: 0.25, trust_parent: true}
 shutdown:
@@ -121,7 +122,8 @@ log:
 func TestConfigOfAFile(t *testing.T) {
 	secret := writeFile(t, "secret", "\n hunter2 \n")
 	pair, _ := certtest.NewFiles(t)
-	file := writeFile(t, "avatard.yaml", everySettingIn(secret, pair))
+	hooks := hookSecretsIn(t, map[string]string{"accounts": standardSecret, "of-zitadel": zitadelSecret})
+	file := writeFile(t, "avatard.yaml", everySettingIn(secret, hooks, pair))
 	got, err := read(t, nil, "--config", file)
 	if err != nil {
 		t.Fatal(err)
@@ -144,6 +146,7 @@ func TestConfigOfAFile(t *testing.T) {
 		CallerRate:     limit.Rate{PerSecond: 5, Burst: 6}, AddressRate: limit.Rate{PerSecond: 0.5, Burst: 7},
 		Keep:        storage.Retention{Changes: 100 * day, Refusals: 36 * time.Hour, RefusalRows: 500},
 		MaxRequests: 100, MaxRequestsPerAddress: 10, MaxConnections: 200, MaxConnectionsPerAddress: 20, MaxHeaderBytes: 8192, IdleTimeout: 2 * time.Minute,
+		HookOrganizations: map[string][]string{"accounts": {"acme", "globex"}, "of-zitadel": {"acme"}}, HookSecrets: hooks, HookZitadel: []string{"of-zitadel"},
 		Watch: Watch{MetricsListen: "127.0.0.1:9464", TracingEndpoint: "http://127.0.0.1:4318/v1/traces",
 			TracingRatio: 0.25, TracingTrustParent: true},
 		ShutdownDelay: 10 * time.Second, ShutdownGrace: time.Minute, LogLevel: slog.LevelDebug, LogFormat: "json",
@@ -202,6 +205,8 @@ var precedenceValues = map[string][3]string{
 	"pictures.default_image":         {"/one", "/two", "/three"},
 	"limits.header_bytes":            {"4096", "8192", "1048576"},
 	"limits.idle_timeout":            {"1s", "90s", "24h"},
+	"hooks.organisations":            {"a=acme", "b=acme", "a=acme,globex;b=acme"},
+	"hooks.zitadel":                  {"a,b", "b,a", "a,b,a"},
 	"audit.stream":                   {"/one", "-", "/three"},
 	"audit.retention":                {"0", "36h", "400d"},
 	"audit.refusals":                 {"1h", "30d", "0"},
@@ -256,8 +261,15 @@ func TestConfigPrecedence(t *testing.T) {
 		"authz.organisation_claim": {"AVATARD_AUTHZ_CLAIMS=keycloak"},
 		"tls.cert_file":            {"AVATARD_TLS_KEY_FILE=" + pair.Key},
 		"tls.key_file":             {"AVATARD_TLS_CERT_FILE=" + pair.Chain},
+
+		"hooks.organisations": {"AVATARD_HOOKS_SECRETS=" + hookSecretsIn(t, map[string]string{"a": standardSecret, "b": standardSecret})},
+		"hooks.secrets":       {"AVATARD_HOOKS_ORGANISATIONS=a=acme"},
+		"hooks.zitadel": {"AVATARD_HOOKS_ORGANISATIONS=a=acme;b=acme",
+			"AVATARD_HOOKS_SECRETS=" + hookSecretsIn(t, map[string]string{"a": zitadelSecret, "b": zitadelSecret})},
 	}
 	values := maps.Clone(precedenceValues)
+	oneHook := func() string { return hookSecretsIn(t, map[string]string{"a": standardSecret}) }
+	values["hooks.secrets"] = [3]string{oneHook(), oneHook(), oneHook()}
 	values["tls.cert_file"], values["tls.key_file"] = copies(pair.Chain), copies(pair.Key)
 	addressed := writeFile(t, "address", "host=a dbname=b")
 	values["database_file"], values["bucket.secret_key_file"], values["bucket.key_file"] = copies(addressed), copies(addressed), copies(addressed)

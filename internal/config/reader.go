@@ -156,6 +156,7 @@ func (r *reader) finish(required []string) {
 	}
 	r.finishCluster(r.opensFiles || slices.Contains(required, "data"))
 	r.finishIdentity()
+	r.finishHooks()
 	r.checkCertificate()
 }
 

@@ -9,7 +9,7 @@ import (
 	"example.org/avatard/authz"
 )
 
-// secretInterval is how often the file of the client's secret or key is looked at.
+// secretInterval is how often files with secrets are looked at.
 const secretInterval = time.Second
 
 // ClientSecret keeps the credentials of an introspector up to date with a file that may change. It compares content, not times. After
@@ -78,6 +78,16 @@ func (c *ClientSecret) use() error {
 
 // Watch looks at the file every second, and when reload is called, until stop is. A reload says how it went in any case.
 func (c *ClientSecret) Watch() (reload, stop func()) {
+	return watchFiles(func(asked bool) {
+		if asked {
+			c.known, c.failed = [sha256.Size]byte{}, ""
+		}
+		c.look()
+	})
+}
+
+// watchFiles calls look every second, and when reload is called, with true, until stop is. It is never called twice at once.
+func watchFiles(look func(asked bool)) (reload, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	asked, ended := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -87,12 +97,12 @@ func (c *ClientSecret) Watch() (reload, stop func()) {
 		for {
 			select {
 			case <-tick.C:
+				look(false)
 			case <-asked:
-				c.known, c.failed = [sha256.Size]byte{}, ""
+				look(true)
 			case <-ctx.Done():
 				return
 			}
-			c.look()
 		}
 	}()
 	reload = func() {
