@@ -30,7 +30,7 @@ type grammar struct {
 	} `cmd:"" help:"users"`
 	Erase struct {
 		User eraseUserCommand `cmd:"" settings:"data,issuer" help:"erase a user's picture and end the user, whom only user add registers again"`
-		Org  eraseOrgCommand  `cmd:"" settings:"data" help:"end an organisation with its users, whose pictures are erased; goes on where it was ended; only org add registers it again"`
+		Org  eraseOrgCommand  `cmd:"" settings:"data" help:"end an organisation with its users, whose pictures are erased; goes on where it was killed; only org add registers it again"`
 	} `cmd:"" help:"ends of users and organisations"`
 	Receipts struct {
 		List   receiptsListCommand   `cmd:"" settings:"data,issuer" help:"list the receipts of erasures, the newest first"`
