@@ -230,7 +230,7 @@ func toAPIError(ctx context.Context, err error) *apiError {
 		return &apiError{reason: deadlinePassed, cause: err}
 	case ended != nil:
 		return &apiError{reason: callerGone, cause: err}
-	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable),
+	case errors.Is(err, authz.ErrUnavailable), errors.Is(err, storage.ErrUnavailable), errors.Is(err, erasure.ErrUnfinished),
 		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled): // a time limit of a package below, not the caller's deadline
 		return &apiError{reason: unavailable, cause: err, retryAfter: authz.RetryAfter(err)}
 	}

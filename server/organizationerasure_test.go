@@ -271,3 +271,23 @@ type failingErasures struct{ storage.Store }
 func (s failingErasures) EraseUser(context.Context, storage.Removal) (storage.Result, error) {
 	return storage.Result{}, fmt.Errorf("%w: %s", storage.ErrUnavailable, secret)
 }
+
+// An organisation that has users although nobody can have come in is there for another call.
+func TestEraseOrganizationInUse(t *testing.T) {
+	inForms(t, func(t *testing.T, form client.Form) {
+		e := startErasing(t, 3)
+		e.server.config.Store = usedOrganizations{e.server.config.Store}
+		if answer, told := e.erase(t.Context(), form); answer.Code != connect.CodeUnavailable || len(told) == 0 || told[len(told)-1].GetFinished() {
+			t.Errorf("%v, told %v", answer, told)
+		}
+		e.server.config.Store = e.server.config.Store.(usedOrganizations).Store
+		e.finish(form, 0)
+	})
+}
+
+// usedOrganizations has users in each organisation.
+type usedOrganizations struct{ storage.Store }
+
+func (s usedOrganizations) RemoveOrganization(context.Context, string, storage.Origin) (bool, error) {
+	return false, storage.ErrOrganizationInUse
+}

@@ -114,13 +114,25 @@ func (r *run) pass(ctx context.Context) (tried int, err error) {
 }
 
 // remove takes the organisation off the record, in which nobody is left but those who failed. Some of them may be gone all the same.
-func (r *run) remove(ctx context.Context) (err error) {
+func (r *run) remove(ctx context.Context) error {
 	maps.DeleteFunc(r.failed, func(_ storage.UserKey, f *failure) bool { return f.listed < r.passes })
 	if len(r.failed) > 0 {
 		return r.unfinished()
 	}
-	r.sum.Ended, err = r.store.RemoveOrganization(ctx, r.org, r.by)
-	return err
+	removed, err := r.store.RemoveOrganization(ctx, r.org, r.by)
+	if err != nil && !errors.Is(err, storage.ErrOrganizationInUse) {
+		return err
+	}
+	switch state, serr := r.store.OrganizationState(ctx, r.org); {
+	case serr != nil:
+		return serr
+	case !state.Refuses(): // since the last page was read
+		return ErrLifted
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrUnfinished, err)
+	}
+	r.sum.Ended = removed
+	return nil
 }
 
 func (r *run) unfinished() error {

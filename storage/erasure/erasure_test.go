@@ -109,3 +109,28 @@ func TestLifted(t *testing.T) {
 	wantLeft(t, s, users-storage.MaxPage)
 	wantState(t, s, storage.Registered)
 }
+
+// An administrator who registers the organisation again when nobody is left is told of, with users or without: it has not ended.
+func TestLiftedLast(t *testing.T) {
+	for name, users := range map[string]int{"with nobody": 0, "with a user": 1} {
+		t.Run(name, func(t *testing.T) {
+			s := storeOf(t, 3)
+			slow := faulty.New(s)
+			slow.Set(faulty.Fault{Kind: faulty.Slow, Methods: []faulty.Method{faulty.RemoveOrganization}, Wait: func(ctx context.Context) {
+				admin := by
+				admin.Readmits = true
+				if created, err := s.AddOrganization(ctx, "acme", admin); !created || err != nil {
+					t.Errorf("AddOrganization = %v, %v", created, err)
+				}
+				for n := range users {
+					put(t, s, userOf(10+n), "acme", true)
+				}
+			}})
+			sum, err := Organization(t.Context(), slow, "acme", by, nil)
+			if !errors.Is(err, ErrLifted) || sum.Users != 3 || sum.Ended {
+				t.Errorf("Organization = %+v, %v, want %v", sum, err, ErrLifted)
+			}
+			wantLeft(t, s, users)
+		})
+	}
+}
