@@ -9,6 +9,9 @@ import (
 // Failpoints returns the names of the failpoints that a process passes while its disk works and no command runs, see package hooks.
 func Failpoints() []string { return slices.Clone(hooks.Failpoints) }
 
+// CommandFailpoints returns the names of those that it passes only when a user moves or ends, or an organisation ends.
+func CommandFailpoints() []string { return slices.Clone(hooks.CommandFailpoints) }
+
 // WrongOrders returns the names of the wrong orders of steps, each of which a proof has to notice, see package hooks.
 func WrongOrders() []string { return slices.Clone(hooks.WrongOrders) }
 

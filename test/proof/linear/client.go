@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"connectrpc.com/connect"
 
@@ -16,6 +17,8 @@ import (
 // person is a user, and the entity tags that clients have seen of their pictures.
 type person struct {
 	testbed.Person
+
+	ended atomic.Bool // by the latest answer that tells: it spares readmissions of users who are registered
 
 	mu   sync.Mutex
 	tags map[int][]tag // by size, in the order in which they were first seen
@@ -62,6 +65,7 @@ type party struct {
 	pictures *testbed.PictureSet
 	resized  map[int]testbed.Resized // by size
 	recorder *recorder
+	readmit  func(ctx context.Context, user string) (created bool, err error)
 	// dying reports whether the server is being killed.
 	dying func() bool
 }
@@ -73,7 +77,7 @@ func (p *party) do(ctx context.Context, caller int, s step) bool {
 		ctx, leave = context.WithTimeout(ctx, s.patience)
 		defer leave()
 	}
-	if s.kind != read {
+	if s.kind != read && (s.kind != readmit || p.people[s.person].ended.Load()) {
 		in := call{Kind: s.kind, User: p.people[s.person].ID, Picture: s.picture, Asked: none, How: how(s)}
 		if id, ok := p.recorder.begin(caller, in); ok {
 			return p.change(ctx, id, in, s)
@@ -85,6 +89,8 @@ func (p *party) do(ctx context.Context, caller int, s step) bool {
 func how(s step) string {
 	text := "public"
 	switch {
+	case s.kind == readmit:
+		text = "command"
 	case s.own:
 		text = "own"
 	case s.kind != read:
@@ -93,7 +99,7 @@ func how(s step) string {
 	if s.size > 0 {
 		text += fmt.Sprintf(", %d pixels", s.size)
 	}
-	if s.kind == remove {
+	if s.kind == remove || s.kind == erase {
 		text += ", " + string(s.form)
 	}
 	if s.patience > 0 {
@@ -106,6 +112,10 @@ func (p *party) change(ctx context.Context, id int, in call, s step) bool {
 	u := p.people[s.person]
 	var a client.Answer
 	switch {
+	case s.kind == readmit:
+		return p.add(ctx, id, u)
+	case s.kind == erase:
+		a = p.erase(ctx, s.form, u.ID)
 	case s.kind == upload && s.own:
 		a = p.client.UploadOwn(ctx, client.Bearer(u.Token), p.pictures.All[s.picture].Upload)
 	case s.kind == upload:
@@ -121,6 +131,11 @@ func (p *party) change(ctx context.Context, id int, in call, s step) bool {
 			p.recorder.complain("%v, %s: the answer has no sequence", in, in.How)
 		}
 		p.recorder.answered(id, outcome{Sequence: a.Sequence(), Picture: none})
+		u.ended.Store(s.kind == erase)
+		return true
+	case refused(s.kind, a):
+		p.recorder.answered(id, outcome{Refused: true, Picture: none})
+		u.ended.Store(true)
 		return true
 	case a.Err == nil && !slices.Contains([]connect.Code{connect.CodeUnavailable, connect.CodeDeadlineExceeded, connect.CodeCanceled}, a.Code):
 		p.recorder.complain("%v, %s: %v", in, in.How, a)

@@ -35,6 +35,7 @@ func controls(cluster bool) []control {
 		{"smaller pictures from a cache that does not ask the store", func(w *world) { w.front = lying(cachedReads(2, resized)) }},
 		{"304 without asking", func(w *world) { w.front = lying(eagerUnchanged()) }},
 		{"deletes that never arrive", func(w *world) { w.front, w.forms = lying(swallow(http.MethodDelete)), []client.Form{client.REST} }},
+		{"erasures of users that only delete their pictures", func(w *world) { w.front, w.forms = lying(onlyDelete()), []client.Form{client.REST} }},
 		{"uploads that never arrive", func(w *world) { w.front = lying(swallow(http.MethodPost)) }},
 	}
 	const lost = "a crash that loses what was acknowledged"
@@ -204,6 +205,16 @@ func swallow(method string) lie {
 			_, _ = io.Copy(io.Discard, r.Body)
 			_, _ = io.WriteString(w, `{"details":{"sequence":"1"}}`)
 			return
+		}
+		server.ServeHTTP(w, r)
+	}
+}
+
+// onlyDelete makes every erasure of a user over REST a delete of the picture.
+func onlyDelete() lie {
+	return func(w http.ResponseWriter, r *http.Request, server http.Handler) {
+		if user, ok := strings.CutPrefix(r.URL.Path, "/avatard/v1/users/"); ok && r.Method == http.MethodDelete {
+			r.URL.Path, r.URL.RawPath = client.UserPicturePath(user), ""
 		}
 		server.ServeHTTP(w, r)
 	}

@@ -94,7 +94,8 @@ func (w world) record(ctx context.Context, seed uint64) (h recorded, err error) 
 		return h, err
 	}
 	defer func() { err = errors.Join(err, s.testbed.Close()) }()
-	s.party = &party{manager: s.testbed.Manager(), pictures: w.pictures, resized: w.resized, recorder: s.recorder}
+	s.party = &party{manager: s.testbed.Manager(), pictures: w.pictures, resized: w.resized, recorder: s.recorder,
+		readmit: readmitter(s.testbed, config.Shared)}
 	for _, one := range s.testbed.People() {
 		s.party.people = append(s.party.people, &person{Person: one})
 	}

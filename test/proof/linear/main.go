@@ -1,4 +1,4 @@
-// Command linear proves that uploads, replacements, deletes and reads of one user, in several sizes, look as if they happened one after the
+// Command linear proves that uploads, replacements, deletes and reads of one user, in several sizes, and ends and readmissions of the user look as if they happened one after the
 // other, each at some moment between its call and its answer, also when the server is killed in the middle. It starts the
 // real program, lets clients call it over all wire forms, ends it with SIGKILL and starts it again several times, writes
 // down who asked what and learned what when, and has porcupine look for an order that explains all answers.
@@ -6,6 +6,7 @@
 //	plan.go      what the clients do, decided by a seed
 //	crash.go     when and where the server is killed (deal.go: after how many calls)
 //	client.go    making a call of the plan
+//	erase.go     ending a user, and readmitting them
 //	history.go   starts and kills of one history    load.go  clients at work on one server
 //	recorder.go  what is written down, and when a call without an answer ends
 //	model.go     what one user may see
@@ -177,5 +178,8 @@ func prove(ctx context.Context, o options, w world, out io.Writer) error {
 	}
 	r.Seconds = time.Since(began).Seconds()
 	r.print(out)
+	if r.Erased == 0 || r.Readmitted == 0 {
+		return errors.New("no user was ended, or none readmitted: that shows nothing of either")
+	}
 	return r.save(o.json)
 }

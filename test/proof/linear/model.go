@@ -11,9 +11,11 @@ import (
 type kind string
 
 const (
-	upload kind = "upload"
-	remove kind = "delete"
-	read   kind = "read"
+	upload  kind = "upload"
+	remove  kind = "delete"
+	read    kind = "read"
+	erase   kind = "erase" // of the user, with the picture
+	readmit kind = "readmit"
 )
 
 // none stands for no picture among the numbers of pictures.
@@ -35,6 +37,10 @@ type call struct {
 type outcome struct {
 	// Open: no answer, or one that says that the change may be done or be done later.
 	Open bool `json:"open,omitempty"`
+	// Refused: the answer to an upload or a delete was that the user has ended, or that there is nobody of that id.
+	Refused bool `json:"refused,omitempty"`
+	// Created: the answer to a readmission was that the user was not registered before.
+	Created bool `json:"created,omitempty"`
 	// Sequence is that of the details of a change, 0 when the client does not know it.
 	Sequence uint64 `json:"sequence,omitempty"`
 	// Picture is what a read saw, or none.
@@ -47,34 +53,62 @@ type outcome struct {
 type state struct {
 	sequence uint64
 	picture  int
+	ended    bool
 }
 
 // registered is what everybody begins with: the registration is the record's first change.
 var registered = state{sequence: 1, picture: none}
 
-// next returns what the record may be after a call with this outcome; nothing when the call cannot have had it. All
-// changes but a delete without a picture count one up. An open change is done or not done.
+// next returns what the record may be after a call with this outcome; nothing when the call cannot have had it. An open change is not
+// done, done, or done in part.
 func (s state) next(in call, out outcome) []state {
-	after := s
-	switch {
-	case in.Kind == read:
+	if in.Kind == read {
 		seen := out.Picture == s.picture && out.Unchanged == (s.picture != none && in.Asked == s.picture)
 		if !seen {
 			return nil
 		}
 		return []state{s}
-	case in.Kind == upload:
-		after = state{s.sequence + 1, in.Picture}
-	case s.picture != none:
-		after = state{s.sequence + 1, none}
 	}
+	steps := s.steps(in)
 	switch {
 	case out.Open:
-		return []state{s, after}
-	case out.Sequence != 0 && out.Sequence != after.sequence:
+		return append(steps, s)
+	case out.Refused != (len(steps) == 0):
+		return nil
+	case out.Refused:
+		return []state{s}
+	}
+	after := steps[len(steps)-1]
+	if out.Sequence != 0 && out.Sequence != after.sequence || in.Kind == readmit && out.Created != s.ended {
 		return nil
 	}
 	return []state{after}
+}
+
+// steps returns what the record becomes by a change, step by step, each of which counts one up; nothing when the change is refused. Only
+// an erasure has two steps: the picture goes before the user.
+func (s state) steps(in call) (list []state) {
+	switch {
+	case s.ended && in.Kind == readmit:
+		return []state{{s.sequence + 1, none, false}}
+	case s.ended && in.Kind != erase:
+		return nil
+	case s.ended || in.Kind == readmit:
+		return []state{s}
+	case in.Kind == upload:
+		return []state{{s.sequence + 1, in.Picture, false}}
+	}
+	if s.picture != none {
+		s = state{s.sequence + 1, none, false}
+		list = append(list, s)
+	}
+	if in.Kind == erase {
+		return append(list, state{s.sequence + 1, none, true})
+	}
+	if len(list) == 0 {
+		return []state{s}
+	}
+	return list
 }
 
 // model is what one user may see of avatard, all users being independent of each other.
@@ -89,10 +123,17 @@ func model() porcupine.Model {
 			return after
 		},
 		Hash: func(s any) uint64 {
-			return (s.(state).sequence<<32 ^ uint64(s.(state).picture)) * 0x9e3779b97f4a7c15
+			hash := s.(state).sequence<<32 ^ uint64(s.(state).picture)<<1
+			if s.(state).ended {
+				hash++
+			}
+			return hash * 0x9e3779b97f4a7c15
 		},
 		DescribeOperation: func(in, out any) string { return describe(in.(call), out.(outcome)) },
 		DescribeState: func(s any) string {
+			if s.(state).ended {
+				return fmt.Sprintf("%d: ended", s.(state).sequence)
+			}
 			return fmt.Sprintf("%d: %s", s.(state).sequence, name(s.(state).picture))
 		},
 	}
@@ -132,6 +173,10 @@ func describe(in call, out outcome) string {
 		return in.String() + " → " + name(out.Picture)
 	case out.Open:
 		return in.String() + " → open"
+	case out.Refused:
+		return in.String() + " → refused"
+	case in.Kind == readmit:
+		return fmt.Sprintf("%v → new: %v", in, out.Created)
 	}
 	return fmt.Sprintf("%v → done, %d", in, out.Sequence)
 }

@@ -31,6 +31,20 @@ func readsUnless(begin, end int64, asked, seen int, unchanged bool) told {
 	return told{begin, end, call{Kind: read, Picture: none, Asked: asked}, outcome{Picture: seen, Unchanged: unchanged}}
 }
 
+func erases(begin, end int64, sequence uint64) told {
+	return told{begin, end, call{Kind: erase, Picture: none, Asked: none}, outcome{Sequence: sequence, Picture: none}}
+}
+
+func readmits(begin, end int64, created bool) told {
+	return told{begin, end, call{Kind: readmit, Picture: none, Asked: none}, outcome{Created: created, Picture: none}}
+}
+
+// refuses answers an upload or a delete with that there is no such user.
+func refuses(t told) told {
+	t.out = outcome{Refused: true, Picture: none}
+	return t
+}
+
 // open leaves a change without an outcome until the restart at end.
 func open(t told) told {
 	t.out = outcome{Open: true, Picture: none}
@@ -98,9 +112,49 @@ var modelTests = []struct {
 	{"an open change leaves a gap that it cannot explain", []told{open(uploads(1, 10, 7, 0)), reads(11, 12, none), uploads(13, 14, 8, 3)}, false},
 }
 
+// endTests are histories in which users end.
+var endTests = []struct {
+	name    string
+	history []told
+	want    bool
+}{
+	{"an erasure, refusals, a readmission", []told{uploads(1, 2, 7, 2), erases(3, 4, 4), reads(5, 6, none), refuses(uploads(7, 8, 8, 0)),
+		refuses(deletes(9, 10, 0)), erases(11, 12, 4), readmits(13, 14, true), readmits(15, 16, false), uploads(17, 18, 9, 6), reads(19, 20, 9)}, true},
+	{"an erasure without a picture", []told{erases(1, 2, 2), refuses(uploads(3, 4, 7, 0)), erases(5, 6, 2)}, true},
+	{"beside an erasure an upload is done or refused",
+		[]told{erases(1, 10, 4), uploads(2, 9, 7, 2), refuses(uploads(3, 8, 8, 0)), reads(4, 5, 7), reads(11, 12, none)}, true},
+	{"two erasures share one change", []told{uploads(1, 2, 7, 2), erases(3, 6, 4), erases(4, 5, 4)}, true},
+	{"an open upload has happened before the erasure", []told{open(uploads(1, 10, 7, 0)), erases(3, 4, 4), reads(5, 6, none)}, true},
+
+	{"a read of the picture after the erasure", []told{uploads(1, 2, 7, 0), erases(3, 4, 0), reads(5, 6, 7)}, false},
+	{"304 after the erasure", []told{uploads(1, 2, 7, 0), erases(3, 4, 0), readsUnless(5, 6, 7, 7, true)}, false},
+	{"an upload that is acknowledged after the erasure", []told{erases(1, 2, 0), uploads(3, 4, 7, 0)}, false},
+	{"an upload that becomes active after the erasure", []told{open(uploads(1, 10, 7, 0)), erases(3, 4, 0), reads(5, 6, none), reads(7, 8, 7)}, false},
+	{"an acknowledged upload that becomes active after the erasure", []told{uploads(1, 10, 7, 0), erases(3, 4, 0), reads(5, 6, 7)}, false},
+	{"an upload that becomes active at the restart after the erasure", []told{open(uploads(1, 10, 7, 0)), erases(3, 4, 0), reads(11, 12, 7)}, false},
+	{"a delete that is acknowledged after the erasure", []told{uploads(1, 2, 7, 0), erases(3, 4, 0), deletes(5, 6, 0)}, false},
+	{"an upload that is refused before any erasure", []told{refuses(uploads(1, 2, 7, 0)), erases(3, 4, 0)}, false},
+	{"an upload that is refused after the readmission", []told{erases(1, 2, 0), readmits(3, 4, true), refuses(uploads(5, 6, 7, 0))}, false},
+	{"a refused upload that is seen", []told{erases(1, 10, 0), refuses(uploads(2, 3, 7, 0)), reads(4, 5, 7)}, false},
+	{"a picture that comes back with the readmission", []told{uploads(1, 2, 7, 0), erases(3, 4, 0), readmits(5, 6, true), reads(7, 8, 7)}, false},
+	{"a readmission of somebody who is registered", []told{readmits(1, 2, true)}, false},
+	{"a readmission that finds somebody who has ended registered", []told{erases(1, 2, 0), readmits(3, 4, false)}, false},
+	{"a repeated erasure that counts", []told{erases(1, 2, 2), erases(3, 4, 3)}, false},
+	{"an erasure that counts the picture alone", []told{uploads(1, 2, 7, 2), erases(3, 4, 3)}, false},
+
+	{"an open erasure has happened", []told{uploads(1, 2, 7, 2), open(erases(3, 10, 0)), reads(11, 12, none), refuses(uploads(13, 14, 8, 0)), erases(15, 16, 4)}, true},
+	{"an open erasure has not happened", []told{uploads(1, 2, 7, 2), open(erases(3, 10, 0)), reads(11, 12, 7), uploads(13, 14, 8, 3)}, true},
+	{"an open erasure has erased the picture alone", []told{uploads(1, 2, 7, 2), open(erases(3, 10, 0)), reads(11, 12, none), uploads(13, 14, 8, 4)}, true},
+	{"an open erasure happens after the restart", []told{open(erases(1, 10, 0)), uploads(11, 12, 7, 0), refuses(uploads(13, 14, 8, 0))}, false},
+	{"an open erasure, seen done, is undone by the restart", []told{open(erases(1, 10, 0)), refuses(uploads(2, 3, 7, 0)), uploads(11, 12, 8, 0)}, false},
+	{"an acknowledged erasure is undone by the restart", []told{erases(1, 2, 0), open(uploads(3, 10, 7, 0)), uploads(11, 12, 8, 0)}, false},
+	{"an open readmission has happened, or not", []told{erases(1, 2, 2), open(readmits(3, 10, false)), uploads(4, 5, 7, 4), of("b", erases(1, 2, 2)),
+		of("b", open(readmits(3, 10, false))), of("b", refuses(uploads(11, 12, 8, 0)))}, true},
+}
+
 // Made-up histories: those that can be, and those that must not. Sequence 0 stands for one that the client did not learn.
 func TestModel(t *testing.T) {
-	for _, tt := range modelTests {
+	for _, tt := range append(modelTests, endTests...) {
 		var history []porcupine.Operation
 		for i, one := range tt.history {
 			history = append(history, porcupine.Operation{ClientId: i, Input: one.in, Output: one.out, Call: one.begin, Return: one.end})

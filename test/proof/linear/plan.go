@@ -21,7 +21,7 @@ type step struct {
 	person int
 	// own: the user's own call, not the manager's or the public's.
 	own     bool
-	form    client.Form // of a delete
+	form    client.Form // of a delete or an erasure
 	picture int         // of an upload
 	// tag picks one of the user's entity tags for a read, the newest being 0; none for a read that names no tag.
 	tag int
@@ -46,6 +46,8 @@ type plan struct {
 const (
 	maxPatience = 3 * time.Millisecond
 	maxLeaves   = 1 // of each client, in a history
+	// eraseEvery and readmitEvery are of how many calls about one is an erasure, or a readmission if the user has ended, else a read.
+	eraseEvery, readmitEvery = 60, 8
 )
 
 // newPlan deals every clients-th picture of count to this client.
@@ -66,6 +68,10 @@ func (p *plan) next() step {
 	}
 	p.steps++
 	switch n := p.random.IntN(10); {
+	case p.random.IntN(eraseEvery) == 0:
+		s.kind = erase
+	case p.random.IntN(readmitEvery) == 0:
+		s.kind = readmit
 	case n < 3 && len(p.pictures) > 0:
 		s.kind, s.picture = upload, p.pictures[0]
 		p.pictures = p.pictures[1:]
@@ -77,7 +83,7 @@ func (p *plan) next() step {
 	if s.kind == read && p.random.IntN(2) == 0 {
 		s.size = sizes[p.random.IntN(len(sizes))]
 	}
-	if s.kind != read && p.leaves > 0 && p.random.IntN(30) == 0 {
+	if s.kind != read && s.kind != readmit && p.leaves > 0 && p.random.IntN(30) == 0 {
 		p.leaves--
 		s.patience = 1 + time.Duration(p.random.Int64N(int64(maxPatience)))
 	}

@@ -112,7 +112,7 @@ func TestPlan(t *testing.T) {
 				uploaded[s.picture] = true
 			}
 		}
-		if seen[upload] != (count-people)/clients || seen[remove] == 0 || seen[read] == 0 || leaves != maxLeaves {
+		if seen[upload] != (count-people)/clients || seen[remove] == 0 || seen[read] == 0 || seen[erase] == 0 || seen[readmit] == 0 || leaves != maxLeaves {
 			t.Errorf("client %d: %v, leaves %d times", caller, seen, leaves)
 		}
 	}

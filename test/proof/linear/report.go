@@ -23,6 +23,9 @@ type report struct {
 	Open         int     `json:"open_outcomes"`
 	OpenDone     int     `json:"open_uploads_seen_done"`
 	MostOpen     int     `json:"most_open_outcomes_of_a_user"`
+	Erased       int     `json:"users_erased"`
+	Readmitted   int     `json:"users_readmitted"`
+	Refused      int     `json:"changes_refused"`
 	Dropped      int     `json:"reads_without_an_answer"`
 	LongestCheck float64 `json:"longest_check_seconds"`
 	Seconds      float64 `json:"seconds"`
@@ -48,6 +51,17 @@ func (r *report) add(h recorded, v verdict) {
 	}
 	r.Open += h.open
 	r.OpenDone += h.openDone()
+	for _, op := range h.operations {
+		in, out := op.Input.(call), op.Output.(outcome)
+		switch {
+		case out.Refused:
+			r.Refused++
+		case out.Created:
+			r.Readmitted++
+		case in.Kind == erase && !out.Open:
+			r.Erased++
+		}
+	}
 	r.MostOpen = max(r.MostOpen, h.mostOpen)
 	r.Dropped += h.dropped
 	r.LongestCheck = max(r.LongestCheck, v.took.Seconds())
@@ -62,6 +76,7 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprintf(w, "%d kills, at least %d in each: %d from outside, %d while starting, %d at %d failpoints\n",
 			r.Kills, r.FewestKills, r.Outside, r.Starting, r.Kills-r.Outside-r.Starting, len(r.Failpoints))
 	}
+	fmt.Fprintf(w, "%d answered erasures of users, %d readmissions, %d uploads and deletes refused in between\n", r.Erased, r.Readmitted, r.Refused)
 	fmt.Fprintf(w, "open outcomes: %d, at most %d of a user, %d of them uploads that were seen to be done; reads without an answer, left out: %d; longest check: %.3f s\n",
 		r.Open, r.MostOpen, r.OpenDone, r.Dropped, r.LongestCheck)
 }

@@ -128,7 +128,8 @@ func (s *shared) step(ctx context.Context, client, turn int, call step) {
 		call.kind, call.patience = read, 0
 	}
 	call.patience *= longer
-	if !r.do(ctx, client, call) && call.patience == 0 && !r.dead.Load() {
+	// A readmission asks no replica but the database, which may have been killed meanwhile.
+	if !r.do(ctx, client, call) && call.kind != readmit && call.patience == 0 && !r.dead.Load() {
 		s.recorder.complain("%s, %s: no answer from a replica that lives", call.kind, how(call))
 	}
 }
