@@ -26,6 +26,9 @@ const (
 	maxDelay = 5 * time.Millisecond
 	maxAgain = 120 * time.Millisecond
 	maxPass  = 30
+	// endOfUser begins the failpoints that only erasures of users pass, of which there are fewer.
+	endOfUser  = "erase-user-"
+	maxEndPass = 4
 )
 
 // crashes deals the calls of a history to the times between kills. The first kill, before which everybody is registered,
@@ -41,8 +44,8 @@ func crashes(seed uint64, calls, kills int) []crash {
 		list[i] = crash{calls: dealt.next(), delay: time.Duration(random.Int64N(int64(maxDelay))), pass: 1 + random.IntN(maxPass)}
 		if between := uint64(max(0, len(list)-2)); i > 0 && i < len(list)-1 {
 			list[i].failpoint = changing[(seed*between+uint64(i))%uint64(len(changing))]
-			if strings.HasPrefix(list[i].failpoint, "erase-user-") {
-				list[i].pass = 1 // few users end between two kills
+			if strings.HasPrefix(list[i].failpoint, endOfUser) {
+				list[i].pass = 1 + random.IntN(maxEndPass)
 			}
 		}
 		switch random.IntN(6) {

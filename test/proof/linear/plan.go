@@ -69,9 +69,9 @@ func (p *plan) next() step {
 	p.steps++
 	switch n := p.random.IntN(10); {
 	case p.random.IntN(eraseEvery) == 0:
-		s.kind = erase
+		s.kind, s.own = erase, false
 	case p.random.IntN(readmitEvery) == 0:
-		s.kind = readmit
+		s.kind, s.own = readmit, false
 	case n < 3 && len(p.pictures) > 0:
 		s.kind, s.picture = upload, p.pictures[0]
 		p.pictures = p.pictures[1:]
