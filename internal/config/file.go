@@ -1,15 +1,15 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
-	"github.com/goccy/go-yaml/token"
+	"go.yaml.in/yaml/v3"
 )
 
 // maxConfigBytes bounds the configuration file.
@@ -25,13 +25,9 @@ func (r *reader) file(name string) {
 		r.unread = true
 		return
 	}
-	tree, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	docs, err := documents(data)
 	if err != nil {
-		where := name
-		if syntax, ok := errors.AsType[yaml.Error](err); ok {
-			where = position(name, syntax.GetToken())
-		}
-		r.fault(where, "is no YAML from here on; expected \"key: value\" lines")
+		r.fault(name+syntaxLine(err), "is no YAML from here on; expected \"key: value\" lines")
 		r.unread = true
 		return
 	}
@@ -44,14 +40,41 @@ func (r *reader) file(name string) {
 	}
 	r.dir = filepath.Dir(name)
 	defer func() { r.dir = "" }()
-	for i, doc := range tree.Docs {
+	for i, doc := range docs {
 		switch {
-		case i > 0 && doc.Body != nil:
-			r.fault(position(name, doc.Body.GetToken()), "is a second document; expected one")
-		case doc.Body != nil:
-			f.mapping("", doc.Body)
+		case i > 0:
+			r.fault(position(name, doc), "is a second document; expected one")
+		default:
+			f.mapping("", doc)
 		}
 	}
+}
+
+// documents returns the content of each document that has one.
+func documents(data []byte) (docs []*yaml.Node, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var doc yaml.Node
+		if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+			return docs, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if content := doc.Content; len(content) == 1 && content[0].Tag != nullTag {
+			docs = append(docs, content[0])
+		}
+	}
+}
+
+// The parser gives the line of a fault in its message alone.
+var inLine = regexp.MustCompile(`^yaml: line (\d+):`)
+
+// syntaxLine returns ":" and the line of a fault of syntax, "" when that is not known.
+func syntaxLine(err error) string {
+	if found := inLine.FindStringSubmatch(err.Error()); found != nil {
+		return ":" + found[1]
+	}
+	return ""
 }
 
 type fileReader struct {
@@ -63,7 +86,7 @@ type fileReader struct {
 }
 
 // mapping reads the entries of the file (prefix "") or of a group.
-func (f *fileReader) mapping(prefix string, n ast.Node) {
+func (f *fileReader) mapping(prefix string, n *yaml.Node) {
 	entries, ok := mappingEntries(n)
 	if !ok {
 		f.unread = f.unread || prefix == ""
@@ -71,49 +94,51 @@ func (f *fileReader) mapping(prefix string, n ast.Node) {
 		return
 	}
 	for _, e := range entries {
-		key := prefix + keyText(e.Key)
+		key := prefix + keyText(e.key)
 		nested := prefix != "" || !strings.Contains(key, ".") // one way to write each key
 		if line, again := f.lines[key]; again {
-			f.fault(f.at(key, e.Key), "is there already in line %d; expected once", line)
+			f.fault(f.at(key, e.key), "is there already in line %d; expected once", line)
 			continue
 		}
-		f.lines[key] = e.Key.GetToken().Position.Line
+		f.lines[key] = e.key.Line
 		if s, ok := f.known[key]; ok && nested {
-			f.set(s, f.at(key, e.Key), nodeValue{e.Value})
+			f.set(s, f.at(key, e.key), nodeValue{e.value})
 		} else if prefix == "" && f.groups[key] {
-			f.mapping(key+".", e.Value)
+			f.mapping(key+".", e.value)
 		} else {
-			f.fault(f.at(key, e.Key), "is no setting; expected one of those in \"avatard help serve\"")
+			f.fault(f.at(key, e.key), "is no setting; expected one of those in \"avatard help serve\"")
 		}
 	}
 }
 
-func (f *fileReader) at(key string, n ast.Node) string {
-	return strings.TrimSuffix(position(f.name, n.GetToken())+" "+strings.TrimSuffix(key, "."), " ")
+func (f *fileReader) at(key string, n *yaml.Node) string {
+	return strings.TrimSuffix(position(f.name, n)+" "+strings.TrimSuffix(key, "."), " ")
 }
 
-func position(name string, t *token.Token) string {
-	if t == nil || t.Position == nil {
-		return name
+func position(name string, n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
+
+// mappingEntry is a key with its value.
+type mappingEntry struct{ key, value *yaml.Node }
+
+// mappingEntries returns the entries of a plain mapping: one with an anchor, or a tag of its own, is none.
+func mappingEntries(n *yaml.Node) (entries []mappingEntry, ok bool) {
+	if n.Kind != yaml.MappingNode || !plain(n) {
+		return nil, false
 	}
-	return fmt.Sprintf("%s:%d", name, t.Position.Line)
-}
-
-func mappingEntries(n ast.Node) ([]*ast.MappingValueNode, bool) {
-	switch n := n.(type) {
-	case *ast.MappingNode:
-		return n.Values, true
-	case *ast.MappingValueNode:
-		return []*ast.MappingValueNode{n}, true
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		entries = append(entries, mappingEntry{n.Content[i], n.Content[i+1]})
 	}
-	return nil, false
+	return entries, true
 }
 
-func keyText(k ast.MapKeyNode) string {
+// plain reports whether a node has neither an anchor nor a tag that somebody wrote.
+func plain(n *yaml.Node) bool { return n.Anchor == "" && n.Style&yaml.TaggedStyle == 0 }
+
+func keyText(k *yaml.Node) string {
 	if text, err := scalarText(k); err == nil {
 		return text
 	}
-	return k.String()
+	return k.Value
 }
 
 // value is a setting's value as some source gave it.
@@ -157,18 +182,17 @@ func (v textValue) asTable() (map[string][]string, error) {
 }
 
 // nodeValue comes from the configuration file.
-type nodeValue struct{ node ast.Node }
+type nodeValue struct{ node *yaml.Node }
 
 func (v nodeValue) asText() (string, error) { return scalarText(v.node) }
 
 func (v nodeValue) asList() ([]string, error) {
-	seq, ok := v.node.(*ast.SequenceNode)
-	if !ok {
+	if v.node.Kind != yaml.SequenceNode || !plain(v.node) {
 		return nil, errors.New("is no list; expected [a, b] or lines that begin with \"- \"")
 	}
 	var items []string
 	var faults []error
-	for _, n := range seq.Values {
+	for _, n := range v.node.Content {
 		if text, err := scalarText(n); err != nil {
 			faults = append(faults, fmt.Errorf("an item %w", err))
 		} else {
@@ -186,12 +210,12 @@ func (v nodeValue) asTable() (map[string][]string, error) {
 	rows := map[string][]string{}
 	var faults []error
 	for _, e := range entries {
-		name := keyText(e.Key)
+		name := keyText(e.key)
 		if _, again := rows[name]; again {
 			faults = append(faults, fmt.Errorf("has the row %q twice; expected once", name))
 			continue
 		}
-		items, err := nodeValue{e.Value}.asList()
+		items, err := nodeValue{e.value}.asList()
 		if err != nil {
 			faults = append(faults, fmt.Errorf("row %q %w", name, err))
 		}
@@ -200,17 +224,16 @@ func (v nodeValue) asTable() (map[string][]string, error) {
 	return rows, errors.Join(faults...)
 }
 
+// nullTag is the tag of a value that is not there.
+const nullTag = "!!null"
+
 // scalarText returns a single value as it is written. Numbers stay text: an id of digits must not become one.
-func scalarText(n ast.Node) (string, error) {
-	switch n := n.(type) {
-	case *ast.StringNode:
-		return n.Value, nil
-	case *ast.LiteralNode:
-		return n.Value.Value, nil
-	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
-		return n.GetToken().Value, nil
-	case *ast.NullNode:
+func scalarText(n *yaml.Node) (string, error) {
+	switch {
+	case n.Kind != yaml.ScalarNode || !plain(n):
+		return "", errors.New("is not a single plain value; expected text, a number, true or false")
+	case n.Tag == nullTag:
 		return "", errors.New("has no value; expected one")
 	}
-	return "", errors.New("is not a single plain value; expected text, a number, true or false")
+	return n.Value, nil
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/goccy/go-yaml"
+	"go.yaml.in/yaml/v3"
 )
 
 // Document is an OpenAPI document, version 3.1.
@@ -151,5 +151,24 @@ func (d *Document) YAML() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return yaml.JSONToYAML(text)
+	var tree yaml.Node // JSON is YAML, and a tree keeps the order of its members
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		return nil, fmt.Errorf("reference: %w", err)
+	}
+	blockStyle(&tree)
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(&tree); err != nil {
+		return nil, fmt.Errorf("reference: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+// blockStyle has a tree written as people write YAML: on lines of its own, quoted only where it has to be.
+func blockStyle(n *yaml.Node) {
+	n.Style = 0
+	for _, c := range n.Content {
+		blockStyle(c)
+	}
 }
