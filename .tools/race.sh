@@ -6,4 +6,16 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-CGO_ENABLED=1 go test -race -timeout 15m -skip '^Test(Migrate.*|Restore.*|KilledInARestore|KilledWhile.*|KilledDuringMoves|PowerCut.*|PruningEveryFault|ControlSQLiteKeepsPieces|KeyHashAllocations)$' ./authz/... ./server/... ./storage/...
+skipped='^Test(Migrate.*|Restore.*|KilledInARestore|KilledWhile.*|KilledDuring(Moves|Ends)|PowerCut.*|PruningEveryFault|ControlSQLiteKeepsPieces|KeyHashAllocations)$'
+
+race() { CGO_ENABLED=1 go test -race -timeout 15m -skip "$skipped" "$@"; }
+
+mapfile -t packages < <(go list ./authz/... ./server/... ./storage/... | grep -v '/storage/embedded$')
+status=0
+race "${packages[@]}" || status=1
+# The tests of the embedded engine run one behind the other. Two processes share them, so that both cores have work.
+race -run '^(Test|Example)[F-K]' ./storage/embedded &
+first=$!
+race -run '^(Test|Example)[^F-K]' ./storage/embedded || status=1
+wait "$first" || status=1
+exit $status
