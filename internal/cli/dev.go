@@ -75,7 +75,8 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	place, stopServers, err := flags.place(ctx, inv, dir, logger)
+	url := "http://" + devAddress(flags.Listen, ln)
+	place, stopServers, err := flags.place(ctx, inv, dir, url+devProviderPath, logger)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,10 @@ func dev(ctx context.Context, inv *Program, flags *devCommand) (err error) {
 	if err := flags.removeEnvFile(); err != nil { // not before the directory is ours: the file may be that of another dev on it
 		return err
 	}
-	run := &devRun{Program: inv, flags: flags, store: store, logger: logger, url: "http://" + devAddress(flags.Listen, ln), dir: dir}
+	run := &devRun{Program: inv, flags: flags, store: store, logger: logger, url: url, dir: dir, issuer: devIssuerKey}
+	if flags.Cluster {
+		run.issuer = url + devProviderPath
+	}
 	return run.serve(ctx, hurry, ln, place.ControlDir())
 }
 
@@ -100,25 +104,31 @@ type devRun struct {
 	logger *slog.Logger
 	url    string // of server and provider
 	dir    string // of the data
+	issuer string // under which people are on record
 }
 
 // serve registers people, and serves them and their provider until ctx ends. The admin socket is in the directory control.
 func (r *devRun) serve(ctx, hurry context.Context, ln net.Listener, control string) error {
-	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: r.url + "/idp", AllowedOrigin: isDevOrigin})
+	provider, seeded, err := devidp.Seed(devidp.Config{Issuer: r.url + devProviderPath, AllowedOrigin: isDevOrigin})
 	if err != nil {
 		return err
 	}
-	if err := seed(ctx, r.Stderr, r.store, seeded, r.flags); err != nil {
+	if r.issuer != devIssuerKey {
+		if err := giveToIssuer(ctx, r.store, r.issuer); err != nil {
+			return err
+		}
+	}
+	if err := r.seed(ctx, seeded); err != nil {
 		if ctx.Err() != nil {
 			return nil // stopped by a signal; the next start on the same data seeds the rest
 		}
 		return err
 	}
-	srv, err := devServer(r.Program, r.store, seeded, r.logger)
+	srv, err := r.newServer(seeded)
 	if err != nil {
 		return err
 	}
-	stopAdmin, err := admin.Serve(control, &admin.Server{Store: r.store, Issuer: devIssuerKey, Logger: r.logger})
+	stopAdmin, err := admin.Serve(control, &admin.Server{Store: r.store, Issuer: r.issuer, Logger: r.logger})
 	if err != nil {
 		return err
 	}
@@ -137,7 +147,7 @@ func (r *devRun) serve(ctx, hurry context.Context, ln net.Listener, control stri
 			}
 			cleanUp = func() { forgetEnvFile(r.flags.EnvFile, vars) }
 		}
-		if err := printDevReady(ctx, r.Stdout, r.store, r.url, r.flags.EnvFile, vars); err != nil || !r.flags.Cluster {
+		if err := r.printReady(ctx, vars); err != nil || !r.flags.Cluster {
 			return err
 		}
 		return printDevCluster(r.Stdout, filepath.Join(r.dir, devClusterName))
@@ -178,8 +188,8 @@ func (flags *devCommand) directory(logger *slog.Logger) (dir string, remove func
 	return temp.dir, temp.remove, nil
 }
 
-// devServer returns the server, which asks the provider behind the same port over loopback HTTP like any other.
-func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger *slog.Logger) (*server.Server, error) {
+// newServer returns the server, which asks the provider behind the same port over loopback HTTP like any other.
+func (r *devRun) newServer(seeded *devidp.Seeded) (*server.Server, error) {
 	authenticator, err := authz.NewIntrospector(authz.IntrospectionConfig{
 		UserAgent:    "avatard/" + version(),
 		Issuer:       seeded.Issuer,
@@ -189,22 +199,22 @@ func devServer(inv *Program, store storage.Engine, seeded *devidp.Seeded, logger
 		ProjectID:    seeded.Audience,
 		CacheTTL:     config.Default().CacheTTL,
 		Timeout:      config.Default().IntrospectionTimeout,
-		Logger:       logger,
+		Logger:       r.logger,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return server.New(server.Config{
-		Store:         store,
-		Issuer:        devIssuerKey,
+		Store:         r.store,
+		Issuer:        r.issuer,
 		Authenticator: authenticator,
 		Permissions:   authz.NewClaims(devPolicy()),
-		Logger:        logger,
+		Logger:        r.logger,
 		Realm:         config.Default().Realm,
 		PublicAssets:  true,
 		Checks: []server.Check{
-			{Name: "erasures", Ready: store.ErasuresDone, Advisory: true},
-			{Name: "uploads", Ready: store.RoomForUploads, Advisory: true},
+			{Name: "erasures", Ready: r.store.ErasuresDone, Advisory: true},
+			{Name: "uploads", Ready: r.store.RoomForUploads, Advisory: true},
 		},
 		AllowedOrigin: isDevOrigin,
 		Version:       version(),
@@ -227,7 +237,7 @@ func devPolicy() authz.Policy {
 // devHandler puts provider and server behind one port, whose address is host.
 func devHandler(host string, provider, avatars http.Handler) http.Handler {
 	return onlyDevHosts(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/idp" || strings.HasPrefix(r.URL.Path, "/idp/") {
+		if r.URL.Path == devProviderPath || strings.HasPrefix(r.URL.Path, devProviderPath+"/") {
 			// The provider's multiplexer would redirect, perhaps to another operation, and it decodes what nobody needs encoded.
 			if path.Clean(r.URL.Path) != r.URL.Path || r.URL.RawPath != "" {
 				http.NotFound(w, r)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"example.org/avatard/internal/config"
@@ -19,13 +20,13 @@ import (
 // devClusterName is the name of the database and of the bucket of dev, and of the folder of their servers' data.
 const devClusterName = "cluster"
 
-// place returns where dev keeps its data below dir, and what ends the servers that this takes.
-func (flags *devCommand) place(ctx context.Context, inv *Program, dir string, logger *slog.Logger) (storage.Place, func(), error) {
+// place returns where dev keeps its data below dir, and what ends the servers that this takes. issuer is the URL of its provider.
+func (flags *devCommand) place(ctx context.Context, inv *Program, dir, issuer string, logger *slog.Logger) (storage.Place, func(), error) {
 	if !flags.Cluster {
 		return inv.placeOf(config.Config{Data: dir}), func() {}, nil
 	}
 	logger.Info("starting PostgreSQL and an S3 server", "directory", dir)
-	cfg, stop, err := startDevCluster(ctx, filepath.Join(dir, devClusterName))
+	cfg, stop, err := startDevCluster(ctx, filepath.Join(dir, devClusterName), issuer)
 	if err != nil {
 		return nil, nil, fmt.Errorf("--cluster: %w", err)
 	}
@@ -34,7 +35,7 @@ func (flags *devCommand) place(ctx context.Context, inv *Program, dir string, lo
 
 // startDevCluster starts PostgreSQL and an S3 server on what is in dir, and makes there what they keep a store in, and a configuration file
 // with which other commands come to it.
-func startDevCluster(ctx context.Context, dir string) (cfg config.Config, stop func(), err error) {
+func startDevCluster(ctx context.Context, dir, issuer string) (cfg config.Config, stop func(), err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return cfg, nil, err
 	}
@@ -46,7 +47,7 @@ func startDevCluster(ctx context.Context, dir string) (cfg config.Config, stop f
 	if err != nil {
 		return cfg, nil, err
 	}
-	cfg = config.Config{Database: servers.DatabaseAddress(devClusterName), Bucket: config.Bucket{
+	cfg = config.Config{Issuer: issuer, Database: servers.DatabaseAddress(devClusterName), Bucket: config.Bucket{
 		Endpoint: servers.Endpoint, Region: localservers.Region, Name: devClusterName, AccessKey: "avatard", SecretKey: secret,
 		SecretKeyFile: filepath.Join(dir, "secret"), KeyFile: filepath.Join(dir, "keys"),
 	}}
@@ -74,6 +75,22 @@ func devClusterFile(dir string) string { return filepath.Join(dir, "avatard.yaml
 func devClusterConfig(cfg config.Config) []byte {
 	quoted := func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 	b := cfg.Bucket
-	return fmt.Appendf(nil, "database: %s\nbucket:\n  endpoint: %s\n  region: %s\n  name: %s\n  access_key: %s\n  secret_key_file: secret\n  key_file: keys\n",
-		quoted(cfg.Database), quoted(b.Endpoint), quoted(b.Region), quoted(b.Name), quoted(b.AccessKey))
+	return fmt.Appendf(nil, "issuer: %s\ndatabase: %s\nbucket:\n  endpoint: %s\n  region: %s\n  name: %s\n  access_key: %s\n  secret_key_file: secret\n  key_file: keys\n",
+		quoted(cfg.Issuer), quoted(cfg.Database), quoted(b.Endpoint), quoted(b.Region), quoted(b.Name), quoted(b.AccessKey))
+}
+
+// giveToIssuer gives everybody whom an earlier start has registered to the issuer of this one, whose port may be another. On a cluster people
+// are on record under the URL of the provider: commands open the store themselves, and know no other name of it.
+func giveToIssuer(ctx context.Context, store storage.Engine, issuer string) error {
+	known, err := store.Issuers()
+	if err != nil || slices.Contains(known, issuer) {
+		return err
+	}
+	for _, earlier := range known {
+		if earlier == devIssuerKey || strings.HasPrefix(earlier, "http://") && strings.HasSuffix(earlier, devProviderPath) {
+			_, err := store.MoveIssuer(ctx, earlier, issuer, devOrigin)
+			return err
+		}
+	}
+	return nil
 }

@@ -26,10 +26,10 @@ const devLines = `
 
 `
 
-// printDevReady tells that the server answers and how to talk to it. Pictures may be gone since an earlier start on the same data.
-func printDevReady(ctx context.Context, w io.Writer, store storage.Store, url, envFile string, vars []variable) error {
+// printReady tells that the server answers and how to talk to it. Pictures may be gone since an earlier start on the same data.
+func (r *devRun) printReady(ctx context.Context, vars []variable) error {
 	has := func(user, org string) bool {
-		info, err := store.Stat(ctx, storage.UserKey{Issuer: devIssuerKey, ID: user}, org)
+		info, err := r.store.Stat(ctx, storage.UserKey{Issuer: r.issuer, ID: user}, org)
 		return err == nil && info.Generation != ""
 	}
 	alice, carol := "Alice has a picture. Look at it, delete it, look again:", "Carol of another organisation"
@@ -40,7 +40,7 @@ func printDevReady(ctx context.Context, w io.Writer, store storage.Store, url, e
 		carol += ", whose picture is deleted, too"
 	}
 	lines := strings.NewReplacer("ALICE_STATE", alice, "CAROL_STATE", carol).Replace(devLines)
-	if envFile == "" {
+	if r.flags.EnvFile == "" {
 		values := map[string]string{}
 		for _, v := range vars {
 			values["${"+v.name+"}"] = v.value
@@ -49,9 +49,9 @@ func printDevReady(ctx context.Context, w io.Writer, store storage.Store, url, e
 			lines = strings.ReplaceAll(lines, name, value)
 		}
 	} else {
-		lines = "\n  . " + shellPath(envFile) + "   # addresses, ids and tokens, for the lines below\n" + lines
+		lines = "\n  . " + shellPath(r.flags.EnvFile) + "   # addresses, ids and tokens, for the lines below\n" + lines
 	}
-	_, err := fmt.Fprintf(w, "avatard dev is ready: %s\n%s", url, lines)
+	_, err := fmt.Fprintf(r.Stdout, "avatard dev is ready: %s\n%s", r.url, lines)
 	return err
 }
 

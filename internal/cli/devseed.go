@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,8 +15,10 @@ import (
 )
 
 const (
-	// devIssuerKey is what users of dev are stored under. Its provider's URL changes with the port; the people stay.
+	// devIssuerKey is what users of dev are stored under in a directory. Its provider's URL changes with the port; the people stay.
 	devIssuerKey = "dev"
+	// devProviderPath is the path of the provider, with which its URL ends.
+	devProviderPath = "/idp"
 
 	// devSeedFirst is the id of the first user of --seed-users; the others follow it.
 	devSeedFirst = 250000000000000001
@@ -29,38 +30,39 @@ const (
 
 var devOrigin = storage.Origin{Caller: "development seed"}
 
-// seed registers everybody that dev starts with. How far it is goes to progress.
-func seed(ctx context.Context, progress io.Writer, store storage.Store, seeded *devidp.Seeded, flags *devCommand) error {
-	if err := seedPeople(ctx, store, seeded); err != nil || flags.SeedUsers == 0 {
+// seed registers everybody that dev starts with, and tells how far it is.
+func (r *devRun) seed(ctx context.Context, seeded *devidp.Seeded) error {
+	count := r.flags.SeedUsers
+	if err := r.seedPeople(ctx, seeded); err != nil || count == 0 {
 		return err
 	}
-	report := startProgress(progress, "seeding users", flags.SeedUsers)
-	added, err := seedCrowd(ctx, store, devidp.OrgAcme, flags.SeedUsers, flags.SeedBytes, report)
+	report := startProgress(r.Stderr, "seeding users", count)
+	added, err := r.seedCrowd(ctx, devidp.OrgAcme, count, r.flags.SeedBytes, report)
 	report.finish()
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(progress, "%d users added, %d were there already\n", added, int64(flags.SeedUsers)-added)
+	_, err = fmt.Fprintf(r.Stderr, "%d users added, %d were there already\n", added, int64(count)-added)
 	return err
 }
 
 // seedPeople registers the organisations and people of the provider, with pictures for those who have one.
 // Users who are registered already keep their state: a picture that was deleted stays deleted, and who has ended stays away.
-func seedPeople(ctx context.Context, store storage.Store, seeded *devidp.Seeded) error {
+func (r *devRun) seedPeople(ctx context.Context, seeded *devidp.Seeded) error {
 	for _, org := range seeded.Organizations {
-		if _, err := store.AddOrganization(ctx, org.ID, devOrigin); err != nil && !hasEnded(err) {
+		if _, err := r.store.AddOrganization(ctx, org.ID, devOrigin); err != nil && !hasEnded(err) {
 			return fmt.Errorf("seeding organisation %s: %w", org.Name, err)
 		}
 	}
 	for _, user := range seeded.Users {
-		key := storage.UserKey{Issuer: devIssuerKey, ID: user.ID}
+		key := storage.UserKey{Issuer: r.issuer, ID: user.ID}
 		var err error
 		if user.Avatar {
-			_, err = seedPicture(ctx, store, key, user.Organization, func() []byte {
+			_, err = seedPicture(ctx, r.store, key, user.Organization, func() []byte {
 				return picture.Initials(user.Name, seedOf(user.ID))
 			})
 		} else {
-			if _, _, err = store.AddUser(ctx, key, user.Organization, devOrigin); hasEnded(err) {
+			if _, _, err = r.store.AddUser(ctx, key, user.Organization, devOrigin); hasEnded(err) {
 				err = nil
 			}
 		}
@@ -73,7 +75,7 @@ func seedPeople(ctx context.Context, store storage.Store, seeded *devidp.Seeded)
 
 // seedCrowd registers count users in org, with consecutive ids and a picture of about size bytes each, as far as
 // they are not there yet. It returns how many were missing.
-func seedCrowd(ctx context.Context, store storage.Store, org string, count, size int, report *progress) (added int64, err error) {
+func (r *devRun) seedCrowd(ctx context.Context, org string, count, size int, report *progress) (added int64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var next, created atomic.Int64
@@ -85,8 +87,8 @@ func seedCrowd(ctx context.Context, store storage.Store, org string, count, size
 				if i >= int64(count) {
 					return
 				}
-				key := storage.UserKey{Issuer: devIssuerKey, ID: strconv.FormatInt(devSeedFirst+i, 10)}
-				isNew, err := seedPicture(ctx, store, key, org, func() []byte {
+				key := storage.UserKey{Issuer: r.issuer, ID: strconv.FormatInt(devSeedFirst+i, 10)}
+				isNew, err := seedPicture(ctx, r.store, key, org, func() []byte {
 					return picture.Sample(uint64(devSeedFirst+i), size)
 				})
 				if err != nil {

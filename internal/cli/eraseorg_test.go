@@ -104,7 +104,7 @@ func TestWhatHasEnded(t *testing.T) {
 	for _, org := range []string{"acme", "globex"} {
 		seeded.Organizations = append(seeded.Organizations, devidp.SeededOrganization{Organization: devidp.Organization{ID: org}})
 	}
-	if err := seedPeople(t.Context(), store, seeded); err != nil {
+	if err := (&devRun{store: store, issuer: devIssuerKey}).seedPeople(t.Context(), seeded); err != nil {
 		t.Error(err)
 	}
 	for org, want := range map[string]storage.RegistrationState{"acme": storage.Ended, "globex": storage.Registered, "new": storage.Registered} {

@@ -14,7 +14,7 @@ type grammar struct {
 	Put    putCommand    `cmd:"" help:"make the picture in a file that of a user; the one before is erased"`
 	Get    getCommand    `cmd:"" help:"write a user's picture into a file, or to standard output"`
 	Rm     rmCommand     `cmd:"" help:"erase a user's picture for good"`
-	Import importCommand `cmd:"" settings:"data" help:"give many users the pictures in a directory, through a running server; goes on where it was killed"`
+	Import importCommand `cmd:"" settings:"data,issuer" help:"give many users the pictures in a directory, through a running server; goes on where it was killed"`
 	Config configCommand `cmd:"" settings:"*" help:"print what serve would go by and where each value stands, without secrets; --check tries the provider"`
 	Org    struct {
 		Add    orgAddCommand   `cmd:"" settings:"data" help:"register an organisation"`

@@ -15,10 +15,8 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"example.org/avatard/internal/admin"
 	"example.org/avatard/internal/bulkimport"
 	"example.org/avatard/internal/client"
-	"example.org/avatard/internal/config"
 	"example.org/avatard/internal/ids"
 	"example.org/avatard/server/picture"
 )
@@ -32,7 +30,7 @@ type importCommand struct {
 	Timeout  string `default:"1m" placeholder:"TIME" help:"how long one upload may take, with all tries while the server is busy"`
 	Parallel string `default:"4" placeholder:"N" help:"how many uploads are under way at once, 1 to 16"`
 	Replace  bool   `help:"import also for users who have another picture, which is erased, and files that changed since they were imported"`
-	Register bool   `help:"register users who are not, as user add does, through the server that runs on the data directory of --data or --config"`
+	Register bool   `help:"register users who are not, as user add does, through the server that runs on the data directory of --data or --config, or in the database of --config"`
 	NewOrg   bool   `help:"with --register, register ORG too, if it is not yet"`
 	Journal  string `placeholder:"FILE" help:"file that knows what was imported, for the next run; new, or that of an earlier run; without it one among the user's own state"`
 	JSON     bool   `name:"json" help:"print a line of JSON for each file that is not imported and one for the summary"`
@@ -47,7 +45,7 @@ type importCommand struct {
 const mostParallel = 16
 
 // Run imports a directory, or the pictures of a ZITADEL, or the rest of them.
-func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
+func (flags *importCommand) Run(ctx context.Context, inv *Program) error {
 	if (flags.Dir == "") == (flags.FromZitadel == "") {
 		return usagef("where from? name a directory, or a ZITADEL with --from-zitadel")
 	}
@@ -58,10 +56,13 @@ func (flags *importCommand) Run(ctx context.Context, inv *Program) (err error) {
 	if _, err := fmt.Sscanf(flags.Parallel+"\n", "%d\n", &parallel); err != nil || parallel < 1 || parallel > mostParallel {
 		return usagef("--parallel %q: expected 1 to %d", flags.Parallel, mostParallel)
 	}
-	register, err := flags.register(ctx, inv)
-	if err != nil {
-		return err
-	}
+	return flags.withRegister(ctx, inv, func(register func(context.Context, string) error) error {
+		return flags.run(ctx, inv, parallel, register)
+	})
+}
+
+// run imports when the flags have been looked at. register may be nil.
+func (flags *importCommand) run(ctx context.Context, inv *Program, parallel int, register func(context.Context, string) error) (err error) {
 	call := callFlags{Org: flags.Org, serverFlags: flags.serverFlags, tokenFlags: flags.tokenFlags, Timeout: flags.Timeout}
 	caller, err := call.caller(inv, false)
 	if err != nil {
@@ -137,38 +138,6 @@ func normalizer() func(context.Context, []byte) ([]byte, error) {
 		stored, err := n.Normalize(ctx, data)
 		return stored.Data, err
 	}
-}
-
-// register returns what registers a user; nil when nobody is to be.
-func (flags *importCommand) register(ctx context.Context, inv *Program) (func(context.Context, string) error, error) {
-	if !flags.Register {
-		if flags.NewOrg {
-			return nil, usagef("--new-org is for --register")
-		}
-		return nil, nil
-	}
-	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
-	if err != nil {
-		return nil, err
-	}
-	server := serverOf(inv.placeOf(cfg))
-	if flags.NewOrg {
-		if _, err := server.AddOrganization(ctx, flags.Org, admin.Admission{}); err != nil {
-			return nil, fmt.Errorf("import: organisation %s: %w", flags.Org, err)
-		}
-	}
-	return func(ctx context.Context, user string) error {
-		_, err := server.AddUser(ctx, admin.Request{Organization: flags.Org, User: user})
-		switch {
-		case err == nil:
-			return nil
-		case errors.Is(err, admin.ErrNoServer):
-			return fmt.Errorf("%w; a server with users.register_on_admin_upload registers them by itself", err)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		}
-		return bulkimport.Refuse(bulkimport.UnknownUser, "registering: "+err.Error())
-	}, nil
 }
 
 // journal opens the journal of an import. Where no file is named, there is one for each server, organisation and place. Under another
