@@ -56,7 +56,7 @@ var admissions = map[string]admission{
 	"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": anybody,
 }
 
-// admitted says what each caller of the development provider may do, in acme and in globex. Whoever is not in a list is told that they have no role there.
+// admitted says what each caller of the development provider may do, in acme and in globex. Callers who are not in a list are told that they have no role there.
 var admitted = map[string]struct{ acme, globex []authz.Permission }{
 	"TOKEN_ADMIN":        {everything, everything},
 	"TOKEN_MANAGER":      {[]authz.Permission{authz.UserRead, authz.UserWrite, authz.UserDelete}, nil},

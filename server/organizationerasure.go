@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// maxErasing is how long one call erases an organisation. It ends in good order then, before MaxCallDuration: whoever calls goes on
+	// maxErasing is how long one call erases an organisation. It ends in good order then, before MaxCallDuration: the caller goes on
 	// with another call, and no stream outlives a load balancer's patience or a shutdown.
 	maxErasing = 25 * time.Second
 	// progressPause is the time between two messages about progress.
 	progressPause = time.Second
 )
 
-// organizationErasure is one call that ends an organisation. Who reads its messages slowly gets fewer of them; the erasure does not wait.
+// organizationErasure is one call that ends an organisation. A caller who reads its messages slowly gets fewer of them; the erasure does not wait.
 type organizationErasure struct {
 	*Server
 	organization string

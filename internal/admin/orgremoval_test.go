@@ -52,7 +52,7 @@ func refusedWith(t *testing.T, what string, err error, text string) {
 	}
 }
 
-// A server ends an organisation and says how far it is. What has ended is refused to whoever does not readmit it, and says how it comes back.
+// A server ends an organisation and says how far it is. What has ended is refused to a command that does not readmit it, and says how it comes back.
 func TestOrganizationEndsThroughTheSocket(t *testing.T) {
 	client, _, stop := socketOf(t, storage.MaxPage+50, &Server{Logger: slog.New(slog.DiscardHandler), Configured: []string{"settled"}})
 	defer stop()

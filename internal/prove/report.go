@@ -37,7 +37,7 @@ var notSeen = []string{
 	"Memory and swap, of the server and of this program, which has the pictures in order to look for them.",
 	"Lost power: a killed process loses nothing that it has written. The proof that cuts the power is test/proof/power in the source.",
 	"Runs shorter than 32 bytes, bytes that several pictures share, and copies in another form, such as compressed once more.",
-	"Copies elsewhere: backups, caches of browsers and proxies, whoever has seen the picture.",
+	"Copies elsewhere: backups, caches of browsers and proxies, people who have seen the picture.",
 	"Other engines than the one of a single directory; for PostgreSQL and a bucket there is test/proof/storm.",
 	"What stays by design: that there was a picture, with user, random id, times and a receipt, none of which is made from the picture.",
 }
