@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -180,8 +181,8 @@ func (flags *devCommand) directory(logger *slog.Logger) (dir string, remove func
 	if flags.Data != "" {
 		return flags.Data, func() error { return nil }, nil
 	}
-	sweepDevTemps(logger)
-	temp, err := newDevTemp()
+	sweepTempDirs(os.TempDir(), devTempPrefix, logger)
+	temp, err := newTempDir("", devTempPrefix)
 	if err != nil {
 		return "", nil, err
 	}

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,7 +33,17 @@ func (flags *proveCommand) Run(ctx context.Context, inv *Program) error {
 	if flags.JSON {
 		tell = nil
 	}
-	report, err := prove.Run(ctx, prove.Config{Program: self, Environ: inv.Environ, Version: version(), Dir: flags.Dir, Keep: flags.Keep, Tell: tell})
+	sweepTempDirs(cmp.Or(flags.Dir, os.TempDir()), proveTempPrefix, slog.New(slog.DiscardHandler))
+	temp, err := newTempDir(flags.Dir, proveTempPrefix)
+	if err != nil {
+		return fmt.Errorf("prove: %w", err)
+	}
+	report, err := prove.Run(ctx, prove.Config{Program: self, Environ: inv.Environ, Version: version(), Dir: temp.dir, Keep: flags.Keep, Tell: tell})
+	if report.Directory == "" {
+		err = errors.Join(err, temp.remove())
+	} else {
+		err = errors.Join(err, temp.keep())
+	}
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("prove: interrupted")

@@ -40,9 +40,9 @@ type Config struct {
 	Environ []string
 	// Version names the caller in the server's log.
 	Version string
-	// Dir is where a directory is made for everything that is written; "" = the system's place for temporary files.
+	// Dir is a directory for everything that is written, and for nothing else. It is removed at the end.
 	Dir string
-	// Keep leaves that directory when all went well, too, and the pictures beside the server's files.
+	// Keep leaves it when all went well, too, and the pictures beside the server's files. Where a piece was found it stays in any case.
 	Keep bool
 	// Tell is called with each step of the proof in a sentence, as soon as it was seen.
 	Tell func(sentence string)
@@ -58,10 +58,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		cfg.Tell = func(string) {}
 	}
 	report := newReport()
-	dir, err := os.MkdirTemp(cfg.Dir, "avatard-prove-") // with mode 0700
-	if err == nil {
-		dir, err = filepath.Abs(dir)
-	}
+	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return report, err
 	}

@@ -194,7 +194,7 @@ func TestDevSweepsWhatAKilledOneLeft(t *testing.T) {
 		t.Fatalf("a killed dev left %v of %v, want one directory", dirNames(t, temp), left)
 	}
 	target := t.TempDir()
-	if err := os.WriteFile(filepath.Join(target, "dev.lock"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(target, "avatard.lock"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, err := range []error{
@@ -202,7 +202,7 @@ func TestDevSweepsWhatAKilledOneLeft(t *testing.T) {
 		os.Mkdir(filepath.Join(temp, "avatard-dev-new"), 0o700),
 		os.WriteFile(filepath.Join(temp, "avatard-dev-file"), nil, 0o600),
 		os.Mkdir(filepath.Join(temp, "avatard-other"), 0o700),
-		os.WriteFile(filepath.Join(temp, "avatard-other", "dev.lock"), nil, 0o600),
+		os.WriteFile(filepath.Join(temp, "avatard-other", "avatard.lock"), nil, 0o600),
 	} {
 		if err != nil {
 			t.Fatal(err)
