@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-skipped='^Test(Migrate.*|Restore.*|KilledInARestore|KilledWhile.*|KilledDuring(Moves|Ends)|PowerCut.*|PruningEveryFault|ControlSQLiteKeepsPieces|KeyHashAllocations)$'
+skipped='^Test(Migrate.*|Restore.*|KilledInARestore|KilledWhile.*|KilledDuringMoves|PowerCut.*|PruningEveryFault|ControlSQLiteKeepsPieces|KeyHashAllocations)$'
 
 race() { CGO_ENABLED=1 go test -race -timeout 15m -skip "$skipped" "$@"; }
 
