@@ -91,7 +91,7 @@ func TestUploadsUnderWayAreBoundedInBytes(t *testing.T) {
 	if _, bytes := s.underWay(); bytes != 0 || len(s.queue.callers) != 0 {
 		t.Errorf("%d bytes of %d callers are held when all is done, want none", bytes, len(s.queue.callers))
 	}
-	if err := send("caller-0"); err != nil {
+	if _, err := s.Put(ctx, large); err != nil {
 		t.Errorf("an upload after that = %v, want nil", err)
 	}
 }
