@@ -41,12 +41,14 @@ func TestBesideZitadel(t *testing.T) {
 			m.ask(t, f, f.request(question{user: devidp.UserAlice, fields: []wireField{m.bearer()}}), wanted{owner: devidp.OrgAcme})
 		}
 	}
-	ours := []string{"/auth/v1/users/me/avatar", "/assets/v1/users/me/avatar", "/assets/v1/users/me/avatar?size=64", portrait("a%2Fb%20c"), portrait(devidp.UserAlice) + "?x=/y", picturePath(devidp.UserAlice)}
+	ours := []string{"/auth/v1/users/me/avatar", "/assets/v1/users/me/avatar", "/assets/v1/users/me/avatar?size=64", portrait("a%2Fb%20c"), portrait(devidp.UserAlice) + "?x=/y", picturePath(devidp.UserAlice),
+		"/avatard/v1/users/a%2Fb", "/avatard/v1/receipts?userId=a", "/avatard.v1.ErasureService/EraseUser", "/avatard.v1.UserService/ListUsers", "/hooks/accounts"}
 	others := []string{
 		"/", "/ui/login", "/oauth/v2/introspect", "/.well-known/openid-configuration", "/auth/v1/users/me", "/auth/v1/permissions/zitadel/me/_search",
 		"/management/v1/users/" + devidp.UserAlice, "/management/v1/users/a/b/avatar", portrait(devidp.UserAlice) + "/", portrait(""), "/x" + portrait("a"),
 		"/assets/v1/org/policy/label/logo", "/assets/v1/users/me/avatars", "/zitadel.management.v1.ManagementService/ListUsers",
 		"/zitadel.auth.v1.AuthService/GetMyUser", "/zitadel.management.v1.ManagementService/RemoveHumanAvatarX", "/v2/users",
+		"/avatard/v2/users", "/avatard.v2.UserService/ListUsers", "/hooks", "/x/hooks/accounts",
 	}
 	for version := 1; version <= 2; version++ {
 		for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPost} {
