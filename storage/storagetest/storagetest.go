@@ -12,6 +12,7 @@
 //	fixture.go      a store under test, its clock, its reopening · calls.go  its methods, as tables of calls
 //	history.go      the rule that concurrent calls on one user are held to · movehistory.go the same with moves among them,
 //	                and erasehistory.go with the ends of users
+//	proverchecks.go checks of the log of receipts, which prover.go knows
 //	trouble.go      checks that need a hook: faults, bytes that are gone, kills
 //	pattern.go      pictures that can be recognised; package internal/pieces looks for them
 package storagetest
@@ -99,6 +100,9 @@ func ofUsers() []check {
 		{"EndOrganization", checkEndOrganization},
 		{"Receipts", checkReceipts},
 		{"ManyReceipts", checkManyReceipts},
+		{"Prover", checkProver},
+		{"ProverRefuses", checkProverRefuses},
+		{"ProverAtOnce", checkProverAtOnce},
 	}
 }
 
@@ -161,5 +165,6 @@ func ofStores() []check {
 		{"ResumeErase", checkResumeErase},
 		{"BytesGone", checkBytesGone},
 		{"Killed", checkKilled},
+		{"ProverKilled", checkProverKilled},
 	}
 }

@@ -3,7 +3,7 @@
 // sees which check of package storagetest notices that.
 //
 //	New ─► Memory ─┬► Open ─► storage.Engine: memory.go, put.go, remove.go, erase.go, move.go, issuer.go; list.go, receipt.go, audit.go;
-//	               │          keeper.go, export.go
+//	               │          prover.go; keeper.go, export.go
 //	               └► Place ─► storage.Place: place.go, import.go
 //
 // Nothing outlives the process, and any number of handles may be open: there is no control directory.
@@ -51,6 +51,7 @@ type state struct {
 
 	id       [16]byte
 	receipts []storage.Receipt
+	log      *proofLog             // nil = nothing was sealed yet
 	broken   bool                  // nothing can be erased
 	trail    []storage.AuditRecord // changes
 	refusals []storage.AuditRecord
@@ -118,6 +119,8 @@ func (m *Memory) Open(ctx context.Context, name string, now func() time.Time) (s
 		}
 	case "loses the trail":
 		st.trail = nil
+	case "loses the log of receipts":
+		st.log = nil
 	case "leaves a file open":
 		f, _ := os.Create(filepath.Join(name, "open"))
 		m.files = append(m.files, f) // or the garbage collector would close it
