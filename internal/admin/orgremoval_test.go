@@ -95,20 +95,33 @@ func TestOrganizationEndsThroughTheSocket(t *testing.T) {
 
 // Somebody who has ended is found under their issuer, and told with the last receipt.
 func TestUserEndsTwiceThroughTheSocket(t *testing.T) {
-	client, _, stop := socketOf(t, 1, &Server{Logger: slog.New(slog.DiscardHandler)})
+	client, store, stop := socketOf(t, 1, &Server{Logger: slog.New(slog.DiscardHandler)})
 	defer stop()
 	first, err := client.RemoveUser(t.Context(), UserRemoval{User: "user-0000"})
 	if err != nil || first.Removed == nil || !first.Removed.HadPicture || first.Removed.Receipt == "" {
 		t.Fatalf("RemoveUser = %+v, %v", first, err)
 	}
-	again, err := client.RemoveUser(t.Context(), UserRemoval{User: "user-0000", Issuer: issuer})
-	if err != nil || again.Removed == nil || again.Removed.HadPicture || again.Removed.Receipt != first.Removed.Receipt || again.Removed.Organization != "acme" {
-		t.Errorf("RemoveUser again = %+v, %v, want the receipt %s", again, err, first.Removed.Receipt)
+	want := RemovedUser{User: "user-0000", Issuer: issuer, Organization: "acme", Receipt: first.Removed.Receipt, AlreadyEnded: true}
+	for _, req := range []UserRemoval{{User: "user-0000", Issuer: issuer}, {User: "user-0000"}, {User: "user-0000", Organization: "acme"}} {
+		if again, err := client.RemoveUser(t.Context(), req); err != nil || again.Removed == nil || *again.Removed != want {
+			t.Errorf("RemoveUser of %+v again = %+v, %v, want %+v", req, again, err, want)
+		}
 	}
-	for _, req := range []UserRemoval{{User: "user-0000"}, {User: "user-0000", Issuer: issuer, Organization: "other"}, {User: "user-0000", Issuer: "https://other.test"}} {
+	for _, req := range []UserRemoval{{User: "user-0000", DryRun: true}, {User: "user-0000", Organization: "other"}, {User: "user-0001"}, {User: "user-0000", Issuer: issuer, Organization: "other"}, {User: "user-0000", Issuer: "https://other.test"}} {
 		if reply, err := client.RemoveUser(t.Context(), req); err != nil || !strings.HasPrefix(reply.Kept, "not registered") {
 			t.Errorf("RemoveUser of %+v = %+v, %v", req, reply, err)
 		}
+	}
+	for _, id := range []string{"user-0000", "somebody"} { // somebody keeps the issuer on record
+		if _, _, err := store.AddUser(t.Context(), storage.UserKey{Issuer: "https://other.test", ID: id}, "acme", CommandLine); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reply, err := client.RemoveUser(t.Context(), UserRemoval{User: "user-0000"}); err != nil || reply.Removed == nil || reply.Removed.AlreadyEnded {
+		t.Errorf("RemoveUser of who is registered with another issuer = %+v, %v", reply, err)
+	}
+	if reply, err := client.RemoveUser(t.Context(), UserRemoval{User: "user-0000"}); err != nil || !strings.Contains(reply.Kept, "all of whom have ended already") {
+		t.Errorf("RemoveUser of two who have ended = %+v, %v", reply, err)
 	}
 }
 

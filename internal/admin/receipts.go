@@ -108,12 +108,9 @@ func issuerOfReceipts(ctx context.Context, store storage.Engine, besides, user s
 	if !ids.Valid(user) {
 		return "", fmt.Errorf("%w: %q is no user id; expected 1 to 200 characters without control characters", ErrRefused, user)
 	}
-	issuers, err := store.Issuers()
+	issuers, err := issuersOf(store, besides)
 	if err != nil {
 		return "", err
-	}
-	if besides != "" && !slices.Contains(issuers, besides) {
-		issuers = append(issuers, besides)
 	}
 	var found []string
 	for _, issuer := range issuers {
@@ -132,6 +129,15 @@ func issuerOfReceipts(ctx context.Context, store storage.Engine, besides, user s
 		return found[0], nil
 	}
 	return "", fmt.Errorf("%w: %s; --issuer says whose user is meant", ErrRefused, sameIDOf(found))
+}
+
+// issuersOf returns the issuers of registered users, and one besides; "" = none.
+func issuersOf(store storage.Engine, besides string) ([]string, error) {
+	issuers, err := store.Issuers()
+	if err == nil && besides != "" && !slices.Contains(issuers, besides) {
+		issuers = append(issuers, besides)
+	}
+	return issuers, err
 }
 
 func hasReceipts(ctx context.Context, store storage.Store, user storage.UserKey) (bool, error) {

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,8 +34,9 @@ type RemovedUser struct {
 	Issuer       string `json:"issuer"`
 	Organization string `json:"organisation"`
 	HadPicture   bool   `json:"had_picture"`
-	Receipt      string `json:"receipt,omitempty"` // of the newest erasure, "" when nothing was ever erased, and in a dry run
-	DryRun       bool   `json:"dry_run,omitempty"` // nothing was changed
+	Receipt      string `json:"receipt,omitempty"`       // of the newest erasure, "" when nothing was ever erased, and in a dry run
+	DryRun       bool   `json:"dry_run,omitempty"`       // nothing was changed
+	AlreadyEnded bool   `json:"already_ended,omitempty"` // nothing was left to change
 }
 
 func (u RemovedUser) String() string {
@@ -45,6 +45,10 @@ func (u RemovedUser) String() string {
 		return fmt.Sprintf("user %s of organisation %s would be removed, and the picture erased; nothing was changed", u.User, u.Organization)
 	case u.DryRun:
 		return fmt.Sprintf("user %s of organisation %s would be removed; there is no picture; nothing was changed", u.User, u.Organization)
+	case u.AlreadyEnded && u.Receipt != "":
+		return fmt.Sprintf("user %s has ended already; the last receipt is %s", u.User, u.Receipt)
+	case u.AlreadyEnded:
+		return fmt.Sprintf("user %s has ended already; there is no receipt", u.User)
 	case u.HadPicture:
 		return fmt.Sprintf("user %s removed; the picture is erased, receipt %s", u.User, u.Receipt)
 	case u.Receipt != "":
@@ -53,40 +57,78 @@ func (u RemovedUser) String() string {
 	return fmt.Sprintf("user %s removed; there was no picture", u.User)
 }
 
-// RemoveUser ends the user that a request describes. It returns when the picture is erased. A user who has ended is named by their issuer, and then
-// it changes nothing. A dry run knows nothing of them.
-func RemoveUser(ctx context.Context, store storage.Store, req UserRemoval) (reply UserRemovalReply, err error) {
+// RemoveUser ends the user that a request describes. It returns when the picture is erased. Where that user has ended already it changes
+// nothing and says so, with their newest receipt; a dry run knows nothing of them. issuer is one that they may have besides those of registered
+// users, such as that of the settings; "" = none.
+func RemoveUser(ctx context.Context, store storage.Engine, issuer string, req UserRemoval) (reply UserRemovalReply, err error) {
 	found, err := usersOf(ctx, store, req)
 	if err != nil {
 		return reply, err
 	}
-	if len(found) == 0 && req.Issuer != "" && !req.DryRun {
-		found = []storage.ListedUser{{User: storage.UserKey{Issuer: req.Issuer, ID: req.User}}}
+	if len(found) == 0 && !req.DryRun {
+		return removeEnded(ctx, store, issuer, req)
 	}
 	if len(found) != 1 {
 		return UserRemovalReply{Kept: notOneUser(found, req)}, nil
 	}
 	user, at := found[0], found[0].Details.Organization
-	if at != "" && req.Organization != "" && req.Organization != at {
+	if req.Organization != "" && req.Organization != at {
 		return UserRemovalReply{Kept: fmt.Sprintf("the user belongs to organisation %s, not %s; nothing was removed", at, req.Organization)}, nil
 	}
+	removed := RemovedUser{User: user.User.ID, Issuer: user.User.Issuer, Organization: at, HadPicture: user.Generation != "", DryRun: req.DryRun}
 	if req.DryRun {
-		return UserRemovalReply{Removed: &RemovedUser{User: user.User.ID, Issuer: user.User.Issuer, Organization: at, HadPicture: user.Generation != "", DryRun: true}}, nil
+		return UserRemovalReply{Removed: &removed}, nil
 	}
-	at = cmp.Or(at, req.Organization)
-	res, err := store.EraseUser(ctx, storage.Removal{User: user.User, Organization: at, AnyOrganization: at == "", By: CommandLine})
+	res, err := store.EraseUser(ctx, storage.Removal{User: user.User, Organization: at, By: CommandLine})
 	switch {
 	case errors.Is(err, storage.ErrUserNotFound):
 		return UserRemovalReply{Kept: notOneUser(nil, req)}, nil // somebody else was faster
 	case errors.Is(err, storage.ErrOtherOrganization):
 		return UserRemovalReply{Kept: "the user was moved a moment ago; nothing was removed"}, nil
-	case errors.Is(err, storage.ErrUnavailable):
-		return reply, fmt.Errorf("%w: not finished; the same command again goes on with it", err)
 	case err != nil:
-		return reply, err
+		return reply, unfinished(err)
 	}
-	return UserRemovalReply{Removed: &RemovedUser{User: user.User.ID, Issuer: user.User.Issuer, Organization: res.Details.Organization,
-		HadPicture: user.Generation != "", Receipt: res.Receipt}}, nil
+	removed.Receipt = res.Receipt
+	return UserRemovalReply{Removed: &removed}, nil
+}
+
+// removeEnded answers for a user who is not registered and may have ended. No list has those who ended, so the issuers are tried unless the
+// request names one: they are few, and erasing somebody who has ended changes nothing.
+func removeEnded(ctx context.Context, store storage.Engine, besides string, req UserRemoval) (reply UserRemovalReply, err error) {
+	issuers := []string{req.Issuer}
+	if req.Issuer == "" {
+		if issuers, err = issuersOf(store, besides); err != nil {
+			return reply, err
+		}
+	}
+	var ended []string
+	for _, issuer := range issuers {
+		user := storage.UserKey{Issuer: issuer, ID: req.User}
+		res, err := store.EraseUser(ctx, storage.Removal{User: user, Organization: req.Organization, AnyOrganization: req.Organization == "", By: CommandLine})
+		switch {
+		case errors.Is(err, storage.ErrUserNotFound):
+			continue
+		case err != nil:
+			return reply, unfinished(err)
+		}
+		ended = append(ended, issuer)
+		reply.Removed = &RemovedUser{User: user.ID, Issuer: issuer, Organization: res.Details.Organization, Receipt: res.Receipt, AlreadyEnded: true}
+	}
+	switch len(ended) {
+	case 0:
+		return UserRemovalReply{Kept: notOneUser(nil, req)}, nil
+	case 1:
+		return reply, nil
+	}
+	return UserRemovalReply{Kept: sameIDOf(ended) + ", all of whom have ended already; --issuer shows the receipt of one"}, nil
+}
+
+// unfinished says of an erasure that could not be finished how to go on with it.
+func unfinished(err error) error {
+	if errors.Is(err, storage.ErrUnavailable) {
+		return fmt.Errorf("%w: not finished; the same command again goes on with it", err)
+	}
+	return err
 }
 
 // usersOf lists the users that a request may mean: those of its id and, where it names one, its issuer.
@@ -123,7 +165,7 @@ func notOneUser(found []storage.ListedUser, req UserRemoval) string {
 	case req.Issuer != "":
 		return fmt.Sprintf("not registered with the issuer %s; \"avatard user show\" lists the users of an id", req.Issuer)
 	}
-	return `not registered; "avatard user list" lists who is`
+	return `not registered; "avatard user list" lists who is, and --issuer finds who has ended if nobody else of the issuer is left`
 }
 
 // sameIDOf says that users of several issuers have an id.
@@ -134,7 +176,7 @@ func sameIDOf(issuers []string) string {
 // userRemoval serves POST /erasures/user.
 func (a *Server) userRemoval(w http.ResponseWriter, r *http.Request) {
 	respond(a, w, r, func(ctx context.Context, req UserRemoval) (UserRemovalReply, error) {
-		reply, err := RemoveUser(ctx, a.Store, req)
+		reply, err := RemoveUser(ctx, a.Store, a.Issuer, req)
 		logCall(a.Logger.With("path", r.URL.Path, "organisation", req.Organization, "user", req.User), reply.Removed != nil && !req.DryRun, err)
 		return reply, err
 	})

@@ -40,7 +40,7 @@ func (flags *eraseUserCommand) Run(ctx context.Context, inv *Program) error {
 	reply, err := serverOf(place).RemoveUser(ctx, req)
 	if errors.Is(err, admin.ErrNoServer) {
 		err = withStore(ctx, place, false, func(store storage.Engine) (err error) {
-			reply, err = admin.RemoveUser(ctx, store, req)
+			reply, err = admin.RemoveUser(ctx, store, cfg.Issuer, req)
 			return err
 		})
 	}

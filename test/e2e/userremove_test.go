@@ -52,11 +52,11 @@ func TestUserRemove(t *testing.T) {
 			t.Errorf("%s: user remove eve prints %q, %v", when, out, err)
 		}
 		wantFailure(t, "user eve is not registered", "user", "show", "eve", data)
-		wantFailure(t, "user eve: not registered", "user", "remove", "eve", data)
-		again, err := runCommand(t, "user", "remove", "eve", data, "--issuer", "https://id.example")
-		if err != nil || again != strings.Replace(out, "the picture is erased, receipt", "there was no picture any more, the last receipt is", 1) {
-			t.Errorf("%s: user remove eve again prints %q, %v, behind %q", when, again, err, out)
-		}
+		wantFailure(t, "user eve: not registered", "user", "remove", "eve", data, "--dry-run")
+		wantFailure(t, "user eve: not registered", "user", "remove", "eve", data, "--org", "globex")
+		already := strings.Replace(out, "removed; the picture is erased, receipt", "has ended already; the last receipt is", 1)
+		wantOutput(t, already, "user", "remove", "eve", data, "--issuer", "https://id.example")
+		wantOutput(t, already, "user", "remove", "eve", data)
 		out, err = runCommand(t, "user", "remove", "kim", data)
 		if err != nil || !strings.HasPrefix(out, "user kim removed; there was no picture any more, the last receipt is ") {
 			t.Errorf("%s: user remove kim prints %q, %v", when, out, err)
@@ -127,12 +127,12 @@ func TestUserRemoveBesideCalls(t *testing.T) {
 func TestUserRemoveUnfinished(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	putFor(t, store, "eve", 100)
-	failing := faulty.Always(store, faulty.Fault{Methods: []faulty.Method{faulty.EraseUser}})
-	_, err := admin.RemoveUser(t.Context(), failing, admin.UserRemoval{User: "eve"})
+	failing := faulty.Engine{Store: faulty.Always(store, faulty.Fault{Methods: []faulty.Method{faulty.EraseUser}}), Keeper: store}
+	_, err := admin.RemoveUser(t.Context(), failing, "", admin.UserRemoval{User: "eve"})
 	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), "the same command again goes on") {
 		t.Errorf("RemoveUser = %v, want %v and how to go on", err, storage.ErrUnavailable)
 	}
-	if reply, err := admin.RemoveUser(t.Context(), store, admin.UserRemoval{User: "eve"}); err != nil || reply.Removed == nil || !reply.Removed.HadPicture {
+	if reply, err := admin.RemoveUser(t.Context(), store, "", admin.UserRemoval{User: "eve"}); err != nil || reply.Removed == nil || !reply.Removed.HadPicture {
 		t.Errorf("again = %+v, %v", reply, err)
 	}
 }
