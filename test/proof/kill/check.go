@@ -132,7 +132,7 @@ func (h *harness) fsck(ctx context.Context) error {
 // examine looks at one user on all read paths: as the public and as the user, without a picture, with the tag of one that is
 // gone and with that of the picture there is. Those whom nothing happened to are seen by the public only, most times.
 func (l *load) examine(ctx context.Context, u *user, turn int) error {
-	touched := u.touched()
+	touched := u.touched() || u.standing.touched()
 	seen, err := l.insist(ctx, u, false, "")
 	if err != nil {
 		return err
@@ -140,6 +140,9 @@ func (l *load) examine(ctx context.Context, u *user, turn int) error {
 	u.start(seen)
 	if !touched && turn%8 != 0 {
 		return nil
+	}
+	if err := l.examineStanding(ctx, u); err != nil {
+		return err
 	}
 	if _, err := l.insist(ctx, u, true, ""); err != nil {
 		return err
@@ -160,7 +163,7 @@ func (l *load) insist(ctx context.Context, u *user, own bool, asked string) (see
 		if seen, err = l.look(ctx, u, own, asked); !errors.Is(err, errBusy) {
 			break
 		}
-		pause(ctx, 20*time.Millisecond)
+		testbed.Pause(ctx, 20*time.Millisecond)
 	}
 	switch {
 	case errors.Is(err, errBusy):

@@ -187,7 +187,7 @@ func (h *harness) killStarting(ctx context.Context, k kill) error {
 	if err != nil {
 		return err
 	}
-	pause(ctx, k.delay)
+	testbed.Pause(ctx, k.delay)
 	srv.Kill()
 	return h.autopsy(k)
 }
@@ -212,7 +212,7 @@ func (h *harness) awaitKill(ctx context.Context, k kill, srv *testbed.Server, en
 			}
 		}
 		if k.failpoint == "" {
-			pause(ctx, k.delay)
+			testbed.Pause(ctx, k.delay)
 			break
 		}
 		select { // it ends on its way down
@@ -293,20 +293,11 @@ func (h *harness) renew(ctx context.Context) error {
 	for _, person := range h.testbed.People() {
 		u := &user{Person: person, tags: make(map[string]int)}
 		u.settle(none)
+		u.standing.settle(registered) // with the first upload
 		h.users = append(h.users, u)
 	}
 	h.free = &pool{holders: make(map[int]*user)}
 	h.free.refill(len(h.pictures.All), nil)
 	h.receipts = newReceipts(h.violations)
 	return nil
-}
-
-// pause waits, or less when ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

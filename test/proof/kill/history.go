@@ -106,6 +106,7 @@ func (h *history) alone(call int) bool {
 const (
 	undone  = "a delete or replacement is undone"
 	lost    = "an upload is lost"
+	revived = "an ended user is back"
 	damaged = "a picture is damaged"
 	remains = "bytes are left of a picture that is gone"
 	receipt = "a receipt is wrong"

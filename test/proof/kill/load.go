@@ -23,6 +23,7 @@ const (
 // figures count what callers were told.
 type figures struct {
 	Uploads, Deletes, Reads atomic.Int64 // acknowledged; reads: answered
+	Ends                    atomic.Int64 // deletes that ended the user
 	Unanswered, Busy        atomic.Int64
 }
 
@@ -101,10 +102,14 @@ func (l *load) step(ctx context.Context, random *rand.Rand) bool {
 	if random.IntN(8) == 0 {
 		u = l.users[random.IntN(hotUsers)]
 	}
-	switch n := random.IntN(10); {
-	case n < 3:
-		return l.remove(ctx, random, u)
+	switch n := random.IntN(20); {
+	case n < 1 && u.isRegistered(false):
+		return l.end(ctx, random, u)
+	case n < 6 && u.hasEnded.Load():
+		return l.readmit(ctx, u)
 	case n < 6:
+		return l.remove(ctx, random, u)
+	case n < 12:
 		if number, ok := l.free.take(random, u); ok {
 			return l.upload(ctx, random, u, number)
 		}
@@ -158,32 +163,37 @@ func (l *load) look(ctx context.Context, u *user, own bool, asked string) (seen 
 	if kind, may := u.judge(seen, begin, end); kind != "" {
 		l.violations.add(u, kind, "%s between %d and %d sees picture %d, possible are %v (-1: none)", how, begin, end, seen, may)
 	}
+	if seen != none && !u.mayBe(registered, begin, end) {
+		l.violations.add(u, revived, "%s between %d and %d sees picture %d of a user who has ended", how, begin, end, seen)
+	}
 	return seen, nil
 }
 
 func (l *load) upload(ctx context.Context, random *rand.Rand, u *user, picture int) bool {
 	data := l.pictures.All[picture].Upload
 	if random.IntN(2) == 0 {
-		return l.change(u, picture, "own upload", func() client.Answer { return l.client.UploadOwn(ctx, client.Bearer(u.Token), data) })
+		return l.change(u, picture, "own upload", l.ofRegistered(u, func() client.Answer { return l.client.UploadOwn(ctx, client.Bearer(u.Token), data) }))
 	}
-	return l.change(u, picture, "upload", func() client.Answer { return l.client.Upload(ctx, client.Bearer(l.testbed.Manager()), u.ID, data) })
+	return l.change(u, picture, "upload", l.ofRegistered(u, func() client.Answer {
+		return l.client.Upload(ctx, client.Bearer(l.testbed.Manager()), u.ID, data)
+	}))
 }
 
 func (l *load) remove(ctx context.Context, random *rand.Rand, u *user) bool {
 	form := client.Forms()[random.IntN(len(client.Forms()))]
 	if random.IntN(2) == 0 {
-		return l.change(u, none, "own delete, "+string(form), func() client.Answer { return l.client.RemoveOwn(ctx, form, client.Bearer(u.Token)) })
+		return l.change(u, none, "own delete, "+string(form), l.ofRegistered(u, func() client.Answer { return l.client.RemoveOwn(ctx, form, client.Bearer(u.Token)) }))
 	}
-	return l.change(u, none, "delete, "+string(form), func() client.Answer {
+	return l.change(u, none, "delete, "+string(form), l.ofRegistered(u, func() client.Answer {
 		return l.client.Remove(ctx, form, client.Bearer(l.testbed.Manager()), u.ID)
-	})
+	}))
 }
 
 // change makes a call that changes something and notes what it may have done. It reports false when there was no answer.
 func (l *load) change(u *user, picture int, how string, call func() client.Answer) bool {
 	begin := l.clock.tick()
 	before, certain := u.certain(begin)
-	registered := u.isRegistered(false)
+	known := u.isRegistered(false)
 	n := u.begin(picture, begin)
 	u.note("%d %s, picture %d", begin, how, picture)
 	a := call()
@@ -198,7 +208,7 @@ func (l *load) change(u *user, picture int, how string, call func() client.Answe
 	case a.Code == connect.CodeUnavailable || a.Code == connect.CodeResourceExhausted || a.Code == connect.CodeDeadlineExceeded:
 		l.figures.Busy.Add(1) // it may be done, or be done later
 		return true
-	case a.Code == connect.CodeNotFound && !registered:
+	case u.turnedAway(picture, a, known, begin, end):
 		u.refused(n)
 		return true
 	default:

@@ -1,11 +1,12 @@
 // Command kill proves that 200 means gone, also when the server is killed. It starts the real program, lets callers upload,
-// replace, delete and read over all wire forms, ends it with SIGKILL at random moments and at every failpoint, starts it
+// replace, delete, read, and end users over all wire forms, ends it with SIGKILL at random moments and at every failpoint, starts it
 // again and looks: nothing that was deleted comes back or leaves a byte, nothing that was stored is lost, what had no
 // answer is done or not done, and every receipt counts.
 //
 //	plan.go       when and where the server is killed, decided by a seed
 //	harness.go    start, load, kill, again
 //	load.go       what callers do
+//	ends.go       users who end, and are readmitted
 //	user.go       what is known of one user         history.go  what may be seen of one, and what may not
 //	check.go      looking at what a kill left and at what a start made of it
 //	receipts.go   what callers were told and what is on record
@@ -24,7 +25,6 @@ import (
 	"math/rand/v2"
 	"os"
 
-	"example.org/avatard/storage/embedded"
 	"example.org/avatard/test/program"
 	"example.org/avatard/test/proof/testbed"
 )
@@ -92,7 +92,7 @@ func prove(ctx context.Context, o options, pictures *testbed.PictureSet, out io.
 	if err != nil {
 		return err
 	}
-	failpoints := embedded.Failpoints()
+	failpoints := failpoints()
 	randomly := len(failpoints) + 10
 	if o.short {
 		randomly = 24

@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
+
+	"example.org/avatard/storage/embedded"
 )
 
 // where tells how a server is brought to a failpoint.
@@ -19,6 +22,13 @@ const (
 	orgStart                 // a start that registers an organisation
 	atStop                   // the end of every server that is asked to stop; under load, it takes thousands of changes
 )
+
+// failpoints returns the names of those at which servers are killed: users end under load, and nobody moves.
+func failpoints() []string {
+	return slices.DeleteFunc(slices.Concat(embedded.Failpoints(), embedded.CommandFailpoints()), func(name string) bool {
+		return strings.HasPrefix(name, "move-") || strings.HasPrefix(name, "end-organization-")
+	})
+}
 
 // whereIs knows the failpoints by the first word of their names; see embedded.Failpoints.
 func whereIs(failpoint string) where {

@@ -4,12 +4,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"example.org/avatard/storage/embedded"
 )
 
 func testPlan(seed uint64, randomly int) *plan {
-	return &plan{random: rand.New(rand.NewPCG(seed, 0)), failpoints: embedded.Failpoints(), randomly: randomly, changes: 50, passes: 9}
+	return &plan{random: rand.New(rand.NewPCG(seed, 0)), failpoints: failpoints(), randomly: randomly, changes: 50, passes: 9}
 }
 
 // The seed decides everything; a round has every failpoint once.
@@ -19,7 +17,7 @@ func TestPlan(t *testing.T) {
 	for range 3 {
 		seen := make(map[string]int)
 		outside, starting, stopping := 0, 0, 0
-		for range len(embedded.Failpoints()) + 20 {
+		for range len(failpoints()) + 20 {
 			k := p.next()
 			if k != again.next() {
 				t.Fatalf("%v: another plan of the same seed has something else", k)
@@ -42,7 +40,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%v after %q", k, k.leaver)
 			}
 		}
-		for _, name := range embedded.Failpoints() {
+		for _, name := range failpoints() {
 			if seen[name] != 1 {
 				t.Errorf("a round kills at %s %d times", name, seen[name])
 			}
@@ -59,7 +57,7 @@ func TestPlan(t *testing.T) {
 // What leaves something undone is a failpoint under load, and the names of all failpoints tell how to get there.
 func TestWhereIs(t *testing.T) {
 	count := make(map[where]int)
-	for _, name := range embedded.Failpoints() {
+	for _, name := range failpoints() {
 		count[whereIs(name)]++
 	}
 	for place := underLoad; place <= orgStart; place++ {
@@ -68,7 +66,7 @@ func TestWhereIs(t *testing.T) {
 		}
 	}
 	for _, name := range leavers {
-		if !slices.Contains(embedded.Failpoints(), name) || whereIs(name) != underLoad {
+		if !slices.Contains(failpoints(), name) || whereIs(name) != underLoad {
 			t.Errorf("%s is no failpoint under load", name)
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"example.org/avatard/storage/embedded"
 )
 
 // report is what a run has shown.
@@ -18,6 +16,7 @@ type report struct {
 	Seed            uint64         `json:"seed"`
 	Directories     int            `json:"data_directories"`
 	Deletes         int64          `json:"deletes_acknowledged"`
+	Ends            int64          `json:"ends_acknowledged"` // among the deletes
 	Uploads         int64          `json:"uploads_acknowledged"`
 	Reads           int64          `json:"reads_answered"`
 	Unanswered      int64          `json:"calls_without_answer"`
@@ -30,10 +29,10 @@ type report struct {
 // report returns the figures and writes them to the file that the options name.
 func (h *harness) report(o options) (report, error) {
 	r := report{Kills: h.kills(), tally: h.tally, Seed: o.seed, Directories: h.testbeds,
-		Deletes: h.figures.Deletes.Load(), Uploads: h.figures.Uploads.Load(), Reads: h.figures.Reads.Load(),
+		Deletes: h.figures.Deletes.Load(), Ends: h.figures.Ends.Load(), Uploads: h.figures.Uploads.Load(), Reads: h.figures.Reads.Load(),
 		Unanswered: h.figures.Unanswered.Load(), Busy: h.figures.Busy.Load(), Seconds: time.Since(h.began).Seconds(),
 		Violations: make(map[string]int), FirstViolations: h.violations.list}
-	for _, kind := range []string{undone, lost, damaged, remains, receipt, answer, unready, unclean} {
+	for _, kind := range []string{undone, lost, revived, damaged, remains, receipt, answer, unready, unclean} {
 		r.Violations[kind] = h.violations.count[kind]
 	}
 	if o.json == "" {
@@ -48,18 +47,18 @@ func (h *harness) report(o options) (report, error) {
 
 func (r report) print(w io.Writer) {
 	atFailpoints, least := 0, -1
-	for _, name := range embedded.Failpoints() {
+	for _, name := range failpoints() {
 		n := r.tally.Failpoints[name]
 		if atFailpoints += n; least < 0 || n < least {
 			least = n
 		}
 	}
 	fmt.Fprintf(w, "%d kills: %d under load, %d while starting, %d while stopping, %d at %d failpoints, each at least %d times; %d data directories, %.0f s, seed %d\n",
-		r.Kills, r.Underway, r.Starting, r.Stopping, atFailpoints, len(embedded.Failpoints()), max(0, least), r.Directories, r.Seconds, r.Seed)
-	fmt.Fprintf(w, "acknowledged: %d deletes, %d uploads; reads: %d; without an answer: %d; told to try again: %d\n",
-		r.Deletes, r.Uploads, r.Reads, r.Unanswered, r.Busy)
-	fmt.Fprintf(w, "deletes undone: %d, uploads lost: %d, pictures damaged: %d, byte-search hits: %d, orphans and stuck: %d, wrong receipts: %d, wrong answers: %d\n",
-		r.Violations[undone], r.Violations[lost], r.Violations[damaged], r.Violations[remains],
+		r.Kills, r.Underway, r.Starting, r.Stopping, atFailpoints, len(failpoints()), max(0, least), r.Directories, r.Seconds, r.Seed)
+	fmt.Fprintf(w, "acknowledged: %d deletes, %d of them with the user, %d uploads; reads: %d; without an answer: %d; told to try again: %d\n",
+		r.Deletes, r.Ends, r.Uploads, r.Reads, r.Unanswered, r.Busy)
+	fmt.Fprintf(w, "deletes undone: %d, ends undone: %d, uploads lost: %d, pictures damaged: %d, byte-search hits: %d, orphans and stuck: %d, wrong receipts: %d, wrong answers: %d\n",
+		r.Violations[undone], r.Violations[revived], r.Violations[lost], r.Violations[damaged], r.Violations[remains],
 		r.Violations[unclean]+r.Violations[unready], r.Violations[receipt], r.Violations[answer])
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.org/avatard/test/client"
@@ -19,6 +20,8 @@ const (
 type user struct {
 	testbed.Person
 	history
+	standing history     // of ends and readmissions
+	hasEnded atomic.Bool // or may have: somebody should readmit the user
 
 	seen       sync.Mutex
 	registered bool           // an upload was acknowledged, so no answer may say that the user is unknown

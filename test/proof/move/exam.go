@@ -56,7 +56,7 @@ func (v *violations) err() error {
 
 // exam looks at everybody in the target, lets the program check it, and searches the source.
 func (p *proof) exam(ctx context.Context) (err error) {
-	p.mover.end()
+	p.mover.Kill()
 	if _, err := p.from.Open(ctx, storage.OpenOptions{}); !errors.Is(err, storage.ErrMoved) {
 		p.wrong.add("opening the source after the move = %v", err)
 	}
@@ -92,7 +92,7 @@ func (p *proof) check(ctx context.Context, s storage.Engine) error {
 			return err
 		}
 		if sum.UnderWay > 0 && try < sweepTries {
-			pause(ctx, time.Second)
+			testbed.Pause(ctx, time.Second)
 			continue
 		}
 		for _, f := range findings {

@@ -9,52 +9,16 @@ import (
 	"sync/atomic"
 	"time"
 
-	"example.org/avatard/test/client"
 	"example.org/avatard/test/proof/testbed"
 )
 
 // mover is the process that moves, one after the other.
 type mover struct {
-	mu     sync.Mutex
-	server *testbed.Server
-	calls  *client.Client
-	gone   atomic.Bool // the source is not what counts any more, or is about to be
-}
-
-// client returns a client of the mover that runs; nil when none does.
-func (m *mover) client() *client.Client {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.calls
+	testbed.Current
+	gone atomic.Bool // the source is not what counts any more, or is about to be
 }
 
 func (m *mover) isGone() bool { return m.gone.Load() }
-
-// start starts the next one.
-func (m *mover) start(ctx context.Context, bed *testbed.Testbed) error {
-	server, err := bed.Start(ctx)
-	if err != nil {
-		if server != nil {
-			err = fmt.Errorf("%w\n%s", err, server.Log())
-		}
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.server, m.calls = server, testbed.NewClient(server.URL)
-	return nil
-}
-
-// end kills the one that runs.
-func (m *mover) end() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.server != nil {
-		m.server.Kill()
-		m.calls.Close()
-	}
-	m.server, m.calls = nil, nil
-}
 
 // phase is what a move is doing.
 type phase int
@@ -94,7 +58,7 @@ func (p *proof) phaseNow(ctx context.Context) (phase, error) {
 
 // moveUnderLoad starts the mover and callers, and kills the mover so and so often in each phase.
 func (p *proof) moveUnderLoad(ctx context.Context) (err error) {
-	if err := p.mover.start(ctx, p.testbed); err != nil {
+	if err := p.mover.Start(ctx, p.testbed); err != nil {
 		return err
 	}
 	if err := p.knowFolders(ctx); err != nil {
@@ -136,7 +100,7 @@ func (p *proof) killAndWait(ctx context.Context) error {
 	random := rand.New(rand.NewPCG(p.o.seed, 1<<40))
 	share := [...]int{copying: p.o.kills - p.o.kills/4*2, comparing: p.o.kills / 4, erasing: p.o.kills / 4, moved: 0}
 	next := time.Now()
-	for ; ; pause(ctx, lookEvery) {
+	for ; ; testbed.Pause(ctx, lookEvery) {
 		now, err := p.phaseNow(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -151,22 +115,12 @@ func (p *proof) killAndWait(ctx context.Context) error {
 		// In each phase earlier kills come quickly, later ones leave time to get somewhere.
 		p.figures.kills[now]++
 		share[now]--
-		p.mover.end()
+		p.mover.Kill()
 		began := time.Now()
-		if err := p.mover.start(ctx, p.testbed); err != nil {
+		if err := p.mover.Start(ctx, p.testbed); err != nil {
 			return err
 		}
 		p.figures.restarts = append(p.figures.restarts, time.Since(began))
 		next = time.Now().Add(time.Duration(random.Int64N(int64(time.Second) * int64(p.figures.kills[now]+1))))
-	}
-}
-
-// pause waits, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
 	}
 }

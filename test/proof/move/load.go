@@ -23,9 +23,9 @@ import (
 func (p *proof) caller(ctx context.Context, random *rand.Rand) {
 	upload := picture.Sample(1, 2000)
 	for ctx.Err() == nil {
-		c := p.mover.client()
+		c := p.mover.Client()
 		if c == nil {
-			pause(ctx, 20*time.Millisecond)
+			testbed.Pause(ctx, 20*time.Millisecond)
 			continue
 		}
 		u := p.users[random.IntN(len(p.users))]

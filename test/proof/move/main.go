@@ -136,7 +136,7 @@ func (p *proof) start(ctx context.Context, binary string) (err error) {
 }
 
 func (p *proof) close() {
-	p.mover.end()
+	p.mover.Kill()
 	if p.testbed != nil {
 		_ = p.testbed.Close()
 	}

@@ -3,7 +3,7 @@
 //
 //	build.go     the program, with the build tags that a proof needs
 //	testbed.go   a place to run it: directories, people and their tokens
-//	server.go    one run of it: start, kill, stop
+//	server.go    one run of it: start, kill, stop; current.go is the one that runs, for those who go on with the next one
 //	cluster.go   settings for several runs at once, on PostgreSQL and a bucket
 //	client.go    its callers, which are those of package test/client
 //	pictures.go  pictures whose stored form is known, and whose every piece tells which one it is from; package internal/pieces finds those in files
@@ -27,13 +27,18 @@ import (
 	"example.org/avatard/authz/devidp"
 )
 
-// Organization is the id of the organisation in which everybody is.
-const Organization = "69629023906488334"
+const (
+	// Organization is the id of the organisation in which everybody is.
+	Organization = "69629023906488334"
+	// OtherOrganization is that of another one, in which the testbed registers nobody. Servers do not know it by their settings.
+	OtherOrganization = "69629023906488335"
+)
 
 const (
 	project      = "69629023906488340"
 	introspector = "avatard-server"
 	managerID    = "150317214593155202"
+	ownerID      = "150317214593155203"
 	firstPerson  = 300000000000000001
 	readTimeout  = 10 * time.Second
 	introspected = "1m" // how long the server believes the provider, whose tokens never change here
@@ -72,6 +77,7 @@ type Testbed struct {
 	secret  string
 	people  []Person
 	manager string
+	owner   string
 	http    *http.Server
 	starts  atomic.Int64
 }
@@ -105,9 +111,12 @@ func (s *Testbed) invite(issuer string) (*devidp.Provider, error) {
 		ProjectID:           project,
 		IntrospectionClient: devidp.Client{ID: introspector},
 		ApplicationID:       "avatard-app", // people's tokens are given to it
-		Organizations:       []devidp.Organization{{ID: Organization, Name: "Acme", Domain: "acme.example"}},
-		Machines: []devidp.Account{{ID: managerID, Login: "manager", Name: "Manager", Organization: Organization,
-			Roles: map[string][]string{"ORG_USER_MANAGER": {Organization}}}},
+		Organizations: []devidp.Organization{{ID: Organization, Name: "Acme", Domain: "acme.example"},
+			{ID: OtherOrganization, Name: "Globex", Domain: "globex.example"}},
+		Machines: []devidp.Account{
+			{ID: managerID, Login: "manager", Name: "Manager", Organization: Organization, Roles: map[string][]string{"ORG_USER_MANAGER": {Organization}}},
+			{ID: ownerID, Login: "owner", Name: "Owner", Organization: OtherOrganization, Roles: map[string][]string{"ORG_OWNER": {OtherOrganization}}},
+		},
 	}
 	for i := range s.cfg.People {
 		id := strconv.Itoa(firstPerson + i)
@@ -121,6 +130,9 @@ func (s *Testbed) invite(issuer string) (*devidp.Provider, error) {
 	}
 	s.secret = provider.IntrospectionClient().Secret
 	if s.manager, err = provider.Mint(devidp.TokenSpec{Subject: managerID}); err != nil {
+		return nil, err
+	}
+	if s.owner, err = provider.Mint(devidp.TokenSpec{Subject: ownerID}); err != nil {
 		return nil, err
 	}
 	for i := range s.people {
@@ -151,3 +163,6 @@ func (s *Testbed) People() []Person { return s.people }
 
 // Manager returns a token that may delete and upload for every user.
 func (s *Testbed) Manager() string { return s.manager }
+
+// Owner returns a token that may do everything in OtherOrganization.
+func (s *Testbed) Owner() string { return s.owner }
