@@ -74,6 +74,7 @@ type groupCommit struct {
 	nextReceipt int64
 	lastEnd     int64 // number of the last user who has ended
 	added       registryChanges
+	sealing     bool                // receipts get their places in this transaction
 	room        [2]generationRecord // for the generations that a look-up finds; more than two are rare
 }
 

@@ -15,7 +15,7 @@
 //
 // An upload takes two group commits: the first reserves a slot and fills it, the second makes it the user's picture and
 // erases the one before. Between group commits the committer does chores: it tries failed erasures again, makes checkpoints, gives
-// space back, removes old records. [Open] finishes the changes that a crash left half-done, before the first call is served.
+// space back, removes old records, seals receipts. [Open] finishes the changes that a crash left half-done, before the first call is served.
 //
 // internal/slab has the slots, internal/sqlitefs the files below SQLite, internal/datadir the directory, internal/hooks what proofs need.
 //
@@ -59,10 +59,11 @@ const (
 	lockName     = "lock"
 	reserveName  = "reserved.space"
 	movedName    = "moved.json"
+	keyName      = "receipts.key"
 )
 
 // ownNames are the names in the data directory that are the engine's, or SQLite's for it.
-var ownNames = []string{databaseName, logName, databaseName + "-journal", databaseName + "-shm", slabName, lockName, restoreName, movedName}
+var ownNames = []string{databaseName, logName, databaseName + "-journal", databaseName + "-shm", slabName, lockName, restoreName, movedName, keyName}
 
 // Config is how to open a store.
 type Config struct {
@@ -127,6 +128,7 @@ type Store struct {
 	tidying     tidying
 	pruning     pruning
 	indexing    indexing
+	sealing     sealing
 	// refusalsDue receives when refusals have waited long enough; nil while none wait.
 	refusalsDue <-chan time.Time
 
@@ -202,15 +204,20 @@ func (s *Store) open(dir datadir.Dir, finish func(*Store)) (err error) {
 		{s.tidyDue, s.tidy, s.tidyLate},
 		{s.pruneDue, s.prune, s.prune},
 		{s.indexDue, s.indexReceipts, s.indexReceipts},
+		{s.sealDue, s.sealReceipts, s.sealReceipts},
 		{s.spaceDue, s.regainRoom, nil},
 	}
 	s.trimmer.warm, s.trimmer.rooted = warmPages, rootedPages
 	s.indexing.rows = indexRows
+	s.sealing.rows = sealRows
 	s.tidying.changed(time.Now())
 	s.queue.init()
 	s.rows.init()
 	s.db.hurry = s.queue.signal
 	found, err := s.load()
+	if err == nil {
+		err = s.loadLog(dir.File(keyName), found.store)
+	}
 	if err != nil {
 		return err
 	}

@@ -81,6 +81,8 @@ func kindOf(t *request) string {
 		return "prune"
 	case *indexStep:
 		return "index"
+	case *sealStep:
+		return "seal"
 	case *sweep:
 		return "sweep"
 	case *cutRegion:

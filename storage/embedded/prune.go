@@ -84,6 +84,9 @@ func (w *pruneStep) trail(r *groupCommit, at *int64, list, drop statement, cutof
 	}
 	w.more = !young && rows == w.room
 	w.room -= rows
+	if err := r.forgetTexts(drop, after, *at, cutoff); err != nil {
+		return 0, err
+	}
 	if err := r.db.run(drop, after, *at, cutoff); err != nil {
 		return 0, err
 	}
@@ -177,7 +180,11 @@ func (w *pruneStep) dropReceipt(r *groupCommit, seq, uid int64) error {
 	if err := r.db.run(sqlDropReceipt, seq, uid); err != nil {
 		return err
 	}
-	w.gone.receipts += r.db.conn.Changes()
+	gone := r.db.conn.Changes()
+	w.gone.receipts += gone
 	hooks.Failpoint("prune-receipt")
-	return nil
+	if gone == 0 {
+		return nil
+	}
+	return r.db.run(sqlDropSealed, seq)
 }

@@ -22,8 +22,8 @@ func (c *steppedClock) now() time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(c.ahead.Load()))
 }
 
-// runPruning comes and goes with three users, three times, and after each time indexes the receipts and removes what has become old. It tells of each picture that has
-// come and gone.
+// runPruning comes and goes with three users, three times, and after each time indexes and seals the receipts and removes what has become old. It tells of each picture that
+// has come and gone.
 func runPruning(ctx context.Context, s *Store, gone func()) error {
 	for range 3 {
 		for i := range 3 {
@@ -44,6 +44,9 @@ func runPruning(ctx context.Context, s *Store, gone func()) error {
 			return err
 		}
 		onCommitter(s, s.indexReceipts)
+		if _, err := s.ReceiptHead(ctx); err != nil {
+			return err
+		}
 		pruneAll(s)
 	}
 	return nil
@@ -69,6 +72,7 @@ func checkPruning(t *testing.T, dir string, at any, acknowledged int) {
 		t.Errorf("killed at %v: Ready = %v", at, err)
 	}
 	wantClean(t, s)
+	wantSound(t, s)
 	newest := int64(0)
 	if acknowledged > 0 {
 		newest = count(t, s, `SELECT max(seq) FROM receipt`)
@@ -96,8 +100,28 @@ func checkPruning(t *testing.T, dir string, at any, acknowledged int) {
 		t.Errorf("killed at %v: %d slots refer to receipts that are gone", at, n)
 	}
 	wantClean(t, s)
+	wantSound(t, s)
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// wantSound demands that the log of receipts is as it was sealed, if there is one, and that of all receipts then begins with it.
+func wantSound(t *testing.T, s *Store) {
+	t.Helper()
+	var noted []string
+	report, err := s.VerifyReceipts(t.Context(), nil)
+	switch {
+	case err == nil:
+		noted = append(noted, report.Head.Text)
+	case !errors.Is(err, storage.ErrNotSealed):
+		t.Errorf("VerifyReceipts = %v", err)
+	}
+	if _, err := s.ReceiptHead(t.Context()); err != nil {
+		t.Errorf("ReceiptHead = %v", err)
+	}
+	if report, err = s.VerifyReceipts(t.Context(), noted); err != nil || report.Unsealed != 0 {
+		t.Errorf("VerifyReceipts = %+v, %v once all is sealed", report, err)
 	}
 }
 
@@ -136,6 +160,7 @@ func TestPruningEveryFault(t *testing.T) {
 			onCommitter(a.Store, func() { a.commitBatch(nil) })
 			reached := false
 			a.f.set(func(n int, _, _ string) bool { reached = reached || n == call; return n >= call })
+			onCommitter(a.Store, a.Store.sealReceipts)
 			onCommitter(a.Store, a.Store.prune)
 			a.f.set(nil)
 			if reached {
@@ -149,6 +174,7 @@ func TestPruningEveryFault(t *testing.T) {
 			a.want(`SELECT uid, count(*) FROM receipt GROUP BY uid ORDER BY uid`, `"1" "1"`, `"2" "1"`, `"3" "1"`)
 			a.want(`SELECT min(seq) FROM refusal`, `"9"`)
 			a.clean()
+			wantSound(t, a.Store)
 			if err := a.Close(); err != nil {
 				t.Error(err)
 			}

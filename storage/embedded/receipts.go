@@ -15,7 +15,8 @@ import (
 
 // The columns that scanReceipt reads. Caller and request are those of the change that erased, as long as the trail has it.
 const (
-	receiptColumns = `r.seq, r.generation, r.time, r.reason, ifnull(r.previous, 0), ifnull(r.organization, u.organization), i.url, u.id,
+	receiptColumns = `r.seq, r.generation, r.time, r.reason, ifnull(r.previous, 0),
+		coalesce(r.organization, (SELECT organization FROM receipt_log WHERE receipt = r.seq), u.organization), i.url, u.id,
 		coalesce(a.caller, o.caller, ''), coalesce(a.caller_organization, o.caller_organization, ''), coalesce(a.request, o.request, '')`
 	receiptTables = `CROSS JOIN user u ON u.uid = r.uid CROSS JOIN issuer i ON i.iid = u.iid
 		LEFT JOIN audit a ON a.seq = r.audit LEFT JOIN receipt_origin o ON o.receipt = r.seq`
@@ -129,16 +130,12 @@ func (s *Store) scanReceipt(row *sqlite3.Stmt) (r storage.Receipt, ok bool) {
 
 // Receipt implements [storage.Store].
 func (s *Store) Receipt(ctx context.Context, id string) (found storage.Receipt, err error) {
-	generation, err := hex.DecodeString(id)
-	if err != nil || len(generation) != len(slab.GenerationID{}) || hex.EncodeToString(generation) != id {
-		return found, storage.ErrReceiptNotFound
-	}
 	if err := ctx.Err(); err != nil {
 		return found, fmt.Errorf("get receipt: %w", err)
 	}
-	seq, err := s.searchReceipt(ctx, generation)
+	seq, err := s.findReceipt(ctx, id)
 	is := false
-	if err == nil && seq != 0 {
+	if err == nil {
 		err = s.look(func(db *database) error {
 			return db.once(`SELECT `+receiptColumns+` FROM receipt r `+receiptTables+` WHERE r.seq = ?1`, func(row *sqlite3.Stmt) bool {
 				found, is = s.scanReceipt(row)
@@ -153,6 +150,18 @@ func (s *Store) Receipt(ctx context.Context, id string) (found storage.Receipt, 
 		return storage.Receipt{}, fmt.Errorf("get receipt: %w", err)
 	}
 	return found, nil
+}
+
+// findReceipt returns the number of a receipt, whose erasure need not be finished. Any text is taken as an id.
+func (s *Store) findReceipt(ctx context.Context, id string) (seq int64, err error) {
+	generation, err := hex.DecodeString(id)
+	if err != nil || len(generation) != len(slab.GenerationID{}) || hex.EncodeToString(generation) != id {
+		return 0, storage.ErrReceiptNotFound
+	}
+	if seq, err = s.searchReceipt(ctx, generation); err == nil && seq == 0 {
+		err = storage.ErrReceiptNotFound
+	}
+	return seq, err
 }
 
 // The search looks into each run of the index, the newest first.

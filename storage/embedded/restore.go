@@ -90,7 +90,7 @@ func importInto(ctx context.Context, cfg Config, opt storage.ImportOptions, afte
 
 // hasNoStore returns an error when a store, or a part of one, is in the way of a restore.
 func hasNoStore(dir string) error {
-	for _, name := range []string{databaseName, databaseName + "-wal"} {
+	for _, name := range []string{databaseName, databaseName + "-wal", keyName} { // a log with the key of another one would be a fork of it
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
 			return fmt.Errorf("%w: %s is there; restore into an empty directory", storage.ErrStoreExists, name)
 		} else if !errors.Is(err, fs.ErrNotExist) {

@@ -17,7 +17,7 @@ func TestSchemaTextStays(t *testing.T) {
 		1: "e92735675fe49711d7bac2d027e05f6b03cbc311e2abaa0ac661a2e3b6ba0b25",
 		2: "41017cfe5af5f1fe5513289383cd5364b6be150eea82b92f610dd7e6595e3c8b",
 		3: "75f601b5d07b1d311bbde273d571e50a88c5b29768726e52dce97d0d77350d4c",
-		4: "03be3cc087362a6932ab86673c2de022091fd94895aee830aab84e46639a8e5c",
+		4: "eae36d5f1c8ec6b00311c8ad598bc6a9ae404c962a222f10af62a22e59e46695",
 	}
 	if len(sums) != len(migrations) {
 		t.Errorf("%d sums for %d versions", len(sums), len(migrations))

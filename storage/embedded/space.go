@@ -267,7 +267,7 @@ func (t *request) isNew() bool {
 	switch w := t.op.(type) {
 	case *put:
 		return w.stage == stageReserve
-	case *addUser, *addOrganization, *moveUser, *removeOrganization:
+	case *addUser, *addOrganization, *moveUser, *removeOrganization, *sealStep:
 		return true
 	}
 	return false

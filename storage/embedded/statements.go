@@ -60,6 +60,15 @@ const (
 	sqlDropOrigins
 	sqlIndexReceipts
 	sqlSetIndexed
+	sqlAddSealed
+	sqlAddHashes
+	sqlHashes
+	sqlDropSealed
+	sqlForgetTrail
+	sqlAddSealedIssuer
+	sqlAddUnfinished
+	sqlDropUnfinished
+	sqlSetHead
 	numStatements
 )
 
@@ -133,10 +142,22 @@ var statements = [numStatements]string{
 	sqlChainReceipt: `SELECT r.uid, r.generation, ifnull(r.previous, 0), r.done OR r.seq <= (SELECT watermark FROM store) OR
 		EXISTS (SELECT 1 FROM generation g WHERE g.uid = r.uid AND g.state = 3 AND g.receipt = r.seq AND g.id = r.generation)
 		FROM receipt r WHERE r.seq = ?1`,
-	sqlOldOrigins:     `SELECT receipt, time FROM receipt_origin WHERE receipt > ?1 ORDER BY receipt LIMIT ?2`,
-	sqlDropOrigins:    `DELETE FROM receipt_origin WHERE receipt > ?1 AND receipt <= ?2 AND time < ?3`,
-	sqlIndexReceipts:  `INSERT OR ROLLBACK INTO receipt_generation SELECT seq >> 12, generation, seq FROM receipt WHERE seq > ?1 AND seq <= ?2`,
-	sqlSetIndexed:     `UPDATE OR ROLLBACK store SET indexed = ?1 WHERE one = 1`,
+	sqlOldOrigins:      `SELECT receipt, time FROM receipt_origin WHERE receipt > ?1 ORDER BY receipt LIMIT ?2`,
+	sqlDropOrigins:     `DELETE FROM receipt_origin WHERE receipt > ?1 AND receipt <= ?2 AND time < ?3`,
+	sqlIndexReceipts:   `INSERT OR ROLLBACK INTO receipt_generation SELECT seq >> 12, generation, seq FROM receipt WHERE seq > ?1 AND seq <= ?2`,
+	sqlSetIndexed:      `UPDATE OR ROLLBACK store SET indexed = ?1 WHERE one = 1`,
+	sqlAddSealed:       `INSERT OR ROLLBACK INTO receipt_log (place, receipt, issuer, organization, audit, salt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)`,
+	sqlAddHashes:       `INSERT OR ROLLBACK INTO receipt_hash (place, hashes) VALUES (?1, ?2)`,
+	sqlAddSealedIssuer: `INSERT OR ROLLBACK INTO receipt_issuer (number, url) VALUES (?1, ?2)`,
+	sqlAddUnfinished:   `INSERT OR ROLLBACK INTO receipt_unfinished (receipt) VALUES (?1)`,
+	sqlDropUnfinished:  `DELETE FROM receipt_unfinished WHERE receipt = ?1`,
+	sqlSetHead: `INSERT OR ROLLBACK INTO receipt_head (one, sealed, frontier, head) VALUES (1, ?1, ?2, ?3)
+		ON CONFLICT (one) DO UPDATE SET sealed = excluded.sealed, frontier = excluded.frontier, head = excluded.head`,
+	sqlHashes: `SELECT hashes FROM receipt_hash WHERE place = ?1`,
+	// What says in the log whom and what a receipt is of, with the receipt; and the texts of the trail, with these.
+	sqlDropSealed: `UPDATE OR ROLLBACK receipt_log SET issuer = NULL, organization = NULL, audit = NULL, salt = NULL, user_salt = NULL,
+		caller = NULL, request = NULL WHERE receipt = ?1`,
+	sqlForgetTrail:    `UPDATE OR ROLLBACK receipt_log SET audit = NULL, salt = NULL, user_salt = ?2, caller = ?3, request = ?4 WHERE place = ?1`,
 	sqlDropGeneration: `DELETE FROM generation WHERE uid = ?1 AND receipt = ?2 AND state = 3 AND NOT EXISTS (SELECT 1 FROM quarantine WHERE receipt = ?2)`,
 }
 

@@ -57,13 +57,13 @@ type Entry struct {
 
 // Leaf returns the leaf of an entry that has its salt.
 func (e Entry) Leaf() Leaf {
-	salts := e.Salt.Fields()
-	return Leaf{
-		ID: e.ID, Time: e.Time, Reason: e.Reason, Organization: e.Organization,
-		User:    salts.User.digest(e.Texts.Issuer, e.Texts.User),
-		Caller:  salts.Caller.digest(e.Texts.Caller, e.Texts.CallerOrganization),
-		Request: salts.Request.digest(e.Texts.Request),
-	}
+	user, caller, request := e.Texts.Digests(e.Salt.Fields())
+	return Leaf{ID: e.ID, Time: e.Time, Reason: e.Reason, Organization: e.Organization, User: user, Caller: caller, Request: request}
+}
+
+// Digests returns the digests of a leaf that is of these texts. An engine that has dropped some of the salts has kept the digests of theirs.
+func (t Texts) Digests(salts FieldSalts) (user, caller, request Digest) {
+	return salts.User.digest(t.Issuer, t.User), salts.Caller.digest(t.Caller, t.CallerOrganization), salts.Request.digest(t.Request)
 }
 
 // Seal gives each entry a new salt, which the engine has to store with it, and returns their leaves.

@@ -22,12 +22,14 @@ const (
 	Rewritten Kind = "rewritten"
 	// Forked: the log is correct so far and has another past than an earlier head.
 	Forked Kind = "forked"
+	// HeadAltered: the head that was signed last is not there, or is none that the engine has signed for this log.
+	HeadAltered Kind = "head-altered"
 )
 
 // FaultError is the first thing that is wrong with a log.
 type FaultError struct {
 	Kind Kind `json:"kind"`
-	// Index is the place of the first leaf that the fault is about, End that behind the last one.
+	// Index is the place of the first leaf that the fault is about, End that behind the last one. Both are -1 for a receipt that has no place.
 	Index int64 `json:"index"`
 	End   int64 `json:"end"`
 	// Receipt is the id of the receipt that stands at Index, or that follows where receipts are missing; "" where there is none or its
@@ -56,6 +58,9 @@ func (f *FaultError) Error() string {
 	case Misplaced:
 		return fmt.Sprintf("%s is at place %d and was sealed at place %d", receipt, f.Index, f.Belongs)
 	case Inserted:
+		if f.Index < 0 {
+			return receipt + " has no place in the log, which has places for later ones"
+		}
 		return fmt.Sprintf("%s at place %d is one too many", receipt, f.Index)
 	case HashAltered:
 		if f.End-f.Index == 1 {
@@ -64,6 +69,8 @@ func (f *FaultError) Error() string {
 		return fmt.Sprintf("the receipts at places %d to %d and the hash that is kept for them do not fit one another", f.Index, f.End-1)
 	case Forked:
 		return fmt.Sprintf("%s not those of the noted head of %d: history was rewritten", f.places(), f.Noted)
+	case HeadAltered:
+		return "the head that was signed last was altered or removed, or the key of the log was replaced"
 	case Rewritten:
 	}
 	return fmt.Sprintf("%s not those of the signed head: history was rewritten", f.places())

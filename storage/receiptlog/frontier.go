@@ -71,6 +71,12 @@ func HashCount(size int64) int64 { return tlog.StoredHashCount(size) }
 // LeafHashIndex returns the number under which the hash of a leaf is stored.
 func LeafHashIndex(leaf int64) int64 { return tlog.StoredHashIndex(0, leaf) }
 
+// Completing returns the leaf with which Append has given the hash of this number, and how many hashes it gave for that leaf before this one.
+func Completing(index int64) (leaf int64, before int) {
+	level, n := tlog.SplitStoredHashIndex(index)
+	return (n+1)<<level - 1, level
+}
+
 // Marshal returns the frontier as bytes: the size (8, big-endian) and the roots.
 func (f Frontier) Marshal() []byte {
 	b := make([]byte, 0, 8+len(f.roots)*sha256.Size)

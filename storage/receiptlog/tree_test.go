@@ -126,6 +126,12 @@ func TestRootsAreAsDefined(t *testing.T) {
 			if log.hashes[LeafHashIndex(int64(i))] != leaf.Hash() {
 				t.Fatalf("the hash of leaf %d of %d is not at its place", i, size)
 			}
+			first := HashCount(int64(i))
+			for index := first; index < HashCount(int64(i)+1); index++ {
+				if leaf, before := Completing(index); leaf != int64(i) || before != int(index-first) {
+					t.Fatalf("hash %d came with leaf %d behind %d others, want %d behind %d", index, leaf, before, i, index-first)
+				}
+			}
 		}
 	}
 }

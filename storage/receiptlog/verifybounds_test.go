@@ -117,6 +117,8 @@ func TestFaultsAreSentences(t *testing.T) {
 		{FaultError{Kind: Altered, Index: 3, End: 4}, "a receipt whose record was dropped at place 3 is not the one that was sealed there"},
 		{FaultError{Kind: Misplaced, Index: 3, End: 4, Receipt: "ab", Belongs: 7}, "receipt ab is at place 3 and was sealed at place 7"},
 		{FaultError{Kind: Inserted, Index: 3, End: 4, Receipt: "ab"}, "receipt ab at place 3 is one too many"},
+		{FaultError{Kind: Inserted, Index: -1, End: -1, Receipt: "ab"}, "receipt ab has no place in the log, which has places for later ones"},
+		{FaultError{Kind: HeadAltered, End: 8}, "the head that was signed last was altered or removed, or the key of the log was replaced"},
 		{FaultError{Kind: HashAltered, Index: 3, End: 4}, "the hash that is kept for place 3 was altered; the receipt is the one that was sealed there"},
 		{FaultError{Kind: HashAltered, Index: 4, End: 8}, "the receipts at places 4 to 7 and the hash that is kept for them do not fit one another"},
 		{FaultError{Kind: Rewritten, Index: 4, End: 8}, "the receipts at places 4 to 7 are not those of the signed head: history was rewritten"},

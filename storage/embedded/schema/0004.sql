@@ -58,3 +58,64 @@ CREATE TRIGGER organization_removed AFTER UPDATE OF removed ON organization WHEN
 BEGIN
 	SELECT RAISE (ROLLBACK, 'no such state of an organisation');
 END;
+
+-- The log of receipts, see package receiptlog. A delete has nothing to do with it: receipts get their place later, many at once, in the
+-- order of their places. Their texts stay where they are and are not copied; what is here is what a leaf takes beside them.
+CREATE TABLE receipt_log (
+	place        INTEGER PRIMARY KEY CHECK (place >= 0),
+	receipt      INTEGER NOT NULL UNIQUE,
+	issuer       INTEGER, -- as it was when the receipt was sealed: users may be given to another one
+	organization TEXT,    -- likewise, of receipts that know none
+	audit        INTEGER, -- the record of the trail whose texts the leaf has, as long as it is kept
+	salt         BLOB,
+	-- What is left of the salt and of the texts of the trail once these are dropped. All columns are NULL once the receipt is.
+	user_salt    BLOB,
+	caller       BLOB,
+	request      BLOB
+) STRICT;
+CREATE INDEX receipt_log_audit ON receipt_log (audit) WHERE audit IS NOT NULL;
+
+CREATE TABLE receipt_issuer (
+	number INTEGER PRIMARY KEY,
+	url    TEXT    NOT NULL UNIQUE
+) STRICT;
+
+-- The hash of each leaf, and behind it those of the subtrees that it has completed.
+CREATE TABLE receipt_hash (
+	place  INTEGER PRIMARY KEY,
+	hashes BLOB    NOT NULL CHECK (length(hashes) % 32 = 0)
+) STRICT;
+
+-- Receipts up to "sealed" have a place, or were not finished when it was their turn.
+CREATE TABLE receipt_head (
+	one      INTEGER PRIMARY KEY CHECK (one = 1),
+	sealed   INTEGER NOT NULL,
+	frontier BLOB    NOT NULL,
+	head     TEXT    NOT NULL -- signed
+) STRICT;
+CREATE TABLE receipt_unfinished (receipt INTEGER PRIMARY KEY) STRICT;
+
+CREATE TRIGGER receipt_log_stays BEFORE DELETE ON receipt_log
+BEGIN
+	SELECT RAISE (ROLLBACK, 'a receipt keeps its place');
+END;
+
+CREATE TRIGGER receipt_log_order BEFORE UPDATE OF place, receipt ON receipt_log
+BEGIN
+	SELECT RAISE (ROLLBACK, 'a receipt keeps its place');
+END;
+
+CREATE TRIGGER receipt_hash_stays BEFORE DELETE ON receipt_hash
+BEGIN
+	SELECT RAISE (ROLLBACK, 'a hash stays');
+END;
+
+CREATE TRIGGER receipt_hash_kept BEFORE UPDATE ON receipt_hash
+BEGIN
+	SELECT RAISE (ROLLBACK, 'a hash stays');
+END;
+
+CREATE TRIGGER receipt_head_rises AFTER UPDATE OF sealed ON receipt_head WHEN NEW.sealed < OLD.sealed
+BEGIN
+	SELECT RAISE (ROLLBACK, 'what is sealed stays so');
+END;

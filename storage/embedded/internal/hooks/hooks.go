@@ -148,7 +148,7 @@ var TrimFailpoints = []string{
 	"trim-cut-off", // not durable
 }
 
-// PruneFailpoints are the places that a process passes when records have reached their age, or when there are receipts to index.
+// PruneFailpoints are the places that a process passes when records have reached their age, or when there are receipts to index or to seal.
 var PruneFailpoints = []string{
 	"prune-apply",
 	"prune-generation", // the row of a slot is gone in the transaction, its receipt is not
@@ -162,6 +162,14 @@ var PruneFailpoints = []string{
 	"index-rows", // receipts are in the index, which does not count for them yet
 	"index-commit",
 	"index-committed",
+	"seal-apply",
+	"seal-rows",   // receipts have their places in the transaction, whose hashes are not kept yet
+	"seal-hashes", // they are, and the head is the one of before
+	"seal-commit",
+	"seal-committed",
+	"seal-answer",
+	"seal-answered",
+	"prune-sealed", // the log has forgotten the texts of the trail in the transaction, and they are there
 }
 
 // All returns the places of all lists.
