@@ -146,7 +146,8 @@ type Config struct {
 	Now func() time.Time
 	// Version is the version of the program, for the log and for the API's documents.
 	Version string
-	// Page serves the page on which people see, set and delete their picture, at /. It is of use with SignIn only.
+	// Page serves the page on which people see, set and delete their picture, and managers end accounts and see receipts, at /. It is of use
+	// with SignIn only.
 	Page bool
 	// SignIn returns how people get a token from the provider, for the API's pages and documents, or nil while that is not known.
 	// nil = they have to bring one.

@@ -2,7 +2,10 @@
 //
 //	docs.js, docs.css      the API reference, whose text package server/reference makes
 //	signin.js, callback.*  signing in at the provider
-//	person.*, crop.js      the page for people, with its texts in one file a language
+//	person.*               the page for people, with its texts in one file a language: who is signed in, and which view is shown
+//	picture.js, crop.js    its view of one person's picture
+//	users.js, receipts.js  its views of an organisation's users and receipts
+//	call.js, work.js, list.js  calls and their failures; one thing at a time; pages of lists
 package web
 
 import "embed"

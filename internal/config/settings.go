@@ -190,7 +190,7 @@ var settings = []Setting{
 		About: "anyone may ask over gRPC's reflection what the API looks like, as grpcurl and buf curl do",
 		text:  func(c *Config, s string) error { return parseSwitch(&c.Reflection, s) }},
 	{Key: "page.enabled", Fallback: "false", IsSwitch: true,
-		About: "show at / a page on which people see, set and delete their picture; needs page.client_id",
+		About: "show at / a page on which people see, set and delete their picture, and managers users and receipts; needs page.client_id",
 		text:  func(c *Config, s string) error { return parseSwitch(&c.Page, s) }},
 	{Key: "page.client_id", Fallback: "none: tokens can be pasted there",
 		About: "public client of the provider (authorization code with PKCE, redirect to /callback of this server) as which the pages sign people in: the API reference, and the one at /",

@@ -22,9 +22,9 @@ async function signIn(page, context, button, who) {
 }
 
 try {
-  await take("/", "page.png", { width: 640, height: 640 }, async (page, context) => {
+  await take("/", "page.png", { width: 640, height: 840 }, async (page, context) => {
     await signIn(page, context, "#sign-in", person);
-    await page.waitForFunction(() => !document.querySelector("#picture").hidden);
+    await page.waitForFunction(() => !document.querySelector("#remove").hidden && document.querySelector("#signed-in").ariaBusy !== "true");
   });
   await take("/docs", "reference.png", { width: 900, height: 640 }, async (page, context) => {
     await page.waitForFunction(() => !document.querySelector(".try").hidden);
