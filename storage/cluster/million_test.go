@@ -82,6 +82,7 @@ func costsAmong(t *testing.T, people int) map[string]map[string]callCost {
 		t.Fatal(err)
 	}
 	costs["2 analysed"] = costsOfCalls(t, s, explains, "b")
+	wantEqualPages(t, s, explains, people)
 	release := holdSnapshot(t, o)
 	leaveDead(t, o, deadWork)
 	costs["3 dead rows are kept"] = costsOfCalls(t, s, explains, "c")
