@@ -42,6 +42,7 @@ import (
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/cluster/internal/bucket"
 	"example.org/avatard/storage/cluster/internal/envelope"
+	"example.org/avatard/storage/receiptlog"
 )
 
 // Options tell where a store is kept.
@@ -109,6 +110,8 @@ type Store struct {
 	orgs  knownOrganizations
 	notes refusals
 
+	sealing settling
+
 	// background is the context of everything that goes on without a caller; it ends when Close has waited long enough.
 	background context.Context
 	stop       context.CancelFunc
@@ -151,6 +154,7 @@ func open(ctx context.Context, o Options, oo storage.OpenOptions, begin func(*St
 	}
 	s.background, s.stop = context.WithCancel(context.Background())
 	s.notes.queue = make(chan storage.Refusal, refusalQueue)
+	s.sealing.turn = make(chan struct{}, 1)
 	s.sweeping = func() {}
 	if oo.Moving {
 		err = s.lockMove(ctx)
@@ -210,6 +214,7 @@ func (s *Store) begin(ctx context.Context, asIs bool) error {
 	s.running.Go(func() { s.keepExamining(sweeping) })
 	s.running.Go(func() { s.rotate(sweeping) })
 	s.running.Go(func() { s.keepRetention(sweeping) })
+	s.running.Go(func() { s.keepSealing(sweeping) })
 	if len(missing) > 0 && !asIs {
 		s.running.Go(func() { s.keepIndexes(sweeping) })
 	}
@@ -302,10 +307,14 @@ func unavailable(ctx context.Context, err error) error {
 	for _, known := range []error{
 		storage.ErrUserNotFound, storage.ErrUserEnded, storage.ErrOtherOrganization, storage.ErrOrganizationNotFound, storage.ErrOrganizationInUse, storage.ErrOrganizationEnded,
 		storage.ErrIssuerNotFound, storage.ErrIssuerInUse, storage.ErrNoPicture, storage.ErrConditionFailed, storage.ErrUnavailable, storage.ErrInvalid,
+		storage.ErrReceiptNotFound, storage.ErrNoHistory, storage.ErrNotSealed, receiptlog.ErrHead, receiptlog.ErrSignature,
 	} {
 		if errors.Is(err, known) {
 			return err
 		}
+	}
+	if _, ok := errors.AsType[*receiptlog.FaultError](err); ok {
+		return err
 	}
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()

@@ -16,9 +16,12 @@ const (
 	// sqlTrailEnd is the newest record of the trail, and sqlTrailWriters are the transactions that write to it behind that look: a record of theirs
 	// may have a lower number and come later. They hold a lock of the table from before their record has a number.
 	sqlTrailEnd     = `SELECT coalesce(max(n), 0) FROM audit`
-	sqlTrailWriters = `
+	sqlTrailWriters = sqlWriters + `'audit'::regclass`
+
+	// sqlWriters finds the transactions that write to a table, whose name follows.
+	sqlWriters = `
 SELECT coalesce(array_agg(DISTINCT virtualtransaction), '{}') FROM pg_locks
- WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND relation = 'audit'::regclass AND mode = 'RowExclusiveLock'`
+ WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND mode = 'RowExclusiveLock' AND relation = `
 
 	// trailLimit is how long they may take to end.
 	trailLimit = 5 * time.Second

@@ -10,7 +10,8 @@ import (
 
 // sqlPrivileges lists what a role that serves may not do and has to. Identity columns need no privilege of their own.
 const sqlPrivileges = `
-SELECT p || ' on ' || t FROM unnest(ARRAY['person', 'work', 'receipt', 'audit', 'organization', 'issuer', 'issuer_move', 'installation']) t,
+SELECT p || ' on ' || t FROM unnest(ARRAY['person', 'work', 'receipt', 'audit', 'organization', 'issuer', 'issuer_move', 'installation',
+                             'receipt_log', 'receipt_hash', 'receipt_head']) t,
        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p
  WHERE NOT has_table_privilege(t, p)
  UNION ALL SELECT 'USAGE on receipt_number' WHERE NOT has_sequence_privilege('receipt_number', 'USAGE')`

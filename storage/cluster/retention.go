@@ -26,20 +26,26 @@ const (
 )
 
 const (
-	// sqlPruneReceipts looks at some receipts behind a number and removes those of before a time, but for each user's newest one.
+	// sqlPruneReceipts looks at some receipts behind a number and removes those of before a time, but for each user's newest one. Of one that was
+	// sealed the place stays.
 	sqlPruneReceipts = `
 WITH w AS MATERIALIZED (SELECT n, gen, uid, begun_at FROM receipt WHERE n > $1 ORDER BY n LIMIT $2),
- d AS (DELETE FROM receipt USING w, person p
-        WHERE receipt.n = w.n AND w.begun_at < $3 AND p.uid = w.uid AND p.receipt IS DISTINCT FROM w.gen RETURNING w.n, w.begun_at),
+ o AS MATERIALIZED (SELECT w.n FROM w JOIN person p ON p.uid = w.uid WHERE w.begun_at < $3 AND p.receipt IS DISTINCT FROM w.gen),
+ l AS (UPDATE receipt_log SET receipt = NULL, issuer = NULL, user_salt = NULL, caller_salt = NULL, request_salt = NULL, caller = NULL, request = NULL
+        WHERE receipt = ANY(ARRAY(SELECT n FROM o))),
+ d AS (DELETE FROM receipt WHERE n = ANY(ARRAY(SELECT n FROM o)) RETURNING n, begun_at),
  i AS (UPDATE installation SET pruned = greatest(pruned, (SELECT max(n) FROM d)),
           horizon = greatest(horizon, (SELECT max(begun_at) FROM d) + interval '1 us') WHERE EXISTS (SELECT FROM d))
 SELECT coalesce((SELECT max(n) FROM w), 0), (SELECT count(*) FROM w) = $2 AND NOT EXISTS (SELECT FROM w WHERE begun_at >= $3), (SELECT count(*) FROM d)`
 
-	// sqlForgetCallers looks at some receipts behind a number and takes from those of before a time what the trail of that time had. Each pass
-	// looks from the first receipt on, or goes on from the one before: the receipt of an erasure that took long comes late.
+	// sqlForgetCallers looks at some receipts behind a number and takes from those of before a time what the trail of that time had, and the salts
+	// of that. Each pass looks from the first receipt on, or goes on from the one before: the receipt of an erasure that took long comes late.
 	sqlForgetCallers = `
 WITH w AS MATERIALIZED (SELECT n, begun_at, caller IS NOT NULL OR caller_org IS NOT NULL OR request IS NOT NULL AS known FROM receipt WHERE n > $1 ORDER BY n LIMIT $2),
- d AS (UPDATE receipt SET caller = NULL, caller_org = NULL, request = NULL FROM w WHERE receipt.n = w.n AND w.known AND w.begun_at < $3 RETURNING w.n)
+ o AS MATERIALIZED (SELECT n FROM w WHERE known AND begun_at < $3),
+ l AS (UPDATE receipt_log SET caller_salt = NULL, request_salt = NULL WHERE receipt = ANY(ARRAY(SELECT n FROM o))),
+ d AS (UPDATE receipt SET caller = NULL, caller_org = NULL, request = NULL WHERE n = ANY(ARRAY(SELECT n FROM o)) RETURNING n, begun_at),
+ i AS (UPDATE installation SET forgotten = greatest(forgotten, (SELECT max(begun_at) FROM d) + interval '1 us') WHERE EXISTS (SELECT FROM d))
 SELECT coalesce((SELECT max(n) FROM w), 0), (SELECT count(*) FROM w) = $2 AND NOT EXISTS (SELECT FROM w WHERE begun_at >= $3 AND begun_at < $4), (SELECT count(*) FROM d)`
 
 	// sqlPruneAudit looks at some records of the audit trail behind a number and removes those of before a time. Records that are dated
@@ -127,6 +133,10 @@ func (s *Store) pruneSome(ctx context.Context, at int64, sql string, arguments [
 			return err
 		case !mine:
 			return errOtherPrunes
+		}
+		// What is sealed at this moment gets its salts behind this transaction, or has them before it.
+		if _, err := tx.Exec(ctx, `SELECT FROM receipt_head FOR SHARE`); err != nil {
+			return err
 		}
 		return tx.QueryRow(ctx, sql, arguments...).Scan(&next, &more, &gone)
 	})

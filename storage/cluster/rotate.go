@@ -56,7 +56,7 @@ func (s *Store) rotateOnce(ctx context.Context, r *rotation) error {
 	return errors.Join(err, walked)
 }
 
-// rewrapAll wraps the keys of all pictures by the newest key, page by page. It does nothing while another process does it, and is not
+// rewrapAll wraps the keys of all pictures, and that of the log of receipts, by the newest key, page by page. It does nothing while another process does it, and is not
 // finished then.
 func (s *Store) rewrapAll(ctx context.Context) (finished bool, err error) {
 	conn, err := s.pool.Acquire(ctx)
@@ -78,6 +78,9 @@ func (s *Store) rewrapAll(ctx context.Context) (finished bool, err error) {
 		if more, err = w.page(ctx); err != nil {
 			return false, fmt.Errorf("database: %w", err)
 		}
+	}
+	if err := w.logKey(ctx); err != nil {
+		return false, fmt.Errorf("database: %w", err)
 	}
 	if w.broken > 0 { // a check finds them, and says whose they are
 		s.log.Error("keys of pictures cannot be unwrapped; avatard fsck names them", "pictures", w.broken)
@@ -133,4 +136,26 @@ func (w *rewrapping) page(ctx context.Context) (more bool, err error) {
 	}
 	w.at, w.renewed = *last, w.renewed+batch.Len()
 	return true, nil
+}
+
+// logKey renews what the private key of the log of receipts is wrapped by.
+func (w *rewrapping) logKey(ctx context.Context) error {
+	var key string
+	var secret []byte
+	err := w.conn.QueryRow(ctx, `SELECT key, secret FROM receipt_head WHERE key IS NOT NULL`).Scan(&key, &secret)
+	if err != nil {
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	}
+	newer, changed, err := w.s.keys.Rewrap(purposeOf(key), secret)
+	if err != nil { // what is sealed next fails, and says so
+		w.s.log.Error("the key of the log of receipts cannot be unwrapped", "error", err)
+		return nil
+	}
+	if changed {
+		_, err = w.conn.Exec(ctx, `UPDATE receipt_head SET secret = $2 WHERE secret = $1`, secret, newer)
+	}
+	return err
 }

@@ -51,3 +51,39 @@ DO $$ BEGIN
     DROP INDEX person_org;
   END IF;
 END $$;
+
+-- The log of receipts, see package receiptlog. Receipts get their places behind the calls that erase, many at once. Their texts stay where they
+-- are; what is here is what a leaf takes beside them, and the hashes lie apart. A receipt that has a place cannot be removed without it: retention
+-- takes everything off the place first, and leaves the place. A program of before does not, so its passes remove no such receipt.
+CREATE TABLE receipt_log (
+  place        bigint PRIMARY KEY CHECK (place >= 0),
+  receipt      bigint UNIQUE REFERENCES receipt,
+  issuer       text COLLATE "C", -- as it was when the receipt was sealed: its users may be given to another one
+  user_salt    bytea CHECK (length(user_salt) = 32),
+  caller_salt  bytea CHECK (length(caller_salt) = 32), -- it goes with the texts, as does the next one
+  request_salt bytea CHECK (length(request_salt) = 32),
+  caller       bytea CHECK (length(caller) = 32), -- digests, which stay
+  request      bytea CHECK (length(request) = 32),
+  CHECK (num_nonnulls(receipt, issuer, user_salt, caller, request) IN (0, 5))
+);
+CREATE TABLE receipt_hash (
+  number bigint PRIMARY KEY,
+  hash   bytea NOT NULL CHECK (length(hash) = 32)
+);
+
+-- The head of the log, and how far sealing has come: every receipt up to mark has a place, but for those in late, whose erasures were not done.
+-- All else is NULL until the log begins. secret is the private key, wrapped as keys of pictures are.
+CREATE TABLE receipt_head (
+  one      boolean PRIMARY KEY DEFAULT true CHECK (one),
+  mark     bigint NOT NULL DEFAULT 0,
+  late     bigint[] NOT NULL DEFAULT '{}',
+  key      text,
+  secret   bytea,
+  frontier bytea,
+  head     text,
+  CHECK (num_nonnulls(key, secret, frontier, head) IN (0, 4))
+);
+INSERT INTO receipt_head DEFAULT VALUES;
+
+-- Receipts of before this time may have lost caller and request for their age.
+ALTER TABLE installation ADD COLUMN forgotten timestamptz;

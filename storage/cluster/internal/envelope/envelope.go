@@ -2,7 +2,8 @@
 //
 //	Keys (a file, keys.go) ─► Seal: picture ─► ciphertext for the bucket, wrapped key for the database
 //	                       ├► Open: the way back
-//	                       └► Rewrap: a wrapped key, wrapped by the newest key of the file
+//	                       ├► Rewrap: a wrapped key, wrapped by the newest key of the file
+//	                       └► Wrap, Unwrap: a key that is no picture's
 //
 // A picture is encrypted with AES-256-GCM; its generation is bound to both the ciphertext and the wrapped key, so that neither can
 // stand in for another one's. No nonce is used twice: a picture's key encrypts one picture, and the nonces of wrapping are random.
@@ -86,6 +87,22 @@ func (k *Keys) Rewrap(generation, wrapped []byte) (newer []byte, changed bool, e
 		return nil, false, err
 	}
 	return wrap(newest, wrapping, key, generation), true, nil
+}
+
+// Wrap encrypts a key of 32 bytes that is no picture's, which Rewrap takes, too. What it is for is bound to it as a picture's generation is, and
+// must not have the length of one.
+func (k *Keys) Wrap(purpose, key []byte) (wrapped []byte, err error) {
+	id, wrapping, err := k.newest()
+	if err != nil {
+		return nil, err
+	}
+	return wrap(id, wrapping, key, purpose), nil
+}
+
+// Unwrap is the way back from Wrap.
+func (k *Keys) Unwrap(purpose, wrapped []byte) (key []byte, err error) {
+	key, _, err = k.unwrap(purpose, wrapped)
+	return key, err
 }
 
 // wrap encrypts a picture's key. The result begins with the id of the key that does it.
