@@ -109,8 +109,10 @@ type moment struct {
 	receipt int64 // the newest; no lower one can come any more
 }
 
+// sqlMoment has the newest number, and a number of a transaction that all have which began before: one that has begun may be beyond what the snapshot
+// knows.
 const sqlMoment = `
-SELECT pg_snapshot_xmax(pg_current_snapshot())::text,
+SELECT pg_current_xact_id()::text,
        greatest((SELECT coalesce(max(n), 0) FROM receipt), (SELECT coalesce(max(n), 0) FROM work))`
 
 // moment waits until all transactions have ended that might have a lower number than the newest that it sees.
@@ -124,7 +126,7 @@ func (x *export) moment(ctx context.Context) (m moment, err error) {
 	defer cancel()
 	for {
 		var settled bool
-		err := x.s.pool.QueryRow(ctx, `SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::xid8`, next).Scan(&settled)
+		err := x.s.pool.QueryRow(ctx, `SELECT pg_snapshot_xmin(pg_current_snapshot()) > $1::xid8`, next).Scan(&settled)
 		if err != nil {
 			return m, unavailable(ctx, err)
 		}

@@ -7,7 +7,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"example.org/avatard/storage"
 	"example.org/avatard/storage/backup"
@@ -227,6 +232,49 @@ func TestExportWaitsForNumbersThatWereGiven(t *testing.T) {
 	}
 	if sum := <-ended; sum.Receipts != 2 {
 		t.Errorf("the export has %d receipts, want 2", sum.Receipts)
+	}
+}
+
+// momentTracer counts how often it was asked whether transactions have ended.
+type momentTracer struct{ asked atomic.Int64 }
+
+func (m *momentTracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(d.SQL, "pg_snapshot_xmin") {
+		m.asked.Add(1)
+	}
+	return ctx
+}
+
+func (m *momentTracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// It waits also for one that began behind the one with the newest number, of which the snapshot in which that one has ended knows nothing.
+func TestExportWaitsForTransactionsThatBeganLater(t *testing.T) {
+	t.Parallel()
+	o, moments := options(t, false), new(momentTracer)
+	o.tracer = moments
+	s := openStore(t, o)
+	tx := numberInFlight(t, s, o)
+	ended := make(chan int, 1)
+	go func() {
+		_, _, receipts, err := exportedEnd(t.Context(), s, storage.ExportOptions{ReceiptsOnly: true})
+		if err != nil {
+			t.Error(err)
+		}
+		ended <- receipts
+	}()
+	for moments.asked.Load() < 10 {
+		select {
+		case receipts := <-ended:
+			t.Fatalf("the export has ended, with %d receipts", receipts)
+		default:
+			runtime.Gosched()
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if receipts := <-ended; receipts != 2 {
+		t.Errorf("the export has %d receipts, want 2", receipts)
 	}
 }
 
