@@ -51,8 +51,8 @@ func (s *Store) verifyLog(ctx context.Context, log storedLog, noted []string) (r
 	if report.Report, err = receiptlog.Verify(ctx, walk); err != nil {
 		return report, err
 	}
-	if f, err := receiptlog.ParseFrontier(log.frontier); err != nil || f.Size() != head.Size || f.Root() != head.Root {
-		return report, &receiptlog.FaultError{Kind: receiptlog.HeadAltered, End: head.Size}
+	if _, err := log.fits(head); err != nil {
+		return report, err
 	}
 	report.Unsealed, err = s.countUnsealed(ctx)
 	return report, err
