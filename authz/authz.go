@@ -4,6 +4,9 @@
 // about (token introspection, RFC 7662). The second is a [Grant] for one organisation: with [Claims] a pure function of the
 // identity and of a [Policy], with [ProviderPermissions] what the provider says.
 //
+// Beside them a [UserDirectory] can tell whether somebody else belongs to an organisation ([ProviderUsers], userdirectory.go); like
+// permissions it asks through providerapi.go, with the caller's token.
+//
 // The package does not know routes, users or pictures, and it writes no answers: package server does.
 //
 //	Authorization header                              Identity + organisation

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 )
 
@@ -43,7 +42,7 @@ type homeLookup struct {
 	endpoint  string
 	keyPrefix []byte // of cache keys
 	cache     *cache[homeResponse]
-	step      *operation
+	asking    *operation
 }
 
 // Home implements [Directory]. It is for callers whose token does not name their organisation: clients of ZITADEL request
@@ -57,7 +56,7 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 	if kept := p.home.cache.get(key, p.now()); kept != nil {
 		return kept.organization, kept.refused
 	}
-	got, err := doShared(ctx, p.providerClient, p.home.step, p.home.cache, questionKeys{key, key}, func(ctx context.Context) (homeResponse, error) {
+	got, err := doShared(ctx, p.providerClient, p.home.asking, p.home.cache, questionKeys{key, key}, func(ctx context.Context) (homeResponse, error) {
 		return p.askHome(ctx, token, id.Subject)
 	})
 	return got.organization, cmp.Or(err, got.refused)
@@ -65,58 +64,54 @@ func (p *ProviderPermissions) Home(ctx context.Context, id Identity) (string, er
 
 // askHome asks the provider for the user behind a token. It has to be the user that introspection named.
 func (p *ProviderPermissions) askHome(ctx context.Context, token, subject string) (homeResponse, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.home.endpoint, nil)
+	status, body, err := p.ask(ctx, http.MethodGet, p.home.endpoint, token, "", "")
 	if err != nil {
 		return homeResponse{}, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Accept", "application/json")
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return homeResponse{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return homeResponse{}, err
-	}
-	if resp.StatusCode == http.StatusOK {
+	if status == http.StatusOK {
 		return readHomeResponse(body, subject)
 	}
-	refused, err := p.readRefused(ctx, resp.StatusCode, body)
+	refused, err := p.readRefused(ctx, status, body)
 	return homeResponse{refused: refused}, err
 }
 
-// readHomeResponse reads the answer to GetMyUser: {"user":{"id":…,"details":{"resourceOwner":…}}}. An answer about another user is an error.
+// readHomeResponse reads the answer to GetMyUser.
 func readHomeResponse(body []byte, subject string) (homeResponse, error) {
+	_, org, err := readUser(body, subject)
+	return homeResponse{organization: org}, err
+}
+
+// readUser reads {"user":{"id":…,"details":{"resourceOwner":…}}}: the members of a user and the organisation that they belong to, "" when that
+// is not told. An answer about another user is an error.
+func readUser(body []byte, id string) (user map[string]json.RawMessage, org string, err error) {
 	members, err := object(body)
 	if err != nil {
-		return homeResponse{}, err
+		return nil, "", err
 	}
-	user, err := member[map[string]json.RawMessage](members, "user")
+	found, err := member[map[string]json.RawMessage](members, "user")
 	if err != nil {
-		return homeResponse{}, err
+		return nil, "", err
 	}
-	if user == nil {
-		return homeResponse{}, fmt.Errorf("%w: no member user", errMalformedResponse)
+	if found == nil {
+		return nil, "", fmt.Errorf("%w: no member user", errMalformedResponse)
 	}
-	id, err := member[string](*user, "id")
+	theirs, err := member[string](*found, "id")
 	if err != nil {
-		return homeResponse{}, err
+		return nil, "", err
 	}
-	if id == nil || *id != subject {
-		return homeResponse{}, fmt.Errorf("%w: another user than introspection says", errMalformedResponse)
+	if theirs == nil || *theirs != id {
+		return nil, "", fmt.Errorf("%w: another user than was asked about", errMalformedResponse)
 	}
-	details, err := member[map[string]json.RawMessage](*user, "details")
+	details, err := member[map[string]json.RawMessage](*found, "details")
 	if err != nil || details == nil {
-		return homeResponse{}, err
+		return *found, "", err
 	}
-	org, err := member[string](*details, "resourceOwner")
-	if err != nil || org == nil || *org == "" {
-		return homeResponse{}, err
+	owner, err := member[string](*details, "resourceOwner")
+	if err != nil || owner == nil || *owner == "" {
+		return *found, "", err
 	}
-	if !trustedID(*org) {
-		return homeResponse{}, fmt.Errorf("%w: no usable organisation", errMalformedResponse)
+	if !trustedID(*owner) {
+		return nil, "", fmt.Errorf("%w: no usable organisation", errMalformedResponse)
 	}
-	return homeResponse{organization: *org}, nil
+	return *found, *owner, nil
 }

@@ -11,7 +11,7 @@ type Observer interface {
 
 // QuestionReport describes one question to an Observer. Its texts are from the sets below.
 type QuestionReport struct {
-	// Question is "discovery", "introspection", "permissions" or "organisation".
+	// Question is "discovery", "introspection", "permissions", "organisation" or "user".
 	Question string
 	Outcome  QuestionOutcome
 	// Took is the time from the question to its end, the wait for a place included; 0 when it was not asked.

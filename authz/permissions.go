@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"example.org/avatard/internal/ids"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -18,15 +17,12 @@ const permissionsPath = "/auth/v1/permissions/zitadel/me/_search"
 //
 // It keeps and shares answers as long as the Introspector that it was made from does, and is protected in the same way.
 type ProviderPermissions struct {
-	*providerClient
+	*providerAPI
 	endpoint  string
-	keys      *keyHash
 	keyPrefix []byte // of cache keys
 	cache     *cache[permissionsResponse]
-	step      *operation
+	asking    *operation
 	home      homeLookup
-	// confirmation is about tokens that have ended since introspection.
-	confirmation *confirmation
 }
 
 var _ Source = (*ProviderPermissions)(nil)
@@ -34,18 +30,14 @@ var _ Source = (*ProviderPermissions)(nil)
 // NewProviderPermissions returns a source that asks the provider of in, whose identities must carry their tokens
 // (IntrospectionConfig.CarryToken).
 func NewProviderPermissions(in *Introspector) (*ProviderPermissions, error) {
-	if !in.carryToken {
-		return nil, errors.New("asking for permissions needs identities that carry their tokens")
+	api, err := newProviderAPI(in, http.StatusUnauthorized, http.StatusForbidden)
+	if err != nil {
+		return nil, err
 	}
-	own := *in.providerClient
-	own.client = allowingStatuses(in.client, http.StatusUnauthorized, http.StatusForbidden)
-	p := &ProviderPermissions{providerClient: &own, keys: in.keys, confirmation: in.confirmation, endpoint: strings.TrimSuffix(in.rules.issuer, "/") + permissionsPath}
-	p.step = p.newOperation(operationPermissions, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
-	p.keyPrefix = appendPart(nil, p.endpoint)
-	p.home.endpoint = strings.TrimSuffix(in.rules.issuer, "/") + homePath
-	p.home.step = p.newOperation(operationHome, highPriority, &failureLog{log: own.log, now: own.now}, newFailedQuestions(own.now))
+	p := &ProviderPermissions{providerAPI: api, endpoint: api.base + permissionsPath, asking: api.step(operationPermissions)}
+	p.cache, p.keyPrefix = newCache[permissionsResponse](api.ttl, api.now), appendPart(nil, p.endpoint)
+	p.home = homeLookup{endpoint: api.base + homePath, asking: api.step(operationHome), cache: newCache[homeResponse](api.ttl, api.now)}
 	p.home.keyPrefix = appendPart(nil, p.home.endpoint)
-	p.cache, p.home.cache = newCache[permissionsResponse](in.cache.ttl, in.now), newCache[homeResponse](in.cache.ttl, in.now)
 	return p, nil
 }
 
@@ -64,44 +56,19 @@ func (p *ProviderPermissions) Grant(ctx context.Context, id Identity, org string
 		return kept.Grant, kept.refused
 	}
 	about := questionKeys{token: p.keys.of(p.keyPrefix, token), question: key}
-	got, err := doShared(ctx, p.providerClient, p.step, p.cache, about, func(ctx context.Context) (permissionsResponse, error) { return p.search(ctx, token, org) })
+	got, err := doShared(ctx, p.providerClient, p.asking, p.cache, about, func(ctx context.Context) (permissionsResponse, error) { return p.search(ctx, token, org) })
 	return got.Grant, cmp.Or(err, got.refused)
 }
 
 // search asks the provider.
 func (p *ProviderPermissions) search(ctx context.Context, token, org string) (permissionsResponse, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.endpoint, strings.NewReader("{}"))
+	status, body, err := p.ask(ctx, http.MethodPost, p.endpoint, token, org, "{}")
 	if err != nil {
 		return permissionsResponse{}, err
 	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("X-Zitadel-Orgid", org)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json")
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return permissionsResponse{}, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return permissionsResponse{}, err
-	}
-	if resp.StatusCode == http.StatusOK {
+	if status == http.StatusOK {
 		return readPermissions(body)
 	}
-	refused, err := p.readRefused(ctx, resp.StatusCode, body)
+	refused, err := p.readRefused(ctx, status, body)
 	return permissionsResponse{refused: refused}, err
-}
-
-// readRefused returns what the provider's refusal of a question means for the caller, or an error when it says nothing.
-func (p *ProviderPermissions) readRefused(ctx context.Context, status int, body []byte) (refused, err error) {
-	refused = readAPIError(body).meaning(status)
-	switch {
-	case refused == nil:
-		return nil, statusError(status)
-	case errors.Is(refused, ErrInvalidToken): // introspection took it for active a moment ago
-		return refused, p.confirmation.check(ctx)
-	}
-	return refused, nil
 }

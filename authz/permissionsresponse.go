@@ -9,10 +9,12 @@ import (
 
 // What ZITADEL's API says when it refuses: the number of the gRPC code, and the ids of the reasons we look for.
 const (
+	codeNotFound          = 5
 	codePermissionDenied  = 7
 	codeUnauthenticated   = 16
 	idUnknownOrganization = "AUTH-Bs7Ds"
 	idImpersonation       = "APP-Shi0J"
+	idNoMembership        = "AUTHZ-cdgFk"
 )
 
 // permissionsResponse is what the provider lets a caller do in an organisation. It is never changed.

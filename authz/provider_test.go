@@ -60,6 +60,7 @@ func startProvider(t *testing.T) *testProvider {
 	})
 	mux.HandleFunc("POST /idp/auth/v1"+atSearch, p.goodSearch)
 	mux.HandleFunc("GET /idp/auth/v1"+atHome, p.goodHome)
+	mux.HandleFunc("GET /idp/management/v1/users/{id}", p.goodUser)
 	p.handler = asJSON(mux.ServeHTTP)
 	p.Server = authztest.Serve(t, p.handler)
 	return p

@@ -16,6 +16,7 @@ const (
 	operationIntrospection = "introspection"
 	operationPermissions   = "permissions"
 	operationHome          = "organisation"
+	operationUser          = "user"
 )
 
 // providerClient is what every question to the provider needs.

@@ -50,6 +50,11 @@ func (s *Server) remove(ctx context.Context, rm storage.Removal, change func(con
 	rm.By, rm.If = c.origin(), demanded
 	c.user, c.changes = rm.User.ID, true
 	res, err := change(ctx, rm)
+	if err != nil && !rm.AnyOrganization {
+		if err = s.registerFound(ctx, rm.User, err); err == nil {
+			res, err = change(ctx, rm)
+		}
+	}
 	s.renditions.drop(rm.User) // also where it failed: the picture may not be served any more
 	if err != nil {
 		return storage.Result{}, err

@@ -90,6 +90,9 @@ type Config struct {
 	// Permissions finds out what a caller may do. One that is an authz.Directory as well is asked which organisation a caller
 	// belongs to whose token does not say, and about organisations that are not registered here. Required.
 	Permissions authz.Source
+	// UserDirectory is asked about a user who is not registered when a call of somebody with permission in an organisation deletes their
+	// picture, ends them or uploads for them; one who is there is registered in that organisation. nil = such a user is unknown.
+	UserDirectory authz.UserDirectory
 	// Pictures decodes uploads. nil = one with the defaults of its package.
 	Pictures *picture.Normalizer
 	// Logger gets a line for each request of a known caller, unless it was refused, and a bounded number of lines for all others. nil =
@@ -190,7 +193,9 @@ type Server struct {
 	reflections *limit.RateLimiter[netip.Addr]
 	// invented counts questions about organisations that are not registered, by caller.
 	invented *limit.RateLimiter[string]
-	headers  sync.Pool // of *headersOnly
+	// lookUps counts questions about users who are not registered, by caller.
+	lookUps *limit.RateLimiter[string]
+	headers sync.Pool // of *headersOnly
 
 	// unproven gathers refusals of messages to hooks that nobody is proven to have sent.
 	unproven *refusals
@@ -229,6 +234,7 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		byCaller:       limit.NewRateLimiter[string](cfg.CallerRate, maxCounted, cfg.Now),
 		reflections:    limit.NewRateLimiter[netip.Addr](reflectionRate, maxCounted, cfg.Now),
 		invented:       limit.NewRateLimiter[string](inventedRate, maxCounted, cfg.Now),
+		lookUps:        limit.NewRateLimiter[string](lookUpRate, maxCounted, cfg.Now),
 		logSums:        &logSums{logger: cfg.Logger},
 		pictureBudgets: newPictureBudgets(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
 		renditions:     newRenditions(cfg.RenditionBytes),

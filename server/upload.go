@@ -97,7 +97,7 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 	defer clear(encoded.Data) // the store keeps no slice
 	up.Organization, up.By = c.organization, c.origin()
 	up.Picture = storage.Picture{Format: encoded.Format, Data: encoded.Data}
-	res, err := s.config.Store.Put(ctx, up)
+	res, err := s.put(ctx, up, &turn)
 	s.renditions.drop(up.User)
 	if err != nil {
 		return err
@@ -109,6 +109,22 @@ func (s *Server) upload(w http.ResponseWriter, r *http.Request, up storage.Uploa
 		w.Header().Set(noticeHeader, "only the first frame of the animation is kept")
 	}
 	return writeREST(w, &avatardv1.UploadPictureResponse{Details: objectDetails(res.Details), PictureUrl: versionedURL(res.Details.Organization, up.User.ID, res.Generation)})
+}
+
+// put stores a picture, which a turn was taken for. Nobody waits for that turn while the directory is asked about the user.
+func (s *Server) put(ctx context.Context, up storage.Upload, turn *lease) (storage.Result, error) {
+	res, err := s.config.Store.Put(ctx, up)
+	if err == nil || up.Register {
+		return res, err
+	}
+	turn.release()
+	if err := s.registerFound(ctx, up.User, err); err != nil {
+		return res, err
+	}
+	if err := s.uploads.acquire(ctx, turn, turn.key, 1, nil); err != nil {
+		return storage.Result{}, err
+	}
+	return s.config.Store.Put(ctx, up)
 }
 
 // versionedURL is the address of the picture of one upload, and of no other.

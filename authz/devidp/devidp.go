@@ -12,6 +12,7 @@
 //	grants.go    tokens for the library        client.go   the clients, for the library
 //	claims.go    what the answers say          keys.go     the signing key, for the library
 //	permissions.go  what a token's bearer may do
+//	users.go     users, for those who may read them
 //	clientkey.go    keys in place of the client secret
 //	seal.go      the text of a token
 package devidp

@@ -40,6 +40,7 @@ func (p *Provider) routes(prefix string) http.Handler {
 	post(p.library.IntrospectionEndpoint().Relative(), introspection)
 	post(permissionsPath, http.HandlerFunc(p.searchPermissions))
 	get(myUserPath, http.HandlerFunc(p.myUser))
+	get(userPath, http.HandlerFunc(p.showUser))
 	return http.MaxBytesHandler(mux, maxBodyBytes)
 }
 

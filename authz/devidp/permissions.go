@@ -43,11 +43,8 @@ func (p *Provider) searchPermissions(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, 16, "AUTH-7fs1e", "the token is not valid")
 		return
 	}
-	org := account.Organization
-	if named := strings.Trim(r.Header.Get("X-Zitadel-Orgid"), " \t"); named != "" {
-		org = named
-	}
-	if _, known := p.organizations[org]; !known {
+	org, known := p.organizationOf(r, account)
+	if !known {
 		refuse(w, http.StatusForbidden, 7, "AUTH-Bs7Ds", "there is no such organisation")
 		return
 	}

@@ -38,7 +38,7 @@ func (p *Program) newIdentity(cfg config.Config, logger *slog.Logger, observer a
 		// A quarter of the calls that may be in flight is left to tokens that are known.
 		UnknownWaiting:           max(1, cfg.MaxRequests*3/4),
 		UnknownWaitingPerAddress: max(1, cfg.MaxRequestsPerAddress*3/4),
-		CarryToken:               cfg.Source == config.SourceZitadel,
+		CarryToken:               cfg.Source == config.SourceZitadel || cfg.Directory == config.DirectoryZitadel,
 		Now:                      p.Now,
 		Logger:                   logger,
 		Observer:                 observer,
@@ -51,4 +51,12 @@ func (p *Program) newIdentity(cfg config.Config, logger *slog.Logger, observer a
 	}
 	permissions, err := authz.NewProviderPermissions(introspector)
 	return introspector, permissions, err
+}
+
+// newUserDirectory returns who is asked about users who are unknown here; nil = nobody.
+func newUserDirectory(cfg config.Config, introspector *authz.Introspector) (authz.UserDirectory, error) {
+	if cfg.Directory != config.DirectoryZitadel {
+		return nil, nil
+	}
+	return authz.NewProviderUsers(introspector)
 }

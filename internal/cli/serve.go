@@ -130,6 +130,9 @@ func (p *serving) openAndListen(ctx context.Context) (err error) {
 	of.Store, of.Observer, of.Interceptors = p.watch.store(store), p.watch.calls(), p.watch.interceptors()
 	of.Authenticator, of.Permissions, of.Now, of.Version = p.authenticator, p.permissions, p.Now, version()
 	of.Hooks = p.hooks
+	if of.UserDirectory, err = newUserDirectory(cfg, p.authenticator); err != nil {
+		return err
+	}
 	of.SignIn = signInOf(cfg, p.authenticator)
 	if of.DefaultImage, err = readDefaultImage(cfg); err != nil {
 		return err

@@ -63,6 +63,9 @@ func (r *reader) finishClaims() {
 	if c.Source == SourceZitadel {
 		r.fault("authz.claims", "is %s beside authz.source: %s, which asks ZITADEL; expected only one of them", c.Claims, SourceZitadel)
 	}
+	if c.Directory == DirectoryZitadel && r.given["users.directory"] {
+		r.fault("users.directory", "is %s beside authz.claims: %s, and asks ZITADEL; expected only one of them", DirectoryZitadel, c.Claims)
+	}
 	if len(c.Policy.InstanceRoles) > 0 {
 		r.fault("authz.instance_roles", "count nowhere with authz.claims: %s, whose roles do not say in which organisation they were given; expected authz.roles", c.Claims)
 	}

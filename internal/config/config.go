@@ -70,6 +70,7 @@ type Config struct {
 	PublicAssets          bool
 	Reflection            bool
 	RegisterOnAdminUpload bool
+	Directory             string // who is asked about users unknown here: "none" or DirectoryZitadel
 	Organizations         []string
 	Page                  bool
 	PageClientID          string   // of the server's own pages; "" = nobody signs in there
@@ -111,6 +112,7 @@ func Default() Config {
 		Unknown:              limit.Rate{PerSecond: authz.DefaultUnknownPerSecond, Burst: authz.DefaultUnknownBurst},
 		Source:               sourceClaims,
 		Claims:               claimsZitadel,
+		Directory:            directoryNone,
 		Policy:               authz.DefaultPolicy(),
 		PublicAssets:         true,
 		Reflection:           true,

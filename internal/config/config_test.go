@@ -99,6 +99,7 @@ assets:
 reflection: false
 users:
   register_on_admin_upload: true
+  directory: zitadel
 organisations: [0x10, "acme, inc"]
 cors:
   origins: [https://app.example:8443]
@@ -139,7 +140,7 @@ func TestConfigOfAFile(t *testing.T) {
 			Roles:                map[string][]authz.Permission{"ORG_OWNER": {authz.UserWrite, authz.UserRead}, "GUEST": {}},
 			InstanceRoles:        map[string][]authz.Permission{"IAM_OWNER": {authz.OrgDelete}},
 		},
-		AllowPAT: true, AllowImpersonation: true, RegisterOnAdminUpload: true,
+		AllowPAT: true, AllowImpersonation: true, RegisterOnAdminUpload: true, Directory: DirectoryZitadel,
 		Pictures: picture.Config{MaxUploadBytes: 1 << 20, MaxPixels: 50_000_000}, ResizedBytes: 1_000_000, DefaultImage: "/srv/nobody.png",
 		Organizations: []string{"0x10", "acme, inc"}, Origins: []string{"https://app.example:8443"}, CORSHeaders: []string{"X-App-Version", "sentry-trace"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")},
@@ -170,7 +171,7 @@ func TestConfigDefaults(t *testing.T) {
 	if diff := cmp.Diff(want, got, samePrefix()); diff != "" {
 		t.Errorf("Read (-want +got):\n%s", diff)
 	}
-	if got.AllowPAT || got.AllowImpersonation || got.RegisterOnAdminUpload || len(got.Policy.InstanceRoles) > 0 {
+	if got.AllowPAT || got.AllowImpersonation || got.RegisterOnAdminUpload || got.Directory != directoryNone || len(got.Policy.InstanceRoles) > 0 {
 		t.Errorf("a default opens something: %+v", got)
 	}
 }
@@ -225,6 +226,7 @@ var precedenceValues = map[string][3]string{
 	"page.client_id":                 {"a", "b", "c"},
 	"page.scopes":                    {"openid", "openid,b", "openid,urn:c"},
 	"users.register_on_admin_upload": {"true", "false", "true"},
+	"users.directory":                {"zitadel", "none", "zitadel"},
 	"metrics.listen":                 {":1", "0.0.0.0:2", "[::1]:3"},
 	"tracing.endpoint":               {"http://a", "https://b/c", "http://127.0.0.1:3/v1/traces"},
 	"tracing.ratio":                  {"0", "0.5", "1"},

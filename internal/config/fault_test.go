@@ -102,6 +102,8 @@ var configFaults = []configFault{
 	{"a key without its certificate", minimal, nil, []string{"--tls-key-file", "k"}, "tls.cert_file: is not set"},
 	{"permissions come from somewhere", minimal, nil, []string{"--authz-source", "roles"}, "claims or zitadel"},
 	{"roles that nobody would look at", minimal + "authz: {source: zitadel, roles: {A: [user.read]}}", nil, nil, "authz.roles: counts for nothing"},
+	{"a directory is somebody's", minimal, nil, []string{"--users-directory", "ldap"}, "none or zitadel"},
+	{"ZITADEL knows the users of ZITADEL", minimal + "authz: {claims: keycloak}\nusers: {directory: zitadel}", nil, nil, "users.directory: is zitadel beside authz.claims: keycloak"},
 	{"a project that nobody would look at", minimal + "authz: {source: zitadel, project_id: 1}", nil, nil, "authz.project_id: counts for nothing"},
 	{"claims are somebody's", minimal, nil, []string{"--authz-claims", "okta"}, "zitadel, keycloak or generic"},
 	{"a place has names", minimal + "authz: {claims: keycloak, role_claims: [a, b..c]}", nil, nil, `"b..c" is no place`},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"example.org/avatard/authz"
@@ -13,6 +14,21 @@ const (
 	sourceClaims  = "claims"  // from the roles in the token
 	SourceZitadel = "zitadel" // from the provider, asked with the caller's token
 )
+
+// Who is asked about users who are unknown here.
+const (
+	directoryNone    = "none"
+	DirectoryZitadel = "zitadel" // the provider, with the caller's token
+)
+
+// parseDirectory reads who is asked about users who are unknown here.
+func parseDirectory(to *string, s string) error {
+	if s != directoryNone && s != DirectoryZitadel {
+		return fmt.Errorf("%q is no directory of users; expected %s or %s", s, directoryNone, DirectoryZitadel)
+	}
+	*to = s
+	return nil
+}
 
 // clientProofs are the settings by which this client authenticates itself to the provider. One of them is enough.
 var clientProofs = []string{"client_secret", "client_secret_file", "client_key_file"}
@@ -58,19 +74,28 @@ func (r *reader) finishIdentity() {
 		r.fault("default_organisation", "counts for nothing with authz.source: %s, where the provider says where callers belong; expected only one of them", SourceZitadel)
 	}
 	if c.Source == SourceZitadel {
-		if !r.given["authz.allow_pat"] {
-			c.AllowPAT = true // the provider's API takes them, and it is that which says what they allow
-		}
-		for _, key := range []string{"authz.project_id", "authz.instance_organisation", "authz.roles", "authz.instance_roles"} {
-			if r.given[key] {
-				r.fault(key, "counts for nothing with authz.source: %s, where the provider says what roles allow; expected only one of them", SourceZitadel)
-			}
-		}
+		r.finishZitadel()
 	}
 	if c.ProjectID == "" {
 		c.ProjectID = c.Audience
 	}
 	r.finishClaims()
+}
+
+// finishZitadel looks at the settings of permissions where ZITADEL is asked for them.
+func (r *reader) finishZitadel() {
+	c := r.cfg
+	if !r.given["authz.allow_pat"] {
+		c.AllowPAT = true // the provider's API takes them, and it is that which says what they allow
+	}
+	if !r.given["users.directory"] {
+		c.Directory = DirectoryZitadel // it knows all users, and is sent the callers' tokens already
+	}
+	for _, key := range []string{"authz.project_id", "authz.instance_organisation", "authz.roles", "authz.instance_roles"} {
+		if r.given[key] {
+			r.fault(key, "counts for nothing with authz.source: %s, where the provider says what roles allow; expected only one of them", SourceZitadel)
+		}
+	}
 }
 
 // maxSecretBytes bounds the file of a secret or key.

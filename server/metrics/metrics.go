@@ -67,7 +67,7 @@ func New(cfg Config) *Metrics {
 		}, []string{"reason"}),
 		asked: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "avatard_provider_questions_total",
-			Help: "Questions that the identity provider was asked: discovery, introspection, permissions, organisation; and how they ended.",
+			Help: "Questions that the identity provider was asked: discovery, introspection, permissions, organisation, user; and how they ended.",
 		}, []string{"question", "outcome"}),
 		askedSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "avatard_provider_question_duration_seconds",
