@@ -82,7 +82,9 @@ func costsAmong(t *testing.T, people int) map[string]map[string]callCost {
 		t.Fatal(err)
 	}
 	costs["2 analysed"] = costsOfCalls(t, s, explains, "b")
-	wantEqualPages(t, s, explains, people)
+	if people > 1000 { // else hardly a page is full, and for one that is not PostgreSQL looks twice
+		wantEqualPages(t, s, explains, people)
+	}
 	release := holdSnapshot(t, o)
 	leaveDead(t, o, deadWork)
 	costs["3 dead rows are kept"] = costsOfCalls(t, s, explains, "c")

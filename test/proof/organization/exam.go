@@ -15,6 +15,7 @@ import (
 
 	"example.org/avatard/internal/admin"
 	"example.org/avatard/server/picture"
+	"example.org/avatard/storage/embedded"
 	"example.org/avatard/test/client"
 	"example.org/avatard/test/proof/testbed"
 )
@@ -77,6 +78,9 @@ func (p *proof) exam(ctx context.Context) error {
 	if printed, err := p.testbed.Fsck(ctx); err != nil {
 		return fmt.Errorf("%w: %s", err, printed)
 	}
+	if err := p.examLog(ctx); err != nil {
+		return err
+	}
 	found, err := p.search()
 	for number, piece := range found {
 		return fmt.Errorf("%w: of %d users, such as %d: %v", errPieces, len(found), number, piece)
@@ -119,9 +123,9 @@ func (p *proof) examAnswers(ctx context.Context, calls *client.Client) {
 	}
 }
 
-// examReceipts lists the receipts of the organisation: one for each picture, and no other.
+// examReceipts lists all receipts: in the organisation there is one for each picture, and no other.
 func (p *proof) examReceipts(ctx context.Context) error {
-	out, err := p.run(ctx, "receipts", "export", "-", "--org", testbed.OtherOrganization)
+	out, err := p.run(ctx, "receipts", "export", "-")
 	if err != nil {
 		return err
 	}
@@ -133,8 +137,11 @@ func (p *proof) examReceipts(ctx context.Context) error {
 		} else if err != nil {
 			return fmt.Errorf("receipts export: %w", err)
 		}
-		have[r.User]++
-		if r.Reason != admin.ReasonRemoved || r.Organization != testbed.OtherOrganization {
+		p.figures.receipts++
+		if r.Organization != testbed.OtherOrganization {
+			continue
+		}
+		if have[r.User]++; r.Reason != admin.ReasonRemoved {
 			p.wrong.add("a receipt: %+v", r)
 		}
 	}
@@ -147,7 +154,27 @@ func (p *proof) examReceipts(ctx context.Context) error {
 			p.wrong.add("%d receipts of %s, want %d", have[user], user, want)
 		}
 	}
-	p.figures.receipts = len(have)
+	return nil
+}
+
+// examLog seals the receipts of both organisations that are not sealed yet and walks the log: it has each of them, as it was sealed.
+func (p *proof) examLog(ctx context.Context) (err error) {
+	s, err := embedded.Open(ctx, embedded.Config{Dir: p.testbed.Data()})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	head, err := s.ReceiptHead(ctx)
+	if err != nil {
+		return err
+	}
+	report, err := s.VerifyReceipts(ctx, []string{head.Text})
+	if err != nil {
+		return fmt.Errorf("the log of receipts: %w", err)
+	}
+	if report.Receipts != int64(p.figures.receipts) || report.Dropped+report.Unsealed != 0 {
+		p.wrong.add("the log of receipts has %+v, want %d", report, p.figures.receipts)
+	}
 	return nil
 }
 
@@ -165,13 +192,14 @@ func (p *proof) run(ctx context.Context, args ...string) (string, error) {
 
 // figures count what was done.
 type figures struct {
-	pictures, receipts int
-	alone, beside      []window // in pairs
-	killedAt           []int    // users gone by then
-	restarts           []time.Duration
-	reports, rises     int
-	refusal            string
-	took               time.Duration
+	pictures       int
+	receipts       int      // of both organisations
+	alone, beside  []window // in pairs
+	killedAt       []int    // users gone by then
+	restarts       []time.Duration
+	reports, rises int
+	refusal        string
+	took           time.Duration
 }
 
 // kept returns the part of their rate that callers keep: the median of the pairs, and the quarters around it.
@@ -206,5 +234,5 @@ func (p *proof) report() {
 	if median, low, high := f.kept(); len(f.alone) > 0 {
 		fmt.Fprintf(p.out, "they keep %.2f of their rate (%.2f to %.2f, %d pairs of windows); alone %.0f a second\n", median, low, high, len(f.alone), f.alone[len(f.alone)/2].rate())
 	}
-	fmt.Fprintf(p.out, "nobody is left; %d receipts; no byte of %d pictures in any file\n", f.receipts, len(p.sample))
+	fmt.Fprintf(p.out, "nobody is left; %d receipts, and with those of the callers %d in the log; no byte of %d pictures in any file\n", f.pictures, f.receipts, len(p.sample))
 }
