@@ -62,7 +62,7 @@ type Prover interface {
 	// VerifyReceipts walks the whole log, as it is stored, and compares it with the records of receipts, with the head that was signed last
 	// and with heads that somebody noted. The error is a *receiptlog.FaultError for the first thing that is wrong, receiptlog.ErrHead and
 	// receiptlog.ErrSignature for a noted text that is no head of this log, and ErrNotSealed for a store without a log; the report says how
-	// far it came. It seals nothing, reads in bounded parts, and holds up no caller.
+	// far it came, and has the head also where a noted text is refused. It seals nothing, reads in bounded parts, and holds up no caller.
 	VerifyReceipts(ctx context.Context, noted []string) (ReceiptReport, error)
 }
 

@@ -3,7 +3,7 @@
 //
 // It holds the contract: interfaces, types and errors. There is one interface for each kind of user:
 //
-//	server ──────────────► Store    what a call needs                    storage.go, erase.go, list.go, receipt.go, audit.go, condition.go
+//	server ──────────────► Store    what a call needs                    storage.go, erase.go, list.go, receipt.go, prover.go, audit.go, condition.go
 //	commands, the server ─► Keeper  check, export, statistics            place.go, check.go, stats.go
 //	commands ─────────────► Place   open, migrate, inspect, import       place.go, export.go, import.go, record.go
 //
@@ -75,6 +75,7 @@ var (
 type Store interface {
 	Eraser
 	Lister
+	Prover
 
 	// AddOrganization registers an organisation. Registering it again changes nothing; created is false then. ErrOrganizationEnded when it
 	// is ending or has ended, unless by.Readmits: then it is registered like any other, and created is true.

@@ -90,11 +90,10 @@ func (l *sealed) keep() (restore func()) {
 	}
 }
 
-// swap gives two rows of a table each other's number, which may stand in several columns.
-func swap(table string, a, b int, columns ...string) string {
+// swap gives two rows of a table each other's number.
+func swap(table, column string, a, b int) string {
 	to := func(from, to int) string {
-		number := fmt.Sprint(" = ", to)
-		return fmt.Sprintf(`UPDATE %s SET %s WHERE %s = %d;`, table, strings.Join(columns, number+", ")+number, columns[0], from)
+		return fmt.Sprintf(`UPDATE %s SET %s = %d WHERE %[2]s = %[4]d;`, table, column, to, from)
 	}
 	return to(a, 1000) + to(b, a) + to(1000, b)
 }
@@ -112,19 +111,19 @@ func (l *sealed) alterations() map[string]receiptlog.FaultError {
 	head := receiptlog.FaultError{Kind: receiptlog.HeadAltered, End: 5}
 	faults := map[string]receiptlog.FaultError{
 		`DELETE FROM receipt WHERE n = 3`:         missing,
-		swap("receipt", 2, 4, "n"):                exchanged,
+		swap("receipt", "n", 2, 4):                exchanged,
 		`DELETE FROM receipt_log WHERE place = 2`: missing,
 		`UPDATE receipt_log SET receipt = NULL, issuer = NULL, user_salt = NULL, caller_salt = NULL, request_salt = NULL, caller = NULL, request = NULL
 		  WHERE place = 2`: missing, // as if it had been removed for its age
-		swap("receipt_log", 1, 3, "place"):                                                {Kind: receiptlog.Misplaced, Index: 1, End: 2, Receipt: l.ids[3], Belongs: 3},
-		swap("receipt_log", 2, 4, "receipt", "number"):                                    exchanged,
+		swap("receipt_log", "place", 1, 3):                                                {Kind: receiptlog.Misplaced, Index: 1, End: 2, Receipt: l.ids[3], Belongs: 3},
+		swap("receipt_log", "receipt", 2, 4):                                              exchanged,
 		`UPDATE receipt_log SET place = 9 WHERE place = 4`:                                {Kind: receiptlog.Missing, Index: 4, End: 5},
-		`INSERT INTO receipt_log (place, number) VALUES (5, 6)`:                           {Kind: receiptlog.Inserted, Index: 5, End: 6},
+		`INSERT INTO receipt_log (place) VALUES (5)`:                                      {Kind: receiptlog.Inserted, Index: 5, End: 6},
 		`UPDATE receipt_hash SET hash = sha256('x') WHERE number = 3`:                     hash(2, 3),
 		`DELETE FROM receipt_hash WHERE number = 3`:                                       hash(2, 3),
 		`DELETE FROM receipt_hash WHERE number = 6`:                                       hash(0, 4),
 		`UPDATE receipt_hash SET hash = sha256('x') WHERE number = 6`:                     hash(0, 4),
-		swap("receipt_hash", 1, 4, "number"):                                              hash(1, 2),
+		swap("receipt_hash", "number", 1, 4):                                              hash(1, 2),
 		`UPDATE receipt_head SET head = replace(head, E'\n5\n', E'\n6\n')`:                head,
 		`UPDATE receipt_head SET frontier = '\x0000000000000000'`:                         head,
 		`UPDATE receipt_head SET key = replace(key, '+', '-')`:                            head,
@@ -177,7 +176,7 @@ func TestNothingIsSealedBehindAnAlteredHead(t *testing.T) {
 	restore := l.keep()
 	for _, change := range []string{
 		`DELETE FROM receipt_head`, `UPDATE receipt_head SET frontier = '\x0000000000000000'`,
-		`UPDATE receipt_head SET key = NULL, secret = NULL, frontier = NULL, head = NULL`, `INSERT INTO receipt_log (place, number) VALUES (2, 3)`,
+		`UPDATE receipt_head SET key = NULL, secret = NULL, frontier = NULL, head = NULL`, `INSERT INTO receipt_log (place) VALUES (2)`,
 	} {
 		l.run(change)
 		put(t, l.s, u)

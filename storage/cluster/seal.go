@@ -27,8 +27,8 @@ SELECT r.n, r.n > $1, r.gen, r.begun_at, r.reason, r.org IS NULL, coalesce(r.org
  ORDER BY r.n`
 
 	sqlAddPlaces = `
-INSERT INTO receipt_log (place, number, receipt, issuer, user_salt, caller_salt, request_salt, caller, request)
-SELECT $1 + o - 1, n, n, i, us, cs, rs, c, r FROM unnest($2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[])
+INSERT INTO receipt_log (place, receipt, issuer, user_salt, caller_salt, request_salt, caller, request)
+SELECT $1 + o - 1, n, i, us, cs, rs, c, r FROM unnest($2::bigint[], $3::text[], $4::bytea[], $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[])
   WITH ORDINALITY u(n, i, us, cs, rs, c, r, o)`
 
 	sqlAddHashes = `INSERT INTO receipt_hash (number, hash) SELECT $1 + o - 1, h FROM unnest($2::bytea[]) WITH ORDINALITY u(h, o)`

@@ -17,7 +17,7 @@ const walkPage = 500
 // sqlSealed reads places and what stands at them.
 func sqlSealed(places string) string {
 	return fmt.Sprintf(`
-SELECT l.place, l.receipt IS NULL, l.number <= t.pruned, t.forgotten, r.gen, coalesce(r.begun_at, 'epoch'), coalesce(r.reason, 0), coalesce(r.org, ''),
+SELECT l.place, l.receipt IS NULL, t.horizon IS NOT NULL, t.forgotten, r.gen, coalesce(r.begun_at, 'epoch'), coalesce(r.reason, 0), coalesce(r.org, ''),
        r.caller, r.caller_org, r.request, coalesce(l.issuer, ''), coalesce(i.url, ''), coalesce(p.id, ''), l.user_salt, l.caller_salt, l.request_salt, l.caller, l.request
   FROM (%s LIMIT %d) l CROSS JOIN installation t
   LEFT JOIN LATERAL (SELECT * FROM receipt WHERE n = l.receipt OFFSET 0) r ON true
@@ -35,7 +35,7 @@ var (
 type sealedReceipt struct {
 	place                             int64
 	dropped                           bool       // the place says that its receipt was removed for its age
-	pruned                            bool       // retention has come as far as this receipt
+	pruned                            bool       // receipts have been removed for their age
 	forgotten                         *time.Time // receipts of before may have lost their callers
 	gen                               []byte     // nil = the receipt is not there
 	at                                time.Time

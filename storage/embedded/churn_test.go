@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -50,12 +51,9 @@ func TestContract(t *testing.T) {
 		// What a process has handed to the system outlives it, synced or not.
 		Kill: func(state string) (left string, err error) {
 			left = state + "-killed"
-			if err := os.CopyFS(left, os.DirFS(state)); err != nil {
-				return left, err
-			}
-			err = os.Chmod(filepath.Join(left, "receipts.key"), 0o600) // a copy is for everybody, which a key must not be
-			if errors.Is(err, os.ErrNotExist) {
-				err = nil
+			err = os.CopyFS(left, os.DirFS(state))
+			if chmod := os.Chmod(filepath.Join(left, "receipts.key"), 0o600); !errors.Is(chmod, fs.ErrNotExist) { // there is one once there is a head
+				err = errors.Join(err, chmod)
 			}
 			return left, err
 		},

@@ -31,10 +31,9 @@ func scanUnsealed(row *sqlite3.Stmt) unsealedReceipt {
 				CallerOrganization: row.ColumnText(9), Request: row.ColumnText(10)}}}
 }
 
-// Places of the log with what their leaves are made of now, whatever is missing of it. Only a move gives users another issuer.
+// Places of the log with what their leaves are made of now, whatever is missing of it.
 const (
-	sqlSealed = `SELECT l.place, r.generation, r.time, r.reason, coalesce(r.organization, l.organization, ''),
-		CASE WHEN n.url = i.url OR EXISTS (SELECT 1 FROM issuer_move WHERE old = n.url OR new = n.url) THEN n.url ELSE '' END, ifnull(u.id, ''),
+	sqlSealed = `SELECT l.place, r.generation, r.time, r.reason, coalesce(r.organization, l.organization, ''), ifnull(n.url, ''), ifnull(u.id, ''),
 		coalesce(a.caller, o.caller, ''), coalesce(a.caller_organization, o.caller_organization, ''), coalesce(a.request, o.request, ''),
 		l.salt, l.user_salt, l.caller, l.request, ifnull(i.url, ''), h.hashes, l.receipt <= (SELECT pruned FROM store)
 		FROM receipt_log l LEFT JOIN receipt r ON r.seq = l.receipt LEFT JOIN user u ON u.uid = r.uid LEFT JOIN issuer i ON i.iid = u.iid

@@ -54,17 +54,10 @@ type storedLog struct {
 	frontier []byte
 	text     string
 	places   int64 // behind the last one
-	last     int64 // of the receipts that have a place
-	newest   int64 // of all receipts
 }
 
 func (db *database) storedLog() (found storedLog, err error) {
-	err = db.once(`SELECT (SELECT ifnull(max(place) + 1, 0) FROM receipt_log), (SELECT ifnull(max(receipt), 0) FROM receipt_log),
-		(SELECT ifnull(max(seq), 0) FROM receipt)`, func(row *sqlite3.Stmt) bool {
-		found.places, found.last, found.newest = row.ColumnInt64(0), row.ColumnInt64(1), row.ColumnInt64(2)
-		return false
-	})
-	if err != nil {
+	if found.places, err = db.number(`SELECT ifnull(max(place) + 1, 0) FROM receipt_log`); err != nil {
 		return found, err
 	}
 	err = db.once(`SELECT sealed, frontier, head FROM receipt_head`, func(row *sqlite3.Stmt) bool {
@@ -84,8 +77,8 @@ func (x *sealing) goOn(found storedLog) error {
 	if err != nil {
 		return err
 	}
-	if x.frontier, err = found.fits(head); err != nil {
-		return err
+	if x.frontier, err = receiptlog.ParseFrontier(found.frontier); err != nil || x.frontier.Size() != head.Size || x.frontier.Root() != head.Root {
+		return &receiptlog.FaultError{Kind: receiptlog.HeadAltered}
 	}
 	x.begun, x.sealed = true, found.sealed
 	x.head.Store(&sealedHead{SignedHead: storage.SignedHead{Text: found.text, Key: x.verifier}, size: head.Size})
@@ -102,15 +95,6 @@ func (f storedLog) check(verifier string) (receiptlog.Head, error) {
 		return head, &receiptlog.FaultError{Kind: receiptlog.Inserted, Index: head.Size, End: f.places}
 	}
 	return head, nil
-}
-
-// fits returns the frontier, unless it or the number of the last receipt is not the one of the head.
-func (f storedLog) fits(head receiptlog.Head) (receiptlog.Frontier, error) {
-	frontier, err := receiptlog.ParseFrontier(f.frontier)
-	if err != nil || frontier.Size() != head.Size || frontier.Root() != head.Root || f.sealed < f.last || f.sealed > f.newest {
-		err = &receiptlog.FaultError{Kind: receiptlog.HeadAltered, End: f.places}
-	}
-	return frontier, err
 }
 
 // useKey reads the key of the log, or makes one for a new log.

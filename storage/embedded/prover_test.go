@@ -65,6 +65,9 @@ func TestLogOfReceiptsStays(t *testing.T) {
 		mustRemove(t, l.Store, i)
 	}
 	l.seal(6, 0, "replaced and removed")
+	if _, _, err := l.MoveUser(t.Context(), testKey(0), "elsewhere", testBy); !errors.Is(err, storage.ErrOrganizationNotFound) {
+		t.Fatal(err)
+	}
 	if _, err := l.AddOrganization(t.Context(), "elsewhere", testBy); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,10 @@ const verifyRows = 256
 // VerifyReceipts implements [storage.Prover]. It reads the log as the database has it; what the committer remembers of it does not count.
 func (s *Store) VerifyReceipts(ctx context.Context, noted []string) (report storage.ReceiptReport, err error) {
 	var log storedLog
-	if err = s.look(func(db *database) (err error) { log, err = db.storedLog(); return err }); err == nil {
+	if err = ctx.Err(); err == nil {
+		err = s.look(func(db *database) (err error) { log, err = db.storedLog(); return err })
+	}
+	if err == nil {
 		report, err = s.verifyLog(ctx, log, noted)
 	}
 	if err != nil {
@@ -51,8 +54,8 @@ func (s *Store) verifyLog(ctx context.Context, log storedLog, noted []string) (r
 	if report.Report, err = receiptlog.Verify(ctx, walk); err != nil {
 		return report, err
 	}
-	if _, err := log.fits(head); err != nil {
-		return report, err
+	if f, err := receiptlog.ParseFrontier(log.frontier); err != nil || f.Size() != head.Size || f.Root() != head.Root {
+		return report, &receiptlog.FaultError{Kind: receiptlog.HeadAltered, End: head.Size}
 	}
 	report.Unsealed, err = s.countUnsealed(ctx)
 	return report, err

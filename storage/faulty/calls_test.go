@@ -17,7 +17,9 @@ type call struct {
 }
 
 // calls are those of every method.
-func calls() []call { return slices.Concat(registrations(), ends(), pictures(), lists(), others()) }
+func calls() []call {
+	return slices.Concat(registrations(), ends(), pictures(), lists(), proofs(), others())
+}
 
 // registrations are the calls that change or look up who is registered.
 func registrations() []call {
@@ -148,6 +150,35 @@ func lists() []call {
 		}, nil},
 		{faulty.ListAudit, func(ctx context.Context, s storage.Store) error {
 			_, err := s.ListAudit(ctx, storage.AuditQuery{})
+			return err
+		}, nil},
+	}
+}
+
+// proofs are the calls about the log of receipts.
+func proofs() []call {
+	return []call{
+		{faulty.ReceiptHead, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ReceiptHead(ctx)
+			return err
+		}, nil},
+		{faulty.ProveReceipt, func(ctx context.Context, s storage.Store) error {
+			res, err := s.Remove(ctx, storage.Removal{User: ann, Organization: org, By: by})
+			if err != nil {
+				return err
+			}
+			_, err = s.ProveReceipt(ctx, res.Receipt)
+			return err
+		}, nil},
+		{faulty.ProveHistory, func(ctx context.Context, s storage.Store) error {
+			_, err := s.ProveHistory(ctx, 0)
+			return err
+		}, nil},
+		{faulty.VerifyReceipts, func(ctx context.Context, s storage.Store) error {
+			if _, err := s.ReceiptHead(ctx); err != nil {
+				return err
+			}
+			_, err := s.VerifyReceipts(ctx, nil)
 			return err
 		}, nil},
 	}

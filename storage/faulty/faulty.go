@@ -40,6 +40,10 @@ const (
 	ListReceipts       Method = "ListReceipts"
 	Receipt            Method = "Receipt"
 	ListAudit          Method = "ListAudit"
+	ReceiptHead        Method = "ReceiptHead"
+	ProveReceipt       Method = "ProveReceipt"
+	ProveHistory       Method = "ProveHistory"
+	VerifyReceipts     Method = "VerifyReceipts"
 	RecordRefusal      Method = "RecordRefusal"
 	Ready              Method = "Ready"
 	Close              Method = "Close"
@@ -48,7 +52,8 @@ const (
 // Methods returns all of them.
 func Methods() []Method {
 	return []Method{AddOrganization, HasOrganization, OrganizationState, EndOrganization, RemoveOrganization, AddUser, MoveUser, MoveIssuer, EraseUser,
-		Put, Remove, Get, Stat, ListUsers, ListOrganizations, ListReceipts, Receipt, ListAudit, RecordRefusal, Ready, Close}
+		Put, Remove, Get, Stat, ListUsers, ListOrganizations, ListReceipts, Receipt, ListAudit,
+		ReceiptHead, ProveReceipt, ProveHistory, VerifyReceipts, RecordRefusal, Ready, Close}
 }
 
 // Kind is the way in which a call goes wrong.

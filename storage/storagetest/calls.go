@@ -114,6 +114,22 @@ func reads(u storage.UserKey, org string) calls {
 		_, err := s.ListAudit(ctx, storage.AuditQuery{})
 		return err
 	}
+	all["ReceiptHead"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ReceiptHead(ctx)
+		return err
+	}
+	all["ProveReceipt"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ProveReceipt(ctx, "00000000000000000000000000000000")
+		return err
+	}
+	all["ProveHistory"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.ProveHistory(ctx, 0)
+		return err
+	}
+	all["VerifyReceipts"] = func(ctx context.Context, s storage.Store) error {
+		_, err := s.VerifyReceipts(ctx, nil)
+		return err
+	}
 	all["Ready"] = func(ctx context.Context, s storage.Store) error { return s.Ready(ctx) }
 	return all
 }

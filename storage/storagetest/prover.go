@@ -14,16 +14,6 @@ type prover struct {
 	noted []string // every head so far
 }
 
-// prover returns nil for a store that has no log of receipts.
-func (f *fixture) prover() *prover {
-	if _, ok := f.store.(storage.Prover); !ok {
-		return nil
-	}
-	return &prover{fixture: f}
-}
-
-func (p *prover) log() storage.Prover { return p.store.(storage.Prover) }
-
 // open returns what a head says, which has to be signed with the log's one key.
 func (p *prover) open(signed storage.SignedHead) receiptlog.Head {
 	p.Helper()
@@ -43,7 +33,7 @@ func (p *prover) open(signed storage.SignedHead) receiptlog.Head {
 // head takes the head of a log of as many receipts, and notes it.
 func (p *prover) head(size int, when string) receiptlog.Head {
 	p.Helper()
-	signed, err := p.log().ReceiptHead(p.Context())
+	signed, err := p.store.ReceiptHead(p.Context())
 	if err != nil {
 		p.Fatalf("%s: ReceiptHead = %v, want nil", when, err)
 	}
@@ -58,7 +48,7 @@ func (p *prover) head(size int, when string) receiptlog.Head {
 // wantProven demands the proof of a receipt, and returns its place. Its texts are those of was.
 func (p *prover) wantProven(was storage.Receipt, when string) int64 {
 	p.Helper()
-	got, err := p.log().ProveReceipt(p.Context(), was.ID)
+	got, err := p.store.ProveReceipt(p.Context(), was.ID)
 	if err != nil {
 		p.Fatalf("%s: ProveReceipt(%s) = %v, want nil", when, was.ID, err)
 	}
@@ -103,7 +93,7 @@ func (p *prover) wantHistory(when string) {
 	p.Helper()
 	for _, text := range p.noted {
 		older := p.open(storage.SignedHead{Text: text, Key: p.key})
-		proof, err := p.log().ProveHistory(p.Context(), older.Size)
+		proof, err := p.store.ProveHistory(p.Context(), older.Size)
 		if err != nil {
 			p.Errorf("%s: ProveHistory(%d) = %v, want nil", when, older.Size, err)
 			continue
@@ -117,7 +107,7 @@ func (p *prover) wantHistory(when string) {
 // wantClean demands that a walk finds nothing wrong with a log of that many receipts, whose head was just taken.
 func (p *prover) wantClean(size int, when string) {
 	p.Helper()
-	report, err := p.log().VerifyReceipts(p.Context(), p.noted)
+	report, err := p.store.VerifyReceipts(p.Context(), p.noted)
 	if err != nil || report.Receipts+report.Dropped != int64(size) || report.Unsealed != 0 {
 		p.Errorf("%s: VerifyReceipts = %+v, %v, want %d receipts and nil", when, report, err, size)
 	}

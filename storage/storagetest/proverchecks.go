@@ -16,11 +16,8 @@ import (
 // checkProver: every erasure is sealed once, proven at once, and whatever becomes of its user; the log only grows.
 func checkProver(t TB, h Harness) {
 	f := open(t, h)
-	p := f.prover()
-	if p == nil {
-		return
-	}
-	_, err := p.log().VerifyReceipts(f.Context(), nil)
+	p := &prover{fixture: f}
+	_, err := p.store.VerifyReceipts(f.Context(), nil)
 	f.wantErr(err, storage.ErrNotSealed, "VerifyReceipts of a new store")
 	p.head(0, "a new store")
 	var all []storage.Receipt
@@ -86,7 +83,7 @@ func (p *prover) movesIssuer(all []storage.Receipt) {
 		p.wantHistory(when + ", moved")
 		p.wantClean(len(all), when+", moved")
 		for _, r := range all {
-			got, err := p.log().ProveReceipt(p.Context(), r.ID)
+			got, err := p.store.ProveReceipt(p.Context(), r.ID)
 			if err != nil {
 				p.Fatalf("%s, moved: ProveReceipt = %v, want nil", when, err)
 			}
@@ -111,29 +108,28 @@ func (p *prover) movesIssuer(all []storage.Receipt) {
 // checkProverRefuses: what is no receipt has no proof, what is no past of the log neither, and texts that are no heads of it are refused.
 func checkProverRefuses(t TB, h Harness) {
 	f := open(t, h)
-	p := f.prover()
-	if p == nil {
-		return
-	}
+	p := &prover{fixture: f}
 	f.addUser(user("u"), acme)
 	f.put(user("u"), acme, sample(1, 300))
 	id := f.put(user("u"), acme, sample(2, 300)).Receipt
 	for _, odd := range []string{"", "x", "0", id[1:], id + "0", id + id, " " + id, strings.Repeat("0", 32), strings.Repeat("f", 1<<16),
 		f.stat(user("u"), acme).Generation, "\x00", "\xff\xfe", "'", "日本語"} {
-		got, err := p.log().ProveReceipt(f.Context(), odd)
+		got, err := p.store.ProveReceipt(f.Context(), odd)
 		if f.wantErr(err, storage.ErrReceiptNotFound, "ProveReceipt(%.40q)", odd); got != (storage.ReceiptProof{}) {
 			t.Errorf("ProveReceipt(%.40q) = %+v beside its error", odd, got)
 		}
 	}
 	head := p.head(1, "one erasure")
 	for _, older := range []int64{-1, 2, math.MinInt64, math.MaxInt64} {
-		_, err := p.log().ProveHistory(f.Context(), older)
+		_, err := p.store.ProveHistory(f.Context(), older)
 		f.wantErr(err, storage.ErrNoHistory, "ProveHistory(%d) of one receipt", older)
 	}
 	p.wantClean(1, "one erasure")
 	for text, want := range p.strangeHeads(head) {
-		_, err := p.log().VerifyReceipts(f.Context(), []string{p.noted[0], text})
-		f.wantErr(err, want, "VerifyReceipts with the noted head %.60q", text)
+		report, err := p.store.VerifyReceipts(f.Context(), []string{p.noted[0], text})
+		if f.wantErr(err, want, "VerifyReceipts with the noted head %.60q", text); report.Head.Key != p.key {
+			t.Errorf("VerifyReceipts with the noted head %.60q has seen the head %+v", text, report.Head)
+		}
 	}
 	p.wantUnfinishedUnproven()
 }
@@ -144,7 +140,7 @@ func (p *prover) strangeHeads(head receiptlog.Head) map[string]error {
 	for _, text := range []string{"", "x", "\x00\xff", strings.Repeat("x", 2*receiptlog.MaxHeadBytes), strings.TrimSuffix(p.noted[0], "\n") + "x"} {
 		heads[text] = receiptlog.ErrHead
 	}
-	other := open(p.TB, p.h).prover()
+	other := &prover{fixture: open(p.TB, p.h)}
 	other.head(0, "another store")
 	heads[other.noted[0]] = receiptlog.ErrSignature
 	_, key, err := ed25519.GenerateKey(nil)
@@ -169,7 +165,7 @@ func (p *prover) wantUnfinishedUnproven() {
 	heal := p.h.Break(p.state)
 	_, err := p.store.Remove(p.Context(), removal(user("u"), acme))
 	p.wantErr(err, storage.ErrUnavailable, "Remove that cannot erase")
-	_, err = p.log().ProveReceipt(p.Context(), generation)
+	_, err = p.store.ProveReceipt(p.Context(), generation)
 	p.wantErr(err, storage.ErrReceiptNotFound, "ProveReceipt of an erasure that is not finished")
 	p.head(1, "one erasure of two is finished")
 	heal()
@@ -183,10 +179,7 @@ func (p *prover) wantUnfinishedUnproven() {
 // head is the past of those behind it.
 func checkProverAtOnce(t TB, h Harness) {
 	f := open(t, h)
-	p := f.prover()
-	if p == nil {
-		return
-	}
+	p := &prover{fixture: f}
 	logs := []storage.Store{f.store}
 	if second, err := h.Open(f.Context(), f.state, f.clock.Now); err == nil {
 		defer second.Close()
@@ -237,7 +230,7 @@ func (p *prover) erasesAtOnce(logs []storage.Store) (receipts []string) {
 			receipts = append(receipts, res.Receipt)
 			returned := len(receipts)
 			mu.Unlock()
-			signed, err := logs[(i+n)%len(logs)].(storage.Prover).ReceiptHead(p.Context())
+			signed, err := logs[(i+n)%len(logs)].ReceiptHead(p.Context())
 			if err != nil {
 				p.Errorf("ReceiptHead = %v, want nil", err)
 				return
@@ -255,11 +248,11 @@ func (p *prover) erasesAtOnce(logs []storage.Store) (receipts []string) {
 
 // checkProverKilled: no head that was shown is taken back by the end of the process.
 func checkProverKilled(t TB, h Harness) {
-	f := open(t, h)
-	p := f.prover()
-	if p == nil || h.Kill == nil {
+	if h.Kill == nil {
 		return
 	}
+	f := open(t, h)
+	p := &prover{fixture: f}
 	f.addUser(user("u"), acme)
 	for i := range 4 {
 		f.put(user("u"), acme, sample(uint64(i), 300))

@@ -57,7 +57,6 @@ END $$;
 -- takes everything off the place first, and leaves the place. A program of before does not, so its passes remove no such receipt.
 CREATE TABLE receipt_log (
   place        bigint PRIMARY KEY CHECK (place >= 0),
-  number       bigint NOT NULL, -- of the receipt, also when that is gone
   receipt      bigint UNIQUE REFERENCES receipt,
   issuer       text COLLATE "C", -- as it was when the receipt was sealed: its users may be given to another one
   user_salt    bytea CHECK (length(user_salt) = 32),
@@ -65,7 +64,6 @@ CREATE TABLE receipt_log (
   request_salt bytea CHECK (length(request_salt) = 32),
   caller       bytea CHECK (length(caller) = 32), -- digests, which stay
   request      bytea CHECK (length(request) = 32),
-  CHECK (receipt = number),
   CHECK (num_nonnulls(receipt, issuer, user_salt, caller, request) IN (0, 5))
 );
 CREATE TABLE receipt_hash (

@@ -8,10 +8,7 @@ import (
 	"example.org/avatard/storage"
 )
 
-var (
-	_ storage.Engine = (*store)(nil)
-	_ storage.Prover = (*store)(nil)
-)
+var _ storage.Engine = (*store)(nil)
 
 // Check finds pictures that a receipt names. Nothing else can be wrong here.
 func (s *store) Check(ctx context.Context, o storage.CheckOptions, found func(storage.Finding) error) (sum storage.CheckSummary, err error) {

@@ -192,6 +192,7 @@ func (s *store) VerifyReceipts(ctx context.Context, noted []string) (report stor
 	if walk.Head, err = receiptlog.OpenHead([]byte(s.log.signed.Text), s.log.signed.Key); err != nil {
 		return report, err
 	}
+	report.Head = s.log.signed
 	for _, text := range noted {
 		head, err := receiptlog.OpenHead([]byte(text), s.log.signed.Key)
 		switch {
@@ -201,7 +202,6 @@ func (s *store) VerifyReceipts(ctx context.Context, noted []string) (report stor
 			return report, err
 		}
 	}
-	report.Head = s.log.signed
 	if report.Unsealed = int64(len(s.receipts) - len(s.log.rows)); s.has("counts all receipts as unsealed") {
 		report.Unsealed = int64(len(s.receipts))
 	}

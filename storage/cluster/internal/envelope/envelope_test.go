@@ -150,22 +150,3 @@ func TestMissingKeyIsLookedFor(t *testing.T) {
 		t.Errorf("Open later = %q, %v", picture, err)
 	}
 }
-
-// A key that is no picture's is unwrapped for what it was wrapped for alone, and is renewed as a picture's is.
-func TestWrap(t *testing.T) {
-	k := keys(t)
-	key, purpose := bytes.Repeat([]byte{7}, keyBytes), []byte("what it is for")
-	wrapped, err := k.Wrap(purpose, key)
-	if err != nil || bytes.Contains(wrapped, key) {
-		t.Fatalf("Wrap = %d bytes, %v", len(wrapped), err)
-	}
-	if got, err := k.Unwrap(purpose, wrapped); err != nil || !bytes.Equal(got, key) {
-		t.Errorf("Unwrap = %x, %v", got, err)
-	}
-	if _, err := k.Unwrap([]byte("something else"), wrapped); !errors.Is(err, ErrOtherKey) {
-		t.Errorf("Unwrap for something else = %v, want %v", err, ErrOtherKey)
-	}
-	if _, changed, err := k.Rewrap(purpose, wrapped); err != nil || changed {
-		t.Errorf("Rewrap by the same key = %v, %v", changed, err)
-	}
-}
