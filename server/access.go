@@ -54,6 +54,7 @@ func (s *Server) accessRules() map[string]accessRule {
 		avatardconnect.ErasureServiceEraseOrganizationProcedure: {need: authz.OrgDelete, ended: true},
 		avatardconnect.ErasureServiceGetReceiptProcedure:        {need: authz.UserRead, ended: true},
 		avatardconnect.ErasureServiceListReceiptsProcedure:      {need: authz.UserRead, ended: true},
+		avatardconnect.ErasureServiceGetReceiptLogProcedure:     {need: authz.UserRead, ended: true},
 		avatardconnect.UserServiceGetUserProcedure:              {need: authz.UserRead},
 		avatardconnect.UserServiceListUsersProcedure:            {need: authz.UserRead},
 

@@ -34,6 +34,7 @@ var admissions = map[string]admission{
 	"/avatard.v1.ErasureService/EraseOrganization":               admission(authz.OrgDelete),
 	"/avatard.v1.ErasureService/GetReceipt":                      admission(authz.UserRead),
 	"/avatard.v1.ErasureService/ListReceipts":                    admission(authz.UserRead),
+	"/avatard.v1.ErasureService/GetReceiptLog":                   admission(authz.UserRead),
 	"/avatard.v1.UserService/GetUser":                            admission(authz.UserRead),
 	"/avatard.v1.UserService/ListUsers":                          admission(authz.UserRead),
 

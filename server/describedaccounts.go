@@ -38,10 +38,13 @@ func (s *Server) accountOperations(user reference.Parameter) []reference.Operati
 			Parameters: []reference.Parameter{{Name: "organizationId", In: reference.InPath, Text: "Id of the organisation that the call acts on, percent-encoded.", Schema: user.Schema}}},
 			erasures, authz.OrgDelete, "How far it is, about once a second.", otherOrganizationRepeated, configuredOrganization, endLifted),
 		of(reference.Operation{ID: "GetReceipt", Group: receipts, Title: "Show a receipt", Method: http.MethodGet, Path: "/avatard/v1/receipts/{receiptId}",
-			Parameters: []reference.Parameter{{Name: "receiptId", In: reference.InPath, Text: "Id of the receipt.",
-				Schema: reference.TextSchema(inputOf(erasures, "GetReceipt").Fields().ByName("receipt_id"))}}}, erasures, authz.UserRead, "The receipt.", unknownReceipt),
+			Parameters: []reference.Parameter{
+				{Name: "receiptId", In: reference.InPath, Text: "Id of the receipt.", Schema: reference.TextSchema(inputOf(erasures, "GetReceipt").Fields().ByName("receipt_id"))},
+				fieldParameter(inputOf(erasures, "GetReceipt").Fields().ByName("with_proof"))}}, erasures, authz.UserRead, "The receipt.", unknownReceipt),
 		of(reference.Operation{ID: "ListReceipts", Group: receipts, Title: "List receipts", Method: http.MethodGet, Path: "/avatard/v1/receipts",
 			Parameters: requestParameters(erasures, "ListReceipts")}, erasures, authz.UserRead, "A part of the list.", badPageToken),
+		of(reference.Operation{ID: "GetReceiptLog", Group: receipts, Title: "Show the head of the log of receipts", Method: http.MethodGet, Path: "/avatard/v1/receiptlog",
+			Parameters: requestParameters(erasures, "GetReceiptLog")}, erasures, authz.UserRead, "The signed head.", unknownHistory),
 	}
 }
 
@@ -51,6 +54,8 @@ var queryTexts = map[string]string{
 	"since":     "Receipts of this time and later (RFC 3339). Absent: from the first.",
 	"until":     "Receipts before this time (RFC 3339). Absent: to the newest.",
 	"picture":   "Users with a picture, or without one. Absent: all.",
+	"withProof": "Whether the answer has the proof that the receipt is in the log of receipts. Absent: no.",
+	"olderSize": "Number of receipts in a head that was noted before; the answer shows that it is in the log's past. Absent: none.",
 	"pageToken": "nextPageToken of the page before; the other parameters have to be the same as for that page. Absent: the first page.",
 }
 
@@ -58,10 +63,13 @@ var queryTexts = map[string]string{
 func requestParameters(service protoreflect.ServiceDescriptor, method protoreflect.Name) (all []reference.Parameter) {
 	fields := inputOf(service, method).Fields()
 	for i := range fields.Len() {
-		name := fields.Get(i).JSONName()
-		all = append(all, reference.Parameter{Name: name, In: reference.InQuery, Text: queryTexts[name], Schema: reference.ScalarSchema(fields.Get(i))})
+		all = append(all, fieldParameter(fields.Get(i)))
 	}
 	return slices.Clip(all)
+}
+
+func fieldParameter(field protoreflect.FieldDescriptor) reference.Parameter {
+	return reference.Parameter{Name: field.JSONName(), In: reference.InQuery, Text: queryTexts[field.JSONName()], Schema: reference.ScalarSchema(field)}
 }
 
 func inputOf(service protoreflect.ServiceDescriptor, method protoreflect.Name) protoreflect.MessageDescriptor {

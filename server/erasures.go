@@ -45,7 +45,14 @@ func (e erasures) GetReceipt(ctx context.Context, req *avatardv1.GetReceiptReque
 	if err != nil {
 		return nil, err
 	}
-	return &avatardv1.GetReceiptResponse{Receipt: receiptMessage(found)}, nil
+	res := &avatardv1.GetReceiptResponse{Receipt: receiptMessage(found)}
+	if req.GetWithProof() {
+		res.Proof, err = e.proveReceipt(ctx, found.ID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
 }
 
 // ListReceipts lists receipts of the organisation that the call acts on.

@@ -46,6 +46,7 @@ const (
 	configuredOrganization
 	endLifted
 	unknownReceipt
+	unknownHistory
 	badPageToken
 	hookUnsigned
 	hookBody
@@ -116,6 +117,7 @@ var errorTable = [...]errorSpec{
 	configuredOrganization:    {code: connect.CodeFailedPrecondition, status: 400, id: "AVATAR-o7Cf3", audited: true, message: "the organisation is in the settings of the server, which registers it at each start"},
 	endLifted:                 {code: connect.CodeAborted, status: 409, id: "AVATAR-o9Lf4", message: "the organisation was registered again meanwhile; nobody more is erased"},
 	unknownReceipt:            {code: connect.CodeNotFound, status: 404, id: "AVATAR-r3Fn6", audited: true, message: "receipt not found in this organisation"},
+	unknownHistory:            {code: connect.CodeOutOfRange, status: 400, id: "AVATAR-r6Hs2", message: "the log of receipts was never of the older size"},
 	badPageToken:              {code: connect.CodeInvalidArgument, status: 400, id: "AVATAR-p5Tk1", message: "the page token is none of this list"},
 
 	hookUnsigned:          {code: connect.CodeUnauthenticated, status: 401, id: "AVATAR-h1Sg4", challenge: true, challengeScheme: "Signature", message: "no current signature with a secret of this hook"},
@@ -211,6 +213,7 @@ func toAPIError(ctx context.Context, err error) *apiError {
 		{storage.ErrOrganizationEnded, organizationEnded},
 		{erasure.ErrLifted, endLifted},
 		{storage.ErrReceiptNotFound, unknownReceipt},
+		{storage.ErrNoHistory, unknownHistory},
 		{storage.ErrNoPicture, noPicture},
 		{storage.ErrConditionFailed, conditionFailed},
 	} {

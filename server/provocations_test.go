@@ -70,6 +70,7 @@ var provocations = map[reason]provocation{
 		return func() { s.server.config.StartOrganizations = nil }
 	}},
 	unknownReceipt: {id: "5"},
+	unknownHistory: {arrange: storeFails(storage.ErrNoHistory)},
 	badPageToken:   {page: "of-another-list"},
 	deadlinePassed: {headers: []string{"Grpc-Timeout", "1n", "Connect-Timeout-Ms", "0"}},
 	unknownCoding:  {headers: []string{"Content-Encoding", "br"}},
@@ -185,6 +186,13 @@ func (s exampleStore) ListReceipts(ctx context.Context, q storage.ReceiptQuery) 
 		return storage.ReceiptPage{}, s.of.storeError
 	}
 	return s.Store.ListReceipts(ctx, q)
+}
+
+func (s exampleStore) ReceiptHead(ctx context.Context) (storage.SignedHead, error) {
+	if s.of.storeError != nil {
+		return storage.SignedHead{}, s.of.storeError
+	}
+	return s.Store.ReceiptHead(ctx)
 }
 
 // exampleTokens knows the callers of tests and those of the examples.

@@ -12,7 +12,7 @@
 //	    webtext.go   gRPC-Web text ─► the same handlers
 //	    media.go     names of media types and compressions, as the RPC library expects them
 //	    envelope.go  the framing of messages in gRPC and gRPC-Web
-//	    avatar.go, erasures.go, users.go, pagetoken.go   what the procedures do
+//	    avatar.go, erasures.go, receiptlog.go, users.go, pagetoken.go   what the procedures do
 //	    upload.go, arriving.go, read.go   pictures in and out
 //	    picturequery.go, resize.go, renditions.go   pictures in other sizes, made on request
 //	    absent.go     what stands for a picture where there is none
@@ -209,6 +209,7 @@ type Server struct {
 
 	pictureBudgets
 	renditions   *renditions
+	sealing      *sealing
 	defaultImage *defaultImage // nil = none is configured
 	logSums      *logSums
 	documents    documentCache
@@ -238,6 +239,7 @@ func newServer(cfg Config, surfaceOf func(*Server) surface) (*Server, error) {
 		logSums:        &logSums{logger: cfg.Logger},
 		pictureBudgets: newPictureBudgets(cfg.MaxUploads, cfg.Pictures.MaxUploadBytes()+maxFormBytes, cfg.Pictures.MaxMemory()),
 		renditions:     newRenditions(cfg.RenditionBytes),
+		sealing:        newSealing(),
 		calls:          newInFlight(cfg.MaxRequests, cfg.MaxRequestsPerAddress, cfg.MaxHeaderBytes),
 		openCalls:      newInFlight(maxOpen, openShare, cfg.MaxHeaderBytes),
 		hookCalls:      newInFlight(maxHookCalls, hookShare, cfg.MaxHeaderBytes),

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -33,8 +34,9 @@ func fill(m protoreflect.Message) error {
 	for i := range m.Descriptor().Fields().Len() {
 		f := m.Descriptor().Fields().Get(i)
 		if f.IsList() {
-			first := m.Mutable(f).List().AppendMutable() // lists of messages are all there are
-			if err := fill(first.Message()); err != nil {
+			if f.Kind() == protoreflect.BytesKind {
+				m.Mutable(f).List().Append(protoreflect.ValueOfBytes(exampleHash[:]))
+			} else if err := fill(m.Mutable(f).List().AppendMutable().Message()); err != nil { // the others are lists of messages
 				return err
 			}
 			continue
@@ -50,6 +52,8 @@ func fill(m protoreflect.Message) error {
 			m.Set(f, protoreflect.ValueOfUint64(3))
 		case protoreflect.Int64Kind:
 			m.Set(f, protoreflect.ValueOfInt64(48213))
+		case protoreflect.BytesKind:
+			m.Set(f, protoreflect.ValueOfBytes(exampleHash[:]))
 		case protoreflect.BoolKind:
 			m.Set(f, protoreflect.ValueOfBool(true))
 		case protoreflect.EnumKind:
@@ -68,6 +72,18 @@ const (
 	ExampleReceipt      = "5f1c9ab0e8d24c7f93a6d1b2047e58c3"
 )
 
+// exampleHash is a hash or a salt.
+var exampleHash = sha256.Sum256([]byte("example"))
+
+// A log of one receipt: its signed head, its key, and a proof.
+const (
+	exampleHead = "avatard/9d41e07c\n1\n7xZTU6zvgUNHTrdPD99W1cWmV1mx1mbGzhnPczx/OKM=\n\n" +
+		"— avatard/9d41e07c VjmFM+mnEZM8H+MtYZW+SekcIqNe1ZLUteGIFOy3XCo7OVuPze3mYL24Q3XVr7FctNVuhNZuTsvo5d5dTvOZ5WguAA0=\n"
+	exampleKey   = "avatard/9d41e07c+56398533+ASYBy/zrhja25QDY1GN3nCJ7fj6zqdOP1mJ0zCFM5NiC"
+	exampleProof = "c2sp.org/tlog-proof@v1\nextra AV8cmrDo0kx/k6bRsgR+WMMABkwHYuLnZwAAAAAAAAABz9uXeT42jgTKD+V6OMM7d/fagZv977rX7J0hgnf0kzhwMR4/PCvcGi9knPXnnqkN" +
+		"IVwJFIYpYmsNWTw3J/498SlhFWDOS0lqTtJy99pWE8ZG8It5hOsPEZRnZLde2l4qNjk2MjkwMjM5MDY0ODgzMzQ=\nindex 0\n\n" + exampleHead
+)
+
 // exampleTexts are those of fields that are not the id of a user, by name. Nothing changes them.
 var exampleTexts = map[protoreflect.Name]string{ //nolint:gosec // a page token is no secret
 	"resource_owner":         ExampleOrganization,
@@ -77,6 +93,9 @@ var exampleTexts = map[protoreflect.Name]string{ //nolint:gosec // a page token 
 	"issuer":                 "https://login.example",
 	"request_id":             "mfzq5jx2tk7e4hwcgr3y6uabn1",
 	"next_page_token":        "Wb0mXh4rcQ8xNjM4",
+	"head":                   exampleHead,
+	"key":                    exampleKey,
+	"text":                   exampleProof,
 	"media_type":             "image/png",
 	"picture_url":            "/assets/v1/" + ExampleOrganization + "/users/" + ExampleUser + "/avatar?generation=" + ExampleReceipt,
 }

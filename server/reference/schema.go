@@ -18,6 +18,7 @@ type Schema struct {
 	Pattern     string  `json:"pattern,omitempty"`
 	// MediaType is that of bytes in a text or a form.
 	MediaType  string          `json:"contentMediaType,omitempty"`
+	Encoding   string          `json:"contentEncoding,omitempty"` // of bytes in a text
 	Items      *Schema         `json:"items,omitempty"`
 	Properties ordered[Schema] `json:"properties,omitempty"`
 	Required   []string        `json:"required,omitempty"`
@@ -85,6 +86,8 @@ func ScalarSchema(f protoreflect.FieldDescriptor) *Schema {
 		return &Schema{Type: "string", Pattern: "^[0-9]+$"}
 	case protoreflect.Int32Kind, protoreflect.Uint32Kind:
 		return &Schema{Type: "integer"}
+	case protoreflect.BytesKind:
+		return &Schema{Type: "string", Encoding: "base64"}
 	}
 	return TextSchema(f)
 }

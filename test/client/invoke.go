@@ -88,7 +88,7 @@ func (c *Client) invokeREST(ctx context.Context, header http.Header, method prot
 	}
 	query := url.Values{}
 	text, err := protojson.Marshal(request.Interface())
-	var values map[string]string // every field of a request is a text in JSON
+	var values map[string]any // texts and booleans
 	if err == nil {
 		err = json.Unmarshal(text, &values)
 	}
@@ -97,7 +97,10 @@ func (c *Client) invokeREST(ctx context.Context, header http.Header, method prot
 	}
 	fields := method.Input().Fields()
 	for i := range fields.Len() {
-		name, value := fields.Get(i).JSONName(), values[fields.Get(i).JSONName()]
+		name, value := fields.Get(i).JSONName(), ""
+		if given, ok := values[name]; ok {
+			value = fmt.Sprint(given)
+		}
 		if place := "{" + string(fields.Get(i).Name()) + "}"; strings.Contains(path, place) {
 			path = strings.Replace(path, place, url.PathEscape(value), 1)
 		} else if value != "" {

@@ -18,7 +18,7 @@ import (
 
 // sampleOrder is that in which the calls of samples succeed.
 var sampleOrder = []string{"UploadHumanAvatar", "UploadMyAvatar", "ReadMyAvatar", "ReadAvatar", "RemoveHumanAvatar", "RemoveMyAvatar",
-	"GetUser", "ListUsers", "ListReceipts", "GetReceipt", "EraseUser", "EraseOrganization", "Healthz", "Readyz"}
+	"GetUser", "ListUsers", "ListReceipts", "GetReceipt", "GetReceiptLog", "EraseUser", "EraseOrganization", "Healthz", "Readyz"}
 
 // receiptID finds one in an answer.
 var receiptID = regexp.MustCompile(`"receiptId": ?"([0-9a-f]+)"`)
@@ -47,7 +47,7 @@ func checkSamples(t *testing.T, samples map[string]map[string]string) {
 			ran[language]++
 		}
 	}
-	for language, want := range map[string]int{"curl": 14, "grpcurl": 8, "Go": 14, "JavaScript": 14, "Python": 14} {
+	for language, want := range map[string]int{"curl": 15, "grpcurl": 9, "Go": 15, "JavaScript": 15, "Python": 15} {
 		if ran[language] != want {
 			t.Errorf("%d samples in %s, want %d", ran[language], language, want)
 		}
@@ -111,7 +111,7 @@ func sampleAnswered(dir, id, output string) bool {
 	case id == "Healthz" || id == "Readyz":
 		return strings.HasPrefix(output, "ok")
 	}
-	for of, part := range map[string]string{"GetUser": `"user":`, "ListUsers": `"users":`, "ListReceipts": `"receipts":`, "GetReceipt": `"receipt":`} {
+	for of, part := range map[string]string{"GetUser": `"user":`, "ListUsers": `"users":`, "ListReceipts": `"receipts":`, "GetReceipt": `"receipt":`, "GetReceiptLog": `"head":`} {
 		if id == of {
 			return strings.Contains(output, part)
 		}

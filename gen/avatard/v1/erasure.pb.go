@@ -296,7 +296,9 @@ func (x *EraseOrganizationResponse) GetFinished() bool {
 type GetReceiptRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the receipt, as `X-Avatard-Receipt` has it: lower-case hexadecimal.
-	ReceiptId     string `protobuf:"bytes,1,opt,name=receipt_id,json=receiptId,proto3" json:"receipt_id,omitempty"`
+	ReceiptId string `protobuf:"bytes,1,opt,name=receipt_id,json=receiptId,proto3" json:"receipt_id,omitempty"`
+	// The answer has a proof, too.
+	WithProof     bool `protobuf:"varint,2,opt,name=with_proof,json=withProof,proto3" json:"with_proof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -338,11 +340,20 @@ func (x *GetReceiptRequest) GetReceiptId() string {
 	return ""
 }
 
+func (x *GetReceiptRequest) GetWithProof() bool {
+	if x != nil {
+		return x.WithProof
+	}
+	return false
+}
+
 // GetReceiptResponse is the answer with a receipt.
 type GetReceiptResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The receipt.
-	Receipt       *Receipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	Receipt *Receipt `protobuf:"bytes,1,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	// That it is in the log of receipts; absent unless asked for.
+	Proof         *ReceiptProof `protobuf:"bytes,2,opt,name=proof,proto3" json:"proof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,6 +395,209 @@ func (x *GetReceiptResponse) GetReceipt() *Receipt {
 	return nil
 }
 
+func (x *GetReceiptResponse) GetProof() *ReceiptProof {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+// ReceiptProof shows anybody that a receipt is in the log of receipts. It can be checked without the server, for example by
+// `avatard receipts verify --proof`.
+type ReceiptProof struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The proof in the form c2sp.org/tlog-proof, whose extra data are the receipt as it is in the log. User, caller and request are digests
+	// there.
+	Text string `protobuf:"bytes,1,opt,name=text,proto3" json:"text,omitempty"`
+	// The log's public key, as in GetReceiptLogResponse.
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// The salt of the digest of the user, 32 bytes, with which the receipt's texts can be compared with the digest; empty when it is not
+	// kept. When the issuer's address has changed since, the digest has the address of before.
+	UserSalt []byte `protobuf:"bytes,3,opt,name=user_salt,json=userSalt,proto3" json:"user_salt,omitempty"`
+	// The salt of the digest of the caller, 32 bytes; empty when it is not kept, as when the audit trail of that time was removed for its age.
+	CallerSalt []byte `protobuf:"bytes,4,opt,name=caller_salt,json=callerSalt,proto3" json:"caller_salt,omitempty"`
+	// The salt of the digest of the request, 32 bytes; empty likewise.
+	RequestSalt   []byte `protobuf:"bytes,5,opt,name=request_salt,json=requestSalt,proto3" json:"request_salt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReceiptProof) Reset() {
+	*x = ReceiptProof{}
+	mi := &file_avatard_v1_erasure_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReceiptProof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReceiptProof) ProtoMessage() {}
+
+func (x *ReceiptProof) ProtoReflect() protoreflect.Message {
+	mi := &file_avatard_v1_erasure_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReceiptProof.ProtoReflect.Descriptor instead.
+func (*ReceiptProof) Descriptor() ([]byte, []int) {
+	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ReceiptProof) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *ReceiptProof) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *ReceiptProof) GetUserSalt() []byte {
+	if x != nil {
+		return x.UserSalt
+	}
+	return nil
+}
+
+func (x *ReceiptProof) GetCallerSalt() []byte {
+	if x != nil {
+		return x.CallerSalt
+	}
+	return nil
+}
+
+func (x *ReceiptProof) GetRequestSalt() []byte {
+	if x != nil {
+		return x.RequestSalt
+	}
+	return nil
+}
+
+// GetReceiptLogRequest asks for the head of the log.
+type GetReceiptLogRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of receipts in a head that was noted before, whose `history` the answer is to have; 0 = none.
+	OlderSize     int64 `protobuf:"varint,1,opt,name=older_size,json=olderSize,proto3" json:"older_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReceiptLogRequest) Reset() {
+	*x = GetReceiptLogRequest{}
+	mi := &file_avatard_v1_erasure_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReceiptLogRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReceiptLogRequest) ProtoMessage() {}
+
+func (x *GetReceiptLogRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_avatard_v1_erasure_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReceiptLogRequest.ProtoReflect.Descriptor instead.
+func (*GetReceiptLogRequest) Descriptor() ([]byte, []int) {
+	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *GetReceiptLogRequest) GetOlderSize() int64 {
+	if x != nil {
+		return x.OlderSize
+	}
+	return 0
+}
+
+// GetReceiptLogResponse is the state of the log of receipts.
+type GetReceiptLogResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The signed head in the form c2sp.org/tlog-checkpoint: the name of the log, the number of receipts, the root of their Merkle tree, and
+	// the signature.
+	Head string `protobuf:"bytes,1,opt,name=head,proto3" json:"head,omitempty"`
+	// The log's public key, in the form c2sp.org/signed-note. It stays the same as long as the store is not imported from a backup.
+	Key string `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// Hashes of 32 bytes which show that the log begins with the one of the older size (RFC 9162, section 2.1.4). None when none is needed.
+	History       [][]byte `protobuf:"bytes,3,rep,name=history,proto3" json:"history,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetReceiptLogResponse) Reset() {
+	*x = GetReceiptLogResponse{}
+	mi := &file_avatard_v1_erasure_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetReceiptLogResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetReceiptLogResponse) ProtoMessage() {}
+
+func (x *GetReceiptLogResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_avatard_v1_erasure_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetReceiptLogResponse.ProtoReflect.Descriptor instead.
+func (*GetReceiptLogResponse) Descriptor() ([]byte, []int) {
+	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *GetReceiptLogResponse) GetHead() string {
+	if x != nil {
+		return x.Head
+	}
+	return ""
+}
+
+func (x *GetReceiptLogResponse) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *GetReceiptLogResponse) GetHistory() [][]byte {
+	if x != nil {
+		return x.History
+	}
+	return nil
+}
+
 // ListReceiptsRequest chooses receipts.
 type ListReceiptsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -401,7 +615,7 @@ type ListReceiptsRequest struct {
 
 func (x *ListReceiptsRequest) Reset() {
 	*x = ListReceiptsRequest{}
-	mi := &file_avatard_v1_erasure_proto_msgTypes[6]
+	mi := &file_avatard_v1_erasure_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -413,7 +627,7 @@ func (x *ListReceiptsRequest) String() string {
 func (*ListReceiptsRequest) ProtoMessage() {}
 
 func (x *ListReceiptsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_avatard_v1_erasure_proto_msgTypes[6]
+	mi := &file_avatard_v1_erasure_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -426,7 +640,7 @@ func (x *ListReceiptsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReceiptsRequest.ProtoReflect.Descriptor instead.
 func (*ListReceiptsRequest) Descriptor() ([]byte, []int) {
-	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{6}
+	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ListReceiptsRequest) GetUserId() string {
@@ -470,7 +684,7 @@ type ListReceiptsResponse struct {
 
 func (x *ListReceiptsResponse) Reset() {
 	*x = ListReceiptsResponse{}
-	mi := &file_avatard_v1_erasure_proto_msgTypes[7]
+	mi := &file_avatard_v1_erasure_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +696,7 @@ func (x *ListReceiptsResponse) String() string {
 func (*ListReceiptsResponse) ProtoMessage() {}
 
 func (x *ListReceiptsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_avatard_v1_erasure_proto_msgTypes[7]
+	mi := &file_avatard_v1_erasure_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +709,7 @@ func (x *ListReceiptsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListReceiptsResponse.ProtoReflect.Descriptor instead.
 func (*ListReceiptsResponse) Descriptor() ([]byte, []int) {
-	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{7}
+	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListReceiptsResponse) GetReceipts() []*Receipt {
@@ -540,7 +754,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_avatard_v1_erasure_proto_msgTypes[8]
+	mi := &file_avatard_v1_erasure_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +766,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_avatard_v1_erasure_proto_msgTypes[8]
+	mi := &file_avatard_v1_erasure_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +779,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{8}
+	return file_avatard_v1_erasure_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Receipt) GetReceiptId() string {
@@ -647,12 +861,29 @@ const file_avatard_v1_erasure_proto_rawDesc = "" +
 	"\x0forganization_id\x18\x01 \x01(\tB\x15\xbaH\x12r\x10\x10\x01\x18\xc8\x012\t^\\P{Cc}*$R\x0eorganizationId\"Z\n" +
 	"\x19EraseOrganizationResponse\x12!\n" +
 	"\fusers_erased\x18\x01 \x01(\x04R\vusersErased\x12\x1a\n" +
-	"\bfinished\x18\x02 \x01(\bR\bfinished\"J\n" +
+	"\bfinished\x18\x02 \x01(\bR\bfinished\"i\n" +
 	"\x11GetReceiptRequest\x125\n" +
 	"\n" +
-	"receipt_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18@2\v^[0-9a-f]*$R\treceiptId\"C\n" +
+	"receipt_id\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x10\x01\x18@2\v^[0-9a-f]*$R\treceiptId\x12\x1d\n" +
+	"\n" +
+	"with_proof\x18\x02 \x01(\bR\twithProof\"s\n" +
 	"\x12GetReceiptResponse\x12-\n" +
-	"\areceipt\x18\x01 \x01(\v2\x13.avatard.v1.ReceiptR\areceipt\"\xf4\x01\n" +
+	"\areceipt\x18\x01 \x01(\v2\x13.avatard.v1.ReceiptR\areceipt\x12.\n" +
+	"\x05proof\x18\x02 \x01(\v2\x18.avatard.v1.ReceiptProofR\x05proof\"\x95\x01\n" +
+	"\fReceiptProof\x12\x12\n" +
+	"\x04text\x18\x01 \x01(\tR\x04text\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x1b\n" +
+	"\tuser_salt\x18\x03 \x01(\fR\buserSalt\x12\x1f\n" +
+	"\vcaller_salt\x18\x04 \x01(\fR\n" +
+	"callerSalt\x12!\n" +
+	"\frequest_salt\x18\x05 \x01(\fR\vrequestSalt\">\n" +
+	"\x14GetReceiptLogRequest\x12&\n" +
+	"\n" +
+	"older_size\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\tolderSize\"W\n" +
+	"\x15GetReceiptLogResponse\x12\x12\n" +
+	"\x04head\x18\x01 \x01(\tR\x04head\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x18\n" +
+	"\ahistory\x18\x03 \x03(\fR\ahistory\"\xf4\x01\n" +
 	"\x13ListReceiptsRequest\x12,\n" +
 	"\auser_id\x18\x01 \x01(\tB\x13\xbaH\x10r\x0e\x18\xc8\x012\t^\\P{Cc}*$R\x06userId\x12B\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampB\x10\xbaH\r\xb2\x01\n" +
@@ -681,13 +912,14 @@ const file_avatard_v1_erasure_proto_rawDesc = "" +
 	"\x16ERASURE_REASON_REMOVED\x10\x01\x12\x1b\n" +
 	"\x17ERASURE_REASON_REPLACED\x10\x02\x12\x1c\n" +
 	"\x18ERASURE_REASON_ABANDONED\x10\x03\x12\x17\n" +
-	"\x13ERASURE_REASON_LOST\x10\x042\x8e\x04\n" +
+	"\x13ERASURE_REASON_LOST\x10\x042\x87\x05\n" +
 	"\x0eErasureService\x12p\n" +
 	"\tEraseUser\x12\x1c.avatard.v1.EraseUserRequest\x1a\x1d.avatard.v1.EraseUserResponse\"&\x82\xd3\xe4\x93\x02\x1d*\x1b/avatard/v1/users/{user_id}\x90\x02\x02\x12\x9a\x01\n" +
 	"\x11EraseOrganization\x12$.avatard.v1.EraseOrganizationRequest\x1a%.avatard.v1.EraseOrganizationResponse\"6\x82\xd3\xe4\x93\x02-*+/avatard/v1/organizations/{organization_id}\x90\x02\x020\x01\x12y\n" +
 	"\n" +
 	"GetReceipt\x12\x1d.avatard.v1.GetReceiptRequest\x1a\x1e.avatard.v1.GetReceiptResponse\",\x82\xd3\xe4\x93\x02#\x12!/avatard/v1/receipts/{receipt_id}\x90\x02\x02\x12r\n" +
-	"\fListReceipts\x12\x1f.avatard.v1.ListReceiptsRequest\x1a .avatard.v1.ListReceiptsResponse\"\x1f\x82\xd3\xe4\x93\x02\x16\x12\x14/avatard/v1/receipts\x90\x02\x02B.Z,example.org/avatard/gen/avatard/v1;avatardv1b\x06proto3"
+	"\fListReceipts\x12\x1f.avatard.v1.ListReceiptsRequest\x1a .avatard.v1.ListReceiptsResponse\"\x1f\x82\xd3\xe4\x93\x02\x16\x12\x14/avatard/v1/receipts\x90\x02\x02\x12w\n" +
+	"\rGetReceiptLog\x12 .avatard.v1.GetReceiptLogRequest\x1a!.avatard.v1.GetReceiptLogResponse\"!\x82\xd3\xe4\x93\x02\x18\x12\x16/avatard/v1/receiptlog\x90\x02\x02B.Z,example.org/avatard/gen/avatard/v1;avatardv1b\x06proto3"
 
 var (
 	file_avatard_v1_erasure_proto_rawDescOnce sync.Once
@@ -702,7 +934,7 @@ func file_avatard_v1_erasure_proto_rawDescGZIP() []byte {
 }
 
 var file_avatard_v1_erasure_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_avatard_v1_erasure_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_avatard_v1_erasure_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_avatard_v1_erasure_proto_goTypes = []any{
 	(ErasureReason)(0),                // 0: avatard.v1.ErasureReason
 	(*EraseUserRequest)(nil),          // 1: avatard.v1.EraseUserRequest
@@ -711,33 +943,39 @@ var file_avatard_v1_erasure_proto_goTypes = []any{
 	(*EraseOrganizationResponse)(nil), // 4: avatard.v1.EraseOrganizationResponse
 	(*GetReceiptRequest)(nil),         // 5: avatard.v1.GetReceiptRequest
 	(*GetReceiptResponse)(nil),        // 6: avatard.v1.GetReceiptResponse
-	(*ListReceiptsRequest)(nil),       // 7: avatard.v1.ListReceiptsRequest
-	(*ListReceiptsResponse)(nil),      // 8: avatard.v1.ListReceiptsResponse
-	(*Receipt)(nil),                   // 9: avatard.v1.Receipt
-	(*v1.ObjectDetails)(nil),          // 10: zitadel.v1.ObjectDetails
-	(*timestamppb.Timestamp)(nil),     // 11: google.protobuf.Timestamp
+	(*ReceiptProof)(nil),              // 7: avatard.v1.ReceiptProof
+	(*GetReceiptLogRequest)(nil),      // 8: avatard.v1.GetReceiptLogRequest
+	(*GetReceiptLogResponse)(nil),     // 9: avatard.v1.GetReceiptLogResponse
+	(*ListReceiptsRequest)(nil),       // 10: avatard.v1.ListReceiptsRequest
+	(*ListReceiptsResponse)(nil),      // 11: avatard.v1.ListReceiptsResponse
+	(*Receipt)(nil),                   // 12: avatard.v1.Receipt
+	(*v1.ObjectDetails)(nil),          // 13: zitadel.v1.ObjectDetails
+	(*timestamppb.Timestamp)(nil),     // 14: google.protobuf.Timestamp
 }
 var file_avatard_v1_erasure_proto_depIdxs = []int32{
-	10, // 0: avatard.v1.EraseUserResponse.details:type_name -> zitadel.v1.ObjectDetails
-	9,  // 1: avatard.v1.GetReceiptResponse.receipt:type_name -> avatard.v1.Receipt
-	11, // 2: avatard.v1.ListReceiptsRequest.since:type_name -> google.protobuf.Timestamp
-	11, // 3: avatard.v1.ListReceiptsRequest.until:type_name -> google.protobuf.Timestamp
-	9,  // 4: avatard.v1.ListReceiptsResponse.receipts:type_name -> avatard.v1.Receipt
-	11, // 5: avatard.v1.Receipt.erasure_date:type_name -> google.protobuf.Timestamp
-	0,  // 6: avatard.v1.Receipt.reason:type_name -> avatard.v1.ErasureReason
-	1,  // 7: avatard.v1.ErasureService.EraseUser:input_type -> avatard.v1.EraseUserRequest
-	3,  // 8: avatard.v1.ErasureService.EraseOrganization:input_type -> avatard.v1.EraseOrganizationRequest
-	5,  // 9: avatard.v1.ErasureService.GetReceipt:input_type -> avatard.v1.GetReceiptRequest
-	7,  // 10: avatard.v1.ErasureService.ListReceipts:input_type -> avatard.v1.ListReceiptsRequest
-	2,  // 11: avatard.v1.ErasureService.EraseUser:output_type -> avatard.v1.EraseUserResponse
-	4,  // 12: avatard.v1.ErasureService.EraseOrganization:output_type -> avatard.v1.EraseOrganizationResponse
-	6,  // 13: avatard.v1.ErasureService.GetReceipt:output_type -> avatard.v1.GetReceiptResponse
-	8,  // 14: avatard.v1.ErasureService.ListReceipts:output_type -> avatard.v1.ListReceiptsResponse
-	11, // [11:15] is the sub-list for method output_type
-	7,  // [7:11] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	13, // 0: avatard.v1.EraseUserResponse.details:type_name -> zitadel.v1.ObjectDetails
+	12, // 1: avatard.v1.GetReceiptResponse.receipt:type_name -> avatard.v1.Receipt
+	7,  // 2: avatard.v1.GetReceiptResponse.proof:type_name -> avatard.v1.ReceiptProof
+	14, // 3: avatard.v1.ListReceiptsRequest.since:type_name -> google.protobuf.Timestamp
+	14, // 4: avatard.v1.ListReceiptsRequest.until:type_name -> google.protobuf.Timestamp
+	12, // 5: avatard.v1.ListReceiptsResponse.receipts:type_name -> avatard.v1.Receipt
+	14, // 6: avatard.v1.Receipt.erasure_date:type_name -> google.protobuf.Timestamp
+	0,  // 7: avatard.v1.Receipt.reason:type_name -> avatard.v1.ErasureReason
+	1,  // 8: avatard.v1.ErasureService.EraseUser:input_type -> avatard.v1.EraseUserRequest
+	3,  // 9: avatard.v1.ErasureService.EraseOrganization:input_type -> avatard.v1.EraseOrganizationRequest
+	5,  // 10: avatard.v1.ErasureService.GetReceipt:input_type -> avatard.v1.GetReceiptRequest
+	10, // 11: avatard.v1.ErasureService.ListReceipts:input_type -> avatard.v1.ListReceiptsRequest
+	8,  // 12: avatard.v1.ErasureService.GetReceiptLog:input_type -> avatard.v1.GetReceiptLogRequest
+	2,  // 13: avatard.v1.ErasureService.EraseUser:output_type -> avatard.v1.EraseUserResponse
+	4,  // 14: avatard.v1.ErasureService.EraseOrganization:output_type -> avatard.v1.EraseOrganizationResponse
+	6,  // 15: avatard.v1.ErasureService.GetReceipt:output_type -> avatard.v1.GetReceiptResponse
+	11, // 16: avatard.v1.ErasureService.ListReceipts:output_type -> avatard.v1.ListReceiptsResponse
+	9,  // 17: avatard.v1.ErasureService.GetReceiptLog:output_type -> avatard.v1.GetReceiptLogResponse
+	13, // [13:18] is the sub-list for method output_type
+	8,  // [8:13] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_avatard_v1_erasure_proto_init() }
@@ -751,7 +989,7 @@ func file_avatard_v1_erasure_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_avatard_v1_erasure_proto_rawDesc), len(file_avatard_v1_erasure_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -46,6 +46,9 @@ const (
 	// ErasureServiceListReceiptsProcedure is the fully-qualified name of the ErasureService's
 	// ListReceipts RPC.
 	ErasureServiceListReceiptsProcedure = "/avatard.v1.ErasureService/ListReceipts"
+	// ErasureServiceGetReceiptLogProcedure is the fully-qualified name of the ErasureService's
+	// GetReceiptLog RPC.
+	ErasureServiceGetReceiptLogProcedure = "/avatard.v1.ErasureService/GetReceiptLog"
 )
 
 // ErasureServiceClient is a client for the avatard.v1.ErasureService service.
@@ -75,10 +78,11 @@ type ErasureServiceClient interface {
 	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a caller without any role in the organisation;
 	// PERMISSION_DENIED (AUTH-Bs7Ds, AUTH-5mWD2) for an unknown organisation or a missing permission; INVALID_ARGUMENT (AVATAR-o4Rp8) when
 	// the id is another organisation's than the one that the call acts on; FAILED_PRECONDITION (AVATAR-o7Cf3) for an organisation in the
-	// server's settings, which would register it again; UNAVAILABLE while a part cannot be finished - try again, the call resumes where it
-	// stopped.
+	// server's settings, which would register it again; ABORTED (AVATAR-o9Lf4) when somebody who runs the server registers it again
+	// meanwhile; UNAVAILABLE while a part cannot be finished - try again, the call resumes where it stopped.
 	EraseOrganization(context.Context, *v1.EraseOrganizationRequest) (*connect.ServerStreamForClient[v1.EraseOrganizationResponse], error)
-	// GetReceipt shows the receipt of one erasure in the organisation, also when the user, or the organisation, has ended.
+	// GetReceipt shows the receipt of one erasure in the organisation, also when the user, or the organisation, has ended. With `with_proof` it
+	// proves as well that the receipt is in the log of receipts, to which it is added before where it is not in it yet.
 	//
 	// Needs the permission `user.read` in the organisation.
 	//
@@ -95,6 +99,18 @@ type ErasureServiceClient interface {
 	// PERMISSION_DENIED (AUTH-Bs7Ds, AUTH-5mWD2) for an unknown organisation or a missing permission; INVALID_ARGUMENT for a malformed
 	// request, with the id AVATAR-p5Tk1 for a page token that is none of this list.
 	ListReceipts(context.Context, *v1.ListReceiptsRequest) (*v1.ListReceiptsResponse, error)
+	// GetReceiptLog shows the signed head of the log of receipts, which has the receipts of all erasures that were answered before the call.
+	// Somebody who notes the head and its key today can tell later that the log still has the same past: from the `history` of a later call,
+	// or by `avatard receipts verify --noted`.
+	//
+	// There is one log for all organisations. The head says nothing of anybody but how many receipts there are in all of them.
+	//
+	// Needs the permission `user.read` in the organisation.
+	//
+	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a caller without any role in the organisation;
+	// PERMISSION_DENIED (AUTH-Bs7Ds, AUTH-5mWD2) for an unknown organisation or a missing permission; INVALID_ARGUMENT for a negative size;
+	// OUT_OF_RANGE (AVATAR-r6Hs2) when the log was never of the older size: to somebody who noted a head of that size it was rewritten.
+	GetReceiptLog(context.Context, *v1.GetReceiptLogRequest) (*v1.GetReceiptLogResponse, error)
 }
 
 // NewErasureServiceClient constructs a client for the avatard.v1.ErasureService service. By
@@ -136,6 +152,13 @@ func NewErasureServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		getReceiptLog: connect.NewClient[v1.GetReceiptLogRequest, v1.GetReceiptLogResponse](
+			httpClient,
+			baseURL+ErasureServiceGetReceiptLogProcedure,
+			connect.WithSchema(erasureServiceMethods.ByName("GetReceiptLog")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -145,6 +168,7 @@ type erasureServiceClient struct {
 	eraseOrganization *connect.Client[v1.EraseOrganizationRequest, v1.EraseOrganizationResponse]
 	getReceipt        *connect.Client[v1.GetReceiptRequest, v1.GetReceiptResponse]
 	listReceipts      *connect.Client[v1.ListReceiptsRequest, v1.ListReceiptsResponse]
+	getReceiptLog     *connect.Client[v1.GetReceiptLogRequest, v1.GetReceiptLogResponse]
 }
 
 // EraseUser calls avatard.v1.ErasureService.EraseUser.
@@ -179,6 +203,15 @@ func (c *erasureServiceClient) ListReceipts(ctx context.Context, req *v1.ListRec
 	return nil, err
 }
 
+// GetReceiptLog calls avatard.v1.ErasureService.GetReceiptLog.
+func (c *erasureServiceClient) GetReceiptLog(ctx context.Context, req *v1.GetReceiptLogRequest) (*v1.GetReceiptLogResponse, error) {
+	response, err := c.getReceiptLog.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ErasureServiceHandler is an implementation of the avatard.v1.ErasureService service.
 type ErasureServiceHandler interface {
 	// EraseUser deletes the avatar of a user for good, with the same promise as ManagementService.RemoveHumanAvatar, and then ends the
@@ -206,10 +239,11 @@ type ErasureServiceHandler interface {
 	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a caller without any role in the organisation;
 	// PERMISSION_DENIED (AUTH-Bs7Ds, AUTH-5mWD2) for an unknown organisation or a missing permission; INVALID_ARGUMENT (AVATAR-o4Rp8) when
 	// the id is another organisation's than the one that the call acts on; FAILED_PRECONDITION (AVATAR-o7Cf3) for an organisation in the
-	// server's settings, which would register it again; UNAVAILABLE while a part cannot be finished - try again, the call resumes where it
-	// stopped.
+	// server's settings, which would register it again; ABORTED (AVATAR-o9Lf4) when somebody who runs the server registers it again
+	// meanwhile; UNAVAILABLE while a part cannot be finished - try again, the call resumes where it stopped.
 	EraseOrganization(context.Context, *v1.EraseOrganizationRequest, *connect.ServerStream[v1.EraseOrganizationResponse]) error
-	// GetReceipt shows the receipt of one erasure in the organisation, also when the user, or the organisation, has ended.
+	// GetReceipt shows the receipt of one erasure in the organisation, also when the user, or the organisation, has ended. With `with_proof` it
+	// proves as well that the receipt is in the log of receipts, to which it is added before where it is not in it yet.
 	//
 	// Needs the permission `user.read` in the organisation.
 	//
@@ -226,6 +260,18 @@ type ErasureServiceHandler interface {
 	// PERMISSION_DENIED (AUTH-Bs7Ds, AUTH-5mWD2) for an unknown organisation or a missing permission; INVALID_ARGUMENT for a malformed
 	// request, with the id AVATAR-p5Tk1 for a page token that is none of this list.
 	ListReceipts(context.Context, *v1.ListReceiptsRequest) (*v1.ListReceiptsResponse, error)
+	// GetReceiptLog shows the signed head of the log of receipts, which has the receipts of all erasures that were answered before the call.
+	// Somebody who notes the head and its key today can tell later that the log still has the same past: from the `history` of a later call,
+	// or by `avatard receipts verify --noted`.
+	//
+	// There is one log for all organisations. The head says nothing of anybody but how many receipts there are in all of them.
+	//
+	// Needs the permission `user.read` in the organisation.
+	//
+	// Errors: UNAUTHENTICATED without a valid token; NOT_FOUND (AUTHZ-cdgFk) for a caller without any role in the organisation;
+	// PERMISSION_DENIED (AUTH-Bs7Ds, AUTH-5mWD2) for an unknown organisation or a missing permission; INVALID_ARGUMENT for a negative size;
+	// OUT_OF_RANGE (AVATAR-r6Hs2) when the log was never of the older size: to somebody who noted a head of that size it was rewritten.
+	GetReceiptLog(context.Context, *v1.GetReceiptLogRequest) (*v1.GetReceiptLogResponse, error)
 }
 
 // NewErasureServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -263,6 +309,13 @@ func NewErasureServiceHandler(svc ErasureServiceHandler, opts ...connect.Handler
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	erasureServiceGetReceiptLogHandler := connect.NewUnaryHandlerSimple(
+		ErasureServiceGetReceiptLogProcedure,
+		svc.GetReceiptLog,
+		connect.WithSchema(erasureServiceMethods.ByName("GetReceiptLog")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/avatard.v1.ErasureService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ErasureServiceEraseUserProcedure:
@@ -273,6 +326,8 @@ func NewErasureServiceHandler(svc ErasureServiceHandler, opts ...connect.Handler
 			erasureServiceGetReceiptHandler.ServeHTTP(w, r)
 		case ErasureServiceListReceiptsProcedure:
 			erasureServiceListReceiptsHandler.ServeHTTP(w, r)
+		case ErasureServiceGetReceiptLogProcedure:
+			erasureServiceGetReceiptLogHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -296,4 +351,8 @@ func (UnimplementedErasureServiceHandler) GetReceipt(context.Context, *v1.GetRec
 
 func (UnimplementedErasureServiceHandler) ListReceipts(context.Context, *v1.ListReceiptsRequest) (*v1.ListReceiptsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("avatard.v1.ErasureService.ListReceipts is not implemented"))
+}
+
+func (UnimplementedErasureServiceHandler) GetReceiptLog(context.Context, *v1.GetReceiptLogRequest) (*v1.GetReceiptLogResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("avatard.v1.ErasureService.GetReceiptLog is not implemented"))
 }
