@@ -82,6 +82,16 @@ func (c Client) Receipt(ctx context.Context, req ReceiptRequest) (reply ReceiptR
 	return reply, c.call(ctx, "/receipts/one", req, &reply, maxListBytes)
 }
 
+// ReceiptHead returns the head of the log of receipts.
+func (c Client) ReceiptHead(ctx context.Context, req HeadRequest) (reply ReceiptHead, err error) {
+	return reply, c.call(ctx, "/receipts/head", req, &reply, maxListBytes)
+}
+
+// ReceiptProof returns the proof that a receipt is in the log.
+func (c Client) ReceiptProof(ctx context.Context, req ProofRequest) (reply ProofReply, err error) {
+	return reply, c.call(ctx, "/receipts/proof", req, &reply, maxListBytes)
+}
+
 // Audit returns one page of the audit trail.
 func (c Client) Audit(ctx context.Context, req AuditRequest) (reply AuditReply, err error) {
 	return reply, c.call(ctx, "/audit", req, &reply, maxListBytes)

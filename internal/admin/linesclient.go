@@ -31,6 +31,20 @@ func (c Client) Check(ctx context.Context, req CheckRequest, out CheckSink) (sum
 	return sum, err
 }
 
+// VerifyReceipts lets the server walk its log of receipts.
+func (c Client) VerifyReceipts(ctx context.Context, req VerifyRequest) (seen VerifiedReceipts, err error) {
+	err = callLines(ctx, c, "/receipts/verify", "verification", req, func(line VerifyReply) (last bool, err error) {
+		switch {
+		case line.Verified != nil:
+			seen, last = *line.Verified, true
+		case line.Error != "":
+			err = errors.New(line.Error)
+		}
+		return last, err
+	})
+	return seen, err
+}
+
 // RemoveOrganization lets the server end an organisation, and says what it has done in any case.
 func (c Client) RemoveOrganization(ctx context.Context, req OrganizationRemoval, progress func(done, total int64)) (removed RemovedOrganization, err error) {
 	removed.Organization, removed.DryRun = req.Organization, req.DryRun

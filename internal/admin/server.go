@@ -2,7 +2,7 @@
 //
 //	command ─► Client (client.go, linesclient.go, backupclient.go)
 //	              │ socket.go: a file in the data directory, for its owner only
-//	           Server (server.go) ─► register.go, issuer.go, list.go, receipts.go, audit.go, removal.go, orgremoval.go, check.go, backup.go ─► store
+//	           Server (server.go) ─► register.go, issuer.go, list.go, receipts.go, receiptlog.go, audit.go, removal.go, orgremoval.go, check.go, backup.go ─► store
 //
 // What is done to a store is the same functions with a server and without one: AddUser and its like are called by the
 // Server, and by commands that found none (ErrNoServer). The package opens no store and prints nothing.
@@ -69,6 +69,9 @@ func (a *Server) handler() http.Handler {
 	mux.HandleFunc("POST /lists", a.list)
 	mux.HandleFunc("POST /receipts", a.receipts)
 	mux.HandleFunc("POST /receipts/one", a.receipt)
+	mux.HandleFunc("POST /receipts/head", a.receiptHead)
+	mux.HandleFunc("POST /receipts/proof", a.receiptProof)
+	mux.HandleFunc("POST /receipts/verify", a.receiptsVerify)
 	mux.HandleFunc("POST /audit", a.audit)
 	mux.HandleFunc("POST /checks", a.check)
 	mux.HandleFunc("POST /backups", a.backup)
@@ -133,7 +136,12 @@ func respond[Request, Reply any](a *Server, w http.ResponseWriter, r *http.Reque
 // readRequest decodes the body of a request, at most maxBytes of it, into req. It reports false after it has answered one that is
 // not understood.
 func readRequest(w http.ResponseWriter, r *http.Request, req any) bool {
-	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBytes))
+	return readRequestUpTo(w, r, maxBytes, req)
+}
+
+// readRequestUpTo is readRequest with a limit of its own.
+func readRequestUpTo(w http.ResponseWriter, r *http.Request, limit int64, req any) bool {
+	body := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	body.DisallowUnknownFields()
 	if err := body.Decode(req); err != nil {
 		writeJSON(w, http.StatusBadRequest, Response{Error: "the request is not what this server understands; is the command of another version?"})

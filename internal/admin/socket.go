@@ -28,6 +28,9 @@ import (
 //	POST /lists         {"organisations": false, "after": …}               → a page of users or organisations, see ListReply
 //	POST /receipts      {"user": USER, "since": TIME, "after": …}          → a page of receipts, see ReceiptsReply
 //	POST /receipts/one  {"receipt": ID}                                    → {"receipt": {…}}, or {} when there is none
+//	POST /receipts/head {}                                                 → the signed head of the log of receipts, see ReceiptHead
+//	POST /receipts/proof {"receipt": ID}                                   → {"proof": {…}}, or {} when there is no such receipt
+//	POST /receipts/verify {"noted": [{"name": FILE, "text": HEAD}]}        → a line, see VerifyReply
 //	POST /audit         {"query": {…}}                                     → a page of the audit trail, see AuditReply
 //	POST /checks        {"repair": false}                                  → a line for each finding, see CheckReply
 //	POST /backups       {"receipts_only": false}                           → the bytes of a backup

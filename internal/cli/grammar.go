@@ -36,6 +36,9 @@ type grammar struct {
 		List   receiptsListCommand   `cmd:"" settings:"data,issuer" help:"list the receipts of erasures, the newest first"`
 		Show   receiptsShowCommand   `cmd:"" settings:"data" help:"say what was erased, when, why and by whom"`
 		Export receiptsExportCommand `cmd:"" settings:"data,issuer" help:"write the receipts into a file, or with - to standard output, a line of JSON each"`
+		Head   receiptsHeadCommand   `cmd:"" settings:"data" help:"print the signed head of the log of receipts, to be noted"`
+		Proof  receiptsProofCommand  `cmd:"" settings:"data" help:"print the proof that a receipt is in the log"`
+		Verify receiptsVerifyCommand `cmd:"" settings:"data" help:"check that the log of receipts is as it was sealed, and has the noted past, beside a running server or without one"`
 	} `cmd:"" help:"receipts of erasures"`
 	Audit  auditCommand `cmd:"" settings:"data" help:"list who changed what, and which calls were refused, the oldest first; --follow goes on"`
 	Issuer struct {

@@ -98,9 +98,9 @@ func (flags *receiptFilter) receipts(inv *Program) (eachReceipt, error) {
 
 // Run says what a receipt proves.
 func (flags *receiptsShowCommand) Run(ctx context.Context, inv *Program) error {
-	id := strings.ToLower(flags.ID)
-	if raw, err := hex.DecodeString(id); err != nil || len(raw) != receiptBytes {
-		return usagef("%q is no id of a receipt; expected %d hexadecimal digits", flags.ID, 2*receiptBytes)
+	id, err := receiptID(flags.ID)
+	if err != nil {
+		return err
 	}
 	cfg, err := config.Read(inv.Environ, flags.Flags, "data")
 	if err != nil {
@@ -112,13 +112,26 @@ func (flags *receiptsShowCommand) Run(ctx context.Context, inv *Program) error {
 	return one.each(ctx, inv.placeOf(cfg), admin.ReceiptRequest{Receipt: id}, func(reply admin.ReceiptReply) (*admin.ReceiptRequest, error) {
 		switch r := reply.Receipt; {
 		case r == nil:
-			return nil, fmt.Errorf("no receipt %s is on record: no finished erasure has it, or it was removed for its age (receipts.retention)", id)
+			return nil, noReceipt(id)
 		case flags.JSON:
 			return nil, writeJSON(inv.Stdout, r)
 		default:
 			return nil, explainReceipt(inv.Stdout, *r)
 		}
 	})
+}
+
+// receiptID returns an id as the store has it.
+func receiptID(given string) (string, error) {
+	id := strings.ToLower(given)
+	if raw, err := hex.DecodeString(id); err != nil || len(raw) != receiptBytes {
+		return "", usagef("%q is no id of a receipt; expected %d hexadecimal digits", given, 2*receiptBytes)
+	}
+	return id, nil
+}
+
+func noReceipt(id string) error {
+	return fmt.Errorf("no receipt %s is on record: no finished erasure has it, or it was removed for its age (receipts.retention)", id)
 }
 
 // receiptBytes is the length of a receipt's id before it is written in hexadecimal.
