@@ -13,6 +13,8 @@ import (
 const (
 	// sealEvery is how far apart looks for receipts are that have no place in the log.
 	sealEvery = 10 * time.Second
+	// sealRetry is how long the next look waits after one that failed.
+	sealRetry = time.Minute
 	// sealPage is how many receipts one transaction seals, beside those of erasures that took long, of which there are maxLate at most.
 	sealPage = 1024
 	// maxLate bounds how many erasures that are not done the mark goes past.
@@ -55,9 +57,11 @@ func (l *settling) saw(newest int64, numbered []string) {
 
 // keepSealing seals receipts until its context ends.
 func (s *Store) keepSealing(ctx context.Context) {
-	for sleep(ctx, sealEvery) {
+	for pause := sealEvery; sleep(ctx, pause); {
+		pause = sealEvery
 		if err := s.sealInBackground(ctx); err != nil && ctx.Err() == nil {
 			s.log.Error("receipts could not be sealed; it is tried again", "error", err)
+			pause = sealRetry
 		}
 	}
 }
