@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -211,6 +212,34 @@ func TestLogWithoutItsKey(t *testing.T) {
 	}
 	if err := s.Ready(t.Context()); err != nil {
 		t.Errorf("Ready = %v", err)
+	}
+}
+
+// A key that cannot be made is tried again.
+func TestLogWhoseKeyCannotBeMade(t *testing.T) {
+	dir := t.TempDir()
+	s := openTest(t, dir)
+	mustPut(t, s, 1, 300)
+	mustRemove(t, s, 1)
+	if err := os.Mkdir(filepath.Join(dir, keyName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	onCommitter(s, func() {
+		began := time.Now()
+		s.sealReceipts()
+		if due := s.sealDue(s.quiet); due.Before(began.Add(sealRetry)) {
+			t.Errorf("the next try is due at %v", due)
+		}
+	})
+	if _, err := s.ReceiptHead(t.Context()); !errors.Is(err, storage.ErrUnavailable) || !errors.Is(err, receiptlog.ErrKeyFile) {
+		t.Errorf("ReceiptHead = %v, want %v", err, receiptlog.ErrKeyFile)
+	}
+	if err := errors.Join(s.Ready(t.Context()), os.Remove(filepath.Join(dir, keyName))); err != nil {
+		t.Error(err)
+	}
+	onCommitter(s, s.sealReceipts)
+	if report, err := s.VerifyReceipts(t.Context(), nil); err != nil || report.Receipts != 1 {
+		t.Errorf("VerifyReceipts = %+v, %v", report, err)
 	}
 }
 

@@ -90,13 +90,14 @@ func (s *Store) sealReceipts() {
 	if time.Since(s.quiet) < quietTime {
 		rows = min(rows, sealLateRows)
 	}
-	w := &sealStep{s: s, rows: rows}
 	if s.commitErr != nil || s.checkpoints.failed || s.space.short.Load() {
-		w.err = storage.ErrUnavailable // no user waits for this
-	} else {
-		s.commitBatch([]*request{{op: w}})
+		s.sealing.since = time.Now().Add(sealRetry) // no user waits for this
+		return
 	}
+	w := &sealStep{s: s, rows: rows}
+	s.commitBatch([]*request{{op: w}})
 	if s.sealing.notBefore = s.groupCommits + choreCommits; w.err != nil {
 		s.sealing.since = time.Now().Add(sealRetry)
+		s.failures.error(s.log, "receipts could not be sealed and will be tried again", "error", w.err)
 	}
 }
