@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +17,6 @@ import (
 
 	"example.org/avatard/internal/admin"
 	"example.org/avatard/server/picture"
-	"example.org/avatard/storage/embedded"
 	"example.org/avatard/test/client"
 	"example.org/avatard/test/proof/testbed"
 )
@@ -157,25 +158,35 @@ func (p *proof) examReceipts(ctx context.Context) error {
 	return nil
 }
 
-// examLog seals the receipts of both organisations that are not sealed yet and walks the log: it has each of them, as it was sealed.
-func (p *proof) examLog(ctx context.Context) (err error) {
-	s, err := embedded.Open(ctx, embedded.Config{Dir: p.testbed.Data()})
+// noteHead notes the head of the log of receipts, which all later ones have to begin with. It seals what is not sealed yet.
+func (p *proof) noteHead(ctx context.Context) error {
+	head, err := p.run(ctx, "receipts", "head", "--json")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	head, err := s.ReceiptHead(ctx)
-	if err != nil {
+	file := filepath.Join(p.o.dir, fmt.Sprintf("head-%d", len(p.noted)))
+	p.noted = append(p.noted, file)
+	return os.WriteFile(file, []byte(head), 0o600)
+}
+
+// examLog lets the program walk the log of receipts: it has each of both organisations as it was sealed, and goes on from every noted head.
+func (p *proof) examLog(ctx context.Context) error {
+	if err := p.noteHead(ctx); err != nil {
 		return err
 	}
-	report, err := s.VerifyReceipts(ctx, []string{head.Text})
-	if err != nil {
-		return fmt.Errorf("the log of receipts: %w", err)
+	args := []string{"receipts", "verify", "--json"}
+	for _, file := range p.noted {
+		args = append(args, "--noted", file)
 	}
-	if report.Receipts != int64(p.figures.receipts) || report.Dropped+report.Unsealed != 0 {
-		p.wrong.add("the log of receipts has %+v, want %d", report, p.figures.receipts)
+	out, err := p.run(ctx, args...)
+	var seen admin.VerifiedReceipts
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &seen)
 	}
-	return nil
+	if err == nil && (seen.Receipts != int64(p.figures.receipts) || seen.Dropped+seen.Unsealed != 0 || seen.Noted != len(p.noted) || seen.Finding != "") {
+		p.wrong.add("the log of receipts: %s, want %d receipts and %d noted heads", out, p.figures.receipts, len(p.noted))
+	}
+	return err
 }
 
 // run runs a command of the program on the data directory, and returns what it prints.
@@ -234,5 +245,6 @@ func (p *proof) report() {
 	if median, low, high := f.kept(); len(f.alone) > 0 {
 		fmt.Fprintf(p.out, "they keep %.2f of their rate (%.2f to %.2f, %d pairs of windows); alone %.0f a second\n", median, low, high, len(f.alone), f.alone[len(f.alone)/2].rate())
 	}
-	fmt.Fprintf(p.out, "nobody is left; %d receipts, and with those of the callers %d in the log; no byte of %d pictures in any file\n", f.pictures, f.receipts, len(p.sample))
+	fmt.Fprintf(p.out, "nobody is left; %d receipts, and with those of the callers %d in the log, which goes on from %d noted heads; no byte of %d pictures in any file\n",
+		f.pictures, f.receipts, len(p.noted), len(p.sample))
 }

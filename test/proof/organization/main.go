@@ -102,6 +102,7 @@ type proof struct {
 	server  testbed.Current
 	sample  []int         // numbers of users whose pictures are looked for
 	index   *pieces.Index // of those, in that order
+	noted   []string      // files with heads of the log of receipts
 	meter   meter
 	calls   int // that erased
 	wrong   violations

@@ -157,7 +157,7 @@ func (p *proof) kill(ctx context.Context) error {
 	if err == nil && gone == p.o.users {
 		err = errors.New("nobody was left when the server was killed")
 	}
-	return err
+	return errors.Join(err, p.noteHead(ctx))
 }
 
 // judge looks at what a call has told: numbers that never fall.
