@@ -3,6 +3,7 @@
 //
 //	Put, Get, Delete of one version, Versions of a folder   bucket.go
 //	what is sent again after a fault                        again.go
+//	what is linked of the library                           calls.go
 //	a bucket that cannot erase is refused                   suitable.go
 //
 // No PUT is ever sent twice: where an answer is lost, a second one would leave a second version whose id nobody was told.
@@ -49,7 +50,7 @@ type Options struct {
 
 // Bucket is a bucket of an S3 server.
 type Bucket struct {
-	client    *minio.Client
+	call      calls
 	transport http.RoundTripper
 	name      string
 	// Requests counts those that were sent, by their kind.
@@ -79,7 +80,7 @@ func New(o Options) (*Bucket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bucket: %w", err)
 	}
-	return &Bucket{client: client, transport: o.Transport, name: o.Bucket}, nil
+	return &Bucket{call: callsOf(client), transport: o.Transport, name: o.Bucket}, nil
 }
 
 // retries is how often the library sends a request.
@@ -126,7 +127,7 @@ func (b *Bucket) put(ctx context.Context, name string, data []byte) (version str
 	if !hooks.Wrong(hooks.ResentPut) {
 		o.SetMatchETagExcept("*")
 	}
-	info, err := b.client.PutObject(ctx, b.name, name, bytes.NewReader(data), int64(len(data)), o)
+	info, err := b.call.put(ctx, b.name, name, bytes.NewReader(data), int64(len(data)), o)
 	if err != nil {
 		return "", b.failure("PUT", err)
 	}
@@ -144,8 +145,7 @@ func (b *Bucket) Get(ctx context.Context, name, version string, limit int) (data
 
 func (b *Bucket) get(ctx context.Context, name, version string, limit int) (data []byte, err error) {
 	b.Requests.get.Add(1)
-	core := minio.Core{Client: b.client}
-	body, info, _, err := core.GetObject(ctx, b.name, name, minio.GetObjectOptions{VersionID: version})
+	body, info, _, err := b.call.get(ctx, b.name, name, minio.GetObjectOptions{VersionID: version})
 	if err != nil {
 		return nil, b.failure("GET", err)
 	}
@@ -168,7 +168,7 @@ func (b *Bucket) Delete(ctx context.Context, name, version string) error {
 		if hooks.Wrong(hooks.PlainDelete) && !IsOwn(name) {
 			version = ""
 		}
-		err := b.client.RemoveObject(ctx, b.name, name, minio.RemoveObjectOptions{VersionID: version})
+		err := b.call.remove(ctx, b.name, name, minio.RemoveObjectOptions{VersionID: version})
 		if err = b.failure("DELETE", err); errors.Is(err, ErrNotFound) {
 			return nil
 		}
@@ -204,7 +204,7 @@ func (b *Bucket) versions(ctx context.Context, prefix string, limit int, skip fu
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the library's goroutine
 	b.Requests.list.Add(1)
-	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{
+	for o := range b.call.list(ctx, b.name, minio.ListObjectsOptions{
 		Prefix: prefix, WithVersions: !hooks.Wrong(hooks.PlainDelete) || IsOwn(prefix), Recursive: true}) {
 		if o.Err != nil {
 			return nil, false, b.failure("listing", o.Err)
@@ -229,7 +229,7 @@ func version(o minio.ObjectInfo) Version {
 func (b *Bucket) All(ctx context.Context, found func(Version) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the library's goroutine
-	for o := range b.client.ListObjectsIter(ctx, b.name, minio.ListObjectsOptions{WithVersions: true, Recursive: true}) {
+	for o := range b.call.list(ctx, b.name, minio.ListObjectsOptions{WithVersions: true, Recursive: true}) {
 		if o.Err != nil {
 			return b.failure("listing", o.Err)
 		}

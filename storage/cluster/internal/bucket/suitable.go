@@ -60,7 +60,7 @@ func (b *Bucket) Examine(ctx context.Context) (results []Result, err error) {
 }
 
 func (b *Bucket) versioning(ctx context.Context) (Result, error) {
-	c, err := b.client.GetBucketVersioning(ctx, b.name)
+	c, err := b.call.versioning(ctx, b.name)
 	switch {
 	case minio.ToErrorResponse(err).Code == "NoSuchBucket":
 		return Result{Unsuitable, fmt.Sprintf("there is no bucket %q; make it, or correct its name", b.name)}, nil
@@ -75,7 +75,7 @@ func (b *Bucket) versioning(ctx context.Context) (Result, error) {
 }
 
 func (b *Bucket) retention(ctx context.Context) (Result, error) {
-	lock, mode, validity, unit, err := b.client.GetObjectLockConfig(ctx, b.name)
+	lock, mode, validity, unit, err := b.call.lock(ctx, b.name)
 	switch {
 	case err != nil:
 		return b.unanswered("object lock", err)
@@ -92,7 +92,7 @@ func (b *Bucket) retention(ctx context.Context) (Result, error) {
 }
 
 func (b *Bucket) replication(ctx context.Context) (Result, error) {
-	c, err := b.client.GetBucketReplication(ctx, b.name)
+	c, err := b.call.replication(ctx, b.name)
 	switch {
 	case err != nil:
 		return b.unanswered("replication", err)
@@ -103,7 +103,7 @@ func (b *Bucket) replication(ctx context.Context) (Result, error) {
 }
 
 func (b *Bucket) lifecycle(ctx context.Context) (Result, error) {
-	c, err := b.client.GetBucketLifecycle(ctx, b.name)
+	c, err := b.call.lifecycle(ctx, b.name)
 	switch {
 	case err != nil:
 		return b.unanswered("lifecycle", err)
