@@ -94,7 +94,7 @@ func TestReceiptsVerifyFinds(t *testing.T) {
 	noted, _ := forked.printed("receipts", "head")
 	forked.printed("receipts", "head") // of a log with another past
 	forked.want(ExitOK, ": clean\n", "receipts", "verify", "--data=one")
-	forked.want(ExitFailed, "the receipts at places 0 to 2 are not those of the noted head of 3: history was rewritten\n", "receipts", "verify", "--noted="+noted, "--data=one")
+	forked.want(ExitFailed, "the receipts at places 0 to 2 are not what the noted head of 3 has there: history was rewritten\n", "receipts", "verify", "--noted="+noted, "--data=one")
 }
 
 // What cannot be a head, a key or a proof is refused before anything is looked at, and a store that fails is no finding.

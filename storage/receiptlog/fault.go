@@ -68,12 +68,12 @@ func (f *FaultError) Error() string {
 		}
 		return fmt.Sprintf("the receipts at places %d to %d and the hash that is kept for them do not fit one another", f.Index, f.End-1)
 	case Forked:
-		return fmt.Sprintf("%s not those of the noted head of %d: history was rewritten", f.places(), f.Noted)
+		return fmt.Sprintf("%s not what the noted head of %d has there: history was rewritten", f.places(), f.Noted)
 	case HeadAltered:
 		return "the head that was signed last was altered or removed, or the key of the log was replaced"
 	case Rewritten:
 	}
-	return fmt.Sprintf("%s not those of the signed head: history was rewritten", f.places())
+	return fmt.Sprintf("%s not what the signed head has there: history was rewritten", f.places())
 }
 
 // places names the places, with a verb.

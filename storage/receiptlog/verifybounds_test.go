@@ -121,8 +121,8 @@ func TestFaultsAreSentences(t *testing.T) {
 		{FaultError{Kind: HeadAltered, End: 8}, "the head that was signed last was altered or removed, or the key of the log was replaced"},
 		{FaultError{Kind: HashAltered, Index: 3, End: 4}, "the hash that is kept for place 3 was altered; the receipt is the one that was sealed there"},
 		{FaultError{Kind: HashAltered, Index: 4, End: 8}, "the receipts at places 4 to 7 and the hash that is kept for them do not fit one another"},
-		{FaultError{Kind: Rewritten, Index: 4, End: 8}, "the receipts at places 4 to 7 are not those of the signed head: history was rewritten"},
-		{FaultError{Kind: Forked, Index: 0, End: 8, Noted: 8}, "the receipts at places 0 to 7 are not those of the noted head of 8: history was rewritten"},
+		{FaultError{Kind: Rewritten, Index: 4, End: 8}, "the receipts at places 4 to 7 are not what the signed head has there: history was rewritten"},
+		{FaultError{Kind: Forked, Index: 0, End: 8, Noted: 8}, "the receipts at places 0 to 7 are not what the noted head of 8 has there: history was rewritten"},
 	} {
 		if got := row.fault.Error(); got != row.want || strings.HasSuffix(got, ".") {
 			t.Errorf("%+v says %q, want %q", row.fault, got, row.want)

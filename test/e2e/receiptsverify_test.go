@@ -129,5 +129,5 @@ func TestReceiptsVerifyNamesWhatWasDone(t *testing.T) {
 	noteHead(t, other)
 	wantVerified(t, "the one history", dir, "", early, late)
 	wantVerified(t, "the other history", other, "", early)
-	wantVerified(t, "the other history", other, "the receipt at place 5 is not those of the noted head of 6: history was rewritten", early, late)
+	wantVerified(t, "the other history", other, "the receipt at place 5 is not what the noted head of 6 has there: history was rewritten", early, late)
 }
