@@ -60,11 +60,11 @@ func (u *ProviderUsers) HasUser(ctx context.Context, caller Identity, org, user 
 	}
 	key := u.keys.of(u.keyPrefix, org, user, token)
 	if kept := u.cache.get(key, u.now()); kept != nil {
-		return kept.there, kept.refused
+		return kept.organization == org, kept.refused
 	}
 	about := questionKeys{token: u.keys.of(u.keyPrefix, token), question: key}
 	got, err := doShared(ctx, u.providerClient, u.asking, u.cache, about, func(ctx context.Context) (userResponse, error) { return u.look(ctx, token, org, user) })
-	return got.there, cmp.Or(err, got.refused)
+	return got.organization == org, cmp.Or(err, got.refused)
 }
 
 // namesUser reports whether an id can be asked about. Something on the way may take others for a path of several parts, and the provider
@@ -81,7 +81,7 @@ func (u *ProviderUsers) look(ctx context.Context, token, org, user string) (user
 	}
 	switch status {
 	case http.StatusOK:
-		return readUserResponse(body, org, user)
+		return readUserResponse(body, user)
 	case http.StatusNotFound:
 		return readNotFound(body)
 	}
@@ -92,9 +92,10 @@ func (u *ProviderUsers) look(ctx context.Context, token, org, user string) (user
 	return userResponse{refused: refused}, err
 }
 
-// userResponse is what the provider says of a user. It is never changed.
+// userResponse is what the provider says of a user. It is never changed. It has the fields of homeResponse, so that the compiler makes one
+// cache for both.
 type userResponse struct {
-	there bool
+	organization string // that the person belongs to, "" = there is no such person
 	// refused is nil, or what apiError.meaning returns.
 	refused error
 }
@@ -102,14 +103,14 @@ type userResponse struct {
 // accepted, expiry and size implement cacheable: no answer is kept for long.
 func (userResponse) accepted() bool { return false }
 func (userResponse) expiry() int64  { return 0 }
-func (userResponse) size() int {
+func (u userResponse) size() int {
 	const perEntry = 512
-	return perEntry
+	return perEntry + len(u.organization)
 }
 
-// readUserResponse reads the answer to GetUserByID. A machine has no picture, and whoever belongs to another organisation than was asked
-// about is not there, as with the call that removes a picture at ZITADEL: it wants a person in any state but deleted.
-func readUserResponse(body []byte, org, user string) (userResponse, error) {
+// readUserResponse reads the answer to GetUserByID. A machine has no picture, and who was deleted is not there: the call that removes a picture at
+// ZITADEL wants a person, too, in any other state.
+func readUserResponse(body []byte, user string) (userResponse, error) {
 	found, owner, err := readUser(body, user)
 	if err != nil {
 		return userResponse{}, err
@@ -126,7 +127,10 @@ func readUserResponse(body []byte, org, user string) (userResponse, error) {
 		return userResponse{}, err
 	}
 	exists := state != nil && *state != "USER_STATE_UNSPECIFIED" && *state != "USER_STATE_DELETED"
-	return userResponse{there: exists && human != nil && owner == org}, nil
+	if !exists || human == nil {
+		return userResponse{}, nil
+	}
+	return userResponse{organization: owner}, nil
 }
 
 // readNotFound reads an answer with status 404, which anything on the way can give, too: it counts in the provider's own words alone, which
