@@ -17,7 +17,12 @@ var by = storage.Origin{Caller: "test", CallerOrganization: acme, RequestID: "re
 
 func openStore(t *testing.T, o Options) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), o, storage.OpenOptions{})
+	return openStoreAs(t, o, storage.OpenOptions{})
+}
+
+func openStoreAs(t *testing.T, o Options, how storage.OpenOptions) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), o, how)
 	if err != nil {
 		t.Fatal(err)
 	}

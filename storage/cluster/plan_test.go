@@ -13,7 +13,7 @@ import (
 	"example.org/avatard/storage"
 )
 
-// crowd puts people into a store's tables, each tenth with a picture, some who have ended, receipts of as many erasures, and a trail.
+// crowd puts people into a store's tables, each tenth with a picture, some who have ended, and receipts of as many erasures.
 func crowd(t *testing.T, s *Store, people int) {
 	t.Helper()
 	addUser(t, s, "u")
@@ -27,11 +27,20 @@ SELECT 1, 'user' || lpad(i::text, 7, '0'), 'org' || i % 100, 1, now(), now(), g,
 INSERT INTO receipt (n, gen, uid, reason, begun_at, erased_at, org) SELECT i, decode(md5('r' || i), 'hex'), i, 1, now(), now(), 'org' || i % 100 FROM generate_series(1, `+fmt.Sprint(people)+`) i;
 INSERT INTO person (iid, id, org, sequence, created_at, changed_at, removed, ended)
 SELECT 1, 'gone' || i, 'org0', 1, now(), now(), true, true FROM generate_series(1, `+fmt.Sprint(people/10)+`) i;
-INSERT INTO audit (at, action, result, caller, caller_org, org, target, request, refusal)
-SELECT now(), 'remove', 'done', '', '', 'org' || i % 100, '', '', i % 2 = 0 FROM generate_series(1, `+fmt.Sprint(people/10)+`) i;
 SELECT setval('receipt_number', `+fmt.Sprint(people)+`)`, pgx.QueryExecModeSimpleProtocol)
 		return err
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// crowdTrail puts that many records on the trail, of which every other one is of a refusal.
+func crowdTrail(t *testing.T, o Options, records int) {
+	t.Helper()
+	_, err := sql(t, o).Exec(t.Context(), `
+INSERT INTO audit (at, action, result, caller, caller_org, org, target, request, refusal)
+SELECT now(), 'remove', 'done', '', '', 'org' || i % 100, '', '', i % 2 = 0 FROM generate_series(1, $1) i`, records)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +170,7 @@ func pagesOfCalls(t *testing.T, people, dead int, plans bool) map[string]int {
 	s.sweeping() // only the test sweeps
 	settle(t, o)
 	crowd(t, s, people)
+	crowdTrail(t, o, people/10)
 	leaveDead(t, o, dead)
 	if _, err := s.pool.Exec(t.Context(), `ANALYZE`); err != nil { // it finds work empty, and of some size
 		t.Fatal(err)

@@ -28,8 +28,13 @@ var logTables = []string{"receipt", "receipt_log", "receipt_hash", "receipt_head
 // sealedStore makes a store with receipts of as many users.
 func sealedStore(t *testing.T, receipts int) *sealed {
 	t.Helper()
+	return sealedStoreAs(t, receipts, storage.OpenOptions{})
+}
+
+func sealedStoreAs(t *testing.T, receipts int, how storage.OpenOptions) *sealed {
+	t.Helper()
 	o := options(t, false)
-	l := &sealed{t: t, s: openStore(t, o), o: o, conn: sql(t, o)}
+	l := &sealed{t: t, s: openStoreAs(t, o, how), o: o, conn: sql(t, o)}
 	l.s.sweeping() // only the test seals
 	l.run(`SET session_replication_role = replica`)
 	l.head()

@@ -28,10 +28,8 @@ func (l *sealed) proof(id string) (storage.ReceiptProof, receiptlog.Leaf) {
 // Records and callers that are dropped for their age leave the log whole: places stay, and salts go with the texts.
 func TestRetentionLeavesTheLog(t *testing.T) {
 	t.Parallel()
-	l := sealedStore(t, 3)
 	now := time.Now()
-	l.s.now = func() time.Time { return now }
-	l.s.keep = storage.Retention{Changes: time.Hour, Receipts: 100 * time.Hour}
+	l := sealedStoreAs(t, 3, storage.OpenOptions{Now: func() time.Time { return now }, Keep: storage.Retention{Changes: time.Hour, Receipts: 100 * time.Hour}})
 	u := storage.UserKey{Issuer: "https://issuer.test", ID: "u0"}
 	erase := func() {
 		put(t, l.s, u)

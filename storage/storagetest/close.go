@@ -61,9 +61,13 @@ func checkTwoHandles(t TB, h Harness) {
 // checkEndsThrough ends users and an organisation through one handle, or the other, and looks through the other one.
 func (f *fixture) checkEndsThrough(second storage.Store) {
 	g := &fixture{TB: f.TB, store: second}
-	w, x := user("w"), user("x")
-	f.eraseHistory(w, 5, f.store, second)
-	f.wantErased(w)
+	var w storage.UserKey
+	for round := range 6 {
+		w = user(fmt.Sprint("w", round))
+		f.eraseHistory(w, 6+round, f.store, second)
+		f.wantErased(w)
+	}
+	x := user("x")
 	g.wantNone(w, acme)
 	f.addUser(user("other"), globex)
 	f.addUser(x, acme)
