@@ -168,10 +168,15 @@ func (s *store) enter(ctx context.Context, issuers []string, userOrOrganization 
 // letOthers lets some other calls go first, in the middle of one, if there are any.
 func (s *store) letOthers() {
 	enough := s.entered + 10
+	s.letOthersUntil(func() bool { return s.entered >= enough })
+}
+
+// letOthersUntil lets other calls go first until something is true, or for a while.
+func (s *store) letOthersUntil(enough func() bool) {
 	for range 3000 {
 		s.mu.Unlock()
 		runtime.Gosched()
-		if s.mu.Lock(); s.entered >= enough {
+		if s.mu.Lock(); enough() {
 			return
 		}
 	}

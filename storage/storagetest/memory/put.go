@@ -71,7 +71,7 @@ func (s *store) put(up storage.Upload) (storage.Result, error) {
 		_, _ = s.resume(up.User, e)
 	}
 	if s.has("finishes uploads of ended users") {
-		s.letOthers()
+		s.letOthersUntil(func() bool { return s.users[s.key(up.User)] != e })
 		s.users[s.key(up.User)] = e
 	}
 	p := storage.Picture{Format: up.Picture.Format, Data: bytes.Clone(up.Picture.Data), Generation: random()}
